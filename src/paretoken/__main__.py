@@ -1,0 +1,7 @@
+"""`python -m paretoken` is `paretoken`."""
+
+import sys
+
+from paretoken.cli import main
+
+sys.exit(main())

@@ -1,0 +1,173 @@
+"""The measured cells that a law is fitted to, read from any CSV with every row accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from paretoken.analysis.laws.base import Array
+from paretoken.errors import FitError, UserError
+from paretoken.records import Table, read_text_table
+from paretoken.registry import unknown_name
+
+
+@dataclass(frozen=True)
+class Cells:
+    """n measured cells.
+
+    Attributes:
+        N: model sizes (billions by the study's convention; the unit changes K only).
+        V: visual tokens (or whatever the second scale is).
+        Y: errors.
+        weight: how much each cell counts; 0 leaves it out.
+    """
+
+    N: Array
+    V: Array
+    Y: Array
+    weight: Array
+
+    def __len__(self) -> int:
+        return len(self.Y)
+
+    @property
+    def used(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """Which cells have a positive weight."""
+        return np.asarray(self.weight > 0)
+
+    def reweighted(self, weight: Array) -> Cells:
+        """Return the same cells with other weights."""
+        return Cells(self.N, self.V, self.Y, weight)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows and columns of a table to fit; the defaults are those of tables/errors.csv."""
+
+    suite: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    n_column: str = "params_b"
+    v_column: str = "visual_tokens"
+    error_column: str = "error"
+    suite_column: str = "suite"
+    flag_column: str = "flag"
+    weights: str | None = None
+    sigma: str | None = None
+    exclude_flagged: bool = False
+    zero_tokens_allowed: bool = False
+
+
+@dataclass(frozen=True)
+class CellData:
+    """Cells, and how they came out of their table: what was left out, what was flagged."""
+
+    cells: Cells
+    provenance: dict[str, Any]
+    flagged: list[str]
+
+
+def read_cells(path: Path, selection: Selection) -> CellData:
+    """Read the cells that ``selection`` asks for.
+
+    Rows without an error, rows with V = 0 (the law is not defined there) and, if asked for, flagged
+    rows are left out, and each is listed with its line and the reason.
+
+    Raises:
+        UserError: a column is missing, a value is no number or out of range, several suites are
+            mixed, or no row is left.
+    """
+    table = read_text_table(path)
+    s = selection
+    rows = _one_suite(table, s)
+    for column, value in s.where.items():
+        rows = rows[rows[table.column(column)] == value]
+        if rows.empty:
+            raise UserError(f"{path}: no row has {column} = {value!r}")
+    excluded: list[dict[str, Any]] = []
+    rows = _leave_out(rows, rows[table.column(s.error_column)] == "", "no measurement", excluded)
+    flags = rows[s.flag_column] if s.flag_column in rows else pd.Series("", index=rows.index)
+    flagged = [f"line {line}: {flag}" for line, flag in flags[flags != ""].items()]
+    if s.exclude_flagged:
+        table.column(s.flag_column)
+        rows, flagged = _leave_out(rows, flags != "", "flagged", excluded, flags), []
+    V = table.numbers(rows, s.v_column, minimum=0)
+    if not s.zero_tokens_allowed:
+        rows = _leave_out(rows, V == 0, "no visual tokens (the law needs V > 0)", excluded)
+    if rows.empty:
+        raise FitError(f"{path}: no row is left to fit; left out: {excluded}")
+    cells = Cells(
+        N=table.numbers(rows, s.n_column, above=0).to_numpy(),
+        V=table.numbers(rows, s.v_column, minimum=0).to_numpy(),
+        Y=table.numbers(rows, s.error_column).to_numpy(),
+        weight=_weights(table, rows, s),
+    )
+    provenance = {
+        "path": str(path),
+        "sha256": table.sha256,
+        "rows": len(table.rows),
+        "suite": s.suite,
+        "where": dict(s.where),
+        "columns": {"N": s.n_column, "V": s.v_column, "Y": s.error_column},
+        "exclusions": excluded,
+    }
+    return CellData(cells, provenance, flagged)
+
+
+def _one_suite(table: Table, s: Selection) -> pd.DataFrame:
+    if s.suite is None:
+        if s.suite_column in table.rows and table.rows[s.suite_column].nunique() > 1:
+            names = ", ".join(sorted(table.rows[s.suite_column].unique()))
+            raise UserError(f"{table.path} holds several suites; choose one with --suite: {names}")
+        return table.rows
+    suites = table.rows[table.column(s.suite_column)]
+    if s.suite not in set(suites):
+        raise UserError(f"{table.path}: {unknown_name('suite', s.suite, sorted(suites.unique()))}")
+    return table.rows[suites == s.suite]
+
+
+def _leave_out(
+    rows: pd.DataFrame,
+    out: pd.Series[bool],
+    reason: str,
+    excluded: list[dict[str, Any]],
+    detail: pd.Series[str] | None = None,
+) -> pd.DataFrame:
+    for line in rows.index[out]:
+        why = reason if detail is None else f"{reason}: {detail[line]}"
+        excluded.append({"line": int(line), "reason": why})
+    return rows[~out]
+
+
+def _weights(table: Table, rows: pd.DataFrame, s: Selection) -> Array:
+    if s.weights and s.sigma:
+        raise UserError("give --weights or --sigma, not both: weights are 1 / sigma^2")
+    if s.sigma:
+        return 1.0 / table.numbers(rows, s.sigma, above=0).to_numpy() ** 2
+    if not s.weights:
+        return np.ones(len(rows))
+    weight = table.numbers(rows, s.weights, minimum=0).to_numpy()
+    if not weight.any():
+        raise UserError(f"{table.path}: every value of {s.weights!r} is 0; nothing would be fitted")
+    return weight
+
+
+def demand_identifiable(cells: Cells, parameters: Sequence[str]) -> None:
+    """Raise `FitError` if the cells cannot determine the parameters at all."""
+    used = cells.used
+    for symbol, axis in (("N", cells.N), ("V", cells.V)):
+        levels = np.unique(axis[used])
+        if len(levels) < 2:
+            raise FitError(
+                f"only one level of {symbol} ({', '.join(f'{x:g}' for x in levels)}): its exponent "
+                f"cannot be determined; give cells at two or more values of {symbol}"
+            )
+    if used.sum() < len(parameters):
+        raise FitError(
+            f"{used.sum()} cells cannot determine {len(parameters)} parameters "
+            f"({', '.join(parameters)}); give more cells or choose a law with fewer"
+        )

@@ -1,0 +1,174 @@
+"""What a fit cannot tell, in plain sentences that name the parameter."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from paretoken.analysis.estimate import Estimate
+from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
+from paretoken.analysis.profiles import Profile, is_flat
+from paretoken.analysis.resample import free_parameters, scaled_jacobian
+
+#: Robust standard deviations beyond which a cell is listed as an outlier.
+OUTLIER = 3.5
+
+
+class FitStatus(StrEnum):
+    """How a fit ended; a fit that is of no use at all raises `FitError` instead."""
+
+    CONVERGED = "converged"
+    """At a minimum inside all bounds."""
+    BOUND_ACTIVE = "bound_active"
+    """At a minimum where a parameter sits on a bound: usable, see the warnings."""
+    NOT_CONVERGED = "not_converged"
+    """The descent ran out of steps; the objective is not known to be the lowest."""
+
+
+def status_of(fitted: Estimate) -> FitStatus:
+    """Return the status of a fit."""
+    if not fitted.converged:
+        return FitStatus.NOT_CONVERGED
+    inside = len(free_parameters(fitted)) == len(fitted.values)
+    return FitStatus.CONVERGED if inside else FitStatus.BOUND_ACTIVE
+
+
+def bound_warnings(fitted: Estimate) -> list[str]:
+    """Return one sentence per parameter on a bound."""
+    free = free_parameters(fitted)
+    sentences = []
+    for position, name in enumerate(fitted.law.parameters):
+        if position in free:
+            continue
+        value = fitted.values[position]
+        if name == fitted.law.floor:
+            meaning = "the data do not ask for an irreducible error, and do not exclude one"
+        elif name in fitted.law.exponents and value >= EXPONENT_LIMIT:
+            meaning = "the search ends there; the data are no power law of that scale"
+        elif name in fitted.law.exponents:
+            meaning = "the error does not fall along that scale"
+        else:
+            meaning = "that term explains nothing in these data"
+        sentences.append(f"{name} is at its bound {value:g}: {meaning}.")
+    return sentences
+
+
+def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
+    """Return one sentence per parameter whose profile is flat, with what moves along with it."""
+    sentences = []
+    for item in profiles:
+        if item.interval is None or not is_flat(fitted, item):
+            continue
+        along = [
+            f"{name} from {values.min():.3g} to {values.max():.3g}"
+            for name in fitted.law.exponents
+            if name != item.name and len(values := item.inside(name, fitted.law.parameters))
+        ]
+        moves = f"; with it goes {' and '.join(along)}" if along else ""
+        sentences.append(
+            f"The profile of {item.name} is flat: every value from {item.interval[0]:.3g} to "
+            f"{item.interval[1]:.3g} fits within its 95 % region, so {item.name} is not "
+            f"identified{moves}."
+        )
+    return sentences
+
+
+def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
+    """Return sentences on what the data lack."""
+    cells, law = fitted.cells, fitted.law
+    used, sentences = cells.used, []
+    levels = len(np.unique(cells.N[used]))
+    if levels < 5:
+        sentences.append(
+            f"Too few levels of N ({levels}): its exponent rests on {levels} model sizes, and the "
+            "bootstrap over sizes is coarse."
+        )
+    v_levels = len(np.unique(cells.V[used]))
+    if v_levels < 4:
+        sentences.append(f"Too few levels of V ({v_levels}): its exponent rests on them alone.")
+    spare = int(used.sum()) - len(fitted.values)
+    if spare < 5:
+        sentences.append(
+            f"Only {spare} more cells than parameters: intervals and rmse mean little."
+        )
+    if flagged:
+        sentences.append(
+            f"{len(flagged)} flagged cells are in the fit ({'; '.join(flagged[:3])}"
+            f"{' …' if len(flagged) > 3 else ''}); compare with --exclude-flagged."
+        )
+    if law.constant_optimum:
+        ratio = float(law.exponent_ratio(fitted.values[None])[0])
+        if ratio <= 1:
+            sentences.append(
+                f"alpha <= beta (alpha / beta = {ratio:.3g}): no interior optimum; at a fixed cost "
+                "more visual tokens always beat a larger model."
+            )
+    return sentences
+
+
+def conditioning(fitted: Estimate) -> dict[str, Any]:
+    """Return the condition number of the scaled Jacobian and the correlation of the estimates.
+
+    Both over the free parameters, at centred logarithms.
+    """
+    names = [fitted.law.parameters[i] for i in free_parameters(fitted)]
+    jacobian = scaled_jacobian(fitted)
+    norms = np.linalg.norm(jacobian, axis=0)
+    if not names or (norms == 0).any():
+        return {"free": names, "condition_number": None, "correlation": None}
+    unit = jacobian / norms
+    covariance = np.linalg.pinv(unit.T @ unit)
+    sd = np.sqrt(np.diag(covariance))
+    return {
+        "free": names,
+        "condition_number": float(np.linalg.cond(unit)),
+        "correlation": [[float(c) for c in row] for row in covariance / np.outer(sd, sd)],
+    }
+
+
+def outliers(fitted: Estimate) -> list[dict[str, float]]:
+    """Return cells whose residual lies beyond `OUTLIER` robust standard deviations (annotated only)."""
+    residual = standardised_residuals(fitted)
+    return [
+        {
+            "n": float(fitted.cells.N[i]),
+            "v": float(fitted.cells.V[i]),
+            "error": float(fitted.cells.Y[i]),
+            "standardised_residual": float(residual[i]),
+        }
+        for i in np.flatnonzero(np.abs(residual) > OUTLIER)
+    ]
+
+
+def standardised_residuals(fitted: Estimate) -> Array:
+    """Return residuals over their robust scale, (n,); zero for cells left out or a perfect fit."""
+    raw = fitted.loss.residuals(fitted.cells.Y, fitted.predicted())
+    residual = np.where(fitted.cells.used, raw * np.sqrt(fitted.cells.weight), 0.0)
+    kept = residual[fitted.cells.used]
+    scale = 1.4826 * float(np.median(np.abs(kept - np.median(kept))))
+    if scale <= 1e-12 * float(np.abs(fitted.cells.Y).max()):
+        return np.zeros_like(residual)
+    return residual / scale
+
+
+def information(fitted: Estimate) -> dict[str, float | int | str | None]:
+    """Return AICc and BIC under normal errors, the variance counted as a parameter.
+
+    With logarithmic residuals the Jacobian of the transformation is included, so that values compare
+    across squared losses. Other losses have no such likelihood: None, with the reason.
+    """
+    n, k = int(fitted.cells.used.sum()), len(fitted.values) + 1
+    record: dict[str, float | int | str | None] = {"n_points": n, "k": k, "aicc": None, "bic": None}
+    if not np.isinf(fitted.loss.delta):
+        return record | {"reason": f"the loss {fitted.loss.name} is no normal likelihood"}
+    if n - k - 1 < 1:
+        return record | {"reason": "too few cells for the small-sample correction"}
+    if fitted.objective <= 1e-24 * float((fitted.cells.weight * fitted.cells.Y**2).sum()):
+        return record | {"reason": "the fit is exact; its likelihood is unbounded"}
+    deviance = n * np.log(fitted.objective / n)
+    if fitted.loss.log:
+        deviance += 2 * float(np.log(fitted.cells.Y[fitted.cells.used]).sum())
+    aicc = deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+    return record | {"aicc": float(aicc), "bic": float(deviance + k * np.log(n))}

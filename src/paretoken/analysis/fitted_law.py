@@ -1,0 +1,87 @@
+"""A fit read back from ``fit.json``: what the frontier, the figures and the claims work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.resample import LEVEL
+from paretoken.errors import UserError
+from paretoken.files import read_json
+from paretoken.registry import LAWS
+
+REQUIRED = ("law", "parameters", "data", "draws", "intervals", "rmse")
+
+
+@dataclass(frozen=True)
+class FittedLaw:
+    """A law with its parameters, its bootstrap draws (R, P) and the record that it came from."""
+
+    law: Law
+    parameters: Mapping[str, float]
+    draws: Array
+    record: Mapping[str, Any]
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], origin: str = "fit.json") -> FittedLaw:
+        """Take over the content of ``fit.json``.
+
+        Raises:
+            UserError: a key or a parameter is missing, or the law is unknown.
+        """
+        missing = [key for key in REQUIRED if key not in record]
+        if missing:
+            raise UserError(f"{origin} is no fit: it lacks {', '.join(missing)}; make it with "
+                            "`paretoken fit`")  # fmt: skip
+        law: Law = LAWS.load(record["law"])
+        absent = [name for name in law.parameters if name not in record["parameters"]]
+        if absent:
+            raise UserError(f"{origin}: the law {law.name} needs {', '.join(absent)}")
+        draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
+        return cls(law, record["parameters"], draws, record)
+
+    @classmethod
+    def read(cls, path: Path) -> FittedLaw:
+        """Read ``fit.json`` (`UserError` if it is none)."""
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise UserError(f"{path} is no fit; make it with `paretoken fit`")
+        return cls.from_record(content, str(path))
+
+    @property
+    def sizes(self) -> list[float]:
+        """The N of the fitted table, ascending."""
+        return [float(n) for n in self.record["data"]["levels"]["N"]]
+
+    @property
+    def token_counts(self) -> list[float]:
+        """The V of the fitted table, ascending."""
+        return [float(v) for v in self.record["data"]["levels"]["V"]]
+
+    def _law_q(self, Q: float | None) -> float:
+        """Q inside the law: the row's own if given, else the one of the fit."""
+        return float(Q if Q is not None else self.record.get("text_tokens_in_law") or 0.0)
+
+    def predict(self, N: Array | float, V: Array | float, Q: float | None = None) -> Array:
+        """Return the predicted error; Q matters only to laws with T = Q + V."""
+        return self.law.predict(self.parameters, N, V, self._law_q(Q))
+
+    def interval(
+        self, N: Array | float, V: Array | float, Q: float | None = None
+    ) -> tuple[Array, Array]:
+        """Return the 95 % interval of the predicted error (NaN without bootstrap draws)."""
+        sizes, tokens = np.broadcast_arrays(
+            np.asarray(N, float), self.law.tokens(V, self._law_q(Q))
+        )
+        if not len(self.draws):
+            nothing = np.full(sizes.shape, np.nan)
+            return nothing, nothing
+        flat = self.law.evaluate(self.draws, np.log(sizes).ravel(), np.log(tokens).ravel())
+        tail = (1 - LEVEL) / 2
+        low, high = np.quantile(flat, [tail, 1 - tail], axis=0)
+        return low.reshape(sizes.shape), high.reshape(sizes.shape)

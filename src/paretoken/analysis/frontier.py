@@ -1,0 +1,174 @@
+"""The best (N, V) per budget, by brute force over discrete sets, and what it follows from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.optimum import optimal_tokens
+from paretoken.cost import flops_2nt
+from paretoken.errors import UserError
+
+CONFIGURATION = ["text_tokens", "params_b", "visual_tokens", "flops", "error", "error_low", "error_high"]
+
+
+def configurations(
+    fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], Q: float
+) -> pd.DataFrame:
+    """Return one row per (N, V): its cost 2 N (Q + V) and its predicted error with interval.
+
+    Args:
+        fit: the law that predicts.
+        sizes: N, billions of parameters, positive.
+        tokens: V, positive (zero too if the law and the cost stay defined: Q + V > 0, T > 0).
+        Q: text tokens.
+
+    Raises:
+        UserError: a set is empty, or a value is out of range.
+    """
+    for name, values in (("--n", sizes), ("--v", tokens)):
+        if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
+            raise UserError(f"{name} wants positive numbers, got: {list(values)}")
+    if not np.isfinite(Q) or Q < 0:
+        raise UserError(f"text tokens must be 0 or more, got {Q:g}")
+    N, V = (axis.ravel() for axis in np.meshgrid(np.unique(sizes), np.unique(tokens), indexing="ij"))
+    low, high = fit.interval(N, V, Q)
+    return pd.DataFrame(
+        {
+            "text_tokens": float(Q),
+            "params_b": N,
+            "visual_tokens": V,
+            "flops": flops_2nt(N, V, Q),
+            "error": fit.predict(N, V, Q),
+            "error_low": low,
+            "error_high": high,
+        }
+    )
+
+
+def by_preference(table: pd.DataFrame) -> pd.DataFrame:
+    """Order configurations: lower error, then lower cost, then larger N."""
+    return table.sort_values(
+        ["error", "flops", "params_b"], ascending=[True, True, False], kind="stable"
+    ).reset_index(drop=True)
+
+
+def undominated(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the configurations that no other one beats in cost or error without losing in the other.
+
+    By ascending cost; of equals the one with the larger N.
+    """
+    ordered = table.sort_values(
+        ["flops", "error", "params_b"], ascending=[True, True, False], kind="stable"
+    )
+    lowest_before = ordered["error"].cummin().shift(fill_value=np.inf)
+    return ordered[ordered["error"] < lowest_before].reset_index(drop=True)
+
+
+def default_budgets(tables: Sequence[pd.DataFrame], count: int = 25) -> list[float]:
+    """Return log-spaced budgets from the cheapest to the dearest configuration."""
+    costs = pd.concat([table["flops"] for table in tables])
+    budgets = np.geomspace(costs.min(), costs.max(), count)
+    budgets[-1] = costs.max()  # not a rounding error less than the dearest
+    return [float(b) for b in budgets]
+
+
+def frontier(
+    fit: FittedLaw,
+    sizes: Sequence[float],
+    tokens: Sequence[float],
+    text_tokens: Sequence[float],
+    budgets: Sequence[float] | None = None,
+) -> pd.DataFrame:
+    """Return the best configuration per (text tokens, budget).
+
+    A budget that no configuration meets is a row without one, its ``status`` ``infeasible``.
+
+    Returns:
+        Columns ``text_tokens, budget_flops, params_b, visual_tokens, flops, error, error_low,
+        error_high, on_pareto, v_star, status``; ``v_star`` is the closed form where the law has one,
+        within the range of ``tokens``.
+
+    Raises:
+        UserError: a size, token count or budget is out of range.
+    """
+    tables = {Q: configurations(fit, sizes, tokens, Q) for Q in text_tokens}
+    if not tables:
+        raise UserError("--q wants at least one number of text tokens")
+    budgets = default_budgets(list(tables.values())) if budgets is None else budgets
+    if not len(budgets) or not np.isfinite(budgets).all() or min(budgets) <= 0:
+        raise UserError(f"--budgets wants positive numbers of FLOPs, got: {list(budgets)}")
+    rows = []
+    for Q, table in tables.items():
+        ranked, pareto = by_preference(table), undominated(table)
+        points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
+        v_star = closed_form(fit, Q, min(tokens), max(tokens))
+        for budget in budgets:
+            affordable = ranked[ranked["flops"] <= budget]
+            row = {"text_tokens": float(Q), "budget_flops": float(budget)}
+            if len(affordable):
+                best = affordable.iloc[0]
+                row |= best[CONFIGURATION[1:]].to_dict()
+                row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
+            rows.append(row | {"v_star": v_star, "status": "ok" if len(affordable) else "infeasible"})
+    columns = ["text_tokens", "budget_flops", *CONFIGURATION[1:], "on_pareto", "v_star", "status"]
+    result = pd.DataFrame(rows).reindex(columns=columns)
+    result["on_pareto"] = result["on_pareto"].eq(True)
+    return result
+
+
+def closed_form(fit: FittedLaw, Q: float, v_min: float, v_max: float) -> float | None:
+    """Return V*(Q) in closed form, or None if the law's optimum depends on the budget."""
+    if not fit.law.constant_optimum:
+        return None
+    values = np.array([[fit.parameters[name] for name in fit.law.parameters]])
+    return float(optimal_tokens(fit.law, fit.law.exponent_ratio(values), Q, v_min, v_max)[0])
+
+
+def crossovers(
+    fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], text_tokens: Sequence[float]
+) -> pd.DataFrame:
+    """Return where a smaller and the next larger model reach the same error at the same cost.
+
+    For each pair of neighbouring sizes and each Q: the cost, and each model's V there (Fig. 3a).
+    Below that cost the smaller model is better, above it the larger one, since the larger one pays
+    for Q tokens first. V is continuous within the range of ``tokens``. Pairs without a crossover
+    in that range are rows with empty cells.
+    """
+    low, high = float(min(tokens)), float(max(tokens))
+    rows = []
+    for Q in text_tokens:
+        for small, large in pairwise(np.unique(sizes)):
+            found = _crossover(fit, float(small), float(large), float(Q), low, high)
+            rows.append({"text_tokens": float(Q), "small_params_b": small, "large_params_b": large}
+                        | found)  # fmt: skip
+    columns = ["text_tokens", "small_params_b", "large_params_b", "small_visual_tokens",
+               "large_visual_tokens", "flops", "error"]  # fmt: skip
+    return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def _crossover(
+    fit: FittedLaw, small: float, large: float, Q: float, low: float, high: float
+) -> dict[str, float]:
+    cheapest = max(large * (Q + low), small * (Q + low))
+    dearest = min(large * (Q + high), small * (Q + high))
+
+    def gain(cost: float) -> float:
+        """Error of the small model minus error of the large one, at N (Q + V) = cost."""
+        small_error = fit.predict(small, cost / small - Q, Q)
+        return float(small_error - fit.predict(large, cost / large - Q, Q))
+
+    if cheapest >= dearest or gain(cheapest) * gain(dearest) > 0:
+        return {}
+    cost = float(brentq(gain, cheapest, dearest))
+    return {
+        "small_visual_tokens": cost / small - Q,
+        "large_visual_tokens": cost / large - Q,
+        "flops": flops_2nt(1.0, cost, 0.0),
+        "error": float(fit.predict(large, cost / large - Q, Q)),
+    }

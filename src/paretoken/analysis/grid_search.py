@@ -1,0 +1,92 @@
+"""The paper's own fitting procedure: a grid over all four parameters of the product law.
+
+Here the whole grid (5 million points) is searched, vectorised. The authors' script visits it in an
+unseeded random order and stops after a fifth (paper appendix A.2; scaling_law_code/objective.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretoken.analysis.cells import Cells
+from paretoken.analysis.laws.base import Array
+from paretoken.analysis.losses import Loss
+
+#: The authors' axes: a (our K = A B), alpha, beta, d.
+AXES = {
+    "K": np.linspace(0.2, 0.7, 50),
+    "alpha": np.linspace(0, 0.2, 100),
+    "beta": np.linspace(0, 0.05, 100),
+    "D": np.linspace(0, 0.3, 10),
+}
+
+
+@dataclass(frozen=True)
+class GridFit:
+    """The best grid point, its objective, and the axes on whose edge it lies."""
+
+    parameters: dict[str, float]
+    objective: float
+    points: int
+    edges: tuple[str, ...]
+
+    def warnings(self) -> list[str]:
+        """Return one sentence per parameter on the edge of its axis."""
+        return [
+            f"The best grid point is on the edge of {name} ({self.parameters[name]:g} on "
+            f"{AXES[name][0]:g} to {AXES[name][-1]:g}): widen that range, or use --method exact."
+            for name in self.edges
+        ]
+
+
+def search(cells: Cells, loss: Loss) -> GridFit:
+    """Return the grid point of the lowest objective.
+
+    Memory stays in the tens of megabytes: one (alpha, beta) row of the grid at a time, and for
+    squared error a handful of moments in place of the cells.
+    """
+    best = (np.inf, 0, 0, 0, 0)
+    scan = _squared_rows if loss.name == "squared" else _general_rows
+    for i, surface in enumerate(scan(cells, loss)):
+        j, k, m = np.unravel_index(np.argmin(surface), surface.shape)
+        best = min(best, (float(surface[j, k, m]), i, int(j), int(k), int(m)))
+    _, i, j, k, m = best
+    index = {"alpha": i, "beta": j, "K": k, "D": m}
+    parameters = {name: float(AXES[name][index[name]]) for name in ("K", "D", "alpha", "beta")}
+    predicted = _predict(parameters, cells)
+    return GridFit(
+        parameters=parameters,
+        objective=float(loss.objective(cells.Y, predicted, cells.weight)),
+        points=int(np.prod([len(axis) for axis in AXES.values()])),
+        edges=tuple(n for n in parameters if index[n] in (0, len(AXES[n]) - 1)),
+    )
+
+
+def _predict(parameters: dict[str, float], cells: Cells) -> Array:
+    power = cells.N ** -parameters["alpha"] * cells.V ** -parameters["beta"]
+    return parameters["K"] * power + parameters["D"]
+
+
+def _squared_rows(cells: Cells, loss: Loss) -> Iterator[Array]:
+    """Yield the sums of squares (beta, K, D) for each alpha, from weighted moments."""
+    w, y = cells.weight, cells.Y
+    K, D = AXES["K"][None, :, None], AXES["D"][None, None, :]
+    by_tokens = cells.V[None, :] ** -AXES["beta"][:, None]
+    for alpha in AXES["alpha"]:
+        x = by_tokens * cells.N**-alpha
+        xx, x1, xy = (x**2 @ w)[:, None, None], (x @ w)[:, None, None], (x @ (w * y))[:, None, None]
+        yield np.asarray(K**2 * xx + D**2 * w.sum() + w @ y**2 + 2 * (K * D * x1 - K * xy - D * (w @ y)))
+
+
+def _general_rows(cells: Cells, loss: Loss) -> Iterator[Array]:
+    """Yield the objective (beta, K, D) for each alpha, cell by cell."""
+    K, D = AXES["K"][:, None, None], AXES["D"][None, :, None]
+    for alpha in AXES["alpha"]:
+        rows = []
+        for beta in AXES["beta"]:
+            predicted = K * (cells.N**-alpha * cells.V**-beta) + D
+            rows.append(loss.objective(cells.Y, predicted, cells.weight))
+        yield np.stack(rows)

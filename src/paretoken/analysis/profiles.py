@@ -1,0 +1,142 @@
+"""Profiles: how well the law can still fit when one parameter is held at a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import fdtri
+
+from paretoken.analysis.estimate import Estimate, make_batch
+from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
+from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.solver import minimise
+from paretoken.analysis.starts import best_start
+
+POINTS = 41
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The best objective with one parameter held at each of several values.
+
+    Attributes:
+        name: the parameter held.
+        values: what it was held at, ascending.
+        objective: the best objective there.
+        parameters: all parameters there, (POINTS, P).
+        threshold: objectives below it belong to the 95 % region; None without a squared loss.
+    """
+
+    name: str
+    values: Array
+    objective: Array
+    parameters: Array
+    threshold: float | None
+
+    @property
+    def interval(self) -> list[float] | None:
+        """Where the objective crosses the threshold, or the last value tried on that side.
+
+        Near its minimum the root of the excess objective is linear in the parameter, so it is what
+        is interpolated.
+        """
+        if self.threshold is None:
+            return None
+        lowest = self.objective.min()
+        excess = np.sqrt(self.objective - lowest)
+        edge = float(np.sqrt(self.threshold - lowest))
+        best = int(np.argmin(self.objective))
+        low = _crossing(self.values[best::-1], excess[best::-1], edge)
+        return [low, _crossing(self.values[best:], excess[best:], edge)]
+
+    def inside(self, name: str, names: tuple[str, ...]) -> Array:
+        """Return the values that parameter ``name`` takes within the region (all of them if none)."""
+        column = self.parameters[:, names.index(name)]
+        return column if self.threshold is None else column[self.objective <= self.threshold]
+
+    def as_record(self, names: tuple[str, ...], flat: bool) -> dict[str, Any]:
+        """Return the profile for ``fit.json``."""
+        others = {
+            name: [float(v) for v in column]
+            for name, column in zip(names, self.parameters.T, strict=True)
+            if name != self.name
+        }
+        return {
+            "value": [float(v) for v in self.values],
+            "objective": [float(v) for v in self.objective],
+            "threshold": self.threshold,
+            "interval": self.interval,
+            "flat": flat,
+            **others,
+        }
+
+
+def _crossing(values: Array, excess: Array, edge: float) -> float:
+    """Return where ``excess``, followed outward from the minimum, first exceeds ``edge``."""
+    beyond = np.flatnonzero(excess > edge)
+    if not len(beyond):
+        return float(values[-1])
+    i = int(beyond[0])
+    return float(np.interp(edge, excess[i - 1 : i + 1], values[i - 1 : i + 1]))
+
+
+def is_flat(fitted: Estimate, item: Profile) -> bool:
+    """Return whether the data leave a parameter open.
+
+    They do if its 95 % region spans half of the values tried, or, for the floor, if an exponent
+    changes by more than a quarter of its lowest value within the region.
+    """
+    if item.interval is None:
+        return False
+    names = fitted.law.parameters
+    if item.name == fitted.law.floor:
+        for exponent in fitted.law.exponents:
+            along = item.inside(exponent, names)
+            if float(np.ptp(along)) > float(along.min()) / 4:
+                return True
+    span = float(item.values[-1] - item.values[0])
+    return item.interval[1] - item.interval[0] >= span / 2
+
+
+def profiled_parameters(fitted: Estimate) -> list[str]:
+    """Return the parameters worth a profile: the floor and the exponents (slopes if there are none).
+
+    They are the ones that do not depend on the unit of N.
+    """
+    law = fitted.law
+    slopes = list(law.exponents) or list(law.linear[1:])
+    return [law.floor, *slopes] if law.floor else slopes
+
+
+def profile(fitted: Estimate, name: str) -> Profile:
+    """Hold ``name`` at `POINTS` values (the estimate among them) and refit the rest."""
+    position = fitted.law.parameters.index(name)
+    values = _ladder(fitted, name, float(fitted.values[position]))
+    batch = make_batch(fitted.cells, fitted.law, fitted.loss, fitted.text_tokens, len(values))
+    batch.lower[:, position] = batch.upper[:, position] = values
+    near, objective, _ = minimise(batch, np.tile(fitted.centred, (len(values), 1)))
+    own, own_objective, _ = minimise(batch, best_start(batch))
+    best = np.where((own_objective < objective)[:, None], own, near)
+    lowest = np.minimum(objective, own_objective)
+    return Profile(name, values, lowest, fitted.uncentre(best), _threshold(fitted))
+
+
+def _ladder(fitted: Estimate, name: str, estimate: float) -> Array:
+    if name == fitted.law.floor:
+        lowest = float(fitted.cells.Y[fitted.cells.used].min())
+        values = np.linspace(0, 0.98 * lowest, POINTS - 1)
+    elif estimate > 0:
+        values = np.geomspace(estimate / 4, min(estimate * 4, EXPONENT_LIMIT), POINTS - 1)
+    else:
+        values = np.linspace(estimate - 0.2 if estimate else 0.0, estimate + 0.2, POINTS - 1)
+    return np.unique(np.append(values, estimate))
+
+
+def _threshold(fitted: Estimate) -> float | None:
+    """Return the objective at the edge of the 95 % region: F-ratio of the sums of squares."""
+    freedom = int(fitted.cells.used.sum()) - len(fitted.values)
+    if not np.isinf(fitted.loss.delta) or freedom < 1:
+        return None
+    return float(fitted.objective * (1 + fdtri(1, freedom, LEVEL) / freedom))

@@ -1,0 +1,97 @@
+"""Which size and token count to use under a budget, with the runners-up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.frontier import by_preference, closed_form, configurations
+from paretoken.errors import UserError
+
+
+def recommend(
+    fit: FittedLaw,
+    flops: float,
+    Q: float,
+    sizes: Sequence[float],
+    tokens: Sequence[float],
+    count: int = 3,
+) -> dict[str, Any]:
+    """Return the best configuration within ``flops``, the next ``count``, and what to mind.
+
+    Raises:
+        UserError: no configuration is cheap enough, or a value is out of range.
+    """
+    if not flops > 0:
+        raise UserError(f"--flops must be greater than 0, got {flops:g}")
+    table = configurations(fit, sizes, tokens, Q)
+    affordable = by_preference(table[table["flops"] <= flops])
+    if affordable.empty:
+        cheapest = table.loc[table["flops"].idxmin()]
+        raise UserError(
+            f"no configuration costs {flops:.4g} FLOPs or less; the cheapest is "
+            f"{cheapest['params_b']:g}B with {cheapest['visual_tokens']:g} visual tokens at "
+            f"{cheapest['flops']:.4g} FLOPs: raise --flops, or allow smaller --n or --v"
+        )
+    best = affordable.iloc[0]
+    return {
+        "budget_flops": float(flops),
+        "text_tokens": float(Q),
+        "law": fit.law.name,
+        "suite": fit.record["data"].get("suite"),
+        "recommended": _plain(best),
+        "runners_up": [_plain(row) for _, row in affordable.iloc[1 : 1 + count].iterrows()],
+        "v_star": closed_form(fit, Q, min(tokens), max(tokens)),
+        "mind": _mind(fit, best, affordable),
+    }
+
+
+def _plain(row: pd.Series[float]) -> dict[str, float | None]:
+    return {str(k): None if pd.isna(v) else float(v) for k, v in row.items() if k != "text_tokens"}
+
+
+def _mind(fit: FittedLaw, best: pd.Series[float], affordable: pd.DataFrame) -> list[str]:
+    """Return what a careful reader would ask about the recommendation."""
+    sentences = []
+    if best["params_b"] > max(fit.sizes) or best["params_b"] < min(fit.sizes):
+        sentences.append(f"{best['params_b']:g}B lies outside the fitted sizes: an extrapolation.")
+    low, high = min(fit.token_counts), max(fit.token_counts)
+    if not low <= best["visual_tokens"] <= high:
+        sentences.append(f"{best['visual_tokens']:g} tokens lie outside the fitted range "
+                         f"{low:g} to {high:g}: an extrapolation.")  # fmt: skip
+    if len(affordable) > 1:
+        second = affordable.iloc[1]
+        if second["error"] - best["error"] < fit.record["rmse"]:
+            sentences.append(
+                f"The runner-up ({second['params_b']:g}B with {second['visual_tokens']:g} tokens) "
+                f"is within the fit's rmse ({fit.record['rmse']:.2g}): a tie, in practice."
+            )
+    return sentences
+
+
+def in_words(answer: dict[str, Any]) -> str:
+    """Return the recommendation as a few lines of text."""
+    lines = [
+        f"With {answer['budget_flops']:.4g} FLOPs per question and {answer['text_tokens']:g} text "
+        f"tokens, use {_words(answer['recommended'])}."
+    ]
+    for place, row in enumerate(answer["runners_up"], start=2):
+        lines.append(f"  {place}. {_words(row)}")
+    if answer["v_star"] is not None:
+        lines.append(f"Best V at any budget, by formula: {answer['v_star']:.3g} visual tokens.")
+    suite = f" of {answer['suite']}" if answer["suite"] else ""
+    lines.append(f"By the {answer['law']} law{suite}; cost 2 N (Q + V), no vision encoder.")
+    return "\n".join(lines + [f"Mind: {sentence}" for sentence in answer["mind"]])
+
+
+def _words(row: dict[str, float | None]) -> str:
+    interval = ""
+    if row["error_low"] is not None:
+        interval = f" (95 % interval {row['error_low']:.4f} to {row['error_high']:.4f})"
+    return (
+        f"{row['params_b']:g}B with {row['visual_tokens']:g} visual tokens: expected error "
+        f"{row['error']:.4f}{interval}, {row['flops']:.4g} FLOPs"
+    )

@@ -1,0 +1,106 @@
+"""Where to start: a grid of exponents, with the exact bounded linear solution at each point.
+
+For fixed exponents a law is linear, so the best linear parameters under squared error follow in
+closed form. With at most three of them every active set is tried, which is exact non-negative
+least squares, vectorised over grid points and problems through weighted moments.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array, Law
+from paretoken.analysis.solver import Batch
+
+
+def exponent_grid(law: Law, side: int) -> Array:
+    """Return combinations of exponents, (G, q): 0 and a geometric ladder up to the limit."""
+    axis = np.concatenate([[0.0], np.geomspace(2e-3, EXPONENT_LIMIT, side - 1)])
+    axes = np.meshgrid(*[axis] * len(law.exponents), indexing="ij")
+    return np.stack([a.ravel() for a in axes], axis=1) if axes else np.zeros((1, 0))
+
+
+def linear_solutions(batch: Batch, theta: Array) -> tuple[Array, Array]:
+    """Return the best linear parameters and their weighted squared error at each grid point.
+
+    Args:
+        batch: B problems; losses of logarithms use weights / Y^2, which is the same to first order.
+        theta: exponents, (G, q).
+
+    Returns:
+        Values (G, B, p) and sums of squares (G, B).
+    """
+    weight = batch.weight / batch.y**2 if batch.loss.log else batch.weight
+    basis = batch.law.basis(theta, batch.log_n, batch.log_t)
+    p = basis.shape[2]
+    pairs = basis[:, :, :, None] * basis[:, :, None, :]
+    normal = np.tensordot(pairs, weight, axes=(1, 1)).transpose(0, 3, 1, 2)
+    moment = np.tensordot(basis, weight * batch.y, axes=(1, 1)).transpose(0, 2, 1)
+    total = (weight * batch.y**2).sum(axis=1)
+    best = np.zeros(moment.shape)
+    squares = np.broadcast_to(total, moment.shape[:2]).copy()
+    smallest = 1 if batch.law.bounded else p
+    for size in range(smallest, p + 1):
+        for subset in combinations(range(p), size):
+            _try_subset(list(subset), normal, moment, total, batch.law.bounded, best, squares)
+    return best, squares
+
+
+def _try_subset(
+    subset: list[int],
+    normal: Array,
+    moment: Array,
+    total: Array,
+    bounded: bool,
+    best: Array,
+    squares: Array,
+) -> None:
+    """Solve with only ``subset`` active; keep the solution where it is feasible and better."""
+    matrix = normal[:, :, subset][:, :, :, subset].copy()
+    ridge = 1e-13 * np.einsum("gbpp->gb", matrix) + 1e-300
+    matrix[:, :, range(len(subset)), range(len(subset))] += ridge[:, :, None]
+    target = moment[:, :, subset]
+    solution = np.linalg.solve(matrix, target[:, :, :, None])[:, :, :, 0]
+    found = total - (solution * target).sum(axis=2)
+    keep = found < squares
+    if bounded:
+        keep &= (solution >= 0).all(axis=2)
+    full = np.zeros(best.shape)
+    full[:, :, subset] = solution
+    best[keep], squares[keep] = full[keep], found[keep]
+
+
+def point_starts(batch: Batch, side: int = 40, count: int = 24) -> Array:
+    """Return up to ``count`` starts (S, P) for one problem, spread over the best grid regions."""
+    theta = exponent_grid(batch.law, side)
+    linear, squares = linear_solutions(batch, theta)
+    values = np.concatenate([linear[:, 0], theta], axis=1)
+    order = np.argsort(squares[:, 0], kind="stable")
+    if not len(batch.law.exponents):
+        return values[order]
+    minima = np.flatnonzero(_local_minima(squares[:, 0].reshape([side] * theta.shape[1])).ravel())
+    minima = minima[np.argsort(squares[minima, 0], kind="stable")][: count // 2]
+    spread = order[np.geomspace(1, len(order), count, dtype=int) - 1]
+    chosen = np.unique(np.concatenate([minima, spread]))
+    return values[chosen]
+
+
+def _local_minima(surface: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    padded = np.pad(surface, 1, constant_values=np.inf)
+    lowest = np.ones(surface.shape, dtype=bool)
+    for axis in range(surface.ndim):
+        for shift in (-1, 1):
+            neighbour = np.roll(padded, shift, axis)[tuple(slice(1, -1) for _ in surface.shape)]
+            lowest &= surface <= neighbour
+    return lowest
+
+
+def best_start(batch: Batch, side: int = 14) -> Array:
+    """Return for each problem of a batch its best point of a small grid, (B, P)."""
+    theta = exponent_grid(batch.law, side)
+    linear, squares = linear_solutions(batch, theta)
+    index = np.argmin(squares, axis=0)
+    picked = linear[index, np.arange(len(index))]
+    return np.concatenate([picked, theta[index]], axis=1)

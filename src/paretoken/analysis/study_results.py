@@ -1,0 +1,116 @@
+"""Everything that a study's figures, claims and summary are made of, read once and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.config import FrozenStudy, Study, Suite
+from paretoken.errors import UserError
+from paretoken.files import read_json
+from paretoken.records import ERROR_COLUMNS, ERROR_KEY, demand_unique, read_table
+
+VALUE_KEY = ("suite", "quantity")
+TABLE1_KEY = ("method", "visual_tokens", "benchmark")
+#: The variant of a fit that repeats the paper's grid search.
+PAPER_GRID = "paper_grid"
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study's settings, cells and fits, and the published numbers it is compared with.
+
+    Attributes:
+        frozen: the study and the records that it refers to.
+        errors: tables/errors.csv.
+        fits: by suite and variant; a variant is ``<law>-all``, ``<law>-unflagged`` or `PAPER_GRID`.
+        values: published parameters and statements; empty if the study has none.
+        table1: the paper's Table 1; empty if the study has none.
+    """
+
+    frozen: FrozenStudy
+    errors: pd.DataFrame
+    fits: Mapping[tuple[str, str], FittedLaw]
+    values: pd.DataFrame
+    table1: pd.DataFrame
+
+    @property
+    def study(self) -> Study:
+        """The study's settings."""
+        return self.frozen.study
+
+    def suites(self, role: str) -> list[Suite]:
+        """Return the suites with a role (``reasoning``, ``ocr`` or ``control``)."""
+        return [suite for suite in self.study.suites if suite.role == role]
+
+    def suite(self, role: str) -> Suite | None:
+        """Return the first suite with a role, if there is one."""
+        return next(iter(self.suites(role)), None)
+
+    def headline(self, suite: str) -> FittedLaw:
+        """Return the fit of the study's first law to all cells of ``suite``."""
+        return self.fit(suite, f"{self.study.fit.laws[0]}-all")
+
+    def fit(self, suite: str, variant: str) -> FittedLaw:
+        """Return one fit (`UserError` if it was not given)."""
+        if (suite, variant) not in self.fits:
+            raise UserError(f"the fit {suite}/{variant}.json is needed and was not given")
+        return self.fits[suite, variant]
+
+    def cells(self, suite: str) -> pd.DataFrame:
+        """Return the measured cells of one suite: no missing errors, V > 0; by size, then tokens."""
+        rows = self.errors[(self.errors["suite"] == suite) & self.errors["error"].notna()]
+        rows = rows[rows["visual_tokens"] > 0]
+        return rows.sort_values(["params_b", "visual_tokens", "seed"]).reset_index(drop=True)
+
+    def value(self, suite: str, quantity: str) -> float | None:
+        """Return a published number, or None if there is none."""
+        rows = self.values
+        if rows.empty:
+            return None
+        found = rows[(rows["suite"] == suite) & (rows["quantity"] == quantity)]["value"]
+        return None if found.empty else float(found.iloc[0])
+
+
+def read_results(
+    study: Path,
+    errors: Path,
+    fits: Sequence[Path] = (),
+    values: Path | None = None,
+    table1: Path | None = None,
+) -> StudyResults:
+    """Read a study's files; ``fits`` are paths that end in ``<suite>/<variant>.json``.
+
+    Raises:
+        UserError: a file is missing or malformed, or a table has a key twice.
+    """
+    cells = read_table(errors, ERROR_COLUMNS)
+    demand_unique(cells, ERROR_KEY, str(errors))
+    return StudyResults(
+        frozen=read_study(study),
+        errors=cells.assign(flag=cells["flag"].fillna("")),
+        fits={(path.parent.name, path.stem): FittedLaw.read(path) for path in fits},
+        values=_keyed(values, VALUE_KEY, ("value", "source")),
+        table1=_keyed(table1, TABLE1_KEY, ("score", "source")),
+    )
+
+
+def read_study(path: Path) -> FrozenStudy:
+    """Read ``study.json`` (`UserError` if it is none)."""
+    try:
+        return FrozenStudy.model_validate(read_json(path))
+    except ValidationError as error:
+        raise UserError(f"{path} is no study; make it with `paretoken study`: {error}") from error
+
+
+def _keyed(path: Path | None, key: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    if path is None:
+        return pd.DataFrame(columns=[*key, *columns])
+    table = read_table(path, [*key, *columns])
+    demand_unique(table, key, str(path))
+    return table

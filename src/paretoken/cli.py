@@ -1,0 +1,75 @@
+"""The `paretoken` command: one subcommand per rule of the workflow, imported only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import paretoken
+from paretoken.errors import UserError
+from paretoken.registry import unknown_name
+
+#: Subcommand -> what it does; the module is `paretoken.commands.<name>`.
+COMMANDS = {
+    "fit": "fit a scaling law to any table of errors",
+    "frontier": "list the best model size and token count per budget",
+    "recommend": "say which model size and token count to use under a budget",
+    "check": "check a config file, or write its JSON schema",
+    "selftest": "show that the fitter recovers known laws and the published fits",
+    "study": "write a study's settings, as the workflow froze them",
+    "cell": "write one cell's errors, taken from a table of measurements",
+    "aggregate": "gather the cells of a grid into one table",
+    "tables": "write the tables of fits, predictions and sensitivity",
+    "figure": "draw one figure",
+    "claims": "test the paper's claims",
+    "summary": "write a study's summary page",
+}
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """Return the parser; only ``command``'s own arguments are added (its module is imported)."""
+    parser = argparse.ArgumentParser(
+        prog="paretoken",
+        description="Given an inference budget: how large a language model, how few visual tokens?",
+        epilog="Each command explains itself: paretoken COMMAND --help",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=paretoken.__version__)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        sub = subparsers.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )  # fmt: skip
+        if name == command:
+            import_module(f"paretoken.commands.{name}").add_arguments(sub)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; bad input is one message on stderr and exit code 2."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = next((word for word in given if not word.startswith("-")), None)
+    if command is not None and command not in COMMANDS:
+        print(f"paretoken: {unknown_name('command', command, COMMANDS)}", file=sys.stderr)
+        return 2
+    parsed = build_parser(command).parse_args(given)
+    try:
+        import_module(f"paretoken.commands.{parsed.command}").run(parsed)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"paretoken {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

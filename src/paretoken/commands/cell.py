@@ -1,0 +1,32 @@
+"""`paretoken cell`: one cell of a study whose errors were measured elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.analysis.measured import measured_cell
+from paretoken.commands.arguments import positive, whole
+from paretoken.grid import Cell
+from paretoken.records import write_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--study", required=True, help="name of the study")
+    parser.add_argument("--measured", type=Path, required=True, help="table of measurements")
+    parser.add_argument("--suites", nargs="+", required=True, help="suites to take")
+    parser.add_argument("--llm", required=True, help="name of the language model")
+    parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
+    parser.add_argument("--compressor", required=True, help="name of the compressor")
+    parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
+    parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
+    parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Pick the cell's rows and write them."""
+    a = arguments
+    cell = Cell(a.llm, a.compressor, a.tokens, a.seed)
+    rows = measured_cell(a.measured, a.study, cell, a.params_b, a.suites)
+    write_table(a.out, rows)

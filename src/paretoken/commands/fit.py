@@ -1,0 +1,119 @@
+"""`paretoken fit`: a scaling law from any CSV."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paretoken.analysis.cells import CellData, Selection, read_cells
+from paretoken.analysis.fit import FitOptions, fit_record
+from paretoken.analysis.losses import HUBER_DELTA, LOSSES
+from paretoken.commands.arguments import assignment, not_negative, positive, whole
+from paretoken.errors import UserError
+from paretoken.files import write_json
+from paretoken.registry import LAWS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    data = parser.add_argument_group("data")
+    defaults = Selection()
+    data.add_argument("--table", type=Path, required=True, help="CSV, one row per measured cell")
+    data.add_argument("--suite", help="fit the rows of this suite only")
+    data.add_argument("--where", type=assignment, action="append", default=[], metavar="COLUMN=VALUE",
+                      help="fit the rows with this value only; may be repeated")  # fmt: skip
+    data.add_argument("--n-column", default=defaults.n_column, help="model size N")
+    data.add_argument("--v-column", default=defaults.v_column, help="visual tokens V")
+    data.add_argument("--error-column", default=defaults.error_column, help="error Y")
+    data.add_argument("--suite-column", default=defaults.suite_column, help="name of the suite")
+    data.add_argument("--flag-column", default=defaults.flag_column, help="why a row is suspicious")
+    data.add_argument("--weights", metavar="COLUMN", help="weight of each row's loss, 0 or more")
+    data.add_argument("--sigma", metavar="COLUMN", help="standard error; weights are 1 / sigma^2")
+    data.add_argument("--exclude-flagged", action="store_true", help="leave flagged rows out")
+    held = data.add_mutually_exclusive_group()
+    held.add_argument("--holdout-largest", action="store_true",
+                      help="keep the largest N out of the fit and report how well it is predicted")  # fmt: skip
+    held.add_argument("--holdout-n", type=positive, nargs="+", default=[], metavar="N",
+                      help="the same for these sizes")  # fmt: skip
+    law = parser.add_argument_group("law and loss")
+    law.add_argument("--law", choices=list(LAWS), default="product", help="what to fit")
+    law.add_argument("--law-text-tokens", type=not_negative, default=50.0, metavar="Q",
+                     help="Q inside the error, for product_q_plus_v")  # fmt: skip
+    law.add_argument("--loss", choices=LOSSES, default="squared",
+                     help="on errors, or (log_) on their logarithms")  # fmt: skip
+    law.add_argument("--huber-delta", type=positive, default=HUBER_DELTA, metavar="X",
+                     help="where a Huber loss turns linear, in the unit of the residual")  # fmt: skip
+    law.add_argument("--method", choices=("exact", "grid"), default="exact",
+                     help="grid: the paper's search over 5 million points, in full")  # fmt: skip
+    uncertainty = parser.add_argument_group("uncertainty")
+    uncertainty.add_argument("--bootstrap", type=whole, default=1000, metavar="R",
+                             help="replicates of each of three resampling methods; 0: none")  # fmt: skip
+    uncertainty.add_argument("--seed", type=whole, default=0, metavar="S", help="of the bootstrap")
+    uncertainty.add_argument("--q", type=not_negative, nargs="+", default=[0, 25, 50, 100, 200],
+                             metavar="Q", help="text tokens for which V* is reported")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="fit.json to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Fit, write ``fit.json`` and print the essentials."""
+    a = arguments
+    if a.exclude_flagged and a.flag_column is None:
+        raise UserError("--exclude-flagged needs a flag column")
+    selection = Selection(
+        suite=a.suite, where=dict(a.where), n_column=a.n_column, v_column=a.v_column,
+        error_column=a.error_column, suite_column=a.suite_column, flag_column=a.flag_column,
+        weights=a.weights, sigma=a.sigma, exclude_flagged=a.exclude_flagged,
+        zero_tokens_allowed=LAWS.load(a.law).text_in_error and a.law_text_tokens > 0,
+    )  # fmt: skip
+    data = read_cells(a.table, selection)
+    options = FitOptions(
+        law=a.law, loss=a.loss, huber_delta=a.huber_delta, method=a.method, bootstrap=a.bootstrap,
+        seed=a.seed, text_tokens=tuple(a.q), law_text_tokens=a.law_text_tokens,
+        held_out=_held_out(data, a),
+    )  # fmt: skip
+    record = fit_record(data, options)
+    write_json(a.out, record)
+    print(essentials(record))
+
+
+def _held_out(data: CellData, a: argparse.Namespace) -> tuple[float, ...]:
+    if a.holdout_largest:
+        return (float(np.max(data.cells.N)),)
+    return tuple(a.holdout_n)
+
+
+def essentials(record: dict[str, Any]) -> str:
+    """Return the fit as a few lines of text."""
+    lines = [f"{record['formula']}   [{record['status']}, {record['n_points']} cells, "
+             f"{record['loss']} loss {record['objective']:.6g}, rmse {record['rmse']:.4g}]"]  # fmt: skip
+    intervals = record["intervals"]
+    shown = record["parameters"] | {"alpha_over_beta": record["alpha_over_beta"]}
+    for name, value in shown.items():
+        lines.append(f"  {name:<16}{_number(value)}{_range(intervals.get(name))}")
+    for Q, value in (record["v_star"] or {}).items():
+        star = (intervals.get("v_star") or {}).get(Q)
+        lines.append(f"  {f'V* at Q = {Q}':<16}{_number(value)}{_range(star)}")
+    held = record["holdout"].get("leave_largest_n_out") or {}
+    if "law" in held and held["law"]:
+        lines.append(
+            f"  largest N ({held['n'][0]:g}) held out: mean relative error "
+            f"{100 * held['law']['mean_abs_relative_error']:.2f} %"
+        )
+    left_out = len(record["data"]["exclusions"])
+    if left_out:
+        lines.append(f"  rows left out: {left_out} (listed under data.exclusions)")
+    return "\n".join(lines + [f"warning: {sentence}" for sentence in record["warnings"]])
+
+
+def _number(value: float | None) -> str:
+    return f"{'unbounded':>12}" if value is None else f"{value:>12.6g}"
+
+
+def _range(interval: dict[str, Any] | None) -> str:
+    if not interval:
+        return ""
+    ends = ["unbounded" if interval[k] is None else f"{interval[k]:.4g}" for k in ("low", "high")]
+    return f"   95 % {ends[0]} to {ends[1]} ({interval['method']} bootstrap)"

@@ -1,0 +1,51 @@
+"""`paretoken frontier`: the best configuration per budget."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.frontier import configurations, crossovers, frontier, undominated
+from paretoken.commands.arguments import not_negative, positive
+from paretoken.records import write_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--fit", type=Path, required=True, help="fit.json")
+    parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else the fit's")
+    parser.add_argument("--v", type=positive, nargs="+", help="visual tokens; else the fit's")
+    parser.add_argument("--q", type=not_negative, nargs="+", default=[0, 50, 100],
+                        help="text tokens per question")  # fmt: skip
+    parser.add_argument("--budgets", type=positive, nargs="+", metavar="FLOPS",
+                        help="FLOPs per question; else 25 from the cheapest to the dearest")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="frontier.csv to write")
+    parser.add_argument("--pareto", type=Path, help="also write all undominated configurations")
+    parser.add_argument("--crossovers", type=Path,
+                        help="also write where neighbouring sizes are equally good")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the tables and print the undominated configurations."""
+    fit = FittedLaw.read(arguments.fit)
+    sizes, tokens = arguments.n or fit.sizes, arguments.v or fit.token_counts
+    questions = list(dict.fromkeys(arguments.q))
+    table = frontier(fit, sizes, tokens, questions, arguments.budgets)
+    pareto = pd.concat(
+        [undominated(configurations(fit, sizes, tokens, Q)) for Q in questions], ignore_index=True
+    )
+    write_table(arguments.out, table)
+    if arguments.pareto:
+        write_table(arguments.pareto, pareto)
+    if arguments.crossovers:
+        write_table(arguments.crossovers, crossovers(fit, sizes, tokens, questions))
+    print("Cost: 2 N (Q + V) FLOPs, N in parameters; vision encoder, attention and logits left out.")
+    for Q, group in pareto.groupby("text_tokens"):
+        print(f"Undominated at Q = {Q:g}:")
+        print(group.drop(columns="text_tokens").to_string(index=False, float_format="{:.5g}".format))
+    infeasible = int((table["status"] == "infeasible").sum())
+    if infeasible:
+        print(f"{infeasible} budgets are below the cheapest configuration; their rows say so.")

@@ -1,0 +1,46 @@
+"""What a figure is: a name, a caption and one pure function from results to a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure as Drawing
+
+from paretoken.analysis.study_results import StudyResults
+from paretoken.files import replacing
+from paretoken.figures.style import styled
+
+#: Dots per inch of PNG files; at 6.4 inches that is 1280 pixels.
+DPI = 200
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One registered figure.
+
+    Attributes:
+        name: the registered name, and the file's.
+        title: a few words; heads the figure on the summary page.
+        caption: what is shown and how to read it.
+        draw: results -> drawing; every number from a table or a fit.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[StudyResults], Drawing]
+
+
+def save(figure: Figure, results: StudyResults, paths: list[Path]) -> None:
+    """Draw once, in the project's style, and write each path in the format of its suffix.
+
+    Files carry no date, so that the same input gives the same bytes.
+    """
+    with styled():
+        drawing = figure.draw(results)
+        for path in paths:
+            metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix)
+            with replacing(path) as temporary:
+                drawing.savefig(temporary, dpi=DPI, metadata=metadata)

@@ -1,0 +1,33 @@
+"""The cells of a study, and where each keeps its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from paretoken.config import Study
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of the grid: a model that is (or was) trained and evaluated once."""
+
+    llm: str
+    compressor: str
+    tokens: int
+    seed: int
+
+    def folder(self, study: str) -> Path:
+        """Return the cell's folder, relative to the project."""
+        name = f"{self.compressor}-{self.tokens}"
+        return Path("results", study, "runs", self.llm, name, f"s{self.seed}")
+
+
+def cells(study: Study) -> list[Cell]:
+    """Return every cell of a study's grid, in the order of the config."""
+    budgets = [(entry.name, tokens) for entry in study.compressors for tokens in entry.tokens]
+    return [
+        Cell(llm, compressor, tokens, seed)
+        for llm, (compressor, tokens), seed in product(study.llms, budgets, study.seeds)
+    ]

@@ -1,0 +1,127 @@
+"""The results contract: which tables exist, their columns and units, how they are read and written.
+
+Tables are CSV. Sizes are billions of parameters (`params_b`), costs are FLOPs (`flops`), errors are
+1 - mean score on a scale from 0 to 1. A missing number is an empty cell: never 0, never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from paretoken.errors import UserError
+from paretoken.files import replacing, sha256
+
+#: tables/errors.csv: one row per cell and suite.
+ERROR_COLUMNS = (
+    "study",
+    "llm",
+    "params_b",
+    "compressor",
+    "visual_tokens",
+    "seed",
+    "suite",
+    "error",
+    "stderr",
+    "source",
+    "flag",
+)
+ERROR_KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "suite")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file as text, with line numbers as its index, so that messages can name them."""
+
+    path: Path
+    rows: pd.DataFrame
+    sha256: str
+
+    def column(self, name: str) -> str:
+        """Return ``name`` if the table has that column (`UserError` with those it has otherwise)."""
+        if name not in self.rows.columns:
+            have = ", ".join(self.rows.columns)
+            raise UserError(f"{self.path} has no column {name!r}; its columns are: {have}")
+        return name
+
+    def numbers(
+        self,
+        rows: pd.DataFrame,
+        name: str,
+        *,
+        minimum: float = -np.inf,
+        above: float = -np.inf,
+    ) -> pd.Series[float]:
+        """Return a column of ``rows`` as finite numbers >= minimum and > above.
+
+        Raises:
+            UserError: the column is missing or a value does not fit; names line and value.
+        """
+        text = rows[self.column(name)]
+        values = pd.to_numeric(text, errors="coerce").astype(float)
+        for wrong, rule in (
+            (~np.isfinite(values), "is no finite number"),
+            (values < minimum, f"must be {minimum:g} or more"),
+            (values <= above, f"must be greater than {above:g}"),
+        ):
+            if wrong.any():
+                line = values.index[wrong][0]
+                more = f" (and {wrong.sum() - 1} more)" if wrong.sum() > 1 else ""
+                raise UserError(f"{self.path} line {line}: {name} = {text[line]!r} {rule}{more}")
+        return values
+
+
+def read_text_table(path: Path) -> Table:
+    """Read a CSV file without interpreting any value; blanks around values are dropped.
+
+    Raises:
+        UserError: the file is missing, unreadable, empty or no CSV, or names a column twice.
+    """
+    try:
+        digest = sha256(path)
+        rows = pd.read_csv(path, dtype=str, header=None, keep_default_na=False, encoding="utf-8-sig",
+                           skipinitialspace=True, skip_blank_lines=False)  # fmt: skip
+    except pd.errors.EmptyDataError as error:
+        raise UserError(f"{path} is empty; it needs a header line and rows") from error
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    header = [str(name).strip() for name in rows.iloc[0]]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UserError(f"{path} names a column twice: {', '.join(twice)}")
+    rows = rows.iloc[1:].apply(lambda column: column.str.strip())
+    rows.columns, rows.index = pd.Index(header), pd.RangeIndex(2, len(rows) + 2)
+    rows = rows[(rows != "").any(axis=1)]
+    if rows.empty:
+        raise UserError(f"{path} has a header but no rows")
+    return Table(path, rows, digest)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table of this project, typed by pandas; empty cells become NaN.
+
+    Raises:
+        UserError: the file cannot be read or lacks one of ``columns``.
+    """
+    table = read_text_table(path)
+    for name in columns:
+        table.column(name)
+    return pd.read_csv(path)
+
+
+def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
+    """Raise `UserError` if two rows share a key: each cell stands once."""
+    twice = table[table.duplicated(list(key), keep=False)]
+    if len(twice):
+        first = ", ".join(f"{name} = {twice.iloc[0][name]}" for name in key)
+        raise UserError(f"{origin}: {len(twice)} rows share a key ({first}); each may stand once")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table atomically."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")

@@ -1,0 +1,101 @@
+"""What a name in ``config.yaml`` stands for: one explicit table per kind of building block.
+
+A table maps an exact name to the module that holds it, as text: the Snakefile and the config can
+check names without importing numpy, matplotlib or torch, and nothing is found by scanning folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from paretoken.errors import UserError
+
+
+class Registry:
+    """Exact names of one kind of building block, and where each is defined.
+
+    Args:
+        kind: what an entry is called in messages, for example ``law``.
+        entries: pairs of name and ``module:attribute``.
+
+    Raises:
+        ValueError: a name stands twice.
+    """
+
+    def __init__(self, kind: str, *entries: tuple[str, str]) -> None:
+        self.kind = kind
+        self._targets = dict(entries)
+        if len(self._targets) != len(entries):
+            names = [name for name, _ in entries]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f"registered twice as a {kind}: {', '.join(twice)}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._targets)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._targets
+
+    def check(self, name: str) -> str:
+        """Return ``name`` if it is registered; otherwise raise `UserError` with the valid names."""
+        if name in self._targets:
+            return name
+        raise UserError(unknown_name(self.kind, name, self._targets))
+
+    def load(self, name: str) -> Any:
+        """Import and return what ``name`` stands for (`UserError` if it is not registered)."""
+        module, _, attribute = self._targets[self.check(name)].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def module(self, name: str) -> str:
+        """Return the dotted module that defines ``name``."""
+        return self._targets[self.check(name)].partition(":")[0]
+
+
+def unknown_name(kind: str, name: object, allowed: Iterator[str] | Any) -> str:
+    """Return a sentence that refuses ``name``, lists the valid names and suggests the nearest."""
+    names = list(allowed)
+    close = get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{name!r} is no {kind}; write one of: {', '.join(names) or '(none defined)'}{hint}"
+
+
+LAWS = Registry(
+    "law",
+    ("product", "paretoken.analysis.laws.product:PRODUCT"),
+    ("product_zero_d", "paretoken.analysis.laws.product:PRODUCT_ZERO_D"),
+    ("product_q_plus_v", "paretoken.analysis.laws.product:PRODUCT_Q_PLUS_V"),
+    ("log_linear", "paretoken.analysis.laws.log_linear:LOG_LINEAR"),
+    ("additive", "paretoken.analysis.laws.additive:ADDITIVE"),
+)
+
+FIGURES = Registry(
+    "figure",
+    ("fig1a", "paretoken.figures.cost_curves:FIG1A"),
+    ("fig1b", "paretoken.figures.cost_curves:FIG1B"),
+    ("fig2", "paretoken.figures.extrapolation:FIG2"),
+    ("fig3a", "paretoken.figures.crossover:FIG3A"),
+    ("fig3b", "paretoken.figures.cost_curves:FIG3B"),
+    ("fig4", "paretoken.figures.equal_cost:FIG4"),
+    ("optimal_tokens", "paretoken.figures.optimal_tokens:OPTIMAL_TOKENS"),
+    ("profile", "paretoken.figures.profile:PROFILE"),
+    ("residuals", "paretoken.figures.residuals:RESIDUALS"),
+    ("parameters", "paretoken.figures.parameters:PARAMETERS"),
+)
+
+CLAIMS = Registry(
+    "claim",
+    ("five_times_faster", "paretoken.analysis.claims.exponents:FIVE_TIMES_FASTER"),
+    ("visual_exponents", "paretoken.analysis.claims.exponents:VISUAL_EXPONENTS"),
+    ("ocr_exponents", "paretoken.analysis.claims.exponents:OCR_EXPONENTS"),
+    ("ocr_reverses", "paretoken.analysis.claims.exponents:OCR_REVERSES"),
+    ("largest_within_two_percent", "paretoken.analysis.claims.prediction:WITHIN_TWO_PERCENT"),
+    ("one_token_without_text", "paretoken.analysis.claims.optimum:ONE_TOKEN"),
+    ("sixteen_tokens_at_fifty", "paretoken.analysis.claims.optimum:SIXTEEN_TOKENS"),
+    ("log_linear_in_tokens", "paretoken.analysis.claims.prediction:LOG_LINEAR_IN_TOKENS"),
+    ("gap_closed_one_token", "paretoken.analysis.claims.table1:GAP_AT_ONE_TOKEN"),
+    ("gap_closed_four_tokens", "paretoken.analysis.claims.table1:GAP_AT_FOUR_TOKENS"),
+)

@@ -75,7 +75,7 @@ class Table:
         return values
 
 
-def read_text_table(path: Path) -> Table:
+def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     """Read a CSV file without interpreting any value; blanks around values are dropped.
 
     Raises:
@@ -96,18 +96,20 @@ def read_text_table(path: Path) -> Table:
     rows = rows.iloc[1:].apply(lambda column: column.str.strip())
     rows.columns, rows.index = pd.Index(header), pd.RangeIndex(2, len(rows) + 2)
     rows = rows[(rows != "").any(axis=1)]
-    if rows.empty:
+    if rows.empty and not may_be_empty:
         raise UserError(f"{path} has a header but no rows")
     return Table(path, rows, digest)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Sequence[str], *, may_be_empty: bool = False
+) -> pd.DataFrame:
     """Read a table of this project, typed by pandas; empty cells become NaN.
 
     Raises:
         UserError: the file cannot be read or lacks one of ``columns``.
     """
-    table = read_text_table(path)
+    table = read_text_table(path, may_be_empty=may_be_empty)
     for name in columns:
         table.column(name)
     return pd.read_csv(path)

@@ -103,7 +103,7 @@ def _study_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
 
 
 def _holdout_problems(place: str, study: Mapping[str, Any]) -> list[str]:
-    grid = [name for name in _texts(study.get("llms"))]
+    grid = _texts(study.get("llms"))
     held = _texts(study.get("holdout"))
     problems = [
         f"{place}.holdout: {name!r} is not in the grid; hold out one of its llms: "

@@ -1,8 +1,4 @@
-"""The results contract: which tables exist, their columns and units, how they are read and written.
-
-Tables are CSV. Sizes are billions of parameters (`params_b`), costs are FLOPs (`flops`), errors are
-1 - mean score on a scale from 0 to 1. A missing number is an empty cell: never 0, never dropped.
-"""
+"""Tables read with clear errors and written whole; their columns stand in `contract`."""
 
 from __future__ import annotations
 
@@ -15,23 +11,6 @@ import pandas as pd
 
 from paretoken.errors import UserError
 from paretoken.files import replacing, sha256
-
-#: tables/errors.csv: one row per cell and suite.
-ERROR_COLUMNS = (
-    "study",
-    "llm",
-    "params_b",
-    "compressor",
-    "visual_tokens",
-    "seed",
-    "suite",
-    "error",
-    "stderr",
-    "source",
-    "flag",
-)
-ERROR_KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "suite")
-
 
 @dataclass(frozen=True)
 class Table:
@@ -83,8 +62,15 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     """
     try:
         digest = sha256(path)
-        rows = pd.read_csv(path, dtype=str, header=None, keep_default_na=False, encoding="utf-8-sig",
-                           skipinitialspace=True, skip_blank_lines=False)  # fmt: skip
+        rows = pd.read_csv(
+            path,
+            dtype=str,
+            header=None,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            skip_blank_lines=False,
+        )
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{path} is empty; it needs a header line and rows") from error
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
@@ -101,9 +87,7 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     return Table(path, rows, digest)
 
 
-def read_table(
-    path: Path, columns: Sequence[str], *, may_be_empty: bool = False
-) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read a table of this project, typed by pandas; empty cells become NaN.
 
     Raises:

@@ -17,7 +17,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         """Build one mapping, or raise at the second occurrence of a key."""
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key!r} stands twice; write it once",

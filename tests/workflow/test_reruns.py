@@ -12,7 +12,15 @@ from conftest import SMALL, Project
 
 pytestmark = pytest.mark.slow
 SMALL_CONFIG = ("--configfile", "small.yaml")
-CHEAP = {"fit": 2, "paper_grid": 1, "frontier": 1, "tables": 1, "claims": 1, "figure": 1, "summary": 1}
+CHEAP = {
+    "fit": 2,
+    "paper_grid": 1,
+    "frontier": 1,
+    "tables": 1,
+    "claims": 1,
+    "figure": 1,
+    "summary": 1,
+}
 
 
 def test_a_finished_study_has_nothing_to_do(finished: Project) -> None:

@@ -18,9 +18,13 @@ def fit_table(results: StudyResults) -> pd.DataFrame:
     """Return one row per fit: parameters with intervals, quality, and what was held out."""
     rows = [_fit_row(suite, variant, fit) for (suite, variant), fit in results.fits.items()]
     order = {suite.name: i for i, suite in enumerate(results.study.suites)}
-    return pd.DataFrame(rows).sort_values(
-        ["suite", "variant"], key=lambda c: c.map(order) if c.name == "suite" else c, kind="stable"
-    ).reset_index(drop=True)  # fmt: skip
+    return (
+        pd.DataFrame(rows)
+        .sort_values(
+            ["suite", "variant"], key=lambda c: c.map(order) if c.name == "suite" else c, kind="stable"
+        )
+        .reset_index(drop=True)
+    )
 
 
 def _fit_row(suite: str, variant: str, fit: FittedLaw) -> dict[str, Any]:
@@ -41,7 +45,10 @@ def _fit_row(suite: str, variant: str, fit: FittedLaw) -> dict[str, Any]:
         "largest_n_out_last_value": (held.get("last_value") or {}).get("mean_abs_relative_error"),
         "largest_n_out_log_linear": (held.get("log_linear") or {}).get("mean_abs_relative_error"),
     }
-    for name, value in (*record["parameters"].items(), ("alpha_over_beta", record["alpha_over_beta"])):
+    for name, value in (
+        *record["parameters"].items(),
+        ("alpha_over_beta", record["alpha_over_beta"]),
+    ):
         row |= _with_interval(name, value, record["intervals"].get(name))
     star = (record["v_star"] or {}).get(PAPER_Q)
     interval = record["intervals"].get("v_star", {}).get(PAPER_Q)
@@ -58,8 +65,19 @@ def published_table(results: StudyResults) -> pd.DataFrame:
 
     The standard error is the standard deviation of the bootstrap draws, and empty without any.
     """
-    columns = ["suite", "quantity", "published", "source", "flag", "variant", "fitted", "low", "high",
-               "standard_error", "difference_in_se"]  # fmt: skip
+    columns = [
+        "suite",
+        "quantity",
+        "published",
+        "source",
+        "flag",
+        "variant",
+        "fitted",
+        "low",
+        "high",
+        "standard_error",
+        "difference_in_se",
+    ]
     rows = []
     for (suite, variant), fit in results.fits.items():
         for name in ("K", "D", "alpha", "beta", "exponent_ratio"):
@@ -83,12 +101,19 @@ def _published_row(
     difference = (published - fitted) / error if error and fitted is not None else None
     return [
         {
-            "suite": suite, "quantity": quantity, "published": published,
-            "source": origin["source"], "flag": origin.get("flag"), "variant": variant,
-            "fitted": fitted, "low": interval["low"], "high": interval["high"],
-            "standard_error": error, "difference_in_se": difference,
+            "suite": suite,
+            "quantity": quantity,
+            "published": published,
+            "source": origin["source"],
+            "flag": origin.get("flag"),
+            "variant": variant,
+            "fitted": fitted,
+            "low": interval["low"],
+            "high": interval["high"],
+            "standard_error": error,
+            "difference_in_se": difference,
         }
-    ]  # fmt: skip
+    ]
 
 
 def standard_error(fit: FittedLaw, name: str) -> float | None:
@@ -110,8 +135,17 @@ def predictions(results: StudyResults) -> pd.DataFrame:
     """
     study = results.study
     tokens = sorted({v for entry in study.compressors for v in entry.tokens if v > 0})
-    columns = ["suite", "llm", "params_b", "visual_tokens", "predicted", "low", "high",
-               "published_curve", "measured"]  # fmt: skip
+    columns = [
+        "suite",
+        "llm",
+        "params_b",
+        "visual_tokens",
+        "predicted",
+        "low",
+        "high",
+        "published_curve",
+        "measured",
+    ]
     rows = []
     for suite in study.suites:
         fit, cells = results.headline(suite.name), results.cells(suite.name)
@@ -120,12 +154,19 @@ def predictions(results: StudyResults) -> pd.DataFrame:
             low, high = fit.interval(N, np.array(tokens, dtype=float))
             for i, V in enumerate(tokens):
                 measured = cells[(cells["llm"] == llm) & (cells["visual_tokens"] == V)]["error"]
-                rows.append({
-                    "suite": suite.name, "llm": llm, "params_b": N, "visual_tokens": V,
-                    "predicted": float(fit.predict(N, V)), "low": low[i], "high": high[i],
-                    "published_curve": published_curve(results, suite.name, N, V),
-                    "measured": measured.mean() if len(measured) else None,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "suite": suite.name,
+                        "llm": llm,
+                        "params_b": N,
+                        "visual_tokens": V,
+                        "predicted": float(fit.predict(N, V)),
+                        "low": low[i],
+                        "high": high[i],
+                        "published_curve": published_curve(results, suite.name, N, V),
+                        "measured": measured.mean() if len(measured) else None,
+                    }
+                )
     return pd.DataFrame(rows, columns=columns)
 
 

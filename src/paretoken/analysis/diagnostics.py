@@ -90,9 +90,7 @@ def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
         sentences.append(f"Too few levels of V ({v_levels}): its exponent rests on them alone.")
     spare = int(used.sum()) - len(fitted.values)
     if spare < 5:
-        sentences.append(
-            f"Only {spare} more cells than parameters: intervals and rmse mean little."
-        )
+        sentences.append(f"Only {spare} more cells than parameters: intervals and rmse mean little.")
     if flagged:
         sentences.append(
             f"{len(flagged)} flagged cells are in the fit ({'; '.join(flagged[:3])}"

@@ -103,9 +103,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     }
 
 
-def _fitted(
-    cells: Cells, law: Law, loss: Loss, options: FitOptions
-) -> tuple[Estimate, dict[str, Any]]:
+def _fitted(cells: Cells, law: Law, loss: Loss, options: FitOptions) -> tuple[Estimate, dict[str, Any]]:
     """Return the estimate and the parts of the record that depend on the method."""
     exact = estimate(cells, law, loss, options.law_text_tokens)
     if options.method == "grid":
@@ -113,9 +111,7 @@ def _fitted(
     profiles = [profile(exact, name) for name in profiled_parameters(exact)]
     return exact, {
         "warnings": profile_warnings(exact, profiles),
-        "profile": {
-            p.name: p.as_record(law.parameters, is_flat(exact, p)) for p in profiles
-        },
+        "profile": {p.name: p.as_record(law.parameters, is_flat(exact, p)) for p in profiles},
         "holdout": hold_outs(exact) | {"excluded_from_fit": list(options.held_out)},
         "search": {"starts": exact.starts, "reached": exact.reached},
     }
@@ -127,10 +123,16 @@ def _on_grid(exact: Estimate) -> tuple[Estimate, dict[str, Any]]:
     found = search(exact.cells, exact.loss)
     values = np.array([[found.parameters[name] for name in exact.law.parameters]])
     on_grid = Estimate(
-        exact.cells, exact.law, exact.loss, exact.text_tokens,
-        centred=exact.law.center(values, *exact.centre)[0], objective=found.objective,
-        converged=True, starts=found.points, reached=1,
-    )  # fmt: skip
+        exact.cells,
+        exact.law,
+        exact.loss,
+        exact.text_tokens,
+        centred=exact.law.center(values, *exact.centre)[0],
+        objective=found.objective,
+        converged=True,
+        starts=found.points,
+        reached=1,
+    )
     excess = 100 * (found.objective / exact.objective - 1) if exact.objective else np.inf
     above = f"The grid's best objective is {excess:.3g} % above the exact minimum."
     return on_grid, {
@@ -222,10 +224,12 @@ def _token_range(fitted: Estimate) -> tuple[float, float]:
 
 def _levels(cells: Cells, held_out: tuple[float, ...]) -> dict[str, Any]:
     return {
-        "levels": {"N": [float(n) for n in np.unique(cells.N)],
-                   "V": [float(v) for v in np.unique(cells.V)]},
+        "levels": {
+            "N": [float(n) for n in np.unique(cells.N)],
+            "V": [float(v) for v in np.unique(cells.V)],
+        },
         "held_out": list(held_out),
-    }  # fmt: skip
+    }
 
 
 def _notes(law: Law) -> list[str]:

@@ -36,8 +36,9 @@ class FittedLaw:
         """
         missing = [key for key in REQUIRED if key not in record]
         if missing:
-            raise UserError(f"{origin} is no fit: it lacks {', '.join(missing)}; make it with "
-                            "`paretoken fit`")  # fmt: skip
+            raise UserError(
+                f"{origin} is no fit: it lacks {', '.join(missing)}; make it with `paretoken fit`"
+            )
         law: Law = LAWS.load(record["law"])
         absent = [name for name in law.parameters if name not in record["parameters"]]
         if absent:
@@ -75,9 +76,7 @@ class FittedLaw:
         self, N: Array | float, V: Array | float, Q: float | None = None
     ) -> tuple[Array, Array]:
         """Return the 95 % interval of the predicted error (NaN without bootstrap draws)."""
-        sizes, tokens = np.broadcast_arrays(
-            np.asarray(N, float), self.law.tokens(V, self._law_q(Q))
-        )
+        sizes, tokens = np.broadcast_arrays(np.asarray(N, float), self.law.tokens(V, self._law_q(Q)))
         if not len(self.draws):
             nothing = np.full(sizes.shape, np.nan)
             return nothing, nothing

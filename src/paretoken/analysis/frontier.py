@@ -14,7 +14,15 @@ from paretoken.analysis.optimum import optimal_tokens
 from paretoken.cost import flops_2nt
 from paretoken.errors import UserError
 
-CONFIGURATION = ["text_tokens", "params_b", "visual_tokens", "flops", "error", "error_low", "error_high"]
+CONFIGURATION = [
+    "text_tokens",
+    "params_b",
+    "visual_tokens",
+    "flops",
+    "error",
+    "error_low",
+    "error_high",
+]
 
 
 def configurations(
@@ -110,10 +118,10 @@ def frontier(
         v_star = closed_form(fit, Q, min(tokens), max(tokens))
         for budget in budgets:
             affordable = ranked[ranked["flops"] <= budget]
-            row = {"text_tokens": float(Q), "budget_flops": float(budget)}
+            row: dict[str, object] = {"text_tokens": float(Q), "budget_flops": float(budget)}
             if len(affordable):
                 best = affordable.iloc[0]
-                row |= best[CONFIGURATION[1:]].to_dict()
+                row |= {name: best[name] for name in CONFIGURATION[1:]}
                 row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
             rows.append(row | {"v_star": v_star, "status": "ok" if len(affordable) else "infeasible"})
     columns = ["text_tokens", "budget_flops", *CONFIGURATION[1:], "on_pareto", "v_star", "status"]
@@ -145,10 +153,18 @@ def crossovers(
     for Q in text_tokens:
         for small, large in pairwise(np.unique(sizes)):
             found = _crossover(fit, float(small), float(large), float(Q), low, high)
-            rows.append({"text_tokens": float(Q), "small_params_b": small, "large_params_b": large}
-                        | found)  # fmt: skip
-    columns = ["text_tokens", "small_params_b", "large_params_b", "small_visual_tokens",
-               "large_visual_tokens", "flops", "error"]  # fmt: skip
+            rows.append(
+                {"text_tokens": float(Q), "small_params_b": small, "large_params_b": large} | found
+            )
+    columns = [
+        "text_tokens",
+        "small_params_b",
+        "large_params_b",
+        "small_visual_tokens",
+        "large_visual_tokens",
+        "flops",
+        "error",
+    ]
     return pd.DataFrame(rows).reindex(columns=columns)
 
 

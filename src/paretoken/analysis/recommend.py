@@ -30,7 +30,7 @@ def recommend(
     table = configurations(fit, sizes, tokens, Q)
     affordable = by_preference(table[table["flops"] <= flops])
     if affordable.empty:
-        cheapest = table.loc[table["flops"].idxmin()]
+        cheapest = table.sort_values("flops", kind="stable").iloc[0]
         raise UserError(
             f"no configuration costs {flops:.4g} FLOPs or less; the cheapest is "
             f"{cheapest['params_b']:g}B with {cheapest['visual_tokens']:g} visual tokens at "
@@ -60,8 +60,10 @@ def _mind(fit: FittedLaw, best: pd.Series[float], affordable: pd.DataFrame) -> l
         sentences.append(f"{best['params_b']:g}B lies outside the fitted sizes: an extrapolation.")
     low, high = min(fit.token_counts), max(fit.token_counts)
     if not low <= best["visual_tokens"] <= high:
-        sentences.append(f"{best['visual_tokens']:g} tokens lie outside the fitted range "
-                         f"{low:g} to {high:g}: an extrapolation.")  # fmt: skip
+        sentences.append(
+            f"{best['visual_tokens']:g} tokens lie outside the fitted range "
+            f"{low:g} to {high:g}: an extrapolation."
+        )
     if len(affordable) > 1:
         second = affordable.iloc[1]
         if second["error"] - best["error"] < fit.record["rmse"]:

@@ -22,9 +22,7 @@ PAPER_Q = 50.0
 Variant = tuple[str, pd.DataFrame]
 
 
-def sensitivity(
-    results: StudyResults, measured: Path | None, dimensions: Path | None
-) -> pd.DataFrame:
+def sensitivity(results: StudyResults, measured: Path | None, dimensions: Path | None) -> pd.DataFrame:
     """Return one row per suite and variant: the headline law's parameters and what follows.
 
     Variants: flagged cells out; alternative values of a cell; each size and each token count out;
@@ -62,10 +60,8 @@ def _row(
     suite: str, variant: str, table: pd.DataFrame, law: Law, loss: str, Q: float = 0.0
 ) -> dict[str, object]:
     row: dict[str, object] = {"suite": suite, "variant": variant, "n_points": len(table)}
-    cells = Cells(
-        *(table[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error")),
-        weight=np.ones(len(table)),
-    )
+    N, V, Y = (table[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error"))
+    cells = Cells(N, V, Y, np.ones(len(table)))
     try:
         fitted = estimate(cells, law, make_loss(loss), Q)
     except FitError as error:

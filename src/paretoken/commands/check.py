@@ -13,10 +13,12 @@ from paretoken.grid import cells
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("config", type=Path, nargs="?", default=Path("config.yaml"),
-                        help="the file to check")  # fmt: skip
-    parser.add_argument("--write-schema", type=Path, metavar="FILE",
-                        help="write the JSON schema of the config instead")  # fmt: skip
+    parser.add_argument(
+        "config", type=Path, nargs="?", default=Path("config.yaml"), help="the file to check"
+    )
+    parser.add_argument(
+        "--write-schema", type=Path, metavar="FILE", help="write the JSON schema of the config instead"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

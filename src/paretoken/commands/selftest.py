@@ -14,10 +14,14 @@ PUBLISHED = Path("workflow/reference/published_errors.csv")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--published", type=Path, help="table of the published errors; by default "
-                        f"{PUBLISHED} if it is there")  # fmt: skip
-    parser.add_argument("--datasets", type=whole, default=100,
-                        help="noisy data sets drawn for the coverage")  # fmt: skip
+    parser.add_argument(
+        "--published",
+        type=Path,
+        help=f"table of the published errors; by default {PUBLISHED} if it is there",
+    )
+    parser.add_argument(
+        "--datasets", type=whole, default=100, help="noisy data sets drawn for the coverage"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     a = arguments
     state = git_state(Path(__file__).parent)
-    commit = state["commit"] and f"{state['commit']}{' with changes' if state['dirty'] else ''}"
+    commit = None if state["commit"] is None else str(state["commit"])
+    commit = f"{commit} with changes" if commit and state["dirty"] else commit
     sensitivity = read_table(a.sensitivity, ["suite", "variant", "alpha_over_beta"])
     claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)
     write_text(a.out, summary(results_of(a), sensitivity, claims, commit))

@@ -137,12 +137,14 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
 
 
 def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite) -> str:
-    rows = sensitivity[(sensitivity["suite"] == suite.name)
-                       & ~sensitivity["variant"].str.startswith("T = Q + V")]  # fmt: skip
+    rows = sensitivity[
+        (sensitivity["suite"] == suite.name) & ~sensitivity["variant"].str.startswith("T = Q + V")
+    ]
     rows = rows[rows["alpha_over_beta"].notna()]
     if rows.empty:
         return ""
-    low, high = rows.loc[rows["alpha_over_beta"].idxmin()], rows.loc[rows["alpha_over_beta"].idxmax()]
+    ordered = rows.sort_values("alpha_over_beta", kind="stable")
+    low, high = ordered.iloc[0], ordered.iloc[-1]
     return (
         f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
         f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({low['variant']}) to "

@@ -53,9 +53,11 @@ def _exponent(role: str, name: str, claim: str) -> Claim:
         fit = results.headline(suite.name)
         value, (low, high) = fit.parameters[name], widest_interval(fit, name)
         profile = fit.record["profile"].get(fit.law.floor or "", {})
-        flat = f" The profile of {fit.law.floor} is flat, and {name} moves with it." if (
-            profile.get("flat")
-        ) else ""  # fmt: skip
+        flat = (
+            f" The profile of {fit.law.floor} is flat, and {name} moves with it."
+            if (profile.get("flat"))
+            else ""
+        )
         return Finding(
             computed=f"{name} by least squares",
             value=value,
@@ -66,8 +68,10 @@ def _exponent(role: str, name: str, claim: str) -> Claim:
         )
 
     label = "visual reasoning" if role == "reasoning" else "OCR"
-    claimed = {"reasoning": {"alpha": "0.077", "beta": "0.015"},
-               "ocr": {"alpha": "0.029", "beta": "0.048"}}[role][name]  # fmt: skip
+    claimed = {
+        "reasoning": {"alpha": "0.077", "beta": "0.015"},
+        "ocr": {"alpha": "0.029", "beta": "0.048"},
+    }[role][name]
     where = "Fig. 1, legend" if role == "reasoning" else "v2, OCR scaling law"
     return Claim(claim, f"{name} = {claimed} for {label}", where, test)
 

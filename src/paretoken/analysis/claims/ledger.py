@@ -39,9 +39,7 @@ def page(table: pd.DataFrame, study: str) -> str:
             "Verdict": [f"**{verdict}**" for verdict in table["verdict"]],
         }
     )
-    reasons = "\n".join(
-        f"- *{row['statement']}*: {row['because']}" for _, row in table.iterrows()
-    )
+    reasons = "\n".join(f"- *{row['statement']}*: {row['because']}" for _, row in table.iterrows())
     counts = ", ".join(f"{n} {verdict}" for verdict, n in table["verdict"].value_counts().items())
     return (
         f"# Claims tested by the study `{study}`\n\n"

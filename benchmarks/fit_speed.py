@@ -80,7 +80,9 @@ def main() -> None:
     paper = (time.perf_counter() - start) * 0.2 / arguments.paper_share
     scaled = "" if arguments.paper_share == 0.2 else f" (scaled up from {arguments.paper_share:g})"
     print(f"the paper's procedure: {paper:.1f} s{scaled}, sum of squares {paper_best:.4e}")
-    print(f"  ratio paper / exact: {paper / exact:.0f}x, exact is lower: {fitted.objective < paper_best}")
+    print(
+        f"  ratio paper / exact: {paper / exact:.0f}x, exact is lower: {fitted.objective < paper_best}"
+    )
 
     grid = seconds(lambda: search(cells, SQUARED), 3)
     grid_l1 = seconds(lambda: search(cells, make_loss("l1")))

@@ -61,9 +61,7 @@ def _belongs(row: Row, cell: Cell) -> bool:
     return where == (cell.llm, cell.compressor, str(cell.tokens), str(cell.seed))
 
 
-def _one(
-    path: Path, study: str, cell: Cell, params_b: float, suite: str, rows: Sequence[Row]
-) -> Row:
+def _one(path: Path, study: str, cell: Cell, params_b: float, suite: str, rows: Sequence[Row]) -> Row:
     where = (
         f"llm = {cell.llm}, compressor = {cell.compressor}, visual_tokens = {cell.tokens}, "
         f"suite = {suite}"
@@ -78,7 +76,9 @@ def _one(
         raise UserError(f"{path} has {len(found)} rows with {where}; each may stand once")
     row = found[0]
     if _number(path, where, "params_b", row["params_b"]) != params_b:
-        raise UserError(f"{path}, {where}: params_b = {row['params_b']}, but the config says {params_b:g}")
+        raise UserError(
+            f"{path}, {where}: params_b = {row['params_b']}, but the config says {params_b:g}"
+        )
     for name in ("error", "stderr"):
         if row.get(name):
             _number(path, where, name, row[name])

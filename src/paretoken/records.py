@@ -12,6 +12,7 @@ import pandas as pd
 from paretoken.errors import UserError
 from paretoken.files import replacing, sha256
 
+
 @dataclass(frozen=True)
 class Table:
     """A CSV file as text, with line numbers as its index, so that messages can name them."""

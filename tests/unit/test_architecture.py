@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from paretoken.registry import CLAIMS, FIGURES, LAWS
+
 SOURCE = Path(__file__).parents[2] / "src"
 PACKAGE = SOURCE / "paretoken"
 
@@ -81,8 +83,6 @@ def test_start_up_is_lean(statement: str, absent: tuple[str, ...]) -> None:
 
 
 def test_every_registered_name_loads() -> None:
-    from paretoken.registry import CLAIMS, FIGURES, LAWS
-
     for registry in (LAWS, FIGURES, CLAIMS):
         for name in registry:
             assert registry.load(name).name == name

@@ -14,7 +14,6 @@ import numpy as np
 from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array, Law, Mask
 from paretoken.analysis.solver import Batch
 
-
 #: Beyond this, fewer starts.
 MANY_CELLS = 1000
 

@@ -51,7 +51,11 @@ def _read(path: Path) -> list[Row]:
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
             if missing:
                 raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
-            return [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
+            rows = list(reader)
+            for number, row in enumerate(rows, start=2):
+                if None in row:
+                    raise UserError(f"{path}, row {number}: more fields than the header has names")
+            return [{k: (v or "").strip() for k, v in row.items()} for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
 

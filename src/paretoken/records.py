@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ def read_table(path: Path, columns: Sequence[str], *, may_be_empty: bool = False
     table = read_text_table(path, may_be_empty=may_be_empty)
     for name in columns:
         table.column(name)
-    return pd.read_csv(path)
+    return pd.read_csv(io.StringIO(table.rows.to_csv(index=False)))
 
 
 def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:

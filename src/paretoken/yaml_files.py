@@ -17,6 +17,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         """Build one mapping, or raise at the second occurrence of a key."""
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
+                continue  # the base class merges the one and refuses the other
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.MarkedYAMLError(

@@ -172,7 +172,6 @@ def test_numbers_written_as_text_are_accepted():
     assert parsed.studies[0].fit.huber_delta == 0.001
 
 
-@pytest.mark.xfail(reason="only whole numbers are compared with the grid, before they are converted")
 @pytest.mark.parametrize("changes", [[(TOKENS, ["7"])], [(TOKENS, [7.0])],
                                      [(TOKENS, [7]), ("vision.0.grid", "24")]])  # fmt: skip
 def test_unreachable_counts_written_as_text_are_refused(changes):

@@ -84,7 +84,6 @@ def test_numbers_are_bounded(write):
         table.numbers(table.rows, "a", minimum=3)
 
 
-@pytest.mark.xfail(reason="columns are checked in the cleaned table, and the file read again as it is")
 def test_a_typed_table_is_cleaned_as_the_text_is(write):
     assert read_table(write(" a ,b\n1, x\n"), ["a"]).columns.tolist() == ["a", "b"]
 

@@ -133,10 +133,12 @@ def estimate(cells: Cells, law: Law, loss: Loss, text_tokens: float = 0.0) -> Es
     if loss.log and (cells.Y[cells.used] <= 0).any():
         raise FitError(f"the loss {loss.name} needs errors > 0; use squared, huber or l1")
     start = point_starts(make_batch(cells, law, loss, text_tokens, 1))
+    one = make_batch(cells, law, loss, text_tokens, 1)
+    start = start[np.isfinite(one.objective(start))]  # a log loss refuses negative predictions
+    if not len(start):
+        raise FitError(f"no start of {law.name} gave a finite objective; are the errors finite?")
     batch = make_batch(cells, law, loss, text_tokens, len(start))
     values, objective, done = minimise(batch, start)
-    if not np.isfinite(objective).any():
-        raise FitError(f"no start of {law.name} gave a finite objective; are the errors finite?")
     best = int(np.argmin(objective))
     polished = _exact_linear(batch.rows(slice(best, best + 1)), values[best])
     tolerance = 1e-7 * objective[best] + 1e-14 * float((cells.weight * cells.Y**2).sum())

@@ -197,17 +197,26 @@ def _kept_draws(draws: list[Draws]) -> list[list[float]]:
 
 
 def _clustering_warning(fitted: Estimate, draws: list[Draws]) -> list[str]:
-    """Say so where resampling whole sizes widens the interval of alpha / beta by half or more."""
-    widths = {}
-    for d in draws:
-        low, high = percentiles(fitted.law.exponent_ratio(d.values))
-        widths[d.method] = np.inf if low is None or high is None else high - low
-    if not widths or not widths["cluster"] >= 1.5 * widths[HEADLINE]:
+    """Name the slopes whose interval widens by half or more when whole sizes are resampled."""
+    by_method = {d.method: d.values for d in draws}
+    if not by_method:
+        return []
+    law = fitted.law
+    at = {name: law.parameters.index(name) for name in law.exponents or law.linear[1:]}
+    columns = {n: {m: v[:, i] for m, v in by_method.items()} for n, i in at.items()}
+    columns["alpha_over_beta"] = {m: law.exponent_ratio(v) for m, v in by_method.items()}
+    wider = [n for n, c in columns.items() if _width(c["cluster"]) >= 1.5 * _width(c[HEADLINE])]
+    if not wider:
         return []
     return [
-        "Resampling whole model sizes widens the interval of alpha_over_beta by half or more: cells "
-        "of one size share noise, and the headline intervals are too narrow."
+        f"Resampling whole model sizes widens the interval of {' and '.join(wider)} by half or more: "
+        "cells of one size share noise, and the headline intervals are too narrow."
     ]
+
+
+def _width(values: Array) -> float:
+    low, high = percentiles(values)
+    return np.inf if low is None or high is None else high - low
 
 
 def _v_star(fitted: Estimate, text: tuple[float, ...]) -> dict[str, float] | None:
@@ -219,7 +228,8 @@ def _v_star(fitted: Estimate, text: tuple[float, ...]) -> dict[str, float] | Non
 
 
 def _token_range(fitted: Estimate) -> tuple[float, float]:
-    return float(fitted.cells.V.min()), float(fitted.cells.V.max())
+    seen = fitted.cells.V[fitted.cells.used]
+    return float(seen.min()), float(seen.max())
 
 
 def _levels(cells: Cells, held_out: tuple[float, ...]) -> dict[str, Any]:

@@ -43,8 +43,16 @@ class FittedLaw:
         absent = [name for name in law.parameters if name not in record["parameters"]]
         if absent:
             raise UserError(f"{origin}: the law {law.name} needs {', '.join(absent)}")
-        draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
-        return cls(law, record["parameters"], draws, record)
+        try:
+            draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
+            parameters = {name: float(record["parameters"][name]) for name in law.parameters}
+            fit = cls(law, parameters, draws, record)
+            _ = fit.sizes, fit.token_counts
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{origin} is a damaged fit ({error!r}); make it with `paretoken fit`"
+            ) from error
+        return fit
 
     @classmethod
     def read(cls, path: Path) -> FittedLaw:

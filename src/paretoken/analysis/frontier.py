@@ -66,6 +66,11 @@ def by_preference(table: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def affordable(table: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """Return the configurations that cost at most ``budget``; one that costs it exactly is in."""
+    return table[table["flops"] <= budget * (1 + 1e-12)]  # 2 N (Q + V) is rounded
+
+
 def undominated(table: pd.DataFrame) -> pd.DataFrame:
     """Return the configurations that no other one beats in cost or error without losing in the other.
 
@@ -117,13 +122,13 @@ def frontier(
         points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
         v_star = closed_form(fit, Q, min(tokens), max(tokens))
         for budget in budgets:
-            affordable = ranked[ranked["flops"] <= budget]
+            within = affordable(ranked, budget)
             row: dict[str, object] = {"text_tokens": float(Q), "budget_flops": float(budget)}
-            if len(affordable):
-                best = affordable.iloc[0]
+            if len(within):
+                best = within.iloc[0]
                 row |= {name: best[name] for name in CONFIGURATION[1:]}
                 row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
-            rows.append(row | {"v_star": v_star, "status": "ok" if len(affordable) else "infeasible"})
+            rows.append(row | {"v_star": v_star, "status": "ok" if len(within) else "infeasible"})
     columns = ["text_tokens", "budget_flops", *CONFIGURATION[1:], "on_pareto", "v_star", "status"]
     result = pd.DataFrame(rows).reindex(columns=columns)
     result["on_pareto"] = result["on_pareto"].eq(True)

@@ -11,6 +11,7 @@ from scipy.special import fdtri
 from paretoken.analysis.estimate import Estimate, make_batch
 from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
 from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.solver import RESAMPLED
 
 POINTS = 41
 
@@ -114,7 +115,7 @@ def profile(fitted: Estimate, name: str) -> Profile:
     values = _ladder(fitted, name, float(fitted.values[position]))
     batch = make_batch(fitted.cells, fitted.law, fitted.loss, fitted.text_tokens, len(values))
     batch.lower[:, position] = batch.upper[:, position] = values
-    best, lowest = fitted.descend(batch)
+    best, lowest = fitted.descend(batch, RESAMPLED)
     return Profile(name, values, lowest, fitted.uncentre(best), _threshold(fitted))
 
 

@@ -19,7 +19,7 @@ from paretoken.analysis.losses import Loss
 #: Problems per chunk are chosen so that a Jacobian stays below this many numbers.
 CHUNK_NUMBERS = 3_000_000
 #: Huber deltas, relative to the typical residual, that lead to absolute values.
-L1_STAGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+L1_STAGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
 
 
 @dataclass(frozen=True)

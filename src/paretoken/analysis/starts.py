@@ -62,8 +62,9 @@ def _try_subset(
 ) -> None:
     """Solve with only ``subset`` active; keep the solution where it is feasible and better."""
     matrix = normal[:, :, subset][:, :, :, subset].copy()
-    ridge = 1e-13 * np.einsum("gbpp->gb", matrix) + 1e-300
-    matrix[:, :, range(len(subset)), range(len(subset))] += ridge[:, :, None]
+    diagonal = range(len(subset))
+    matrix[:, :, diagonal, diagonal] *= 1 + 1e-13
+    matrix[:, :, diagonal, diagonal] += 1e-300
     target = moment[:, :, subset]
     solution = np.linalg.solve(matrix, target[:, :, :, None])[:, :, :, 0]
     found = total - (solution * target).sum(axis=2)
@@ -88,12 +89,19 @@ def point_starts(batch: Batch) -> Array:
     values = np.concatenate([linear[:, 0], theta], axis=1)
     order = np.argsort(squares[:, 0], kind="stable")
     if not len(batch.law.exponents):
-        return values[order]
+        return np.concatenate([values[order], _constant(batch)])
     minima = np.flatnonzero(_local_minima(squares[:, 0].reshape([side] * theta.shape[1])).ravel())
     minima = minima[np.argsort(squares[minima, 0], kind="stable")][: count // 2]
     spread = order[np.geomspace(1, len(order), count, dtype=int) - 1]
     chosen = np.unique(np.concatenate([minima, spread]))
     return np.asarray(values[chosen])
+
+
+def _constant(batch: Batch) -> Array:
+    """Return the weighted mean error as a law without slopes: every logarithm of it exists."""
+    values = np.zeros((1, len(batch.law.parameters)))
+    values[0, 0] = np.average(batch.y[0], weights=batch.weight[0])
+    return values
 
 
 def _local_minima(surface: Array) -> Mask:

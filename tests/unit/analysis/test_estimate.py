@@ -394,10 +394,6 @@ def test_no_visual_tokens_need_text_tokens_in_the_law():
     assert fit(without, "product_q_plus_v", Q=50.0).converged
 
 
-@pytest.mark.xfail(
-    reason="one start only: least squares predicts a negative error, whose logarithm is missing",
-    raises=(FitError, RuntimeWarning),
-)
 def test_log_linear_law_with_a_log_loss_finds_a_start():
     Y = np.array([0.96, 0.41, 0.43, 0.16, 0.63, 0.59, 0.01, 0.3])
     N, V = np.repeat([0.5, 1.0], 4), np.tile([1.0, 4.0, 36.0, 144.0], 2)

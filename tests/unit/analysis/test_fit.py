@@ -165,7 +165,6 @@ def test_noise_shared_by_a_size_is_warned_of(surfaces):
     assert not any("Resampling whole model sizes" in w for w in independent)
 
 
-@pytest.mark.xfail(reason="only alpha / beta is compared; its interval is wide by beta already")
 def test_a_size_exponent_with_too_narrow_an_interval_is_warned_of(surfaces):
     _, noisy = with_noise_of_sizes(surfaces["log_linear"], (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0))
     record = record_of(noisy, law="log_linear", bootstrap=200)

@@ -144,7 +144,6 @@ def test_a_budget_equal_to_the_cost_is_enough(N, V, Q):
     assert short["status"].tolist() == ["infeasible"]
 
 
-@pytest.mark.xfail(reason="2 * 1.07 * 1e9 * 14 rounds up, to 4e-6 FLOPs above the budget")
 def test_a_budget_equal_to_the_cost_is_enough_whatever_the_rounding():
     assert frontier(fit_of(), [1.07], [14], [0], [29_960_000_000.0])["status"].tolist() == ["ok"]
 

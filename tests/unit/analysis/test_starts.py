@@ -39,9 +39,6 @@ def test_linear_part_is_non_negative_least_squares(surfaces, name, seed):
         assert (values[g, 0] >= 0).all()
 
 
-@pytest.mark.xfail(
-    reason="the ridge is scaled by the trace, so the column of ones is damped by far larger powers"
-)
 def test_linear_part_is_exact_at_steep_exponents(surfaces):
     law, theta = LAWS.load("product"), np.array([[2.0, 3.0]])
     batch = batch_of(surfaces["ocr_like"], law, seed=1)

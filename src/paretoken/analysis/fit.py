@@ -25,6 +25,7 @@ from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.profiles import is_flat, profile, profiled_parameters
 from paretoken.analysis.resample import HEADLINE, LEVEL, METHODS, Draws, draw, percentiles
+from paretoken.analysis.solver import default_bounds
 from paretoken.errors import UserError
 from paretoken.provenance import versions
 from paretoken.registry import LAWS
@@ -77,6 +78,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "huber_delta": loss.delta if "huber" in loss.name else None,
         "text_tokens_in_law": options.law_text_tokens if inside else None,
         "parameters": fitted.parameters,
+        "bounds": _bounds(law),
         "alpha_over_beta": _finite(law.exponent_ratio(fitted.values[None])[0]),
         "v_star": _v_star(fitted, options.text_tokens),
         "status": status_of(fitted).value,
@@ -240,6 +242,12 @@ def _levels(cells: Cells, held_out: tuple[float, ...]) -> dict[str, Any]:
         },
         "held_out": list(held_out),
     }
+
+
+def _bounds(law: Law) -> dict[str, list[float | None]]:
+    lower, upper = default_bounds(law, 1)
+    ends = zip(law.parameters, lower[0], upper[0], strict=True)
+    return {name: [_finite(low), _finite(high)] for name, low, high in ends}
 
 
 def _notes(law: Law) -> list[str]:

@@ -80,15 +80,19 @@ class FittedLaw:
         """Return the predicted error; Q matters only to laws with T = Q + V."""
         return self.law.predict(self.parameters, N, V, self._law_q(Q))
 
+    def draw_errors(self, N: Array | float, V: Array | float, Q: float | None = None) -> Array:
+        """Return the predicted errors under each bootstrap draw, (R, n); R is 0 without draws."""
+        sizes, tokens = np.broadcast_arrays(np.asarray(N, float), self.law.tokens(V, self._law_q(Q)))
+        return self.law.evaluate(self.draws, np.log(sizes).ravel(), np.log(tokens).ravel())
+
     def interval(
         self, N: Array | float, V: Array | float, Q: float | None = None
     ) -> tuple[Array, Array]:
         """Return the 95 % interval of the predicted error (NaN without bootstrap draws)."""
-        sizes, tokens = np.broadcast_arrays(np.asarray(N, float), self.law.tokens(V, self._law_q(Q)))
+        shape = np.broadcast_shapes(np.shape(N), np.shape(V))
         if not len(self.draws):
-            nothing = np.full(sizes.shape, np.nan)
+            nothing = np.full(shape, np.nan)
             return nothing, nothing
-        flat = self.law.evaluate(self.draws, np.log(sizes).ravel(), np.log(tokens).ravel())
         tail = (1 - LEVEL) / 2
-        low, high = np.quantile(flat, [tail, 1 - tail], axis=0)
-        return low.reshape(sizes.shape), high.reshape(sizes.shape)
+        low, high = np.quantile(self.draw_errors(N, V, Q), [tail, 1 - tail], axis=0)
+        return low.reshape(shape), high.reshape(shape)

@@ -8,7 +8,13 @@ from typing import Any
 import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import affordable, by_preference, closed_form, configurations
+from paretoken.analysis.frontier import (
+    affordable,
+    by_preference,
+    closed_form,
+    configurations,
+    share_choosing_first,
+)
 from paretoken.errors import UserError
 
 
@@ -37,6 +43,7 @@ def recommend(
             f"{cheapest['flops']:.4g} FLOPs: raise --flops, or allow smaller --n or --v"
         )
     best = ranked.iloc[0]
+    N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
     return {
         "budget_flops": float(flops),
         "text_tokens": float(Q),
@@ -44,6 +51,7 @@ def recommend(
         "suite": fit.record["data"].get("suite"),
         "recommended": _plain(best),
         "runners_up": [_plain(row) for _, row in ranked.iloc[1 : 1 + count].iterrows()],
+        "chosen_in_draws": share_choosing_first(fit.draw_errors(N, V, Q)),
         "v_star": closed_form(fit, Q, min(tokens), max(tokens)),
         "mind": _mind(fit, best, ranked),
     }
@@ -82,6 +90,8 @@ def in_words(answer: dict[str, Any]) -> str:
     ]
     for place, row in enumerate(answer["runners_up"], start=2):
         lines.append(f"  {place}. {_words(row)}")
+    if answer["chosen_in_draws"] is not None:
+        lines.append(f"Best in {100 * answer['chosen_in_draws']:.0f} % of the bootstrap draws.")
     if answer["v_star"] is not None:
         lines.append(f"Best V at any budget, by formula: {answer['v_star']:.3g} visual tokens.")
     suite = f" of {answer['suite']}" if answer["suite"] else ""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import configurations, crossovers, frontier, undominated
+from paretoken.analysis.frontier import configurations, frontier, undominated
 from paretoken.commands.arguments import not_negative, positive
 from paretoken.records import write_table
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
+from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import crossovers
 from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, flops_axis
 from paretoken.figures.base import Figure

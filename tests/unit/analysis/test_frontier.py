@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import (
     by_preference,
     closed_form,
     configurations,
-    crossovers,
     default_budgets,
     frontier,
+    share_choosing_first,
     undominated,
 )
 from paretoken.errors import UserError
@@ -278,3 +279,10 @@ def test_every_law_gives_a_frontier_and_crossovers(law):
     table = frontier(fit, [0.5, 1.8, 4, 7], [1, 16, 576], [0, 50])
     assert (table["status"] == "ok").any()
     assert len(crossovers(fit, [0.5, 1.8, 4, 7], [1, 576], [0, 50])) == 6
+
+
+def test_the_share_of_draws_is_counted_over_what_the_budget_allows() -> None:
+    errors = np.array([[0.1, 0.2, 0.3], [0.2, 0.1, 0.3], [0.1, 0.2, 0.05], [0.1, 0.3, 0.2]])
+    assert share_choosing_first(errors) == 0.5
+    assert share_choosing_first(errors[:, :2]) == 0.75
+    assert share_choosing_first(errors[:0]) is None

@@ -13,6 +13,9 @@ import pandas as pd
 from paretoken.errors import UserError
 from paretoken.files import replacing, sha256
 
+#: Columns that hold whole numbers, as a rule.
+COUNTS = ("visual_tokens", "text_tokens")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -110,6 +113,7 @@ def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically."""
+    """Write a table atomically; counts of tokens without a decimal point."""
+    whole = [name for name in COUNTS if name in table and (table[name].dropna() % 1 == 0).all()]
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        table.astype(dict.fromkeys(whole, "Int64")).to_csv(temporary, index=False, lineterminator="\n")

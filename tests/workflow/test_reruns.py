@@ -140,7 +140,7 @@ def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
     assert second.returncode == 1
     assert "cannot be locked" in second.stderr
     os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    running.communicate()
     done = finished.snakemake(*SMALL_CONFIG)
     assert done.returncode == 0, done.stderr
     assert not finished.dry_run(*SMALL_CONFIG).rules

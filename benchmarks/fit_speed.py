@@ -42,14 +42,15 @@ def papers_procedure(cells: Cells, share: float, seed: int = 0) -> float:
     """Search a shuffled share of the authors' grid in plain Python; return the lowest sum of squares.
 
     A re-implementation of what scaling_law_code/objective.py of the authors' repository does: every
-    combination of the four axes in random order, stopping at a fifth, each point scored cell by cell.
+    combination of the four axes (numpy numbers, as linspace gives them) in random order, stopping at a
+    fifth, each point scored cell by cell.
     """
     points = [
         (a, alpha, beta, d)
-        for a in AXES["K"].tolist()
-        for alpha in AXES["alpha"].tolist()
-        for beta in AXES["beta"].tolist()
-        for d in AXES["D"].tolist()
+        for a in AXES["K"]
+        for alpha in AXES["alpha"]
+        for beta in AXES["beta"]
+        for d in AXES["D"]
     ]
     random.Random(seed).shuffle(points)  # noqa: S311  (a seeded shuffle, nothing secret)
     data = list(zip(cells.N.tolist(), cells.V.tolist(), cells.Y.tolist(), strict=True))

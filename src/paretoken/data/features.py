@@ -79,15 +79,18 @@ class PixelStore:
     def __init__(self, source: ImageSource, preprocess: Preprocessor) -> None:
         self.source, self.preprocess = source, preprocess
         self._names: list[str] = []
+        self._rows: dict[str, int] = {}
 
     def locate(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Return a number for each image (`UserError` for those that are missing)."""
-        missing = self.source.missing(names)
+        new = [name for name in names if name not in self._rows]
+        missing = self.source.missing(new)
         if missing:
             raise UserError(f"{len(missing)} images are missing, {missing[0]!r} for one")
-        start = len(self._names)
-        self._names += names
-        return np.arange(start, start + len(names))
+        for name in new:
+            self._rows[name] = len(self._names)
+            self._names.append(name)
+        return np.array([self._rows[name] for name in names], np.int64)
 
     def gather(self, rows: NDArray[np.int64]) -> Tensor:
         """Return the pixel values of ``rows`` (rows, channels, height, width)."""

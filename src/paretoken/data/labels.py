@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,8 @@ class ChatEncoder:
         learned = np.zeros(len(ids), bool)
         for start, end in spans:
             inside = np.flatnonzero((ends > start) & (starts < end))
+            if not len(inside):
+                raise UserError("an answer has no token in this tokenizer: its text is dropped")
             stop = int(inside[-1]) + 1
             while stop < len(ids) and ids[stop] not in self.stops:
                 stop += 1
@@ -157,19 +160,22 @@ class ChatEncoder:
         return EncodedConversation(np.array(ids, np.int32), learned)
 
 
-def load_tokenizer(folder: Any) -> Any:
+def load_tokenizer(folder: Path) -> Any:
     """Load a tokenizer and make sure that it knows ``<image>`` as one token.
+
+    ``tokenizer.json`` is read as it is: `AutoTokenizer` would replace its splitting rules by those
+    of the class that belongs to the language model's type, whatever the file says.
 
     Raises:
         UserError: the directory holds no (fast) tokenizer.
     """
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
     from paretoken.models.loading import load_pretrained
 
-    tokenizer = load_pretrained(AutoTokenizer, folder)
-    if not tokenizer.is_fast:
-        raise UserError(f"{folder} holds a slow tokenizer; a tokenizer.json is needed")
+    if not (folder / "tokenizer.json").is_file():
+        raise UserError(f"{folder} holds no tokenizer.json (a fast tokenizer is needed)")
+    tokenizer = load_pretrained(PreTrainedTokenizerFast, folder)
     if IMAGE_TEXT not in tokenizer.get_vocab():
         tokenizer.add_tokens([IMAGE_TEXT], special_tokens=True)
     return tokenizer

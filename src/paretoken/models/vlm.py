@@ -42,9 +42,7 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):
         self.vision_encoder = (
             None
             if config.vision_config is None
-            else VisionEncoder(
-                config.vision_config, config.feature_layers, config.normalise_features
-            )
+            else VisionEncoder(config.vision_config, config.feature_layers, config.normalise_features)
         )
         self.compressor, self.projector = new_adapter(config)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)

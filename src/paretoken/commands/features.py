@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.rows import read_rows
     from paretoken.data.skips import Skips
     from paretoken.models.assemble import Choice, feature_layers
-    from paretoken.models.loading import weights_hash
     from paretoken.models.vision import load_encoder, read_vision_config
+    from paretoken.pretrained import weights_hash
 
     a = arguments
     rows = [row for path in a.data for row in read_rows(path)]

@@ -69,9 +69,9 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
     turns = _turns(row.get("conversations"))
     image = image_name(row.get("image"))
     places = [text.count(IMAGE_TEXT) for text in turns]
-    if image is None and sum(places):
+    if image is None and any(places):
         raise BadRowError(f"a turn contains {IMAGE_TEXT}, but the row names no image")
-    if image is not None and sum(places) == 0:
+    if image is not None and not any(places):
         turns[0] = f"{IMAGE_TEXT}\n{turns[0]}"
     elif image is not None and (places[0] != 1 or sum(places) != 1):
         raise BadRowError(f"{IMAGE_TEXT} must stand once, in the first human turn")

@@ -116,7 +116,8 @@ class Preprocessor:
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Return pixel values (images, 3, size, size)."""
         fitted = np.stack([np.asarray(self._fit(image), np.float32) for image in images])
-        scaled = (fitted / 255 - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
+        scaled = (fitted / 255 - mean) / std
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
     def _fit(self, image: Image.Image) -> Image.Image:

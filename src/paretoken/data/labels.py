@@ -171,7 +171,7 @@ def load_tokenizer(folder: Path) -> Any:
     """
     from transformers import PreTrainedTokenizerFast
 
-    from paretoken.models.loading import load_pretrained
+    from paretoken.pretrained import load_pretrained
 
     if not (folder / "tokenizer.json").is_file():
         raise UserError(f"{folder} holds no tokenizer.json (a fast tokenizer is needed)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
@@ -12,8 +13,8 @@ from paretoken.data.images import Aspect, ImageSource, read_preprocessor
 from paretoken.data.labels import ChatEncoder, load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
-from paretoken.models.loading import load_pretrained
 from paretoken.models.vlm import ParetokenModel
+from paretoken.pretrained import load_pretrained
 
 
 def open_predictor(
@@ -31,7 +32,7 @@ def open_predictor(
         UserError: something cannot be loaded, or the features are not of the model's layers.
     """
     model: ParetokenModel = load_pretrained(ParetokenModel, model_folder)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu").eval()
     encoder = ChatEncoder(load_tokenizer(model_folder), template)
     visual: VisualStore | None = None
     if features is not None:

@@ -100,7 +100,8 @@ class Predictor:
     ) -> list[Prediction]:
         ids, mask = pad_left(prompts, self.pad_id)
         device = self.model.device
-        output = self.model.generate(
+        model: Any = self.model  # the signature of `generate` is for a protocol, not for models
+        output = model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             do_sample=False,

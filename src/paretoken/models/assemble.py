@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -14,9 +15,9 @@ from paretoken.errors import UserError
 from paretoken.models.compressors.base import Compressor
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
 from paretoken.models.language import load_language_model
-from paretoken.models.loading import read_tensors
 from paretoken.models.vision import VisionEncoder, grid_side
 from paretoken.models.vlm import ParetokenModel, new_adapter
+from paretoken.pretrained import read_tensors
 from paretoken.registry import COMPRESSOR_CLASSES
 
 #: The file with the weights of compressor and projector, as stage 1 leaves them.
@@ -131,7 +132,8 @@ def assemble(
 def attach_encoder(model: ParetokenModel, encoder: VisionEncoder) -> None:
     """Add the encoder, so that the model accepts pixel_values and is stored whole."""
     model.vision_encoder = encoder
-    model.config.vision_config = encoder.tower.config
+    config: Any = encoder.tower.config
+    model.config.vision_config = config
 
 
 def save_adapter(model: ParetokenModel, folder: Path) -> None:

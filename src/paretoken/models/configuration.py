@@ -28,7 +28,7 @@ def resolve_layer(layer: int, depth: int) -> int:
     )
 
 
-class ParetokenConfig(PretrainedConfig):
+class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Configuration of a `ParetokenModel`.
 
     Args:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from paretoken.models.loading import load_pretrained
+from paretoken.pretrained import load_pretrained
 
 #: Label of a token that the loss leaves out.
 IGNORED = -100
@@ -47,7 +47,8 @@ def answer_loss(
     """
     targets = labels[:, 1:]
     chosen = targets != IGNORED
-    logits = model.get_output_embeddings()(hidden[:, :-1][chosen])
+    head: nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    logits = head(hidden[:, :-1][chosen])
     return _mean(logits, targets[chosen], items)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from paretoken.errors import UserError
-from paretoken.models.loading import load_pretrained
+from paretoken.pretrained import load_pretrained
 
 
 def grid_side(config: PretrainedConfig) -> int:
@@ -25,8 +26,8 @@ def read_vision_config(folder: Path) -> PretrainedConfig:
     Raises:
         UserError: there is none, or it is none of a patch encoder.
     """
-    config = load_pretrained(AutoConfig, folder)
-    config = getattr(config, "vision_config", config)
+    whole = load_pretrained(AutoConfig, folder)
+    config: PretrainedConfig = getattr(whole, "vision_config", whole)
     for name in ("image_size", "patch_size", "hidden_size", "num_hidden_layers"):
         if not isinstance(getattr(config, name, None), int):
             raise UserError(f"{folder} holds no patch encoder such as CLIPVisionModel: no {name}")
@@ -56,7 +57,8 @@ class VisionEncoder(nn.Module):
         tower: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.tower = AutoModel.from_config(config) if tower is None else tower
+        auto: Any = AutoModel  # its methods are untyped
+        self.tower = auto.from_config(config) if tower is None else tower
         self.layers, self.normalised = tuple(layers), normalised
         self.patches = grid_side(config) ** 2
         self.requires_grad_(False)

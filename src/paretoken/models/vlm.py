@@ -18,7 +18,7 @@ from paretoken.models.vision import VisionEncoder
 from paretoken.registry import COMPRESSOR_CLASSES
 
 
-class ParetokenModel(PreTrainedModel, GenerationMixin):
+class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """A causal LM that reads V visual tokens per image among its text tokens.
 
     In ``input_ids`` each image is V consecutive ``config.image_token_id``, which the compressed and
@@ -30,7 +30,7 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):
     config: ParetokenConfig
     base_model_prefix = ""
     main_input_name = "input_ids"
-    input_modalities = ("image", "text")
+    input_modalities = ["image", "text"]  # noqa: RUF012
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = True  # the Trainer then hands over the size of the global batch
     _supports_sdpa = True
@@ -45,8 +45,9 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):
             else VisionEncoder(config.vision_config, config.feature_layers, config.normalise_features)
         )
         self.compressor, self.projector = new_adapter(config)
-        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
-        self.post_init()
+        language: Any = AutoModelForCausalLM  # its methods are untyped
+        self.language_model = language.from_config(config.text_config)
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
         """Leave new weights as their modules made them (see `new_adapter`)."""
@@ -180,12 +181,12 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):
             past_key_values=past_key_values, logits_to_keep=logits_to_keep, **kwargs
         )
         if labels is not None:
-            output.loss = full_loss(output.logits, labels, num_items_in_batch)
+            output.loss = full_loss(output["logits"], labels, num_items_in_batch)
         return output
 
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Hand images over in the first step of a generation only; then they are in the cache."""
-        inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)
+        inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
         if not kwargs.get("is_first_iteration", False):
             for name in ("pixel_values", "features", "image_index"):
                 inputs.pop(name, None)

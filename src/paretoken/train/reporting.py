@@ -70,7 +70,8 @@ class TensorBoard(TrainerCallback):
     """Loss, learning rates and gradient norm as TensorBoard files."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._writer = folder, None
+        self.folder = folder
+        self._writer: Any = None
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import PretrainedConfig, TrainerCallback
 
 from paretoken.data.collation import TrainingCollator
@@ -29,9 +30,9 @@ from paretoken.models.assemble import (
     load_adapter,
     save_adapter,
 )
-from paretoken.models.loading import combined_hash, weights_hash
 from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.pretrained import combined_hash, weights_hash
 from paretoken.train.checkpoints import latest
 from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
@@ -208,7 +209,7 @@ def _store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
         encoder = load_encoder(inputs.vision, config.feature_layers, config.normalise_features)
         attach_encoder(model, encoder)
     if recipe.precision == "bf16":
-        model.to(torch.bfloat16)
+        nn.Module.to(model, torch.bfloat16)
     with replacing_folder(inputs.out / "model") as folder:
         model.save_pretrained(folder)
         load_tokenizer(inputs.llm).save_pretrained(folder)

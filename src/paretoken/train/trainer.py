@@ -26,8 +26,8 @@ from transformers import (
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.order import BatchPlan, MicroBatches
 from paretoken.errors import UserError
-from paretoken.models.loading import read_tensors
 from paretoken.models.vlm import ParetokenModel
+from paretoken.pretrained import read_tensors
 from paretoken.train import checkpoints
 from paretoken.train.guard import Guard
 from paretoken.train.optimisation import make_optimiser, make_schedule
@@ -116,7 +116,7 @@ class StageTrainer(Trainer):
         self._step_loss: Tensor | float = 0.0
         self._norm: Tensor | float | None = None
         self._saving = False
-        model.to(arguments.device)
+        nn.Module.to(model, arguments.device)
         optimiser = make_optimiser(model, recipe)
         super().__init__(
             model=model,
@@ -132,7 +132,7 @@ class StageTrainer(Trainer):
         """Return the micro batches in their fixed order, shared out among the devices."""
         workers = self.recipe.workers
         loader = DataLoader(
-            self.train_dataset,
+            Numbers(len(self.collator.data)),
             batch_sampler=MicroBatches(self.order, self.plan.micro_batch),
             collate_fn=self.collator,
             num_workers=workers,
@@ -148,7 +148,7 @@ class StageTrainer(Trainer):
         return loss
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        self._norm = super()._clip_grad_norm(model)
+        self._norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
         return self._norm
 
     def observe(self, step: int) -> None:
@@ -191,12 +191,16 @@ class StageTrainer(Trainer):
             super().save_model(output_dir, _internal_call)
         elif self.args.should_save and output_dir is not None:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
-            save_file(trained_tensors(self.model), Path(output_dir) / TRAINED_FILE)
+            save_file(trained_tensors(self._model()), Path(output_dir) / TRAINED_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Load what `save_model` wrote."""
         tensors = read_tensors(Path(resume_from_checkpoint) / TRAINED_FILE)
-        (self.model if model is None else model).load_state_dict(tensors, strict=False)
+        (self._model() if model is None else model).load_state_dict(tensors, strict=False)
+
+    def _model(self) -> nn.Module:
+        model: nn.Module = self.model
+        return model
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -56,7 +56,8 @@ class TokenPacker(Compressor):
             value.reshape(-1, size * size, width),
             need_weights=False,
         )
-        return packed.view(features.shape[0], -1, width)
+        tokens: Tensor = packed.view(features.shape[0], -1, width)
+        return tokens
 
     def points(self, features: Tensor) -> Tensor:
         """Return the bilinear down-sampling of the query layer (images, V, width)."""
@@ -64,7 +65,7 @@ class TokenPacker(Compressor):
         patches = features[:, self.layout.query]
         if self.region == 1:
             return patches
-        grid = patches.transpose(1, 2).unflatten(2, (side, side)).float()
+        grid = patches.transpose(1, 2).reshape(len(patches), -1, side, side).float()
         count = side // self.region
         small = functional.interpolate(
             grid, size=(count, count), mode="bilinear", align_corners=False, antialias=False

@@ -39,7 +39,9 @@ def tokenizer(template: str = CHATML, specials: tuple[str, ...] = ("<|im_start|>
     return made
 
 
-def save_llm(folder: Path, kind: str = "qwen2", tied: bool = True, seed: int = 0) -> None:
+def save_llm(
+    folder: Path, kind: str = "qwen2", tied: bool = True, seed: int = 0, std: float = 0.05
+) -> None:
     """Write a random causal LM of two layers with its tokenizer."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
@@ -50,7 +52,7 @@ def save_llm(folder: Path, kind: str = "qwen2", tied: bool = True, seed: int = 0
         "vocab_size": len(made), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256,
         "tie_word_embeddings": tied, "bos_token_id": None, "eos_token_id": made.eos_token_id,
-        "pad_token_id": 0, "initializer_range": 0.05,
+        "pad_token_id": 0, "initializer_range": std,
     }  # fmt: skip
     classes = {"qwen2": (Qwen2Config, Qwen2ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}
     config, model = classes[kind]

@@ -79,7 +79,7 @@ def uninterrupted(world: Path) -> dict[str, Path]:
 def test_kills_at_random_steps_change_no_bit(
     stage: str, world: Path, uninterrupted: dict[str, Path]
 ) -> None:
-    chance = random.Random(f"{stage} {os.environ.get('PARETOKEN_KILL_SEED', 0)}")
+    chance = random.Random(f"{stage} {os.environ.get('PARETOKEN_KILL_SEED', '0')}")
     out = world / "killed" / stage
     adapter = uninterrupted["pretrain"].parent if stage == "finetune" else None
     line = command(world, stage, out, adapter)

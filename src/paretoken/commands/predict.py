@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--model", type=Path, required=True, help="what finetune wrote")
     parser.add_argument("--questions", type=Path, nargs="+", required=True,
-                        help="question_id, image, question, answer; several are answered in one go")  # fmt: skip
+                        help="question_id, image, question, answer rows; one or more files")  # fmt: skip
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
     images.add_argument("--images", type=Path, help="or: image files, encoded while predicting")
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of bad questions that may be left out")  # fmt: skip
     parser.add_argument("--latency", type=Path,
-                        help="also measure seconds per question, one by one; .json to write")  # fmt: skip
+                        help="also measure seconds per question; .json to write")  # fmt: skip
     parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, nargs="+", required=True,
                         help=".parquet files to write, one per questions file")  # fmt: skip

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", type=Path, required=True,
                         help="question_id, answer, prediction: .jsonl or .parquet")  # fmt: skip
     parser.add_argument("--questions", type=Path,
-                        help="what was asked: missing and extra predictions are then refused")  # fmt: skip
+                        help="what was asked; predictions must match")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="score.json to write")
 
 

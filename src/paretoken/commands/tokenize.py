@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="conversations in LLaVA's format: .json, .jsonl, .parquet or a "
                              "Hugging Face data set on disk")  # fmt: skip
     parser.add_argument("--llm", type=Path, required=True,
-                        help="directory of the language model (or of any with its tokenizer)")  # fmt: skip
+                        help="directory of a language model with this tokenizer")  # fmt: skip
     parser.add_argument("--template", choices=("chat", "plain"), default="chat",
                         help="chat: the tokenizer's; plain: image, answer, end of text")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,

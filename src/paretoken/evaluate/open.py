@@ -32,7 +32,8 @@ def open_predictor(
         UserError: something cannot be loaded, or the features are not of the model's layers.
     """
     model: ParetokenModel = load_pretrained(ParetokenModel, model_folder)
-    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu").eval()
+    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
+    model.train(False)
     encoder = ChatEncoder(load_tokenizer(model_folder), template)
     visual: VisualStore | None = None
     if features is not None:

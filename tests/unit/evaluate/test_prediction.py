@@ -26,6 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tiny.save_world(tmp_path_factory.mktemp("world"))
     from paretoken.data.labels import load_tokenizer
 
+    tiny.save_llm(folder / "llm", kind="llama", tied=False, std=0.6)  # answers then vary
     tokenizer = load_tokenizer(folder / "llm")
     image_id = tokenizer.convert_tokens_to_ids("<image>")
     layers = FeatureLayers((2, 3))
@@ -38,7 +39,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "vision" / "preprocessor_config.json").read_text()
     )
     assert main(["features", "--vision", str(folder / "vision"), "--images", str(folder / "images"),
-                 "--data", str(folder / "train.jsonl"), "--out", str(folder / "features")]) == 0  # fmt: skip
+                 "--data", str(folder / "train.jsonl"),
+                 "--out", str(folder / "features")]) == 0  # fmt: skip
     return folder
 
 

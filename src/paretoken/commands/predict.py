@@ -18,10 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
     images.add_argument("--images", type=Path, help="or: image files, encoded while predicting")
-    parser.add_argument("--aspect", choices=("pad", "crop"), default="pad",
-                        help="with --images: how an image becomes square")  # fmt: skip
-    parser.add_argument("--template", choices=("chat", "plain"), default="chat",
-                        help="as the model was trained")  # fmt: skip
     parser.add_argument("--batch", type=whole, default=64, help="questions at a time")
     parser.add_argument("--max-new-tokens", type=whole, default=16, help="longest answer")
     parser.add_argument("--max-bad-share", type=share, default=0.0,
@@ -48,9 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.evaluate.questions import parse_questions
     from paretoken.files import write_json
 
-    predictor = open_predictor(
-        a.model, a.features, a.images, a.aspect, a.template, a.batch, a.max_new_tokens
-    )
+    predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens)
     for source, target in zip(a.questions, a.out, strict=True):
         skips = Skips(str(source), a.max_bad_share)
         questions = parse_questions(read_rows(source), skips)

@@ -31,6 +31,7 @@ class EncodedSet:
         images: (conversations,) int32, index in ``image_names``; negative without an image.
         image_names: names of the images.
         image_token_id: the placeholder.
+        template: how conversations were rendered.
         fingerprint: hash of the content.
     """
 
@@ -40,6 +41,7 @@ class EncodedSet:
     images: NDArray[np.int32]
     image_names: list[str]
     image_token_id: int
+    template: str
     fingerprint: str
 
     def __len__(self) -> int:
@@ -105,5 +107,6 @@ def read_encoded(path: Path) -> EncodedSet:
         **arrays,
         image_names=index["images"],
         image_token_id=index["image_token_id"],
+        template=index.get("template", "chat"),
         fingerprint=sha256(path / INDEX),
     )

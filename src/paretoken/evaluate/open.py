@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
-from paretoken.data.images import Aspect, ImageSource, read_preprocessor
+from paretoken.data.images import ImageSource, read_preprocessor
 from paretoken.data.labels import ChatEncoder, load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
@@ -21,8 +22,6 @@ def open_predictor(
     model_folder: Path,
     features: Path | None = None,
     images: Path | None = None,
-    aspect: Aspect = "pad",
-    template: str = "chat",
     batch: int = 64,
     max_new_tokens: int = 16,
 ) -> Predictor:
@@ -34,11 +33,12 @@ def open_predictor(
     model: ParetokenModel = load_pretrained(ParetokenModel, model_folder)
     nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     model.train(False)
-    encoder = ChatEncoder(load_tokenizer(model_folder), template)
+    encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
     visual: VisualStore | None = None
     if features is not None:
         visual = _features(model, features)
     elif images is not None:
+        aspect: Any = model.config.image_aspect
         visual = PixelStore(ImageSource(images), read_preprocessor(model_folder, aspect))
     return Predictor(model, encoder, visual, batch, max_new_tokens)
 

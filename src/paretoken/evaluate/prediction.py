@@ -67,23 +67,14 @@ class Predictor:
         Batches hold prompts of similar length; questions on one image stand together, so that its
         features are read and projected once per batch.
         """
-        prompts = self._prompts(questions)
+        texts = [question.prompt() for question in questions]
+        prompts = prompt_ids(self.encoder, texts, self.model.config.visual_tokens)
         found: dict[int, Prediction] = {}
         for numbers in self._batches(questions, prompts):
             part = self._generate([prompts[i] for i in numbers], [questions[i].image for i in numbers])
             found.update(zip(numbers, part, strict=True))
             progress(len(found), len(questions))
         return [found[i] for i in range(len(questions))]
-
-    def _prompts(self, questions: Sequence[Question]) -> list[list[int]]:
-        """Return prompt ids, each image V placeholders long."""
-        V, image_id = self.model.config.visual_tokens, self.encoder.image_id
-        rows = []
-        for ids in self.encoder.prompts([question.prompt() for question in questions]):
-            array = np.array(ids)
-            places = np.flatnonzero(array == image_id)
-            rows.append(ids if not len(places) else expand(array, int(places[0]), V).tolist())
-        return rows
 
     def _batches(
         self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]
@@ -131,6 +122,16 @@ class Predictor:
         values = self.visual.gather(self.visual.locate(unique))
         index = torch.tensor([number[name] for name in names])
         return {self.visual.argument: values.to(device), "image_index": index.to(device)}
+
+
+def prompt_ids(encoder: ChatEncoder, questions: Sequence[str], V: int) -> list[list[int]]:
+    """Return the ids that a model reads before it answers, each image V placeholders long."""
+    rows = []
+    for ids in encoder.prompts(questions):
+        array = np.array(ids)
+        places = np.flatnonzero(array == encoder.image_id)
+        rows.append(ids if not len(places) else expand(array, int(places[0]), V).tolist())
+    return rows
 
 
 def write_predictions(

@@ -46,6 +46,8 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         compressor_heads: attention heads of a compressor that has any.
         init_std: standard deviation of new weights; None: as the compressor's authors did.
         image_token_id: id of the placeholder that visual tokens replace; never embedded.
+        template: how questions are rendered: ``chat`` (the tokenizer's template) or ``plain``.
+        image_aspect: how images are made square: ``pad`` or ``crop``.
     """
 
     model_type = "paretoken"
@@ -67,6 +69,8 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         compressor_heads: int = 8,
         init_std: float | None = None,
         image_token_id: int = 0,
+        template: str = "chat",
+        image_aspect: str = "pad",
         **kwargs: Any,
     ) -> None:
         self.text_config = _sub_config(text_config, "qwen2")
@@ -82,6 +86,8 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.compressor_heads = compressor_heads
         self.init_std = init_std
         self.image_token_id = image_token_id
+        self.template = template
+        self.image_aspect = image_aspect
         missing = sorted({*self.layers, query_layer} - set(self.feature_layers))
         if missing:
             raise UserError(

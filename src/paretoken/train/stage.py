@@ -85,6 +85,8 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
         return _already_done(finished, key, say)
     visual, layers = _visual(inputs, vision)
     model = _model(inputs, recipe, vision, layers, data.image_token_id)
+    model.config.template = data.template
+    model.config.image_aspect = _aspect(visual)
     checkpoint, notes = latest(inputs.out / CHECKPOINTS, key)
     for note in notes:
         say(note)
@@ -173,6 +175,12 @@ def _visual(
     source = ImageSource(inputs.images)
     layers = feature_layers([inputs.choice], vision.num_hidden_layers)
     return PixelStore(source, preprocess), FeatureLayers(layers)
+
+
+def _aspect(visual: FeatureStore | PixelStore | None) -> str:
+    if isinstance(visual, FeatureStore):
+        return str(visual.index["preprocess"]["aspect"])
+    return "pad" if visual is None else visual.preprocess.aspect
 
 
 def _model(

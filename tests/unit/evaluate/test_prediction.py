@@ -130,3 +130,20 @@ def test_latency_says_whether_it_includes_the_encoder(world: Path) -> None:
     online = open_predictor(world / "model", images=world / "images", max_new_tokens=1)
     assert measure_latency(stored, questions)["includes_encoder"] is False
     assert measure_latency(online, questions)["includes_encoder"] is True
+
+
+def test_a_stored_model_answers_by_hand_as_the_command_does(world: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    from paretoken.evaluate.processor import Processor
+
+    questions = mixed(world)[20:30]
+    model = AutoModelForImageTextToText.from_pretrained(world / "model")
+    processor = Processor.from_pretrained(world / "model")
+    inputs = processor(
+        [world / "images" / (q.image or "") for q in questions], [q.text for q in questions]
+    )
+    by_hand = processor.decode(model.generate(**inputs, max_new_tokens=8, do_sample=False), inputs)
+    assert by_hand == [text for text, _ in answers(world, questions, batch=4)]
+    with pytest.raises(UserError, match="as many images"):
+        processor([], ["what ?"])

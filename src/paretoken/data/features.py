@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from paretoken.data.images import ImageSource, Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import read_json, write_json
 from paretoken.folders import replacing_folder
-from paretoken.models.vision import VisionEncoder
 
 ARRAY, INDEX = "features.npy", "index.json"
 
@@ -128,7 +127,7 @@ def compute_features(
     path: Path,
     names: Sequence[str],
     source: ImageSource,
-    encoder: VisionEncoder,
+    encoder: nn.Module,
     preprocess: Preprocessor,
     key: dict[str, Any],
     skips: Skips,
@@ -141,7 +140,7 @@ def compute_features(
         path: folder to write.
         names: the images, in the order of the rows.
         source: where they are.
-        encoder: the frozen encoder; runs on the device of its weights.
+        encoder: the frozen encoder, from pixel values to features; runs on its weights' device.
         preprocess: from image to pixels.
         key: what `features_key` returned.
         skips: takes the images that cannot be read; their features are left out of the index.

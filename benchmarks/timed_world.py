@@ -57,7 +57,8 @@ def _write_models(folder: Path, words: list[str], vocabulary: int) -> None:
     names = ["<pad>", "<unk>", "<|im_start|>", "<|im_end|>", *words]
     raw = Tokenizer(models.WordLevel({w: i for i, w in enumerate(names)}, unk_token=names[1]))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast  # its constructor is untyped
+    tokenizer = fast(
         tokenizer_object=raw, unk_token=names[1], pad_token=names[0], eos_token=names[3],
         additional_special_tokens=[names[2]],
     )  # fmt: skip

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import PretrainedConfig, TrainerCallback
 
@@ -16,7 +19,7 @@ from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import EncodedSet, read_encoded
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import Aspect, ImageSource, read_preprocessor
-from paretoken.data.order import data_order, plan_batches, steps_for
+from paretoken.data.order import BatchPlan, data_order, plan_batches, steps_for
 from paretoken.errors import UserError
 from paretoken.files import read_json, sha256
 from paretoken.folders import replacing_folder
@@ -87,35 +90,14 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
     model = _model(inputs, recipe, vision, layers, data.image_token_id)
     model.config.template = data.template
     model.config.image_aspect = _aspect(visual)
-    checkpoint, notes = latest(inputs.out / CHECKPOINTS, key)
-    for note in notes:
-        say(note)
-    spent = Spent()
-    if checkpoint is not None:
-        spent = Spent(checkpoint.progress["wall_s"], checkpoint.progress["cpu_s"])
-    devices = _devices()
-    plan = plan_batches(recipe.global_batch, recipe.micro_batch, devices)
-    steps = recipe.steps or steps_for(len(data), recipe.global_batch, recipe.epochs or 1)
     collator = TrainingCollator(data, visual, inputs.choice.tokens, _pad_id(model), recipe.max_length)
-    order = data_order(collator.lengths, steps, plan.global_batch, inputs.seed, recipe.by_length)
-    history: list[dict[str, Any]] = []
-    if any(parameter.requires_grad for parameter in model.parameters()):
-        trainer = StageTrainer(
-            model, recipe, plan, order, collator, inputs.out / CHECKPOINTS, key, spent,
-            training_arguments(
-                recipe, plan, steps, inputs.out / CHECKPOINTS, inputs.seed, inputs.deepspeed
-            ),
-            _callbacks(recipe, inputs.out),
-        )  # fmt: skip
-        if checkpoint is not None:
-            trainer.guard.restore(checkpoint.progress["guard"])
-        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
-        history = [entry for entry in trainer.state.log_history if "loss" in entry]
-        if not trainer.args.should_save:
-            return {}
-    else:  # the blind control has no projector: stage 1 has nothing to do
-        say("nothing to train in this stage")
-        order, steps = order[:0], 0
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        say("nothing to train in this stage")  # the blind control has no projector
+        outcome = Outcome(np.zeros(0, np.int64), 0, [], None, Spent())
+    else:
+        outcome = _train(model, inputs, recipe, collator, key, say)
+    if int(os.environ.get("RANK", "0")) != 0:
+        return {}
     _store(model, inputs, recipe)
     record = {
         "key": key,
@@ -124,15 +106,59 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
         "seed": inputs.seed,
         "recipe": recipe.model_dump(mode="json"),
         "recipe_hash": recipe.digest(),
-        "batch": asdict(plan),
-        "steps": steps,
-        "loss": [[entry["step"], entry["loss"]] for entry in history],
-        **spending(model, collator, order, recipe.stage, encoded_online=inputs.features is None),
-        **spent.total(),
+        "batch": None if outcome.plan is None else asdict(outcome.plan),
+        "steps": outcome.steps,
+        "loss": outcome.loss,
+        **spending(model, collator, outcome.order, recipe.stage, inputs.features is None),
+        **outcome.spent.total(),
     }
     record = write_run(inputs.out, record)
     shutil.rmtree(inputs.out / CHECKPOINTS, ignore_errors=True)
     return record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training did: which conversations in which order, the logged losses, the time spent."""
+
+    order: NDArray[np.int64]
+    steps: int
+    loss: list[list[float]]
+    plan: BatchPlan | None
+    spent: Spent
+
+
+def _train(
+    model: ParetokenModel,
+    inputs: StageInputs,
+    recipe: Recipe,
+    collator: TrainingCollator,
+    key: str,
+    say: Callable[[str], None],
+) -> Outcome:
+    """Train from the start, or from the newest whole checkpoint of the same run."""
+    folder = inputs.out / CHECKPOINTS
+    checkpoint, notes = latest(folder, key)
+    for note in notes:
+        say(note)
+    progress = checkpoint.progress if checkpoint else {"wall_s": 0.0, "cpu_s": 0.0}
+    spent = Spent(progress["wall_s"], progress["cpu_s"])
+    devices = int(os.environ.get("WORLD_SIZE", "1"))
+    plan = plan_batches(recipe.global_batch, recipe.micro_batch, devices)
+    count = len(collator.data)
+    steps = recipe.steps or steps_for(count, recipe.global_batch, recipe.epochs or 1)
+    order = data_order(collator.lengths, steps, plan.global_batch, inputs.seed, recipe.by_length)
+    arguments = training_arguments(recipe, plan, steps, folder, inputs.seed, inputs.deepspeed)
+    trainer = StageTrainer(
+        model, recipe, plan, order, collator, folder, key, spent, arguments,
+        _callbacks(recipe, inputs.out),
+    )  # fmt: skip
+    if checkpoint is not None:
+        trainer.guard.restore(checkpoint.progress["guard"])
+    trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+    loss = [[entry["step"], entry["loss"]] for entry in logged]
+    return Outcome(order, steps, loss, plan, spent)
 
 
 def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet) -> str:
@@ -229,12 +255,6 @@ def _store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
 def _pad_id(model: ParetokenModel) -> int:
     pad = model.config.text_config.pad_token_id
     return 0 if pad is None else int(pad)
-
-
-def _devices() -> int:
-    import os
-
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _callbacks(recipe: Recipe, out: Path) -> list[TrainerCallback]:

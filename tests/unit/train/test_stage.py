@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 import tiny
 from paretoken.cli import main
 from paretoken.errors import UserError
+from paretoken.evaluate.open import open_predictor
+from paretoken.evaluate.questions import Question
 from paretoken.models.assemble import Choice
 from paretoken.train import trainer as trainer_module
 from paretoken.train.optimisation import rate_at
@@ -105,6 +107,9 @@ def test_the_blind_control_trains_the_language_model_only(world: Path, tmp_path:
     record = run_stage(inputs(world, tmp_path / "2", tokens=0, features=None), recipe(world, "finetune"))
     assert record["loss"][-1][1] < record["loss"][0][1]
     assert not any(name.startswith(("projector", "compressor")) for name in weights(tmp_path / "2"))
+    asked = [Question("1", "0.png", "what colour is it ?", ("red",))]
+    answer = open_predictor(tmp_path / "2" / "model").answer(asked)[0].text
+    assert answer in tiny.COLOURS  # it guesses, without seeing the image
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
@@ -170,3 +175,35 @@ def test_the_schedule_rises_then_follows_a_cosine(world: Path) -> None:
     assert rates[10] == 1
     assert rates[55] == pytest.approx(0.5)
     assert rates[100] == pytest.approx(0)
+
+
+def test_bf16_learns_and_is_stored_in_bf16(world: Path, tmp_path: Path) -> None:
+    first = run_stage(inputs(world, tmp_path / "1"), recipe(world, "pretrain", precision="bf16"))
+    assert {t.dtype for t in weights(tmp_path / "1").values()} == {torch.float32}
+    second = run_stage(
+        inputs(world, tmp_path / "2", adapter=tmp_path / "1" / "adapter"),
+        recipe(world, "finetune", precision="bf16"),
+    )
+    assert second["loss"][-1][1] < 0.7 * first["loss"][0][1]
+    assert {t.dtype for t in weights(tmp_path / "2").values()} == {torch.bfloat16}
+
+
+def test_gradient_checkpointing_changes_no_result(world: Path, tmp_path: Path) -> None:
+    for on in (False, True):
+        run_stage(
+            inputs(world, tmp_path / str(on)),
+            recipe(world, "pretrain", steps=5, gradient_checkpointing=on),
+        )
+    plain, less_memory = weights(tmp_path / "False"), weights(tmp_path / "True")
+    for name in plain:
+        torch.testing.assert_close(plain[name], less_memory[name])
+
+
+def test_tensorboard_files_hold_the_losses(world: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    record = run_stage(inputs(world, tmp_path), recipe(world, "pretrain", tensorboard=True))
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    stored = [[event.step, event.value] for event in events.Scalars("train/loss")]
+    assert stored == [[step, pytest.approx(loss)] for step, loss in record["loss"]]

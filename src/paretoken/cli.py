@@ -46,9 +46,12 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
         sub = subparsers.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            allow_abbrev=False,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        )  # fmt: skip
+        )
         if name == command:
             import_module(f"paretoken.commands.{name}").add_arguments(sub)
     return parser

@@ -17,6 +17,7 @@ from paretoken.config_errors import describe, reference_problems
 from paretoken.errors import UserError
 from paretoken.registry import CLAIMS, FIGURES, LAWS, Registry, unknown_name
 from paretoken.tokens import COMPRESSORS
+from paretoken.yaml_files import read_yaml
 
 
 def _problem(sentence: str) -> PydanticCustomError:
@@ -55,7 +56,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Size = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
-Loss = Literal["squared", "log_squared", "huber", "l1"]
+Loss = Literal["squared", "log_squared", "huber", "log_huber", "l1"]
 Role = Literal["reasoning", "ocr", "control"]
 
 
@@ -120,7 +121,7 @@ class FitSettings(Record):
         description="The first one is the headline: figures, claims and frontier use it.",
     )
     loss: Loss = Field(default="squared", description="What is minimised.")
-    huber_delta: Size = Field(default=0.01, description="Where the Huber loss turns linear.")
+    huber_delta: Size = Field(default=1e-3, description="Where the Huber loss turns linear.")
     bootstrap: WholeNumber = Field(default=1000, description="Replicates per interval; 0: none.")
     seed: WholeNumber = Field(default=0, description="Seed of the bootstrap.")
     law_text_tokens: WholeNumber = Field(
@@ -144,9 +145,7 @@ class Study(Record):
     seeds: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(_unique)] = Field(
         default=[0], description="One grid per seed."
     )
-    suites: Annotated[list[Suite], Field(min_length=1)] = Field(
-        description="Which averages are fitted."
-    )
+    suites: Annotated[list[Suite], Field(min_length=1)] = Field(description="Which averages are fitted.")
     holdout: Annotated[list[Name], AfterValidator(_unique)] = Field(
         default=[], description="Sizes of the grid kept out of every fit, predicted and compared."
     )
@@ -157,15 +156,15 @@ class Study(Record):
         default=[0, 25, 50, 100, 200], description="Q: text tokens per question, for the frontier."
     )
     fit: FitSettings = Field(default=FitSettings(), description="How the laws are fitted.")
-    figures: Annotated[
-        list[Annotated[str, _registered(FIGURES, "figure")]], AfterValidator(_unique)
-    ] = Field(default=[], description="Which figures are drawn.")
+    figures: Annotated[list[Annotated[str, _registered(FIGURES, "figure")]], AfterValidator(_unique)] = (
+        Field(default=[], description="Which figures are drawn.")
+    )
     published: Published | None = Field(
         default=None, description="Published numbers to compare with; needed by most claims."
     )
-    claims: Annotated[
-        list[Annotated[str, _registered(CLAIMS, "claim")]], AfterValidator(_unique)
-    ] = Field(default=[], description="Which claims of the paper are tested.")
+    claims: Annotated[list[Annotated[str, _registered(CLAIMS, "claim")]], AfterValidator(_unique)] = (
+        Field(default=[], description="Which claims of the paper are tested.")
+    )
 
 
 class FrozenStudy(Record):
@@ -232,8 +231,6 @@ def parse(raw: Mapping[str, Any], origin: str = "config.yaml") -> Config:
 
 def load(path: Path) -> Config:
     """Read and check a config file (`UserError` if it is missing, no YAML, or wrong)."""
-    from paretoken.yaml_files import read_yaml  # PyYAML is not needed to use the models
-
     return parse(read_yaml(path), origin=str(path))
 
 

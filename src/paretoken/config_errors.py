@@ -92,6 +92,7 @@ def _study_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
     problems += _unknown(raw, f"{place}.predict", study.get("predict"), "llm", "llms")
     problems += _unknown(raw, f"{place}.vision", study.get("vision"), "vision encoder", "vision")
     problems += _holdout_problems(place, study)
+    problems += _predict_problems(place, study)
     for key in ("suites", "compressors"):
         problems += [
             f"{place}.{key}: {name!r} stands {count} times; write it once"
@@ -103,7 +104,7 @@ def _study_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
 
 
 def _holdout_problems(place: str, study: Mapping[str, Any]) -> list[str]:
-    grid = [name for name in _texts(study.get("llms"))]
+    grid = _texts(study.get("llms"))
     held = _texts(study.get("holdout"))
     problems = [
         f"{place}.holdout: {name!r} is not in the grid; hold out one of its llms: "
@@ -116,11 +117,21 @@ def _holdout_problems(place: str, study: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def _predict_problems(place: str, study: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{place}.predict: {name!r} is in the grid, so it is fitted; name sizes outside `llms:` here, "
+        "or put it under `holdout:`"
+        for name in _texts(study.get("predict"))
+        if name in _texts(study.get("llms"))
+    ]
+
+
 def _token_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> list[str]:
     sides = [v.get("grid") for v in _records(raw, "vision") if v.get("name") == study.get("vision")]
-    if not sides or not isinstance(sides[0], int) or sides[0] < 1:
+    side = _whole(sides[0]) if sides else None  # as pydantic will read it
+    if side is None:
         return []
-    side, problems = sides[0], []
+    problems: list[str] = []
     for index, entry in enumerate(_records(study, "compressors")):
         name, tokens = entry.get("name"), entry.get("tokens")
         if not isinstance(name, str) or name not in COMPRESSORS or not isinstance(tokens, list):
@@ -129,8 +140,8 @@ def _token_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
         problems += [
             f"{place}.compressors[{index}].tokens: {name} cannot make {count} tokens of a "
             f"{side} x {side} grid; write some of {', '.join(map(str, reachable))}"
-            for count in tokens
-            if isinstance(count, int) and count > 0 and count not in reachable
+            for count in map(_whole, tokens)
+            if count is not None and count not in reachable
         ]
     return problems
 
@@ -148,6 +159,15 @@ def _records(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 def _counts(raw: Mapping[str, Any], key: str) -> dict[str, int]:
     names = [r["name"] for r in _records(raw, key) if isinstance(r.get("name"), str)]
     return {name: names.count(name) for name in dict.fromkeys(names)}
+
+
+def _whole(value: Any) -> int | None:
+    """Return the positive whole number that pydantic makes of a value, or None if it makes none."""
+    try:
+        number = None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+    return int(number) if number and number > 0 and number.is_integer() else None
 
 
 def _texts(value: Any) -> list[str]:

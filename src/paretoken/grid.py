@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from paretoken.config import Study
+if TYPE_CHECKING:  # the config's models take a while to build, and cells need only their values
+    from paretoken.config import Study
 
 
 @dataclass(frozen=True, order=True)

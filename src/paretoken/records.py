@@ -1,11 +1,8 @@
-"""The results contract: which tables exist, their columns and units, how they are read and written.
-
-Tables are CSV. Sizes are billions of parameters (`params_b`), costs are FLOPs (`flops`), errors are
-1 - mean score on a scale from 0 to 1. A missing number is an empty cell: never 0, never dropped.
-"""
+"""Tables read with clear errors and written whole; their columns stand in `contract`."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +13,8 @@ import pandas as pd
 from paretoken.errors import UserError
 from paretoken.files import replacing, sha256
 
-#: tables/errors.csv: one row per cell and suite.
-ERROR_COLUMNS = (
-    "study",
-    "llm",
-    "params_b",
-    "compressor",
-    "visual_tokens",
-    "seed",
-    "suite",
-    "error",
-    "stderr",
-    "source",
-    "flag",
-)
-ERROR_KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "suite")
+#: Columns that hold whole numbers, as a rule.
+COUNTS = ("visual_tokens", "text_tokens")
 
 
 @dataclass(frozen=True)
@@ -75,7 +59,7 @@ class Table:
         return values
 
 
-def read_text_table(path: Path) -> Table:
+def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     """Read a CSV file without interpreting any value; blanks around values are dropped.
 
     Raises:
@@ -83,8 +67,15 @@ def read_text_table(path: Path) -> Table:
     """
     try:
         digest = sha256(path)
-        rows = pd.read_csv(path, dtype=str, header=None, keep_default_na=False, encoding="utf-8-sig",
-                           skipinitialspace=True, skip_blank_lines=False)  # fmt: skip
+        rows = pd.read_csv(
+            path,
+            dtype=str,
+            header=None,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            skip_blank_lines=False,
+        )
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{path} is empty; it needs a header line and rows") from error
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
@@ -96,21 +87,21 @@ def read_text_table(path: Path) -> Table:
     rows = rows.iloc[1:].apply(lambda column: column.str.strip())
     rows.columns, rows.index = pd.Index(header), pd.RangeIndex(2, len(rows) + 2)
     rows = rows[(rows != "").any(axis=1)]
-    if rows.empty:
+    if rows.empty and not may_be_empty:
         raise UserError(f"{path} has a header but no rows")
     return Table(path, rows, digest)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read a table of this project, typed by pandas; empty cells become NaN.
 
     Raises:
         UserError: the file cannot be read or lacks one of ``columns``.
     """
-    table = read_text_table(path)
+    table = read_text_table(path, may_be_empty=may_be_empty)
     for name in columns:
         table.column(name)
-    return pd.read_csv(path)
+    return pd.read_csv(io.StringIO(table.rows.to_csv(index=False)))
 
 
 def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
@@ -122,6 +113,7 @@ def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically."""
+    """Write a table atomically; counts of tokens without a decimal point."""
+    whole = [name for name in COUNTS if name in table and (table[name].dropna() % 1 == 0).all()]
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        table.astype(dict.fromkeys(whole, "Int64")).to_csv(temporary, index=False, lineterminator="\n")

@@ -54,6 +54,10 @@ class Registry:
         """Return the dotted module that defines ``name``."""
         return self._targets[self.check(name)].partition(":")[0]
 
+    def modules(self) -> list[str]:
+        """Return the dotted modules of all entries, each once, sorted."""
+        return sorted({self.module(name) for name in self})
+
 
 def unknown_name(kind: str, name: object, allowed: Iterator[str] | Any) -> str:
     """Return a sentence that refuses ``name``, lists the valid names and suggests the nearest."""
@@ -102,13 +106,18 @@ FIGURES = Registry(
 CLAIMS = Registry(
     "claim",
     ("five_times_faster", "paretoken.analysis.claims.exponents:FIVE_TIMES_FASTER"),
-    ("visual_exponents", "paretoken.analysis.claims.exponents:VISUAL_EXPONENTS"),
-    ("ocr_exponents", "paretoken.analysis.claims.exponents:OCR_EXPONENTS"),
-    ("ocr_reverses", "paretoken.analysis.claims.exponents:OCR_REVERSES"),
+    ("visual_alpha", "paretoken.analysis.claims.exponents:VISUAL_ALPHA"),
+    ("visual_beta", "paretoken.analysis.claims.exponents:VISUAL_BETA"),
+    ("grid_optimum", "paretoken.analysis.claims.exponents:GRID_OPTIMUM"),
     ("largest_within_two_percent", "paretoken.analysis.claims.prediction:WITHIN_TWO_PERCENT"),
     ("one_token_without_text", "paretoken.analysis.claims.optimum:ONE_TOKEN"),
     ("sixteen_tokens_at_fifty", "paretoken.analysis.claims.optimum:SIXTEEN_TOKENS"),
     ("log_linear_in_tokens", "paretoken.analysis.claims.prediction:LOG_LINEAR_IN_TOKENS"),
-    ("gap_closed_one_token", "paretoken.analysis.claims.table1:GAP_AT_ONE_TOKEN"),
-    ("gap_closed_four_tokens", "paretoken.analysis.claims.table1:GAP_AT_FOUR_TOKENS"),
+    ("ocr_reverses", "paretoken.analysis.claims.exponents:OCR_REVERSES"),
+    ("ocr_alpha", "paretoken.analysis.claims.exponents:OCR_ALPHA"),
+    ("ocr_beta", "paretoken.analysis.claims.exponents:OCR_BETA"),
+    ("gap_mme_1", "paretoken.analysis.claims.table1:GAP_MME_1"),
+    ("gap_mmb_1", "paretoken.analysis.claims.table1:GAP_MMB_1"),
+    ("gap_mme_4", "paretoken.analysis.claims.table1:GAP_MME_4"),
+    ("gap_mmb_4", "paretoken.analysis.claims.table1:GAP_MMB_4"),
 )

@@ -17,7 +17,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         """Build one mapping, or raise at the second occurrence of a key."""
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
+                continue  # the base class merges the one and refuses the other
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key!r} stands twice; write it once",

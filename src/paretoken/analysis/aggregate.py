@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from paretoken.config import Study
+from paretoken.contract import ERROR_COLUMNS, ERROR_KEY
 from paretoken.errors import UserError
 from paretoken.grid import cells
-from paretoken.records import ERROR_COLUMNS, ERROR_KEY, demand_unique, read_table
+from paretoken.records import demand_unique, read_table
 
 
 def aggregate(study: Study, files: Sequence[Path]) -> pd.DataFrame:
@@ -26,19 +27,16 @@ def aggregate(study: Study, files: Sequence[Path]) -> pd.DataFrame:
     table = pd.concat([t.dropna(axis=1, how="all") for t in tables], ignore_index=True)
     table = table.reindex(columns=list(ERROR_COLUMNS))
     demand_unique(table, ERROR_KEY, "the cells")
-    wanted = pd.MultiIndex.from_tuples(
-        [
-            (study.name, cell.llm, cell.compressor, cell.tokens, cell.seed, suite.name)
-            for suite in study.suites
-            for cell in cells(study)
-        ],
-        names=ERROR_KEY,
-    )
-    found = table.set_index(list(ERROR_KEY))
+    wanted = [
+        (study.name, cell.llm, cell.compressor, cell.tokens, cell.seed, suite.name)
+        for suite in study.suites
+        for cell in cells(study)
+    ]
+    found = set(table[list(ERROR_KEY)].itertuples(index=False, name=None))
     for what, difference in (
-        ("is missing", wanted.difference(found.index)),
-        ("is not in the grid", found.index.difference(wanted)),
+        ("is missing", [key for key in wanted if key not in found]),
+        ("is not in the grid", sorted(found - set(wanted))),
     ):
-        if len(difference):
+        if difference:
             raise UserError(f"{len(difference)} cells: the first, {difference[0]}, {what}")
-    return found.loc[wanted].reset_index()[list(ERROR_COLUMNS)]
+    return table.set_index(list(ERROR_KEY)).loc[wanted].reset_index()[list(ERROR_COLUMNS)]

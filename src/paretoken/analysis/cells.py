@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretoken.analysis.laws.base import Array
+from paretoken.analysis.laws.base import Array, Mask
 from paretoken.errors import FitError, UserError
 from paretoken.records import Table, read_text_table
 from paretoken.registry import unknown_name
@@ -36,7 +36,7 @@ class Cells:
         return len(self.Y)
 
     @property
-    def used(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def used(self) -> Mask:
         """Which cells have a positive weight."""
         return np.asarray(self.weight > 0)
 

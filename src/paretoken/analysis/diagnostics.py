@@ -90,13 +90,12 @@ def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
         sentences.append(f"Too few levels of V ({v_levels}): its exponent rests on them alone.")
     spare = int(used.sum()) - len(fitted.values)
     if spare < 5:
-        sentences.append(
-            f"Only {spare} more cells than parameters: intervals and rmse mean little."
-        )
+        sentences.append(f"Only {spare} more cells than parameters: intervals and rmse mean little.")
     if flagged:
+        verb = "cells are" if len(flagged) > 1 else "cell is"
+        named = "; ".join(flagged[:3]) + (" …" if len(flagged) > 3 else "")
         sentences.append(
-            f"{len(flagged)} flagged cells are in the fit ({'; '.join(flagged[:3])}"
-            f"{' …' if len(flagged) > 3 else ''}); compare with --exclude-flagged."
+            f"{len(flagged)} flagged {verb} in the fit ({named}); compare with --exclude-flagged."
         )
     if law.constant_optimum:
         ratio = float(law.exponent_ratio(fitted.values[None])[0])

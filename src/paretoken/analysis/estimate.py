@@ -11,8 +11,8 @@ from scipy.optimize import lsq_linear
 from paretoken.analysis.cells import Cells, demand_identifiable
 from paretoken.analysis.laws.base import Array, Law
 from paretoken.analysis.losses import Loss
-from paretoken.analysis.solver import RESAMPLED_STEPS, Batch, default_bounds, minimise
-from paretoken.analysis.starts import best_start, point_starts
+from paretoken.analysis.solver import FULL, RESAMPLED, Batch, Effort, default_bounds, minimise
+from paretoken.analysis.starts import MANY_CELLS, best_start, point_starts
 from paretoken.errors import FitError
 
 
@@ -46,7 +46,7 @@ class Estimate:
     @cached_property
     def values(self) -> Array:
         """Parameters in the unit of the cells, (P,)."""
-        return self.uncentre(self.centred[None])[0]
+        return np.asarray(self.uncentre(self.centred[None])[0])
 
     @cached_property
     def parameters(self) -> dict[str, float]:
@@ -62,19 +62,25 @@ class Estimate:
         return self.law.predict(self.parameters, self.cells.N, self.cells.V, self.text_tokens)
 
     def refit(
-        self, *, y: Array | None = None, weight: Array | None = None, steps: int = RESAMPLED_STEPS
+        self, *, y: Array | None = None, weight: Array | None = None, effort: Effort = RESAMPLED
     ) -> Array:
-        """Return parameters (B, P) of the same law for other errors or weights, each (B, n).
-
-        Every problem descends from the estimate and from the best point of its own small grid.
-        """
+        """Return parameters (B, P) of the same law for other errors or weights, each (B, n)."""
         count = len(y) if y is not None else len(weight) if weight is not None else 1
         batch = make_batch(self.cells, self.law, self.loss, self.text_tokens, count, y, weight)
-        near, objective, _ = minimise(batch, np.tile(self.centred, (count, 1)), steps)
-        if len(self.law.exponents):
-            own, own_objective, _ = minimise(batch, best_start(batch), steps)
-            near = np.where((own_objective < objective)[:, None], own, near)
-        return self.uncentre(near)
+        return self.uncentre(self.descend(batch, effort)[0])
+
+    def descend(self, batch: Batch, effort: Effort = FULL) -> tuple[Array, Array]:
+        """Return centred parameters (B, P) and objectives (B,) of problems near this one.
+
+        Each problem descends from this estimate and, with few cells, from the best point of a grid of
+        its own: resampling a few cells can move the minimum far.
+        """
+        near, objective, _ = minimise(batch, np.tile(self.centred, (len(batch.y), 1)), effort)
+        if not self.law.exponents or len(self.cells) > MANY_CELLS:
+            return near, objective
+        own, own_objective, _ = minimise(batch, best_start(batch), effort)
+        best = np.where((own_objective < objective)[:, None], own, near)
+        return best, np.minimum(objective, own_objective)
 
 
 def _centre(cells: Cells, law: Law, Q: float) -> tuple[float, float]:
@@ -127,10 +133,12 @@ def estimate(cells: Cells, law: Law, loss: Loss, text_tokens: float = 0.0) -> Es
     if loss.log and (cells.Y[cells.used] <= 0).any():
         raise FitError(f"the loss {loss.name} needs errors > 0; use squared, huber or l1")
     start = point_starts(make_batch(cells, law, loss, text_tokens, 1))
+    one = make_batch(cells, law, loss, text_tokens, 1)
+    start = start[np.isfinite(one.objective(start))]  # a log loss refuses negative predictions
+    if not len(start):
+        raise FitError(f"no start of {law.name} gave a finite objective; are the errors finite?")
     batch = make_batch(cells, law, loss, text_tokens, len(start))
     values, objective, done = minimise(batch, start)
-    if not np.isfinite(objective).any():
-        raise FitError(f"no start of {law.name} gave a finite objective; are the errors finite?")
     best = int(np.argmin(objective))
     polished = _exact_linear(batch.rows(slice(best, best + 1)), values[best])
     tolerance = 1e-7 * objective[best] + 1e-14 * float((cells.weight * cells.Y**2).sum())

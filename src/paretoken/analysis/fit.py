@@ -25,6 +25,7 @@ from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.profiles import is_flat, profile, profiled_parameters
 from paretoken.analysis.resample import HEADLINE, LEVEL, METHODS, Draws, draw, percentiles
+from paretoken.analysis.solver import default_bounds
 from paretoken.errors import UserError
 from paretoken.provenance import versions
 from paretoken.registry import LAWS
@@ -77,6 +78,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "huber_delta": loss.delta if "huber" in loss.name else None,
         "text_tokens_in_law": options.law_text_tokens if inside else None,
         "parameters": fitted.parameters,
+        "bounds": _bounds(law),
         "alpha_over_beta": _finite(law.exponent_ratio(fitted.values[None])[0]),
         "v_star": _v_star(fitted, options.text_tokens),
         "status": status_of(fitted).value,
@@ -103,9 +105,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     }
 
 
-def _fitted(
-    cells: Cells, law: Law, loss: Loss, options: FitOptions
-) -> tuple[Estimate, dict[str, Any]]:
+def _fitted(cells: Cells, law: Law, loss: Loss, options: FitOptions) -> tuple[Estimate, dict[str, Any]]:
     """Return the estimate and the parts of the record that depend on the method."""
     exact = estimate(cells, law, loss, options.law_text_tokens)
     if options.method == "grid":
@@ -113,9 +113,7 @@ def _fitted(
     profiles = [profile(exact, name) for name in profiled_parameters(exact)]
     return exact, {
         "warnings": profile_warnings(exact, profiles),
-        "profile": {
-            p.name: p.as_record(law.parameters, is_flat(exact, p)) for p in profiles
-        },
+        "profile": {p.name: p.as_record(law.parameters, is_flat(exact, p)) for p in profiles},
         "holdout": hold_outs(exact) | {"excluded_from_fit": list(options.held_out)},
         "search": {"starts": exact.starts, "reached": exact.reached},
     }
@@ -127,10 +125,16 @@ def _on_grid(exact: Estimate) -> tuple[Estimate, dict[str, Any]]:
     found = search(exact.cells, exact.loss)
     values = np.array([[found.parameters[name] for name in exact.law.parameters]])
     on_grid = Estimate(
-        exact.cells, exact.law, exact.loss, exact.text_tokens,
-        centred=exact.law.center(values, *exact.centre)[0], objective=found.objective,
-        converged=True, starts=found.points, reached=1,
-    )  # fmt: skip
+        exact.cells,
+        exact.law,
+        exact.loss,
+        exact.text_tokens,
+        centred=exact.law.center(values, *exact.centre)[0],
+        objective=found.objective,
+        converged=True,
+        starts=found.points,
+        reached=1,
+    )
     excess = 100 * (found.objective / exact.objective - 1) if exact.objective else np.inf
     above = f"The grid's best objective is {excess:.3g} % above the exact minimum."
     return on_grid, {
@@ -195,17 +199,26 @@ def _kept_draws(draws: list[Draws]) -> list[list[float]]:
 
 
 def _clustering_warning(fitted: Estimate, draws: list[Draws]) -> list[str]:
-    """Say so where resampling whole sizes widens the interval of alpha / beta by half or more."""
-    widths = {}
-    for d in draws:
-        low, high = percentiles(fitted.law.exponent_ratio(d.values))
-        widths[d.method] = np.inf if low is None or high is None else high - low
-    if not widths or not widths["cluster"] >= 1.5 * widths[HEADLINE]:
+    """Name the slopes whose interval widens by half or more when whole sizes are resampled."""
+    by_method = {d.method: d.values for d in draws}
+    if not by_method:
+        return []
+    law = fitted.law
+    at = {name: law.parameters.index(name) for name in law.exponents or law.linear[1:]}
+    columns = {n: {m: v[:, i] for m, v in by_method.items()} for n, i in at.items()}
+    columns["alpha_over_beta"] = {m: law.exponent_ratio(v) for m, v in by_method.items()}
+    wider = [n for n, c in columns.items() if _width(c["cluster"]) >= 1.5 * _width(c[HEADLINE])]
+    if not wider:
         return []
     return [
-        "Resampling whole model sizes widens the interval of alpha_over_beta by half or more: cells "
-        "of one size share noise, and the headline intervals are too narrow."
+        f"Resampling whole model sizes widens the interval of {' and '.join(wider)} by half or more: "
+        "cells of one size share noise, and the headline intervals are too narrow."
     ]
+
+
+def _width(values: Array) -> float:
+    low, high = percentiles(values)
+    return np.inf if low is None or high is None else high - low
 
 
 def _v_star(fitted: Estimate, text: tuple[float, ...]) -> dict[str, float] | None:
@@ -217,15 +230,24 @@ def _v_star(fitted: Estimate, text: tuple[float, ...]) -> dict[str, float] | Non
 
 
 def _token_range(fitted: Estimate) -> tuple[float, float]:
-    return float(fitted.cells.V.min()), float(fitted.cells.V.max())
+    seen = fitted.cells.V[fitted.cells.used]
+    return float(seen.min()), float(seen.max())
 
 
 def _levels(cells: Cells, held_out: tuple[float, ...]) -> dict[str, Any]:
     return {
-        "levels": {"N": [float(n) for n in np.unique(cells.N)],
-                   "V": [float(v) for v in np.unique(cells.V)]},
+        "levels": {
+            "N": [float(n) for n in np.unique(cells.N)],
+            "V": [float(v) for v in np.unique(cells.V)],
+        },
         "held_out": list(held_out),
-    }  # fmt: skip
+    }
+
+
+def _bounds(law: Law) -> dict[str, list[float | None]]:
+    lower, upper = default_bounds(law, 1)
+    ends = zip(law.parameters, lower[0], upper[0], strict=True)
+    return {name: [_finite(low), _finite(high)] for name, low, high in ends}
 
 
 def _notes(law: Law) -> list[str]:

@@ -36,14 +36,23 @@ class FittedLaw:
         """
         missing = [key for key in REQUIRED if key not in record]
         if missing:
-            raise UserError(f"{origin} is no fit: it lacks {', '.join(missing)}; make it with "
-                            "`paretoken fit`")  # fmt: skip
+            raise UserError(
+                f"{origin} is no fit: it lacks {', '.join(missing)}; make it with `paretoken fit`"
+            )
         law: Law = LAWS.load(record["law"])
         absent = [name for name in law.parameters if name not in record["parameters"]]
         if absent:
             raise UserError(f"{origin}: the law {law.name} needs {', '.join(absent)}")
-        draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
-        return cls(law, record["parameters"], draws, record)
+        try:
+            draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
+            parameters = {name: float(record["parameters"][name]) for name in law.parameters}
+            fit = cls(law, parameters, draws, record)
+            _ = fit.sizes, fit.token_counts
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{origin} is a damaged fit ({error!r}); make it with `paretoken fit`"
+            ) from error
+        return fit
 
     @classmethod
     def read(cls, path: Path) -> FittedLaw:
@@ -71,17 +80,19 @@ class FittedLaw:
         """Return the predicted error; Q matters only to laws with T = Q + V."""
         return self.law.predict(self.parameters, N, V, self._law_q(Q))
 
+    def draw_errors(self, N: Array | float, V: Array | float, Q: float | None = None) -> Array:
+        """Return the predicted errors under each bootstrap draw, (R, n); R is 0 without draws."""
+        sizes, tokens = np.broadcast_arrays(np.asarray(N, float), self.law.tokens(V, self._law_q(Q)))
+        return self.law.evaluate(self.draws, np.log(sizes).ravel(), np.log(tokens).ravel())
+
     def interval(
         self, N: Array | float, V: Array | float, Q: float | None = None
     ) -> tuple[Array, Array]:
         """Return the 95 % interval of the predicted error (NaN without bootstrap draws)."""
-        sizes, tokens = np.broadcast_arrays(
-            np.asarray(N, float), self.law.tokens(V, self._law_q(Q))
-        )
+        shape = np.broadcast_shapes(np.shape(N), np.shape(V))
         if not len(self.draws):
-            nothing = np.full(sizes.shape, np.nan)
+            nothing = np.full(shape, np.nan)
             return nothing, nothing
-        flat = self.law.evaluate(self.draws, np.log(sizes).ravel(), np.log(tokens).ravel())
         tail = (1 - LEVEL) / 2
-        low, high = np.quantile(flat, [tail, 1 - tail], axis=0)
-        return low.reshape(sizes.shape), high.reshape(sizes.shape)
+        low, high = np.quantile(self.draw_errors(N, V, Q), [tail, 1 - tail], axis=0)
+        return low.reshape(shape), high.reshape(shape)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
 
 from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.laws.base import Array
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.cost import flops_2nt
 from paretoken.errors import UserError
 
-CONFIGURATION = ["text_tokens", "params_b", "visual_tokens", "flops", "error", "error_low", "error_high"]
+CONFIGURATION = [
+    "text_tokens",
+    "params_b",
+    "visual_tokens",
+    "flops",
+    "error",
+    "error_low",
+    "error_high",
+]
 
 
 def configurations(
@@ -58,6 +65,11 @@ def by_preference(table: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def affordable(table: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """Return the configurations that cost at most ``budget``; one that costs it exactly is in."""
+    return table[table["flops"] <= budget * (1 + 1e-12)]  # 2 N (Q + V) is rounded
+
+
 def undominated(table: pd.DataFrame) -> pd.DataFrame:
     """Return the configurations that no other one beats in cost or error without losing in the other.
 
@@ -88,11 +100,12 @@ def frontier(
     """Return the best configuration per (text tokens, budget).
 
     A budget that no configuration meets is a row without one, its ``status`` ``infeasible``.
+    ``chosen_in_draws`` is the share of bootstrap draws in which the same configuration is best.
 
     Returns:
         Columns ``text_tokens, budget_flops, params_b, visual_tokens, flops, error, error_low,
-        error_high, on_pareto, v_star, status``; ``v_star`` is the closed form where the law has one,
-        within the range of ``tokens``.
+        error_high, on_pareto, chosen_in_draws, v_star, status``; ``v_star`` is the closed form where
+        the law has one, within the range of ``tokens``.
 
     Raises:
         UserError: a size, token count or budget is out of range.
@@ -108,18 +121,26 @@ def frontier(
         ranked, pareto = by_preference(table), undominated(table)
         points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
         v_star = closed_form(fit, Q, min(tokens), max(tokens))
+        N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
+        drawn = fit.draw_errors(N, V, Q)
         for budget in budgets:
-            affordable = ranked[ranked["flops"] <= budget]
-            row = {"text_tokens": float(Q), "budget_flops": float(budget)}
-            if len(affordable):
-                best = affordable.iloc[0]
-                row |= best[CONFIGURATION[1:]].to_dict()
+            within = affordable(ranked, budget)
+            row: dict[str, object] = {"text_tokens": float(Q), "budget_flops": float(budget)}
+            if len(within):
+                best = within.iloc[0]
+                row |= {name: best[name] for name in CONFIGURATION[1:]}
                 row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
-            rows.append(row | {"v_star": v_star, "status": "ok" if len(affordable) else "infeasible"})
-    columns = ["text_tokens", "budget_flops", *CONFIGURATION[1:], "on_pareto", "v_star", "status"]
-    result = pd.DataFrame(rows).reindex(columns=columns)
+                row["chosen_in_draws"] = share_choosing_first(drawn[:, within.index])
+            rows.append(row | {"v_star": v_star, "status": "ok" if len(within) else "infeasible"})
+    columns = ["text_tokens", "budget_flops", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]
+    result = pd.DataFrame(rows).reindex(columns=[*columns, "v_star", "status"])
     result["on_pareto"] = result["on_pareto"].eq(True)
     return result
+
+
+def share_choosing_first(errors: Array) -> float | None:
+    """Return the share of draws (R, n) whose lowest error is the first's; None without draws."""
+    return float((errors.argmin(axis=1) == 0).mean()) if len(errors) else None
 
 
 def closed_form(fit: FittedLaw, Q: float, v_min: float, v_max: float) -> float | None:
@@ -128,47 +149,3 @@ def closed_form(fit: FittedLaw, Q: float, v_min: float, v_max: float) -> float |
         return None
     values = np.array([[fit.parameters[name] for name in fit.law.parameters]])
     return float(optimal_tokens(fit.law, fit.law.exponent_ratio(values), Q, v_min, v_max)[0])
-
-
-def crossovers(
-    fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], text_tokens: Sequence[float]
-) -> pd.DataFrame:
-    """Return where a smaller and the next larger model reach the same error at the same cost.
-
-    For each pair of neighbouring sizes and each Q: the cost, and each model's V there (Fig. 3a).
-    Below that cost the smaller model is better, above it the larger one, since the larger one pays
-    for Q tokens first. V is continuous within the range of ``tokens``. Pairs without a crossover
-    in that range are rows with empty cells.
-    """
-    low, high = float(min(tokens)), float(max(tokens))
-    rows = []
-    for Q in text_tokens:
-        for small, large in pairwise(np.unique(sizes)):
-            found = _crossover(fit, float(small), float(large), float(Q), low, high)
-            rows.append({"text_tokens": float(Q), "small_params_b": small, "large_params_b": large}
-                        | found)  # fmt: skip
-    columns = ["text_tokens", "small_params_b", "large_params_b", "small_visual_tokens",
-               "large_visual_tokens", "flops", "error"]  # fmt: skip
-    return pd.DataFrame(rows).reindex(columns=columns)
-
-
-def _crossover(
-    fit: FittedLaw, small: float, large: float, Q: float, low: float, high: float
-) -> dict[str, float]:
-    cheapest = max(large * (Q + low), small * (Q + low))
-    dearest = min(large * (Q + high), small * (Q + high))
-
-    def gain(cost: float) -> float:
-        """Error of the small model minus error of the large one, at N (Q + V) = cost."""
-        small_error = fit.predict(small, cost / small - Q, Q)
-        return float(small_error - fit.predict(large, cost / large - Q, Q))
-
-    if cheapest >= dearest or gain(cheapest) * gain(dearest) > 0:
-        return {}
-    cost = float(brentq(gain, cheapest, dearest))
-    return {
-        "small_visual_tokens": cost / small - Q,
-        "large_visual_tokens": cost / large - Q,
-        "flops": flops_2nt(1.0, cost, 0.0),
-        "error": float(fit.predict(large, cost / large - Q, Q)),
-    }

@@ -48,20 +48,21 @@ def search(cells: Cells, loss: Loss) -> GridFit:
     Memory stays in the tens of megabytes: one (alpha, beta) row of the grid at a time, and for
     squared error a handful of moments in place of the cells.
     """
-    best = (np.inf, 0, 0, 0, 0)
+    best, index = np.inf, (0, 0, 0, 0)
     scan = _squared_rows if loss.name == "squared" else _general_rows
     for i, surface in enumerate(scan(cells, loss)):
-        j, k, m = np.unravel_index(np.argmin(surface), surface.shape)
-        best = min(best, (float(surface[j, k, m]), i, int(j), int(k), int(m)))
-    _, i, j, k, m = best
-    index = {"alpha": i, "beta": j, "K": k, "D": m}
-    parameters = {name: float(AXES[name][index[name]]) for name in ("K", "D", "alpha", "beta")}
+        lowest = int(np.argmin(surface))
+        if surface.flat[lowest] < best:
+            j, k, m = np.unravel_index(lowest, surface.shape)
+            best, index = float(surface.flat[lowest]), (i, int(j), int(k), int(m))
+    at = dict(zip(("alpha", "beta", "K", "D"), index, strict=True))
+    parameters = {name: float(AXES[name][at[name]]) for name in ("K", "D", "alpha", "beta")}
     predicted = _predict(parameters, cells)
     return GridFit(
         parameters=parameters,
         objective=float(loss.objective(cells.Y, predicted, cells.weight)),
         points=int(np.prod([len(axis) for axis in AXES.values()])),
-        edges=tuple(n for n in parameters if index[n] in (0, len(AXES[n]) - 1)),
+        edges=tuple(n for n in parameters if at[n] in (0, len(AXES[n]) - 1)),
     )
 
 

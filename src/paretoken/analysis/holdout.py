@@ -9,7 +9,8 @@ import numpy as np
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
 
-Rows = list[dict[str, float]]
+#: A ladder of models is shorter; a table with more is continuous in N.
+MOST_SIZES = 40
 
 
 def hold_out(fitted: Estimate, held: list[float]) -> dict[str, Any]:
@@ -95,12 +96,14 @@ def _log_linear(N: Array, V: Array, Y: Array, at_n: Array, at_v: Array) -> Array
 def hold_outs(fitted: Estimate) -> dict[str, Any]:
     """Return leave-largest-N-out and leave-one-N-out over all sizes that the cells hold.
 
-    Sizes that the fit did not see (weight 0) are predicted too, but never fitted.
+    Sizes that the fit did not see (weight 0) are predicted too, but never fitted. With more than
+    `MOST_SIZES` sizes leaving each one out says nothing new and is left out itself.
     """
     sizes = [float(n) for n in np.unique(fitted.cells.N)]
+    each = sizes if len(sizes) <= MOST_SIZES else []
     unseen = sorted({float(n) for n in fitted.cells.N[~fitted.cells.used]})
     return {
         "leave_largest_n_out": hold_out(fitted, sizes[-1:]),
-        "leave_one_n_out": [hold_out(fitted, [n]) for n in sizes],
+        "leave_one_n_out": [hold_out(fitted, [n]) for n in each],
         "unseen": hold_out(fitted, unseen) if unseen else None,
     }

@@ -46,7 +46,7 @@ class Loss:
         if not self.log:
             return observed - predicted
         safe = np.where(predicted > 0, predicted, np.nan)
-        return np.nan_to_num(np.log(observed) - np.log(safe), nan=np.inf)
+        return np.asarray(np.nan_to_num(np.log(observed) - np.log(safe), nan=np.inf))
 
     def objective(self, observed: Array, predicted: Array, weight: Array) -> Array:
         """Return the weighted sum over the last axis."""

@@ -7,7 +7,7 @@ import numpy as np
 from paretoken.analysis.laws.base import Array, Law
 
 
-def optimal_tokens(law: Law, ratio: Array, Q: float, v_min: float, v_max: float) -> Array:
+def optimal_tokens(law: Law, ratio: Array | float, Q: float, v_min: float, v_max: float) -> Array:
     """Return V* that minimises the error at any fixed cost 2 N (Q + V).
 
     For T = V: V* = Q beta / (alpha - beta) = Q / (ratio - 1) where alpha > beta, the largest V

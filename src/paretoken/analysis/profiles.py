@@ -11,8 +11,7 @@ from scipy.special import fdtri
 from paretoken.analysis.estimate import Estimate, make_batch
 from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
 from paretoken.analysis.resample import LEVEL
-from paretoken.analysis.solver import minimise
-from paretoken.analysis.starts import best_start
+from paretoken.analysis.solver import RESAMPLED
 
 POINTS = 41
 
@@ -116,10 +115,7 @@ def profile(fitted: Estimate, name: str) -> Profile:
     values = _ladder(fitted, name, float(fitted.values[position]))
     batch = make_batch(fitted.cells, fitted.law, fitted.loss, fitted.text_tokens, len(values))
     batch.lower[:, position] = batch.upper[:, position] = values
-    near, objective, _ = minimise(batch, np.tile(fitted.centred, (len(values), 1)))
-    own, own_objective, _ = minimise(batch, best_start(batch))
-    best = np.where((own_objective < objective)[:, None], own, near)
-    lowest = np.minimum(objective, own_objective)
+    best, lowest = fitted.descend(batch, RESAMPLED)
     return Profile(name, values, lowest, fitted.uncentre(best), _threshold(fitted))
 
 

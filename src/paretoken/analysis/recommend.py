@@ -8,7 +8,13 @@ from typing import Any
 import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import by_preference, closed_form, configurations
+from paretoken.analysis.frontier import (
+    affordable,
+    by_preference,
+    closed_form,
+    configurations,
+    share_choosing_first,
+)
 from paretoken.errors import UserError
 
 
@@ -28,24 +34,26 @@ def recommend(
     if not flops > 0:
         raise UserError(f"--flops must be greater than 0, got {flops:g}")
     table = configurations(fit, sizes, tokens, Q)
-    affordable = by_preference(table[table["flops"] <= flops])
-    if affordable.empty:
-        cheapest = table.loc[table["flops"].idxmin()]
+    ranked = by_preference(affordable(table, flops))
+    if ranked.empty:
+        cheapest = table.sort_values("flops", kind="stable").iloc[0]
         raise UserError(
             f"no configuration costs {flops:.4g} FLOPs or less; the cheapest is "
             f"{cheapest['params_b']:g}B with {cheapest['visual_tokens']:g} visual tokens at "
             f"{cheapest['flops']:.4g} FLOPs: raise --flops, or allow smaller --n or --v"
         )
-    best = affordable.iloc[0]
+    best = ranked.iloc[0]
+    N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
     return {
         "budget_flops": float(flops),
         "text_tokens": float(Q),
         "law": fit.law.name,
         "suite": fit.record["data"].get("suite"),
         "recommended": _plain(best),
-        "runners_up": [_plain(row) for _, row in affordable.iloc[1 : 1 + count].iterrows()],
+        "runners_up": [_plain(row) for _, row in ranked.iloc[1 : 1 + count].iterrows()],
+        "chosen_in_draws": share_choosing_first(fit.draw_errors(N, V, Q)),
         "v_star": closed_form(fit, Q, min(tokens), max(tokens)),
-        "mind": _mind(fit, best, affordable),
+        "mind": _mind(fit, best, ranked),
     }
 
 
@@ -53,17 +61,19 @@ def _plain(row: pd.Series[float]) -> dict[str, float | None]:
     return {str(k): None if pd.isna(v) else float(v) for k, v in row.items() if k != "text_tokens"}
 
 
-def _mind(fit: FittedLaw, best: pd.Series[float], affordable: pd.DataFrame) -> list[str]:
+def _mind(fit: FittedLaw, best: pd.Series[float], ranked: pd.DataFrame) -> list[str]:
     """Return what a careful reader would ask about the recommendation."""
     sentences = []
     if best["params_b"] > max(fit.sizes) or best["params_b"] < min(fit.sizes):
         sentences.append(f"{best['params_b']:g}B lies outside the fitted sizes: an extrapolation.")
     low, high = min(fit.token_counts), max(fit.token_counts)
     if not low <= best["visual_tokens"] <= high:
-        sentences.append(f"{best['visual_tokens']:g} tokens lie outside the fitted range "
-                         f"{low:g} to {high:g}: an extrapolation.")  # fmt: skip
-    if len(affordable) > 1:
-        second = affordable.iloc[1]
+        sentences.append(
+            f"{best['visual_tokens']:g} tokens lie outside the fitted range "
+            f"{low:g} to {high:g}: an extrapolation."
+        )
+    if len(ranked) > 1:
+        second = ranked.iloc[1]
         if second["error"] - best["error"] < fit.record["rmse"]:
             sentences.append(
                 f"The runner-up ({second['params_b']:g}B with {second['visual_tokens']:g} tokens) "
@@ -80,6 +90,8 @@ def in_words(answer: dict[str, Any]) -> str:
     ]
     for place, row in enumerate(answer["runners_up"], start=2):
         lines.append(f"  {place}. {_words(row)}")
+    if answer["chosen_in_draws"] is not None:
+        lines.append(f"Best in {100 * answer['chosen_in_draws']:.0f} % of the bootstrap draws.")
     if answer["v_star"] is not None:
         lines.append(f"Best V at any budget, by formula: {answer['v_star']:.3g} visual tokens.")
     suite = f" of {answer['suite']}" if answer["suite"] else ""

@@ -77,9 +77,7 @@ def _resampled_errors(fitted: Estimate, count: int, generator: np.random.Generat
     return predicted * np.exp(noise) if fitted.loss.log else predicted + noise
 
 
-def _resampled_weights(
-    cells: Cells, method: str, count: int, generator: np.random.Generator
-) -> Array:
+def _resampled_weights(cells: Cells, method: str, count: int, generator: np.random.Generator) -> Array:
     used = cells.used
     labels = cells.N if method == "cluster" else np.arange(len(cells))
     levels, member = np.unique(labels[used], return_inverse=True)
@@ -98,7 +96,7 @@ def leverage(fitted: Estimate) -> Array:
     """Return how much each cell determines its own prediction, (n,), at most 0.99."""
     jacobian = scaled_jacobian(fitted)
     orthogonal = np.linalg.qr(jacobian)[0]
-    return np.minimum((orthogonal**2).sum(axis=1), 0.99)
+    return np.asarray(np.minimum((orthogonal**2).sum(axis=1), 0.99))
 
 
 def scaled_jacobian(fitted: Estimate) -> Array:

@@ -11,17 +11,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array, Law
+from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array, Law, Mask
 from paretoken.analysis.losses import Loss
 
-#: Steps for a fit that is reported, and for one of many resampled fits.
-MAX_STEPS = 400
-RESAMPLED_STEPS = 60
 #: Problems per chunk are chosen so that a Jacobian stays below this many numbers.
 CHUNK_NUMBERS = 3_000_000
 #: Huber deltas, relative to the typical residual, that lead to absolute values.
-L1_STAGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+L1_STAGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """When to stop: after how many steps, or at which relative gain in the objective."""
+
+    steps: int
+    gain: float
+
+
+#: For a fit that is reported: down to rounding.
+FULL = Effort(400, 1e-13)
+#: For one of many resampled fits: to a thousandth of a standard error.
+RESAMPLED = Effort(60, 1e-10)
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Batch:
     lower: Array
     upper: Array
 
-    def rows(self, index: Array | slice) -> Batch:
+    def rows(self, index: NDArray[np.intp] | slice) -> Batch:
         """Return the problems at ``index``."""
         return replace(
             self,
@@ -72,7 +84,7 @@ def default_bounds(law: Law, count: int) -> tuple[Array, Array]:
     return np.tile(lower, (count, 1)), np.tile(upper, (count, 1))
 
 
-def minimise(batch: Batch, start: Array, steps: int = MAX_STEPS) -> tuple[Array, Array, Array]:
+def minimise(batch: Batch, start: Array, effort: Effort = FULL) -> tuple[Array, Array, Mask]:
     """Descend from ``start`` (B, P) to local minima.
 
     Returns:
@@ -82,29 +94,29 @@ def minimise(batch: Batch, start: Array, steps: int = MAX_STEPS) -> tuple[Array,
     values, done = np.empty_like(start), np.empty(len(start), dtype=bool)
     for first in range(0, len(start), chunk):
         rows = slice(first, first + chunk)
-        values[rows], done[rows] = _stages(batch.rows(rows), start[rows], steps)
+        values[rows], done[rows] = _stages(batch.rows(rows), start[rows], effort)
     return values, batch.objective(values), done
 
 
-def _stages(batch: Batch, start: Array, steps: int) -> tuple[Array, Array]:
+def _stages(batch: Batch, start: Array, effort: Effort) -> tuple[Array, Mask]:
     """Descend; for absolute values through ever sharper Huber losses."""
     if batch.loss.delta > 0:
-        return _descend(batch, start, steps)
+        return _descend(batch, start, effort)
     predicted = batch.law.evaluate(start, batch.log_n, batch.log_t)
     scale = float(np.median(np.abs(batch.loss.residuals(batch.y, predicted)))) or 1e-12
     values, done = start, np.ones(len(start), dtype=bool)
     for stage in L1_STAGES:
         smooth = Loss("huber", batch.loss.log, stage * scale)
-        values, done = _descend(replace(batch, loss=smooth), values, steps)
+        values, done = _descend(replace(batch, loss=smooth), values, effort)
     return values, done
 
 
-def _descend(batch: Batch, start: Array, steps: int) -> tuple[Array, Array]:
+def _descend(batch: Batch, start: Array, effort: Effort) -> tuple[Array, Mask]:
     values = np.clip(start, batch.lower, batch.upper)
     objective, damping = batch.objective(values), np.full(len(values), 1e-3)
     floor = 1e-29 * (batch.weight * batch.y**2).sum(axis=1)
     done = np.zeros(len(values), dtype=bool)
-    for _ in range(steps):
+    for _ in range(effort.steps):
         active = np.flatnonzero(~done)
         if not len(active):
             break
@@ -113,11 +125,11 @@ def _descend(batch: Batch, start: Array, steps: int) -> tuple[Array, Array]:
         trial = np.clip(values[active] + step, part.lower, part.upper)
         new = part.objective(trial)
         better = new <= objective[active]
-        still = better & (objective[active] - new <= 1e-13 * new) & (damping[active] <= 1e-3)
+        still = better & (objective[active] - new <= effort.gain * new) & (damping[active] <= 1e-3)
         improved = active[better]
         values[improved], objective[improved] = trial[better], new[better]
         damping[active] = np.where(better, np.maximum(damping[active] / 5, 1e-9), damping[active] * 8)
-        small = still | (gain <= 1e-13 * objective[active])
+        small = still | (gain <= effort.gain * objective[active])
         done[active] = small | (objective[active] <= floor[active]) | (damping[active] > 1e9)
     return values, done
 
@@ -139,7 +151,7 @@ def _step(batch: Batch, values: Array, damping: Array) -> tuple[Array, Array]:
     return step, -(gradient * step).sum(axis=1)
 
 
-def _solve_free(curvature: Array, gradient: Array, fixed: Array, damping: Array) -> Array:
+def _solve_free(curvature: Array, gradient: Array, fixed: Mask, damping: Array) -> Array:
     """Solve (H + damping diag H) step = -gradient, with no step in fixed parameters."""
     size = gradient.shape[1]
     diagonal = np.einsum("bpp->bp", curvature)

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.config import FrozenStudy, Study, Suite
+from paretoken.contract import ERROR_COLUMNS, ERROR_KEY
 from paretoken.errors import UserError
 from paretoken.files import read_json
-from paretoken.records import ERROR_COLUMNS, ERROR_KEY, demand_unique, read_table
+from paretoken.records import demand_unique, read_table
 
 VALUE_KEY = ("suite", "quantity")
 TABLE1_KEY = ("method", "visual_tokens", "benchmark")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.analysis.measured import measured_cell
 from paretoken.commands.arguments import positive, whole
 from paretoken.grid import Cell
-from paretoken.records import write_table
+from paretoken.measured import measured_cell, write_cell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,4 +28,4 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     cell = Cell(a.llm, a.compressor, a.tokens, a.seed)
     rows = measured_cell(a.measured, a.study, cell, a.params_b, a.suites)
-    write_table(a.out, rows)
+    write_cell(a.out, rows)

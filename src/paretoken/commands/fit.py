@@ -23,8 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = Selection()
     data.add_argument("--table", type=Path, required=True, help="CSV, one row per measured cell")
     data.add_argument("--suite", help="fit the rows of this suite only")
-    data.add_argument("--where", type=assignment, action="append", default=[], metavar="COLUMN=VALUE",
-                      help="fit the rows with this value only; may be repeated")  # fmt: skip
+    data.add_argument(
+        "--where",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="fit the rows with this value only; may be repeated",
+    )
     data.add_argument("--n-column", default=defaults.n_column, help="model size N")
     data.add_argument("--v-column", default=defaults.v_column, help="visual tokens V")
     data.add_argument("--error-column", default=defaults.error_column, help="error Y")
@@ -34,26 +40,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--sigma", metavar="COLUMN", help="standard error; weights are 1 / sigma^2")
     data.add_argument("--exclude-flagged", action="store_true", help="leave flagged rows out")
     held = data.add_mutually_exclusive_group()
-    held.add_argument("--holdout-largest", action="store_true",
-                      help="keep the largest N out of the fit and report how well it is predicted")  # fmt: skip
-    held.add_argument("--holdout-n", type=positive, nargs="+", default=[], metavar="N",
-                      help="the same for these sizes")  # fmt: skip
+    held.add_argument(
+        "--holdout-largest",
+        action="store_true",
+        help="keep the largest N out of the fit and report how well it is predicted",
+    )
+    held.add_argument(
+        "--holdout-n", type=positive, nargs="+", default=[], metavar="N", help="the same for these sizes"
+    )
     law = parser.add_argument_group("law and loss")
     law.add_argument("--law", choices=list(LAWS), default="product", help="what to fit")
-    law.add_argument("--law-text-tokens", type=not_negative, default=50.0, metavar="Q",
-                     help="Q inside the error, for product_q_plus_v")  # fmt: skip
-    law.add_argument("--loss", choices=LOSSES, default="squared",
-                     help="on errors, or (log_) on their logarithms")  # fmt: skip
-    law.add_argument("--huber-delta", type=positive, default=HUBER_DELTA, metavar="X",
-                     help="where a Huber loss turns linear, in the unit of the residual")  # fmt: skip
-    law.add_argument("--method", choices=("exact", "grid"), default="exact",
-                     help="grid: the paper's search over 5 million points, in full")  # fmt: skip
+    law.add_argument(
+        "--law-text-tokens",
+        type=not_negative,
+        default=50.0,
+        metavar="Q",
+        help="Q inside the error, for product_q_plus_v",
+    )
+    law.add_argument(
+        "--loss", choices=LOSSES, default="squared", help="on errors, or (log_) on their logarithms"
+    )
+    law.add_argument(
+        "--huber-delta",
+        type=positive,
+        default=HUBER_DELTA,
+        metavar="X",
+        help="where a Huber loss turns linear, in the unit of the residual",
+    )
+    law.add_argument(
+        "--method",
+        choices=("exact", "grid"),
+        default="exact",
+        help="grid: the paper's search over 5 million points, in full",
+    )
     uncertainty = parser.add_argument_group("uncertainty")
-    uncertainty.add_argument("--bootstrap", type=whole, default=1000, metavar="R",
-                             help="replicates of each of three resampling methods; 0: none")  # fmt: skip
+    uncertainty.add_argument(
+        "--bootstrap",
+        type=whole,
+        default=1000,
+        metavar="R",
+        help="replicates of each of three resampling methods; 0: none",
+    )
     uncertainty.add_argument("--seed", type=whole, default=0, metavar="S", help="of the bootstrap")
-    uncertainty.add_argument("--q", type=not_negative, nargs="+", default=[0, 25, 50, 100, 200],
-                             metavar="Q", help="text tokens for which V* is reported")  # fmt: skip
+    uncertainty.add_argument(
+        "--q",
+        type=not_negative,
+        nargs="+",
+        default=[0, 25, 50, 100, 200],
+        metavar="Q",
+        help="text tokens for which V* is reported",
+    )
     parser.add_argument("--out", type=Path, required=True, help="fit.json to write")
 
 
@@ -63,17 +99,30 @@ def run(arguments: argparse.Namespace) -> None:
     if a.exclude_flagged and a.flag_column is None:
         raise UserError("--exclude-flagged needs a flag column")
     selection = Selection(
-        suite=a.suite, where=dict(a.where), n_column=a.n_column, v_column=a.v_column,
-        error_column=a.error_column, suite_column=a.suite_column, flag_column=a.flag_column,
-        weights=a.weights, sigma=a.sigma, exclude_flagged=a.exclude_flagged,
+        suite=a.suite,
+        where=dict(a.where),
+        n_column=a.n_column,
+        v_column=a.v_column,
+        error_column=a.error_column,
+        suite_column=a.suite_column,
+        flag_column=a.flag_column,
+        weights=a.weights,
+        sigma=a.sigma,
+        exclude_flagged=a.exclude_flagged,
         zero_tokens_allowed=LAWS.load(a.law).text_in_error and a.law_text_tokens > 0,
-    )  # fmt: skip
+    )
     data = read_cells(a.table, selection)
     options = FitOptions(
-        law=a.law, loss=a.loss, huber_delta=a.huber_delta, method=a.method, bootstrap=a.bootstrap,
-        seed=a.seed, text_tokens=tuple(a.q), law_text_tokens=a.law_text_tokens,
+        law=a.law,
+        loss=a.loss,
+        huber_delta=a.huber_delta,
+        method=a.method,
+        bootstrap=a.bootstrap,
+        seed=a.seed,
+        text_tokens=tuple(a.q),
+        law_text_tokens=a.law_text_tokens,
         held_out=_held_out(data, a),
-    )  # fmt: skip
+    )
     record = fit_record(data, options)
     write_json(a.out, record)
     print(essentials(record))
@@ -87,8 +136,10 @@ def _held_out(data: CellData, a: argparse.Namespace) -> tuple[float, ...]:
 
 def essentials(record: dict[str, Any]) -> str:
     """Return the fit as a few lines of text."""
-    lines = [f"{record['formula']}   [{record['status']}, {record['n_points']} cells, "
-             f"{record['loss']} loss {record['objective']:.6g}, rmse {record['rmse']:.4g}]"]  # fmt: skip
+    lines = [
+        f"{record['formula']}   [{record['status']}, {record['n_points']} cells, "
+        f"{record['loss']} loss {record['objective']:.6g}, rmse {record['rmse']:.4g}]"
+    ]
     intervals = record["intervals"]
     shown = record["parameters"] | {"alpha_over_beta": record["alpha_over_beta"]}
     for name, value in shown.items():
@@ -97,7 +148,7 @@ def essentials(record: dict[str, Any]) -> str:
         star = (intervals.get("v_star") or {}).get(Q)
         lines.append(f"  {f'V* at Q = {Q}':<16}{_number(value)}{_range(star)}")
     held = record["holdout"].get("leave_largest_n_out") or {}
-    if "law" in held and held["law"]:
+    if held.get("law"):
         lines.append(
             f"  largest N ({held['n'][0]:g}) held out: mean relative error "
             f"{100 * held['law']['mean_abs_relative_error']:.2f} %"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import configurations, crossovers, frontier, undominated
+from paretoken.analysis.frontier import configurations, frontier, undominated
 from paretoken.commands.arguments import not_negative, positive
 from paretoken.records import write_table
 
@@ -18,14 +19,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fit", type=Path, required=True, help="fit.json")
     parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else the fit's")
     parser.add_argument("--v", type=positive, nargs="+", help="visual tokens; else the fit's")
-    parser.add_argument("--q", type=not_negative, nargs="+", default=[0, 50, 100],
-                        help="text tokens per question")  # fmt: skip
-    parser.add_argument("--budgets", type=positive, nargs="+", metavar="FLOPS",
-                        help="FLOPs per question; else 25 from the cheapest to the dearest")  # fmt: skip
+    parser.add_argument(
+        "--q", type=not_negative, nargs="+", default=[0, 50, 100], help="text tokens per question"
+    )
+    parser.add_argument(
+        "--budgets",
+        type=positive,
+        nargs="+",
+        metavar="FLOPS",
+        help="FLOPs per question; else 25 from the cheapest to the dearest",
+    )
     parser.add_argument("--out", type=Path, required=True, help="frontier.csv to write")
     parser.add_argument("--pareto", type=Path, help="also write all undominated configurations")
-    parser.add_argument("--crossovers", type=Path,
-                        help="also write where neighbouring sizes are equally good")  # fmt: skip
+    parser.add_argument(
+        "--crossovers", type=Path, help="also write where neighbouring sizes are equally good"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -15,8 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--fit", type=Path, required=True, help="fit.json")
     parser.add_argument("--flops", type=positive, required=True, help="FLOPs per question")
-    parser.add_argument("--text-tokens", type=not_negative, required=True, metavar="Q",
-                        help="text tokens per question")  # fmt: skip
+    parser.add_argument(
+        "--text-tokens", type=not_negative, required=True, metavar="Q", help="text tokens per question"
+    )
     parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else the fit's")
     parser.add_argument("--v", type=positive, nargs="+", help="visual tokens; else the fit's")
     parser.add_argument("--runners-up", type=whole, default=3, help="how many to list")

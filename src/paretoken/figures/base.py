@@ -9,8 +9,8 @@ from pathlib import Path
 from matplotlib.figure import Figure as Drawing
 
 from paretoken.analysis.study_results import StudyResults
-from paretoken.files import replacing
 from paretoken.figures.style import styled
+from paretoken.files import replacing
 
 #: Dots per inch of PNG files; at 6.4 inches that is 1280 pixels.
 DPI = 200

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 
-STYLE = {
-    "figure.figsize": (6.4, 4.4),
-    "figure.constrained_layout.use": True,
+STYLE: dict[Any, Any] = {
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
     "font.size": 10,
-    "axes.titlesize": 11,
+    "axes.titlesize": 10.5,
     "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
     "legend.fontsize": 8.5,
     "legend.frameon": False,
     "axes.grid": True,
@@ -23,11 +25,21 @@ STYLE = {
     "grid.alpha": 0.4,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.axisbelow": True,
     "svg.hashsalt": "paretoken",
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
-MARKERS = ("o", "v", "*", "D", "s", "P", "X", "^")
+#: Shapes, and the factor of their diameter by which they look as large as a disc.
+MARKERS = {"o": 1.0, "v": 1.1, "*": 1.45, "D": 0.82, "s": 0.9, "^": 1.1, "p": 1.05, "<": 1.1}
+
+Colour = tuple[float, float, float]
+#: Keyword arguments of matplotlib, shared by a line and its legend entry.
+Look = dict[str, Any]
+
+#: Okabe and Ito's colours, told apart without colour vision: for things that are not sizes.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+ACCENTS = (VERMILION, BLUE, ORANGE, GREEN)
 
 
 @contextmanager
@@ -38,17 +50,27 @@ def styled() -> Iterator[None]:
         yield
 
 
-def size_colours(sizes: Sequence[float]) -> dict[float, tuple[float, float, float]]:
-    """Return one colour per model size, dark to light; told apart without colour vision too."""
-    palette = sns.color_palette("viridis", as_cmap=True)(np.linspace(0.85, 0.1, len(sizes)))
-    return {size: tuple(colour[:3]) for size, colour in zip(sorted(sizes), palette, strict=True)}
+def ramp(levels: Sequence[float]) -> dict[float, Colour]:
+    """Return one colour per level, light to dark; told apart without colour vision too."""
+    ordered = sorted(set(levels))
+    palette = sns.color_palette("viridis", as_cmap=True)(np.linspace(0.85, 0.05, len(ordered)))
+    return {
+        level: (float(colour[0]), float(colour[1]), float(colour[2]))
+        for level, colour in zip(ordered, palette, strict=True)
+    }
 
 
 def size_markers(sizes: Sequence[float]) -> dict[float, str]:
     """Return one marker shape per model size (the paper's o, v, *, D first)."""
-    return {size: MARKERS[i % len(MARKERS)] for i, size in enumerate(sorted(sizes))}
+    shapes = list(MARKERS)
+    return {size: shapes[i % len(shapes)] for i, size in enumerate(sorted(set(sizes)))}
 
 
 def token_area(tokens: float) -> float:
     """Return a marker area, points^2, that grows with the logarithm of V (20 at V = 1)."""
     return float(20 + 19 * np.log(max(tokens, 1)))
+
+
+def marker_size(marker: str, tokens: float) -> float:
+    """Return the diameter, points, at which a marker covers about `token_area`."""
+    return float(np.sqrt(token_area(tokens))) * MARKERS[marker]

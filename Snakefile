@@ -1,0 +1,19 @@
+# One command, every study: expands the grids of config.yaml into jobs, down to figures and claims.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/analyse.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [target for name in STUDIES.run for target in targets(name)],

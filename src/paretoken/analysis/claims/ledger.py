@@ -1,0 +1,59 @@
+"""The ledger: every claim of a study, tested, as a table and as a page."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from paretoken.analysis.claims.base import Claim
+from paretoken.analysis.study_results import StudyResults
+from paretoken.markdown import table as markdown_table
+from paretoken.registry import CLAIMS
+
+COLUMNS = ("claim", "statement", "where", "computed", "value", "low", "high", "verdict", "because")
+
+
+def ledger(results: StudyResults) -> pd.DataFrame:
+    """Test every claim that the study lists; one row each, in its order.
+
+    Raises:
+        UserError: a claim needs a suite, a fit or a published number that the study lacks.
+    """
+    rows = []
+    for name in results.study.claims:
+        claim: Claim = CLAIMS.load(name)
+        rows.append(
+            {"claim": claim.name, "statement": claim.statement, "where": claim.where}
+            | vars(claim.test(results))
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def page(table: pd.DataFrame, study: str) -> str:
+    """Return the ledger as Markdown."""
+    shown = pd.DataFrame(
+        {
+            "Claim": table["statement"],
+            "Where": table["where"],
+            "Computed": table["computed"],
+            "Value": [_value(row) for _, row in table.iterrows()],
+            "Verdict": [f"**{verdict}**" for verdict in table["verdict"]],
+        }
+    )
+    reasons = "\n".join(f"- *{row['statement']}*: {row['because']}" for _, row in table.iterrows())
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in table["verdict"].value_counts().items())
+    return (
+        f"# Claims tested by the study `{study}`\n\n"
+        f"{len(table)} claims: {counts}. Intervals are 95 %, the hull of three bootstraps (residuals, "
+        "cells, whole model sizes).\n\n"
+        f"{markdown_table(shown)}\n\n## Why\n\n{reasons}\n"
+    )
+
+
+def _value(row: pd.Series[float]) -> str:
+    if pd.isna(row["value"]):
+        return "–"
+    interval = ""
+    if not (pd.isna(row["low"]) and pd.isna(row["high"])):
+        ends = ["unbounded" if pd.isna(row[end]) else f"{row[end]:.3g}" for end in ("low", "high")]
+        interval = f" ({ends[0]} to {ends[1]})"
+    return f"{row['value']:.3g}{interval}"

@@ -1,0 +1,61 @@
+"""Claims about Table 1: how much of TokenPacker's gap to the uncompressed model QueCC closes."""
+
+from __future__ import annotations
+
+from paretoken.analysis.claims.base import Claim, Finding, Verdict, published, rounding
+from paretoken.analysis.study_results import StudyResults
+from paretoken.errors import UserError
+
+FULL = ("LLaVA-1.5", 576)
+
+
+def score(results: StudyResults, method: str, tokens: int, benchmark: str) -> float:
+    """Return one number of the published Table 1 (`UserError` if it is not there)."""
+    table = results.table1
+    found = table[
+        (table["method"] == method)
+        & (table["visual_tokens"] == tokens)
+        & (table["benchmark"] == benchmark)
+    ]
+    if found.empty:
+        raise UserError(
+            f"the published Table 1 has no {method} at {tokens} tokens on {benchmark}; set "
+            "published.table1 of the study, or take the claim out of its `claims:`"
+        )
+    return float(found["score"].iloc[0])
+
+
+def _gap(benchmark: str, short: str, tokens: int) -> Claim:
+    name = f"gap_{short}_{tokens}"
+    quantity = f"gap_closed_{short}_{tokens}_token{'s' if tokens > 1 else ''}_percent"
+
+    def test(results: StudyResults) -> Finding:
+        claimed = published(results, "table1", quantity)
+        full = score(results, *FULL, benchmark)
+        base = score(results, "TokenPacker", tokens, benchmark)
+        quecc = score(results, "QueCC", tokens, benchmark)
+        value = 100 * (quecc - base) / (full - base)
+        agrees = abs(value - claimed) <= rounding(claimed)
+        return Finding(
+            computed="(QueCC - TokenPacker) / (LLaVA-1.5 at 576 - TokenPacker), percent",
+            value=value,
+            low=None,
+            high=None,
+            verdict=Verdict.HOLDS if agrees else Verdict.NOT,
+            because=(
+                f"({quecc:g} - {base:g}) / ({full:g} - {base:g}) = {value:.1f} %, the paper says "
+                f"{claimed:g} %. One run each: no seeds are reported, so no interval."
+            ),
+        )
+
+    title = {"mme": "MME", "mmb": "MMBench"}[short]
+    said = {("mme", 1): 12, ("mmb", 1): 19, ("mme", 4): 26, ("mmb", 4): 21}[short, tokens]
+    tokens_text = "one token" if tokens == 1 else f"{tokens} tokens"
+    statement = f"At {tokens_text} QueCC closes {said} % of the gap on {title}"
+    return Claim(name, statement, "section 4, Table 1", test)
+
+
+GAP_MME_1 = _gap("MME_perception", "mme", 1)
+GAP_MMB_1 = _gap("MMBench", "mmb", 1)
+GAP_MME_4 = _gap("MME_perception", "mme", 4)
+GAP_MMB_4 = _gap("MMBench", "mmb", 4)

@@ -1,0 +1,116 @@
+"""How the exponents move when a choice that the paper does not report is made otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from paretoken.analysis.cells import Cells
+from paretoken.analysis.estimate import Estimate, estimate
+from paretoken.analysis.laws.base import Law
+from paretoken.analysis.losses import LOSSES, make_loss
+from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.study_results import StudyResults
+from paretoken.errors import FitError
+from paretoken.records import read_table
+from paretoken.registry import LAWS
+
+PAPER_Q = 50.0
+Variant = tuple[str, pd.DataFrame]
+
+
+def sensitivity(results: StudyResults, measured: Path | None, dimensions: Path | None) -> pd.DataFrame:
+    """Return one row per suite and variant: the headline law's parameters and what follows.
+
+    Variants: flagged cells out; alternative values of a cell; each size and each token count out;
+    other counts of N; other losses; Q inside the law. A variant that the cells left over cannot
+    determine is a row without parameters.
+
+    Args:
+        results: the study.
+        measured: the table that the cells come from, for alternative values; None for none.
+        dimensions: exact parameter counts by llm; None for none.
+    """
+    law: Law = LAWS.load(results.study.fit.laws[0])
+    rows = []
+    for suite in results.study.suites:
+        table = results.cells(suite.name)
+        table = table[~table["llm"].isin(results.study.holdout)]
+        base = _row(suite.name, "as fitted", table, law, results.study.fit.loss)
+        rows.append(base)
+        for name, variant in (
+            *_subsets(table),
+            *_alternatives(table, suite.name, measured),
+            *_other_sizes(table, dimensions),
+        ):
+            rows.append(_row(suite.name, name, variant, law, results.study.fit.loss))
+        for loss in LOSSES:
+            if loss != results.study.fit.loss:
+                rows.append(_row(suite.name, f"loss {loss}", table, law, loss))
+        for Q in (1.0, 25.0, PAPER_Q):
+            inside: Law = LAWS.load("product_q_plus_v")
+            rows.append(_row(suite.name, f"T = Q + V, Q = {Q:g}", table, inside, "squared", Q))
+    return pd.DataFrame(rows)
+
+
+def _row(
+    suite: str, variant: str, table: pd.DataFrame, law: Law, loss: str, Q: float = 0.0
+) -> dict[str, object]:
+    row: dict[str, object] = {"suite": suite, "variant": variant, "n_points": len(table)}
+    N, V, Y = (table[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error"))
+    cells = Cells(N, V, Y, np.ones(len(table)))
+    try:
+        fitted = estimate(cells, law, make_loss(loss), Q)
+    except FitError as error:
+        return row | {"note": str(error)}
+    return row | fitted.parameters | _derived(fitted) | {"note": ""}
+
+
+def _derived(fitted: Estimate) -> dict[str, float | None]:
+    ratio = fitted.law.exponent_ratio(fitted.values[None])
+    squares = float(((fitted.cells.Y - fitted.predicted()) ** 2).sum())
+    star = None
+    if fitted.law.constant_optimum:
+        low, high = float(fitted.cells.V.min()), float(fitted.cells.V.max())
+        star = float(optimal_tokens(fitted.law, ratio, PAPER_Q, low, high)[0])
+    finite = float(ratio[0]) if np.isfinite(ratio[0]) else None
+    return {"alpha_over_beta": finite, f"v_star_q{PAPER_Q:g}": star, "sum_of_squares": squares}
+
+
+def _subsets(table: pd.DataFrame) -> Iterator[Variant]:
+    flagged = table["flag"] != ""
+    if flagged.any():
+        yield "without flagged cells", table[~flagged]
+    for llm in table["llm"].unique():
+        yield f"without {llm}", table[table["llm"] != llm]
+    for V in sorted(table["visual_tokens"].unique()):
+        yield f"without V = {V:g}", table[table["visual_tokens"] != V]
+
+
+def _alternatives(table: pd.DataFrame, suite: str, measured: Path | None) -> Iterator[Variant]:
+    if measured is None:
+        return
+    source = read_table(measured, ["llm", "visual_tokens", "suite"])
+    if "alternative_score" not in source:
+        return
+    rows = source[(source["suite"] == suite) & source["alternative_score"].notna()]
+    changed = table.copy()
+    for row in rows.itertuples():
+        at = (table["llm"] == row.llm) & (table["visual_tokens"] == row.visual_tokens)
+        changed.loc[at, "error"] = 1 - float(str(row.alternative_score))
+    if len(rows):
+        yield f"older values of {len(rows)} cell(s)", changed
+
+
+def _other_sizes(table: pd.DataFrame, dimensions: Path | None) -> Iterator[Variant]:
+    if dimensions is None:
+        return
+    columns = {"total_params_b": "N = all parameters", "nonembedding_params_b": "N = non-embedding"}
+    counts = read_table(dimensions, ["llm", *columns]).set_index("llm")
+    if not set(table["llm"]) <= set(counts.index):
+        return
+    for column, name in columns.items():
+        yield name, table.assign(params_b=table["llm"].map(counts[column]))

@@ -1,0 +1,38 @@
+"""`paretoken check`: is the config right? And its JSON schema, for editors."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from paretoken.config import json_schema, load
+from paretoken.files import write_text
+from paretoken.grid import cells
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "config", type=Path, nargs="?", default=Path("config.yaml"), help="the file to check"
+    )
+    parser.add_argument(
+        "--write-schema", type=Path, metavar="FILE", help="write the JSON schema of the config instead"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Check the config and say what it asks for; or write the schema."""
+    if arguments.write_schema:
+        write_text(arguments.write_schema, schema_text())
+        return
+    config = load(arguments.config)
+    for study in config.studies:
+        runs = "runs" if study.name in config.run else "not under `run:`"
+        laws = ", ".join(study.fit.laws)
+        print(f"{study.name} ({runs}): {len(cells(study))} cells x {len(study.suites)} suites; {laws}")
+
+
+def schema_text() -> str:
+    """Return the JSON schema as it stands in workflow/schemas/config.schema.json."""
+    return json.dumps(json_schema(), indent=2) + "\n"

@@ -1,0 +1,28 @@
+"""`paretoken claims`: the paper's claims, tested."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.analysis.claims.ledger import ledger, page
+from paretoken.commands.results import add_result_arguments, results_of
+from paretoken.files import write_text
+from paretoken.records import write_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_result_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="claims.csv to write")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown page to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Test the claims, write table and page, and print the verdicts."""
+    results = results_of(arguments)
+    table = ledger(results)
+    write_table(arguments.out, table)
+    write_text(arguments.page, page(table, results.study.name))
+    for _, row in table.iterrows():
+        print(f"{row['verdict']}: {row['statement']}")

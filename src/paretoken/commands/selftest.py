@@ -1,0 +1,37 @@
+"""`paretoken selftest`: does the fitter recover what is known?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.analysis.selftest import checks
+from paretoken.commands.arguments import whole
+from paretoken.errors import UserError
+
+PUBLISHED = Path("workflow/reference/published_errors.csv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--published",
+        type=Path,
+        help=f"table of the published errors; by default {PUBLISHED} if it is there",
+    )
+    parser.add_argument(
+        "--datasets", type=whole, default=100, help="noisy data sets drawn for the coverage"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run and print every check; a failed one is an error."""
+    published = arguments.published or (PUBLISHED if PUBLISHED.is_file() else None)
+    if published is None:
+        print(f"skipped: the published fits ({PUBLISHED} is not here; give --published)")
+    failed = 0
+    for check in checks(published, max(arguments.datasets, 1)):
+        print(f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.detail}")
+        failed += not check.passed
+    if failed:
+        raise UserError(f"{failed} checks failed; please report this with your versions")

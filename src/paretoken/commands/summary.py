@@ -1,0 +1,32 @@
+"""`paretoken summary`: a study on one page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.results import add_result_arguments, results_of
+from paretoken.files import write_text
+from paretoken.provenance import git_state
+from paretoken.records import read_table
+from paretoken.report.summary import summary
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_result_arguments(parser)
+    parser.add_argument("--sensitivity", type=Path, required=True, help="tables/sensitivity.csv")
+    parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
+    parser.add_argument("--out", type=Path, required=True, help="summary.md to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the page."""
+    a = arguments
+    state = git_state(Path(__file__).parent)
+    commit = None if state["commit"] is None else str(state["commit"])
+    commit = f"{commit} with changes" if commit and state["dirty"] else commit
+    sensitivity = read_table(a.sensitivity, ["suite", "variant", "alpha_over_beta"])
+    claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)
+    write_text(a.out, summary(results_of(a), sensitivity, claims, commit))
+    print(f"summary: {a.out}")

@@ -1,0 +1,35 @@
+"""`paretoken tables`: fits, published parameters, predictions and sensitivity as tables."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.analysis.comparison import fit_table, predictions, published_table
+from paretoken.analysis.sensitivity import sensitivity
+from paretoken.commands.results import add_result_arguments, results_of
+from paretoken.records import write_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_result_arguments(parser)
+    parser.add_argument("--measured", type=Path, help="where the cells come from")
+    parser.add_argument("--dimensions", type=Path, help="exact parameter counts by llm")
+    for name, text in (
+        ("fit-table", "all fits, a row each"),
+        ("published-table", "published against fitted parameters"),
+        ("predictions", "errors of sizes that the fit did not see"),
+        ("sensitivity", "the fit under other choices"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"CSV to write: {text}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compute and write the four tables."""
+    a = arguments
+    results = results_of(a)
+    write_table(a.fit_table, fit_table(results))
+    write_table(a.published_table, published_table(results))
+    write_table(a.predictions, predictions(results))
+    write_table(a.sensitivity, sensitivity(results, a.measured, a.dimensions))

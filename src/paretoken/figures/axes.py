@@ -1,0 +1,96 @@
+"""The drawing that figures share: canvases, axes with readable ticks, cells and legends outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, LogLocator, NullFormatter
+
+from paretoken.figures.parts import Numbers, column, levels, size_label
+from paretoken.figures.style import Colour, marker_size, ramp, size_markers
+
+#: Inches: one panel beside its legends, and two panels beside each other.
+ONE_PANEL = (6.4, 4.6)
+TWO_PANELS = (10.0, 4.6)
+ERROR_LABEL = "Error (1 − mean score)"
+#: Decades below which 1, 2 and 5 are labelled rather than 1 alone.
+FEW_DECADES = 3.0
+
+
+def canvas(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Drawing, list[Axes]]:
+    """Return a drawing and its panels, row by row; legends outside make their own room."""
+    drawing = Drawing(figsize=size, layout="constrained")
+    panels = drawing.subplots(rows, columns, squeeze=False)
+    return drawing, list(panels.ravel())
+
+
+def flops_axis(axis: Axes, Q: float | None = None) -> None:
+    """Make x a logarithmic cost axis with engineering labels (1G, 10G, 1T)."""
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    few = np.log10(high / low) < FEW_DECADES
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=20))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    given = "" if Q is None else f" at Q = {Q:g}"
+    axis.set_xlabel(f"Inference cost 2N(Q + V){given} (FLOPs)")
+
+
+def tokens_axis(axis: Axes, tokens: Sequence[float]) -> None:
+    """Make x a logarithmic V axis with ticks at the measured token counts."""
+    _levels_axis(axis, tokens, [f"{v:g}" for v in sorted(set(tokens))])
+    axis.set_xlabel("Visual tokens V per image")
+
+
+def sizes_axis(axis: Axes, sizes: Sequence[float]) -> None:
+    """Make x a logarithmic N axis with ticks at the measured sizes."""
+    _levels_axis(axis, sizes, [size_label(n) for n in sorted(set(sizes))])
+    axis.set_xlabel("Model size N (parameters)")
+
+
+def _levels_axis(axis: Axes, levels: Sequence[float], labels: Sequence[str]) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(FixedLocator(sorted(set(levels))))
+    axis.xaxis.set_major_formatter(FixedFormatter(labels))
+    axis.xaxis.set_minor_locator(FixedLocator([]))
+
+
+def plot_cells(
+    axis: Axes, x: Numbers, cells: pd.DataFrame, column_name: str = "error", fade: float = 0.0
+) -> None:
+    """Draw mean cells at ``x``: colour and marker by N, area by V, bars where seeds differ.
+
+    Args:
+        axis: where.
+        x: one position per row of ``cells``.
+        cells: rows of `mean_cells`.
+        column_name: what y is.
+        fade: how far colours are mixed with white, 0 to 1.
+    """
+    sizes = levels(cells, "params_b")
+    colours, markers = ramp(sizes), size_markers(sizes)
+    for n in sizes:
+        own = column(cells, "params_b") == n
+        plot_points(axis, x[own], cells[own], _mixed(colours[n], fade), markers[n], column_name)
+
+
+def plot_points(
+    axis: Axes, x: Numbers, cells: pd.DataFrame, colour: Colour, marker: str, name: str = "error"
+) -> None:
+    """Draw mean cells in one colour and shape; see `plot_cells`."""
+    y, sem = column(cells, name), column(cells, "sem")
+    if (sem > 0).any():
+        axis.errorbar(x, y, yerr=np.nan_to_num(sem), color=colour, linestyle="none", elinewidth=1.1,
+                      capsize=2, zorder=3.8)  # fmt: skip
+    areas = [marker_size(marker, v) ** 2 for v in column(cells, "visual_tokens")]
+    axis.scatter(x, y, s=areas, color=[colour], marker=marker, edgecolors="white", linewidths=0.6,
+                 zorder=4)  # fmt: skip
+
+
+def _mixed(colour: Colour, fade: float) -> Colour:
+    red, green, blue = (part + fade * (1 - part) for part in colour)
+    return red, green, blue

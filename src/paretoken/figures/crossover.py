@@ -1,0 +1,89 @@
+"""Figure 3a: where the larger of two models becomes the better buy, for several Q."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+
+from paretoken.analysis.crossovers import crossovers
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.study_results import StudyResults
+from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, flops_axis
+from paretoken.figures.base import Figure
+from paretoken.figures.legends import side_legend
+from paretoken.figures.parts import dense, fitted_sizes, flops, missing, require_suite, size_label
+from paretoken.figures.style import VERMILION, Colour, Look, ramp
+
+#: Smaller, larger size.
+LINES: tuple[Look, Look] = ({"linestyle": "--"}, {"linestyle": "-"})
+CROSSING: Look = {"color": VERMILION, "marker": "o", "markersize": 7.5, "markeredgecolor": "white",
+            "linestyle": "none", "zorder": 5}  # fmt: skip
+
+
+def draw(results: StudyResults) -> Drawing:
+    """Draw both sizes' curves for each positive Q and mark where they cross."""
+    suite = require_suite(results, "fig3a", "reasoning")
+    fit = results.headline(suite.name)
+    pair = fitted_sizes(fit)[-2:]
+    text_tokens = sorted(float(Q) for Q in results.study.text_tokens if Q > 0)
+    if not text_tokens:
+        raise missing(results, "fig3a", "a number greater than 0 under text_tokens")
+    table = crossovers(fit, pair, fit.token_counts, text_tokens)
+    drawing, (axis,) = canvas(ONE_PANEL)
+    colours = ramp(text_tokens)
+    for Q in text_tokens:
+        _plot_pair(axis, fit, pair, Q, colours[Q])
+    axis.plot(table["flops"], table["error"], **CROSSING)
+    flops_axis(axis)
+    axis.set_ylabel(ERROR_LABEL)
+    axis.set_title(suite.title)
+    side_legend(drawing, [
+        ("Model size N", _size_handles(pair)),
+        (f"Crossover: V of {size_label(pair[0])}, {size_label(pair[1])}", _text_handles(table, colours)),
+    ])  # fmt: skip
+    return drawing
+
+
+def _plot_pair(axis: Axes, fit: FittedLaw, pair: Sequence[float], Q: float, colour: Colour) -> None:
+    V = dense(fit.token_counts)
+    for n, line in zip(pair, LINES, strict=True):
+        axis.plot(flops(n, V, Q), fit.predict(n, V, Q), color=colour, **line,
+                  linewidth=1.6)  # fmt: skip
+
+
+def _size_handles(pair: Sequence[float]) -> list[Artist]:
+    lines: list[Artist] = [
+        Line2D([], [], color="0.3", **line, linewidth=1.6, label=size_label(n))
+        for n, line in zip(pair, LINES, strict=True)
+    ]
+    return [*lines, Line2D([], [], **CROSSING, label="equal error at equal cost")]
+
+
+def _text_handles(table: pd.DataFrame, colours: dict[float, Colour]) -> list[Artist]:
+    """Return one legend entry per Q, with both token counts at the crossover."""
+    return [
+        Line2D([], [], color=colours[float(row["text_tokens"])], linewidth=3, label=_words(row))
+        for _, row in table.iterrows()
+    ]
+
+
+def _words(row: pd.Series[float]) -> str:
+    if pd.isna(row["flops"]):
+        return f"Q = {row['text_tokens']:g}: do not cross"
+    small, large = row["small_visual_tokens"], row["large_visual_tokens"]
+    return f"Q = {row['text_tokens']:g}: V = {small:.3g}, {large:.3g}"
+
+
+FIG3A = Figure(
+    "fig3a", "Where the larger model takes over",
+    "Fitted reasoning error of the two largest fitted sizes against inference cost, one colour per "
+    "number of text tokens Q (dashed: smaller model, solid: larger). Dots mark equal error at equal "
+    "cost: left of a dot the smaller model with more visual tokens is better, right of it the larger "
+    "one. The legend gives both models' V at the dot, the smaller model's first.",
+    draw,
+)  # fmt: skip

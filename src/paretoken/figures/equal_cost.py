@@ -1,0 +1,127 @@
+"""Figure 4: measured configurations that cost nearly the same, larger model or more tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
+
+from paretoken.analysis.study_results import StudyResults
+from paretoken.figures.axes import ERROR_LABEL, canvas, plot_points, sizes_axis
+from paretoken.figures.base import Figure
+from paretoken.figures.legends import bottom_legend
+from paretoken.figures.parts import column, flops, mean_cells, missing, require_suite, size_label
+from paretoken.figures.style import Colour, Look, ramp
+
+#: The dearest configuration of a group costs at most this share more than the cheapest.
+TOLERANCE = 0.15
+SIZE = (10.0, 5.4)
+WINS: Look = {"linestyle": "-", "linewidth": 1.8}
+LOSES: Look = {"linestyle": (0, (4, 2)), "linewidth": 1.8}
+LEGEND_COLUMNS = 3
+
+
+def equal_cost_groups(cells: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return groups of cells of different N whose cost N V differs by at most `TOLERANCE`.
+
+    Groups with more sizes are formed first, of equal ones the tighter; a cell joins one group.
+
+    Args:
+        cells: rows of `mean_cells`.
+
+    Returns:
+        By ascending cost; rows of ``cells`` by ascending N, with ``flops`` at Q = 0.
+    """
+    costed = cells.assign(flops=flops(column(cells, "params_b"), column(cells, "visual_tokens"), 0.0))
+    groups: list[pd.DataFrame] = []
+    left = costed
+    while True:
+        candidates = [_window(left, low) for low in sorted(set(left["flops"]))]
+        shared = [group for group in candidates if len(group) > 1]
+        if not shared:
+            return sorted(groups, key=lambda group: float(group["flops"].min()))
+        best = min(shared, key=lambda group: (-len(group), _spread(group)))
+        groups.append(best)
+        left = left.drop(index=best.index)
+
+
+def _window(cells: pd.DataFrame, low: float) -> pd.DataFrame:
+    """Return the cheapest cell of each N among those that cost ``low`` to ``low`` + tolerance."""
+    near = cells[(cells["flops"] >= low) & (cells["flops"] <= low * (1 + TOLERANCE))]
+    return near.sort_values(["params_b", "flops"]).drop_duplicates("params_b")
+
+
+def _spread(group: pd.DataFrame) -> float:
+    return float(group["flops"].max() / group["flops"].min())
+
+
+def draw(results: StudyResults) -> Drawing:
+    """Draw the reasoning and the OCR error of each group against N."""
+    suites = [require_suite(results, "fig4", "reasoning"), require_suite(results, "fig4", "ocr")]
+    cells = {suite.name: mean_cells(results, suite.name) for suite in suites}
+    groups = equal_cost_groups(cells[suites[0].name])
+    if not groups:
+        raise missing(results, "fig4", "sizes and token counts of which two have N V within "
+                      f"{TOLERANCE:.0%} of each other")  # fmt: skip
+    colours = _colours(groups)
+    drawing, panels = canvas(SIZE, columns=2)
+    for axis, suite in zip(panels, suites, strict=True):
+        own = cells[suite.name].set_index(["llm", "compressor", "visual_tokens"])
+        for group, colour in zip(groups, colours, strict=True):
+            _plot_group(axis, group, own, colour)
+        sizes_axis(axis, sorted({n for group in groups for n in group["params_b"]}))
+        axis.set_ylabel(ERROR_LABEL)
+        axis.set_title(suite.title)
+    bottom_legend(drawing, _handles(groups, colours), LEGEND_COLUMNS)
+    return drawing
+
+
+def _colours(groups: Sequence[pd.DataFrame]) -> list[Colour]:
+    costs = [float(group["flops"].min()) for group in groups]
+    return [ramp(costs)[cost] for cost in costs]
+
+
+def _plot_group(axis: Axes, group: pd.DataFrame, own: pd.DataFrame, colour: Colour) -> None:
+    """Join one group's measured cells of one suite; solid if its largest model has least error."""
+    keys = [key for key in zip(group["llm"], group["compressor"], group["visual_tokens"], strict=True)
+            if key in own.index]  # fmt: skip
+    rows = own.loc[keys].reset_index()
+    if rows.empty:
+        return
+    wins = rows["error"].iloc[-1] <= rows["error"].min()
+    look = WINS if wins else LOSES
+    axis.plot(rows["params_b"], rows["error"], color=colour, **look)
+    plot_points(axis, column(rows, "params_b"), rows, colour, "o")
+
+
+def _handles(groups: Sequence[pd.DataFrame], colours: Sequence[Colour]) -> list[Artist]:
+    cost = EngFormatter(sep=" ")
+    handles: list[Artist] = [
+        Line2D([], [], color=colour, linewidth=3,
+               label=f"{cost(float(format(group['flops'].mean(), '.3g')))}FLOPs: {_members(group)}")
+        for group, colour in zip(groups, colours, strict=True)
+    ]  # fmt: skip
+    return [
+        *handles,
+        Line2D([], [], color="0.3", **WINS, label="largest model is best"),
+        Line2D([], [], color="0.3", **LOSES, label="a smaller model is best"),
+    ]
+
+
+def _members(group: pd.DataFrame) -> str:
+    pairs = zip(group["params_b"], group["visual_tokens"], strict=True)
+    return ", ".join(f"{size_label(n)}@{v:g}" for n, v in pairs)
+
+
+FIG4 = Figure(
+    "fig4", "Larger model or more tokens, at equal cost",
+    f"Measured errors of configurations N@V that cost within {TOLERANCE:.0%} of each other at Q = 0 "
+    "(groups found in the measured grid; each line joins one group, marker area by V). A line that "
+    "falls to the right says: spend the budget on parameters; one that rises: on visual tokens.",
+    draw,
+)  # fmt: skip

@@ -1,0 +1,149 @@
+"""Figure 2: sizes that the fit has not seen, and how well the largest is predicted from the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.laws.base import Law
+from paretoken.analysis.study_results import StudyResults
+from paretoken.figures.axes import ERROR_LABEL, TWO_PANELS, canvas, plot_cells, tokens_axis
+from paretoken.figures.base import Figure
+from paretoken.figures.legends import Group, side_legend, size_handles
+from paretoken.figures.parts import (
+    LEVEL_TEXT,
+    PUBLISHED_LAW,
+    column,
+    dense,
+    fitted_sizes,
+    held_out,
+    mean_cells,
+    missing,
+    published_parameters,
+    require_suite,
+    size_label,
+)
+from paretoken.figures.style import ACCENTS, BLUE, ORANGE, VERMILION
+from paretoken.registry import LAWS
+
+BACKTESTS = {
+    "law": ("this law", "o", VERMILION),
+    "log_linear": ("plane in ln N, ln V", "s", BLUE),
+    "last_value": ("next smaller size", "^", ORANGE),
+}
+
+
+def draw(results: StudyResults) -> Drawing:
+    """Draw the predicted sizes beside the backtest on the largest measured size."""
+    suite = require_suite(results, "fig2", "reasoning")
+    fit, cells = results.headline(suite.name), mean_cells(results, suite.name)
+    targets = _targets(results, fit)
+    drawing, (left, right) = canvas(TWO_PANELS, columns=2)
+    published = published_parameters(results, suite.name)
+    predicted = _plot_predictions(left, fit, targets, published)
+    _plot_measured(left, cells, fit, targets)
+    tokens_axis(left, fit.token_counts)
+    left.set_ylabel(ERROR_LABEL)
+    left.set_title(suite.title)
+    backtest = _plot_backtest(right, results, suite.name, fit)
+    side_legend(drawing, [
+        ("Predicted from the fit", predicted),
+        ("Measured cells", size_handles(fitted_sizes(fit), line="none")),
+        backtest,
+    ])  # fmt: skip
+    return drawing
+
+
+def _targets(results: StudyResults, fit: FittedLaw) -> list[float]:
+    targets = {results.frozen.params_b(llm) for llm in results.study.predict} | {*held_out(fit)}
+    if not targets:
+        raise missing(results, "fig2", "a size that the fit has not seen, under predict or holdout")
+    return sorted(targets)
+
+
+def _plot_predictions(
+    axis: Axes, fit: FittedLaw, targets: Sequence[float], published: Mapping[str, float] | None
+) -> list[Artist]:
+    V = dense(fit.token_counts)
+    handles: list[Artist] = []
+    for n, colour in zip(targets, _colours(targets), strict=True):
+        low, high = fit.interval(n, V)
+        axis.fill_between(V, low, high, color=colour, alpha=0.22, linewidth=0)
+        axis.plot(V, fit.predict(n, V), color=colour, linewidth=2)
+        label = f"{size_label(n)}, {LEVEL_TEXT} interval"
+        handles.append(Patch(facecolor=colour, alpha=0.35, edgecolor=colour, label=label))
+        if published:
+            law: Law = LAWS.load(PUBLISHED_LAW)
+            axis.plot(V, law.predict(published, n, V), color="black", linestyle="--", linewidth=1.2)
+    if published:
+        handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1.2,
+                              label="published parameters"))  # fmt: skip
+    return handles
+
+
+def _colours(targets: Sequence[float]) -> list[str]:
+    return [ACCENTS[i % len(ACCENTS)] for i in range(len(targets))]
+
+
+def _plot_measured(axis: Axes, cells: pd.DataFrame, fit: FittedLaw, targets: Sequence[float]) -> None:
+    seen = cells[~cells["params_b"].isin(targets)]
+    plot_cells(axis, column(seen, "visual_tokens"), seen, fade=0.55)
+    for n, colour in zip(targets, _colours(targets), strict=True):
+        own = cells[cells["params_b"] == n]
+        bars = None if own["sem"].isna().all() else own["sem"]
+        axis.errorbar(own["visual_tokens"], own["error"], yerr=bars, color=colour, marker="o",
+                      linestyle="none", markeredgecolor="black", capsize=2, zorder=5)  # fmt: skip
+
+
+def backtest_errors(fit: FittedLaw) -> tuple[float, pd.DataFrame] | None:
+    """Return the largest measured N and the relative errors, %, of its prediction from the others.
+
+    One row per V (mean over seeds), one column per predictor; None if it cannot be computed.
+    """
+    record = fit.record["holdout"].get("leave_largest_n_out") or {}
+    if "cells" not in record:
+        return None
+    means = pd.DataFrame(record["cells"]).astype(float).groupby("v").mean()
+    measured = means["measured"]
+    errors = {name: 100 * (means[name] - measured) / measured.abs() for name in BACKTESTS}
+    return float(record["n"][0]), pd.DataFrame(errors)
+
+
+def _plot_backtest(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw) -> Group:
+    found = backtest_errors(fit)
+    if found is None:
+        raise missing(results, "fig2", "three or more sizes under llms, for its backtest")
+    n, errors = found
+    handles: list[Artist] = []
+    for name, (label, marker, colour) in BACKTESTS.items():
+        axis.plot(errors.index, errors[name], color=colour, marker=marker, linewidth=1.4)
+        handles.append(Line2D([], [], color=colour, marker=marker, linewidth=1.4, label=label))
+    margin = results.value(suite, "largest_error_percent")
+    if margin is not None:
+        axis.axhspan(-margin, margin, color="0.88", zorder=0)
+        handles.append(Patch(facecolor="0.88", label=f"paper's margin, ±{margin:g} %"))
+    axis.axhline(0, color="black", linewidth=0.9)
+    tokens_axis(axis, [float(v) for v in np.asarray(errors.index)])
+    axis.set_ylabel("Predicted − measured error (% of measured)")
+    axis.set_title(f"Backtest: {size_label(n)} from the smaller sizes")
+    return "Backtest, predicted by", handles
+
+
+FIG2 = Figure(
+    "fig2", "Predicting larger models",
+    "Left: sizes that the fit has not seen (under predict or holdout), predicted from the others, "
+    "with the 95 % interval of the curve by residual bootstrap (of the mean, not of a single "
+    "measurement); black-edged disks are cells of these sizes where any were measured, faint markers "
+    "the cells that were fitted; dashed where published, the same with the paper's parameters. "
+    "Right: a check that needs no new measurement: the largest measured size predicted from the "
+    "smaller ones by the law, by a plane in ln N and ln V, and by copying the next smaller size.",
+    draw,
+)  # fmt: skip

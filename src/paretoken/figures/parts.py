@@ -1,0 +1,138 @@
+"""What figures draw from: suites, mean cells, fitted sizes and the words for them; no drawing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.laws.base import Law
+from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.study_results import StudyResults
+from paretoken.config import Role, Suite
+from paretoken.cost import flops_2nt
+from paretoken.errors import UserError
+from paretoken.registry import LAWS
+
+Numbers = NDArray[np.float64]
+
+#: Points of a smooth curve.
+DENSE = 200
+#: The law that the paper fits.
+PUBLISHED_LAW = "product"
+SYMBOLS = {"alpha": "α", "beta": "β", "alpha_over_beta": "α/β"}
+BILLION = 1e9
+LEVEL_TEXT = f"{100 * LEVEL:g} %"
+
+
+def missing(results: StudyResults, figure: str, need: str) -> UserError:
+    """Return the error of a figure that lacks an ingredient; ``need`` says what to add."""
+    return UserError(
+        f"figure {figure} of study {results.study.name} needs {need} in config.yaml; add that, or "
+        f"take {figure} out of the study's figures"
+    )
+
+
+def require_suite(results: StudyResults, figure: str, role: Role) -> Suite:
+    """Return the first suite with a role and a measured cell (`UserError` if there is none)."""
+    suite = results.suite(role)
+    if suite is None:
+        raise missing(results, figure, f"a suite with role {role} under suites")
+    if results.cells(suite.name).empty:
+        raise UserError(f"figure {figure}: no cell of suite {suite.name} is measured yet")
+    return suite
+
+
+def shown_suites(results: StudyResults, figure: str) -> list[Suite]:
+    """Return the reasoning suite, and the OCR suite if the study has measured one."""
+    ocr = results.suite("ocr")
+    also = [] if ocr is None or results.cells(ocr.name).empty else [ocr]
+    return [require_suite(results, figure, "reasoning"), *also]
+
+
+def mean_cells(results: StudyResults, suite: str) -> pd.DataFrame:
+    """Return one row per measured cell: mean over seeds, its standard error, and the flag.
+
+    Returns:
+        Columns ``llm, params_b, compressor, visual_tokens, error, sem, flag``; ``sem`` is NaN for
+        a single seed, ``flag`` is empty or the first reason to suspect the cell.
+    """
+    key = ["params_b", "llm", "compressor", "visual_tokens"]
+    groups = results.cells(suite).groupby(key, sort=True)
+    return groups.agg(error=("error", "mean"), sem=("error", "sem"), flag=("flag", "max")).reset_index()
+
+
+def column(cells: pd.DataFrame, name: str) -> Numbers:
+    """Return a column of numbers as an array."""
+    return np.asarray(cells[name], dtype=float)
+
+
+def levels(cells: pd.DataFrame, name: str) -> list[float]:
+    """Return the distinct values of a column, ascending."""
+    return [float(value) for value in np.unique(column(cells, name))]
+
+
+def flops(N: Numbers | float, V: Numbers | float, Q: float) -> Numbers:
+    """Return the inference cost of N and V, either of them one number or several."""
+    return flops_2nt(np.asarray(N, dtype=np.float64), np.asarray(V, dtype=np.float64), Q)
+
+
+def published_parameters(results: StudyResults, suite: str) -> dict[str, float] | None:
+    """Return the published parameters of the paper's law, or None unless all are known."""
+    law: Law = LAWS.load(PUBLISHED_LAW)
+    values = {name: results.value(suite, name) for name in law.parameters}
+    known = {name: value for name, value in values.items() if value is not None}
+    return known if len(known) == len(values) else None
+
+
+def held_out(fit: FittedLaw) -> list[float]:
+    """Return the sizes that the fit did not see."""
+    return [float(n) for n in fit.record["data"].get("held_out", [])]
+
+
+def fitted_sizes(fit: FittedLaw) -> list[float]:
+    """Return the sizes that the fit saw, ascending."""
+    return [n for n in fit.sizes if n not in held_out(fit)]
+
+
+def dense(values: Sequence[float]) -> Numbers:
+    """Return a smooth log-spaced range over ``values``, with the values themselves in it."""
+    smooth = np.geomspace(min(values), max(values), DENSE)[1:-1]
+    return np.unique(np.concatenate([smooth, np.asarray(values, float)]))
+
+
+def size_label(params_b: float) -> str:
+    """Return a model size as people write it: 7B, 0.5B, 60M, 600K."""
+    for least, unit, letter in ((0.1, 1.0, "B"), (1e-3, 1e-3, "M"), (1e-6, 1e-6, "K")):
+        if params_b >= least:
+            return f"{params_b / unit:.3g}{letter}"
+    return f"{params_b * BILLION:.3g}"
+
+
+def parameter_lines(fit: FittedLaw) -> list[str]:
+    """Return the exponents (slopes, if there are none) and their ratio, each with its interval."""
+    law = fit.law
+    names = list(law.exponents) or list(law.linear[1:])
+    values = {name: fit.parameters[name] for name in names}
+    ratio = fit.record.get("alpha_over_beta")
+    lines = [_line(fit, name, value) for name, value in values.items()]
+    return lines if ratio is None else [*lines, _line(fit, "alpha_over_beta", ratio)]
+
+
+def formula(fit: FittedLaw) -> str:
+    """Return the law's formula as mathematical text."""
+    text = re.sub(r"\^(-?\w+)", r"^{\1}", str(fit.record["formula"]))
+    return "$" + re.sub(r"\b(alpha|beta|ln)\b", r"\\\1", text) + "$"
+
+
+def _line(fit: FittedLaw, name: str, value: float) -> str:
+    interval = fit.record["intervals"].get(name)
+    symbol = SYMBOLS.get(name, name)
+    if not interval:
+        return f"{symbol} = {value:.3g}"
+    low, high = ("∞" if interval[end] is None else f"{interval[end]:.3g}" for end in ("low", "high"))
+    return f"{symbol} = {value:.3g} [{low}, {high}]"

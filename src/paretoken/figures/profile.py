@@ -1,0 +1,147 @@
+"""How well the floor and the exponents are determined: profiles of the headline fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.interpolate import PchipInterpolator
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.study_results import StudyResults
+from paretoken.errors import UserError
+from paretoken.figures.axes import canvas
+from paretoken.figures.base import Figure
+from paretoken.figures.legends import bottom_legend
+from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, Numbers, formula, require_suite
+from paretoken.figures.style import BLUE, ORANGE, VERMILION, Look
+
+SIZE = (8.4, 6.2)
+COLUMNS = 2
+#: Panels show excesses of the objective up to this multiple of the threshold's.
+HEADROOM = 4.0
+FINE = 1000
+CURVE: Look = {"color": BLUE, "linewidth": 1.8}
+THRESHOLD: Look = {"color": "0.35", "linestyle": "--", "linewidth": 1.1}
+REGION: Look = {"color": ORANGE, "alpha": 0.22, "linewidth": 0}
+PUBLISHED: Look = {"color": VERMILION, "linestyle": ":", "linewidth": 1.8}
+ESTIMATE: Look = {"color": "black", "marker": "o", "markersize": 6, "linestyle": "none", "zorder": 4}
+
+
+def draw(results: StudyResults) -> Drawing:
+    """Draw one panel per profiled parameter, and the exponents along the profile of the floor."""
+    suite = require_suite(results, "profile", "reasoning")
+    fit = results.headline(suite.name)
+    profiles: Mapping[str, Any] = fit.record.get("profile") or {}
+    if not profiles:
+        raise UserError(f"figure profile: the fit {suite.name} holds no profile; make it with "
+                        "--method exact, or take profile out of the figures")  # fmt: skip
+    along = fit.law.exponents if fit.law.floor in profiles else ()
+    rows = -(-(len(profiles) + bool(along)) // COLUMNS)
+    drawing, panels = canvas(SIZE, rows=rows, columns=COLUMNS)
+    order = [(name, False) for name in profiles]
+    if along:
+        order.insert(1, (str(fit.law.floor), True))
+    for axis, (name, second) in zip(panels, order, strict=False):
+        plot = _plot_along if second else _plot_profile
+        plot(axis, results, suite.name, fit, name)
+    for axis in panels[len(order) :]:
+        axis.set_axis_off()
+    drawing.suptitle(f"{suite.title}: {formula(fit)}", fontsize=11)
+    published = any(results.value(suite.name, name) is not None for name in profiles)
+    bottom_legend(drawing, _handles(published), 5)
+    return drawing
+
+
+def relative_objective(item: Mapping[str, Any]) -> tuple[Numbers, float | None]:
+    """Return a profile's objective and its threshold, over its minimum (as they are if that is 0)."""
+    objective = np.array(item["objective"], float)
+    unit = float(objective.min()) or 1.0
+    threshold = item["threshold"]
+    return objective / unit, None if threshold is None else float(threshold) / unit
+
+
+def smooth(values: Numbers, objective: Numbers) -> tuple[Numbers, Numbers]:
+    """Return a profile in finer steps: the root of the excess objective, interpolated and squared.
+
+    The root is near linear on either side of the minimum, and the 95 % region is found on it too.
+    """
+    best = int(np.argmin(objective))
+    root = np.sqrt(objective - objective[best])
+    root[:best] *= -1
+    fine = np.unique(np.concatenate([np.linspace(values[0], values[-1], FINE), values]))
+    return fine, np.asarray(objective[best] + PchipInterpolator(values, root)(fine) ** 2)
+
+
+def _plot_profile(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw, name: str) -> None:
+    item = fit.record["profile"][name]
+    objective, threshold = relative_objective(item)
+    values, best = np.array(item["value"], float), int(np.argmin(objective))
+    axis.plot(*smooth(values, objective), **CURVE)
+    axis.plot(values[best], objective[best], **ESTIMATE)
+    if threshold is not None:
+        axis.axhline(threshold, **THRESHOLD)
+        ceiling = objective[best] + HEADROOM * (threshold - objective[best])
+        shown = np.flatnonzero(objective <= ceiling)
+        axis.set_ylim(objective[best] - 0.06 * (ceiling - objective[best]), ceiling)
+        first, last = max(shown[0] - 1, 0), min(shown[-1] + 1, len(values) - 1)
+        pad = 0.04 * (values[last] - values[first])
+        axis.set_xlim(values[first] - pad, values[last] + pad)
+    _mark(axis, item, results.value(suite, name))
+    axis.set_xlabel(_words(fit, name))
+    axis.set_ylabel("Objective / its minimum")
+
+
+def _mark(axis: Axes, item: Mapping[str, Any], published: float | None) -> None:
+    if item["interval"]:
+        axis.axvspan(*item["interval"], **REGION)
+    if published is not None:
+        axis.axvline(published, **PUBLISHED)
+
+
+def _plot_along(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw, name: str) -> None:
+    """Draw how the first exponent moves as the floor is held at each value."""
+    item, exponent = fit.record["profile"][name], fit.law.exponents[0]
+    axis.plot(item["value"], item[exponent], **CURVE)
+    axis.plot(fit.parameters[name], fit.parameters[exponent], **ESTIMATE)
+    published = results.value(suite, exponent)
+    if published is not None:
+        axis.axhline(published, **PUBLISHED)
+    _mark(axis, item, results.value(suite, name))
+    axis.set_xlabel(_words(fit, name))
+    axis.set_ylabel(f"Best {SYMBOLS.get(exponent, exponent)} with {name} held")
+
+
+def _words(fit: FittedLaw, name: str) -> str:
+    if name == fit.law.floor:
+        return f"{name} (floor of the error)"
+    scale = {"alpha": " (exponent of N)", "beta": " (exponent of V)"}.get(name, "")
+    return f"{SYMBOLS.get(name, name)}{scale}"
+
+
+def _handles(published: bool) -> list[Artist]:
+    handles: list[Artist] = [
+        Line2D([], [], label="best fit with it held", **CURVE),
+        Line2D([], [], label="estimate", **ESTIMATE),
+        Line2D([], [], label=f"{LEVEL_TEXT} threshold", **THRESHOLD),
+        Patch(label=f"{LEVEL_TEXT} region", **REGION),
+    ]
+    return [*handles, Line2D([], [], label="published", **PUBLISHED)] if published else handles
+
+
+PROFILE = Figure(
+    "profile", "What the data can determine",
+    "Profiles of the headline fit to the reasoning suite: the objective when one parameter is held "
+    "at a value and all others are refitted, over its minimum. Values below the dashed threshold "
+    "(F-ratio of the sums of squares) fit within 95 %; that region is shaded. A flat profile means "
+    "that the data do not determine the parameter. The second panel shows how the exponent of N "
+    "moves as the floor is held: what one does not know about the floor, one does not know about "
+    "the exponent. Dotted: published values, where there are any.",
+    draw,
+)  # fmt: skip

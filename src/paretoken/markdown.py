@@ -1,0 +1,21 @@
+"""Tables in Markdown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def table(frame: pd.DataFrame, digits: int = 4) -> str:
+    """Return a pipe table; numbers to ``digits`` significant digits, missing values as a dash."""
+    header = [str(column) for column in frame.columns]
+    rows = [[_cell(value, digits) for value in row] for row in frame.itertuples(index=False)]
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object, digits: int) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,99 @@
+"""Cells whose errors were measured elsewhere and come from a table.
+
+Plain `csv`: this runs once per cell, and importing pandas would take longer than the work.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from paretoken.contract import ERROR_COLUMNS
+from paretoken.errors import UserError
+from paretoken.files import write_text
+from paretoken.grid import Cell
+
+REQUIRED = ("llm", "params_b", "compressor", "visual_tokens", "suite", "error")
+Row = dict[str, str]
+
+
+def measured_cell(
+    path: Path, study: str, cell: Cell, params_b: float, suites: Sequence[str]
+) -> list[Row]:
+    """Return one cell's rows of errors.csv, one per suite and in their order.
+
+    The table has the columns `REQUIRED` and may have ``seed, stderr, source, flag``. An empty error
+    stays empty: the cell was not measured.
+
+    Raises:
+        UserError: the table cannot be read, a row is missing or stands twice, an error is no number
+            >= 0, or the size differs from the config's.
+    """
+    rows = [row for row in _read(path) if _belongs(row, cell)]
+    return [_one(path, study, cell, params_b, suite, rows) for suite in suites]
+
+
+def write_cell(path: Path, rows: Sequence[Row]) -> None:
+    """Write a cell's errors.csv atomically."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ERROR_COLUMNS, lineterminator="\n", extrasaction="ignore", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _read(path: Path) -> list[Row]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
+            if missing:
+                raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
+            rows = list(reader)
+            for number, row in enumerate(rows, start=2):
+                if None in row:
+                    raise UserError(f"{path}, row {number}: more fields than the header has names")
+            return [{k: (v or "").strip() for k, v in row.items()} for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def _belongs(row: Row, cell: Cell) -> bool:
+    where = (row["llm"], row["compressor"], row["visual_tokens"], row.get("seed", str(cell.seed)))
+    return where == (cell.llm, cell.compressor, str(cell.tokens), str(cell.seed))
+
+
+def _one(path: Path, study: str, cell: Cell, params_b: float, suite: str, rows: Sequence[Row]) -> Row:
+    where = (
+        f"llm = {cell.llm}, compressor = {cell.compressor}, visual_tokens = {cell.tokens}, "
+        f"suite = {suite}"
+    )
+    found = [row for row in rows if row["suite"] == suite]
+    if not found:
+        raise UserError(
+            f"{path} has no row with {where}; add it (with an empty error if it was not measured), "
+            f"or take the cell or suite out of study {study}"
+        )
+    if len(found) > 1:
+        raise UserError(f"{path} has {len(found)} rows with {where}; each may stand once")
+    row = found[0]
+    if _number(path, where, "params_b", row["params_b"]) != params_b:
+        raise UserError(
+            f"{path}, {where}: params_b = {row['params_b']}, but the config says {params_b:g}"
+        )
+    for name in ("error", "stderr"):
+        if row.get(name):
+            _number(path, where, name, row[name])
+    return row | {"study": study, "seed": str(cell.seed), "params_b": repr(params_b)}
+
+
+def _number(path: Path, where: str, name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value < float("inf"):
+        raise UserError(f"{path}, {where}: {name} = {text!r} must be a number of 0 or more")
+    return value

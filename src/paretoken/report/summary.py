@@ -1,0 +1,173 @@
+"""A study on one page of Markdown: question, answer, laws, figures, claims, and what to doubt."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from paretoken.analysis.claims.base import span, widest_interval
+from paretoken.analysis.comparison import published_table
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.frontier import closed_form
+from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.config import Suite
+from paretoken.markdown import table as markdown_table
+from paretoken.provenance import versions
+from paretoken.registry import FIGURES
+
+
+def summary(
+    results: StudyResults, sensitivity: pd.DataFrame, claims: pd.DataFrame, commit: str | None
+) -> str:
+    """Return the page; paths in it are relative to the study's folder."""
+    study = results.study
+    sections = [
+        f"# {study.name}",
+        f"**Question.** {study.question}",
+        f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
+        f"## Cells\n\n{_cells(results)}",
+    ]
+    for suite in study.suites:
+        sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
+    if claims is not None and len(claims):
+        shown = claims[["statement", "value", "low", "high", "verdict"]]
+        sections.append(
+            f"## Claims\n\nReasons and places in the paper: [claims.md](claims.md).\n\n"
+            f"{markdown_table(shown, 3)}"
+        )
+    if study.figures:
+        sections.append(f"## Figures\n\n{_figures(results)}")
+    sections.append(f"## Provenance\n\n{_provenance(results, commit)}")
+    return "\n\n".join(sections) + "\n"
+
+
+def _answer(results: StudyResults, suite: Suite) -> str:
+    fit = results.headline(suite.name)
+    ratio = fit.record["alpha_over_beta"]
+    interval = span(*widest_interval(fit, "alpha_over_beta"))
+    if not fit.law.constant_optimum:
+        return f"{suite.title}: the best V depends on the budget; see the frontier."
+    if ratio is not None and ratio <= 1:
+        return (
+            f"{suite.title}: more visual tokens beat a larger model (alpha / beta = {ratio:.2f}, "
+            f"95 % {interval})."
+        )
+    low, high = min(fit.token_counts), max(fit.token_counts)
+    stars = ", ".join(
+        f"{closed_form(fit, Q, low, high):.3g} at Q = {Q:g}" for Q in results.study.text_tokens
+    )
+    shown = "unbounded" if ratio is None else f"{ratio:.2f}"
+    return (
+        f"{suite.title}: a larger model beats more visual tokens (alpha / beta = {shown}, 95 % "
+        f"{interval}); at a fixed cost the best number of tokens is {stars} text tokens."
+    )
+
+
+def _cells(results: StudyResults) -> str:
+    errors = results.errors
+    flagged = errors[errors["flag"] != ""]
+    lines = [
+        f"{len(errors)} cells x suites; {int(errors['error'].isna().sum())} without a measurement, "
+        f"{len(flagged)} flagged (in the headline fit, left out of the *unflagged* one)."
+    ]
+    if len(flagged):
+        shown = flagged[["suite", "llm", "visual_tokens", "error", "flag"]]
+        lines.append(markdown_table(shown))
+    return "\n\n".join(lines)
+
+
+def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> str:
+    fit = results.headline(suite.name)
+    warnings = "\n".join(f"- {sentence}" for sentence in fit.record["warnings"]) or "- none"
+    parts = [
+        f"Headline: `{fit.record['formula']}`, {fit.record['loss']} loss, status "
+        f"{fit.record['status']}.",
+        f"Parameters, with 95 % intervals by three bootstraps:\n\n{_intervals(fit)}",
+        f"What the data do not settle:\n\n{warnings}",
+        f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
+        _range_of_ratio(sensitivity, suite),
+    ]
+    published = published_table(results)
+    published = published[published["suite"] == suite.name]
+    if len(published):
+        headline = published[published["variant"] == f"{results.study.fit.laws[0]}-all"]
+        columns = ["quantity", "published", "fitted", "low", "high", "difference_in_se"]
+        parts.append(f"Published against fitted:\n\n{markdown_table(headline[columns])}")
+    return "\n\n".join(parts)
+
+
+def _intervals(fit: FittedLaw) -> str:
+    shown = {**fit.parameters, "alpha_over_beta": fit.record["alpha_over_beta"]}
+    rows = []
+    for name, value in shown.items():
+        interval = fit.record["intervals"].get(name, {})
+        methods = {
+            method: span(*interval.get(method, (None, None)))
+            for method in ("residual", "points", "cluster")
+        }
+        rows.append({"parameter": name, "estimate": value, **methods})
+    return markdown_table(pd.DataFrame(rows))
+
+
+def _fits(results: StudyResults, suite: Suite) -> str:
+    rows = []
+    for law in results.study.fit.laws:
+        for cells in ("all", "unflagged"):
+            rows.append(_fit_row(law, cells, results.fits.get((suite.name, f"{law}-{cells}"))))
+    rows.append(_fit_row("paper's grid", "all", results.fits.get((suite.name, PAPER_GRID))))
+    return markdown_table(pd.DataFrame([row for row in rows if row]))
+
+
+def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
+    if fit is None:
+        return {}
+    held = (fit.record["holdout"].get("leave_largest_n_out") or {}).get("law") or {}
+    floor = fit.parameters[fit.law.floor] if fit.law.floor else None
+    return {
+        "law": law,
+        "cells": f"{cells} ({fit.record['n_points']})",
+        "alpha or a": fit.parameters.get("alpha", fit.parameters.get("a")),
+        "beta or b": fit.parameters.get("beta", fit.parameters.get("b")),
+        "ratio": fit.record["alpha_over_beta"],
+        "floor": floor,
+        "loss": fit.record["objective"],
+        "rmse": fit.record["rmse"],
+        "AICc": fit.record["information"]["aicc"],
+        "error at largest N held out": held.get("mean_abs_relative_error"),
+    }
+
+
+def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite) -> str:
+    rows = sensitivity[
+        (sensitivity["suite"] == suite.name) & ~sensitivity["variant"].str.startswith("T = Q + V")
+    ]
+    rows = rows[rows["alpha_over_beta"].notna()]
+    if rows.empty:
+        return ""
+    ordered = rows.sort_values("alpha_over_beta", kind="stable")
+    low, high = ordered.iloc[0], ordered.iloc[-1]
+    return (
+        f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
+        f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({low['variant']}) to "
+        f"{high['alpha_over_beta']:.2f} ({high['variant']})."
+    )
+
+
+def _figures(results: StudyResults) -> str:
+    parts = []
+    for name in results.study.figures:
+        figure = FIGURES.load(name)
+        parts.append(f"### {figure.title}\n\n![{figure.title}](figures/{name}.png)\n\n{figure.caption}")
+    return "\n\n".join(parts)
+
+
+def _provenance(results: StudyResults, commit: str | None) -> str:
+    found = versions("numpy", "scipy", "pandas", "snakemake")
+    fits = sorted({fit.record["data"]["sha256"][:12] for fit in results.fits.values()})
+    lines = [
+        f"- commit: {commit or 'not a git checkout'}",
+        f"- versions: {', '.join(f'{name} {number}' for name, number in found.items())}",
+        f"- bootstrap: {results.study.fit.bootstrap} replicates, seed {results.study.fit.seed}",
+        f"- fitted table: tables/errors.csv, SHA-256 {', '.join(fits)}",
+        *[f"- source: {source}" for source in results.errors["source"].dropna().unique()],
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,208 @@
+"""The record of a fit: complete, plain JSON, and true to the data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from paretoken.analysis.cells import CellData, Cells
+from paretoken.analysis.fit import FitOptions, fit_record
+from paretoken.analysis.losses import LOSSES
+from paretoken.errors import UserError
+from paretoken.registry import LAWS
+
+#: What the issue asks of fit.json.
+KEYS = {
+    "law", "parameters", "status", "warnings", "objective", "rmse", "n_points", "intervals", "profile",
+    "information", "holdout", "data", "versions", "seed",
+}  # fmt: skip
+
+
+def data_of(cells, flagged=()):
+    return CellData(cells, {"path": "none", "suite": None, "exclusions": []}, list(flagged))
+
+
+def record_of(cells, **options):
+    return fit_record(data_of(cells), FitOptions(**{"bootstrap": 0} | options))
+
+
+@pytest.mark.parametrize("law", list(LAWS))
+def test_record_holds_what_the_issue_asks_and_is_plain_json(published, law):
+    record = fit_record(published(), FitOptions(law=law, bootstrap=40))
+    assert set(record) >= KEYS
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert list(record["parameters"]) == list(LAWS.load(law).parameters)
+    assert {*record["parameters"], "alpha_over_beta"} <= set(record["intervals"])
+    assert ("v_star" in record["intervals"]) == (law != "additive")
+    assert len(record["draws"]) == 40
+    assert {"aicc", "bic"} <= set(record["information"])
+    assert {"leave_largest_n_out", "leave_one_n_out"} <= set(record["holdout"])
+    assert {"path", "sha256", "rows", "exclusions"} <= set(record["data"])
+    assert {"python", "numpy", "scipy", "paretoken"} <= set(record["versions"])
+
+
+@pytest.mark.parametrize(
+    "loss", [pytest.param(n, marks=pytest.mark.slow if n == "l1" else ()) for n in LOSSES]
+)
+def test_objective_and_rmse_follow_from_the_parameters(published, loss):
+    record = fit_record(published(), FitOptions(loss=loss, huber_delta=2e-3, bootstrap=0))
+    cells, p = published().cells, record["parameters"]
+    predicted = p["K"] * cells.N ** -p["alpha"] * cells.V ** -p["beta"] + p["D"]
+    r = cells.Y - predicted
+    assert record["rmse"] == pytest.approx(np.sqrt((r**2).mean()), rel=1e-9)
+    if loss.startswith("log"):
+        r = np.log(cells.Y / predicted)
+    huber = np.where(abs(r) < 2e-3, r**2 / 2, 2e-3 * (abs(r) - 1e-3)).sum()
+    expected = {"l1": abs(r).sum(), "huber": huber, "log_huber": huber}.get(loss, (r**2).sum())
+    assert record["objective"] == pytest.approx(expected, rel=1e-9)
+    assert record["huber_delta"] == (2e-3 if "huber" in loss else None)
+
+
+def test_every_interval_holds_its_estimate(published_record):
+    record = published_record
+    estimates = record["parameters"] | {"alpha_over_beta": record["alpha_over_beta"]}
+    for name, value in estimates.items():
+        interval = record["intervals"][name]
+        assert interval["low"] <= value <= interval["high"], name
+        assert interval["method"] in ("residual", "points", "cluster")
+        assert [interval["low"], interval["high"]] == interval[interval["method"]]
+        assert {"residual", "points", "cluster"} <= set(interval)
+    for Q, value in record["v_star"].items():
+        assert (
+            record["intervals"]["v_star"][Q]["low"] <= value <= record["intervals"]["v_star"][Q]["high"]
+        )
+
+
+def test_intervals_are_quantiles_of_the_draws_kept(published_record):
+    alpha = sorted(row[2] for row in published_record["draws"])
+    interval = published_record["intervals"]["alpha"]
+    assert interval["low"] == pytest.approx(np.quantile(alpha, 0.025), rel=0.01)
+    assert interval["high"] == pytest.approx(np.quantile(alpha, 0.975), rel=0.01)
+
+
+def test_v_star_is_the_closed_form(published_record):
+    p = published_record["parameters"]
+    for Q in (25, 50, 100, 200):
+        expected = p["beta"] * Q / (p["alpha"] - p["beta"])
+        assert published_record["v_star"][str(Q)] == pytest.approx(expected, rel=1e-9)
+    assert published_record["v_star"]["0"] == 1, "the smallest V of the table"
+
+
+def test_additive_law_has_no_single_best_v(published):
+    record = fit_record(published(), FitOptions(law="additive", bootstrap=10))
+    assert record["v_star"] is None
+    assert any("depends on the budget" in note for note in record["notes"])
+
+
+def test_identifiability_of_the_product_is_noted(published_record):
+    assert any("Only K = A B" in note for note in published_record["notes"])
+
+
+def test_the_same_call_gives_the_same_record(surfaces):
+    data = data_of(surfaces["ocr_like"].cells(5e-3))
+    options = FitOptions(bootstrap=30, seed=5)
+    assert json.dumps(fit_record(data, options)) == json.dumps(fit_record(data, options))
+
+
+def test_the_seed_moves_the_intervals_and_nothing_else(surfaces):
+    data = data_of(surfaces["large_floor"].cells(5e-3))
+    one, other = (fit_record(data, FitOptions(bootstrap=30, seed=seed)) for seed in (1, 2))
+    assert one["parameters"] == other["parameters"]
+    assert one["profile"] == other["profile"]
+    assert one["intervals"]["alpha"] != other["intervals"]["alpha"]
+
+
+def test_without_a_bootstrap_there_are_no_intervals(surfaces):
+    record = record_of(surfaces["steep"].cells(1e-3))
+    assert record["intervals"] == {}
+    assert record["draws"] == []
+    assert record["bootstrap"]["replicates"] == 0
+
+
+def test_sizes_held_out_are_not_fitted(published):
+    record = fit_record(published(), FitOptions(bootstrap=0, held_out=(7.0,)))
+    cells = published().cells
+    kept = cells.N < 7
+    less = Cells(cells.N[kept], cells.V[kept], cells.Y[kept], cells.weight[kept])
+    assert record["n_points"] == 21
+    assert record["parameters"] == pytest.approx(record_of(less)["parameters"], rel=1e-6)
+    assert record["holdout"]["excluded_from_fit"] == [7.0]
+    assert record["holdout"]["unseen"]["n"] == [7.0]
+    assert record["data"]["held_out"] == [7.0]
+
+
+def test_a_size_to_hold_out_must_be_in_the_table(published):
+    with pytest.raises(UserError, match=r"hold out N = 14.*0\.5, 1\.8, 4, 7"):
+        fit_record(published(), FitOptions(bootstrap=0, held_out=(14.0,)))
+
+
+def test_rmse_leaves_out_cells_without_weight(surfaces):
+    cells = surfaces["steep"].cells()
+    Y, weight = cells.Y.copy(), np.ones(len(cells))
+    Y[0], weight[0] = 50.0, 0.0
+    record = record_of(Cells(cells.N, cells.V, Y, weight))
+    assert record["rmse"] == pytest.approx(0, abs=1e-9)
+    assert record["n_points"] == 27
+
+
+def with_noise_of_sizes(surface, tokens):
+    """Ten sizes, each with an error of its own that all its cells share."""
+    wide = replace(surface, sizes=tuple(np.geomspace(0.3, 30, 10)), tokens=tokens)
+    cells = wide.cells(1e-4)
+    shared = np.repeat(np.random.default_rng(0).normal(size=10) * 0.01, len(tokens))
+    return wide, Cells(cells.N, cells.V, cells.Y + shared, cells.weight)
+
+
+def test_noise_shared_by_a_size_is_warned_of(surfaces):
+    steep_in_v = replace(surfaces["log_linear"], parameters={"c": 0.9, "a": 0.0384, "b": 0.08})
+    surface, noisy = with_noise_of_sizes(steep_in_v, (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0))
+    warnings = record_of(noisy, law="log_linear", bootstrap=200)["warnings"]
+    assert any("Resampling whole model sizes widens" in w for w in warnings)
+    independent = record_of(surface.cells(5e-3), law="log_linear", bootstrap=200)["warnings"]
+    assert not any("Resampling whole model sizes" in w for w in independent)
+
+
+def test_a_size_exponent_with_too_narrow_an_interval_is_warned_of(surfaces):
+    _, noisy = with_noise_of_sizes(surfaces["log_linear"], (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0))
+    record = record_of(noisy, law="log_linear", bootstrap=200)
+    of_a = record["intervals"]["a"]
+    assert np.ptp(of_a["cluster"]) > 1.5 * np.ptp(of_a["residual"]), "the case this test is about"
+    assert any("Resampling whole model sizes" in w for w in record["warnings"])
+
+
+def test_flags_reach_the_warnings(surfaces):
+    data = data_of(surfaces["steep"].cells(1e-3), ["line 3: suspicious"])
+    assert any("line 3: suspicious" in w for w in fit_record(data, FitOptions(bootstrap=0))["warnings"])
+
+
+def test_text_tokens_of_the_law_are_recorded_where_they_matter(published):
+    with_text = fit_record(
+        published(), FitOptions(law="product_q_plus_v", law_text_tokens=7, bootstrap=0)
+    )
+    assert with_text["text_tokens_in_law"] == 7
+    assert fit_record(published(), FitOptions(bootstrap=0))["text_tokens_in_law"] is None
+
+
+def test_a_ratio_without_bound_is_null_not_infinity():
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1.8, 4, 7], [1.0, 4, 16, 64], indexing="ij"))
+    record = record_of(Cells(N, V, 0.2 + 0.4 * N**-0.5 + 0.01 * np.log(V), np.ones(16)), bootstrap=20)
+    assert record["parameters"]["beta"] == 0
+    assert record["alpha_over_beta"] is None
+    json.dumps(record, allow_nan=False)
+
+
+def test_grid_method_is_compared_with_the_exact_minimum(published, published_record):
+    record = fit_record(published(), FitOptions(method="grid", bootstrap=20))
+    assert record["method"] == "grid"
+    assert record["exact"]["objective"] == pytest.approx(published_record["objective"])
+    excess = 100 * (record["objective"] / published_record["objective"] - 1)
+    assert any(f"{excess:.3g} % above the exact minimum" in w for w in record["warnings"])
+    json.dumps(record, allow_nan=False)
+
+
+def test_grid_method_is_for_the_product_law(published):
+    with pytest.raises(UserError, match="product only"):
+        fit_record(published(), FitOptions(law="additive", method="grid"))

@@ -1,0 +1,102 @@
+"""The recommendation: the frontier's best, its runners-up, and what a reader should mind."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.frontier import frontier
+from paretoken.analysis.recommend import in_words, recommend
+from paretoken.errors import UserError
+
+SIZES, TOKENS = [0.5, 1.8, 4.0, 7.0], [1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0]
+
+
+@pytest.fixture
+def fit(published_record):
+    return FittedLaw.from_record(published_record)
+
+
+@pytest.mark.parametrize("flops", [1e11, 1e12, 5e12])
+@pytest.mark.parametrize("Q", [0.0, 50.0])
+def test_it_is_the_frontiers_best(fit, flops, Q):
+    answer = recommend(fit, flops, Q, SIZES, TOKENS)
+    best = frontier(fit, SIZES, TOKENS, [Q], [flops]).iloc[0]
+    for name in ("params_b", "visual_tokens", "flops", "error", "error_low", "error_high"):
+        assert answer["recommended"][name] == best[name]
+    assert answer["recommended"]["error_low"] < answer["recommended"]["error"]
+    assert answer["recommended"]["error_high"] > answer["recommended"]["error"]
+
+
+def test_runners_up_are_the_next_best_and_affordable(fit):
+    answer = recommend(fit, 1e12, 50.0, SIZES, TOKENS, count=5)
+    rows = [answer["recommended"], *answer["runners_up"]]
+    assert len(rows) == 6
+    assert [r["error"] for r in rows] == sorted(r["error"] for r in rows)
+    assert all(r["flops"] <= 1e12 for r in rows)
+    taken = {(r["params_b"], r["visual_tokens"]) for r in rows}
+    others = [
+        float(fit.predict(N, V))
+        for N in SIZES
+        for V in TOKENS
+        if (N, V) not in taken and 2e9 * N * (50 + V) <= 1e12
+    ]
+    assert min(others) >= rows[-1]["error"]
+
+
+def test_fewer_configurations_than_runners_up(fit):
+    assert recommend(fit, 1e15, 0.0, [7], [1.0], count=3)["runners_up"] == []
+
+
+def test_a_budget_too_small_names_the_cheapest(fit):
+    with pytest.raises(UserError) as refused:
+        recommend(fit, 1e6, 50.0, SIZES, TOKENS)
+    assert "0.5B with 1 visual tokens at 5.1e+10 FLOPs" in str(refused.value)
+    assert "raise --flops" in str(refused.value)
+
+
+@pytest.mark.parametrize("flops", [0.0, -1.0, float("nan")])
+def test_a_budget_must_be_positive(fit, flops):
+    with pytest.raises(UserError, match="--flops must be greater than 0"):
+        recommend(fit, flops, 50.0, SIZES, TOKENS)
+
+
+def test_extrapolation_and_ties_are_to_be_minded(fit):
+    outside = " ".join(recommend(fit, 1e14, 50.0, [14.0], [1000.0])["mind"])
+    assert "14B lies outside the fitted sizes" in outside
+    assert "1000 tokens lie outside the fitted range 1 to 576" in outside
+    inside = " ".join(recommend(fit, 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])["mind"])
+    assert "outside" not in inside
+    assert "tie" not in inside, "1 against 576 tokens at 7B is no tie"
+    near = recommend(fit, 1e14, 50.0, [7.0], [570.0, 576.0])["mind"]
+    assert any("a tie, in practice" in sentence for sentence in near)
+
+
+def test_words_and_json_say_the_same(fit):
+    answer = recommend(fit, 1e12, 50.0, SIZES, TOKENS)
+    words, best = in_words(answer), answer["recommended"]
+    assert f"use {best['params_b']:g}B with {best['visual_tokens']:g} visual tokens" in words
+    assert f"{best['error']:.4f} (95 % interval {best['error_low']:.4f}" in words
+    assert f"{answer['v_star']:.3g} visual tokens" in words
+    assert words.count("\n  ") == len(answer["runners_up"])
+    assert "visual_reasoning" in words
+    json.dumps(answer, allow_nan=False)
+
+
+def test_without_draws_there_is_no_interval(published_record):
+    bare = FittedLaw.from_record(published_record | {"draws": []})
+    answer = recommend(bare, 1e12, 50.0, SIZES, TOKENS)
+    assert answer["recommended"]["error_low"] is None
+    assert "interval" not in in_words(answer)
+
+
+def test_a_law_without_closed_form_says_nothing_about_it(published_record):
+    record = published_record | {
+        "law": "additive", "draws": [],
+        "parameters": {"E": 0.1, "A": 0.3, "B": 0.1, "alpha": 0.2, "beta": 0.1},
+    }  # fmt: skip
+    answer = recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)
+    assert answer["v_star"] is None
+    assert "by formula" not in in_words(answer)

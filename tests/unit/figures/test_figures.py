@@ -1,0 +1,462 @@
+"""Every registered figure, drawn from a small study whose law is known."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from paretoken.analysis.cells import CellData, Cells
+from paretoken.analysis.fit import FitOptions, fit_record
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.config import FrozenStudy
+from paretoken.errors import UserError
+from paretoken.figures import (
+    base,
+    cost_curves,
+    crossover,
+    equal_cost,
+    extrapolation,
+    parameters,
+    profile,
+    residuals,
+)
+from paretoken.figures import optimal_tokens as optimal
+from paretoken.figures.base import save
+from paretoken.figures.parts import (
+    formula,
+    held_out,
+    mean_cells,
+    parameter_lines,
+    size_label,
+)
+from paretoken.figures.style import marker_size, ramp, styled, token_area
+from paretoken.registry import FIGURES
+
+NAMES = list(FIGURES)
+SIZES = {"a": 6e-6, "b": 1.5e-5, "c": 3.8e-5, "d": 9.5e-5, "e": 2.4e-4, "f": 6e-4}
+TOKENS = (1, 4, 9, 36)
+SEEDS = (0, 1, 2)
+LAWS = ("product", "log_linear", "additive", "product_q_plus_v")
+#: Dots per inch that suffice for tests.
+COARSE = 60
+#: K, D, alpha, beta of each suite.
+TRUTH = {"reasoning": (0.1, 0.08, 0.16, 0.06), "ocr": (0.35, 0.05, 0.05, 0.14)}
+
+
+def a_study(**changes):
+    study = {
+        "name": "miniature", "question": "?", "measured": "none.csv", "vision": "patches",
+        "llms": list(SIZES), "compressors": [{"name": "tokenpacker", "tokens": list(TOKENS)}],
+        "seeds": list(SEEDS), "text_tokens": [0, 4, 8, 16], "holdout": ["f"],
+        "suites": [{"name": "scenes", "title": "Counting and colours", "role": "reasoning"},
+                   {"name": "digits", "title": "Reading digits", "role": "ocr"}],
+        "fit": {"laws": list(LAWS), "bootstrap": 20, "law_text_tokens": 8},
+    }  # fmt: skip
+    llms = [{"name": name, "params_b": n} for name, n in SIZES.items()]
+    llms.append({"name": "unmeasured", "params_b": 2e-3})
+    return FrozenStudy.model_validate(
+        {"study": study | changes, "llms": llms, "vision": {"name": "patches", "grid": 12}}
+    )
+
+
+def the_errors(frozen):
+    generator = np.random.default_rng(0)
+    rows = [
+        {"study": "miniature", "llm": llm, "params_b": SIZES[llm], "compressor": "tokenpacker",
+         "visual_tokens": V, "seed": seed, "suite": suite.name,
+         "error": K * SIZES[llm] ** -alpha * V**-beta + D + generator.normal(0, 0.004),
+         "stderr": np.nan, "source": "", "flag": ""}
+        for suite in frozen.study.suites
+        for K, D, alpha, beta in [TRUTH[suite.role]]
+        for llm, V, seed in product(SIZES, TOKENS, SEEDS)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    suspicious = (table["llm"] == "b") & (table["visual_tokens"] == 9) & (table["seed"] == 1)
+    return table.assign(flag=suspicious.map({True: "power_cut", False: ""}))
+
+
+def the_fits(frozen, errors, bootstrap=20):
+    fits = {}
+    for suite in frozen.study.suites:
+        rows = errors[errors["suite"] == suite.name]
+        data = CellData(
+            Cells(*(rows[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error")),
+                  np.ones(len(rows))),
+            {"suite": suite.name, "exclusions": []}, [],
+        )  # fmt: skip
+        held = tuple(frozen.params_b(llm) for llm in frozen.study.holdout)
+        for law in LAWS if suite.role == "reasoning" else LAWS[:2]:
+            options = FitOptions(
+                law=law, bootstrap=bootstrap, text_tokens=tuple(frozen.study.text_tokens),
+                law_text_tokens=frozen.study.fit.law_text_tokens, held_out=held,
+            )  # fmt: skip
+            fits[suite.name, f"{law}-all"] = FittedLaw.from_record(fit_record(data, options))
+        fits[suite.name, "product-unflagged"] = fits[suite.name, "product-all"]
+    return fits
+
+
+def the_values():
+    values = {
+        "alpha": 0.077, "beta": 0.015, "K": 0.12, "D": 0.0333, "largest_error_percent": 2,
+        "optimal_tokens_q0": 1, "optimal_tokens_q16": 5, "optimal_tokens_q16_text": 6,
+    }  # fmt: skip
+    rows = [("scenes", quantity, value, "") for quantity, value in values.items()]
+    return pd.DataFrame(rows, columns=["suite", "quantity", "value", "source"])
+
+
+def make_results(bootstrap=20):
+    """Return a study with everything: seeds, two suites, a flag, a hold-out, published values."""
+    frozen = a_study()
+    errors = the_errors(frozen)
+    nothing = pd.DataFrame(columns=["method", "visual_tokens", "benchmark", "score", "source"])
+    return StudyResults(frozen, errors, the_fits(frozen, errors, bootstrap), the_values(), nothing)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return make_results()
+
+
+def changed(results, **changes):
+    """Return the results of a study that differs in some settings; nothing is fitted anew."""
+    return replace(results, frozen=a_study(**changes))
+
+
+def without_published(results):
+    return replace(results, values=results.values.iloc[:0])
+
+
+def drawn(name, results):
+    with styled():
+        return FIGURES.load(name).draw(results)
+
+
+def panels_of(drawing):
+    return [axis for axis in drawing.axes if axis.axison]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_drawn_and_is_the_same_each_time(name, results, tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "DPI", COARSE)
+    figure = FIGURES.load(name)
+    assert figure.name == name
+    assert figure.title
+    assert figure.caption.endswith(".")
+    first, second = tmp_path / "first.png", tmp_path / "second.png"
+    drawing = drawn(name, results)
+    drawing.set_dpi(COARSE)
+    with styled():
+        drawing.savefig(first, dpi=COARSE)
+    save(figure, results, [second])
+    assert first.read_bytes() == second.read_bytes()
+    pixels = imread(first)[:, :, :3]
+    assert 6 * COARSE <= pixels.shape[1] <= 10 * COARSE
+    assert pixels.std() > 0.05
+    edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+    assert all((edge == 1).all() for edge in edges), "something is clipped at the edge"
+    for legend, axis in product(drawing.legends, panels_of(drawing)):
+        assert not legend.get_window_extent().padded(-1).overlaps(axis.get_tightbbox())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_needs_no_published_values_and_labels_its_axes(name, results):
+    panels = panels_of(drawn(name, without_published(results)))
+    assert panels
+    for axis in panels:
+        assert axis.get_xlabel()
+        assert axis.get_ylabel() or name == "parameters" or axis is not panels[0]
+
+
+def test_pdf_and_svg_are_written_without_a_date(results, tmp_path):
+    pdf, svg = tmp_path / "fig3a.pdf", tmp_path / "fig3a.svg"
+    save(FIGURES.load("fig3a"), results, [pdf, svg])
+    assert b"CreationDate" not in pdf.read_bytes()
+    assert b"<dc:date>" not in svg.read_bytes()
+    assert "<svg" in svg.read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_reasoning_or_ocr_suite_the_message_says_what_to_add(name, results):
+    role = "ocr" if name == "fig3b" else "reasoning"
+    other = {"name": "noise", "title": "Noise", "role": "control"}
+    with pytest.raises(UserError, match=rf"{name} .* needs a suite with role {role}.*config.yaml"):
+        FIGURES.load(name).draw(changed(results, suites=[other]))
+
+
+def test_fig4_needs_both_suites(results):
+    only = [{"name": "scenes", "title": "Scenes", "role": "reasoning"}]
+    with pytest.raises(UserError, match=r"fig4 .* needs a suite with role ocr"):
+        equal_cost.draw(changed(results, suites=only))
+
+
+@pytest.mark.parametrize("name", ["optimal_tokens", "residuals", "parameters"])
+def test_the_ocr_suite_is_shown_only_where_there_is_one(name, results):
+    only = [{"name": "scenes", "title": "Scenes", "role": "reasoning"}]
+    assert len(panels_of(drawn(name, changed(results, suites=only)))) <= 3
+
+
+@pytest.mark.parametrize("name", ["fig1b", "fig3a", "fig3b", "optimal_tokens"])
+def test_text_tokens_are_needed_where_q_is_positive(name, results):
+    with pytest.raises(UserError, match=rf"{name} .* greater than 0 under text_tokens"):
+        FIGURES.load(name).draw(changed(results, text_tokens=[0]))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "fig4"])
+def test_a_fit_that_was_not_given_is_named(name, results):
+    with pytest.raises(UserError, match=r"the fit .*product-all.json is needed"):
+        FIGURES.load(name).draw(replace(results, fits={}))
+
+
+def test_cells_that_are_not_measured_yet_are_named(results):
+    empty = replace(results, errors=results.errors.assign(error=np.nan))
+    with pytest.raises(UserError, match="no cell of suite scenes is measured"):
+        cost_curves.FIG1A.draw(empty)
+
+
+def test_other_needs_have_messages_of_their_own(results):
+    unheld = fits_with(results, lambda record: record | {"data": record["data"] | {"held_out": []}})
+    with pytest.raises(UserError, match=r"fig2 .* under predict or holdout"):
+        extrapolation.draw(unheld)
+    bare = fits_with(results, lambda record: record | {"profile": {}})
+    with pytest.raises(UserError, match="holds no profile"):
+        profile.draw(bare)
+    none = fits_with(results, lambda record: record | {"holdout": {"reason": "grid"}})
+    with pytest.raises(UserError, match="three or more sizes"):
+        extrapolation.draw(none)
+    additive = changed(results, fit={"laws": ["additive", "product"]})
+    with pytest.raises(UserError, match="a first law whose V"):
+        optimal.draw(additive)
+    alone = results.errors[results.errors["llm"] == "a"]
+    with pytest.raises(UserError, match=r"fig4 .* within 15%"):
+        equal_cost.draw(replace(results, errors=alone))
+
+
+def fits_with(results, edit):
+    fits = {key: replace(fit, record=edit(fit.record)) for key, fit in results.fits.items()}
+    return replace(results, fits=fits)
+
+
+@pytest.mark.parametrize("law", LAWS[1:])
+@pytest.mark.parametrize("name", ["fig1b", "fig2", "profile", "residuals", "parameters"])
+def test_any_law_can_be_the_headline(name, law, results):
+    only = [{"name": "scenes", "title": "Scenes", "role": "reasoning"}]
+    panels = panels_of(drawn(name, changed(results, fit={"laws": [law]}, suites=only)))
+    assert panels
+    assert all(axis.lines for axis in panels) or name == "parameters"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_without_seeds_or_bootstrap_is_drawn(name, results):
+    errors = results.errors[results.errors["seed"] == 0]
+    bare = fits_with(results, lambda record: record | {"intervals": {}})
+    fits = {key: replace(fit, draws=fit.draws[:0]) for key, fit in bare.fits.items()}
+    assert drawn(name, replace(without_published(results), errors=errors, fits=fits)).axes
+
+
+# What is drawn
+
+
+@pytest.mark.parametrize("Q", [0.0, 8.0])
+@pytest.mark.parametrize("suite", ["scenes", "digits"])
+def test_no_configuration_is_below_the_pareto_line_at_no_greater_cost(Q, suite, results):
+    fit = results.headline(suite)
+    line = cost_curves.pareto_line(fit, fit.sizes, fit.token_counts, Q)
+    assert (np.diff(line["flops"]) > 0).all()
+    assert (np.diff(line["error"]) < 0).all()
+    V = cost_curves.dense(fit.token_counts)
+    for N in fit.sizes:
+        place = np.searchsorted(line["flops"], cost_curves.flops(N, V, Q), side="right") - 1
+        assert (line["error"].to_numpy()[place] <= fit.predict(N, V, Q) + 1e-12).all()
+    assert line["error"].iloc[-1] == pytest.approx(
+        float(fit.predict(max(fit.sizes), max(fit.token_counts), Q))
+    )
+
+
+def test_the_papers_line_is_drawn_only_where_it_is_published(results):
+    def labels(name, of):
+        return [text.get_text() for legend in drawn(name, of).legends for text in legend.get_texts()]
+
+    assert "paper's line: V = 1 at every N" in labels("fig1a", results)
+    assert "paper's line: V = 5 at every N" in labels("fig1b", results)
+    for name, of in (("fig1a", without_published(results)), ("fig3b", results)):
+        assert not any("paper" in label for label in labels(name, of))
+
+
+def test_q_is_the_nearest_to_the_papers():
+    assert cost_curves.nearest_positive([0, 25, 60, 200]) == 60
+    assert cost_curves.nearest_positive([0, 40, 60]) == 40
+    assert cost_curves.nearest_positive([0]) is None
+
+
+def test_fig2_shows_the_held_out_and_the_predicted_size(results):
+    both = changed(results, predict=["unmeasured"])
+    labels = [text.get_text() for text in drawn("fig2", both).legends[0].get_texts()]
+    assert {"600K, 95 % interval", "2M, 95 % interval", "published parameters"} <= {*labels}
+    n, errors = extrapolation.backtest_errors(results.headline("scenes"))
+    assert n == SIZES["f"]
+    assert list(errors.index) == list(TOKENS)
+    assert (errors["law"].abs() < 5).all()
+    measured = mean_cells(results, "scenes").query("llm == 'f'")["error"].to_numpy()
+    copied = mean_cells(results, "scenes").query("llm == 'e'")["error"].to_numpy()
+    np.testing.assert_allclose(errors["last_value"], 100 * (copied / measured - 1))
+
+
+def test_fig3a_marks_equal_error_at_equal_cost(results):
+    drawing = drawn("fig3a", results)
+    fit = results.headline("scenes")
+    dots = next(line for line in drawing.axes[0].lines if line.get_marker() == "o")
+    found = crossover.crossovers(fit, [SIZES["d"], SIZES["e"]], TOKENS, [4, 8, 16])
+    np.testing.assert_allclose(dots.get_xdata(), found["flops"])
+    known = found.dropna()
+    assert len(known)
+    for _, row in known.iterrows():
+        errors = [float(fit.predict(row[f"{which}_params_b"], row[f"{which}_visual_tokens"]))
+                  for which in ("small", "large")]  # fmt: skip
+        assert errors[0] == pytest.approx(errors[1])
+
+
+def test_fig4_groups_cost_nearly_the_same(results):
+    groups = equal_cost.equal_cost_groups(mean_cells(results, "scenes"))
+    assert groups
+    for group in groups:
+        cost = group["params_b"] * group["visual_tokens"]
+        assert len(group) > 1
+        assert group["params_b"].is_unique
+        assert cost.max() <= cost.min() * (1 + equal_cost.TOLERANCE)
+    cells = pd.concat(groups)[["llm", "visual_tokens"]]
+    assert not cells.duplicated().any()
+
+
+def test_fig4_finds_the_papers_group():
+    sizes, tokens = (0.5, 1.8, 4, 7), (1, 4, 16, 36, 64, 144, 576)
+    grid = pd.DataFrame(product(sizes, tokens), columns=["params_b", "visual_tokens"])
+    groups = equal_cost.equal_cost_groups(grid)
+    largest = max(groups, key=len)
+    pairs = [*zip(largest["params_b"], largest["visual_tokens"], strict=True)]
+    assert pairs == [(0.5, 576), (1.8, 144), (4, 64), (7, 36)]
+
+
+def test_v_star_is_the_closed_form(results):
+    fit = results.headline("scenes")
+    Q = np.array([0.0, 4.0, 16.0])
+    alpha, beta = fit.parameters["alpha"], fit.parameters["beta"]
+    expected = np.clip(Q * beta / (alpha - beta), min(TOKENS), max(TOKENS))
+    np.testing.assert_allclose(optimal.star(fit, Q, optimal.point(fit))[0], expected)
+    curve = drawn("optimal_tokens", results).axes[0].lines[0]
+    ratio = np.array([alpha / beta])
+    for q, v in zip(curve.get_xdata(), curve.get_ydata(), strict=True):
+        assert v == pytest.approx(float(optimal_tokens(fit.law, ratio, q, 1, 36)[0]))
+
+
+def test_published_optima_are_read_from_their_names(results):
+    assert list(optimal.published_points(results, "scenes").values()) == [(0, 1), (16, 5), (16, 6)]
+    assert optimal.published_points(results, "digits") == {}
+
+
+def test_profiles_touch_one_at_the_estimate(results):
+    for item in results.headline("scenes").record["profile"].values():
+        objective, threshold = profile.relative_objective(item)
+        assert objective.min() == 1
+        assert threshold > 1
+        values, smooth = profile.smooth(np.array(item["value"]), objective)
+        at = np.searchsorted(values, item["value"])
+        np.testing.assert_allclose(smooth[at], objective, atol=1e-9)
+
+
+def test_residuals_are_measured_minus_fitted_and_flags_are_named(results):
+    suite = results.suite("reasoning")
+    cells = residuals.residual_cells(results, suite, first=4)
+    fitted = results.headline("scenes").predict(
+        cells["params_b"].to_numpy(), cells["visual_tokens"].to_numpy()
+    )
+    np.testing.assert_allclose(cells["residual"] / 100 + fitted, cells["error"])
+    flagged = cells[cells["number"] != ""]
+    assert flagged[["llm", "visual_tokens", "number"]].to_numpy().tolist() == [["b", 9, "4"]]
+    texts = [text.get_text() for text in drawn("residuals", results).legends[0].get_texts()]
+    assert "1: 15K@9, power cut" in texts
+    assert "2: 15K@9, power cut" in texts
+
+
+def test_dodged_cells_stay_nearest_to_their_level():
+    level, other = np.array([1.0, 1, 4, 4, 9, 9]), np.array([1.0, 2, 1, 2, 1, 2])
+    x = residuals.dodged(level, other)
+    levels = np.unique(level)
+    nearest = levels[np.abs(np.log(x)[:, None] - np.log(levels)).argmin(axis=1)]
+    np.testing.assert_array_equal(nearest, level)
+    assert residuals.dodged(np.ones(2), np.ones(2)) == pytest.approx(np.ones(2))
+
+
+def test_parameters_lists_every_fit_in_the_order_of_the_study(results):
+    grid = {("scenes", PAPER_GRID): results.headline("scenes")}
+    found = parameters.variants(replace(results, fits=results.fits | grid), "scenes")
+    assert list(found) == ["product", "product, unflagged", *LAWS[1:], "paper's grid search"]
+    assert parameters.estimate(found["log_linear"], "alpha") is None
+    assert parameters.estimate(found["log_linear"], "alpha_over_beta") > 0
+    assert parameters.published(results, "scenes", "alpha_over_beta") == pytest.approx(77 / 15)
+    assert parameters.published(results, "digits", "alpha_over_beta") is None
+
+
+def test_an_interval_without_an_end_is_an_arrow(results):
+    def open_ended(record):
+        ratio = {
+            "low": 1.0,
+            "high": None,
+            **{method: [1.0, None] for method in ("residual", "points", "cluster")},
+        }
+        return record | {"intervals": record["intervals"] | {"alpha_over_beta": ratio}}
+
+    last = drawn("parameters", fits_with(results, open_ended)).axes[2]
+    assert sum(line.get_marker() == ">" for line in last.lines) >= 3
+
+
+# The parts they share
+
+
+def test_seeds_become_means_with_standard_errors(results):
+    cells = mean_cells(results, "scenes")
+    assert len(cells) == len(SIZES) * len(TOKENS)
+    own = results.errors.query("suite == 'scenes' and llm == 'a' and visual_tokens == 4")["error"]
+    row = cells.query("llm == 'a' and visual_tokens == 4").iloc[0]
+    assert row["error"] == pytest.approx(own.mean())
+    assert row["sem"] == pytest.approx(own.std() / np.sqrt(len(SEEDS)))
+    one = mean_cells(replace(results, errors=results.errors.query("seed == 0")), "scenes")
+    assert one["sem"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("params_b", "label"),
+    [
+        (14, "14B"),
+        (1.8, "1.8B"),
+        (0.5, "0.5B"),
+        (0.05, "50M"),
+        (6e-4, "600K"),
+        (6e-6, "6K"),
+        (5e-8, "50"),
+    ],
+)
+def test_sizes_are_written_as_people_write_them(params_b, label):
+    assert size_label(params_b) == label
+
+
+def test_parameters_are_written_with_their_intervals(results):
+    assert [line.split(" = ")[0] for line in parameter_lines(results.headline("scenes"))] == [
+        "α",
+        "β",
+        "α/β",
+    ]
+    slopes = parameter_lines(results.fit("scenes", "log_linear-all"))
+    assert [line.split(" = ")[0] for line in slopes] == ["a", "b", "α/β"]
+    assert formula(results.headline("scenes")) == r"$Y = K N^{-\alpha} V^{-\beta} + D$"
+    assert held_out(results.headline("scenes")) == [SIZES["f"]]
+
+
+def test_levels_are_told_apart_by_colour_and_area():
+    assert len(set(ramp([3, 1, 2, 2]).values())) == 3
+    assert token_area(1) == 20
+    assert marker_size("o", 576) > marker_size("o", 36) > marker_size("o", 1)

@@ -1,0 +1,213 @@
+"""Bad configs are refused with every problem at once: the key, the value, what is allowed."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from paretoken.config import load, parse
+from paretoken.errors import UserError
+from paretoken.yaml_files import read_yaml
+
+GOOD = {
+    "run": ["mine"],
+    "llms": [{"name": "small", "params_b": 1}, {"name": "large", "params_b": 7},
+             {"name": "huge", "params_b": 14}],
+    "vision": [{"name": "clip", "grid": 24}],
+    "studies": [
+        {
+            "name": "mine", "question": "?", "measured": "m.csv", "vision": "clip",
+            "llms": ["small", "large"], "compressors": [{"name": "tokenpacker", "tokens": [1, 4]}],
+            "suites": [{"name": "a", "title": "A", "role": "reasoning"}],
+            "fit": {"laws": ["product", "additive"]},
+        }
+    ],
+}  # fmt: skip
+
+
+def config(*changes):
+    """A good config with values put at dotted places, such as ("llms.0.params_b", -1)."""
+    raw = copy.deepcopy(GOOD)
+    for place, value in changes:
+        *way, last = [int(part) if part.isdigit() else part for part in place.split(".")]
+        at = raw
+        for part in way:
+            at = at[part]
+        if last == "+":
+            at.append(value)
+        else:
+            at[last] = value
+    return raw
+
+
+def problems(*changes):
+    with pytest.raises(UserError) as refused:
+        parse(config(*changes))
+    head, *lines = str(refused.value).splitlines()
+    assert head == f"config.yaml has {len(lines)} problem(s):"
+    return lines
+
+
+STUDY = "studies.0"
+TOKENS = "studies.0.compressors.0.tokens"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        # unknown keys
+        ("lms", [], ["lms", "no key here", "run, llms, vision, studies", "did you mean 'llms'"]),
+        (f"{STUDY}.tokens", 3, ["studies[0].tokens", "no key here", "text_tokens"]),
+        (f"{STUDY}.fit.los", "l1", ["studies[0].fit.los", "did you mean 'loss'"]),
+        ("llms.0.size", 3, ["llms[0].size", "name, params_b"]),
+        (f"{STUDY}.suites.0.weight", 1, ["suites[0].weight", "name, title, role"]),
+        # duplicates
+        ("llms.+", {"name": "small", "params_b": 2}, ["llms", "'small'", "2 records"]),
+        ("vision.+", {"name": "clip", "grid": 16}, ["vision", "'clip'", "2 records"]),
+        (f"{STUDY}.suites.+", {"name": "a", "title": "B", "role": "ocr"}, ["suites", "'a'", "2 times"]),
+        (f"{STUDY}.compressors.+", {"name": "tokenpacker", "tokens": [9]}, ["'tokenpacker'", "2 times"]),
+        (f"{STUDY}.llms", ["small", "small"], ["studies[0].llms", "small twice"]),
+        (TOKENS, [4, 1, 4], ["tokens", "lists 4 twice"]),
+        ("run", ["mine", "mine"], ["run", "mine twice"]),
+        (f"{STUDY}.fit.laws", ["product", "product"], ["fit.laws", "product twice"]),
+        (f"{STUDY}.seeds", [0, 0], ["seeds", "0 twice"]),
+        # unknown names
+        ("run", ["paper"], ["run", "'paper' is no study", "mine"]),
+        ("run", "paper", ["run", "'paper' is no study", "mine"]),
+        (f"{STUDY}.llms", ["smal"], ["'smal' is no llm", "small, large, huge", "did you mean 'small'"]),
+        (f"{STUDY}.predict", ["tiny"], ["studies[0].predict", "'tiny' is no llm"]),
+        (f"{STUDY}.vision", "clap", ["'clap' is no vision", "did you mean 'clip'"]),
+        (f"{STUDY}.fit.laws", ["prduct"], ["'prduct' is no law", "additive", "did you mean 'product'"]),
+        (f"{STUDY}.figures", ["fig9"], ["'fig9' is no figure", "fig1a"]),
+        (f"{STUDY}.claims", ["nonsense"], ["'nonsense' is no claim"]),
+        (f"{STUDY}.compressors.0.name", "pool", ["'pool' is no compressor", "tokenpacker"]),
+        (f"{STUDY}.fit.loss", "mse", ["fit.loss", "'mse'", "'squared'", "'l1'"]),
+        (f"{STUDY}.suites.0.role", "text", ["role", "'text'", "'reasoning'", "'ocr'"]),
+        # sizes
+        ("llms.0.params_b", -1, ["llms[0].params_b", "-1", "greater than 0"]),
+        ("llms.0.params_b", 0, ["llms[0].params_b", "0", "greater than 0"]),
+        ("llms.0.params_b", True, ["llms[0].params_b", "true or false"]),
+        ("llms.0.params_b", "seven", ["llms[0].params_b", "'seven'", "no number", "1e-3"]),
+        ("llms.0.params_b", float("nan"), ["llms[0].params_b", "nan"]),
+        ("llms.0.params_b", float("inf"), ["llms[0].params_b", "inf", "finite"]),
+        ("llms.0.params_b", None, ["llms[0].params_b", "None", "no number"]),
+        ("vision.0.grid", 0, ["vision[0].grid", "0", "1 or more"]),
+        ("vision.0.grid", 23.5, ["vision[0].grid", "23.5", "whole number"]),
+        (f"{STUDY}.fit.bootstrap", -1, ["bootstrap", "-1", "0 or more"]),
+        (f"{STUDY}.fit.huber_delta", 0, ["huber_delta", "greater than 0"]),
+        # token counts
+        (TOKENS, [7], ["cannot make 7 tokens", "24 x 24", "1, 4, 9, 16, 36, 64, 144, 576"]),
+        (TOKENS, [0], ["tokens[0] = 0", "1 or more"]),
+        (TOKENS, [-4], ["tokens[0] = -4", "1 or more"]),
+        (TOKENS, [True], ["tokens[0]", "true or false"]),
+        (TOKENS, [1.5], ["tokens[0] = 1.5", "whole number"]),
+        (TOKENS, "4", ["tokens = '4'", "must be a list"]),
+        # empty grids
+        (TOKENS, [], ["tokens", "empty"]),
+        (f"{STUDY}.llms", [], ["studies[0].llms", "empty"]),
+        (f"{STUDY}.compressors", [], ["compressors", "empty"]),
+        (f"{STUDY}.suites", [], ["suites", "empty"]),
+        (f"{STUDY}.text_tokens", [], ["text_tokens", "empty"]),
+        (f"{STUDY}.fit.laws", [], ["laws", "empty"]),
+        ("run", [], ["run", "empty"]),
+        # hold-outs
+        (
+            f"{STUDY}.holdout",
+            ["huge"],
+            ["holdout", "'huge' is not in the grid", "small, large", "predict"],
+        ),
+        (f"{STUDY}.holdout", ["small", "large"], ["holdout", "every size"]),
+        (f"{STUDY}.holdout", ["large", "large"], ["holdout", "large twice"]),
+        # shapes and names
+        ("llms.0.name", "..", ["llms[0].name", "'..'", "lower-case"]),
+        ("llms.2.name", "a/b", ["llms[2].name", "'a/b'", "lower-case"]),
+        ("llms.2.name", "a\n", ["llms[2].name", "lower-case"]),
+        ("llms.2.name", 3, ["llms[2].name = 3", "quotes"]),
+        ("llms.0", "small", ["llms[0] = 'small'", "must be a record"]),
+        (f"{STUDY}.llms.0", ["small"], ["studies[0].llms[0]", "must be text"]),
+    ],
+)
+def test_a_bad_value_is_named_with_its_place_and_what_is_allowed(place, value, words):
+    lines = problems((place, value))
+    assert any(all(word in line for word in words) for line in lines), lines
+
+
+def test_all_problems_are_told_at_once():
+    lines = problems(
+        ("lms", []), ("llms.0.params_b", -1), (TOKENS, [1, 7, 11]), (f"{STUDY}.vision", "clip"),
+        (f"{STUDY}.fit.laws", ["prduct"]), (f"{STUDY}.figures", ["fig9", "fig10"]),
+        (f"{STUDY}.holdout", ["huge"]), (f"{STUDY}.llms", ["small", "larg"]), ("run", ["paper"]),
+    )  # fmt: skip
+    text = "\n".join(lines)
+    for word in ("lms", "-1", " 7 ", " 11 ", "prduct", "fig9", "fig10", "huge", "larg", "paper"):
+        assert word in text, word
+    assert len(lines) == 10
+
+
+@pytest.mark.parametrize("key", ["run", "llms", "vision", "studies"])
+def test_a_missing_key_is_named(key):
+    raw = config()
+    del raw[key]
+    with pytest.raises(UserError, match=f"{key}: is missing"):
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    "raw", [{}, {"studies": None}, {"llms": 3, "studies": [None]}, {"studies": {"a": 1}}]
+)
+def test_malformed_configs_are_user_errors(raw):
+    with pytest.raises(UserError, match="problem"):
+        parse(raw)
+
+
+def test_the_origin_is_named():
+    with pytest.raises(UserError, match=r"^mine\.yaml has 1 problem"):
+        parse(config(("lms", 1)), origin="mine.yaml")
+
+
+def test_numbers_written_as_text_are_accepted():
+    parsed = parse(config(("llms.0.params_b", "1e-3"), (f"{STUDY}.fit.huber_delta", "1e-3")))
+    assert parsed.llms[0].params_b == 0.001
+    assert parsed.studies[0].fit.huber_delta == 0.001
+
+
+@pytest.mark.parametrize("changes", [[(TOKENS, ["7"])], [(TOKENS, [7.0])],
+                                     [(TOKENS, [7]), ("vision.0.grid", "24")]])  # fmt: skip
+def test_unreachable_counts_written_as_text_are_refused(changes):
+    assert any("cannot make 7 tokens" in line for line in problems(*changes))
+
+
+def test_one_study_may_be_named_without_brackets():
+    assert parse(config(("run", "mine"))).run == ["mine"]
+
+
+def test_a_good_config_is_typed():
+    parsed = parse(config((f"{STUDY}.predict", ["huge"]), (f"{STUDY}.holdout", ["large"])))
+    study = parsed.study("mine")
+    assert study.llms == ["small", "large"]
+    assert study.seeds == [0]
+    frozen = parsed.freeze("mine")
+    assert [llm.name for llm in frozen.llms] == ["small", "large", "huge"]
+    assert frozen.params_b("huge") == 14
+    assert frozen.vision.grid == 24
+    with pytest.raises(UserError, match="'tiny' is no llm"):
+        frozen.params_b("tiny")
+    with pytest.raises(UserError, match="'other' is no study"):
+        parsed.study("other")
+
+
+def test_a_frozen_study_holds_only_what_it_refers_to():
+    assert [llm.name for llm in parse(config()).freeze("mine").llms] == ["small", "large"]
+
+
+def test_records_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        parse(config()).llms[0].params_b = 3
+
+
+def test_the_shipped_config_is_good(project):
+    parsed = load(project / "config.yaml")
+    assert "published" in [study.name for study in parsed.studies]
+    assert parsed.run
+    assert read_yaml(project / "config.yaml")["llms"], "a list of records"

@@ -1,0 +1,98 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+
+import pytest
+
+from paretoken.errors import UserError
+from paretoken.files import read_json, replacing, sha256, write_json, write_text
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def write_half():
+        with replacing(path) as temporary:
+            temporary.write_text("new, but not")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_exception_leaves_no_file_where_there_was_none(tmp_path):
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "new.csv"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.parent == path.parent, "a rename within one file system is atomic"
+        assert temporary.suffix == ".csv"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_are_made(tmp_path):
+    write_text(tmp_path / "a" / "b" / "c.txt", "é\n")
+    assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == "é\n".encode()
+
+
+def test_a_folder_in_the_way_is_a_user_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "x.csv", tmp_path / "folder"):
+        with pytest.raises(UserError, match="cannot be written"):
+            write_text(path, "x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_results_can_be_read_by_others(tmp_path):
+    old = os.umask(0o022)
+    try:
+        write_text(tmp_path / "x", "x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o644
+
+
+def test_json_round_trip_and_no_infinities(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"a": [1, 0.1, None, "é"]})
+    assert read_json(path) == {"a": [1, 0.1, None, "é"]}
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            write_json(path, {"a": value})
+    assert json.loads(path.read_text()) == {"a": [1, 0.1, None, "é"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"{", "is no valid JSON"), (b"", "is no valid JSON"), (b"\xff\xfe{}", "cannot be read")],
+)
+def test_bad_json_is_a_user_error(write, content, words):
+    with pytest.raises(UserError, match=words):
+        read_json(write(content, "x.json"))
+
+
+def test_missing_json_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.json cannot be read"):
+        read_json(tmp_path / "absent.json")
+
+
+def test_sha256(write):
+    assert sha256(write(b"abc", "x")) == hashlib.sha256(b"abc").hexdigest()

@@ -1,0 +1,114 @@
+"""What a change makes stale, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import SMALL, Project
+
+pytestmark = pytest.mark.slow
+SMALL_CONFIG = ("--configfile", "small.yaml")
+CHEAP = {
+    "fit": 2,
+    "paper_grid": 1,
+    "frontier": 1,
+    "tables": 1,
+    "claims": 1,
+    "figure": 1,
+    "summary": 1,
+}
+
+
+def test_a_finished_study_has_nothing_to_do(finished: Project) -> None:
+    assert not finished.dry_run(*SMALL_CONFIG).rules
+
+
+def test_results_are_complete(finished: Project) -> None:
+    results = finished.folder / "results" / "small"
+    errors = pd.read_csv(results / "tables" / "errors.csv")
+    assert len(errors) == 9
+    assert "holds" in (results / "claims.md").read_text()
+    assert "alpha" in (results / "summary.md").read_text()
+    assert (results / "figures" / "fig1a.png").stat().st_size > 10_000
+    assert not list(results.rglob(".*"))  # no temporary file is left
+
+
+def test_touching_a_source_changes_nothing(finished: Project) -> None:
+    for path in (finished.folder / "src").rglob("*.py"):
+        os.utime(path)
+    assert not finished.dry_run(*SMALL_CONFIG).rules
+
+
+@pytest.mark.parametrize(
+    ("module", "rules"),
+    [
+        ("analysis/laws/product.py", CHEAP),
+        ("analysis/frontier.py", {"frontier": 1, "claims": 1, "figure": 1, "summary": 1}),
+        ("figures/cost_curves.py", {"figure": 1, "summary": 1}),
+        ("analysis/claims/exponents.py", {"claims": 1, "summary": 1}),
+    ],
+)
+def test_editing_a_source_reruns_what_is_made_of_it(
+    finished: Project, module: str, rules: dict[str, int]
+) -> None:
+    path = finished.folder / "src" / "paretoken" / module
+    original = path.read_text()
+    path.write_text(f"{original}\n# edited\n")
+    try:
+        jobs = finished.dry_run(*SMALL_CONFIG).rules
+    finally:
+        path.write_text(original)
+    assert "measured_cell" not in jobs
+    assert rules.items() <= dict(jobs).items()
+
+
+def test_a_new_size_runs_its_own_cells_only(finished: Project) -> None:
+    config = yaml.safe_load(SMALL)
+    config["studies"][0]["llms"].append("qwen1.5-1.8b")
+    (finished.folder / "larger.yaml").write_text(yaml.safe_dump(config))
+    jobs = finished.dry_run("--configfile", "larger.yaml")
+    assert jobs.wildcards("llm") == {"qwen1.5-1.8b": 3}
+    assert jobs.rules["measured_cell"] == 3
+    assert jobs.rules["aggregate"] == 1
+
+
+def test_a_new_token_count_runs_its_own_cells_only(finished: Project) -> None:
+    config = yaml.safe_load(SMALL)
+    config["studies"][0]["compressors"][0]["tokens"].append(64)
+    (finished.folder / "finer.yaml").write_text(yaml.safe_dump(config))
+    assert finished.dry_run("--configfile", "finer.yaml").wildcards("tokens") == {"64": 3}
+
+
+def test_a_cell_taken_out_leaves_the_table(finished: Project, tmp_path: Path) -> None:
+    config = yaml.safe_load(SMALL)
+    config["studies"][0]["compressors"][0]["tokens"] = [1, 576]
+    (finished.folder / "fewer.yaml").write_text(yaml.safe_dump(config))
+    done = finished.snakemake("--configfile", "fewer.yaml", "results/small/tables/errors.csv")
+    assert done.returncode == 0, done.stderr
+    errors = pd.read_csv(finished.folder / "results/small/tables/errors.csv")
+    assert sorted(set(errors["visual_tokens"])) == [1, 576]
+    assert finished.snakemake(*SMALL_CONFIG).returncode == 0  # back to the whole grid
+
+
+def test_a_cell_without_measurement_says_what_is_missing(finished: Project) -> None:
+    config = yaml.safe_load(SMALL)
+    config["studies"][0]["llms"].append("qwen1.5-14b")
+    config["studies"][0]["predict"] = []
+    (finished.folder / "unmeasured.yaml").write_text(yaml.safe_dump(config))
+    target = "results/small/runs/qwen1.5-14b/tokenpacker-1/s0/errors.csv"
+    done = finished.snakemake("--configfile", "unmeasured.yaml", target)
+    assert done.returncode == 1
+    assert "has no row with llm = qwen1.5-14b" in done.stdout + done.stderr
+    assert not (finished.folder / target).exists()
+
+
+def test_report_is_one_file_without_the_network(finished: Project) -> None:
+    done = finished.snakemake(*SMALL_CONFIG, "--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    page = (finished.folder / "report.html").read_text()
+    assert "fig1a" in page
+    assert "claims" in page

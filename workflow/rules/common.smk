@@ -1,0 +1,130 @@
+# What the rules share: the checked config, the shapes of paths, and functions of wildcards.
+import os
+import sys
+from pathlib import Path
+
+from paretoken.config import parse as parse_config
+from paretoken.errors import UserError
+from paretoken.grid import cells
+from paretoken.registry import CLAIMS, FIGURES, LAWS
+from paretoken.sources import sources
+
+os.environ.update(
+    # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
+    # Jobs run side by side: one thread each, unless the user says otherwise.
+    OMP_NUM_THREADS=os.getenv("OMP_NUM_THREADS", "1"),
+    PARETOKEN_HOME=str(workflow.basedir),
+)
+
+try:
+    STUDIES = parse_config(config)
+except UserError as error:
+    print(f"snakemake: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+wildcard_constraints:
+    study="[a-z0-9][a-z0-9._-]*",
+    llm="[a-z0-9][a-z0-9._-]*",
+    compressor="[a-z0-9_]+",
+    tokens=r"\d+",
+    seed=r"\d+",
+    suite="[a-z0-9][a-z0-9._-]*",
+    law="[a-z_]+",
+    cells="all|unflagged",
+
+
+def study_of(wildcards):
+    return STUDIES.study(wildcards.study)
+
+
+def frozen_json(wildcards):
+    return STUDIES.freeze(wildcards.study).model_dump_json()
+
+
+def size_of(wildcards):
+    return STUDIES.freeze(wildcards.study).params_b(wildcards.llm)
+
+
+def suite_names(wildcards):
+    return [suite.name for suite in study_of(wildcards).suites]
+
+
+def measured_table(wildcards):
+    return study_of(wildcards).measured
+
+
+def cell_files(wildcards):
+    return [f"{cell.folder(wildcards.study)}/errors.csv" for cell in cells(study_of(wildcards))]
+
+
+def fit_files(wildcards):
+    study = study_of(wildcards)
+    variants = [f"{law}-{rows}" for law in study.fit.laws for rows in ("all", "unflagged")]
+    return [
+        f"results/{study.name}/fits/{suite.name}/{variant}.json"
+        for suite in study.suites
+        for variant in [*variants, "paper_grid"]
+    ]
+
+
+def headline_fit(wildcards):
+    law = study_of(wildcards).fit.laws[0]
+    return f"results/{wildcards.study}/fits/{wildcards.suite}/{law}-all.json"
+
+
+def fit_code(wildcards):
+    return sources("paretoken.commands.fit", LAWS.module(wildcards.law))
+
+
+def figure_code(wildcards):
+    return sources("paretoken.commands.figure", FIGURES.module(wildcards.figure), *LAWS.modules())
+
+
+def fit_options(wildcards):
+    """Return the arguments of `paretoken fit` that follow from the study's settings."""
+    study = study_of(wildcards)
+    sizes = [STUDIES.freeze(study.name).params_b(llm) for llm in study.holdout]
+    options = ["--loss", study.fit.loss, "--huber-delta", study.fit.huber_delta]
+    options += ["--bootstrap", study.fit.bootstrap, "--seed", study.fit.seed]
+    options += ["--law-text-tokens", study.fit.law_text_tokens, "--q", *study.text_tokens]
+    return options + (["--holdout-n", *sizes] if sizes else [])
+
+
+def row_options(wildcards):
+    return ["--exclude-flagged"] if wildcards.cells == "unflagged" else []
+
+
+def text_tokens(wildcards):
+    return study_of(wildcards).text_tokens
+
+
+def reference_options(*keys):
+    """Return a function of wildcards: `--key path` for each published table that the study has."""
+
+    def options(wildcards):
+        paths = {key: published(key)(wildcards) for key in keys}
+        return [word for key, path in paths.items() if path for word in (f"--{key}", path)]
+
+    return options
+
+
+def published(key):
+    """Return a function of wildcards: the published table ``key`` of a study, or none."""
+
+    def path(wildcards):
+        tables = study_of(wildcards).published
+        return (getattr(tables, key) if tables else None) or []
+
+    return path
+
+
+def targets(name):
+    """Return the files that a study ends in."""
+    study, folder = STUDIES.study(name), f"results/{name}"
+    return [
+        f"{folder}/summary.md",
+        *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites],
+        *[f"{folder}/figures/{figure}.png" for figure in study.figures],
+    ]

@@ -1,0 +1,57 @@
+# What a person looks at: figures, and a study on one page.
+
+
+rule figure:
+    input:
+        study="results/{study}/study.json",
+        errors="results/{study}/tables/errors.csv",
+        fits=fit_files,
+        values=published("values"),
+        table1=published("table1"),
+        code=figure_code,
+    output:
+        png=report(
+            "results/{study}/figures/{figure}.png",
+            category="{study}",
+            labels={"what": "{figure}"},
+            caption="../report/figure.rst",
+        ),
+        pdf="results/{study}/figures/{figure}.pdf",
+    log:
+        "results/{study}/logs/figure-{figure}.log",
+    benchmark:
+        "results/{study}/benchmarks/figure-{figure}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        reference=reference_options("values", "table1"),
+    shell:
+        "paretoken figure --name {wildcards.figure:q} --study {input.study:q} "
+        "--errors {input.errors:q} --fits {input.fits:q} {params.reference:q} "
+        "--out {output.png:q} {output.pdf:q} > {log:q} 2>&1"
+
+
+rule summary:
+    input:
+        study="results/{study}/study.json",
+        errors="results/{study}/tables/errors.csv",
+        fits=fit_files,
+        values=published("values"),
+        table1=published("table1"),
+        sensitivity="results/{study}/tables/sensitivity.csv",
+        claims="results/{study}/tables/claims.csv",
+        code=sources("paretoken.commands.summary", *LAWS.modules(), *FIGURES.modules()),
+    output:
+        "results/{study}/summary.md",
+    log:
+        "results/{study}/logs/summary.log",
+    benchmark:
+        "results/{study}/benchmarks/summary.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        reference=reference_options("values", "table1"),
+    shell:
+        "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "{params.reference:q} --sensitivity {input.sensitivity:q} --claims {input.claims:q} "
+        "--out {output:q} > {log:q} 2>&1"

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from safetensors.torch import load_file
+
+import tiny
 
 pytestmark = pytest.mark.slow
 
@@ -53,12 +54,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def train(world: Path, out: Path) -> tuple[str | Path, ...]:
     return ("train", "--stage", "pretrain", "--recipe", world / "pretrain.yaml", "--llm", world / "llm",
             "--vision", world / "vision", "--data", world / "tokens", "--features", world / "features",
-            "--compressor", "tokenpacker", "--tokens", "4", "--set", "micro_batch=2", "--out", out)  # fmt: skip
+            "--compressor", "tokenpacker", "--tokens", "4",
+            "--set", "micro_batch=2", "--out", out)  # fmt: skip
 
 
-def test_a_full_disk_is_a_message_and_leaves_nothing_half_written(
-    world: Path, small_disk: Path
-) -> None:
+def test_a_full_disk_is_a_message_and_leaves_nothing_half_written(world: Path, small_disk: Path) -> None:
     (small_disk / "filler").write_bytes(bytes(200_000))
     done = run("paretoken", *train(world, small_disk / "out"))
     assert done.returncode == 2, done.stderr

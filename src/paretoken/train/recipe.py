@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from paretoken.config import Count, Record, Size, WholeNumber
-from paretoken.config_errors import describe
 from paretoken.errors import UserError
-from paretoken.yaml_files import read_yaml
+from paretoken.settings import read_settings
 
 Stage = Literal["pretrain", "finetune"]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -93,24 +91,7 @@ def read_recipe(path: Path, stage: str, overrides: Sequence[tuple[str, str]] = (
     Raises:
         UserError: the file cannot be read, or everything that is wrong with it.
     """
-    raw = read_yaml(path)
-    for key, text in overrides:
-        _override(raw, key, text)
-    try:
-        recipe = Recipe.model_validate(raw)
-    except ValidationError as error:
-        listed = "\n".join(f"  - {problem}" for problem in describe(error, Recipe))
-        raise UserError(f"{path} is no recipe:\n{listed}") from error
+    recipe = read_settings(path, Recipe, "recipe", overrides)
     if recipe.stage != stage:
         raise UserError(f"{path} is a recipe for {recipe.stage}, not for {stage}")
     return recipe
-
-
-def _override(raw: dict[str, Any], key: str, text: str) -> None:
-    *parents, last = key.split(".")
-    place: Any = raw
-    for parent in parents:
-        place = place.setdefault(parent, {})
-        if not isinstance(place, Mapping):
-            raise UserError(f"--set {key}: {parent} holds no keys")
-    place[last] = yaml.safe_load(text)

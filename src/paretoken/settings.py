@@ -16,7 +16,6 @@ from paretoken.config_errors import describe
 from paretoken.errors import UserError
 from paretoken.yaml_files import read_yaml
 
-
 Kind = TypeVar("Kind", bound=Record)
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretoken.commands.arguments import assignment, whole
+
+if TYPE_CHECKING:
+    from paretoken.data.miniature.settings import MiniatureSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,15 +29,22 @@ def add_world_arguments(parser: argparse.ArgumentParser) -> None:
                         help="change the world: train_images.count=100; may be repeated")  # fmt: skip
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Generate and write the data sets."""
+def read_world(arguments: argparse.Namespace) -> MiniatureSettings:
+    """Return the world that the arguments name (`UserError` if the file cannot be used)."""
     from paretoken.data.miniature.settings import MiniatureSettings
-    from paretoken.data.miniature.write import data_key, write_miniature
-    from paretoken.finished import already_done
     from paretoken.settings import read_settings
 
     a = arguments
-    settings = read_settings(a.world, MiniatureSettings, "description of a world", a.set_world)
+    return read_settings(a.world, MiniatureSettings, "description of a world", a.set_world)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Generate and write the data sets."""
+    from paretoken.data.miniature.write import data_key, write_miniature
+    from paretoken.finished import already_done
+
+    a = arguments
+    settings = read_world(a)
     if already_done(a.out, data_key(settings, a.seed, a.world_seed)):
         return
     record = write_miniature(a.out, settings, a.seed, a.world_seed)

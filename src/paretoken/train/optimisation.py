@@ -57,12 +57,21 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> AdamW:
 
 def rate_at(step: int, steps: int, recipe: Recipe) -> float:
     """Return the learning rate at a step, as a share of its peak."""
-    warm = recipe.warmup * steps
-    if step < warm:
-        return (step + 1) / (warm + 1)
     if recipe.schedule == "constant":
-        return 1.0
+        return _rise(step, recipe.warmup * steps)
+    return warm_cosine(step, steps, recipe.warmup)
+
+
+def warm_cosine(step: int, steps: int, warmup: float) -> float:
+    """Return a rate that rises for a share ``warmup`` of the steps, then falls to 0 as a cosine."""
+    warm = warmup * steps
+    if step < warm:
+        return _rise(step, warm)
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1.0, steps - warm)))
+
+
+def _rise(step: int, warm: float) -> float:
+    return min(1.0, (step + 1) / (warm + 1))
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, steps: int, recipe: Recipe) -> LambdaLR:

@@ -19,7 +19,8 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-def _as_pair(value: Any) -> Any:
+def as_pair(value: Any) -> Any:
+    """Return a list, as YAML has it, as a tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -45,7 +46,7 @@ class Recipe(Record):
         default="cosine", description="After warm-up: cosine to 0, or constant."
     )
     weight_decay: NotNegative = Field(default=0.0, description="Of matrices; never of others.")
-    betas: Annotated[tuple[Share, Share], BeforeValidator(_as_pair)] = Field(
+    betas: Annotated[tuple[Share, Share], BeforeValidator(as_pair)] = Field(
         default=(0.9, 0.999), description="AdamW's."
     )
     epsilon: Size = Field(default=1e-8, description="AdamW's.")

@@ -119,16 +119,18 @@ class Work:
         first: products with weights whose input comes from something frozen.
         weights: other products with weights.
         attention: products of activations with each other.
+        fixed: products of something frozen with constants: no gradient passes through.
     """
 
     first: float = 0.0
     weights: float = 0.0
     attention: float = 0.0
+    fixed: float = 0.0
 
     @property
     def forward(self) -> float:
         """FLOPs of a forward pass."""
-        return self.first + self.weights + self.attention
+        return self.first + self.weights + self.attention + self.fixed
 
     def training(self, learns: bool) -> float:
         """FLOPs of a forward and a backward pass.
@@ -137,7 +139,8 @@ class Work:
         ``first``) and, if the part learns, once more for that of the weights; a product of two
         activations costs twice its forward pass for the gradients of both.
         """
-        return (1 + learns) * self.first + (2 + learns) * self.weights + 3 * self.attention
+        learned = (1 + learns) * self.first + (2 + learns) * self.weights
+        return learned + 3 * self.attention + self.fixed
 
 
 def decoder_work(shape: DecoderShape, lengths: Sequence[float], logits: float) -> Work:
@@ -171,7 +174,14 @@ def encoder_work(shape: EncoderShape) -> Work:
 
 
 def adapter_work(
-    compressor: str, visual_tokens: int, side: int, width: int, joined: int, hidden: int
+    compressor: str,
+    visual_tokens: int,
+    side: int,
+    width: int,
+    joined: int,
+    hidden: int,
+    inner: int | None = None,
+    whitened: bool = False,
 ) -> Work:
     """Return the FLOPs of compressing and projecting one image.
 
@@ -182,18 +192,22 @@ def adapter_work(
         width: channels of one encoder layer.
         joined: channels of the concatenated layers.
         hidden: hidden size of the language model.
+        inner: channels between the projector's layers; None: ``hidden``.
+        whitened: whether a fixed map stands before the projector.
     """
     V, patches = visual_tokens, side**2
+    inner = hidden if inner is None else inner
     if V == 0:
         return Work()
     if compressor != "tokenpacker":  # no weights; the first product is the projector's
         return Work(
-            first=FLOPS_PER_PARAMETER * V * joined * hidden,
-            weights=FLOPS_PER_PARAMETER * V * hidden**2,
+            first=FLOPS_PER_PARAMETER * V * joined * inner,
+            weights=FLOPS_PER_PARAMETER * V * inner * hidden,
+            fixed=FLOPS_PER_PARAMETER * V * joined**2 * whitened,
         )
     keys_and_values = 2 * patches * width * (width + width)  # second layer and attention's input
     queries = 2 * V * width**2  # attention's input and output layers
-    projector = V * (width * hidden + hidden**2)
+    projector = V * (width * inner + inner * hidden)
     return Work(
         first=FLOPS_PER_PARAMETER * (V * width**2 + 2 * patches * joined * width),
         weights=FLOPS_PER_PARAMETER * (keys_and_values + queries + projector),

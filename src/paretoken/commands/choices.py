@@ -18,6 +18,11 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compressor-heads", type=whole, default=8, help="its attention heads")
     parser.add_argument("--init-std", type=positive, metavar="STD",
                         help="of new weights; else what the compressor's authors chose")  # fmt: skip
+    parser.add_argument("--projector-width", type=whole, metavar="CHANNELS",
+                        help="between the projector's two layers; else the LLM's width")  # fmt: skip
+    parser.add_argument("--whiten", action="store_true",
+                        help="put a fixed map before the projector that makes its inputs white; "
+                             "measured on the training images of stage 1")  # fmt: skip
 
 
 def add_layer_arguments(parser: argparse.ArgumentParser) -> None:

@@ -47,7 +47,10 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.train.stage import StageInputs, run_stage
 
     layers = None if a.layers is None else tuple(a.layers)
-    choice = Choice(a.compressor, a.tokens, layers, a.query_layer, a.compressor_heads, a.init_std)
+    choice = Choice(
+        a.compressor, a.tokens, layers, a.query_layer, a.compressor_heads, a.init_std,
+        a.projector_width, a.whiten,
+    )  # fmt: skip
     deepspeed = None if recipe.deepspeed is None else a.recipe.parent / recipe.deepspeed
     inputs = StageInputs(
         llm=a.llm, vision=a.vision, data=a.data, out=a.out, choice=choice, seed=a.seed,

@@ -35,6 +35,8 @@ class Choice:
     query_layer: int = -2
     heads: int = 8
     init_std: float | None = None
+    projector_width: int | None = None
+    whiten: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def configure(
         normalise_features=features.normalised,
         compressor_heads=choice.heads,
         init_std=choice.init_std,
+        projector_width=choice.projector_width,
+        whiten=choice.whiten,
         image_token_id=image_token_id,
     )
 

@@ -45,6 +45,8 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         normalise_features: normalise each layer's features to mean 0, variance 1 per patch.
         compressor_heads: attention heads of a compressor that has any.
         init_std: standard deviation of new weights; None: as the compressor's authors did.
+        projector_width: channels between the projector's layers; None: the language model's.
+        whiten: whether a fixed map in front of the projector makes its inputs white.
         image_token_id: id of the placeholder that visual tokens replace; never embedded.
         template: how questions are rendered: ``chat`` (the tokenizer's template) or ``plain``.
         image_aspect: how images are made square: ``pad`` or ``crop``.
@@ -68,6 +70,8 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         normalise_features: bool = False,
         compressor_heads: int = 8,
         init_std: float | None = None,
+        projector_width: int | None = None,
+        whiten: bool = False,
         image_token_id: int = 0,
         template: str = "chat",
         image_aspect: str = "pad",
@@ -85,9 +89,16 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.normalise_features = normalise_features
         self.compressor_heads = compressor_heads
         self.init_std = init_std
+        self.projector_width = projector_width
+        self.whiten = whiten
         self.image_token_id = image_token_id
         self.template = template
         self.image_aspect = image_aspect
+        if whiten and compressor == "tokenpacker":
+            raise UserError(
+                "tokenpacker cannot be combined with whiten: the map is measured before stage 1, and "
+                "a compressor that learns would leave it behind; use none or average_pool"
+            )
         missing = sorted({*self.layers, query_layer} - set(self.feature_layers))
         if missing:
             raise UserError(

@@ -211,7 +211,9 @@ def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector |
         heads=config.compressor_heads,
     )
     compressor = kind(layout, config.visual_tokens)
-    projector = Projector(compressor.width, config.text_config.hidden_size)
+    projector = Projector(
+        compressor.width, config.text_config.hidden_size, config.projector_width, config.whiten
+    )
     std = kind.default_std if config.init_std is None else config.init_std
     if std is not None:
         for module in [*compressor.modules(), *projector.modules()]:

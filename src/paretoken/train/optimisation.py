@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from paretoken.errors import UserError
+from paretoken.models.vlm import ParetokenModel
 from paretoken.train.recipe import Recipe
 
 
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(model: ParetokenModel, recipe: Recipe) -> list[dict[str, Any]]:
     """Return the trained parameters in groups of one learning rate and one weight decay.
 
     Only matrices decay; biases, norms and other vectors do not.
@@ -27,7 +27,7 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     peak = {
         "projector": rates.projector,
         "compressor": rates.compressor or rates.projector,
-        "language_model": rates.llm,
+        "language_model": rates.of_llm(model.config.text_config.hidden_size),
     }
     groups: dict[tuple[str, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
@@ -44,7 +44,7 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     return list(groups.values())
 
 
-def make_optimiser(model: nn.Module, recipe: Recipe) -> AdamW:
+def make_optimiser(model: ParetokenModel, recipe: Recipe) -> AdamW:
     """Return AdamW over the trained parameters (fused: one kernel per group and step)."""
     return AdamW(
         parameter_groups(model, recipe),

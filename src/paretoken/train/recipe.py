@@ -30,6 +30,18 @@ class LearningRates(Record):
     projector: Size = Field(description="Of the projector.")
     compressor: Size | None = Field(default=None, description="Of the compressor; else projector's.")
     llm: Size | None = Field(default=None, description="Of the language model; finetune only.")
+    llm_width: Count | None = Field(
+        default=None, description="Hidden size that `llm` is for; None: it holds for every size."
+    )
+    llm_width_power: NotNegative = Field(
+        default=1.0, description="With llm_width: the rate falls with this power of the width."
+    )
+
+    def of_llm(self, width: int) -> float | None:
+        """Return the language model's rate, at its hidden size."""
+        if self.llm is None or self.llm_width is None:
+            return self.llm
+        return float(self.llm * (self.llm_width / width) ** self.llm_width_power)
 
 
 class Recipe(Record):

@@ -48,6 +48,8 @@ def adapter_work_of(model: ParetokenModel) -> Work:
         config.vision_width,
         config.vision_width * len(config.layers),
         config.text_config.hidden_size,
+        config.projector_width,
+        config.whiten,
     )
 
 

@@ -35,6 +35,7 @@ from paretoken.models.assemble import (
 )
 from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.whitening import fit_whitening
 from paretoken.pretrained import combined_hash, weights_hash
 from paretoken.train.checkpoints import latest
 from paretoken.train.recipe import Recipe
@@ -91,6 +92,8 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
     model.config.template = data.template
     model.config.image_aspect = _aspect(visual)
     collator = TrainingCollator(data, visual, inputs.choice.tokens, _pad_id(model), recipe.max_length)
+    if model.config.whiten and recipe.stage == "pretrain" and visual is not None:
+        fit_whitening(model, visual, data.image_names)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         say("nothing to train in this stage")  # the blind control has no projector
         outcome = Outcome(np.zeros(0, np.int64), 0, [], None, Spent())

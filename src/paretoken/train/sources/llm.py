@@ -96,7 +96,7 @@ def new_llm(recipe: LlmRecipe, words: Vocabulary, width: int, seed: int) -> Qwen
 def count_parameters(model: PreTrainedModel) -> dict[str, int]:
     """Return all parameters, and those outside the (tied) embedding."""
     total = sum(parameter.numel() for parameter in model.parameters())
-    embedding: Any = model.get_input_embeddings()  # type: ignore[no-untyped-call]
+    embedding: Any = model.get_input_embeddings()
     return {"total": total, "non_embedding": total - embedding.weight.numel()}
 
 
@@ -140,7 +140,7 @@ def text_errors(
     model: Qwen2ForCausalLM, world: World, rows: int, rng: np.random.Generator
 ) -> dict[str, float]:
     """Return the share of wrong answers per kind and number of words, such as ``fact_1``."""
-    model.eval()
+    model.train(False)
     found = {}
     for slots in CHECK_SLOTS:
         for kind in KINDS:
@@ -152,7 +152,7 @@ def text_errors(
 def _error(model: Qwen2ForCausalLM, batch: TextBatch) -> float:
     ids = torch.from_numpy(batch.ids)
     wrong = 0
-    for part in ids.split(500):
+    for part in torch.split(ids, 500):
         hidden = model.model(input_ids=part[:, :-1], use_cache=False).last_hidden_state[:, -1]
         wrong += int((model.lm_head(hidden).argmax(-1) != part[:, -1]).sum())
     return wrong / len(ids)

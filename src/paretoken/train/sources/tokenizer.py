@@ -27,7 +27,8 @@ def make_tokenizer(words: Vocabulary) -> Any:
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     ordinary = words.words[len(SPECIALS) :]
     raw.add_tokens([AddedToken(word, normalized=False, single_word=True) for word in ordinary])
-    made = PreTrainedTokenizerFast(
+    kind: Any = PreTrainedTokenizerFast  # its methods are untyped
+    made = kind(
         tokenizer_object=raw, pad_token=PAD, unk_token=UNKNOWN, eos_token=END,
         additional_special_tokens=[USER, IMAGE],
     )  # fmt: skip

@@ -168,8 +168,8 @@ def _mean(loss: Tensor, where: Tensor) -> Tensor:
 @torch.no_grad()
 def accuracies(reader: PatchReader, pixels: Tensor, labels: Tensor) -> dict[str, float | None]:
     """Return how often the heads are right: on bright icons, digits, filled and empty patches."""
-    reader.eval()
-    logits = [reader(part) for part in pixels.split(500)]
+    reader.train(False)
+    logits = [reader(part) for part in torch.split(pixels, 500)]
     guesses = [torch.cat([part[k] for part in logits]).argmax(-1) for k in range(3)]
     mark = labels[..., 2]
     judged = {

@@ -53,7 +53,8 @@ def symmetric_root(covariance: Tensor) -> Tensor:
     """Return the inverse square root of a covariance, its variances raised by `SHRINK`."""
     values, vectors = torch.linalg.eigh(covariance)
     raised: Tensor = values.clamp(min=0) + SHRINK * values.mean()
-    return (vectors * raised.rsqrt()) @ vectors.T
+    root: Tensor = (vectors * raised.rsqrt()) @ vectors.T
+    return root
 
 
 @torch.no_grad()

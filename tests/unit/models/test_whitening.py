@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import tiny
 from paretoken.cli import main
+from paretoken.data.features import FeatureStore
 from paretoken.errors import UserError
 from paretoken.models.assemble import Choice
 from paretoken.models.whitening import symmetric_root
@@ -68,6 +69,24 @@ def test_both_stages_keep_the_map_and_the_model_carries_it(world: Path, tmp_path
     assert after["projector.expand.weight"].shape == (24, 32)
     model = load_pretrained(ParetokenModel, tmp_path / "2" / "model")
     assert torch.equal(model.projector.input_map, after["projector.input_map"])
+
+
+def test_tokens_that_pass_the_map_are_centred_and_measured_alike_each_time(
+    world: Path, tmp_path: Path
+) -> None:
+    choice = Choice("average_pool", 4, whiten=True)
+    maps = []
+    for name in ("a", "b"):
+        recipe = read_recipe(world / "pretrain.yaml", "pretrain")
+        run_stage(inputs(world, tmp_path / name, choice), recipe)
+        maps.append(load_file(tmp_path / name / "adapter" / "adapter.safetensors"))
+    assert torch.equal(maps[0]["projector.input_map"], maps[1]["projector.input_map"])
+    store = FeatureStore(world / "features")
+    grid = store.array[:, store.layers.index(3)].reshape(24, 2, 3, 2, 3, 32)  # regions of 3 x 3
+    pooled = grid.astype("f4").mean((2, 4))
+    centred = torch.from_numpy(pooled) - maps[0]["projector.input_mean"]
+    white = centred @ maps[0]["projector.input_map"]
+    assert white.flatten(0, 2).mean(0).abs().max() < 1e-3
 
 
 def test_a_compressor_that_learns_cannot_be_whitened(world: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from paretoken.errors import UserError
 from paretoken.files import sha256
+from paretoken.folders import replacing_folder
 
 
 def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
@@ -25,6 +27,21 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
         return auto_class.from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError, SafetensorError, RuntimeError) as error:
         raise UserError(f"{folder} cannot be loaded: {error}") from error
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes ``path``, as `replacing_folder` does, for weights.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full (safetensors has an error of
+            its own for that, which is no `OSError`).
+    """
+    with replacing_folder(path) as folder:
+        try:
+            yield folder
+        except SafetensorError as error:
+            raise UserError(f"{path} cannot be written: {error}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

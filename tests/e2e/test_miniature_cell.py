@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,29 @@ def test_a_cell_runs_from_its_sources_to_its_scores(sources: Path, tmp_path: Pat
         score = json.loads((tmp_path / f"{name}.json").read_text())
         assert 0 <= score["score"] <= 1
         assert score["rows"][0]["question_id"].startswith(("fact", "number", "property", "read", "name"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 48 kB: too little for the weights of a language model, or for images."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", tmp_path], check=False, capture_output=True
+    )
+    if done.returncode:
+        pytest.skip("a small disk needs the right to mount one")
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(
+    small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = ["--world", small.RECIPES / "miniature_world.yaml",
+             *changed("--set-world", small.SMALL_WORLD)]  # fmt: skip
+    llm = ["pretrain-llm", "--width", 48, "--recipe", small.RECIPES / "miniature_llm.yaml",
+           *changed("--set", [("steps", "2"), ("check_rows", "10")])]  # fmt: skip
+    for line in (["miniature-data"], llm):
+        words = [str(word) for word in (*line, *world, "--out", small_disk / "out")]
+        assert main(words) == 2
+        assert "cannot be written" in capsys.readouterr().err
+        assert list(small_disk.iterdir()) == []

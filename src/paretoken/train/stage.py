@@ -22,7 +22,6 @@ from paretoken.data.images import Aspect, ImageSource, read_preprocessor
 from paretoken.data.order import BatchPlan, data_order, plan_batches, steps_for
 from paretoken.errors import UserError
 from paretoken.files import read_json, sha256
-from paretoken.folders import replacing_folder
 from paretoken.models.assemble import (
     ADAPTER_FILE,
     Choice,
@@ -36,7 +35,7 @@ from paretoken.models.assemble import (
 from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
 from paretoken.models.whitening import fit_whitening
-from paretoken.pretrained import combined_hash, weights_hash
+from paretoken.pretrained import combined_hash, saving, weights_hash
 from paretoken.train.checkpoints import latest
 from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
@@ -236,7 +235,7 @@ def _model(
 def _store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
     """Write the adapter, or the whole model with its tokenizer and encoder."""
     if recipe.stage == "pretrain":
-        with replacing_folder(inputs.out / "adapter") as folder:
+        with saving(inputs.out / "adapter") as folder:
             save_adapter(model, folder)
         return
     from paretoken.data.labels import load_tokenizer
@@ -247,7 +246,7 @@ def _store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
         attach_encoder(model, encoder)
     if recipe.precision == "bf16":
         nn.Module.to(model, torch.bfloat16)
-    with replacing_folder(inputs.out / "model") as folder:
+    with saving(inputs.out / "model") as folder:
         model.save_pretrained(folder)
         load_tokenizer(inputs.llm).save_pretrained(folder)
         preprocessor = inputs.vision / "preprocessor_config.json"

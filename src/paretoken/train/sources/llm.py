@@ -23,7 +23,7 @@ from paretoken.data.miniature.text import TextBatch, draw_exam, draw_text
 from paretoken.data.miniature.vocabulary import END, PAD, Vocabulary
 from paretoken.data.miniature.world import World
 from paretoken.finished import already_done
-from paretoken.folders import replacing_folder
+from paretoken.pretrained import saving
 from paretoken.settings import digest
 from paretoken.train.optimisation import warm_cosine
 from paretoken.train.run_record import write_run
@@ -65,7 +65,7 @@ def pretrain_llm(
     rng = np.random.default_rng([seed, width, 3])
     history = _fit(model, recipe, world, rng, progress)
     spent = {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
-    with replacing_folder(out) as folder:
+    with saving(out) as folder:
         model.save_pretrained(folder)
         make_tokenizer(world.words).save_pretrained(folder)
         record = {

@@ -25,8 +25,8 @@ from paretoken.data.miniature.vocabulary import COLOURS
 from paretoken.data.miniature.world import PATCH, SIZE, World
 from paretoken.files import write_json
 from paretoken.finished import already_done
-from paretoken.folders import replacing_folder
 from paretoken.models.vision import normalise
+from paretoken.pretrained import saving
 from paretoken.settings import digest
 from paretoken.train.run_record import write_run
 from paretoken.train.sources.loop import Progress, silent, train
@@ -84,7 +84,7 @@ def pretrain_vision(
     wall, cpu = time.monotonic(), time.process_time()
     world = World(settings, world_seed)
     rng = np.random.default_rng([seed, 21])
-    with replacing_folder(out) as folder:
+    with saving(out) as folder:
         write_json(folder / "preprocessor_config.json", PREPROCESSOR)
         preprocess = read_preprocessor(folder, "crop")
         reader = new_reader(recipe, settings.icons, seed)

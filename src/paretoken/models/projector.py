@@ -13,7 +13,7 @@ class Projector(nn.Module):
         width_in: channels of a visual token.
         width_out: hidden size of the language model.
         width_inner: channels between its layers; None: ``width_out``.
-        whiten: put a fixed affine map in front (see `paretoken.models.whitening`).
+        whiten: put a fixed affine map in front (see `paretoken.train.whitening`).
     """
 
     input_mean: Tensor

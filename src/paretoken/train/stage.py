@@ -34,7 +34,6 @@ from paretoken.models.assemble import (
 )
 from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
-from paretoken.models.whitening import fit_whitening
 from paretoken.pretrained import combined_hash, saving, weights_hash
 from paretoken.train.checkpoints import latest
 from paretoken.train.recipe import Recipe
@@ -42,6 +41,7 @@ from paretoken.train.reporting import PlainLines, TensorBoard
 from paretoken.train.run_record import RUN_FILE, write_run
 from paretoken.train.spending import spending
 from paretoken.train.trainer import Spent, StageTrainer, training_arguments
+from paretoken.train.whitening import fit_whitening
 
 CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
 

@@ -14,10 +14,10 @@ from paretoken.cli import main
 from paretoken.data.features import FeatureStore
 from paretoken.errors import UserError
 from paretoken.models.assemble import Choice
-from paretoken.models.whitening import symmetric_root
 from paretoken.pretrained import load_pretrained
 from paretoken.train.recipe import read_recipe
 from paretoken.train.stage import StageInputs, run_stage
+from paretoken.train.whitening import symmetric_root
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 

@@ -28,7 +28,7 @@ def write(folder: Path, **changes: Any) -> Path:
 def test_every_recipe_of_the_workflow_is_valid() -> None:
     for path in sorted(RECIPES.rglob("*.yaml")):
         stage = yaml.safe_load(path.read_text()).get("stage")
-        if stage is None:  # of a source or a world; see test_sources and test_world
+        if stage is None:  # of a source or a world; see test_miniature_sources and test_world
             continue
         assert read_recipe(path, stage).stage == stage
 

@@ -53,7 +53,8 @@ def _as_list(value: Any) -> Any:
 
 #: Names become folders, wildcards and job names.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Size = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
+Size = Annotated[Number, Field(le=100_000)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
 Loss = Literal["squared", "log_squared", "huber", "log_huber", "l1"]
@@ -121,7 +122,7 @@ class FitSettings(Record):
         description="The first one is the headline: figures, claims and frontier use it.",
     )
     loss: Loss = Field(default="squared", description="What is minimised.")
-    huber_delta: Size = Field(default=1e-3, description="Where the Huber loss turns linear.")
+    huber_delta: Number = Field(default=1e-3, description="Where the Huber loss turns linear.")
     bootstrap: WholeNumber = Field(default=1000, description="Replicates per interval; 0: none.")
     seed: WholeNumber = Field(default=0, description="Seed of the bootstrap.")
     law_text_tokens: WholeNumber = Field(

@@ -15,6 +15,7 @@ MENDS = {
     "missing": "is missing; add it",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less (sizes are in billions)",
     "finite_number": "must be a finite number",
     "float_parsing": "is no number; write one, such as 0.5 or 1e-3",
     "float_type": "is no number; write one, such as 0.5 or 1e-3",
@@ -99,6 +100,7 @@ def _study_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
             for name, count in _counts(study, key).items()
             if count > 1
         ]
+    problems += _equal_sizes(raw, place, study)
     problems += _token_problems(raw, place, study)
     return problems
 
@@ -115,6 +117,19 @@ def _holdout_problems(place: str, study: Mapping[str, Any]) -> list[str]:
     if grid and set(grid) <= set(held):
         problems.append(f"{place}.holdout: holds out every size; leave some to fit")
     return problems
+
+
+def _equal_sizes(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> list[str]:
+    sizes: dict[Any, list[str]] = {}
+    for llm in _records(raw, "llms"):
+        if llm.get("name") in _texts(study.get("llms")):
+            sizes.setdefault(str(llm.get("params_b")), []).append(str(llm["name"]))
+    return [
+        f"{place}.llms: {' and '.join(names)} have the same params_b = {size}; a law in N cannot tell "
+        "them apart: give each its own size, or study them apart"
+        for size, names in sizes.items()
+        if len(names) > 1
+    ]
 
 
 def _predict_problems(place: str, study: Mapping[str, Any]) -> list[str]:

@@ -24,8 +24,8 @@ def measured_cell(
 ) -> list[Row]:
     """Return one cell's rows of errors.csv, one per suite and in their order.
 
-    The table has the columns `REQUIRED` and may have ``seed, stderr, source, flag``. An empty error
-    stays empty: the cell was not measured.
+    The table has the columns `REQUIRED` and may have ``seed`` (else 0), ``stderr``, ``source`` and
+    ``flag``. An empty error stays empty: the cell was not measured.
 
     Raises:
         UserError: the table cannot be read, a row is missing or stands twice, an error is no number
@@ -61,14 +61,21 @@ def _read(path: Path) -> list[Row]:
 
 
 def _belongs(row: Row, cell: Cell) -> bool:
-    where = (row["llm"], row["compressor"], row["visual_tokens"], row.get("seed", str(cell.seed)))
-    return where == (cell.llm, cell.compressor, str(cell.tokens), str(cell.seed))
+    same = (row["llm"], row["compressor"]) == (cell.llm, cell.compressor)
+    return same and _is(row["visual_tokens"], cell.tokens) and _is(row.get("seed") or "0", cell.seed)
+
+
+def _is(text: str, number: int) -> bool:
+    try:
+        return float(text) == number
+    except ValueError:
+        return False
 
 
 def _one(path: Path, study: str, cell: Cell, params_b: float, suite: str, rows: Sequence[Row]) -> Row:
     where = (
         f"llm = {cell.llm}, compressor = {cell.compressor}, visual_tokens = {cell.tokens}, "
-        f"suite = {suite}"
+        f"seed = {cell.seed}, suite = {suite}"
     )
     found = [row for row in rows if row["suite"] == suite]
     if not found:

@@ -13,6 +13,8 @@ import pandas as pd
 from paretoken.errors import UserError
 from paretoken.files import replacing, sha256
 
+#: How many wrong lines a message names.
+LISTED = 5
 #: Columns that hold whole numbers, as a rule.
 COUNTS = ("visual_tokens", "text_tokens")
 
@@ -29,7 +31,10 @@ class Table:
         """Return ``name`` if the table has that column (`UserError` with those it has otherwise)."""
         if name not in self.rows.columns:
             have = ", ".join(self.rows.columns)
-            raise UserError(f"{self.path} has no column {name!r}; its columns are: {have}")
+            raise UserError(
+                f"{self.path} has no column {name!r}; its columns are: {have}; name another one with "
+                "the matching --...-column option"
+            )
         return name
 
     def numbers(
@@ -47,15 +52,20 @@ class Table:
         """
         text = rows[self.column(name)]
         values = pd.to_numeric(text, errors="coerce").astype(float)
-        for wrong, rule in (
-            (~np.isfinite(values), "is no finite number"),
-            (values < minimum, f"must be {minimum:g} or more"),
-            (values <= above, f"must be greater than {above:g}"),
-        ):
-            if wrong.any():
-                line = values.index[wrong][0]
-                more = f" (and {wrong.sum() - 1} more)" if wrong.sum() > 1 else ""
-                raise UserError(f"{self.path} line {line}: {name} = {text[line]!r} {rule}{more}")
+        rules = {
+            "is no finite number": ~np.isfinite(values),
+            f"must be {minimum:g} or more": values < minimum,
+            f"must be greater than {above:g}": values <= above,
+        }
+        lines = values.index.to_numpy()
+        wrong = {int(line): rule for rule, at in rules.items() for line in lines[at.to_numpy()]}
+        if wrong:
+            first = sorted(wrong)[:LISTED]
+            listed = "; ".join(f"line {line}: {name} = {text[line]!r} {wrong[line]}" for line in first)
+            more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+            raise UserError(
+                f"{self.path}, {listed}{more}. Correct them, or leave the rows out with --where"
+            )
         return values
 
 
@@ -78,8 +88,12 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
         )
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{path} is empty; it needs a header line and rows") from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as comma-separated values in UTF-8: {str(error).strip()}"
+        ) from error
     header = [str(name).strip() for name in rows.iloc[0]]
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:

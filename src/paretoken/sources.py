@@ -7,14 +7,20 @@ these files as inputs. Snakemake compares checksums of small files, so touching 
 from __future__ import annotations
 
 import ast
+import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+#: A line for a new law must not refit the others; rules name the modules of the laws they use.
+REGISTRY = ROOT / "paretoken" / "registry.py"
 
 
 def sources(*modules: str) -> list[str]:
     """Return the files behind ``modules`` and all that they import from this package, sorted.
+
+    Paths are relative to the working directory, so that a project may be moved.
 
     Args:
         modules: dotted names, such as ``paretoken.commands.fit``.
@@ -28,16 +34,25 @@ def sources(*modules: str) -> list[str]:
         raise ValueError(f"no module of this package among {modules}")
     while waiting:
         path = waiting.pop()
-        if path and path not in found:
+        if path and path not in found and path != REGISTRY:
             found.add(path)
             waiting += [_file(name) for name in _imports(path)]
-    return sorted(str(path) for path in found)
+    return sorted(os.path.relpath(path) for path in found)
+
+
+def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module, without those that only a type checker sees."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _nodes(node)
 
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

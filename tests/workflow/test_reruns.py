@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -87,7 +90,7 @@ def test_a_cell_taken_out_leaves_the_table(finished: Project, tmp_path: Path) ->
     config = yaml.safe_load(SMALL)
     config["studies"][0]["compressors"][0]["tokens"] = [1, 576]
     (finished.folder / "fewer.yaml").write_text(yaml.safe_dump(config))
-    done = finished.snakemake("--configfile", "fewer.yaml", "results/small/tables/errors.csv")
+    done = finished.snakemake("results/small/tables/errors.csv", "--configfile", "fewer.yaml")
     assert done.returncode == 0, done.stderr
     errors = pd.read_csv(finished.folder / "results/small/tables/errors.csv")
     assert sorted(set(errors["visual_tokens"])) == [1, 576]
@@ -100,10 +103,48 @@ def test_a_cell_without_measurement_says_what_is_missing(finished: Project) -> N
     config["studies"][0]["predict"] = []
     (finished.folder / "unmeasured.yaml").write_text(yaml.safe_dump(config))
     target = "results/small/runs/qwen1.5-14b/tokenpacker-1/s0/errors.csv"
-    done = finished.snakemake("--configfile", "unmeasured.yaml", target)
+    done = finished.snakemake(target, "--configfile", "unmeasured.yaml")
     assert done.returncode == 1
     assert "has no row with llm = qwen1.5-14b" in done.stdout + done.stderr
     assert not (finished.folder / target).exists()
+
+
+def test_a_new_figure_draws_itself_only(finished: Project) -> None:
+    config = yaml.safe_load(SMALL)
+    config["studies"][0]["figures"].append("profile")
+    (finished.folder / "figures.yaml").write_text(yaml.safe_dump(config))
+    rules = finished.dry_run("--configfile", "figures.yaml").rules
+    assert rules == {"figure": 1, "summary": 1, "all": 1}
+
+
+def test_a_new_line_in_the_registry_reruns_nothing(finished: Project) -> None:
+    path = finished.folder / "src" / "paretoken" / "registry.py"
+    original = path.read_text()
+    path.write_text(f"{original}\n# a new law\n")
+    try:
+        assert not finished.dry_run(*SMALL_CONFIG).rules
+    finally:
+        path.write_text(original)
+
+
+def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
+    shutil.rmtree(finished.folder / "results" / "small" / "fits")
+    shutil.rmtree(finished.folder / "results" / "small" / "runs" / "qwen1.5-4b")
+    running = finished.start(*SMALL_CONFIG)
+    deadline = time.monotonic() + 120
+    while not list((finished.folder / ".snakemake" / "locks").glob("*")):
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    second = finished.snakemake(*SMALL_CONFIG)  # while the first one lives, it is refused
+    assert second.returncode == 1
+    assert "cannot be locked" in second.stderr
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    done = finished.snakemake(*SMALL_CONFIG)
+    assert done.returncode == 0, done.stderr
+    assert not finished.dry_run(*SMALL_CONFIG).rules
+    assert not [p for p in (finished.folder / "results").rglob(".*.json")]
 
 
 def test_report_is_one_file_without_the_network(finished: Project) -> None:

@@ -3,7 +3,6 @@
 
 rule aggregate:
     input:
-        study="results/{study}/study.json",
         cells=cell_files,
         code=sources("paretoken.commands.aggregate"),
     output:
@@ -14,8 +13,10 @@ rule aggregate:
         "results/{study}/benchmarks/aggregate.tsv"
     conda:
         "../../envs/analysis.yaml"
+    params:
+        suites=suite_names,
     shell:
-        "paretoken aggregate --study {input.study:q} --cells {input.cells:q} --out {output:q} "
+        "paretoken aggregate --cells {input.cells:q} --suites {params.suites:q} --out {output:q} "
         "> {log:q} 2>&1"
 
 
@@ -133,6 +134,7 @@ rule claims:
         "../../envs/analysis.yaml"
     params:
         reference=reference_options("values", "table1"),
+        claims=claim_options,
     shell:
         "paretoken claims --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} --out {output.table:q} --page {output.page:q} > {log:q} 2>&1"
+        "{params.reference:q} {params.claims:q} --out {output.table:q} --page {output.page:q} > {log:q} 2>&1"

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from paretoken.config import parse as parse_config
+from paretoken.driver import take_over
 from paretoken.errors import UserError
 from paretoken.grid import cells
 from paretoken.registry import CLAIMS, FIGURES, LAWS
@@ -23,6 +24,10 @@ except UserError as error:
     print(f"snakemake: {error}", file=sys.stderr)
     sys.exit(2)
 
+# A run that was killed leaves Snakemake's lock behind; the next one goes on without it.
+if not workflow.dryrun and workflow.is_main_process:
+    DRIVER_LOCK = take_over(Path(".snakemake"))
+
 
 wildcard_constraints:
     study="[a-z0-9][a-z0-9._-]*",
@@ -40,7 +45,9 @@ def study_of(wildcards):
 
 
 def frozen_json(wildcards):
-    return STUDIES.freeze(wildcards.study).model_dump_json()
+    # Without what only one rule needs: a new figure must not redraw the others.
+    alone = {"study": {"figures", "claims"}}
+    return STUDIES.freeze(wildcards.study).model_dump_json(exclude=alone)
 
 
 def size_of(wildcards):
@@ -65,7 +72,7 @@ def fit_files(wildcards):
     return [
         f"results/{study.name}/fits/{suite.name}/{variant}.json"
         for suite in study.suites
-        for variant in [*variants, "paper_grid"]
+        for variant in [*variants, *(["paper_grid"] if study.published else [])]
     ]
 
 
@@ -94,6 +101,16 @@ def fit_options(wildcards):
 
 def row_options(wildcards):
     return ["--exclude-flagged"] if wildcards.cells == "unflagged" else []
+
+
+def claim_options(wildcards):
+    claims = study_of(wildcards).claims
+    return ["--claims", *claims] if claims else []
+
+
+def figure_options(wildcards):
+    figures = study_of(wildcards).figures
+    return ["--figures", *figures] if figures else []
 
 
 def text_tokens(wildcards):

@@ -51,7 +51,8 @@ rule summary:
         "../../envs/analysis.yaml"
     params:
         reference=reference_options("values", "table1"),
+        figures=figure_options,
     shell:
         "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} --sensitivity {input.sensitivity:q} --claims {input.claims:q} "
+        "{params.reference:q} {params.figures:q} --sensitivity {input.sensitivity:q} --claims {input.claims:q} "
         "--out {output:q} > {log:q} 2>&1"

@@ -40,6 +40,11 @@ class Cells:
         """Which cells have a positive weight."""
         return np.asarray(self.weight > 0)
 
+    def sorted(self) -> Cells:
+        """Return the same cells in an order that does not depend on the table's."""
+        order = np.lexsort((self.weight, self.Y, self.V, self.N))
+        return Cells(self.N[order], self.V[order], self.Y[order], self.weight[order])
+
     def reweighted(self, weight: Array) -> Cells:
         """Return the same cells with other weights."""
         return Cells(self.N, self.V, self.Y, weight)
@@ -52,6 +57,7 @@ class Selection:
     suite: str | None = None
     where: Mapping[str, str] = field(default_factory=dict)
     n_column: str = "params_b"
+    n_scale: float = 1.0
     v_column: str = "visual_tokens"
     error_column: str = "error"
     suite_column: str = "suite"
@@ -101,7 +107,7 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     if rows.empty:
         raise FitError(f"{path}: no row is left to fit; left out: {excluded}")
     cells = Cells(
-        N=table.numbers(rows, s.n_column, above=0).to_numpy(),
+        N=table.numbers(rows, s.n_column, above=0).to_numpy() * s.n_scale,
         V=table.numbers(rows, s.v_column, minimum=0).to_numpy(),
         Y=table.numbers(rows, s.error_column).to_numpy(),
         weight=_weights(table, rows, s),
@@ -166,8 +172,23 @@ def demand_identifiable(cells: Cells, parameters: Sequence[str]) -> None:
                 f"only one level of {symbol} ({', '.join(f'{x:g}' for x in levels)}): its exponent "
                 f"cannot be determined; give cells at two or more values of {symbol}"
             )
-    if used.sum() < len(parameters):
+    distinct = np.unique(np.stack([cells.N[used], cells.V[used]]), axis=1).shape[1]
+    if distinct < len(parameters):
         raise FitError(
-            f"{used.sum()} cells cannot determine {len(parameters)} parameters "
+            f"{distinct} distinct cells cannot determine {len(parameters)} parameters "
             f"({', '.join(parameters)}); give more cells or choose a law with fewer"
         )
+    if _change_together(np.log(cells.N[used]), cells.V[used]):
+        raise FitError(
+            "N and V change together in these cells (one is a power of the other), so their "
+            "exponents cannot be told apart; give cells with the same N at two or more values of V"
+        )
+
+
+def _change_together(log_n: Array, V: Array) -> bool:
+    """Return whether ln V is a straight line in ln N."""
+    if (V <= 0).any():
+        return False
+    log_n, log_v = log_n - log_n.mean(), np.log(V) - np.log(V).mean()
+    shared = float(log_n @ log_v) ** 2
+    return shared >= (1 - 1e-9) * float(log_n @ log_n) * float(log_v @ log_v)

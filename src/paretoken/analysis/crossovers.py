@@ -24,7 +24,7 @@ def crossovers(
     in that range are rows with empty cells.
     """
     low, high = float(min(tokens)), float(max(tokens))
-    rows = []
+    rows: list[dict[str, object]] = []
     for Q in text_tokens:
         for small, large in pairwise(np.unique(sizes)):
             found = _crossover(fit, float(small), float(large), float(Q), low, high)

@@ -14,6 +14,10 @@ from paretoken.analysis.resample import free_parameters, scaled_jacobian
 
 #: Robust standard deviations beyond which a cell is listed as an outlier.
 OUTLIER = 3.5
+#: No language model has more billions of parameters; a larger number is another unit.
+LARGEST_B = 1e5
+#: Condition number of the scaled Jacobian beyond which parameters are hardly told apart.
+ILL_CONDITIONED = 1e5
 
 
 class FitStatus(StrEnum):
@@ -58,6 +62,12 @@ def bound_warnings(fitted: Estimate) -> list[str]:
 def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
     """Return one sentence per parameter whose profile is flat, with what moves along with it."""
     sentences = []
+    if any(item.threshold is None for item in profiles):
+        sentences.append(
+            f"With the loss {fitted.loss.name} a profile has no 95 % region: whether "
+            f"{' and '.join(item.name for item in profiles)} are identified shows in their bootstrap "
+            "intervals only."
+        )
     for item in profiles:
         if item.interval is None or not is_flat(fitted, item):
             continue
@@ -75,10 +85,36 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
     return sentences
 
 
+def is_constant(fitted: Estimate) -> bool:
+    """Return whether a product law came out constant: then its exponents mean nothing."""
+    return fitted.law.linear[0] == "K" and float(fitted.values[0]) == 0.0
+
+
+def _range_warnings(fitted: Estimate) -> list[str]:
+    """Return sentences on values that look like another unit or the opposite quantity."""
+    cells, sentences = fitted.cells, []
+    slopes = [n for n in ("a", "b") if n in fitted.law.linear and fitted.parameters[n] <= 0]
+    if is_constant(fitted) or slopes:
+        sentences.append(
+            "The error does not fall with N or with V: is the column an accuracy? Errors are wanted."
+        )
+    if cells.N.max() > LARGEST_B:
+        sentences.append(
+            f"N reaches {cells.N.max():.3g}: frontier and recommend read N as billions of parameters; "
+            "refit with --n-unit parameters if these are raw counts."
+        )
+    if cells.Y.max() > 1:
+        sentences.append(
+            f"Errors reach {cells.Y.max():.3g} and are taken as they are: fine for a loss, but shares "
+            "belong between 0 and 1 (divide percentages by 100)."
+        )
+    return sentences
+
+
 def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
     """Return sentences on what the data lack."""
     cells, law = fitted.cells, fitted.law
-    used, sentences = cells.used, []
+    used, sentences = cells.used, _range_warnings(fitted)
     levels = len(np.unique(cells.N[used]))
     if levels < 5:
         sentences.append(
@@ -88,6 +124,14 @@ def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
     v_levels = len(np.unique(cells.V[used]))
     if v_levels < 4:
         sentences.append(f"Too few levels of V ({v_levels}): its exponent rests on them alone.")
+    if not fitted.converged:
+        sentences.append("The descent ran out of steps: the parameters may not be at the minimum.")
+    condition = conditioning(fitted)["condition_number"]
+    if condition is not None and condition > ILL_CONDITIONED:
+        sentences.append(
+            f"The estimates are nearly collinear (condition number {condition:.1g}): the data hardly "
+            "tell the parameters apart."
+        )
     spare = int(used.sum()) - len(fitted.values)
     if spare < 5:
         sentences.append(f"Only {spare} more cells than parameters: intervals and rmse mean little.")
@@ -97,7 +141,7 @@ def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
         sentences.append(
             f"{len(flagged)} flagged {verb} in the fit ({named}); compare with --exclude-flagged."
         )
-    if law.constant_optimum:
+    if law.constant_optimum and not is_constant(fitted):
         ratio = float(law.exponent_ratio(fitted.values[None])[0])
         if ratio <= 1:
             sentences.append(
@@ -166,7 +210,8 @@ def information(fitted: Estimate) -> dict[str, float | int | str | None]:
         return record | {"reason": "too few cells for the small-sample correction"}
     if fitted.objective <= 1e-24 * float((fitted.cells.weight * fitted.cells.Y**2).sum()):
         return record | {"reason": "the fit is exact; its likelihood is unbounded"}
-    deviance = n * np.log(fitted.objective / n)
+    weight = fitted.cells.weight[fitted.cells.used]
+    deviance = n * np.log(fitted.objective / n) - float(np.log(weight).sum())
     if fitted.loss.log:
         deviance += 2 * float(np.log(fitted.cells.Y[fitted.cells.used]).sum())
     aicc = deviance + 2 * k + 2 * k * (k + 1) / (n - k - 1)

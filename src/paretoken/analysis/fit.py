@@ -13,6 +13,7 @@ from paretoken.analysis.diagnostics import (
     conditioning,
     data_warnings,
     information,
+    is_constant,
     outliers,
     profile_warnings,
     status_of,
@@ -24,11 +25,22 @@ from paretoken.analysis.laws.base import Array, Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.profiles import is_flat, profile, profiled_parameters
-from paretoken.analysis.resample import HEADLINE, LEVEL, METHODS, Draws, draw, percentiles
+from paretoken.analysis.resample import (
+    CLUSTER,
+    LEVEL,
+    METHODS,
+    RESIDUAL,
+    Draws,
+    draw,
+    percentiles,
+)
 from paretoken.analysis.solver import default_bounds
 from paretoken.errors import UserError
 from paretoken.provenance import versions
 from paretoken.registry import LAWS
+
+#: Intervals narrower than this are rounding (noise-free data).
+NOISE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -66,10 +78,12 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         UserError: the options contradict each other or the data.
     """
     law, loss = LAWS.load(options.law), make_loss(options.loss, options.huber_delta)
-    cells = _without(data.cells, options.held_out)
+    cells = _without(data.cells.sorted(), options.held_out)
     inside = law.text_in_error
     fitted, extra = _fitted(cells, law, loss, options)
     draws = _draws(fitted, options)
+    widened = _widened(law, draws)
+    headline = _headline(draws, widened)
     return {
         "law": law.name,
         "formula": law.formula,
@@ -79,21 +93,21 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "text_tokens_in_law": options.law_text_tokens if inside else None,
         "parameters": fitted.parameters,
         "bounds": _bounds(law),
-        "alpha_over_beta": _finite(law.exponent_ratio(fitted.values[None])[0]),
+        "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),
         "v_star": _v_star(fitted, options.text_tokens),
         "status": status_of(fitted).value,
         "warnings": [
             *extra.pop("warnings"),
             *bound_warnings(fitted),
             *data_warnings(fitted, data.flagged),
-            *_clustering_warning(fitted, draws),
+            *_clustering_warning(widened),
         ],
         "notes": _notes(law),
         "objective": fitted.objective,
         "rmse": float(np.sqrt(np.mean((fitted.predicted() - cells.Y)[cells.used] ** 2))),
         "n_points": int(cells.used.sum()),
         "intervals": _intervals(fitted, draws, options.text_tokens),
-        "bootstrap": _bootstrap_record(draws, options),
+        "bootstrap": _bootstrap_record(draws, headline, options),
         **extra,
         "information": information(fitted),
         "conditioning": conditioning(fitted),
@@ -101,7 +115,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "data": data.provenance | _levels(data.cells, options.held_out),
         "versions": versions("numpy", "scipy", "pandas"),
         "seed": options.seed,
-        "draws": _kept_draws(draws),
+        "draws": _kept_draws(headline),
     }
 
 
@@ -160,60 +174,25 @@ def _draws(fitted: Estimate, options: FitOptions) -> list[Draws]:
     return [draw(fitted, method, options.bootstrap, options.seed) for method in METHODS]
 
 
-def _intervals(fitted: Estimate, draws: list[Draws], text: tuple[float, ...]) -> dict[str, Any]:
-    """Return low and high by the headline method, and every method's, for each quantity."""
+def _headline(draws: list[Draws], widened: list[str]) -> Draws | None:
+    """Return the draws that bands of predictions come from: by residuals, or by whole sizes.
+
+    Residuals give the right coverage if every cell has noise of its own, and about half of it for
+    alpha if the cells of one size share theirs; then whole sizes are what is resampled.
+    """
+    wanted = CLUSTER if widened else RESIDUAL
+    return next((d for d in draws if d.method == wanted), None)
+
+
+def _widened(law: Law, draws: list[Draws]) -> list[str]:
+    """Return the slopes whose interval grows by half or more when whole sizes are resampled."""
     if not draws:
-        return {}
-    law = fitted.law
-    columns = {name: [d.values[:, i] for d in draws] for i, name in enumerate(law.parameters)}
-    ratios = [law.exponent_ratio(d.values) for d in draws]
-    record: dict[str, Any] = {name: _interval(draws, c) for name, c in columns.items()}
-    record["alpha_over_beta"] = _interval(draws, ratios)
-    if law.constant_optimum:
-        low, high = _token_range(fitted)
-        record["v_star"] = {
-            f"{Q:g}": _interval(draws, [optimal_tokens(law, r, Q, low, high) for r in ratios])
-            for Q in text
-        }
-    return record
-
-
-def _interval(draws: list[Draws], columns: list[Array]) -> dict[str, Any]:
-    by_method = {d.method: percentiles(c) for d, c in zip(draws, columns, strict=True)}
-    low, high = by_method[HEADLINE]
-    return {"low": low, "high": high, "method": HEADLINE, **by_method}
-
-
-def _bootstrap_record(draws: list[Draws], options: FitOptions) -> dict[str, Any]:
-    return {
-        "level": LEVEL,
-        "replicates": options.bootstrap if draws else 0,
-        "headline": HEADLINE,
-        "unusable": {d.method: d.unusable for d in draws},
-    }
-
-
-def _kept_draws(draws: list[Draws]) -> list[list[float]]:
-    """Return the headline draws, to nine digits: frontier and figures make their bands of them."""
-    return [[float(f"{v:.9g}") for v in row] for d in draws if d.method == HEADLINE for row in d.values]
-
-
-def _clustering_warning(fitted: Estimate, draws: list[Draws]) -> list[str]:
-    """Name the slopes whose interval widens by half or more when whole sizes are resampled."""
-    by_method = {d.method: d.values for d in draws}
-    if not by_method:
         return []
-    law = fitted.law
     at = {name: law.parameters.index(name) for name in law.exponents or law.linear[1:]}
-    columns = {n: {m: v[:, i] for m, v in by_method.items()} for n, i in at.items()}
-    columns["alpha_over_beta"] = {m: law.exponent_ratio(v) for m, v in by_method.items()}
-    wider = [n for n, c in columns.items() if _width(c["cluster"]) >= 1.5 * _width(c[HEADLINE])]
-    if not wider:
-        return []
-    return [
-        f"Resampling whole model sizes widens the interval of {' and '.join(wider)} by half or more: "
-        "cells of one size share noise, and the headline intervals are too narrow."
-    ]
+    columns = {n: {d.method: d.values[:, i] for d in draws} for n, i in at.items()}
+    columns["alpha_over_beta"] = {d.method: law.exponent_ratio(d.values) for d in draws}
+    widths = {n: (_width(c[RESIDUAL]), _width(c[CLUSTER])) for n, c in columns.items()}
+    return [n for n, (plain, whole) in widths.items() if NOISE < plain < np.inf and whole >= 1.5 * plain]
 
 
 def _width(values: Array) -> float:
@@ -221,8 +200,60 @@ def _width(values: Array) -> float:
     return np.inf if low is None or high is None else high - low
 
 
+def _intervals(fitted: Estimate, draws: list[Draws], text: tuple[float, ...]) -> dict[str, Any]:
+    """Return the interval of each parameter, of alpha / beta and of V*(Q)."""
+    if not draws:
+        return {}
+    law = fitted.law
+    columns = {name: [d.values[:, i] for d in draws] for i, name in enumerate(law.parameters)}
+    ratios = [law.exponent_ratio(d.values) for d in draws]
+    columns["alpha_over_beta"] = ratios
+    record: dict[str, Any] = {n: _interval(draws, c) for n, c in columns.items()}
+    if law.constant_optimum:
+        low, high = _token_range(fitted)
+        stars = {Q: [optimal_tokens(law, r, Q, low, high) for r in ratios] for Q in text}
+        record["v_star"] = {f"{Q:g}": _interval(draws, c) for Q, c in stars.items()}
+    return record
+
+
+def _interval(draws: list[Draws], columns: list[Array]) -> dict[str, Any]:
+    """Return the hull of the methods' intervals, and each method's own; None is unbounded."""
+    by_method = {d.method: percentiles(c) for d, c in zip(draws, columns, strict=True)}
+    lows, highs = zip(*by_method.values(), strict=True)
+    low = None if None in lows else min(lows)
+    return {"low": low, "high": None if None in highs else max(highs), **by_method}
+
+
+def _bootstrap_record(draws: list[Draws], headline: Draws | None, options: FitOptions) -> dict[str, Any]:
+    return {
+        "level": LEVEL,
+        "replicates": options.bootstrap if draws else 0,
+        "headline": headline.method if headline else None,
+        "unusable": {d.method: d.unusable for d in draws},
+    }
+
+
+def _kept_draws(headline: Draws | None) -> list[list[float]]:
+    """Return the headline draws, to nine digits: frontier and figures make their bands of them."""
+    rows = headline.values.tolist() if headline else []
+    return [[float(f"{v:.9g}") for v in row] for row in rows]
+
+
+def _clustering_warning(widened: list[str]) -> list[str]:
+    if not widened:
+        return []
+    return [
+        f"Resampling whole model sizes widens the interval of {' and '.join(widened)} by half or more: "
+        "cells of one size share noise, so bands of predictions are by resampling sizes."
+    ]
+
+
+def _ratio(fitted: Estimate) -> float:
+    return float(fitted.law.exponent_ratio(fitted.values[None])[0])
+
+
 def _v_star(fitted: Estimate, text: tuple[float, ...]) -> dict[str, float] | None:
-    if not fitted.law.constant_optimum:
+    if not fitted.law.constant_optimum or is_constant(fitted):
         return None
     ratio = fitted.law.exponent_ratio(fitted.values[None])
     low, high = _token_range(fitted)

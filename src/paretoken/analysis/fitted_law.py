@@ -68,6 +68,12 @@ class FittedLaw:
         return [float(n) for n in self.record["data"]["levels"]["N"]]
 
     @property
+    def fitted_sizes(self) -> list[float]:
+        """The N that the fit saw, ascending: `sizes` without those held out."""
+        held = {float(n) for n in self.record["data"].get("held_out", [])}
+        return [n for n in self.sizes if n not in held]
+
+    @property
     def token_counts(self) -> list[float]:
         """The V of the fitted table, ascending."""
         return [float(v) for v in self.record["data"]["levels"]["V"]]

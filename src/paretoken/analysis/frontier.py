@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from paretoken.analysis.diagnostics import LARGEST_B
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array
+from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.cost import flops_2nt
 from paretoken.errors import UserError
@@ -21,6 +22,7 @@ CONFIGURATION = [
     "error",
     "error_low",
     "error_high",
+    "extrapolated",
 ]
 
 
@@ -28,6 +30,8 @@ def configurations(
     fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], Q: float
 ) -> pd.DataFrame:
     """Return one row per (N, V): its cost 2 N (Q + V) and its predicted error with interval.
+
+    ``extrapolated`` says whether it lies outside the fitted sizes or token counts.
 
     Args:
         fit: the law that predicts.
@@ -41,6 +45,11 @@ def configurations(
     for name, values in (("--n", sizes), ("--v", tokens)):
         if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
             raise UserError(f"{name} wants positive numbers, got: {list(values)}")
+    if max(sizes) > LARGEST_B:
+        raise UserError(
+            f"--n is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
+            "fit was made with raw counts, refit with --n-unit parameters"
+        )
     if not np.isfinite(Q) or Q < 0:
         raise UserError(f"text tokens must be 0 or more, got {Q:g}")
     N, V = (axis.ravel() for axis in np.meshgrid(np.unique(sizes), np.unique(tokens), indexing="ij"))
@@ -54,8 +63,13 @@ def configurations(
             "error": fit.predict(N, V, Q),
             "error_low": low,
             "error_high": high,
+            "extrapolated": ~(_within(N, fit.fitted_sizes) & _within(V, fit.token_counts)),
         }
     )
+
+
+def _within(values: Array, levels: Sequence[float]) -> Mask:
+    return np.asarray((values >= min(levels)) & (values <= max(levels)))
 
 
 def by_preference(table: pd.DataFrame) -> pd.DataFrame:
@@ -104,8 +118,8 @@ def frontier(
 
     Returns:
         Columns ``text_tokens, budget_flops, params_b, visual_tokens, flops, error, error_low,
-        error_high, on_pareto, chosen_in_draws, v_star, status``; ``v_star`` is the closed form where
-        the law has one, within the range of ``tokens``.
+        error_high, extrapolated, on_pareto, chosen_in_draws, v_star, status``; ``v_star`` is the
+        closed form where the law has one, within the range of ``tokens``.
 
     Raises:
         UserError: a size, token count or budget is out of range.
@@ -134,7 +148,8 @@ def frontier(
             rows.append(row | {"v_star": v_star, "status": "ok" if len(within) else "infeasible"})
     columns = ["text_tokens", "budget_flops", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]
     result = pd.DataFrame(rows).reindex(columns=[*columns, "v_star", "status"])
-    result["on_pareto"] = result["on_pareto"].eq(True)
+    for name in ("on_pareto", "extrapolated"):
+        result[name] = result[name].eq(True)
     return result
 
 

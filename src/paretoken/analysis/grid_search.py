@@ -37,7 +37,8 @@ class GridFit:
         """Return one sentence per parameter on the edge of its axis."""
         return [
             f"The best grid point is on the edge of {name} ({self.parameters[name]:g} on "
-            f"{AXES[name][0]:g} to {AXES[name][-1]:g}): widen that range, or use --method exact."
+            f"{AXES[name][0]:g} to {AXES[name][-1]:g}): "
+            + ("a natural bound." if not self.parameters[name] else "widen that range, or use exact.")
             for name in self.edges
         ]
 

@@ -121,8 +121,9 @@ def profile(fitted: Estimate, name: str) -> Profile:
 
 def _ladder(fitted: Estimate, name: str, estimate: float) -> Array:
     if name == fitted.law.floor:
-        lowest = float(fitted.cells.Y[fitted.cells.used].min())
-        values = np.linspace(0, 0.98 * lowest, POINTS - 1)
+        seen = fitted.cells.Y[fitted.cells.used]
+        highest = 0.98 * float(seen.min()) if seen.min() > 0 else float(np.median(np.abs(seen)))
+        values = np.linspace(0, highest, POINTS - 1)
     elif estimate > 0:
         values = np.geomspace(estimate / 4, min(estimate * 4, EXPONENT_LIMIT), POINTS - 1)
     else:

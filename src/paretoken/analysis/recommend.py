@@ -17,6 +17,9 @@ from paretoken.analysis.frontier import (
 )
 from paretoken.errors import UserError
 
+#: What a configuration is described by.
+SHOWN = ("params_b", "visual_tokens", "flops", "error", "error_low", "error_high")
+
 
 def recommend(
     fit: FittedLaw,
@@ -58,13 +61,14 @@ def recommend(
 
 
 def _plain(row: pd.Series[float]) -> dict[str, float | None]:
-    return {str(k): None if pd.isna(v) else float(v) for k, v in row.items() if k != "text_tokens"}
+    return {str(k): None if pd.isna(v) else float(v) for k, v in row.items() if k in SHOWN}
 
 
 def _mind(fit: FittedLaw, best: pd.Series[float], ranked: pd.DataFrame) -> list[str]:
     """Return what a careful reader would ask about the recommendation."""
     sentences = []
-    if best["params_b"] > max(fit.sizes) or best["params_b"] < min(fit.sizes):
+    sizes = fit.fitted_sizes
+    if not min(sizes) <= best["params_b"] <= max(sizes):
         sentences.append(f"{best['params_b']:g}B lies outside the fitted sizes: an extrapolation.")
     low, high = min(fit.token_counts), max(fit.token_counts)
     if not low <= best["visual_tokens"] <= high:

@@ -18,10 +18,11 @@ from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.solver import CHUNK_NUMBERS, default_bounds
 
-#: The method that `low` and `high` of every interval come from.
-HEADLINE = "residual"
-METHODS = (HEADLINE, "points", "cluster")
+RESIDUAL, CLUSTER = "residual", "cluster"
+METHODS = (RESIDUAL, "points", CLUSTER)
 LEVEL = 0.95
+#: Numbers that the start grid of a resampled fit takes per problem (14 x 14 points, 3 x 3 each).
+GRID_NUMBERS = 14 * 14 * 9
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
         seed: seeds a generator of its own per method.
     """
     generator = np.random.default_rng([seed, METHODS.index(method)])
-    if method == HEADLINE:
+    if method == RESIDUAL:
         y = _resampled_errors(fitted, replicates, generator)
         return Draws(method, _in_chunks(fitted, y=y), 0)
     weight = _resampled_weights(fitted.cells, method, replicates, generator)
@@ -58,7 +59,8 @@ def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
 
 def _in_chunks(fitted: Estimate, *, y: Array | None = None, weight: Array | None = None) -> Array:
     """Refit in chunks that bound the memory of the start grid."""
-    chunk = max(1, CHUNK_NUMBERS // len(fitted.cells))
+    # The start grid keeps a small matrix per grid point and problem, the descent a row per cell.
+    chunk = max(1, CHUNK_NUMBERS // max(len(fitted.cells), GRID_NUMBERS))
     rows = y if y is not None else weight
     assert rows is not None  # noqa: S101  (one of the two is given by the callers above)
     parts = [rows[first : first + chunk] for first in range(0, len(rows), chunk)]
@@ -79,7 +81,7 @@ def _resampled_errors(fitted: Estimate, count: int, generator: np.random.Generat
 
 def _resampled_weights(cells: Cells, method: str, count: int, generator: np.random.Generator) -> Array:
     used = cells.used
-    labels = cells.N if method == "cluster" else np.arange(len(cells))
+    labels = cells.N if method == CLUSTER else np.arange(len(cells))
     levels, member = np.unique(labels[used], return_inverse=True)
     drawn = generator.multinomial(len(levels), np.full(len(levels), 1 / len(levels)), size=count)
     weight = np.zeros((count, len(cells)))

@@ -14,6 +14,7 @@ from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import LOSSES, make_loss
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.study_results import StudyResults
+from paretoken.config import FitSettings
 from paretoken.errors import FitError
 from paretoken.records import read_table
 from paretoken.registry import LAWS
@@ -37,33 +38,33 @@ def sensitivity(results: StudyResults, measured: Path | None, dimensions: Path |
     law: Law = LAWS.load(results.study.fit.laws[0])
     rows = []
     for suite in results.study.suites:
-        table = results.cells(suite.name)
-        table = table[~table["llm"].isin(results.study.holdout)]
-        base = _row(suite.name, "as fitted", table, law, results.study.fit.loss)
-        rows.append(base)
+        table = results.fitted_cells(suite.name)
+        usual = results.study.fit
+        rows.append(_row(suite.name, "as fitted", table, law, usual, usual.law_text_tokens))
         for name, variant in (
             *_subsets(table),
             *_alternatives(table, suite.name, measured),
             *_other_sizes(table, dimensions),
         ):
-            rows.append(_row(suite.name, name, variant, law, results.study.fit.loss))
+            rows.append(_row(suite.name, name, variant, law, usual, usual.law_text_tokens))
         for loss in LOSSES:
-            if loss != results.study.fit.loss:
-                rows.append(_row(suite.name, f"loss {loss}", table, law, loss))
+            if loss != usual.loss:
+                other = usual.model_copy(update={"loss": loss})
+                rows.append(_row(suite.name, f"loss {loss}", table, law, other, usual.law_text_tokens))
         for Q in (1.0, 25.0, PAPER_Q):
             inside: Law = LAWS.load("product_q_plus_v")
-            rows.append(_row(suite.name, f"T = Q + V, Q = {Q:g}", table, inside, "squared", Q))
+            rows.append(_row(suite.name, f"T = Q + V, Q = {Q:g}", table, inside, usual, Q))
     return pd.DataFrame(rows)
 
 
 def _row(
-    suite: str, variant: str, table: pd.DataFrame, law: Law, loss: str, Q: float = 0.0
+    suite: str, variant: str, table: pd.DataFrame, law: Law, settings: FitSettings, Q: float
 ) -> dict[str, object]:
     row: dict[str, object] = {"suite": suite, "variant": variant, "n_points": len(table)}
     N, V, Y = (table[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error"))
     cells = Cells(N, V, Y, np.ones(len(table)))
     try:
-        fitted = estimate(cells, law, make_loss(loss), Q)
+        fitted = estimate(cells, law, make_loss(settings.loss, settings.huber_delta), Q)
     except FitError as error:
         return row | {"note": str(error)}
     return row | fitted.parameters | _derived(fitted) | {"note": ""}

@@ -69,6 +69,11 @@ class StudyResults:
         rows = rows[rows["visual_tokens"] > 0]
         return rows.sort_values(["params_b", "visual_tokens", "seed"]).reset_index(drop=True)
 
+    def fitted_cells(self, suite: str) -> pd.DataFrame:
+        """Return the cells of one suite that fits see: without the sizes held out."""
+        rows = self.cells(suite)
+        return rows[~rows["llm"].isin(self.study.holdout)].reset_index(drop=True)
+
     def value(self, suite: str, quantity: str) -> float | None:
         """Return a published number, or None if there is none."""
         rows = self.values

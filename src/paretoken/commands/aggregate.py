@@ -6,20 +6,19 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.aggregate import aggregate
-from paretoken.analysis.study_results import read_study
 from paretoken.records import write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--study", type=Path, required=True, help="study.json")
     parser.add_argument("--cells", type=Path, nargs="+", required=True, help="errors.csv of cells")
+    parser.add_argument("--suites", nargs="+", required=True, help="suites of each cell, in order")
     parser.add_argument("--out", type=Path, required=True, help="tables/errors.csv to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Gather the cells and write the table."""
-    table = aggregate(read_study(arguments.study).study, arguments.cells)
+    table = aggregate(arguments.cells, arguments.suites)
     write_table(arguments.out, table)
     missing = int(table["error"].isna().sum())
     flagged = int(table["flag"].fillna("").ne("").sum())

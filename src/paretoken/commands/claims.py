@@ -9,11 +9,13 @@ from paretoken.analysis.claims.ledger import ledger, page
 from paretoken.commands.results import add_result_arguments, results_of
 from paretoken.files import write_text
 from paretoken.records import write_table
+from paretoken.registry import CLAIMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
+    parser.add_argument("--claims", nargs="*", default=[], choices=list(CLAIMS), help="which claims")
     parser.add_argument("--out", type=Path, required=True, help="claims.csv to write")
     parser.add_argument("--page", type=Path, required=True, help="Markdown page to write")
 
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Test the claims, write table and page, and print the verdicts."""
     results = results_of(arguments)
-    table = ledger(results)
+    table = ledger(results, arguments.claims)
     write_table(arguments.out, table)
     write_text(arguments.page, page(table, results.study.name))
     for _, row in table.iterrows():

@@ -16,6 +16,9 @@ from paretoken.errors import UserError
 from paretoken.files import write_json
 from paretoken.registry import LAWS
 
+#: Unit of sizes in a table -> billions of parameters.
+UNITS = {"billions": 1.0, "millions": 1e-3, "parameters": 1e-9}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -32,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fit the rows with this value only; may be repeated",
     )
     data.add_argument("--n-column", default=defaults.n_column, help="model size N")
+    data.add_argument(
+        "--n-unit", choices=list(UNITS), default="billions", help="unit of the sizes in the table"
+    )
     data.add_argument("--v-column", default=defaults.v_column, help="visual tokens V")
     data.add_argument("--error-column", default=defaults.error_column, help="error Y")
     data.add_argument("--suite-column", default=defaults.suite_column, help="name of the suite")
@@ -102,6 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
         suite=a.suite,
         where=dict(a.where),
         n_column=a.n_column,
+        n_scale=UNITS[a.n_unit],
         v_column=a.v_column,
         error_column=a.error_column,
         suite_column=a.suite_column,
@@ -167,4 +174,4 @@ def _range(interval: dict[str, Any] | None) -> str:
     if not interval:
         return ""
     ends = ["unbounded" if interval[k] is None else f"{interval[k]:.4g}" for k in ("low", "high")]
-    return f"   95 % {ends[0]} to {ends[1]} ({interval['method']} bootstrap)"
+    return f"   95 % {ends[0]} to {ends[1]} (hull of 3 bootstraps)"

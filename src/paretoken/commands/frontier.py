@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the tables and print the undominated configurations."""
     fit = FittedLaw.read(arguments.fit)
-    sizes, tokens = arguments.n or fit.sizes, arguments.v or fit.token_counts
+    sizes, tokens = arguments.n or fit.sizes, arguments.v or [v for v in fit.token_counts if v > 0]
     questions = list(dict.fromkeys(arguments.q))
     table = frontier(fit, sizes, tokens, questions, arguments.budgets)
     pareto = pd.concat(

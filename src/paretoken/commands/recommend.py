@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.flops,
         arguments.text_tokens,
         arguments.n or fit.sizes,
-        arguments.v or fit.token_counts,
+        arguments.v or [v for v in fit.token_counts if v > 0],
         arguments.runners_up,
     )
     print(json.dumps(answer, indent=1) if arguments.json else in_words(answer))

@@ -9,6 +9,7 @@ from paretoken.commands.results import add_result_arguments, results_of
 from paretoken.files import write_text
 from paretoken.provenance import git_state
 from paretoken.records import read_table
+from paretoken.registry import FIGURES
 from paretoken.report.summary import summary
 
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_result_arguments(parser)
     parser.add_argument("--sensitivity", type=Path, required=True, help="tables/sensitivity.csv")
     parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
+    parser.add_argument("--figures", nargs="*", default=[], choices=list(FIGURES), help="which figures")
     parser.add_argument("--out", type=Path, required=True, help="summary.md to write")
 
 
@@ -28,5 +30,5 @@ def run(arguments: argparse.Namespace) -> None:
     commit = f"{commit} with changes" if commit and state["dirty"] else commit
     sensitivity = read_table(a.sensitivity, ["suite", "variant", "alpha_over_beta"])
     claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)
-    write_text(a.out, summary(results_of(a), sensitivity, claims, commit))
+    write_text(a.out, summary(results_of(a), sensitivity, claims, a.figures, commit))
     print(f"summary: {a.out}")

@@ -36,6 +36,7 @@ from paretoken.figures.parts import (
     mean_cells,
     missing,
     parameter_lines,
+    plain,
     require_suite,
 )
 from paretoken.figures.style import Look, ramp
@@ -84,7 +85,7 @@ def draw(view: View, results: StudyResults) -> Drawing:
     plot_cells(axis, flops(column(cells, "params_b"), column(cells, "visual_tokens"), Q), cells)
     flops_axis(axis, Q)
     axis.set_ylabel(ERROR_LABEL)
-    axis.set_title(suite.title)
+    axis.set_title(plain(suite.title))
     side_legend(drawing, [
         ("Model size N", size_handles(sizes, held_out(fit))),
         ("Visual tokens V", token_handles(tokens)),

@@ -16,7 +16,7 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, flops_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import dense, fitted_sizes, flops, missing, require_suite, size_label
+from paretoken.figures.parts import dense, flops, missing, plain, require_suite, size_label
 from paretoken.figures.style import VERMILION, Colour, Look, ramp
 
 #: Smaller, larger size.
@@ -29,7 +29,7 @@ def draw(results: StudyResults) -> Drawing:
     """Draw both sizes' curves for each positive Q and mark where they cross."""
     suite = require_suite(results, "fig3a", "reasoning")
     fit = results.headline(suite.name)
-    pair = fitted_sizes(fit)[-2:]
+    pair = fit.fitted_sizes[-2:]
     text_tokens = sorted(float(Q) for Q in results.study.text_tokens if Q > 0)
     if not text_tokens:
         raise missing(results, "fig3a", "a number greater than 0 under text_tokens")
@@ -41,7 +41,7 @@ def draw(results: StudyResults) -> Drawing:
     axis.plot(table["flops"], table["error"], **CROSSING)
     flops_axis(axis)
     axis.set_ylabel(ERROR_LABEL)
-    axis.set_title(suite.title)
+    axis.set_title(plain(suite.title))
     side_legend(drawing, [
         ("Model size N", _size_handles(pair)),
         (f"Crossover: V of {size_label(pair[0])}, {size_label(pair[1])}", _text_handles(table, colours)),

@@ -15,7 +15,7 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.axes import ERROR_LABEL, canvas, plot_points, sizes_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import column, flops, mean_cells, missing, require_suite, size_label
+from paretoken.figures.parts import column, flops, mean_cells, missing, plain, require_suite, size_label
 from paretoken.figures.style import Colour, Look, ramp
 
 #: The dearest configuration of a group costs at most this share more than the cheapest.
@@ -76,7 +76,7 @@ def draw(results: StudyResults) -> Drawing:
             _plot_group(axis, group, own, colour)
         sizes_axis(axis, sorted({n for group in groups for n in group["params_b"]}))
         axis.set_ylabel(ERROR_LABEL)
-        axis.set_title(suite.title)
+        axis.set_title(plain(suite.title))
     bottom_legend(drawing, _handles(groups, colours), LEGEND_COLUMNS)
     return drawing
 

@@ -23,10 +23,10 @@ from paretoken.figures.parts import (
     PUBLISHED_LAW,
     column,
     dense,
-    fitted_sizes,
     held_out,
     mean_cells,
     missing,
+    plain,
     published_parameters,
     require_suite,
     size_label,
@@ -52,11 +52,11 @@ def draw(results: StudyResults) -> Drawing:
     _plot_measured(left, cells, fit, targets)
     tokens_axis(left, fit.token_counts)
     left.set_ylabel(ERROR_LABEL)
-    left.set_title(suite.title)
+    left.set_title(plain(suite.title))
     backtest = _plot_backtest(right, results, suite.name, fit)
     side_legend(drawing, [
         ("Predicted from the fit", predicted),
-        ("Measured cells", size_handles(fitted_sizes(fit), line="none")),
+        ("Measured cells", size_handles(fit.fitted_sizes, line="none")),
         backtest,
     ])  # fmt: skip
     return drawing

@@ -94,9 +94,9 @@ def held_out(fit: FittedLaw) -> list[float]:
     return [float(n) for n in fit.record["data"].get("held_out", [])]
 
 
-def fitted_sizes(fit: FittedLaw) -> list[float]:
-    """Return the sizes that the fit saw, ascending."""
-    return [n for n in fit.sizes if n not in held_out(fit)]
+def plain(title: str) -> str:
+    """Return a user's text such that no part of it is taken for a formula."""
+    return title.replace("$", r"\$")
 
 
 def dense(values: Sequence[float]) -> Numbers:

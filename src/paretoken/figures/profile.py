@@ -19,7 +19,7 @@ from paretoken.errors import UserError
 from paretoken.figures.axes import canvas
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, Numbers, formula, require_suite
+from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, Numbers, formula, plain, require_suite
 from paretoken.figures.style import BLUE, ORANGE, VERMILION, Look
 
 SIZE = (8.4, 6.2)
@@ -53,9 +53,10 @@ def draw(results: StudyResults) -> Drawing:
         plot(axis, results, suite.name, fit, name)
     for axis in panels[len(order) :]:
         axis.set_axis_off()
-    drawing.suptitle(f"{suite.title}: {formula(fit)}", fontsize=11)
+    drawing.suptitle(f"{plain(suite.title)}: {formula(fit)}", fontsize=11)
     published = any(results.value(suite.name, name) is not None for name in profiles)
-    bottom_legend(drawing, _handles(published), 5)
+    region = any(item["interval"] for item in profiles.values())
+    bottom_legend(drawing, _handles(published, region), 5)
     return drawing
 
 
@@ -125,13 +126,16 @@ def _words(fit: FittedLaw, name: str) -> str:
     return f"{SYMBOLS.get(name, name)}{scale}"
 
 
-def _handles(published: bool) -> list[Artist]:
+def _handles(published: bool, region: bool) -> list[Artist]:
     handles: list[Artist] = [
         Line2D([], [], label="best fit with it held", **CURVE),
         Line2D([], [], label="estimate", **ESTIMATE),
-        Line2D([], [], label=f"{LEVEL_TEXT} threshold", **THRESHOLD),
-        Patch(label=f"{LEVEL_TEXT} region", **REGION),
     ]
+    if region:
+        handles += [
+            Line2D([], [], label=f"{LEVEL_TEXT} threshold", **THRESHOLD),
+            Patch(label=f"{LEVEL_TEXT} region", **REGION),
+        ]
     return [*handles, Line2D([], [], label="published", **PUBLISHED)] if published else handles
 
 

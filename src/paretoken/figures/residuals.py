@@ -25,6 +25,7 @@ from paretoken.figures.parts import (
     held_out,
     levels,
     mean_cells,
+    plain,
     shown_suites,
     size_label,
 )
@@ -92,7 +93,7 @@ def _plot_row(by_n: Axes, by_v: Axes, fit: FittedLaw, cells: pd.DataFrame, suite
         _plot_means(axis, cells, level)
         plot_cells(axis, x, cells, column_name="residual")
         _ring(axis, x, cells)
-        axis.set_title(suite.title)
+        axis.set_title(plain(suite.title))
     by_n.set_ylabel("Measured − fitted error (× 100)")
     sizes_axis(by_n, levels(cells, "params_b"))
     tokens_axis(by_v, levels(cells, "visual_tokens"))

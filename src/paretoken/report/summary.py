@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from paretoken.analysis.claims.base import span, widest_interval
+from paretoken.analysis.claims.base import in_words, widest_interval
 from paretoken.analysis.comparison import published_table
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
+from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
 from paretoken.markdown import table as markdown_table
@@ -16,7 +19,11 @@ from paretoken.registry import FIGURES
 
 
 def summary(
-    results: StudyResults, sensitivity: pd.DataFrame, claims: pd.DataFrame, commit: str | None
+    results: StudyResults,
+    sensitivity: pd.DataFrame,
+    claims: pd.DataFrame,
+    figures: Sequence[str],
+    commit: str | None,
 ) -> str:
     """Return the page; paths in it are relative to the study's folder."""
     study = results.study
@@ -34,8 +41,8 @@ def summary(
             f"## Claims\n\nReasons and places in the paper: [claims.md](claims.md).\n\n"
             f"{markdown_table(shown, 3)}"
         )
-    if study.figures:
-        sections.append(f"## Figures\n\n{_figures(results)}")
+    if figures:
+        sections.append(f"## Figures\n\n{_figures(figures)}")
     sections.append(f"## Provenance\n\n{_provenance(results, commit)}")
     return "\n\n".join(sections) + "\n"
 
@@ -43,13 +50,13 @@ def summary(
 def _answer(results: StudyResults, suite: Suite) -> str:
     fit = results.headline(suite.name)
     ratio = fit.record["alpha_over_beta"]
-    interval = span(*widest_interval(fit, "alpha_over_beta"))
+    interval = in_words(widest_interval(fit, "alpha_over_beta"))
     if not fit.law.constant_optimum:
         return f"{suite.title}: the best V depends on the budget; see the frontier."
     if ratio is not None and ratio <= 1:
         return (
             f"{suite.title}: more visual tokens beat a larger model (alpha / beta = {ratio:.2f}, "
-            f"95 % {interval})."
+            f"{interval})."
         )
     low, high = min(fit.token_counts), max(fit.token_counts)
     stars = ", ".join(
@@ -57,7 +64,7 @@ def _answer(results: StudyResults, suite: Suite) -> str:
     )
     shown = "unbounded" if ratio is None else f"{ratio:.2f}"
     return (
-        f"{suite.title}: a larger model beats more visual tokens (alpha / beta = {shown}, 95 % "
+        f"{suite.title}: a larger model beats more visual tokens (alpha / beta = {shown}, "
         f"{interval}); at a fixed cost the best number of tokens is {stars} text tokens."
     )
 
@@ -66,7 +73,7 @@ def _cells(results: StudyResults) -> str:
     errors = results.errors
     flagged = errors[errors["flag"] != ""]
     lines = [
-        f"{len(errors)} cells x suites; {int(errors['error'].isna().sum())} without a measurement, "
+        f"{len(errors)} errors (cells times suites); {int(errors['error'].isna().sum())} missing, "
         f"{len(flagged)} flagged (in the headline fit, left out of the *unflagged* one)."
     ]
     if len(flagged):
@@ -81,7 +88,8 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
     parts = [
         f"Headline: `{fit.record['formula']}`, {fit.record['loss']} loss, status "
         f"{fit.record['status']}.",
-        f"Parameters, with 95 % intervals by three bootstraps:\n\n{_intervals(fit)}",
+        "Parameters, with 95 % intervals by resampling residuals, cells and whole model sizes (bands "
+        f"in figures are by the method `{fit.record['bootstrap']['headline']}`):\n\n{_intervals(fit)}",
         f"What the data do not settle:\n\n{warnings}",
         f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
         _range_of_ratio(sensitivity, suite),
@@ -100,12 +108,15 @@ def _intervals(fit: FittedLaw) -> str:
     rows = []
     for name, value in shown.items():
         interval = fit.record["intervals"].get(name, {})
-        methods = {
-            method: span(*interval.get(method, (None, None)))
-            for method in ("residual", "points", "cluster")
-        }
+        methods = {method: _ends(interval.get(method)) for method in METHODS}
         rows.append({"parameter": name, "estimate": value, **methods})
     return markdown_table(pd.DataFrame(rows))
+
+
+def _ends(interval: Sequence[float | None] | None) -> str | None:
+    if interval is None:
+        return None
+    return " to ".join("unbounded" if end is None else f"{end:.4g}" for end in interval)
 
 
 def _fits(results: StudyResults, suite: Suite) -> str:
@@ -140,21 +151,23 @@ def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite) -> str:
     rows = sensitivity[
         (sensitivity["suite"] == suite.name) & ~sensitivity["variant"].str.startswith("T = Q + V")
     ]
-    rows = rows[rows["alpha_over_beta"].notna()]
+    rows = rows[rows["alpha_over_beta"].notna() & (rows["variant"] != "as fitted")]
     if rows.empty:
         return ""
     ordered = rows.sort_values("alpha_over_beta", kind="stable")
     low, high = ordered.iloc[0], ordered.iloc[-1]
     return (
+        "The published averages cannot be taken apart, so other normalisations of single benchmarks "
+        "and other prompts are not among the choices. "
         f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
         f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({low['variant']}) to "
         f"{high['alpha_over_beta']:.2f} ({high['variant']})."
     )
 
 
-def _figures(results: StudyResults) -> str:
+def _figures(names: Sequence[str]) -> str:
     parts = []
-    for name in results.study.figures:
+    for name in names:
         figure = FIGURES.load(name)
         parts.append(f"### {figure.title}\n\n![{figure.title}](figures/{name}.png)\n\n{figure.caption}")
     return "\n\n".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,16 +30,14 @@ class Finding:
     Attributes:
         computed: what the value is.
         value: the number, None if it cannot be computed.
-        low: lower end of its interval, None if there is none.
-        high: upper end of its interval.
+        interval: its 95 % interval, None if there is none.
         verdict: what follows.
         because: one or two sentences with the numbers that decide.
     """
 
     computed: str
     value: float | None
-    low: float | None
-    high: float | None
+    interval: Interval | None
     verdict: Verdict
     because: str
 
@@ -82,41 +81,79 @@ def published(results: StudyResults, suite: str, quantity: str) -> float:
     return value
 
 
-def widest_interval(fit: FittedLaw, name: str) -> tuple[float | None, float | None]:
-    """Return the hull of the bootstrap intervals of ``name``; an unbounded end is None.
+def headline_for(results: StudyResults, suite: Suite, claim: str) -> FittedLaw:
+    """Return the headline fit, if its law is of the form that the paper's claims are about.
+
+    Raises:
+        UserError: the study's first law has no exponents alpha and beta of one product.
+    """
+    fit = results.headline(suite.name)
+    if "K" not in fit.parameters or fit.law.text_in_error:
+        raise UserError(
+            f"the claim {claim} is about K N^-alpha V^-beta; put product or product_zero_d first in "
+            f"fit.laws of study {results.study.name}, or take the claim out of its `claims:`"
+        )
+    return fit
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The ends of a 95 % interval; infinite where it is unbounded."""
+
+    low: float
+    high: float
+
+    def covers(self, number: float) -> bool:
+        """Return whether ``number`` lies inside."""
+        return self.low <= number <= self.high
+
+    def __str__(self) -> str:
+        ends = [f"{end:.4g}" if math.isfinite(end) else "unbounded" for end in (self.low, self.high)]
+        return f"{ends[0]} to {ends[1]}"
+
+
+def widest_interval(fit: FittedLaw, name: str) -> Interval | None:
+    """Return the hull of the bootstrap intervals of ``name``; None without a bootstrap.
 
     A claim should not fall or stand with the choice of a resampling scheme.
     """
     record = fit.record["intervals"].get(name)
     if record is None:
-        return None, None
+        return None
     lows, highs = zip(*(record[method] for method in METHODS), strict=True)
-    low = None if None in lows else min(lows)
-    return low, None if None in highs else max(highs)
+    low = min(-math.inf if end is None else end for end in lows)
+    high = max(math.inf if end is None else end for end in highs)
+    return Interval(low, high)
+
+
+def is_flat(fit: FittedLaw, name: str) -> bool:
+    """Return whether the data leave ``name`` open: its profile, or the one of the floor, is flat."""
+    profiles = fit.record["profile"]
+    return any(profiles.get(key, {}).get("flat") for key in (name, fit.law.floor))
 
 
 def judge_number(
-    value: float, low: float | None, high: float | None, claimed: float, tolerance: float
+    value: float, interval: Interval | None, claimed: float, tolerance: float, identified: bool = True
 ) -> Verdict:
     """Judge "the value is ``claimed``".
 
-    It holds if it agrees to ``tolerance`` (the rounding of the published digits), and within
-    uncertainty if the interval covers the claimed number.
+    It holds if it agrees to ``tolerance`` (the rounding of the published digits) and the data
+    identify it; it holds within uncertainty if the interval covers the claimed number.
     """
     if abs(value - claimed) <= tolerance:
+        return Verdict.HOLDS if identified else Verdict.WITHIN
+    return Verdict.WITHIN if interval and interval.covers(claimed) else Verdict.NOT
+
+
+def judge_at_least(value: float, interval: Interval | None, threshold: float) -> Verdict:
+    """Judge "the value is at least ``threshold``": the whole interval, or a part of it, is.
+
+    Without an interval the estimate decides.
+    """
+    interval = interval or Interval(value, value)
+    if interval.low >= threshold:
         return Verdict.HOLDS
-    return Verdict.WITHIN if _covers(low, high, claimed) else Verdict.NOT
-
-
-def judge_at_least(value: float, high: float | None, threshold: float) -> Verdict:
-    """Judge "the value is at least ``threshold``" by the estimate, then by its interval."""
-    if value >= threshold:
-        return Verdict.HOLDS
-    return Verdict.WITHIN if high is not None and high >= threshold else Verdict.NOT
-
-
-def _covers(low: float | None, high: float | None, number: float) -> bool:
-    return low is not None and high is not None and low <= number <= high
+    return Verdict.WITHIN if interval.high >= threshold else Verdict.NOT
 
 
 def rounding(published_value: float) -> float:
@@ -125,9 +162,6 @@ def rounding(published_value: float) -> float:
     return float(0.5 * 10.0 ** -len(digits)) * (1 + 1e-9)
 
 
-def span(low: float | None, high: float | None) -> str:
+def in_words(interval: Interval | None) -> str:
     """Return an interval in words."""
-    if low is None and high is None:
-        return "no interval"
-    ends = ["unbounded" if end is None else f"{end:.4g}" for end in (low, high)]
-    return f"{ends[0]} to {ends[1]}"
+    return "no interval, bootstrap is 0" if interval is None else f"95 % {interval}"

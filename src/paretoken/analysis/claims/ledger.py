@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 from paretoken.analysis.claims.base import Claim
@@ -12,19 +15,20 @@ from paretoken.registry import CLAIMS
 COLUMNS = ("claim", "statement", "where", "computed", "value", "low", "high", "verdict", "because")
 
 
-def ledger(results: StudyResults) -> pd.DataFrame:
-    """Test every claim that the study lists; one row each, in its order.
+def ledger(results: StudyResults, names: Sequence[str]) -> pd.DataFrame:
+    """Test the claims called ``names``; one row each, in that order.
 
     Raises:
         UserError: a claim needs a suite, a fit or a published number that the study lacks.
     """
     rows = []
-    for name in results.study.claims:
+    for name in names:
         claim: Claim = CLAIMS.load(name)
-        rows.append(
-            {"claim": claim.name, "statement": claim.statement, "where": claim.where}
-            | vars(claim.test(results))
-        )
+        found = vars(claim.test(results)).copy()
+        interval = found.pop("interval")
+        ends = (interval.low, interval.high) if interval else (None, None)
+        found |= dict(zip(("low", "high"), ends, strict=True))
+        rows.append({"claim": claim.name, "statement": claim.statement, "where": claim.where} | found)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -40,10 +44,10 @@ def page(table: pd.DataFrame, study: str) -> str:
         }
     )
     reasons = "\n".join(f"- *{row['statement']}*: {row['because']}" for _, row in table.iterrows())
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in table["verdict"].value_counts().items())
+    counts = ", ".join(f"{verdict}: {n}" for verdict, n in table["verdict"].value_counts().items())
     return (
         f"# Claims tested by the study `{study}`\n\n"
-        f"{len(table)} claims: {counts}. Intervals are 95 %, the hull of three bootstraps (residuals, "
+        f"{len(table)} claims ({counts}). Intervals are 95 %, the hull of three bootstraps (residuals, "
         "cells, whole model sizes).\n\n"
         f"{markdown_table(shown)}\n\n## Why\n\n{reasons}\n"
     )
@@ -54,6 +58,6 @@ def _value(row: pd.Series[float]) -> str:
         return "–"
     interval = ""
     if not (pd.isna(row["low"]) and pd.isna(row["high"])):
-        ends = ["unbounded" if pd.isna(row[end]) else f"{row[end]:.3g}" for end in ("low", "high")]
+        ends = [f"{row[e]:.3g}" if np.isfinite(row[e]) else "unbounded" for e in ("low", "high")]
         interval = f" ({ends[0]} to {ends[1]})"
     return f"{row['value']:.3g}{interval}"

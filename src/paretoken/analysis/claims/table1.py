@@ -39,8 +39,7 @@ def _gap(benchmark: str, short: str, tokens: int) -> Claim:
         return Finding(
             computed="(QueCC - TokenPacker) / (LLaVA-1.5 at 576 - TokenPacker), percent",
             value=value,
-            low=None,
-            high=None,
+            interval=None,
             verdict=Verdict.HOLDS if agrees else Verdict.NOT,
             because=(
                 f"({quecc:g} - {base:g}) / ({full:g} - {base:g}) = {value:.1f} %, the paper says "

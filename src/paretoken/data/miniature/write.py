@@ -18,6 +18,7 @@ from paretoken.data.miniature.settings import (
     MiniatureSettings,
     StageSettings,
 )
+from paretoken.data.miniature.tokenizer import make_tokenizer
 from paretoken.data.miniature.world import Scenes, World
 from paretoken.errors import UserError
 from paretoken.files import sha256, write_json
@@ -46,7 +47,8 @@ def write_miniature(
     Args:
         out: folder to write; `images/train`, `images/test` (id, image), `pretrain`, `finetune`
             (id, image, conversations: LLaVA's format, images by name) and `suites/<name>`
-            (question_id, image, question, answer, held_out, digits).
+            (question_id, image, question, answer, held_out, digits); and `tokenizer`, that of every
+        language model of this world, so that conversations are tokenized once for all sizes.
         settings: the world and the sizes.
         seed: of images and questions.
         world_seed: of icons and facts.
@@ -67,6 +69,7 @@ def write_miniature(
             _write(folder / name, rows)
         for name, rows in suite_rows(world, test, np.random.default_rng([seed, SUITES])).items():
             _write(folder / "suites" / name, rows)
+        make_tokenizer(world.words).save_pretrained(folder / "tokenizer")
         record = {
             "key": data_key(settings, seed, world_seed),
             "seed": seed,

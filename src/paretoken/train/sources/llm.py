@@ -29,7 +29,7 @@ from paretoken.train.optimisation import warm_cosine
 from paretoken.train.run_record import write_run
 from paretoken.train.sources.loop import Progress, silent, train
 from paretoken.train.sources.recipes import LlmRecipe
-from paretoken.train.sources.tokenizer import make_tokenizer
+from paretoken.data.miniature.tokenizer import make_tokenizer
 
 #: Scenes of the check are described by so many words; 1: the icon is named.
 CHECK_SLOTS = (1, 9)

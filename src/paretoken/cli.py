@@ -30,6 +30,8 @@ COMMANDS = {
     "train": "train one stage of one cell",
     "predict": "answer benchmark questions and store every answer",
     "score": "score stored predictions",
+    "cell-scores": "write one trained cell's errors, from the scores of its benchmarks",
+    "scores": "gather the benchmark scores of a grid into one table",
     "aggregate": "gather the cells of a grid into one table",
     "tables": "write the tables of fits, predictions and sensitivity",
     "figure": "draw one figure",

@@ -58,7 +58,7 @@ class Table:
             f"must be greater than {above:g}": values <= above,
         }
         lines = values.index.to_numpy()
-        wrong = {int(line): rule for rule, at in rules.items() for line in lines[at.to_numpy()]}
+        wrong = {int(line): rule for rule, at in rules.items() for line in lines[np.asarray(at)]}
         if wrong:
             first = sorted(wrong)[:LISTED]
             listed = "; ".join(f"line {line}: {name} = {text[line]!r} {wrong[line]}" for line in first)
@@ -91,9 +91,7 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read as comma-separated values in UTF-8: {str(error).strip()}"
-        ) from error
+        raise UserError(f"{path} cannot be read as CSV (commas, UTF-8): {str(error).strip()}") from error
     header = [str(name).strip() for name in rows.iloc[0]]
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:

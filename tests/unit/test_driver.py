@@ -20,4 +20,6 @@ def test_the_first_driver_drops_a_stale_lock_and_a_second_one_leaves_it(tmp_path
     assert take_over(folder) is None
     assert stale.exists()
     first.close()
-    assert take_over(folder) is not None
+    again = take_over(folder)
+    assert again is not None
+    again.close()

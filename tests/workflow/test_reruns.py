@@ -140,11 +140,11 @@ def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
     assert second.returncode == 1
     assert "cannot be locked" in second.stderr
     os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    running.communicate()
     done = finished.snakemake(*SMALL_CONFIG)
     assert done.returncode == 0, done.stderr
     assert not finished.dry_run(*SMALL_CONFIG).rules
-    assert not [p for p in (finished.folder / "results").rglob(".*.json")]
+    assert not list((finished.folder / "results").rglob(".*.json"))
 
 
 def test_report_is_one_file_without_the_network(finished: Project) -> None:

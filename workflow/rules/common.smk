@@ -47,7 +47,7 @@ def study_of(wildcards):
 
 
 def frozen_json(wildcards):
-    # Without what only one rule needs: a new figure must not redraw the others.
+    # Figures and claims are left out, so that a new one does not redraw the others.
     alone = {"study": {"figures", "claims"}}
     return STUDIES.freeze(wildcards.study).model_dump_json(exclude=alone)
 

@@ -86,8 +86,9 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
 
 
 def is_constant(fitted: Estimate) -> bool:
-    """Return whether a product law came out constant: then its exponents mean nothing."""
-    return fitted.law.linear[0] == "K" and float(fitted.values[0]) == 0.0
+    """Return whether a product law came out constant: then its optimum means nothing."""
+    exponents = fitted.values[len(fitted.law.linear) :]
+    return fitted.law.linear[0] == "K" and (fitted.values[0] == 0 or not exponents.any())
 
 
 def _range_warnings(fitted: Estimate) -> list[str]:

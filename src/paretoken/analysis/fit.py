@@ -244,7 +244,7 @@ def _clustering_warning(widened: list[str]) -> list[str]:
         return []
     return [
         f"Resampling whole model sizes widens the interval of {' and '.join(widened)} by half or more: "
-        "cells of one size share noise, so bands of predictions are by resampling sizes."
+        "cells of one size seem to share noise, so bands of predictions are by resampling sizes."
     ]
 
 

@@ -37,10 +37,14 @@ class GridFit:
         """Return one sentence per parameter on the edge of its axis."""
         return [
             f"The best grid point is on the edge of {name} ({self.parameters[name]:g} on "
-            f"{AXES[name][0]:g} to {AXES[name][-1]:g}): "
-            + ("a natural bound." if not self.parameters[name] else "widen that range, or use exact.")
+            f"{AXES[name][0]:g} to {AXES[name][-1]:g}): {self._mend(name)}"
             for name in self.edges
         ]
+
+    def _mend(self, name: str) -> str:
+        if self.parameters[name] == 0:
+            return "a natural bound."
+        return "widen that range, or use --method exact."
 
 
 def search(cells: Cells, loss: Loss) -> GridFit:

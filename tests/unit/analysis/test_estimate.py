@@ -362,7 +362,7 @@ def grid(sizes, tokens):
     [
         (grid([1.8], [1.0, 4, 16, 64]), ["one level of N", "1.8"]),
         (grid([0.5, 1.8, 4, 7], [16.0]), ["one level of V", "16"]),
-        (grid([0.5, 1.8], [1.0, 4.0]), ["4 cells", "5 parameters", "E, A, B"]),
+        (grid([0.5, 1.8], [1.0, 4.0]), ["4 distinct cells", "5 parameters", "E, A, B"]),
     ],
 )
 def test_cells_that_determine_nothing_are_refused(cells, words):

@@ -10,8 +10,10 @@ import pytest
 
 from paretoken.analysis.cells import CellData, Cells
 from paretoken.analysis.fit import FitOptions, fit_record
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.frontier import frontier
 from paretoken.analysis.losses import LOSSES
-from paretoken.errors import UserError
+from paretoken.errors import FitError, UserError
 from paretoken.registry import LAWS
 
 #: What the issue asks of fit.json.
@@ -67,9 +69,9 @@ def test_every_interval_holds_its_estimate(published_record):
     for name, value in estimates.items():
         interval = record["intervals"][name]
         assert interval["low"] <= value <= interval["high"], name
-        assert interval["method"] in ("residual", "points", "cluster")
-        assert [interval["low"], interval["high"]] == interval[interval["method"]]
-        assert {"residual", "points", "cluster"} <= set(interval)
+        ends = [interval[method] for method in ("residual", "points", "cluster")]
+        assert interval["low"] == min(low for low, _ in ends)
+        assert interval["high"] == max(high for _, high in ends)
     for Q, value in record["v_star"].items():
         assert (
             record["intervals"]["v_star"][Q]["low"] <= value <= record["intervals"]["v_star"][Q]["high"]
@@ -78,9 +80,9 @@ def test_every_interval_holds_its_estimate(published_record):
 
 def test_intervals_are_quantiles_of_the_draws_kept(published_record):
     alpha = sorted(row[2] for row in published_record["draws"])
-    interval = published_record["intervals"]["alpha"]
-    assert interval["low"] == pytest.approx(np.quantile(alpha, 0.025), rel=0.01)
-    assert interval["high"] == pytest.approx(np.quantile(alpha, 0.975), rel=0.01)
+    interval = published_record["intervals"]["alpha"][published_record["bootstrap"]["headline"]]
+    ends = np.quantile(alpha, [0.025, 0.975], method="inverted_cdf")
+    assert interval == pytest.approx(ends.tolist(), rel=1e-6)
 
 
 def test_v_star_is_the_closed_form(published_record):
@@ -206,3 +208,63 @@ def test_grid_method_is_compared_with_the_exact_minimum(published, published_rec
 def test_grid_method_is_for_the_product_law(published):
     with pytest.raises(UserError, match="product only"):
         fit_record(published(), FitOptions(law="additive", method="grid"))
+
+
+def _shared_noise(seed: int, spread: float) -> CellData:
+    """Ten sizes; the cells of one size share most of their noise."""
+    generator = np.random.default_rng(seed)
+    N, V = (a.ravel() for a in np.meshgrid(np.geomspace(0.1, 14, 10), [1.0, 4, 16, 64], indexing="ij"))
+    shared = np.repeat(generator.normal(0, spread, 10), 4)
+    Y = 0.59 * N**-0.07 * V**-0.015 + shared + generator.normal(0, 0.001, 40)
+    return CellData(Cells(N, V, Y, np.ones(40)), {"path": "", "sha256": ""}, [])
+
+
+def test_bands_come_from_resampling_sizes_where_the_cells_of_a_size_share_noise():
+    shared = fit_record(_shared_noise(1, 0.01), FitOptions(law="product_zero_d", bootstrap=200))
+    alone = fit_record(_shared_noise(1, 0.0), FitOptions(law="product_zero_d", bootstrap=200))
+    assert shared["bootstrap"]["headline"] == "cluster"
+    assert any("whole model sizes widens" in sentence for sentence in shared["warnings"])
+    assert alone["bootstrap"]["headline"] == "residual"
+    assert not any("whole model sizes" in sentence for sentence in alone["warnings"])
+
+
+def test_noise_free_data_raise_no_warning_about_noise():
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1, 2, 4, 8], [1.0, 4, 16, 64], indexing="ij"))
+    data = CellData(Cells(N, V, 0.4 * N**-0.2 * V**-0.1 + 0.1, np.ones(20)), {"path": ""}, [])
+    record = fit_record(data, FitOptions(bootstrap=50))
+    assert record["warnings"] == []
+
+
+def test_an_accuracy_in_place_of_an_error_is_noticed():
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1, 2, 4, 8], [1.0, 4, 16, 64], indexing="ij"))
+    data = CellData(Cells(N, V, 0.4 * N**0.1 * V**0.02, np.ones(20)), {"path": ""}, [])
+    record = fit_record(data, FitOptions(bootstrap=0))
+    assert record["v_star"] is None
+    assert any("is the column an accuracy?" in sentence for sentence in record["warnings"])
+
+
+def test_raw_parameter_counts_are_noticed_and_refused_by_the_frontier():
+    N, V = (a.ravel() for a in np.meshgrid([5e8, 1e9, 4e9, 7e9], [1.0, 4, 16, 64], indexing="ij"))
+    Y = 2 * N**-0.07 * V**-0.02
+    data = CellData(Cells(N, V, Y, np.ones(16)), {"path": "", "sha256": ""}, [])
+    record = fit_record(data, FitOptions(bootstrap=0))
+    assert any("--n-unit parameters" in sentence for sentence in record["warnings"])
+    fit = FittedLaw.from_record(record)
+    with pytest.raises(UserError, match="billions"):
+        frontier(fit, fit.sizes, fit.token_counts, [0])
+
+
+def test_sizes_and_tokens_that_change_together_are_refused():
+    N = 2.0 ** np.arange(6)
+    data = CellData(Cells(N, N**2, 0.6 * N**-0.1, np.ones(6)), {"path": ""}, [])
+    with pytest.raises(FitError, match="change together"):
+        fit_record(data, FitOptions(law="log_linear", bootstrap=0))
+
+
+def test_errors_of_zero_leave_a_profile_inside_the_bounds():
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1, 2, 4, 8], [1.0, 4, 16, 64], indexing="ij"))
+    Y = np.maximum(0.4 * N**-0.5 * V**-0.3 - 0.05, 0)
+    record = fit_record(CellData(Cells(N, V, Y, np.ones(20)), {"path": ""}, []), FitOptions(bootstrap=0))
+    held = record["profile"]["D"]["value"]
+    assert min(held) == 0
+    assert max(held) > 0

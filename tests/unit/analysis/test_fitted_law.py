@@ -18,7 +18,8 @@ def test_read_back_it_predicts_as_the_formula(published_record, write):
     assert float(fit.predict(4.0, 64.0)) == pytest.approx(expected, rel=1e-12)
     assert fit.sizes == [0.5, 1.8, 4, 7]
     assert fit.token_counts == [1, 4, 16, 36, 64, 144, 576]
-    assert fit.draws.shape == (200, 4)
+    assert fit.draws.shape[1] == 4
+    assert 190 <= len(fit.draws) <= 200  # replicates of a single size are unusable
 
 
 def test_interval_surrounds_the_prediction_and_widens_outside_the_data(published_record):

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--benchmark", choices=list(BENCHMARKS), required=True, help="how to score")
     parser.add_argument("--predictions", type=Path, nargs="+", required=True,
-                        help="question_id, answer, prediction: .jsonl or .parquet; one or more")  # fmt: skip
+                        help="question_id, answer, prediction: .jsonl or .parquet")  # fmt: skip
     parser.add_argument("--questions", type=Path, nargs="+",
                         help="what was asked, one per predictions file; they must match")  # fmt: skip
     parser.add_argument("--out", type=Path, nargs="+", required=True,

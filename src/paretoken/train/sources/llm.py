@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from paretoken.data.miniature.settings import KINDS, WorldSettings
 from paretoken.data.miniature.text import TextBatch, draw_exam, draw_text
+from paretoken.data.miniature.tokenizer import make_tokenizer
 from paretoken.data.miniature.vocabulary import END, PAD, Vocabulary
 from paretoken.data.miniature.world import World
 from paretoken.finished import already_done
@@ -29,7 +30,6 @@ from paretoken.train.optimisation import warm_cosine
 from paretoken.train.run_record import write_run
 from paretoken.train.sources.loop import Progress, silent, train
 from paretoken.train.sources.recipes import LlmRecipe
-from paretoken.data.miniature.tokenizer import make_tokenizer
 
 #: Scenes of the check are described by so many words; 1: the icon is named.
 CHECK_SLOTS = (1, 9)

@@ -21,26 +21,14 @@ from paretoken.analysis.diagnostics import (
 from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.grid_search import search
 from paretoken.analysis.holdout import hold_outs
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.intervals import resample, v_star
+from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
-from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.profiles import is_flat, profile, profiled_parameters
-from paretoken.analysis.resample import (
-    CLUSTER,
-    LEVEL,
-    METHODS,
-    RESIDUAL,
-    Draws,
-    draw,
-    percentiles,
-)
 from paretoken.analysis.solver import default_bounds
 from paretoken.errors import UserError
 from paretoken.provenance import versions
 from paretoken.registry import LAWS
-
-#: Intervals narrower than this are rounding (noise-free data).
-NOISE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -81,9 +69,8 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     cells = _without(data.cells.sorted(), options.held_out)
     inside = law.text_in_error
     fitted, extra = _fitted(cells, law, loss, options)
-    draws = _draws(fitted, options)
-    widened = _widened(law, draws)
-    headline = _headline(draws, widened)
+    resampled = options.bootstrap if options.method == "exact" else 0
+    doubt = resample(fitted, resampled, options.seed)
     return {
         "law": law.name,
         "formula": law.formula,
@@ -94,20 +81,20 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "parameters": fitted.parameters,
         "bounds": _bounds(law),
         "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),
-        "v_star": _v_star(fitted, options.text_tokens),
+        "v_star": v_star(fitted, options.text_tokens),
         "status": status_of(fitted).value,
         "warnings": [
             *extra.pop("warnings"),
             *bound_warnings(fitted),
             *data_warnings(fitted, data.flagged),
-            *_clustering_warning(widened),
+            *doubt.warnings(),
         ],
         "notes": _notes(law),
         "objective": fitted.objective,
         "rmse": float(np.sqrt(np.mean((fitted.predicted() - cells.Y)[cells.used] ** 2))),
         "n_points": int(cells.used.sum()),
-        "intervals": _intervals(fitted, draws, options.text_tokens),
-        "bootstrap": _bootstrap_record(draws, headline, options),
+        "intervals": doubt.intervals(options.text_tokens),
+        "bootstrap": doubt.record(resampled),
         **extra,
         "information": information(fitted),
         "conditioning": conditioning(fitted),
@@ -115,7 +102,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "data": data.provenance | _levels(data.cells, options.held_out),
         "versions": versions("numpy", "scipy", "pandas"),
         "seed": options.seed,
-        "draws": _kept_draws(headline),
+        "draws": doubt.kept_draws(),
     }
 
 
@@ -168,101 +155,8 @@ def _without(cells: Cells, held_out: tuple[float, ...]) -> Cells:
     return cells.reweighted(np.where(np.isin(cells.N, held_out), 0.0, cells.weight))
 
 
-def _draws(fitted: Estimate, options: FitOptions) -> list[Draws]:
-    if not options.bootstrap or options.method == "grid":
-        return []
-    return [draw(fitted, method, options.bootstrap, options.seed) for method in METHODS]
-
-
-def _headline(draws: list[Draws], widened: list[str]) -> Draws | None:
-    """Return the draws that bands of predictions come from: by residuals, or by whole sizes.
-
-    Residuals give the right coverage if every cell has noise of its own, and about half of it for
-    alpha if the cells of one size share theirs; then whole sizes are what is resampled.
-    """
-    wanted = CLUSTER if widened else RESIDUAL
-    return next((d for d in draws if d.method == wanted), None)
-
-
-def _widened(law: Law, draws: list[Draws]) -> list[str]:
-    """Return the slopes whose interval grows by half or more when whole sizes are resampled."""
-    if not draws:
-        return []
-    at = {name: law.parameters.index(name) for name in law.exponents or law.linear[1:]}
-    columns = {n: {d.method: d.values[:, i] for d in draws} for n, i in at.items()}
-    columns["alpha_over_beta"] = {d.method: law.exponent_ratio(d.values) for d in draws}
-    widths = {n: (_width(c[RESIDUAL]), _width(c[CLUSTER])) for n, c in columns.items()}
-    return [n for n, (plain, whole) in widths.items() if NOISE < plain < np.inf and whole >= 1.5 * plain]
-
-
-def _width(values: Array) -> float:
-    low, high = percentiles(values)
-    return np.inf if low is None or high is None else high - low
-
-
-def _intervals(fitted: Estimate, draws: list[Draws], text: tuple[float, ...]) -> dict[str, Any]:
-    """Return the interval of each parameter, of alpha / beta and of V*(Q)."""
-    if not draws:
-        return {}
-    law = fitted.law
-    columns = {name: [d.values[:, i] for d in draws] for i, name in enumerate(law.parameters)}
-    ratios = [law.exponent_ratio(d.values) for d in draws]
-    columns["alpha_over_beta"] = ratios
-    record: dict[str, Any] = {n: _interval(draws, c) for n, c in columns.items()}
-    if law.constant_optimum:
-        low, high = _token_range(fitted)
-        stars = {Q: [optimal_tokens(law, r, Q, low, high) for r in ratios] for Q in text}
-        record["v_star"] = {f"{Q:g}": _interval(draws, c) for Q, c in stars.items()}
-    return record
-
-
-def _interval(draws: list[Draws], columns: list[Array]) -> dict[str, Any]:
-    """Return the hull of the methods' intervals, and each method's own; None is unbounded."""
-    by_method = {d.method: percentiles(c) for d, c in zip(draws, columns, strict=True)}
-    lows, highs = zip(*by_method.values(), strict=True)
-    low = None if None in lows else min(lows)
-    return {"low": low, "high": None if None in highs else max(highs), **by_method}
-
-
-def _bootstrap_record(draws: list[Draws], headline: Draws | None, options: FitOptions) -> dict[str, Any]:
-    return {
-        "level": LEVEL,
-        "replicates": options.bootstrap if draws else 0,
-        "headline": headline.method if headline else None,
-        "unusable": {d.method: d.unusable for d in draws},
-    }
-
-
-def _kept_draws(headline: Draws | None) -> list[list[float]]:
-    """Return the headline draws, to nine digits: frontier and figures make their bands of them."""
-    rows = headline.values.tolist() if headline else []
-    return [[float(f"{v:.9g}") for v in row] for row in rows]
-
-
-def _clustering_warning(widened: list[str]) -> list[str]:
-    if not widened:
-        return []
-    return [
-        f"Resampling whole model sizes widens the interval of {' and '.join(widened)} by half or more: "
-        "cells of one size seem to share noise, so bands of predictions are by resampling sizes."
-    ]
-
-
 def _ratio(fitted: Estimate) -> float:
     return float(fitted.law.exponent_ratio(fitted.values[None])[0])
-
-
-def _v_star(fitted: Estimate, text: tuple[float, ...]) -> dict[str, float] | None:
-    if not fitted.law.constant_optimum or is_constant(fitted):
-        return None
-    ratio = fitted.law.exponent_ratio(fitted.values[None])
-    low, high = _token_range(fitted)
-    return {f"{Q:g}": float(optimal_tokens(fitted.law, ratio, Q, low, high)[0]) for Q in text}
-
-
-def _token_range(fitted: Estimate) -> tuple[float, float]:
-    seen = fitted.cells.V[fitted.cells.used]
-    return float(seen.min()), float(seen.max())
 
 
 def _levels(cells: Cells, held_out: tuple[float, ...]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
         f"in figures are by the method `{fit.record['bootstrap']['headline']}`):\n\n{_intervals(fit)}",
         f"What the data do not settle:\n\n{warnings}",
         f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
-        _range_of_ratio(sensitivity, suite),
+        _range_of_ratio(sensitivity, suite, results.study.measured is not None),
     ]
     published = published_table(results)
     published = published[published["suite"] == suite.name]
@@ -147,7 +147,7 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
     }
 
 
-def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite) -> str:
+def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, measured: bool) -> str:
     rows = sensitivity[
         (sensitivity["suite"] == suite.name) & ~sensitivity["variant"].str.startswith("T = Q + V")
     ]
@@ -156,9 +156,12 @@ def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite) -> str:
         return ""
     ordered = rows.sort_values("alpha_over_beta", kind="stable")
     low, high = ordered.iloc[0], ordered.iloc[-1]
-    return (
+    limits = (
         "The published averages cannot be taken apart, so other normalisations of single benchmarks "
         "and other prompts are not among the choices. "
+    )
+    return (
+        f"{limits if measured else ''}"
         f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
         f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({low['variant']}) to "
         f"{high['alpha_over_beta']:.2f} ({high['variant']})."

@@ -76,7 +76,7 @@ def test_a_trained_study_runs_from_nothing_to_its_summary(trained: Project) -> N
     fit = json.loads((results / "fits" / "reasoning" / "product-all.json").read_text())
     assert fit["n_points"] == 4
     assert [e["reason"] for e in fit["data"]["exclusions"]] == ["no visual tokens (the law needs V > 0)"]
-    assert "alpha / beta" in (results / "summary.md").read_text()
+    assert "alpha_over_beta" in (results / "summary.md").read_text()
     assert (results / "figures" / "fig1a.png").stat().st_size > 10_000
     assert not trained.dry_run(*SMOKE).rules
 

@@ -53,6 +53,8 @@ def _answer(results: StudyResults, suite: Suite) -> str:
     interval = in_words(widest_interval(fit, "alpha_over_beta"))
     if not fit.law.constant_optimum:
         return f"{suite.title}: the best V depends on the budget; see the frontier."
+    if ratio is None and fit.record["v_star"] is None:
+        return f"{suite.title}: the error falls neither with N nor with V, so nothing can be told."
     if ratio is not None and ratio <= 1:
         return (
             f"{suite.title}: more visual tokens beat a larger model (alpha / beta = {ratio:.2f}, "

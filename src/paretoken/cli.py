@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import paretoken
 from paretoken.errors import UserError
 from paretoken.registry import unknown_name
 
-#: Subcommand -> what it does; the module is `paretoken.commands.<name>`.
+#: Subcommand -> what it does; the module is `paretoken.commands.<name>`, `-` written as `_`.
 COMMANDS = {
     "fit": "fit a scaling law to any table of errors",
     "frontier": "list the best model size and token count per budget",
@@ -21,6 +22,16 @@ COMMANDS = {
     "selftest": "show that the fitter recovers known laws and the published fits",
     "study": "write a study's settings, as the workflow froze them",
     "cell": "write one cell's errors, taken from a table of measurements",
+    "miniature-data": "generate the miniature world's images, training sets and test suites",
+    "pretrain-vision": "train the miniature's vision encoder",
+    "pretrain-llm": "train one of the miniature's language models on text",
+    "features": "encode images once, with a frozen vision encoder",
+    "tokenize": "tokenize conversations once, with a language model's tokenizer",
+    "train": "train one stage of one cell",
+    "predict": "answer benchmark questions and store every answer",
+    "score": "score stored predictions",
+    "cell-scores": "write one trained cell's errors, from the scores of its benchmarks",
+    "scores": "gather the benchmark scores of a grid into one table",
     "aggregate": "gather the cells of a grid into one table",
     "tables": "write the tables of fits, predictions and sensitivity",
     "figure": "draw one figure",
@@ -55,7 +66,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
             formatter_class=_Help,
         )
         if name == command:
-            import_module(f"paretoken.commands.{name}").add_arguments(sub)
+            _module(name).add_arguments(sub)
     return parser
 
 
@@ -68,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     parsed = build_parser(command).parse_args(given)
     try:
-        import_module(f"paretoken.commands.{parsed.command}").run(parsed)
+        _module(parsed.command).run(parsed)
         sys.stdout.flush()
     except UserError as error:
         print(f"paretoken {parsed.command}: {error}", file=sys.stderr)
@@ -79,6 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _module(command: str) -> Any:
+    return import_module(f"paretoken.commands.{command.replace('-', '_')}")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
 Loss = Literal["squared", "log_squared", "huber", "log_huber", "l1"]
 Role = Literal["reasoning", "ocr", "control"]
+#: What a trained study of a kind can be asked; a suite is an average over some of them.
+Benchmark = Literal["fact", "number", "property", "read_sparse", "read_dense", "name"]
 
 
 class Record(BaseModel):
@@ -72,6 +74,9 @@ class Llm(Record):
 
     name: Name = Field(description="How studies, folders and tables call this size.")
     params_b: Size = Field(description="N: nominal size, billions of parameters.")
+    width: Count | None = Field(
+        default=None, description="Hidden size, if a miniature study trains it; else left out."
+    )
 
 
 class Vision(Record):
@@ -98,6 +103,9 @@ class Suite(Record):
     name: Name = Field(description="The value of the `suite` column in tables/errors.csv.")
     title: str = Field(description="What figures and pages call it.")
     role: Role = Field(description="Which claims and figures of the paper it answers.")
+    benchmarks: Annotated[list[Benchmark], AfterValidator(_unique)] = Field(
+        default=[], description="What it averages; for trained studies only."
+    )
 
 
 class Published(Record):
@@ -107,6 +115,33 @@ class Published(Record):
     table1: str | None = Field(default=None, description="Keyed table of the paper's Table 1.")
     dimensions: str | None = Field(
         default=None, description="Exact parameter counts, for other conventions of N."
+    )
+
+
+class Recipes(Record):
+    """How a trained study makes its sources and trains its cells; paths relative to the project."""
+
+    world: str = Field(description="The generated world, its images and conversations.")
+    vision: str = Field(description="Training of the vision encoder.")
+    llm: str = Field(description="Training of the language models.")
+    pretrain: str = Field(description="Stage 1: projector and compressor.")
+    finetune: str = Field(description="Stage 2: the language model too.")
+
+
+class Training(Record):
+    """How the cells of a study come to be: backbones and data from nothing, then two stages."""
+
+    kind: Literal["miniature"] = Field(description="miniature: everything is generated and trained.")
+    world_seed: WholeNumber = Field(default=0, description="Seed of the world's icons and facts.")
+    layers: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(_unique)] = Field(
+        description="Hidden states of the encoder that the projector sees."
+    )
+    projector_width: Count = Field(description="Inner width of the projector.")
+    whiten: bool = Field(default=False, description="Whether the projector's inputs are whitened.")
+    recipes: Recipes = Field(description="Files of hyperparameters.")
+    blind: Annotated[list[Name], AfterValidator(_unique)] = Field(
+        default=[],
+        description="Sizes that are also trained without an image (V = 0): in the tables, in no fit.",
     )
 
 
@@ -135,7 +170,12 @@ class Study(Record):
 
     name: Name = Field(description="The folder under results/.")
     question: str = Field(description="What the study answers; heads its summary page.")
-    measured: str = Field(description="Table with one measured error per cell and suite.")
+    measured: str | None = Field(
+        default=None, description="Table with one measured error per cell and suite; or `training:`."
+    )
+    training: Training | None = Field(
+        default=None, description="How to train the cells; or `measured:`."
+    )
     vision: Name = Field(description="A record under `vision:`.")
     llms: Annotated[list[Name], Field(min_length=1), AfterValidator(_unique)] = Field(
         description="The sizes of the grid: names of records under `llms:`."
@@ -177,9 +217,13 @@ class FrozenStudy(Record):
 
     def params_b(self, llm: str) -> float:
         """Return the size of ``llm`` in billions (`UserError` if the study does not know it)."""
+        return self.llm(llm).params_b
+
+    def llm(self, llm: str) -> Llm:
+        """Return the record of ``llm`` (`UserError` if the study does not know it)."""
         for record in self.llms:
             if record.name == llm:
-                return record.params_b
+                return record
         raise UserError(unknown_name("llm", llm, [record.name for record in self.llms]))
 
 

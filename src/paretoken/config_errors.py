@@ -92,6 +92,7 @@ def _study_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
     problems = _unknown(raw, f"{place}.llms", study.get("llms"), "llm", "llms")
     problems += _unknown(raw, f"{place}.predict", study.get("predict"), "llm", "llms")
     problems += _unknown(raw, f"{place}.vision", study.get("vision"), "vision encoder", "vision")
+    problems += _origin_problems(raw, place, study)
     problems += _holdout_problems(place, study)
     problems += _predict_problems(place, study)
     for key in ("suites", "compressors"):
@@ -102,6 +103,41 @@ def _study_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
         ]
     problems += _equal_sizes(raw, place, study)
     problems += _token_problems(raw, place, study)
+    return problems
+
+
+def _origin_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with where the errors come from: a table, or training."""
+    training = study.get("training")
+    if (study.get("measured") is None) == (training is None):
+        return [
+            f"{place}: needs either measured: (a table of errors) or training: (how to train the cells)"
+        ]
+    suites = list(enumerate(_records(study, "suites")))
+    if training is None:
+        return [
+            f"{place}.suites[{index}].benchmarks: is for trained studies; this one is measured, so take "
+            "it out"
+            for index, suite in suites
+            if suite.get("benchmarks")
+        ]
+    problems = [
+        f"{place}.suites[{index}].benchmarks: is missing; name what this trained suite averages"
+        for index, suite in suites
+        if not suite.get("benchmarks")
+    ]
+    grid = _texts(study.get("llms"))
+    problems += [
+        f"{place}.llms: {llm['name']!r} has no width; the study trains it, so add one to its record"
+        for llm in _records(raw, "llms")
+        if llm.get("name") in grid and llm.get("width") is None
+    ]
+    blind = _texts(training.get("blind") or []) if isinstance(training, Mapping) else []
+    problems += [
+        f"{place}.training.blind: {name!r} is not in the grid; write some of {', '.join(grid)}"
+        for name in blind
+        if name not in grid
+    ]
     return problems
 
 

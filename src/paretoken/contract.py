@@ -19,3 +19,19 @@ ERROR_COLUMNS = (
     "flag",
 )
 ERROR_KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "suite")
+
+#: scores.csv of a cell, and tables/scores.csv of a trained study: one row per cell and benchmark.
+SCORE_COLUMNS = (
+    "study",
+    "llm",
+    "params_b",
+    "compressor",
+    "visual_tokens",
+    "seed",
+    "benchmark",
+    "metric",
+    "score",
+    "low",
+    "high",
+    "questions",
+)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from paretoken.errors import UserError
 
 Number = TypeVar("Number", float, NDArray[np.float64])
 
@@ -24,3 +28,188 @@ def flops_2nt(params_b: Number, visual_tokens: Number, text_tokens: float) -> Nu
         text_tokens: Q, text tokens per question.
     """
     return FLOPS_PER_PARAMETER * params_b * 1e9 * (text_tokens + visual_tokens)
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """Dimensions of a decoder-only language model with gated MLP (Llama, Qwen)."""
+
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    intermediate: int
+    vocabulary: int
+    tied: bool
+    query_key_value_bias: bool = False
+    gated: bool = True
+
+    @property
+    def layer_weights(self) -> int:
+        """Weights of one layer that each token is multiplied by."""
+        attention = self.hidden * self.head_width * (2 * self.heads + 2 * self.kv_heads)
+        return attention + (3 if self.gated else 2) * self.hidden * self.intermediate
+
+    def parameters(self) -> dict[str, int]:
+        """Return ``total`` and ``non_embedding`` parameter counts.
+
+        Non-embedding leaves out the embedding and the output layer, as Kaplan et al. (2020,
+        section 2.1) count N; norms and biases are included in both.
+        """
+        bias = self.query_key_value_bias * self.head_width * (self.heads + 2 * self.kv_heads)
+        body = self.layers * (self.layer_weights + bias + 2 * self.hidden) + self.hidden
+        embedding = self.vocabulary * self.hidden
+        return {"total": body + embedding * (1 if self.tied else 2), "non_embedding": body}
+
+
+def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
+    """Return the dimensions in a language model's ``config.json`` (Llama and Qwen families).
+
+    Raises:
+        UserError: a dimension is missing.
+    """
+    try:
+        heads = config["num_attention_heads"]
+        return DecoderShape(
+            hidden=config["hidden_size"],
+            layers=config["num_hidden_layers"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            head_width=config.get("head_dim") or config["hidden_size"] // heads,
+            intermediate=config["intermediate_size"],
+            vocabulary=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
+            # Qwen2 (which Qwen1.5 is) has these biases without saying so in its config.
+            query_key_value_bias=bool(config.get("attention_bias", config.get("model_type") == "qwen2")),
+        )
+    except KeyError as error:
+        raise UserError(f"the language model's config has no {error}; cannot count FLOPs") from error
+
+
+@dataclass(frozen=True)
+class EncoderShape:
+    """Dimensions of a CLIP-like vision encoder."""
+
+    width: int
+    layers: int
+    intermediate: int
+    side: int
+    patch: int
+    channels: int = 3
+
+
+def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
+    """Return the dimensions in a vision encoder's ``config.json``."""
+    return EncoderShape(
+        width=config["hidden_size"],
+        layers=config["num_hidden_layers"],
+        intermediate=config["intermediate_size"],
+        side=config["image_size"] // config["patch_size"],
+        patch=config["patch_size"],
+        channels=config.get("num_channels", 3),
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """FLOPs of one forward pass through a part of a model.
+
+    Attributes:
+        first: products with weights whose input comes from something frozen.
+        weights: other products with weights.
+        attention: products of activations with each other.
+        fixed: products of something frozen with constants: no gradient passes through.
+    """
+
+    first: float = 0.0
+    weights: float = 0.0
+    attention: float = 0.0
+    fixed: float = 0.0
+
+    @property
+    def forward(self) -> float:
+        """FLOPs of a forward pass."""
+        return self.first + self.weights + self.attention + self.fixed
+
+    def training(self, learns: bool) -> float:
+        """FLOPs of a forward and a backward pass.
+
+        A product with weights costs the same again for the gradient of its input (not needed for
+        ``first``) and, if the part learns, once more for that of the weights; a product of two
+        activations costs twice its forward pass for the gradients of both.
+        """
+        learned = (1 + learns) * self.first + (2 + learns) * self.weights
+        return learned + 3 * self.attention + self.fixed
+
+
+def decoder_work(shape: DecoderShape, lengths: Sequence[float], logits: float) -> Work:
+    """Return the FLOPs of a language model's forward pass over sequences without padding.
+
+    Counted as matrix products of 2 m n k FLOPs, attention over the full square of positions, as
+    `torch.utils.flop_counter` does (a causal kernel may skip half of the square).
+
+    Args:
+        shape: its dimensions.
+        lengths: tokens of each sequence (visual and text).
+        logits: positions whose logits are computed.
+    """
+    tokens, square = float(sum(lengths)), float(sum(length**2 for length in lengths))
+    weights = shape.layers * shape.layer_weights * tokens + shape.vocabulary * shape.hidden * logits
+    attention = 2 * shape.layers * shape.heads * shape.head_width * square
+    return Work(weights=FLOPS_PER_PARAMETER * weights, attention=FLOPS_PER_PARAMETER * attention)
+
+
+def encoder_work(shape: EncoderShape) -> Work:
+    """Return the FLOPs of encoding one image (class token included)."""
+    tokens = shape.side**2 + 1
+    patches = shape.side**2 * shape.channels * shape.patch**2 * shape.width
+    layer = tokens * shape.width * (4 * shape.width + 2 * shape.intermediate)
+    square = 2 * tokens**2 * shape.width
+    return Work(
+        first=FLOPS_PER_PARAMETER * patches,
+        weights=FLOPS_PER_PARAMETER * shape.layers * layer,
+        attention=FLOPS_PER_PARAMETER * shape.layers * square,
+    )
+
+
+def adapter_work(
+    compressor: str,
+    visual_tokens: int,
+    side: int,
+    width: int,
+    joined: int,
+    hidden: int,
+    inner: int | None = None,
+    whitened: bool = False,
+) -> Work:
+    """Return the FLOPs of compressing and projecting one image.
+
+    Args:
+        compressor: a registered compressor.
+        visual_tokens: V.
+        side: patches per side of the encoder's grid.
+        width: channels of one encoder layer.
+        joined: channels of the concatenated layers.
+        hidden: hidden size of the language model.
+        inner: channels between the projector's layers; None: ``hidden``.
+        whitened: whether a fixed map stands before the projector.
+    """
+    V, patches = visual_tokens, side**2
+    inner = hidden if inner is None else inner
+    if V == 0:
+        return Work()
+    if compressor != "tokenpacker":  # no weights; the first product is the projector's
+        return Work(
+            first=FLOPS_PER_PARAMETER * V * joined * inner,
+            weights=FLOPS_PER_PARAMETER * V * inner * hidden,
+            fixed=FLOPS_PER_PARAMETER * V * joined**2 * whitened,
+        )
+    keys_and_values = 2 * patches * width * (width + width)  # second layer and attention's input
+    queries = 2 * V * width**2  # attention's input and output layers
+    projector = V * (width * inner + inner * hidden)
+    return Work(
+        first=FLOPS_PER_PARAMETER * (V * width**2 + 2 * patches * joined * width),
+        weights=FLOPS_PER_PARAMETER * (keys_and_values + queries + projector),
+        attention=FLOPS_PER_PARAMETER * 2 * patches * width,
+    )

@@ -27,9 +27,14 @@ class Cell:
 
 
 def cells(study: Study) -> list[Cell]:
-    """Return every cell of a study's grid, in the order of the config."""
+    """Return every cell of a study's grid, in the order of the config; blind controls come last.
+
+    A control has no visual tokens, so one compressor, the first, stands for all.
+    """
     budgets = [(entry.name, tokens) for entry in study.compressors for tokens in entry.tokens]
+    blind = study.training.blind if study.training else []
+    grid = [*product(study.llms, budgets), *((llm, (study.compressors[0].name, 0)) for llm in blind)]
     return [
         Cell(llm, compressor, tokens, seed)
-        for llm, (compressor, tokens), seed in product(study.llms, budgets, study.seeds)
+        for (llm, (compressor, tokens)), seed in product(grid, study.seeds)
     ]

@@ -35,10 +35,10 @@ def measured_cell(
     return [_one(path, study, cell, params_b, suite, rows) for suite in suites]
 
 
-def write_cell(path: Path, rows: Sequence[Row]) -> None:
-    """Write a cell's errors.csv atomically."""
+def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_COLUMNS) -> None:
+    """Write a cell's errors.csv (or another of its tables) atomically."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, ERROR_COLUMNS, lineterminator="\n", extrasaction="ignore", restval="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore", restval="")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())

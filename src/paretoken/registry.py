@@ -67,6 +67,19 @@ def unknown_name(kind: str, name: object, allowed: Iterator[str] | Any) -> str:
     return f"{name!r} is no {kind}; write one of: {', '.join(names) or '(none defined)'}{hint}"
 
 
+#: Modules of the compressors; how many tokens each can make is in `paretoken.tokens`.
+COMPRESSOR_CLASSES = Registry(
+    "compressor",
+    ("none", "paretoken.models.compressors.none:NoCompression"),
+    ("tokenpacker", "paretoken.models.compressors.tokenpacker:TokenPacker"),
+    ("average_pool", "paretoken.models.compressors.average_pool:AveragePool"),
+)
+
+BENCHMARKS = Registry(
+    "benchmark",
+    ("exact_match", "paretoken.evaluate.benchmarks.exact_match:EXACT_MATCH"),
+)
+
 LAWS = Registry(
     "law",
     ("product", "paretoken.analysis.laws.product:PRODUCT"),

@@ -44,3 +44,20 @@ def reachable_tokens(compressor: str, grid_side: int) -> list[int]:
     if compressor not in COMPRESSORS:
         raise UserError(unknown_name("compressor", compressor, COMPRESSORS))
     return COMPRESSORS[compressor](grid_side)
+
+
+def demand_reachable(compressor: str, grid_side: int, tokens: int) -> int:
+    """Return ``tokens`` if ``compressor`` can make that many of a square patch grid.
+
+    0 is always allowed: the language model then sees no image at all (the blind control).
+
+    Raises:
+        UserError: the compressor does not exist or cannot make so many; lists what it can make.
+    """
+    reachable = reachable_tokens(compressor, grid_side)
+    if tokens == 0 or tokens in reachable:
+        return tokens
+    raise UserError(
+        f"{compressor} cannot make {tokens} tokens of a {grid_side} x {grid_side} grid; "
+        f"write one of: {', '.join(map(str, reachable))} (or 0: no image)"
+    )

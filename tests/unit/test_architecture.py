@@ -22,6 +22,7 @@ FORBIDDEN = {
     "config": ("analysis", "figures", "records", "report", "commands", "cli"),
     "grid": ("analysis", "figures", "records", "report", "commands", "cli"),
     "measured": ("analysis", "figures", "records", "report", "commands", "cli"),
+    "scored": ("analysis", "figures", "records", "report", "commands", "cli"),
     "cost": ("analysis", "figures", "records", "report", "commands", "cli"),
 }
 
@@ -72,6 +73,8 @@ def test_the_analysis_half_never_imports_torch(part: str) -> None:
     [
         ("import paretoken.config, paretoken.grid, paretoken.sources", ("numpy", "pandas", "torch")),
         ("import paretoken.commands.cell", ("numpy", "pandas", "pydantic", "torch")),
+        ("import paretoken.commands.cell_scores", ("numpy", "pandas", "pydantic", "torch")),
+        ("import paretoken.commands.score", ("torch", "transformers", "pandas")),
         ("import paretoken.cli", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.fit", ("matplotlib", "torch")),
     ],

@@ -60,7 +60,7 @@ TOKENS = "studies.0.compressors.0.tokens"
         ("lms", [], ["lms", "no key here", "run, llms, vision, studies", "did you mean 'llms'"]),
         (f"{STUDY}.tokens", 3, ["studies[0].tokens", "no key here", "text_tokens"]),
         (f"{STUDY}.fit.los", "l1", ["studies[0].fit.los", "did you mean 'loss'"]),
-        ("llms.0.size", 3, ["llms[0].size", "name, params_b"]),
+        ("llms.0.size", 3, ["llms[0].size", "name, params_b, width"]),
         (f"{STUDY}.suites.0.weight", 1, ["suites[0].weight", "name, title, role"]),
         # duplicates
         ("llms.+", {"name": "small", "params_b": 2}, ["llms", "'small'", "2 records"]),
@@ -211,3 +211,42 @@ def test_the_shipped_config_is_good(project):
     assert "published" in [study.name for study in parsed.studies]
     assert parsed.run
     assert read_yaml(project / "config.yaml")["llms"], "a list of records"
+
+
+TRAINING = {
+    "kind": "miniature", "layers": [2, 3], "projector_width": 128,
+    "recipes": dict.fromkeys(("world", "vision", "llm", "pretrain", "finetune"), "r.yaml"),
+}  # fmt: skip
+TRAINED = [
+    (f"{STUDY}.measured", None), (f"{STUDY}.training", TRAINING), ("llms.0.width", 16),
+    ("llms.1.width", 48), (f"{STUDY}.suites.0.benchmarks", ["fact"]),
+]  # fmt: skip
+
+
+def test_a_study_is_measured_or_trained_and_not_both():
+    both = "studies[0]: needs either measured: (a table of errors) or training:"
+    assert any(both in line for line in problems((f"{STUDY}.measured", None)))
+    assert any(both in line for line in problems((f"{STUDY}.training", TRAINING)))
+    assert parse(config(*TRAINED)).studies[0].training.kind == "miniature"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("llms.1.width", None, ["studies[0].llms", "'large' has no width"]),
+        (f"{STUDY}.suites.0.benchmarks", [], ["suites[0].benchmarks", "missing"]),
+        (f"{STUDY}.suites.0.benchmarks", ["facts"], ["benchmarks[0] = 'facts'", "'fact'", "'name'"]),
+        (f"{STUDY}.training.blind", ["huge"], ["training.blind", "'huge'", "small, large"]),
+        (f"{STUDY}.training.layer", 3, ["training.layer", "did you mean 'layers'"]),
+        (f"{STUDY}.training.kind", "maxiature", ["training.kind", "'miniature'"]),
+        (f"{STUDY}.training.recipes.stage1", "r", ["recipes.stage1", "no key here", "pretrain"]),
+    ],
+)
+def test_problems_of_a_trained_study_are_named(place, value, words):
+    lines = problems(*copy.deepcopy(TRAINED), (place, value))
+    assert any(all(word in line for word in words) for line in lines), lines
+
+
+def test_problems_of_a_measured_study_with_benchmarks_are_named():
+    (line,) = problems((f"{STUDY}.suites.0.benchmarks", ["fact"]))
+    assert "suites[0].benchmarks: is for trained studies" in line

@@ -23,3 +23,13 @@ def test_each_cell_has_a_folder_of_its_own():
     found = cells(Study.model_validate(STUDY))
     assert len({cell.folder("mine") for cell in found}) == len(found)
     assert found[-1].folder("mine").as_posix() == "results/mine/runs/large/none-576/s1"
+
+
+def test_blind_controls_come_last_and_stand_for_every_compressor():
+    training = {
+        "kind": "miniature", "layers": [2], "projector_width": 8, "blind": ["small"],
+        "recipes": dict.fromkeys(("world", "vision", "llm", "pretrain", "finetune"), "r.yaml"),
+    }  # fmt: skip
+    found = cells(Study.model_validate(STUDY | {"measured": None, "training": training}))
+    assert found[-2:] == [Cell("small", "tokenpacker", 0, 0), Cell("small", "tokenpacker", 0, 1)]
+    assert [c for c in found if c.tokens] == cells(Study.model_validate(STUDY))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from smoke_study import write_smoke
+
 ROOT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "src", "constraints.txt")
 
@@ -107,4 +109,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (project.folder / "small.yaml").write_text(SMALL)
     done = project.snakemake("--configfile", "small.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def smoke_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with the smoke study's config and recipes, in which nothing has run."""
+    project = _copy(tmp_path_factory.mktemp("smoke"))
+    write_smoke(project.folder)
     return project

@@ -103,9 +103,10 @@ rule tables:
         "../../envs/analysis.yaml"
     params:
         reference=reference_options("values", "dimensions"),
+        measured=measured_options,
     shell:
         "paretoken tables --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} --measured {input.measured:q} --fit-table {output.fits:q} "
+        "{params.reference:q} {params.measured:q} --fit-table {output.fits:q} "
         "--published-table {output.published:q} --predictions {output.predictions:q} "
         "--sensitivity {output.sensitivity:q} > {log:q} 2>&1"
 

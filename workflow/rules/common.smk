@@ -1,5 +1,6 @@
 # What the rules share: the checked config, the shapes of paths, and functions of wildcards.
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from paretoken.config import parse as parse_config
 from paretoken.driver import take_over
 from paretoken.errors import UserError
 from paretoken.grid import cells
-from paretoken.registry import CLAIMS, FIGURES, LAWS
+from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
 from paretoken.sources import sources
 
 os.environ.update(
@@ -33,6 +34,7 @@ wildcard_constraints:
     study="[a-z0-9][a-z0-9._-]*",
     llm="[a-z0-9][a-z0-9._-]*",
     compressor="[a-z0-9_]+",
+    stage="pretrain|finetune",
     tokens=r"\d+",
     seed=r"\d+",
     suite="[a-z0-9][a-z0-9._-]*",
@@ -59,7 +61,17 @@ def suite_names(wildcards):
 
 
 def measured_table(wildcards):
-    return study_of(wildcards).measured
+    return study_of(wildcards).measured or []
+
+
+def measured_options(wildcards):
+    return ["--measured", study_of(wildcards).measured] if study_of(wildcards).measured else []
+
+
+def one_of(trained):
+    """Return a pattern of the studies that are trained, or of those that are measured."""
+    names = [re.escape(study.name) for study in STUDIES.studies if bool(study.training) is trained]
+    return "|".join(names) or "(?!)"
 
 
 def cell_files(wildcards):
@@ -144,4 +156,5 @@ def targets(name):
         f"{folder}/summary.md",
         *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites],
         *[f"{folder}/figures/{figure}.png" for figure in study.figures],
+        *([f"{folder}/tables/scores.csv"] if study.training else []),
     ]

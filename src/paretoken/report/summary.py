@@ -53,6 +53,8 @@ def _answer(results: StudyResults, suite: Suite) -> str:
     interval = in_words(widest_interval(fit, "alpha_over_beta"))
     if not fit.law.constant_optimum:
         return f"{suite.title}: the best V depends on the budget; see the frontier."
+    if ratio is None and fit.record["v_star"] is None:
+        return f"{suite.title}: the error falls neither with N nor with V, so nothing can be told."
     if ratio is not None and ratio <= 1:
         return (
             f"{suite.title}: more visual tokens beat a larger model (alpha / beta = {ratio:.2f}, "
@@ -92,7 +94,7 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
         f"in figures are by the method `{fit.record['bootstrap']['headline']}`):\n\n{_intervals(fit)}",
         f"What the data do not settle:\n\n{warnings}",
         f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
-        _range_of_ratio(sensitivity, suite),
+        _range_of_ratio(sensitivity, suite, results.study.measured is not None),
     ]
     published = published_table(results)
     published = published[published["suite"] == suite.name]
@@ -147,7 +149,7 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
     }
 
 
-def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite) -> str:
+def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, measured: bool) -> str:
     rows = sensitivity[
         (sensitivity["suite"] == suite.name) & ~sensitivity["variant"].str.startswith("T = Q + V")
     ]
@@ -156,9 +158,12 @@ def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite) -> str:
         return ""
     ordered = rows.sort_values("alpha_over_beta", kind="stable")
     low, high = ordered.iloc[0], ordered.iloc[-1]
-    return (
+    limits = (
         "The published averages cannot be taken apart, so other normalisations of single benchmarks "
         "and other prompts are not among the choices. "
+    )
+    return (
+        f"{limits if measured else ''}"
         f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
         f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({low['variant']}) to "
         f"{high['alpha_over_beta']:.2f} ({high['variant']})."

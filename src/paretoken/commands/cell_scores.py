@@ -1,0 +1,38 @@
+"""`paretoken cell-scores`: one cell of a trained study, from the scores of its benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.arguments import assignment, positive, whole
+from paretoken.contract import SCORE_COLUMNS
+from paretoken.grid import Cell
+from paretoken.measured import write_cell
+from paretoken.scored import error_rows, read_scores, score_rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--study", required=True, help="name of the study")
+    parser.add_argument("--scores", type=Path, nargs="+", required=True,
+                        help="what `paretoken score` wrote: BENCHMARK.json")  # fmt: skip
+    parser.add_argument("--suites", type=assignment, nargs="+", required=True,
+                        metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
+    parser.add_argument("--llm", required=True, help="name of the language model")
+    parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
+    parser.add_argument("--compressor", required=True, help="name of the compressor")
+    parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
+    parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
+    parser.add_argument("--out-scores", type=Path, required=True, help="scores.csv to write")
+    parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Average the scores suite by suite, and write both tables."""
+    a = arguments
+    cell = Cell(a.llm, a.compressor, a.tokens, a.seed)
+    scores = read_scores(a.scores)
+    suites = {suite: benchmarks.split(",") for suite, benchmarks in a.suites}
+    write_cell(a.out_scores, score_rows(a.study, cell, a.params_b, scores), SCORE_COLUMNS)
+    write_cell(a.out, error_rows(a.study, cell, a.params_b, suites, scores))

@@ -1,0 +1,82 @@
+"""`paretoken features`: the frozen encoder's features, once for all cells."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.arguments import whole
+from paretoken.commands.choices import add_layer_arguments
+from paretoken.commands.runtime import counter, limit_threads, quiet, share
+from paretoken.errors import UserError
+from paretoken.registry import COMPRESSOR_CLASSES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--vision", type=Path, required=True, help="directory of the encoder")
+    parser.add_argument("--data", type=Path, nargs="+", required=True,
+                        help="data sets with an `image` column; each image is encoded once")  # fmt: skip
+    parser.add_argument("--images", type=Path,
+                        help="folder of the image files, unless the data sets hold them")  # fmt: skip
+    add_layer_arguments(parser)
+    parser.add_argument("--compressors", nargs="+", choices=list(COMPRESSOR_CLASSES),
+                        default=list(COMPRESSOR_CLASSES),
+                        help="without --layers: store what these need")  # fmt: skip
+    parser.add_argument("--normalise", action="store_true",
+                        help="each layer to mean 0 and variance 1 per patch")  # fmt: skip
+    parser.add_argument("--aspect", choices=("pad", "crop"), default="pad",
+                        help="how an image becomes square")  # fmt: skip
+    parser.add_argument("--batch", type=whole, default=64, help="images at a time")
+    parser.add_argument("--max-bad-share", type=share, default=0.0,
+                        help="share of unreadable images that may be left out")  # fmt: skip
+    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Encode the images and store their features."""
+    quiet()
+    limit_threads(arguments.threads)
+    from paretoken.data.conversations import BadRowError, image_name
+    from paretoken.data.features import compute_features, features_key, is_current
+    from paretoken.data.images import ImageSource, read_preprocessor, stored_images
+    from paretoken.data.rows import read_rows
+    from paretoken.data.skips import Skips
+    from paretoken.models.assemble import Choice, feature_layers
+    from paretoken.models.vision import load_encoder, read_vision_config
+    from paretoken.pretrained import weights_hash
+
+    a = arguments
+    rows = [row for path in a.data for row in read_rows(path)]
+    skips = Skips("images", a.max_bad_share)
+    names: dict[str, None] = {}
+    for number, row in enumerate(rows, start=1):
+        try:
+            names[image_name(row.get("image")) or ""] = None
+        except BadRowError as error:
+            skips.add(f"row {number}", str(error))
+    names.pop("", None)
+    if not names:
+        raise UserError(f"{', '.join(map(str, a.data))}: no row names an image")
+    depth = read_vision_config(a.vision).num_hidden_layers
+    layers = None if a.layers is None else tuple(a.layers)
+    choices = [Choice(name, 0, layers, a.query_layer) for name in a.compressors]
+    needed = feature_layers(choices, depth)
+    preprocess = read_preprocessor(a.vision, a.aspect)
+    key = features_key(weights_hash(a.vision), needed, a.normalise, preprocess)
+    if is_current(a.out, key, list(names)):
+        print(f"{a.out} is up to date: {len(names)} images")
+        return
+    encoder = load_encoder(a.vision, needed, a.normalise).to(_device())
+    count = compute_features(
+        a.out, list(names), ImageSource(a.images, stored_images(rows)), encoder, preprocess, key,
+        skips, a.batch, counter("features"),
+    )  # fmt: skip
+    print(f"{count} images, layers {', '.join(map(str, needed))}; {len(skips.rows)} left out")
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

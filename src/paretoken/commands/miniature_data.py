@@ -1,0 +1,51 @@
+"""`paretoken miniature-data`: the generated images, training sets and test suites."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretoken.commands.arguments import assignment, whole
+
+if TYPE_CHECKING:
+    from paretoken.data.miniature.settings import MiniatureSettings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_world_arguments(parser)
+    parser.add_argument("--seed", type=whole, default=0, help="of images and questions")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+
+
+def add_world_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare which world it is, and how single settings are changed."""
+    parser.add_argument("--world", type=Path, default=Path("workflow/recipes/miniature_world.yaml"),
+                        help="the world and its data sets, a YAML file")  # fmt: skip
+    parser.add_argument("--world-seed", type=whole, default=0, help="of icons and facts")
+    parser.add_argument("--set-world", type=assignment, action="append", default=[],
+                        metavar="KEY=VALUE",
+                        help="change the world: train_images.count=100; may be repeated")  # fmt: skip
+
+
+def read_world(arguments: argparse.Namespace) -> MiniatureSettings:
+    """Return the world that the arguments name (`UserError` if the file cannot be used)."""
+    from paretoken.data.miniature.settings import MiniatureSettings
+    from paretoken.settings import read_settings
+
+    a = arguments
+    return read_settings(a.world, MiniatureSettings, "description of a world", a.set_world)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Generate and write the data sets."""
+    from paretoken.data.miniature.write import data_key, write_miniature
+    from paretoken.finished import already_done
+
+    a = arguments
+    settings = read_world(a)
+    if already_done(a.out, data_key(settings, a.seed, a.world_seed)):
+        return
+    record = write_miniature(a.out, settings, a.seed, a.world_seed)
+    print(f"{a.out}: {len(record['sha256'])} data sets")

@@ -1,0 +1,55 @@
+"""`paretoken predict`: every answer of a model to one or more benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.arguments import whole
+from paretoken.commands.runtime import counter, limit_threads, quiet, share
+from paretoken.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--model", type=Path, required=True, help="what finetune wrote")
+    parser.add_argument("--questions", type=Path, nargs="+", required=True,
+                        help="question_id, image, question, answer rows; one or more files")  # fmt: skip
+    images = parser.add_mutually_exclusive_group()
+    images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
+    images.add_argument("--images", type=Path, help="or: image files, encoded while predicting")
+    parser.add_argument("--batch", type=whole, default=64, help="questions at a time")
+    parser.add_argument("--max-new-tokens", type=whole, default=16, help="longest answer")
+    parser.add_argument("--max-bad-share", type=share, default=0.0,
+                        help="share of bad questions that may be left out")  # fmt: skip
+    parser.add_argument("--latency", type=Path,
+                        help="also measure seconds per question; .json to write")  # fmt: skip
+    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--out", type=Path, nargs="+", required=True,
+                        help=".parquet files to write, one per questions file")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Answer the questions and write the answers."""
+    a = arguments
+    if len(a.out) != len(a.questions):
+        raise UserError(f"{len(a.questions)} --questions files need as many --out files")
+    quiet()
+    limit_threads(a.threads)
+    from paretoken.data.rows import read_rows
+    from paretoken.data.skips import Skips
+    from paretoken.evaluate.latency import measure_latency
+    from paretoken.evaluate.open import open_predictor
+    from paretoken.evaluate.prediction import write_predictions
+    from paretoken.evaluate.questions import parse_questions
+    from paretoken.files import write_json
+
+    predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens)
+    for source, target in zip(a.questions, a.out, strict=True):
+        skips = Skips(str(source), a.max_bad_share)
+        questions = parse_questions(read_rows(source), skips)
+        predictions = predictor.answer(questions, counter(source.stem))
+        write_predictions(target, questions, predictions)
+        print(f"{target}: {len(questions)} answers; {len(skips.rows)} rows left out")
+    if a.latency is not None:
+        write_json(a.latency, measure_latency(predictor, questions))

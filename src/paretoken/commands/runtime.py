@@ -1,0 +1,60 @@
+"""What every command that uses torch does first."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from paretoken.commands.arguments import not_negative
+
+
+def quiet() -> None:
+    """Keep libraries from printing bars and warnings among this project's lines.
+
+    Must run before `transformers` is imported.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models are local directories; never ask a hub
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def limit_threads(threads: int | None) -> None:
+    """Use ``threads`` CPU threads.
+
+    On shared cores the default, one per core, can be many times slower than one: threads that wait
+    for each other spin.
+    """
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def share(text: str) -> float:
+    """Return a number from 0 to 1."""
+    value = not_negative(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be from 0 to 1")
+    return value
+
+
+def counter(what: str) -> Callable[[int, int], None]:
+    """Return a callback that shows progress: rewritten on a terminal, every tenth in a log."""
+    live = sys.stderr.isatty()
+    shown = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        tenth = 10 * done // max(1, total)
+        if live:
+            print(f"\r{what}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr)
+        elif tenth != shown:
+            shown = tenth
+            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,37 @@
+"""`paretoken score`: a benchmark's score from stored predictions, without torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.errors import UserError
+from paretoken.evaluate.score import read_predictions, score_predictions
+from paretoken.files import write_json
+from paretoken.registry import BENCHMARKS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--benchmark", choices=list(BENCHMARKS), required=True, help="how to score")
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True,
+                        help="question_id, answer, prediction: .jsonl or .parquet")  # fmt: skip
+    parser.add_argument("--questions", type=Path, nargs="+",
+                        help="what was asked, one per predictions file; they must match")  # fmt: skip
+    parser.add_argument("--out", type=Path, nargs="+", required=True,
+                        help="score.json to write, one per predictions file")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Score the predictions."""
+    a = arguments
+    asked = a.questions or [None] * len(a.predictions)
+    if not len(a.predictions) == len(a.out) == len(asked):
+        raise UserError(f"{len(a.predictions)} --predictions files need as many --out and --questions")
+    benchmark = BENCHMARKS.load(a.benchmark)
+    for predictions, questions, out in zip(a.predictions, asked, a.out, strict=True):
+        result = score_predictions(benchmark, read_predictions(predictions, questions))
+        write_json(out, result)
+        low, high = result["interval"]
+        print(f"{out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to "
+              f"{high:.4f}), {result['n']} rows")  # fmt: skip

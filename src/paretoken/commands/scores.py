@@ -1,0 +1,27 @@
+"""`paretoken scores`: the benchmark scores of all cells of a trained study as one table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from paretoken.contract import SCORE_COLUMNS
+from paretoken.records import demand_unique, read_table, write_table
+
+KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "benchmark")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="scores.csv of cells")
+    parser.add_argument("--out", type=Path, required=True, help="tables/scores.csv to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Gather the cells, in the order of the grid, and write the table."""
+    table = pd.concat([read_table(path, SCORE_COLUMNS) for path in arguments.cells], ignore_index=True)
+    demand_unique(table, KEY, "the cells")
+    write_table(arguments.out, table)
+    print(f"{len(table)} scores of {len(arguments.cells)} cells")

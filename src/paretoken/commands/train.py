@@ -1,0 +1,64 @@
+"""`paretoken train`: one stage of one cell. The same command again continues a killed run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.arguments import assignment, whole
+from paretoken.commands.choices import add_choice_arguments
+from paretoken.commands.runtime import limit_threads, quiet
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--stage", choices=("pretrain", "finetune"), required=True,
+                        help="pretrain: projector and compressor; finetune: the LLM too")  # fmt: skip
+    parser.add_argument("--recipe", type=Path, required=True, help="how to train, a YAML file")
+    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE",
+                        help="change the recipe: learning_rates.llm=3e-3; may be repeated")  # fmt: skip
+    sources = parser.add_argument_group("sources")
+    sources.add_argument("--llm", type=Path, required=True, help="directory of the language model")
+    sources.add_argument("--vision", type=Path, required=True, help="directory of the encoder")
+    sources.add_argument("--data", type=Path, required=True, help="what `paretoken tokenize` wrote")
+    images = sources.add_mutually_exclusive_group()
+    images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
+    images.add_argument("--images", type=Path, help="or: image files, encoded while training")
+    sources.add_argument("--aspect", choices=("pad", "crop"), default="pad",
+                         help="with --images: how an image becomes square")  # fmt: skip
+    sources.add_argument("--adapter", type=Path,
+                         help="for finetune: the `adapter` folder that pretrain wrote")  # fmt: skip
+    cell = parser.add_argument_group("cell")
+    add_choice_arguments(parser)
+    cell.add_argument("--seed", type=whole, default=0, help="of new weights and order of data")
+    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train the stage."""
+    from paretoken.train.recipe import read_recipe
+
+    a = arguments
+    recipe = read_recipe(a.recipe, a.stage, a.set)  # before the slow imports: errors come at once
+    quiet()
+    limit_threads(a.threads)
+    from paretoken.models.assemble import Choice
+    from paretoken.train.stage import StageInputs, run_stage
+
+    layers = None if a.layers is None else tuple(a.layers)
+    choice = Choice(
+        a.compressor, a.tokens, layers, a.query_layer, a.compressor_heads, a.init_std,
+        a.projector_width, a.whiten,
+    )  # fmt: skip
+    deepspeed = None if recipe.deepspeed is None else a.recipe.parent / recipe.deepspeed
+    inputs = StageInputs(
+        llm=a.llm, vision=a.vision, data=a.data, out=a.out, choice=choice, seed=a.seed,
+        features=a.features, images=a.images, aspect=a.aspect, adapter=a.adapter,
+        deepspeed=deepspeed,
+    )  # fmt: skip
+    record = run_stage(inputs, recipe)
+    if record:
+        loss = f", loss {record['loss'][-1][1]:.4f}" if record["loss"] else ""
+        print(f"{a.stage}: {record['steps']} steps{loss}, {record['wall_s']:.1f} s "
+              f"({record['cpu_s']:.1f} s CPU), {record['training_flops']:.3g} FLOPs")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Conversations, images, features and batches."""

@@ -1,0 +1,199 @@
+"""Features of the frozen encoder: computed once per image set, shared by all cells and jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from paretoken.data.images import ImageSource, Preprocessor
+from paretoken.data.skips import Skips
+from paretoken.errors import UserError
+from paretoken.files import read_json, write_json
+from paretoken.folders import replacing_folder
+
+ARRAY, INDEX = "features.npy", "index.json"
+
+
+class FeatureStore:
+    """Memory-mapped features (images, layers, patches, width) with the names of their images.
+
+    Raises:
+        UserError: the folder is no feature store, or its array is damaged.
+    """
+
+    argument = "features"
+
+    def __init__(self, path: Path) -> None:
+        if not (path / INDEX).exists():
+            raise UserError(f"{path} holds no features; compute them with `paretoken features`")
+        self.path, self.index = path, read_json(path / INDEX)
+        try:
+            self.array: NDArray[np.float16] = np.load(path / ARRAY, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path / ARRAY} is damaged: {error}; delete {path} and rerun") from error
+        if list(self.array.shape) != self.index["shape"]:
+            raise UserError(f"{path / ARRAY} does not fit its index; delete {path} and rerun")
+        self._rows = {name: row for row, name in enumerate(self.index["images"])}
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The encoder's ``hidden_states`` indices, ascending."""
+        return tuple(self.index["layers"])
+
+    def demand_encoder(self, encoder_hash: str) -> None:
+        """Raise `UserError` if another encoder made these features."""
+        if self.index["encoder"] != encoder_hash:
+            raise UserError(
+                f"the features in {self.path} come from another vision encoder; "
+                "compute them again with `paretoken features`"
+            )
+
+    def locate(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return the rows of images (`UserError` for those without features)."""
+        missing = [name for name in names if name not in self._rows]
+        if missing:
+            raise UserError(
+                f"{self.path} has no features of {missing[0]!r}"
+                + (f" and {len(missing) - 1} more images" if len(missing) > 1 else "")
+            )
+        return np.array([self._rows[name] for name in names], np.int64)
+
+    def gather(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return the features of ``rows`` (rows, layers, patches, width), float16."""
+        return torch.from_numpy(self.array[rows])
+
+
+class PixelStore:
+    """Images read when a batch needs them, for data too large to store features of."""
+
+    argument = "pixel_values"
+
+    def __init__(self, source: ImageSource, preprocess: Preprocessor) -> None:
+        self.source, self.preprocess = source, preprocess
+        self._names: list[str] = []
+        self._rows: dict[str, int] = {}
+
+    def locate(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return a number for each image (`UserError` for those that are missing)."""
+        new = [name for name in names if name not in self._rows]
+        missing = self.source.missing(new)
+        if missing:
+            raise UserError(f"{len(missing)} images are missing, {missing[0]!r} for one")
+        for name in new:
+            self._rows[name] = len(self._names)
+            self._names.append(name)
+        return np.array([self._rows[name] for name in names], np.int64)
+
+    def gather(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return the pixel values of ``rows`` (rows, channels, height, width)."""
+        images = [self.source.open(self._names[row]) for row in rows]
+        return torch.from_numpy(self.preprocess(images))
+
+
+def features_key(
+    encoder_hash: str, layers: Sequence[int], normalised: bool, preprocess: Preprocessor
+) -> dict[str, Any]:
+    """Return what determines features, other than the images."""
+    return {
+        "encoder": encoder_hash,
+        "layers": list(layers),
+        "normalised": normalised,
+        "preprocess": {
+            "size": preprocess.size,
+            "mean": list(preprocess.mean),
+            "std": list(preprocess.std),
+            "resample": preprocess.resample,
+            "aspect": preprocess.aspect,
+        },
+    }
+
+
+def is_current(path: Path, key: dict[str, Any], names: Sequence[str]) -> bool:
+    """Whether ``path`` already holds exactly these features."""
+    if not (path / INDEX).exists():
+        return False
+    index = read_json(path / INDEX)
+    return all(index.get(k) == v for k, v in key.items()) and index.get("images") == list(names)
+
+
+def compute_features(
+    path: Path,
+    names: Sequence[str],
+    source: ImageSource,
+    encoder: nn.Module,
+    preprocess: Preprocessor,
+    key: dict[str, Any],
+    skips: Skips,
+    batch: int = 64,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Encode images and store their features atomically, as float16.
+
+    Args:
+        path: folder to write.
+        names: the images, in the order of the rows.
+        source: where they are.
+        encoder: the frozen encoder, from pixel values to features; runs on its weights' device.
+        preprocess: from image to pixels.
+        key: what `features_key` returned.
+        skips: takes the images that cannot be read; their features are left out of the index.
+        batch: images at a time.
+        progress: is told how many of how many are done.
+
+    Returns:
+        How many images were stored.
+
+    Raises:
+        UserError: more images are bad than ``skips`` allows, or the disk is full.
+    """
+    device = next(encoder.parameters()).device
+    stored: list[str] = []
+    with replacing_folder(path) as folder:
+        array: NDArray[np.float16] | None = None
+        for start in range(0, len(names), batch):
+            images = _open(names[start : start + batch], source, skips)
+            if images:
+                pixels = torch.from_numpy(preprocess([image for _, image in images])).to(device)
+                part = encoder(pixels).to(torch.float16).cpu().numpy()
+                if array is None:
+                    array = _create(folder / ARRAY, (len(names), *part.shape[1:]))
+                array[len(stored) : len(stored) + len(part)] = part
+                stored += [name for name, _ in images]
+            progress(min(start + batch, len(names)), len(names))
+        skips.check(len(names))
+        if array is None:
+            raise UserError("there is no image to encode")
+        shape = [int(size) for size in array.shape]
+        array.flush()  # type: ignore[attr-defined]  # a memmap
+        content = {**key, "shape": shape, "dtype": "float16", "skipped": skips.record()}
+        write_json(folder / INDEX, {**content, "images": stored})
+    return len(stored)
+
+
+def _open(names: Sequence[str], source: ImageSource, skips: Skips) -> list[tuple[str, Any]]:
+    images = []
+    for name in names:
+        try:
+            images.append((name, source.open(name)))
+        except UserError as error:
+            skips.add(name, str(error))
+            if skips.share == 0:
+                skips.check(1)  # nothing may be skipped: say so now, not after an hour
+    return images
+
+
+def _create(path: Path, shape: tuple[int, ...]) -> NDArray[np.float16]:
+    array: NDArray[np.float16] = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.float16, shape=shape
+    )
+    with path.open("r+b") as stream:
+        # Reserve the space now: a full disk under a memory map would end in a bus error.
+        os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    return array

@@ -1,0 +1,164 @@
+"""Opening images safely and turning them into pixel values."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from paretoken.data.conversations import image_name
+from paretoken.errors import UserError
+from paretoken.files import read_json
+
+#: Larger images are refused: a file of kilobytes can unpack to gigabytes.
+MAX_PIXELS = 50_000_000
+
+Aspect = Literal["crop", "pad"]
+
+
+class ImageSource:
+    """Images by name: files under a folder, or bytes stored in the rows of a data set.
+
+    Args:
+        folder: where relative names are looked up.
+        stored: encoded images by name.
+        max_pixels: the size bound.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        stored: Mapping[str, bytes] | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.folder, self.stored, self.max_pixels = folder, dict(stored or {}), max_pixels
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Return the names that the source does not have."""
+        return [name for name in names if name not in self.stored and self._path(name) is None]
+
+    def open(self, name: str) -> Image.Image:
+        """Return an image, decoded, in RGB.
+
+        Raises:
+            UserError: it is missing, too large, truncated or no image.
+        """
+        path = self._path(name)
+        if name in self.stored:
+            return open_image(io.BytesIO(self.stored[name]), name, self.max_pixels)
+        if path is None:
+            raise UserError(f"image {name!r} is missing in {self.folder or 'the data set'}")
+        return open_image(path, str(path), self.max_pixels)
+
+    def _path(self, name: str) -> Path | None:
+        if self.folder is None:
+            return None
+        path = self.folder / name
+        inside = path.resolve().is_relative_to(self.folder.resolve())  # no ../ out of the folder
+        return path if inside and path.is_file() else None
+
+
+def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """Return the images that rows of a data set hold themselves (`datasets`' Image feature)."""
+    found = {}
+    for row in rows:
+        value = row.get("image")
+        if isinstance(value, Mapping) and value.get("bytes"):
+            name = image_name(value)
+            if name is not None:
+                found[name] = value["bytes"]
+    return found
+
+
+def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Return a decoded RGB image.
+
+    Raises:
+        UserError: it is too large, truncated or no image; the message names it.
+    """
+    try:
+        with Image.open(source) as image:
+            width, height = image.size  # from the header: nothing is decoded yet
+            if width * height > max_pixels:
+                raise UserError(
+                    f"image {name} has {width} x {height} pixels; at most {max_pixels:,} are decoded"
+                )
+            return image.convert("RGB")
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"image {name} is truncated or no image: {error}") from error
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """What `CLIPImageProcessor` does, for square targets, without importing it.
+
+    Attributes:
+        size: pixels per side of the result.
+        mean: per channel, subtracted after scaling to 0..1.
+        std: per channel, divided by.
+        resample: PIL's filter number (3: bicubic).
+        aspect: ``crop``: shortest side to ``size``, then the centre; ``pad``: first made square
+            with the mean colour, as LLaVA-1.5 does in its second stage.
+    """
+
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resample: int = 3
+    aspect: Aspect = "crop"
+
+    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return pixel values (images, 3, size, size)."""
+        fitted = np.stack([np.asarray(self._fit(image), np.float32) for image in images])
+        mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
+        scaled = (fitted / 255 - mean) / std
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+    def _fit(self, image: Image.Image) -> Image.Image:
+        if self.aspect == "pad":
+            image = _square(image, tuple(int(value * 255) for value in self.mean))
+        width, height = image.size
+        if (width, height) == (self.size, self.size):
+            return image
+        short = min(width, height)
+        # `transformers` truncates the longer side, too.
+        scaled = (int(width * self.size / short), int(height * self.size / short))
+        image = image.resize(scaled, resample=Image.Resampling(self.resample))
+        left, top = (scaled[0] - self.size) // 2, (scaled[1] - self.size) // 2
+        return image.crop((left, top, left + self.size, top + self.size))
+
+
+def _square(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:
+    width, height = image.size
+    if width == height:
+        return image
+    side = max(width, height)
+    canvas = Image.new("RGB", (side, side), colour)
+    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
+    return canvas
+
+
+def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
+    """Read an encoder's ``preprocessor_config.json``.
+
+    Raises:
+        UserError: it is missing, or describes what `Preprocessor` does not do.
+    """
+    path = folder / "preprocessor_config.json"
+    content = read_json(path)
+    crop, mean, std = (content.get(key) for key in ("crop_size", "image_mean", "image_std"))
+    size = crop.get("height") if isinstance(crop, dict) else crop
+    shortest = content.get("size")
+    shortest = shortest.get("shortest_edge") if isinstance(shortest, dict) else shortest
+    if not isinstance(size, int) or shortest != size or not mean or not std:
+        raise UserError(
+            f"{path}: need crop_size = size.shortest_edge, image_mean and image_std, "
+            "as CLIPImageProcessor writes them"
+        )
+    return Preprocessor(size, tuple(mean), tuple(std), content.get("resample", 3), aspect)

@@ -1,0 +1,1 @@
+"""The generated world of the miniature study: facts, images, questions; no torch."""

@@ -1,0 +1,114 @@
+"""In which order a stage sees its data: a pure function of seed, sizes and lengths.
+
+Nothing is drawn while training, so a run that was killed continues with exactly the batch it would
+have seen, and the batches do not depend on how many devices share them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretoken.errors import UserError
+
+#: How many global batches are sorted by length at a time: enough to save padding, few enough to
+#: keep the order random.
+GROUP = 50
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """How a global batch is split over devices and micro batches."""
+
+    global_batch: int
+    micro_batch: int
+    accumulation: int
+    devices: int
+
+
+def plan_batches(global_batch: int, micro_batch: int, devices: int) -> BatchPlan:
+    """Split a global batch so that its content does not depend on the number of devices.
+
+    Args:
+        global_batch: conversations per optimiser step.
+        micro_batch: the most conversations that fit on a device at once.
+        devices: processes that train together.
+
+    Raises:
+        UserError: the devices do not divide the global batch.
+    """
+    if global_batch % devices:
+        raise UserError(
+            f"a global batch of {global_batch} cannot be split over {devices} devices; "
+            f"use a number of devices that divides it, or change global_batch"
+        )
+    share = global_batch // devices
+    micro = next(size for size in range(min(micro_batch, share), 0, -1) if share % size == 0)
+    return BatchPlan(global_batch, micro, share // micro, devices)
+
+
+def steps_for(conversations: int, global_batch: int, epochs: float) -> int:
+    """Return how many global batches show every conversation ``epochs`` times."""
+    return max(1, math.ceil(conversations * epochs / global_batch))
+
+
+def data_order(
+    lengths: NDArray[np.int64], steps: int, global_batch: int, seed: int, by_length: bool
+) -> NDArray[np.int64]:
+    """Return which conversation stands where, for a whole stage.
+
+    Epochs follow one another without a gap: a batch may hold the end of one and the start of the
+    next. With ``by_length``, conversations of one global batch have similar lengths.
+
+    Args:
+        lengths: tokens of each conversation.
+        steps: optimiser steps.
+        global_batch: conversations per step.
+        seed: of the order.
+        by_length: whether to group by length.
+
+    Returns:
+        (steps * global_batch,) indices.
+    """
+    count, needed = len(lengths), steps * global_batch
+    epochs = math.ceil(needed / count)
+    rngs = [np.random.default_rng([seed, epoch]) for epoch in range(epochs)]
+    order = np.concatenate([rng.permutation(count) for rng in rngs])[:needed]
+    if not by_length:
+        return order
+    rng = np.random.default_rng([seed, epochs])
+    grouped = [
+        _group(order[start : start + GROUP * global_batch], lengths, global_batch, rng)
+        for start in range(0, needed, GROUP * global_batch)
+    ]
+    return np.concatenate(grouped)
+
+
+def _group(
+    part: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    global_batch: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Sort by length, then shuffle the global batches."""
+    by_length = part[np.argsort(lengths[part], kind="stable")]
+    batches = by_length.reshape(-1, global_batch)
+    return batches[rng.permutation(len(batches))].ravel()
+
+
+class MicroBatches:
+    """The micro batches of a stage, as a batch sampler for a `DataLoader`."""
+
+    def __init__(self, order: NDArray[np.int64], size: int) -> None:
+        self.order, self.batch_size, self.drop_last = order, size, False
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start in range(0, len(self.order), self.batch_size):
+            yield self.order[start : start + self.batch_size].tolist()

@@ -1,0 +1,1 @@
+"""Prediction (torch) and scoring (no torch)."""

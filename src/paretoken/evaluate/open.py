@@ -1,0 +1,56 @@
+"""Opening a trained model for prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from paretoken.data.collation import VisualStore
+from paretoken.data.features import FeatureStore, PixelStore
+from paretoken.data.images import ImageSource, read_preprocessor
+from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.errors import UserError
+from paretoken.evaluate.prediction import Predictor
+from paretoken.models.vlm import ParetokenModel
+from paretoken.pretrained import load_pretrained
+
+
+def open_predictor(
+    model_folder: Path,
+    features: Path | None = None,
+    images: Path | None = None,
+    batch: int = 64,
+    max_new_tokens: int = 16,
+) -> Predictor:
+    """Load a model with its tokenizer and the images it will be asked about.
+
+    Raises:
+        UserError: something cannot be loaded, or the features are not of the model's layers.
+    """
+    model: ParetokenModel = load_pretrained(ParetokenModel, model_folder)
+    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
+    model.train(False)
+    encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
+    visual: VisualStore | None = None
+    if features is not None:
+        visual = _features(model, features)
+    elif images is not None:
+        aspect: Any = model.config.image_aspect
+        visual = PixelStore(ImageSource(images), read_preprocessor(model_folder, aspect))
+    return Predictor(model, encoder, visual, batch, max_new_tokens)
+
+
+def _features(model: ParetokenModel, path: Path) -> FeatureStore:
+    store, config = FeatureStore(path), model.config
+    if config.visual_tokens == 0:
+        return store
+    expected = (list(config.feature_layers), bool(config.normalise_features))
+    if (list(store.layers), bool(store.index["normalised"])) != expected:
+        raise UserError(
+            f"{path} holds layers {list(store.layers)}, the model was trained on {expected[0]}; "
+            "compute its features with the same --layers and --normalise"
+        )
+    return store

@@ -1,0 +1,159 @@
+"""Batched greedy answers, every one of them stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from paretoken.data.collation import VisualStore, expand, pad_left
+from paretoken.data.labels import ChatEncoder
+from paretoken.errors import UserError
+from paretoken.evaluate.questions import Question
+from paretoken.files import replacing
+from paretoken.models.language import stop_ids
+from paretoken.models.vlm import ParetokenModel
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answered."""
+
+    text: str
+    generated_tokens: int  # the end token included
+
+
+class Predictor:
+    """Answers questions greedily with one model.
+
+    Args:
+        model: in evaluation mode, on its device.
+        encoder: renders and tokenizes prompts.
+        visual: features or pixels; None for a model with V = 0.
+        batch: questions at a time.
+        max_new_tokens: the longest answer.
+
+    Raises:
+        UserError: the model reads images, but there is no store of them.
+    """
+
+    def __init__(
+        self,
+        model: ParetokenModel,
+        encoder: ChatEncoder,
+        visual: VisualStore | None,
+        batch: int = 64,
+        max_new_tokens: int = 16,
+    ) -> None:
+        if visual is None and model.config.visual_tokens:
+            raise UserError("this model reads images: give --features or --images")
+        self.model, self.encoder, self.visual = model, encoder, visual
+        self.batch, self.max_new_tokens = batch, max_new_tokens
+        self.stops = set(stop_ids(model.generation_config)) | {encoder.tokenizer.eos_token_id}
+        pad = encoder.tokenizer.pad_token_id
+        self.pad_id = encoder.tokenizer.eos_token_id if pad is None else pad
+
+    def answer(
+        self,
+        questions: Sequence[Question],
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[Prediction]:
+        """Return one prediction per question, in the order of the questions.
+
+        Batches hold prompts of similar length; questions on one image stand together, so that its
+        features are read and projected once per batch.
+        """
+        texts = [question.prompt() for question in questions]
+        prompts = prompt_ids(self.encoder, texts, self.model.config.visual_tokens)
+        found: dict[int, Prediction] = {}
+        for numbers in self._batches(questions, prompts):
+            part = self._generate([prompts[i] for i in numbers], [questions[i].image for i in numbers])
+            found.update(zip(numbers, part, strict=True))
+            progress(len(found), len(questions))
+        return [found[i] for i in range(len(questions))]
+
+    def _batches(
+        self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]
+    ) -> Iterator[list[int]]:
+        order = sorted(
+            range(len(questions)), key=lambda i: (len(prompts[i]), questions[i].image or "", i)
+        )
+        for start in range(0, len(order), self.batch):
+            yield order[start : start + self.batch]
+
+    @torch.inference_mode()
+    def _generate(
+        self, prompts: Sequence[Sequence[int]], images: Sequence[str | None]
+    ) -> list[Prediction]:
+        ids, mask = pad_left(prompts, self.pad_id)
+        device = self.model.device
+        model: Any = self.model  # the signature of `generate` is for a protocol, not for models
+        output = model.generate(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            do_sample=False,
+            max_new_tokens=self.max_new_tokens,
+            eos_token_id=sorted(self.stops),
+            pad_token_id=self.pad_id,
+            **self._images(images, device),
+        )
+        new = output[:, ids.shape[1] :].tolist()
+        answers = [self._until_stop(row) for row in new]
+        texts = self.encoder.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        return [
+            Prediction(text.strip(), min(len(answer) + 1, len(row)))
+            for text, answer, row in zip(texts, answers, new, strict=True)
+        ]
+
+    def _until_stop(self, ids: list[int]) -> list[int]:
+        end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
+        return ids[:end]
+
+    def _images(self, images: Sequence[str | None], device: torch.device) -> dict[str, Any]:
+        names = [name for name in images if name is not None]
+        if self.visual is None or not names or not self.model.config.visual_tokens:
+            return {}
+        unique = list(dict.fromkeys(names))
+        number = {name: i for i, name in enumerate(unique)}
+        values = self.visual.gather(self.visual.locate(unique))
+        index = torch.tensor([number[name] for name in names])
+        return {self.visual.argument: values.to(device), "image_index": index.to(device)}
+
+
+def prompt_ids(encoder: ChatEncoder, questions: Sequence[str], V: int) -> list[list[int]]:
+    """Return the ids that a model reads before it answers, each image V placeholders long."""
+    rows = []
+    for ids in encoder.prompts(questions):
+        array = np.array(ids)
+        places = np.flatnonzero(array == encoder.image_id)
+        rows.append(ids if not len(places) else expand(array, int(places[0]), V).tolist())
+    return rows
+
+
+def write_predictions(
+    path: Path, questions: Sequence[Question], predictions: Sequence[Prediction]
+) -> None:
+    """Write one row per question to Parquet, atomically and in the order of the questions.
+
+    Columns: question_id, prompt, answer (list of accepted texts), prediction, generated_tokens.
+    """
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    table = pyarrow.table(
+        {
+            "question_id": [question.id for question in questions],
+            "prompt": [question.prompt() for question in questions],
+            "answer": [list(question.answers) for question in questions],
+            "prediction": [prediction.text for prediction in predictions],
+            "generated_tokens": pyarrow.array(
+                [prediction.generated_tokens for prediction in predictions], pyarrow.int32()
+            ),
+        }
+    )
+    with replacing(path) as temporary:
+        write_table(table, temporary)

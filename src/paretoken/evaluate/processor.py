@@ -1,0 +1,101 @@
+"""Images and questions as the arguments of `ParetokenModel.generate`, for use by hand.
+
+::
+
+    import paretoken.models
+    from transformers import AutoModelForImageTextToText
+    from paretoken.evaluate.processor import Processor
+
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    processor = Processor.from_pretrained(folder)
+    inputs = processor(["cat.png"], ["What is it?"])
+    print(processor.decode(model.generate(**inputs, max_new_tokens=20), inputs))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import AutoConfig
+
+from paretoken.data.collation import pad_left
+from paretoken.data.images import Preprocessor, open_image, read_preprocessor
+from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.errors import UserError
+from paretoken.evaluate.prediction import prompt_ids
+from paretoken.evaluate.questions import Question
+from paretoken.models.configuration import ParetokenConfig
+from paretoken.pretrained import load_pretrained
+
+
+class Processor:
+    """Tokenizer, template and image preprocessing of one stored model.
+
+    Args:
+        encoder: renders and tokenizes questions.
+        preprocess: from images to pixel values; None for a model that sees none.
+        visual_tokens: V.
+    """
+
+    def __init__(
+        self, encoder: ChatEncoder, preprocess: Preprocessor | None, visual_tokens: int
+    ) -> None:
+        self.encoder, self.preprocess, self.visual_tokens = encoder, preprocess, visual_tokens
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Processor:
+        """Read what `paretoken train` stored with a model.
+
+        Raises:
+            UserError: a file is missing.
+        """
+        path = Path(folder)
+        config: ParetokenConfig = load_pretrained(AutoConfig, path)
+        aspect: Any = config.image_aspect
+        preprocess = read_preprocessor(path, aspect) if config.visual_tokens else None
+        encoder = ChatEncoder(load_tokenizer(path), config.template)
+        return cls(encoder, preprocess, config.visual_tokens)
+
+    def __call__(
+        self, images: Sequence[Image.Image | str | Path | None], questions: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """Return ``input_ids``, ``attention_mask`` (padded on the left) and ``pixel_values``.
+
+        Args:
+            images: one per question; a path, an image, or None for a question without one.
+            questions: the texts.
+
+        Raises:
+            UserError: an image cannot be read, or there are not as many images as questions.
+        """
+        if len(images) != len(questions):
+            raise UserError(f"{len(questions)} questions need as many images, not {len(images)}")
+        texts = [
+            Question("", None if image is None else "image", text, ()).prompt()
+            for image, text in zip(images, questions, strict=True)
+        ]
+        tokenizer = self.encoder.tokenizer
+        pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        ids, mask = pad_left(prompt_ids(self.encoder, texts, self.visual_tokens), pad)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        opened = [_open(image) for image in images if image is not None]
+        if opened and self.preprocess is not None:
+            inputs["pixel_values"] = torch.from_numpy(self.preprocess(opened))
+        return inputs
+
+    def decode(self, output: Tensor, inputs: dict[str, Tensor]) -> list[str]:
+        """Return the answers in what `generate` returned for ``inputs``."""
+        new = output[:, inputs["input_ids"].shape[1] :]
+        texts = self.encoder.tokenizer.batch_decode(new, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+
+def _open(image: Image.Image | str | Path) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    return open_image(Path(image), str(image))

@@ -1,0 +1,166 @@
+"""Building a model from its parts, and storing it whole or only what stage 1 learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from transformers import PretrainedConfig
+
+from paretoken.errors import UserError
+from paretoken.models.compressors.base import Compressor
+from paretoken.models.configuration import ParetokenConfig, resolve_layer
+from paretoken.models.language import load_language_model
+from paretoken.models.vision import VisionEncoder, grid_side
+from paretoken.models.vlm import ParetokenModel, new_adapter
+from paretoken.pretrained import read_tensors
+from paretoken.registry import COMPRESSOR_CLASSES
+
+#: The file with the weights of compressor and projector, as stage 1 leaves them.
+ADAPTER_FILE = "adapter.safetensors"
+ADAPTER = ("compressor.", "projector.")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How images become visual tokens: the coordinates of a cell and what its encoder offers."""
+
+    compressor: str
+    tokens: int
+    layers: tuple[int, ...] | None = None  # None: the compressor's own
+    query_layer: int = -2
+    heads: int = 8
+    init_std: float | None = None
+    projector_width: int | None = None
+    whiten: bool = False
+
+
+@dataclass(frozen=True)
+class FeatureLayers:
+    """Which encoder layers are read (ascending, from 0) and whether they are normalised."""
+
+    layers: tuple[int, ...]
+    normalised: bool = False
+
+
+def needed_layers(choice: Choice, depth: int) -> tuple[tuple[int, ...], int]:
+    """Return the concatenated layers and the query layer, as indices from 0.
+
+    Args:
+        choice: the compressor and its layers.
+        depth: layers of the encoder.
+    """
+    kind: type[Compressor] = COMPRESSOR_CLASSES.load(choice.compressor)
+    layers = kind.default_layers(depth) if choice.layers is None else choice.layers
+    resolved = tuple(dict.fromkeys(resolve_layer(layer, depth) for layer in layers))
+    query = resolve_layer(choice.query_layer, depth)
+    # Only tokenpacker asks for points; the others must not demand a layer that they never read.
+    return resolved, query if choice.compressor == "tokenpacker" else resolved[-1]
+
+
+def feature_layers(choices: Sequence[Choice], depth: int) -> tuple[int, ...]:
+    """Return all layers that some compressors need, ascending."""
+    needed: set[int] = set()
+    for choice in choices:
+        layers, query = needed_layers(choice, depth)
+        needed |= {*layers, query}
+    return tuple(sorted(needed))
+
+
+def configure(
+    text: PretrainedConfig,
+    vision: PretrainedConfig,
+    choice: Choice,
+    features: FeatureLayers,
+    image_token_id: int,
+) -> ParetokenConfig:
+    """Return the configuration of a cell's model, without its encoder."""
+    layers, query = needed_layers(choice, vision.num_hidden_layers)
+    return ParetokenConfig(
+        text_config=text,
+        compressor=choice.compressor,
+        visual_tokens=choice.tokens,
+        grid_side=grid_side(vision),
+        vision_width=vision.hidden_size,
+        feature_layers=features.layers,
+        layers=layers,
+        query_layer=query,
+        normalise_features=features.normalised,
+        compressor_heads=choice.heads,
+        init_std=choice.init_std,
+        projector_width=choice.projector_width,
+        whiten=choice.whiten,
+        image_token_id=image_token_id,
+    )
+
+
+def assemble(
+    llm: Path,
+    vision: PretrainedConfig,
+    choice: Choice,
+    features: FeatureLayers,
+    image_token_id: int,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+) -> ParetokenModel:
+    """Return a model around a trained language model, with a new compressor and projector.
+
+    Args:
+        llm: directory of the language model.
+        vision: configuration of the encoder; the encoder itself is attached by `attach_encoder`.
+        choice: compressor, tokens and layers.
+        features: which layers the features hold.
+        image_token_id: id of the placeholder.
+        seed: of the new weights; two models of one seed and shape start equal.
+        dtype: of the language model's weights.
+
+    Raises:
+        UserError: a directory cannot be loaded, or the compressor cannot make so many tokens.
+    """
+    language_model = load_language_model(llm, dtype)
+    config = configure(language_model.config, vision, choice, features, image_token_id)
+    with torch.device("meta"):  # the shell only: its random weights are replaced right away
+        model = ParetokenModel(config)
+    model.language_model = language_model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model.compressor, model.projector = new_adapter(config)
+    model.generation_config = language_model.generation_config
+    return model
+
+
+def attach_encoder(model: ParetokenModel, encoder: VisionEncoder) -> None:
+    """Add the encoder, so that the model accepts pixel_values and is stored whole."""
+    model.vision_encoder = encoder
+    config: Any = encoder.tower.config
+    model.config.vision_config = config
+
+
+def save_adapter(model: ParetokenModel, folder: Path) -> None:
+    """Write the compressor's and the projector's weights and the model's configuration."""
+    tensors = {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(ADAPTER)}
+    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    model.config.save_pretrained(folder)
+
+
+def load_adapter(model: ParetokenModel, folder: Path) -> None:
+    """Load what `save_adapter` wrote.
+
+    Raises:
+        UserError: it is missing, damaged, or of a model with another shape.
+    """
+    tensors = read_tensors(folder / ADAPTER_FILE)
+    expected = {k: v.shape for k, v in model.state_dict().items() if k.startswith(ADAPTER)}
+    wrong = sorted(
+        {k for k, v in tensors.items() if expected.get(k) != v.shape} | (set(expected) - set(tensors))
+    )
+    if wrong:
+        raise UserError(
+            f"{folder / ADAPTER_FILE} is of another model: {wrong[0]} and {len(wrong) - 1} more "
+            "differ; use the stage-1 result of the same language model, compressor and tokens"
+        )
+    model.load_state_dict(tensors, strict=False)

@@ -1,0 +1,22 @@
+"""Average pooling over square regions: the baseline without weights."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from paretoken.models.compressors.base import Compressor, Layout, regions
+
+
+class AveragePool(Compressor):
+    """Each visual token is the mean of s x s patches."""
+
+    name = "average_pool"
+
+    def __init__(self, layout: Layout, tokens: int) -> None:
+        super().__init__(layout, tokens)
+        self.width = layout.joined_width
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the mean patch of each region (images, V, width)."""
+        patches = self.joined(features)
+        return regions(patches, self.layout.side, self.region).mean(dim=2)

@@ -1,0 +1,84 @@
+"""What every compressor is: a module that declares its token counts and its default layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from paretoken.tokens import reachable_tokens
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a compressor finds its input in features (images, layers, patches, width)."""
+
+    side: int
+    width: int
+    layers: tuple[int, ...]  # positions on the layer axis that are concatenated
+    query: int  # position on the layer axis of the point query's layer
+    heads: int = 8
+
+    @property
+    def joined_width(self) -> int:
+        """Channels of the concatenated layers."""
+        return self.width * len(self.layers)
+
+
+class Compressor(nn.Module):
+    """Base class; a subclass sets `width` (channels of a visual token) and defines `forward`."""
+
+    name: ClassVar[str]
+    #: Standard deviation of new weights when a config names none; None: torch's own initialisation.
+    default_std: ClassVar[float | None] = None
+    width: int
+
+    def __init__(self, layout: Layout, tokens: int) -> None:
+        super().__init__()
+        self.layout = layout
+        self.region = layout.side // max(1, round(tokens**0.5))
+
+    @classmethod
+    def reachable(cls, side: int) -> list[int]:
+        """Return the token counts that this compressor makes of a side x side grid, ascending."""
+        return reachable_tokens(cls.name, side)
+
+    @staticmethod
+    def default_layers(depth: int) -> tuple[int, ...]:
+        """Return the concatenated ``hidden_states`` indices for an encoder of ``depth`` layers."""
+        return (depth - 1,)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (images, layers, patches, width) to visual tokens (images, V, self.width)."""
+        raise NotImplementedError
+
+    def joined(self, features: Tensor) -> Tensor:
+        """Return the chosen layers concatenated on channels: (images, patches, joined_width)."""
+        return join(features, self.layout.layers)
+
+
+def join(features: Tensor, layers: Sequence[int]) -> Tensor:
+    """Concatenate layers on channels: (images, L, patches, width) -> (images, patches, l width)."""
+    if len(layers) == 1:
+        return features[:, layers[0]]
+    chosen = features[:, list(layers)].transpose(1, 2)
+    return chosen.flatten(2)
+
+
+def regions(patches: Tensor, side: int, size: int) -> Tensor:
+    """Cut a grid of patches into square regions.
+
+    Args:
+        patches: (images, side * side, channels), row by row.
+        side: patches per side.
+        size: s, patches per side of a region; divides ``side``.
+
+    Returns:
+        (images, (side / s)^2, s * s, channels): regions row by row, patches of each row by row.
+    """
+    images, _, channels = patches.shape
+    n = side // size
+    grid = patches.view(images, n, size, n, size, channels)
+    return grid.permute(0, 1, 3, 2, 4, 5).reshape(images, n * n, size * size, channels)

@@ -1,0 +1,77 @@
+"""TokenPacker: each visual token is a point query that attends to its region of the grid.
+
+Source: Li et al., "TokenPacker: Efficient Visual Projector for Multimodal LLM", and the class of that
+name in its authors' code. Kept as they are: queries by bilinear interpolation without anti-aliasing
+(a region of even size is represented by its 4 central patches only, an odd one by its centre; keys
+and values see everything), no residual around the attention, normal(0, 0.02) weights, zero biases.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from paretoken.errors import UserError
+from paretoken.models.compressors.base import Compressor, Layout, regions
+
+EPSILON = 1e-6
+
+
+class TokenPacker(Compressor):
+    """Point queries from one layer; keys and values from several layers, concatenated."""
+
+    name = "tokenpacker"
+    default_std = 0.02
+
+    def __init__(self, layout: Layout, tokens: int) -> None:
+        super().__init__(layout, tokens)
+        self.width = width = layout.width
+        if width % layout.heads:
+            raise UserError(
+                f"compressor_heads = {layout.heads} does not divide the encoder's width {width}"
+            )
+        self.query_map = nn.Linear(width, width, bias=False)
+        self.key_map = _two_layers(layout.joined_width, width)
+        self.value_map = _two_layers(layout.joined_width, width)
+        self.query_norm = nn.LayerNorm(width, eps=EPSILON)
+        self.key_norm = nn.LayerNorm(width, eps=EPSILON)
+        self.value_norm = nn.LayerNorm(width, eps=EPSILON)
+        self.attention = nn.MultiheadAttention(width, layout.heads, batch_first=True)
+
+    @staticmethod
+    def default_layers(depth: int) -> tuple[int, ...]:
+        """Return 12, 16, 22 and 23 for the 24 layers of CLIP ViT-L, in proportion otherwise."""
+        return tuple(sorted({depth // 2, round(depth * 2 / 3), max(0, depth - 2), depth - 1}))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the visual tokens (images, V, width)."""
+        side, size, width = self.layout.side, self.region, self.width
+        joined = self.joined(features)
+        query = self.query_norm(self.query_map(self.points(features)))  # (images, V, width)
+        key = regions(self.key_norm(self.key_map(joined)), side, size)  # (images, V, s s, width)
+        value = regions(self.value_norm(self.value_map(joined)), side, size)
+        packed, _ = self.attention(
+            query.reshape(-1, 1, width),
+            key.reshape(-1, size * size, width),
+            value.reshape(-1, size * size, width),
+            need_weights=False,
+        )
+        tokens: Tensor = packed.view(features.shape[0], -1, width)
+        return tokens
+
+    def points(self, features: Tensor) -> Tensor:
+        """Return the bilinear down-sampling of the query layer (images, V, width)."""
+        side = self.layout.side
+        patches = features[:, self.layout.query]
+        if self.region == 1:
+            return patches
+        grid = patches.transpose(1, 2).reshape(len(patches), -1, side, side).float()
+        count = side // self.region
+        small = functional.interpolate(
+            grid, size=(count, count), mode="bilinear", align_corners=False, antialias=False
+        )
+        return small.flatten(2).transpose(1, 2).to(patches.dtype)
+
+
+def _two_layers(width_in: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width_in, width), nn.GELU(), nn.Linear(width, width))

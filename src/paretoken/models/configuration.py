@@ -1,0 +1,118 @@
+"""What a `ParetokenModel` is made of, as stored in its ``config.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import AutoConfig, PretrainedConfig
+
+from paretoken.errors import UserError
+from paretoken.tokens import demand_reachable
+
+
+def resolve_layer(layer: int, depth: int) -> int:
+    """Return the index into ``hidden_states`` (0: embeddings, ``depth``: last) of a layer.
+
+    Negative numbers count from the end, as in `transformers`: -1 is the last layer, -2 the one
+    that LLaVA uses.
+
+    Raises:
+        UserError: the encoder has no such layer.
+    """
+    index = layer + depth + 1 if layer < 0 else layer
+    if 0 <= index <= depth:
+        return index
+    raise UserError(
+        f"the vision encoder has no hidden layer {layer}; write 0 to {depth}, or -{depth + 1} to -1"
+    )
+
+
+class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
+    """Configuration of a `ParetokenModel`.
+
+    Args:
+        text_config: configuration of the language model.
+        vision_config: configuration of the encoder; None for a model without one, which accepts
+            precomputed features only.
+        compressor: a registered compressor.
+        visual_tokens: V; 0 for a model that never sees the image.
+        grid_side: patches per side of the encoder's grid.
+        vision_width: channels of one encoder layer.
+        feature_layers: the encoder layers that ``features`` hold, ascending ``hidden_states`` indices.
+        layers: which of them the compressor concatenates (keys and values of `tokenpacker`).
+        query_layer: which of them gives `tokenpacker` its point queries.
+        normalise_features: normalise each layer's features to mean 0, variance 1 per patch.
+        compressor_heads: attention heads of a compressor that has any.
+        init_std: standard deviation of new weights; None: as the compressor's authors did.
+        projector_width: channels between the projector's layers; None: the language model's.
+        whiten: whether a fixed map in front of the projector makes its inputs white.
+        image_token_id: id of the placeholder that visual tokens replace; never embedded.
+        template: how questions are rendered: ``chat`` (the tokenizer's template) or ``plain``.
+        image_aspect: how images are made square: ``pad`` or ``crop``.
+    """
+
+    model_type = "paretoken"
+    sub_configs = {"text_config": AutoConfig, "vision_config": AutoConfig}  # noqa: RUF012
+
+    def __init__(
+        self,
+        text_config: PretrainedConfig | dict[str, Any] | None = None,
+        vision_config: PretrainedConfig | dict[str, Any] | None = None,
+        *,
+        compressor: str = "none",
+        visual_tokens: int = 0,
+        grid_side: int = 1,
+        vision_width: int = 1,
+        feature_layers: Sequence[int] = (0,),
+        layers: Sequence[int] = (0,),
+        query_layer: int = 0,
+        normalise_features: bool = False,
+        compressor_heads: int = 8,
+        init_std: float | None = None,
+        projector_width: int | None = None,
+        whiten: bool = False,
+        image_token_id: int = 0,
+        template: str = "chat",
+        image_aspect: str = "pad",
+        **kwargs: Any,
+    ) -> None:
+        self.text_config = _sub_config(text_config, "qwen2")
+        self.vision_config = None if vision_config is None else _sub_config(vision_config, "clip")
+        self.compressor = compressor
+        self.visual_tokens = demand_reachable(compressor, grid_side, visual_tokens)
+        self.grid_side = grid_side
+        self.vision_width = vision_width
+        self.feature_layers = sorted(feature_layers)
+        self.layers = list(layers)
+        self.query_layer = query_layer
+        self.normalise_features = normalise_features
+        self.compressor_heads = compressor_heads
+        self.init_std = init_std
+        self.projector_width = projector_width
+        self.whiten = whiten
+        self.image_token_id = image_token_id
+        self.template = template
+        self.image_aspect = image_aspect
+        if whiten and compressor == "tokenpacker":
+            raise UserError(
+                "tokenpacker cannot be combined with whiten: the map is measured before stage 1, and "
+                "a compressor that learns would leave it behind; use none or average_pool"
+            )
+        missing = sorted({*self.layers, query_layer} - set(self.feature_layers))
+        if missing:
+            raise UserError(
+                f"the compressor needs encoder layers {missing}, the features hold "
+                f"{self.feature_layers}; compute them with `paretoken features --layers ...`"
+            )
+        kwargs.setdefault(
+            "tie_word_embeddings", bool(getattr(self.text_config, "tie_word_embeddings", False))
+        )
+        super().__init__(**kwargs)
+
+
+def _sub_config(config: PretrainedConfig | dict[str, Any] | None, default: str) -> PretrainedConfig:
+    if isinstance(config, PretrainedConfig):
+        return config
+    fields = dict(config or {})
+    return AutoConfig.for_model(fields.pop("model_type", default), **fields)

@@ -1,0 +1,76 @@
+"""The language model: any decoder-only class that `AutoModelForCausalLM` builds from a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+
+from paretoken.pretrained import load_pretrained
+
+#: Label of a token that the loss leaves out.
+IGNORED = -100
+
+#: Fields of a config that say that logits are not just ``lm_head(hidden states)``.
+SCALED_LOGITS = ("final_logit_softcapping", "logits_scaling", "logit_scale", "lm_head_multiplier")
+
+
+def load_language_model(folder: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load a causal language model (`UserError` if the directory cannot be loaded)."""
+    model: PreTrainedModel = load_pretrained(AutoModelForCausalLM, folder, dtype=dtype)
+    return model
+
+
+def stop_ids(generation: GenerationConfig | None) -> list[int]:
+    """Return the ids that end a generation (none if the model names none)."""
+    ids = getattr(generation, "eos_token_id", None)
+    return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
+
+
+def answer_loss(
+    model: PreTrainedModel, hidden: Tensor, labels: Tensor, items: Tensor | int | None
+) -> Tensor:
+    """Return the cross entropy of the labelled tokens, computing logits for those only.
+
+    Args:
+        model: the language model whose output layer is used.
+        hidden: last hidden states (batch, length, width).
+        labels: (batch, length) token ids, `IGNORED` where there is no loss; shifted here.
+        items: labelled tokens in the whole global batch; None: those of this batch.
+
+    Returns:
+        The sum over tokens divided by ``items``: a mean over the global batch, however it is split.
+    """
+    targets = labels[:, 1:]
+    chosen = targets != IGNORED
+    head: nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    logits = head(hidden[:, :-1][chosen])
+    return _mean(logits, targets[chosen], items)
+
+
+def full_loss(logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
+    """Return the same as `answer_loss` from the logits of all positions (batch, length, vocab)."""
+    targets = labels[:, 1:]
+    chosen = targets != IGNORED
+    return _mean(logits[:, :-1][chosen], targets[chosen], items)
+
+
+def _mean(logits: Tensor, targets: Tensor, items: Tensor | int | None) -> Tensor:
+    total = functional.cross_entropy(logits.float(), targets, reduction="sum")
+    # A batch without a labelled token contributes 0 rather than 0 / 0.
+    return total / (targets.numel() or 1 if items is None else items)
+
+
+def plain_head(config: Any) -> bool:
+    """Whether logits are the output layer of the hidden states, without scaling or capping."""
+    return all(getattr(config, name, None) in (None, 1, 1.0) for name in SCALED_LOGITS)
+
+
+def decoder_of(model: PreTrainedModel) -> nn.Module:
+    """Return the language model without its output layer."""
+    decoder: nn.Module = model.base_model
+    return decoder

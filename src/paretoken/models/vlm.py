@@ -1,0 +1,240 @@
+"""The vision-language model as one `PreTrainedModel`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from paretoken.errors import UserError
+from paretoken.models.compressors.base import Compressor, Layout
+from paretoken.models.configuration import ParetokenConfig
+from paretoken.models.language import answer_loss, decoder_of, full_loss, plain_head
+from paretoken.models.projector import Projector
+from paretoken.models.vision import VisionEncoder
+from paretoken.registry import COMPRESSOR_CLASSES
+
+
+class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+    """A causal LM that reads V visual tokens per image among its text tokens.
+
+    In ``input_ids`` each image is V consecutive ``config.image_token_id``, which the compressed and
+    projected features of that image replace. Images come as ``pixel_values`` or as precomputed
+    ``features``; a model with V = 0 takes neither.
+    """
+
+    config_class = ParetokenConfig
+    config: ParetokenConfig
+    base_model_prefix = ""
+    main_input_name = "input_ids"
+    input_modalities = ["image", "text"]  # noqa: RUF012
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = True  # the Trainer then hands over the size of the global batch
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: ParetokenConfig) -> None:
+        super().__init__(config)
+        self.vision_encoder = (
+            None
+            if config.vision_config is None
+            else VisionEncoder(config.vision_config, config.feature_layers, config.normalise_features)
+        )
+        self.compressor, self.projector = new_adapter(config)
+        language: Any = AutoModelForCausalLM  # its methods are untyped
+        self.language_model = language.from_config(config.text_config)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave new weights as their modules made them (see `new_adapter`)."""
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the token embedding of the language model."""
+        embedding: nn.Module = self.language_model.get_input_embeddings()
+        return embedding
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the token embedding of the language model."""
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """Return the output layer of the language model."""
+        head: nn.Module = self.language_model.get_output_embeddings()
+        return head
+
+    def visual_tokens(
+        self, pixel_values: Tensor | None = None, features: Tensor | None = None
+    ) -> Tensor:
+        """Return the visual tokens of images in the language model's width.
+
+        Args:
+            pixel_values: (images, channels, height, width).
+            features: instead, (images, layers, patches, width) of ``config.feature_layers``.
+
+        Returns:
+            (images, V, hidden size of the language model).
+
+        Raises:
+            UserError: both or neither are given, or the model cannot use what is given.
+        """
+        if self.compressor is None or self.projector is None:
+            raise UserError("this model was made with 0 visual tokens: it accepts no image")
+        if (pixel_values is None) == (features is None):
+            raise UserError("give either pixel_values or precomputed features, and not both")
+        if features is None:
+            if self.vision_encoder is None:
+                raise UserError("this model holds no vision encoder; give precomputed features")
+            features = self.vision_encoder(pixel_values)
+        dtype = self.projector.output.weight.dtype
+        tokens: Tensor = self.projector(self.compressor(features.to(dtype)))
+        return tokens
+
+    def embed(
+        self,
+        input_ids: Tensor,
+        pixel_values: Tensor | None = None,
+        features: Tensor | None = None,
+        image_index: Tensor | None = None,
+    ) -> Tensor:
+        """Return input embeddings (batch, length, width) with the visual tokens in their places.
+
+        Args:
+            input_ids: (batch, length), V placeholders per image.
+            pixel_values: images, see `visual_tokens`.
+            features: features of images, see `visual_tokens`.
+            image_index: which image stands at each group of V placeholders, in reading order; an
+                image that several rows share is then encoded once. None: each image stands once.
+
+        Raises:
+            UserError: placeholders and images do not match.
+        """
+        places = input_ids == self.config.image_token_id
+        embedded: Tensor = self.get_input_embeddings()(input_ids.masked_fill(places, 0))
+        if pixel_values is None and features is None:
+            if places.any():
+                raise UserError("input_ids hold image placeholders, but no image is given")
+            return embedded
+        tokens = self.visual_tokens(pixel_values, features).to(embedded.dtype)
+        if image_index is not None:
+            tokens = tokens[image_index]
+        if int(places.sum()) != tokens.shape[0] * tokens.shape[1]:
+            raise UserError(
+                f"input_ids hold {int(places.sum())} image placeholders, the images make "
+                f"{tokens.shape[0]} x {tokens.shape[1]} visual tokens"
+            )
+        return embedded.masked_scatter(places.unsqueeze(-1), tokens)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        features: Tensor | None = None,
+        image_index: Tensor | None = None,
+        logits_to_keep: int | Tensor = 0,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """Run the model.
+
+        Args:
+            input_ids: (batch, length), V placeholders per image; or give ``inputs_embeds``.
+            attention_mask: (batch, length), 0 at padding. Needed for padding on the left; with
+                padding on the right, causality hides it and no mask is faster.
+            position_ids: positions of the tokens.
+            past_key_values: cache of earlier tokens.
+            inputs_embeds: (batch, length, width) instead of ``input_ids``.
+            labels: (batch, length), -100 where there is no loss; shifted here.
+            pixel_values: images, see `visual_tokens`.
+            features: precomputed features of images, see `visual_tokens`.
+            image_index: see `embed`.
+            logits_to_keep: how many last positions need logits; 0: all.
+            num_items_in_batch: labelled tokens of the global batch, which the loss is divided by.
+            kwargs: passed on to the language model.
+
+        Returns:
+            ``loss`` if labels are given; ``logits``, but not in training with labels, where only
+            the labelled positions get any.
+        """
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise UserError("give input_ids or inputs_embeds")
+            inputs_embeds = self.embed(input_ids, pixel_values, features, image_index)
+        kwargs |= {
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        if labels is not None and self.training and plain_head(self.config.text_config):
+            hidden = decoder_of(self.language_model)(**kwargs, use_cache=False).last_hidden_state
+            loss = answer_loss(self.language_model, hidden, labels, num_items_in_batch)
+            return CausalLMOutputWithPast(loss=loss)
+        output: CausalLMOutputWithPast = self.language_model(
+            past_key_values=past_key_values, logits_to_keep=logits_to_keep, **kwargs
+        )
+        if labels is not None:
+            output.loss = full_loss(output["logits"], labels, num_items_in_batch)
+        return output
+
+    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Hand images over in the first step of a generation only; then they are in the cache."""
+        inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
+        if not kwargs.get("is_first_iteration", False):
+            for name in ("pixel_values", "features", "image_index"):
+                inputs.pop(name, None)
+        return inputs
+
+
+def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector | None]:
+    """Return a new compressor and projector with random weights (None, None without an image).
+
+    New weights follow the authors of the compressor: normal(0, std) and zero biases where they set
+    a standard deviation, torch's defaults otherwise.
+    """
+    if config.visual_tokens == 0:
+        return None, None
+    kind: type[Compressor] = COMPRESSOR_CLASSES.load(config.compressor)
+    position = {layer: i for i, layer in enumerate(config.feature_layers)}
+    layout = Layout(
+        side=config.grid_side,
+        width=config.vision_width,
+        layers=tuple(position[layer] for layer in config.layers),
+        query=position[config.query_layer],
+        heads=config.compressor_heads,
+    )
+    compressor = kind(layout, config.visual_tokens)
+    projector = Projector(
+        compressor.width, config.text_config.hidden_size, config.projector_width, config.whiten
+    )
+    std = kind.default_std if config.init_std is None else config.init_std
+    if std is not None:
+        for module in [*compressor.modules(), *projector.modules()]:
+            _initialise(module, std)
+    return compressor, projector
+
+
+def _initialise(module: nn.Module, std: float) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=std)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def trainable_prefixes(stage: str) -> tuple[str, ...]:
+    """Return the name prefixes of the parameters that a stage trains; the encoder never is."""
+    adapter = ("compressor.", "projector.")
+    return adapter if stage == "pretrain" else (*adapter, "language_model.")
+
+
+def freeze_all_but(model: torch.nn.Module, prefixes: tuple[str, ...]) -> None:
+    """Let the parameters under ``prefixes`` learn and freeze the others."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith(prefixes))

@@ -1,0 +1,74 @@
+"""Reading model directories, with errors that say what is wrong with which directory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from paretoken.errors import UserError
+from paretoken.files import sha256
+from paretoken.folders import replacing_folder
+
+
+def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
+    """Call ``auto_class.from_pretrained`` on a local directory.
+
+    Raises:
+        UserError: the directory does not exist, or its configuration or weights cannot be read.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no directory; expected a model as `save_pretrained` writes it")
+    try:
+        return auto_class.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+        raise UserError(f"{folder} cannot be loaded: {error}") from error
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes ``path``, as `replacing_folder` does, for weights.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full (safetensors has an error of
+            its own for that, which is no `OSError`).
+    """
+    with replacing_folder(path) as folder:
+        try:
+            yield folder
+        except SafetensorError as error:
+            raise UserError(f"{path} cannot be written: {error}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Return the tensors of a safetensors file, on the CPU.
+
+    Raises:
+        UserError: the file is missing, truncated or no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as stream:
+            return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is missing or no whole safetensors file: {error}") from error
+
+
+def weights_hash(folder: Path) -> str:
+    """Return a hash of the weights and the configuration of a model directory.
+
+    Raises:
+        UserError: the directory holds no weights.
+    """
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    if not files:
+        raise UserError(f"{folder} holds no weights (*.safetensors); train or download the model")
+    return combined_hash(sha256(path) for path in [*files, folder / "config.json"])
+
+
+def combined_hash(parts: Iterable[str]) -> str:
+    """Return one hash of several texts, in their order."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,106 @@
+"""Cells whose errors this project measured: from the score files of benchmarks to a cell's rows.
+
+Plain `json` and `csv`: this runs once per cell, and importing pandas would take longer than the work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import variance
+from typing import Any
+
+from paretoken.errors import UserError
+from paretoken.files import read_json
+from paretoken.grid import Cell
+
+SOURCE = "trained, asked and scored by this project"
+Row = dict[str, str]
+
+
+def read_scores(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Return what `paretoken score` wrote, by benchmark: the stem of each file's name.
+
+    Raises:
+        UserError: a file is missing, is no score, or two have the same stem.
+    """
+    scores = {}
+    for path in paths:
+        content = read_json(path)
+        keys = {"score", "n", "interval", "metric", "rows"}
+        if not isinstance(content, dict) or not keys <= set(content) or not content["rows"]:
+            raise UserError(f"{path} is no score; make it with `paretoken score`")
+        if path.stem in scores:
+            raise UserError(f"two score files are called {path.stem}; each benchmark may stand once")
+        scores[path.stem] = content
+    return scores
+
+
+def error_rows(
+    study: str,
+    cell: Cell,
+    params_b: float,
+    suites: Mapping[str, Sequence[str]],
+    scores: Mapping[str, Mapping[str, Any]],
+) -> list[Row]:
+    """Return one cell's rows of errors.csv, one per suite and in their order.
+
+    A suite's error is the mean of 1 - score over its benchmarks. Its standard error is that of the
+    sample of questions, taken as independent; it says nothing about other seeds.
+
+    Raises:
+        UserError: a suite's benchmark was not scored.
+    """
+    rows = []
+    for suite, benchmarks in suites.items():
+        missing = [name for name in benchmarks if name not in scores]
+        if missing:
+            raise UserError(f"suite {suite} needs the scores of {', '.join(missing)}; none was given")
+        errors = [1 - float(scores[name]["score"]) for name in benchmarks]
+        squares = math.fsum(_squared_error(scores[name]["rows"]) for name in benchmarks)
+        rows.append(
+            _coordinates(study, cell, params_b)
+            | {
+                "suite": suite,
+                "error": repr(math.fsum(errors) / len(errors)),
+                "stderr": repr(math.sqrt(squares) / len(errors)),
+                "source": SOURCE,
+            }
+        )
+    return rows
+
+
+def score_rows(
+    study: str, cell: Cell, params_b: float, scores: Mapping[str, Mapping[str, Any]]
+) -> list[Row]:
+    """Return one cell's rows of scores.csv, one per benchmark."""
+    return [
+        _coordinates(study, cell, params_b)
+        | {
+            "benchmark": name,
+            "metric": content["metric"],
+            "score": repr(content["score"]),
+            "low": repr(content["interval"][0]),
+            "high": repr(content["interval"][1]),
+            "questions": str(content["n"]),
+        }
+        for name, content in scores.items()
+    ]
+
+
+def _squared_error(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return the squared standard error of the mean score of a sample of questions."""
+    values = [float(row["score"]) for row in rows]
+    return variance(values) / len(values) if len(values) > 1 else math.nan
+
+
+def _coordinates(study: str, cell: Cell, params_b: float) -> Row:
+    return {
+        "study": study,
+        "llm": cell.llm,
+        "params_b": repr(params_b),
+        "compressor": cell.compressor,
+        "visual_tokens": str(cell.tokens),
+        "seed": str(cell.seed),
+    }

@@ -1,0 +1,1 @@
+"""Two-stage training: recipes, the trainer, checkpoints and the record of a run."""

@@ -1,0 +1,110 @@
+"""How a stage trains: ``workflow/recipes/*.yaml``, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from paretoken.config import Count, Record, Size, WholeNumber
+from paretoken.errors import UserError
+from paretoken.settings import read_settings
+
+Stage = Literal["pretrain", "finetune"]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def as_pair(value: Any) -> Any:
+    """Return a list, as YAML has it, as a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class LearningRates(Record):
+    """Peak learning rate of each group of parameters."""
+
+    projector: Size = Field(description="Of the projector.")
+    compressor: Size | None = Field(default=None, description="Of the compressor; else projector's.")
+    llm: Size | None = Field(default=None, description="Of the language model; finetune only.")
+    llm_width: Count | None = Field(
+        default=None, description="Hidden size that `llm` is for; None: it holds for every size."
+    )
+    llm_width_power: NotNegative = Field(
+        default=1.0, description="With llm_width: the rate falls with this power of the width."
+    )
+
+    def of_llm(self, width: int) -> float | None:
+        """Return the language model's rate, at its hidden size."""
+        if self.llm is None or self.llm_width is None:
+            return self.llm
+        return float(self.llm * (self.llm_width / width) ** self.llm_width_power)
+
+
+class Recipe(Record):
+    """Everything about a stage that is no coordinate of the grid."""
+
+    stage: Stage = Field(description="pretrain: projector and compressor; finetune: the LLM too.")
+    learning_rates: LearningRates
+    global_batch: Count = Field(description="Conversations per step, over all devices.")
+    micro_batch: Count = Field(description="The most conversations a device takes at once.")
+    steps: Count | None = Field(default=None, description="Optimiser steps; or give `epochs`.")
+    epochs: Size | None = Field(default=None, description="Passes over the data.")
+    warmup: Share = Field(default=0.03, description="Share of the steps in which the rate rises.")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="After warm-up: cosine to 0, or constant."
+    )
+    weight_decay: NotNegative = Field(default=0.0, description="Of matrices; never of others.")
+    betas: Annotated[tuple[Share, Share], BeforeValidator(as_pair)] = Field(
+        default=(0.9, 0.999), description="AdamW's."
+    )
+    epsilon: Size = Field(default=1e-8, description="AdamW's.")
+    clip: NotNegative = Field(default=1.0, description="Largest norm of the gradient; 0: any.")
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="bf16: autocast; trained weights stay fp32."
+    )
+    max_length: Count = Field(default=2048, description="Tokens, an image counted as V.")
+    by_length: bool = Field(default=True, description="Batches of similar length.")
+    gradient_checkpointing: bool = Field(default=False, description="Less memory, more time.")
+    save_every: Count = Field(default=500, description="Steps between checkpoints.")
+    keep_checkpoints: Count = Field(default=2, description="How many to keep while training.")
+    log_every: Count = Field(default=10, description="Steps between lines in the log.")
+    workers: WholeNumber = Field(default=0, description="Processes that load batches.")
+    tensorboard: bool = Field(default=True, description="Write TensorBoard files.")
+    divergence: Size = Field(
+        default=2.0, description="Stop when the loss is this multiple of what it was at the start."
+    )
+    deepspeed: str | None = Field(default=None, description="A DeepSpeed JSON beside the recipe.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        if (self.learning_rates.llm is None) == (self.stage == "finetune"):
+            raise ValueError("learning_rates.llm is needed in finetune and has no meaning in pretrain")
+        return self
+
+    def digest(self) -> str:
+        """Return a hash of all settings (those of the file and those set on the command line)."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_recipe(path: Path, stage: str, overrides: Sequence[tuple[str, str]] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        path: the YAML file.
+        stage: the stage that is asked for; the recipe must be for it.
+        overrides: pairs such as ``("learning_rates.llm", "3e-3")``, as ``--set`` takes them.
+
+    Raises:
+        UserError: the file cannot be read, or everything that is wrong with it.
+    """
+    recipe = read_settings(path, Recipe, "recipe", overrides)
+    if recipe.stage != stage:
+        raise UserError(f"{path} is a recipe for {recipe.stage}, not for {stage}")
+    return recipe

@@ -1,0 +1,65 @@
+"""The training loop that both sources share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from paretoken.train.guard import Guard
+from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
+
+Progress = Callable[[int, int], None]
+
+
+def silent(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def train(
+    parameters: Iterable[nn.Parameter],
+    losses: Callable[[], Iterable[Tensor]],
+    optimiser: Optimizer,
+    schedule: LRScheduler,
+    recipe: VisionRecipe | LlmRecipe,
+    progress: Progress = silent,
+) -> list[list[float]]:
+    """Train; return pairs of step and loss.
+
+    Args:
+        parameters: whose gradient is clipped.
+        losses: draws a step's losses, one after the other; their gradients are summed.
+        optimiser: of the parameters.
+        schedule: of its learning rate.
+        recipe: steps, clipping and logging.
+        progress: is told how many steps of how many are done.
+
+    Raises:
+        TrainingStoppedError: the loss is no number, or has run away.
+    """
+    parameters = list(parameters)
+    guard, history = Guard(recipe.divergence), []
+    for step in range(1, recipe.steps + 1):
+        total = 0.0
+        for loss in losses():
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        norm = nn.utils.clip_grad_norm_(parameters, recipe.clip)
+        guard.observe(step, total, float(norm))
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad(set_to_none=True)
+        if step == 1 or step % recipe.log_every == 0 or step == recipe.steps:
+            history.append([step, total])
+        progress(step, recipe.steps)
+    return history
+
+
+def seeded(*seed: int) -> torch.Generator:
+    """Return a generator whose numbers depend on all of ``seed``."""
+    import numpy as np
+
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))

@@ -1,0 +1,132 @@
+"""The data sets on disk: readable by anyone, the same for a seed, and nothing of the test in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import miniature_settings as small
+from paretoken.cli import main
+from paretoken.data.conversations import parse_conversations
+from paretoken.data.images import stored_images
+from paretoken.data.miniature.write import SUITE_NAMES, write_miniature
+from paretoken.data.rows import read_rows
+from paretoken.data.skips import Skips
+from paretoken.errors import UserError
+from paretoken.evaluate.questions import parse_questions
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("miniature") / "data"
+    write_miniature(folder, small.world(), seed=0, world_seed=1)
+    return folder
+
+
+def facts(rows: list[dict[str, Any]], icons: dict[str, str]) -> set[tuple[str, str]]:
+    """Return the (icon, question) pairs that conversations about images ask."""
+    return {
+        (icons[row["image"]], turn["value"].removeprefix("<image>\n"))
+        for row in rows
+        if row["image"]
+        for turn in row["conversations"][::2]
+    }
+
+
+def test_plain_datasets_reads_them(data: Path) -> None:
+    from datasets import load_from_disk
+
+    train = load_from_disk(data / "finetune")
+    assert train.column_names == ["id", "image", "conversations"]
+    assert len(train) == 120
+    first, last = train[0], train[119]
+    assert first["image"].startswith("train-")
+    assert first["conversations"][0]["from"] == "human"
+    assert first["conversations"][0]["value"].startswith("<image>\n")
+    assert len(first["conversations"]) == 6
+    assert last["image"] is None
+    assert last["conversations"][0]["value"].startswith("icon")
+    image = load_from_disk(data / "images" / "test")[3]["image"]
+    assert image.size == (48, 48)
+
+
+def test_this_project_reads_them(data: Path) -> None:
+    for stage in ("pretrain", "finetune"):
+        rows = read_rows(data / stage)
+        assert len(parse_conversations(rows, Skips(stage))) == len(rows)
+    counts = {
+        name: len(parse_questions(read_rows(data / "suites" / name), Skips(name)))
+        for name in SUITE_NAMES
+    }
+    assert counts["fact"] == counts["number"] == counts["property"] == counts["name"]
+    assert counts["fact"] + counts["read_sparse"] + counts["read_dense"] == 50
+    digits = {name: {row["digits"] for row in read_rows(data / "suites" / name)} for name in SUITE_NAMES}
+    assert digits["read_sparse"] <= {1, 2, 3}
+    assert digits["read_dense"] <= {4, 5, 6}
+    assert digits["fact"] == {0}
+
+
+def test_training_and_test_share_no_image_and_no_held_out_fact(data: Path) -> None:
+    stored = {part: stored_images(read_rows(data / "images" / part)) for part in ("train", "test")}
+    assert not set(stored["train"]) & set(stored["test"])
+    assert not set(stored["train"].values()) & set(stored["test"].values())
+    suites = {name: read_rows(data / "suites" / name) for name in SUITE_NAMES}
+    assert all(row["image"] in stored["test"] for rows in suites.values() for row in rows)
+    icons = {row["image"]: row["answer"] for row in suites["name"]}
+    held_out = {
+        (icons[row["image"]], row["question"])
+        for name in ("fact", "number", "property")
+        for row in suites[name]
+        if row["held_out"]
+    }
+    assert len(held_out) >= 5
+    rehearsed = set()
+    for stage in ("pretrain", "finetune"):
+        rows = read_rows(data / stage)
+        assert {row["image"] for row in rows if row["image"]} <= set(stored["train"])
+        named = {
+            row["image"]: row["conversations"][i + 1]["value"]
+            for row in rows if row["image"]
+            for i in range(0, 6, 2) if row["conversations"][i]["value"].endswith("what")
+        }  # fmt: skip
+        known = [row for row in rows if row["image"] in named]
+        assert known
+        assert not facts(known, named) & held_out
+        rehearsed |= {row["conversations"][0]["value"] for row in rows if not row["image"]}
+    assert any(f"{icon} {question}" in rehearsed for icon, question in held_out)  # in text they are told
+
+
+def test_the_same_seed_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    record = json.loads((data / "run.json").read_text())
+    again = write_miniature(tmp_path / "again", small.world(), seed=0, world_seed=1)
+    other = write_miniature(tmp_path / "other", small.world(), seed=2, world_seed=1)
+    assert again["sha256"] == record["sha256"]
+    assert len(record["sha256"]) == 10
+    assert not set(other["sha256"].values()) & set(record["sha256"].values())
+
+
+def test_too_few_test_images_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    settings = small.world(("test_images.count", "2"))
+    with pytest.raises(UserError, match="2 test images give no question for"):
+        write_miniature(tmp_path / "data", settings, 0, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_does_nothing_twice_and_refuses_other_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["miniature-data", "--world", str(small.RECIPES / "miniature_world.yaml"),
+            "--out", str(tmp_path / "data")]  # fmt: skip
+    for key, value in small.SMALL_WORLD:
+        line += ["--set-world", f"{key}={value}"]
+    assert main(line) == 0
+    assert "10 data sets" in capsys.readouterr().out
+    assert main(line) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main([*line, "--seed", "5"]) == 2
+    assert "other settings or seeds" in capsys.readouterr().err

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny
+from paretoken.cli import main
+from paretoken.data.rows import read_rows
+from paretoken.data.skips import Skips
+from paretoken.errors import UserError
+from paretoken.evaluate.latency import measure_latency
+from paretoken.evaluate.open import open_predictor
+from paretoken.evaluate.questions import Question, parse_questions
+from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
+from paretoken.models.vision import load_encoder, read_vision_config
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights (answers differ by image) beside its questions."""
+    torch.set_num_threads(1)
+    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
+    from paretoken.data.labels import load_tokenizer
+
+    tiny.save_llm(folder / "llm", kind="llama", tied=False, std=0.6)  # answers then vary
+    tokenizer = load_tokenizer(folder / "llm")
+    image_id = tokenizer.convert_tokens_to_ids("<image>")
+    layers = FeatureLayers((2, 3))
+    choice = Choice("tokenpacker", 4, heads=4, init_std=0.5)
+    model = assemble(folder / "llm", read_vision_config(folder / "vision"), choice, layers, image_id, 0)
+    attach_encoder(model, load_encoder(folder / "vision", (2, 3), False))
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    (folder / "model" / "preprocessor_config.json").write_text(
+        (folder / "vision" / "preprocessor_config.json").read_text()
+    )
+    assert main(["features", "--vision", str(folder / "vision"), "--images", str(folder / "images"),
+                 "--data", str(folder / "train.jsonl"),
+                 "--out", str(folder / "features")]) == 0  # fmt: skip
+    return folder
+
+
+def mixed(world: Path) -> list[Question]:
+    """Questions of several lengths, several of them on one image."""
+    asked = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))
+    more = [
+        Question(f"{q.id}{i}", q.image, text, q.answers)
+        for q in asked[:6]
+        for i, text in enumerate(("what is it ?", "red ?", "is it red ? what is it ?"))
+    ]
+    return [*asked, *more]
+
+
+def answers(world: Path, questions: Sequence[Question], batch: int) -> list[tuple[str, int]]:
+    predictor = open_predictor(world / "model", world / "features", batch=batch, max_new_tokens=8)
+    return [(p.text, p.generated_tokens) for p in predictor.answer(questions)]
+
+
+def test_batched_answers_equal_those_given_one_by_one(world: Path) -> None:
+    questions = mixed(world)
+    together = answers(world, questions, batch=16)
+    assert together == answers(world, questions, batch=1)
+    assert len(set(together)) > 3  # or the comparison would show nothing
+
+
+def test_features_are_read_once_per_image_and_batch(world: Path) -> None:
+    predictor = open_predictor(world / "model", world / "features", batch=100)
+    read: list[int] = []
+    gather = predictor.visual.gather  # type: ignore[union-attr]
+    predictor.visual.gather = lambda rows: (read.append(len(rows)), gather(rows))[1]  # type: ignore
+    questions = mixed(world)
+    predictor.answer(questions)
+    assert len(questions) == 42
+    assert read == [24]
+
+
+def test_the_command_writes_one_row_per_question_in_order(world: Path, tmp_path: Path) -> None:
+    out = tmp_path / "p.parquet"
+    line = ["predict", "--model", str(world / "model"), "--questions", str(world / "questions.jsonl"),
+            "--out", str(out), "--batch", "5", "--latency", str(tmp_path / "l.json")]  # fmt: skip
+    assert main([*line, "--features", str(world / "features")]) == 0
+    stored = read_rows(out)
+    assert list(stored[0]) == ["question_id", "prompt", "answer", "prediction", "generated_tokens"]
+    assert [row["question_id"] for row in stored] == [f"q{i}" for i in range(24)]
+    assert stored[0]["prompt"] == "<image>\nwhat colour is it ?"
+    assert all(1 <= row["generated_tokens"] <= 16 for row in stored)
+    latency = json.loads((tmp_path / "l.json").read_text())
+    assert 0 < latency["quartiles_s"][0] <= latency["median_s"] <= latency["quartiles_s"][1]
+    assert main([*line, "--images", str(world / "images")]) == 0
+    assert [row["prediction"] for row in read_rows(out)] == [row["prediction"] for row in stored]
+
+
+def test_what_does_not_fit_is_refused(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give --features or --images"):
+        open_predictor(world / "model")
+    with pytest.raises(UserError, match="no directory"):
+        open_predictor(tmp_path / "none", world / "features")
+    main(["features", "--vision", str(world / "vision"), "--images", str(world / "images"),
+          "--data", str(world / "train.jsonl"), "--layers", "1", "3",
+          "--out", str(tmp_path / "other")])  # fmt: skip
+    with pytest.raises(UserError, match=r"layers \[1, 3\], the model was trained on \[2, 3\]"):
+        open_predictor(world / "model", tmp_path / "other")
+
+
+def test_bad_questions_are_refused_or_listed() -> None:
+    good = {"question_id": "1", "question": "what ?", "answer": ["a", "b"], "image": None}
+    bad = [
+        {**good, "question_id": "2", "answer": ""},
+        good,
+        {**good, "question_id": "3", "question": " "},
+    ]
+    with pytest.raises(UserError, match="3 of 4 rows are bad"):
+        parse_questions([good, *bad], Skips("questions"))
+    skips = Skips("questions", 0.75)
+    assert parse_questions([good, *bad], skips) == [Question("1", None, "what ?", ("a", "b"))]
+    assert [reason for _, reason in skips.rows] == [
+        "it has no answer (a text, or a list of accepted texts)",
+        "its question_id stands twice",
+        "it has no question",
+    ]
+
+
+def test_latency_says_whether_it_includes_the_encoder(world: Path) -> None:
+    questions = mixed(world)[:2]
+    stored = open_predictor(world / "model", world / "features", max_new_tokens=1)
+    online = open_predictor(world / "model", images=world / "images", max_new_tokens=1)
+    assert measure_latency(stored, questions)["includes_encoder"] is False
+    assert measure_latency(online, questions)["includes_encoder"] is True
+
+
+def test_a_stored_model_answers_by_hand_as_the_command_does(world: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    from paretoken.evaluate.processor import Processor
+
+    questions = mixed(world)[20:30]
+    model = AutoModelForImageTextToText.from_pretrained(world / "model")
+    processor = Processor.from_pretrained(world / "model")
+    inputs = processor(
+        [world / "images" / (q.image or "") for q in questions], [q.text for q in questions]
+    )
+    by_hand = processor.decode(model.generate(**inputs, max_new_tokens=8, do_sample=False), inputs)
+    assert by_hand == [text for text, _ in answers(world, questions, batch=4)]
+    with pytest.raises(UserError, match="as many images"):
+        processor([], ["what ?"])

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from paretoken.errors import UserError
+from paretoken.models.compressors.average_pool import AveragePool
+from paretoken.models.compressors.base import Layout, regions
+from paretoken.models.compressors.none import NoCompression
+from paretoken.models.compressors.tokenpacker import TokenPacker
+from paretoken.registry import COMPRESSOR_CLASSES
+from paretoken.tokens import COMPRESSORS, demand_reachable
+
+SIDE, WIDTH = 6, 16
+LAYOUT = Layout(side=SIDE, width=WIDTH, layers=(0, 1, 2), query=1, heads=4)
+
+
+def features(images: int = 2, side: int = SIDE) -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randn(images, 3, side * side, WIDTH)
+
+
+def test_the_registry_and_the_arithmetic_know_the_same_compressors() -> None:
+    assert list(COMPRESSOR_CLASSES) == list(COMPRESSORS)
+    for name in COMPRESSOR_CLASSES:
+        kind = COMPRESSOR_CLASSES.load(name)
+        assert kind.name == name
+        assert kind.reachable(24) == COMPRESSORS[name](24)
+        for tokens in kind.reachable(SIDE):
+            made = kind(LAYOUT, tokens)(features())
+            assert made.shape == (2, tokens, kind(LAYOUT, tokens).width)
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("tokenpacker", 5), ("none", 4), ("average_pool", 16)])
+def test_unreachable_counts_are_refused_with_what_can_be_reached(name: str, tokens: int) -> None:
+    with pytest.raises(UserError, match=rf"cannot make {tokens} tokens.*write one of: .*36"):
+        demand_reachable(name, SIDE, tokens)
+    assert demand_reachable(name, SIDE, 0) == 0
+
+
+def test_regions_are_the_blocks_of_the_grid() -> None:
+    grid = torch.arange(36).view(1, 36, 1)
+    blocks = regions(grid, 6, 3)[0, :, :, 0]
+    assert blocks[0].tolist() == [0, 1, 2, 6, 7, 8, 12, 13, 14]
+    assert blocks[1].tolist() == [3, 4, 5, 9, 10, 11, 15, 16, 17]
+    assert blocks[2, 0] == 18
+
+
+def test_average_pool_is_the_mean_of_each_block() -> None:
+    x = features()
+    pooled = AveragePool(LAYOUT, 4)(x)
+    assert pooled.shape == (2, 4, 3 * WIDTH)
+    grid = x[0, 2].view(6, 6, WIDTH)
+    torch.testing.assert_close(pooled[0, 3, 2 * WIDTH :], grid[3:, 3:].mean((0, 1)))
+
+
+def test_no_compression_passes_the_chosen_layers_on() -> None:
+    x = features()
+    only = Layout(side=SIDE, width=WIDTH, layers=(1,), query=1)
+    assert torch.equal(NoCompression(only, 36)(x), x[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("size", "taps"),
+    [
+        (24, [11, 12]), (12, [5, 6, 17, 18]), (8, [3, 4, 11, 12, 19, 20]),
+        (3, [1, 4, 7, 10, 13, 16, 19, 22]), (1, list(range(24))),
+    ],
+)  # fmt: skip
+def test_point_queries_read_only_the_central_patches(size: int, taps: list[int]) -> None:
+    packer = TokenPacker(Layout(24, WIDTH, (0,), 0, 4), (24 // size) ** 2)
+    x = torch.zeros(1, 1, 576, WIDTH, requires_grad=True)
+    packer.points(x).sum().backward()
+    assert x.grad is not None
+    read = x.grad[0, 0, :, 0].view(24, 24).nonzero()
+    assert sorted({int(row) for row, _ in read}) == taps
+    assert sorted({int(column) for _, column in read}) == taps
+
+
+def test_each_token_sees_all_of_its_region_and_nothing_else_but_its_query() -> None:
+    packer = TokenPacker(Layout(SIDE, WIDTH, (0, 2), 1, 4), 4)
+    x = features(1).requires_grad_()
+    packer(x)[0, 1].sum().backward()
+    assert x.grad is not None
+    keys = x.grad[0, [0, 2]].abs().sum((0, 2)).view(6, 6)
+    assert (keys[:3, 3:] > 0).all()
+    assert keys[3:].sum() == 0
+    assert keys[:3, :3].sum() == 0
+
+
+def test_tokenpacker_equals_its_definition_written_out() -> None:
+    torch.manual_seed(1)
+    packer = TokenPacker(LAYOUT, 9)
+    x = features(1)
+    joined = torch.cat([x[0, 0], x[0, 1], x[0, 2]], dim=-1)
+    grid = x[0, 1].view(6, 6, WIDTH)
+    token = 5  # row 1, column 2 of the 3 x 3 tokens: patches (2..3, 4..5)
+    point = grid[2:4, 4:6].mean((0, 1))  # even regions: the mean of the central four
+    block = [int(i) for i in torch.arange(36).view(6, 6)[2:4, 4:6].flatten()]
+    q = packer.query_norm(packer.query_map(point))[None, None]
+    k = packer.key_norm(packer.key_map(joined[block]))[None]
+    v = packer.value_norm(packer.value_map(joined[block]))[None]
+    expected, _ = packer.attention(q, k, v)
+    torch.testing.assert_close(packer(x)[0, token], expected[0, 0])
+
+
+def test_tokenpacker_has_the_published_layers_and_weights() -> None:
+    assert TokenPacker.default_layers(24) == (12, 16, 22, 23)
+    packer = TokenPacker(Layout(24, 1024, (0, 1, 2, 3), 3, 8), 36)
+    assert packer.query_map.bias is None
+    first = packer.key_map[0]
+    assert isinstance(first, nn.Linear)
+    assert (first.in_features, first.out_features) == (4096, 1024)
+    assert packer.query_norm.eps == 1e-6
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(UserError, match="does not divide"):
+        TokenPacker(Layout(SIDE, WIDTH, (0,), 0, 5), 4)

@@ -1,0 +1,125 @@
+"""Studies that train their cells: which jobs they are, what makes them stale, and a whole small one."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import Project
+
+import smoke_study
+from smoke_study import STUDY, write_study
+
+SMOKE = ("--configfile", "smoke.yaml")
+TRAINS = {
+    "miniature_data",
+    "pretrain_vision",
+    "features",
+    "tokenize",
+    "pretrain_llm",
+    "pretrain",
+    "finetune",
+}
+
+
+@pytest.fixture(scope="module")
+def trained(smoke_project: Project) -> Project:
+    """A copy in which the smoke study has run."""
+    done = smoke_project.snakemake(*SMOKE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return smoke_project
+
+
+def changed(project: Project, name: str, **changes: Any) -> tuple[str, str]:
+    write_study(project.folder, name, STUDY | changes)
+    return "--configfile", name
+
+
+def test_the_miniature_makes_its_sources_once_and_trains_each_cell_once(fresh: Project) -> None:
+    rules = fresh.dry_run("--config", "run=[miniature]").rules
+    cells = 5 * 4 + 1  # and one blind control
+    once = ("miniature_data", "pretrain_vision", "features", "aggregate", "scores", "summary", "claims")
+    assert {name: rules[name] for name in once} == dict.fromkeys(once, 1)
+    assert (rules["pretrain_llm"], rules["tokenize"]) == (5, 2)
+    per_cell = ("pretrain", "finetune", "predict", "score", "cell_scores")
+    assert {name: rules[name] for name in per_cell} == dict.fromkeys(per_cell, cells)
+    assert rules["measured_cell"] == rules["paper_grid"] == 0
+
+
+def test_the_published_study_trains_nothing(fresh: Project) -> None:
+    rules = fresh.dry_run("--config", "run=[published]").rules
+    assert not {*rules} & {*TRAINS, "predict", "score", "cell_scores", "scores"}
+
+
+def test_another_seed_has_sources_of_its_own(fresh: Project) -> None:
+    smoke_study.write_recipes(fresh.folder)
+    rules = fresh.dry_run(*changed(fresh, "seeds.yaml", seeds=[3, 4])).rules
+    assert (rules["miniature_data"], rules["pretrain_llm"], rules["finetune"]) == (2, 4, 10)
+
+
+@pytest.mark.slow
+def test_a_trained_study_runs_from_nothing_to_its_summary(trained: Project) -> None:
+    results = trained.folder / "results" / "smoke"
+    errors = pd.read_csv(results / "tables" / "errors.csv")
+    assert len(errors) == 5 * 2  # four cells and a blind control, two suites
+    assert errors["error"].between(0, 1).all()
+    assert (errors["stderr"] >= 0).all()
+    scores = pd.read_csv(results / "tables" / "scores.csv")
+    assert len(scores) == 5 * 3  # the benchmarks that some suite averages
+    cell = {"llm": "miniature-28", "visual_tokens": 4}
+    own = scores[(scores[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("benchmark")["score"]
+    error = errors[(errors[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("suite")["error"]
+    assert error["reasoning"] == pytest.approx(1 - own[["fact", "number"]].mean())
+    fit = json.loads((results / "fits" / "reasoning" / "product-all.json").read_text())
+    assert fit["n_points"] == 4
+    assert [e["reason"] for e in fit["data"]["exclusions"]] == ["no visual tokens (the law needs V > 0)"]
+    assert "alpha_over_beta" in (results / "summary.md").read_text()
+    assert (results / "figures" / "fig1a.png").stat().st_size > 10_000
+    assert not trained.dry_run(*SMOKE).rules
+
+
+@pytest.mark.slow
+def test_a_new_size_trains_itself_only(trained: Project) -> None:
+    arguments = changed(trained, "size.yaml", llms=["miniature-48", *STUDY["llms"]])
+    jobs = trained.dry_run(*arguments)
+    assert jobs.wildcards("llm") == {"miniature-48": 2 * 5}
+    assert {name: jobs.rules[name] for name in TRAINS if jobs.rules[name]} == {
+        "pretrain_llm": 1, "pretrain": 2, "finetune": 2}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_new_benchmark_trains_and_asks_nothing(trained: Project) -> None:
+    suites = copy.deepcopy(STUDY["suites"])
+    suites[0]["benchmarks"].append("property")
+    rules = trained.dry_run(*changed(trained, "benchmark.yaml", suites=suites)).rules
+    assert rules["cell_scores"] == 5
+    assert not {*rules} & {*TRAINS, "predict", "score"}
+
+
+@pytest.mark.slow
+def test_another_way_to_score_trains_and_asks_nothing(trained: Project) -> None:
+    path = trained.folder / "src" / "paretoken" / "evaluate" / "benchmarks" / "exact_match.py"
+    original = path.read_text()
+    path.write_text(f"{original}\n# edited\n")
+    try:
+        rules = trained.dry_run(*SMOKE).rules
+    finally:
+        path.write_text(original)
+    assert rules["score"] == 5
+    assert not {*rules} & {*TRAINS, "predict"}
+
+
+@pytest.mark.slow
+def test_another_recipe_of_stage_2_repeats_stage_2_only(trained: Project) -> None:
+    path = trained.folder / "smoke" / "finetune.yaml"
+    original = path.read_text()
+    path.write_text(f"{original}\n# edited\n")
+    try:
+        rules = trained.dry_run(*SMOKE).rules
+    finally:
+        path.write_text(original)
+    assert (rules["finetune"], rules["predict"]) == (5, 5)
+    assert not {*rules} & (TRAINS - {"finetune"})

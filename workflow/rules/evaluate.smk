@@ -1,0 +1,105 @@
+# From a trained cell to its errors. Every benchmark is answered and scored once per cell, whichever
+# suites use it, so a suite that averages another one retrains and asks nothing.
+
+
+rule predict:
+    input:
+        model="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/finetune/run.json",
+        data="results/{study}/sources/s{seed}/data/run.json",
+        features="results/{study}/sources/s{seed}/features/index.json",
+    output:
+        expand(
+            "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/answers/{benchmark}.parquet",
+            benchmark=MINIATURE_BENCHMARKS,
+            allow_missing=True,
+        ),
+    log:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/predict.log",
+    benchmark:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/predict.tsv"
+    wildcard_constraints:
+        study=one_of(trained=True),
+    conda:
+        "../../envs/train.yaml"
+    params:
+        model=subpath(input.model, parent=True),
+        features=subpath(input.features, parent=True),
+        questions=expand(
+            "results/{study}/sources/s{seed}/data/suites/{benchmark}",
+            benchmark=MINIATURE_BENCHMARKS,
+            allow_missing=True,
+        ),
+    shell:
+        "paretoken predict --model {params.model:q}/model --features {params.features:q} "
+        "--questions {params.questions:q} --batch 256 --max-new-tokens 2 "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule score:
+    input:
+        answers=expand(
+            "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/answers/{benchmark}.parquet",
+            benchmark=MINIATURE_BENCHMARKS,
+            allow_missing=True,
+        ),
+        code=sources("paretoken.commands.score", BENCHMARKS.module("exact_match")),
+    output:
+        expand(
+            "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/scores/{benchmark}.json",
+            benchmark=MINIATURE_BENCHMARKS,
+            allow_missing=True,
+        ),
+    log:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/score.log",
+    benchmark:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/score.tsv"
+    wildcard_constraints:
+        study=one_of(trained=True),
+    conda:
+        "../../envs/train.yaml"
+    shell:
+        "paretoken score --benchmark exact_match --predictions {input.answers:q} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule cell_scores:
+    input:
+        scores=score_files,
+        code=sources("paretoken.commands.cell_scores"),
+    output:
+        errors="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/errors.csv",
+        scores="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/scores.csv",
+    log:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/cell-scores.log",
+    benchmark:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell-scores.tsv"
+    wildcard_constraints:
+        study=one_of(trained=True),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        suites=suite_benchmarks,
+        size=size_of,
+    shell:
+        "paretoken cell-scores --study {wildcards.study:q} --scores {input.scores:q} "
+        "--suites {params.suites:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
+        "--compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
+        "--seed {wildcards.seed:q} --out-scores {output.scores:q} --out {output.errors:q} > {log:q} 2>&1"
+
+
+rule scores:
+    input:
+        cells=cell_score_files,
+        code=sources("paretoken.commands.scores"),
+    output:
+        "results/{study}/tables/scores.csv",
+    log:
+        "results/{study}/logs/scores.log",
+    benchmark:
+        "results/{study}/benchmarks/scores.tsv"
+    wildcard_constraints:
+        study=one_of(trained=True),
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "paretoken scores --cells {input.cells:q} --out {output:q} > {log:q} 2>&1"

@@ -35,3 +35,30 @@ SCORE_COLUMNS = (
     "high",
     "questions",
 )
+
+#: tables/costs.csv of a trained study: one row per cell. Parameters are numbers, not billions;
+#: seconds are per question at batch 1, empty where they were not measured.
+COST_COLUMNS = (
+    "study",
+    "llm",
+    "params_b",
+    "compressor",
+    "visual_tokens",
+    "seed",
+    "llm_parameters",
+    "llm_parameters_non_embedding",
+    "adapter_parameters",
+    "pretrain_flops",
+    "finetune_flops",
+    "prefill_flops_q0",
+    "prefill_flops_q50",
+    "encoder_flops",
+    "latency_s",
+    "latency_low_s",
+    "latency_high_s",
+    "encoder_latency_s",
+    "latency_device",
+    "cpu_s",
+    "wall_s",
+    "peak_memory_bytes",
+)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paretoken.errors import UserError
+
 if TYPE_CHECKING:  # the config's models take a while to build, and cells need only their values
     from paretoken.config import Study
+
+#: The last three parts of a cell's folder.
+FOLDER = re.compile(r"([^/]+)/([^/]+)-(\d+)/s(\d+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -24,6 +30,15 @@ class Cell:
         """Return the cell's folder, relative to the project."""
         name = f"{self.compressor}-{self.tokens}"
         return Path("results", study, "runs", self.llm, name, f"s{self.seed}")
+
+    @classmethod
+    def of(cls, folder: Path) -> Cell:
+        """Return the cell that keeps its files in ``folder`` (`UserError` if it is none's)."""
+        found = FOLDER.fullmatch("/".join(folder.parts[-3:]))
+        if found is None:
+            raise UserError(f"{folder} is no cell's folder: .../runs/LLM/COMPRESSOR-V/sSEED")
+        llm, compressor, tokens, seed = found.groups()
+        return cls(llm, compressor, int(tokens), int(seed))
 
 
 def cells(study: Study) -> list[Cell]:

@@ -16,7 +16,7 @@ from paretoken.files import replacing, sha256
 #: How many wrong lines a message names.
 LISTED = 5
 #: Columns that hold whole numbers, as a rule.
-COUNTS = ("visual_tokens", "text_tokens")
+COUNTS = ("visual_tokens", "text_tokens", "visual_tokens_larger", "visual_tokens_smaller")
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def error_rows(
         errors = [1 - float(scores[name]["score"]) for name in benchmarks]
         squares = math.fsum(_squared_error(scores[name]["rows"]) for name in benchmarks)
         rows.append(
-            _coordinates(study, cell, params_b)
+            coordinates(study, cell, params_b)
             | {
                 "suite": suite,
                 "error": repr(math.fsum(errors) / len(errors)),
@@ -76,7 +76,7 @@ def score_rows(
 ) -> list[Row]:
     """Return one cell's rows of scores.csv, one per benchmark."""
     return [
-        _coordinates(study, cell, params_b)
+        coordinates(study, cell, params_b)
         | {
             "benchmark": name,
             "metric": content["metric"],
@@ -95,7 +95,8 @@ def _squared_error(rows: Sequence[Mapping[str, Any]]) -> float:
     return variance(values) / len(values) if len(values) > 1 else math.nan
 
 
-def _coordinates(study: str, cell: Cell, params_b: float) -> Row:
+def coordinates(study: str, cell: Cell, params_b: float) -> Row:
+    """Return the columns that say which cell a row is about."""
     return {
         "study": study,
         "llm": cell.llm,

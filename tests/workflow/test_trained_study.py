@@ -41,7 +41,16 @@ def changed(project: Project, name: str, **changes: Any) -> tuple[str, str]:
 def test_the_miniature_makes_its_sources_once_and_trains_each_cell_once(fresh: Project) -> None:
     rules = fresh.dry_run("--config", "run=[miniature]").rules
     cells = 5 * 4 + 1  # and one blind control
-    once = ("miniature_data", "pretrain_vision", "features", "aggregate", "scores", "summary", "claims")
+    once = (
+        "miniature_data",
+        "pretrain_vision",
+        "features",
+        "aggregate",
+        "scores",
+        "costs",
+        "summary",
+        "claims",
+    )
     assert {name: rules[name] for name in once} == dict.fromkeys(once, 1)
     assert (rules["pretrain_llm"], rules["tokenize"]) == (5, 2)
     per_cell = ("pretrain", "finetune", "predict", "score", "cell_scores")
@@ -73,6 +82,13 @@ def test_a_trained_study_runs_from_nothing_to_its_summary(trained: Project) -> N
     own = scores[(scores[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("benchmark")["score"]
     error = errors[(errors[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("suite")["error"]
     assert error["reasoning"] == pytest.approx(1 - own[["fact", "number"]].mean())
+    costs = pd.read_csv(results / "tables" / "costs.csv")
+    assert len(costs) == 5
+    assert (costs[["latency_s", "finetune_flops", "prefill_flops_q50", "llm_parameters"]] > 0).all(
+        axis=None
+    )
+    pairs = pd.read_csv(results / "tables" / "equal_cost.csv")
+    assert {*pairs["wins"]} <= {"larger", "smaller", "undecided"}
     fit = json.loads((results / "fits" / "reasoning" / "product-all.json").read_text())
     assert fit["n_points"] == 4
     assert [e["reason"] for e in fit["data"]["exclusions"]] == ["no visual tokens (the law needs V > 0)"]

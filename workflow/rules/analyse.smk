@@ -91,6 +91,8 @@ rule tables:
         measured=measured_table,
         code=sources("paretoken.commands.tables", *LAWS.modules()),
     output:
+        cells="results/{study}/tables/cells.csv",
+        equal_cost="results/{study}/tables/equal_cost.csv",
         fits="results/{study}/tables/fits.csv",
         published="results/{study}/tables/published.csv",
         predictions="results/{study}/tables/predictions.csv",
@@ -106,7 +108,8 @@ rule tables:
         measured=measured_options,
     shell:
         "paretoken tables --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} {params.measured:q} --fit-table {output.fits:q} "
+        "{params.reference:q} {params.measured:q} --cells {output.cells:q} "
+        "--equal-cost {output.equal_cost:q} --fit-table {output.fits:q} "
         "--published-table {output.published:q} --predictions {output.predictions:q} "
         "--sensitivity {output.sensitivity:q} > {log:q} 2>&1"
 

@@ -156,5 +156,5 @@ def targets(name):
         f"{folder}/summary.md",
         *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites],
         *[f"{folder}/figures/{figure}.png" for figure in study.figures],
-        *([f"{folder}/tables/scores.csv"] if study.training else []),
+        *([f"{folder}/tables/{name}.csv" for name in ("scores", "costs")] if study.training else []),
     ]

@@ -8,11 +8,12 @@ rule predict:
         data="results/{study}/sources/s{seed}/data/run.json",
         features="results/{study}/sources/s{seed}/features/index.json",
     output:
-        expand(
+        answers=expand(
             "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/answers/{benchmark}.parquet",
             benchmark=MINIATURE_BENCHMARKS,
             allow_missing=True,
         ),
+        latency="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/latency.json",
     log:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/predict.log",
     benchmark:
@@ -32,7 +33,7 @@ rule predict:
     shell:
         "paretoken predict --model {params.model:q}/model --features {params.features:q} "
         "--questions {params.questions:q} --batch 256 --max-new-tokens 2 "
-        "--out {output:q} > {log:q} 2>&1"
+        "--latency {output.latency:q} --out {output.answers:q} > {log:q} 2>&1"
 
 
 rule score:
@@ -103,3 +104,24 @@ rule scores:
         "../../envs/analysis.yaml"
     shell:
         "paretoken scores --cells {input.cells:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule costs:
+    input:
+        study="results/{study}/study.json",
+        latency=cell_latency_files,
+        code=sources("paretoken.commands.costs"),
+    output:
+        "results/{study}/tables/costs.csv",
+    log:
+        "results/{study}/logs/costs.log",
+    benchmark:
+        "results/{study}/benchmarks/costs.tsv"
+    wildcard_constraints:
+        study=one_of(trained=True),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        cells=cell_folders,
+    shell:
+        "paretoken costs --study {input.study:q} --cells {params.cells:q} --out {output:q} > {log:q} 2>&1"

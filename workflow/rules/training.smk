@@ -49,5 +49,13 @@ def score_files(wildcards):
     return [f"{folder}/scores/{benchmark}.json" for benchmark in used]
 
 
+def cell_folders(wildcards):
+    return [str(cell.folder(wildcards.study)) for cell in cells(study_of(wildcards))]
+
+
 def cell_score_files(wildcards):
-    return [f"{cell.folder(wildcards.study)}/scores.csv" for cell in cells(study_of(wildcards))]
+    return [f"{folder}/scores.csv" for folder in cell_folders(wildcards)]
+
+
+def cell_latency_files(wildcards):
+    return [f"{folder}/latency.json" for folder in cell_folders(wildcards)]

@@ -39,6 +39,29 @@ def status_of(fitted: Estimate) -> FitStatus:
     return FitStatus.CONVERGED if inside else FitStatus.BOUND_ACTIVE
 
 
+def goodness(fitted: Estimate) -> dict[str, float | None]:
+    """Return ``rmse``, ``r_squared`` over cells, and ``r_squared_of_means`` over those of equal N, V.
+
+    Where cells are repeated with other seeds, no law can explain their spread; the means over seeds
+    are what it is to describe. R^2 is None where all errors are equal.
+    """
+    cells, used = fitted.cells, fitted.cells.used
+    measured, predicted = cells.Y[used], np.asarray(fitted.predicted())[used]
+    places, which = np.unique(np.stack([cells.N[used], cells.V[used]]), axis=1, return_inverse=True)
+    counts = np.bincount(which, minlength=places.shape[1])
+    means = [np.bincount(which, weights=values) / counts for values in (measured, predicted)]
+    return {
+        "rmse": float(np.sqrt(np.mean((predicted - measured) ** 2))),
+        "r_squared": _r_squared(measured, predicted),
+        "r_squared_of_means": _r_squared(*means),
+    }
+
+
+def _r_squared(measured: Array, predicted: Array) -> float | None:
+    spread = float(((measured - measured.mean()) ** 2).sum())
+    return None if spread == 0 else 1 - float(((measured - predicted) ** 2).sum()) / spread
+
+
 def bound_warnings(fitted: Estimate) -> list[str]:
     """Return one sentence per parameter on a bound."""
     free = free_parameters(fitted)

@@ -62,7 +62,7 @@ def _levels_axis(axis: Axes, levels: Sequence[float], labels: Sequence[str]) -> 
 def plot_cells(
     axis: Axes, x: Numbers, cells: pd.DataFrame, column_name: str = "error", fade: float = 0.0
 ) -> None:
-    """Draw mean cells at ``x``: colour and marker by N, area by V, bars where seeds differ.
+    """Draw mean cells at ``x``: colour and marker by N, area by V, bars of one standard error.
 
     Args:
         axis: where.
@@ -82,9 +82,9 @@ def plot_points(
     axis: Axes, x: Numbers, cells: pd.DataFrame, colour: Colour, marker: str, name: str = "error"
 ) -> None:
     """Draw mean cells in one colour and shape; see `plot_cells`."""
-    y, sem = column(cells, name), column(cells, "sem")
-    if (sem > 0).any():
-        axis.errorbar(x, y, yerr=np.nan_to_num(sem), color=colour, linestyle="none", elinewidth=1.1,
+    y, stderr = column(cells, name), column(cells, "stderr")
+    if (stderr > 0).any():
+        axis.errorbar(x, y, yerr=np.nan_to_num(stderr), color=colour, linestyle="none", elinewidth=1.1,
                       capsize=2, zorder=3.8)  # fmt: skip
     areas = [marker_size(marker, v) ** 2 for v in column(cells, "visual_tokens")]
     axis.scatter(x, y, s=areas, color=[colour], marker=marker, edgecolors="white", linewidths=0.6,

@@ -11,53 +11,18 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
+from paretoken.analysis.equal_cost import CELL, TOLERANCE, equal_cost_groups
 from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.axes import ERROR_LABEL, canvas, plot_points, sizes_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import column, flops, mean_cells, missing, plain, require_suite, size_label
+from paretoken.figures.parts import column, mean_cells, missing, plain, require_suite, size_label
 from paretoken.figures.style import Colour, Look, ramp
 
-#: The dearest configuration of a group costs at most this share more than the cheapest.
-TOLERANCE = 0.15
 SIZE = (10.0, 5.4)
 WINS: Look = {"linestyle": "-", "linewidth": 1.8}
 LOSES: Look = {"linestyle": (0, (4, 2)), "linewidth": 1.8}
 LEGEND_COLUMNS = 3
-
-
-def equal_cost_groups(cells: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return groups of cells of different N whose cost N V differs by at most `TOLERANCE`.
-
-    Groups with more sizes are formed first, of equal ones the tighter; a cell joins one group.
-
-    Args:
-        cells: rows of `mean_cells`.
-
-    Returns:
-        By ascending cost; rows of ``cells`` by ascending N, with ``flops`` at Q = 0.
-    """
-    costed = cells.assign(flops=flops(column(cells, "params_b"), column(cells, "visual_tokens"), 0.0))
-    groups: list[pd.DataFrame] = []
-    left = costed
-    while True:
-        candidates = [_window(left, low) for low in sorted(set(left["flops"]))]
-        shared = [group for group in candidates if len(group) > 1]
-        if not shared:
-            return sorted(groups, key=lambda group: float(group["flops"].min()))
-        best = min(shared, key=lambda group: (-len(group), _spread(group)))
-        groups.append(best)
-        left = left.drop(index=best.index)
-
-
-def _window(cells: pd.DataFrame, low: float) -> pd.DataFrame:
-    """Return the cheapest cell of each N among those that cost ``low`` to ``low`` + tolerance."""
-    near = cells[(cells["flops"] >= low) & (cells["flops"] <= low * (1 + TOLERANCE))]
-    return near.sort_values(["params_b", "flops"]).drop_duplicates("params_b")
-
-
-def _spread(group: pd.DataFrame) -> float:
-    return float(group["flops"].max() / group["flops"].min())
 
 
 def draw(results: StudyResults) -> Drawing:
@@ -71,7 +36,7 @@ def draw(results: StudyResults) -> Drawing:
     colours = _colours(groups)
     drawing, panels = canvas(SIZE, columns=2)
     for axis, suite in zip(panels, suites, strict=True):
-        own = cells[suite.name].set_index(["llm", "compressor", "visual_tokens"])
+        own = cells[suite.name].set_index(CELL)
         for group, colour in zip(groups, colours, strict=True):
             _plot_group(axis, group, own, colour)
         sizes_axis(axis, sorted({n for group in groups for n in group["params_b"]}))
@@ -121,7 +86,8 @@ def _members(group: pd.DataFrame) -> str:
 FIG4 = Figure(
     "fig4", "Larger model or more tokens, at equal cost",
     f"Measured errors of configurations N@V that cost within {TOLERANCE:.0%} of each other at Q = 0 "
-    "(groups found in the measured grid; each line joins one group, marker area by V). A line that "
+    "(groups found in the measured grid; each line joins one group, marker area by V; bars are one "
+    "standard error, over seeds if there are several, else over questions). No law is used. A line that "
     "falls to the right says: spend the budget on parameters; one that rises: on visual tokens.",
     draw,
 )  # fmt: skip

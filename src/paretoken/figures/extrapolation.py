@@ -98,7 +98,7 @@ def _plot_measured(axis: Axes, cells: pd.DataFrame, fit: FittedLaw, targets: Seq
     plot_cells(axis, column(seen, "visual_tokens"), seen, fade=0.55)
     for n, colour in zip(targets, _colours(targets), strict=True):
         own = cells[cells["params_b"] == n]
-        bars = None if own["sem"].isna().all() else own["sem"]
+        bars = None if own["stderr"].isna().all() else own["stderr"]
         axis.errorbar(own["visual_tokens"], own["error"], yerr=bars, color=colour, marker="o",
                       linestyle="none", markeredgecolor="black", capsize=2, zorder=5)  # fmt: skip
 

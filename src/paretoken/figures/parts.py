@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from paretoken.analysis.cell_means import cell_means
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.resample import LEVEL
@@ -55,15 +56,8 @@ def shown_suites(results: StudyResults, figure: str) -> list[Suite]:
 
 
 def mean_cells(results: StudyResults, suite: str) -> pd.DataFrame:
-    """Return one row per measured cell: mean over seeds, its standard error, and the flag.
-
-    Returns:
-        Columns ``llm, params_b, compressor, visual_tokens, error, sem, flag``; ``sem`` is NaN for
-        a single seed, ``flag`` is empty or the first reason to suspect the cell.
-    """
-    key = ["params_b", "llm", "compressor", "visual_tokens"]
-    groups = results.cells(suite).groupby(key, sort=True)
-    return groups.agg(error=("error", "mean"), sem=("error", "sem"), flag=("flag", "max")).reset_index()
+    """Return one row per measured cell of a suite with V > 0, see `cell_means`."""
+    return cell_means(results.cells(suite))
 
 
 def column(cells: pd.DataFrame, name: str) -> Numbers:

@@ -77,7 +77,7 @@ def residual_cells(results: StudyResults, suite: Suite, first: int = 1) -> pd.Da
     flagged = cells["flag"] != ""
     numbers = (flagged.cumsum() + first - 1).astype(str).where(flagged, "")
     return cells.assign(
-        residual=PERCENT * (cells["error"] - fitted), sem=PERCENT * cells["sem"], number=numbers
+        residual=PERCENT * (cells["error"] - fitted), stderr=PERCENT * cells["stderr"], number=numbers
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from paretoken.analysis.claims.base import in_words, widest_interval
 from paretoken.analysis.comparison import published_table
+from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, comparisons, tally
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
 from paretoken.analysis.resample import METHODS
@@ -35,6 +36,7 @@ def summary(
     ]
     for suite in study.suites:
         sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
+    sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results)}")
     if claims is not None and len(claims):
         shown = claims[["statement", "value", "low", "high", "verdict"]]
         sections.append(
@@ -144,9 +146,27 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
         "floor": floor,
         "loss": fit.record["objective"],
         "rmse": fit.record["rmse"],
+        "R² of means": fit.record["r_squared_of_means"],
         "AICc": fit.record["information"]["aicc"],
         "error at largest N held out": held.get("mean_abs_relative_error"),
     }
+
+
+def _equal_cost(results: StudyResults) -> str:
+    pairs = comparisons(results)
+    if pairs.empty:
+        return "No two sizes of the grid cost nearly the same (N V) at some of its token counts."
+    titles = {suite.name: suite.title for suite in results.study.suites}
+    lines = [
+        f"- {titles[suite]}: the larger model with fewer tokens errs less in {wins['larger']} of "
+        f"{sum(wins.values())} pairs, the smaller one with more tokens in {wins['smaller']}; "
+        f"{wins['undecided']} differ by less than {DECISIVE:g} standard errors (or have none)."
+        for suite, wins in tally(pairs, list(titles)).items()
+    ]
+    return (
+        f"Measured cells whose N V is within {TOLERANCE:.0%} of each other, two sizes at a time; no law "
+        "is used ([tables/equal_cost.csv](tables/equal_cost.csv)).\n\n" + "\n".join(lines)
+    )
 
 
 def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, measured: bool) -> str:

@@ -14,6 +14,7 @@ from paretoken.analysis.diagnostics import (
     bound_warnings,
     conditioning,
     data_warnings,
+    goodness,
     information,
     outliers,
     profile_warnings,
@@ -33,6 +34,26 @@ def fitted(cells, law="product", loss="squared"):
 def surface_cells(Y, sizes=(0.5, 1.8, 4.0, 7.0), tokens=(1.0, 4.0, 16.0, 64.0)):
     N, V = (a.ravel() for a in np.meshgrid(sizes, tokens, indexing="ij"))
     return Cells(N, V, Y(N, V), np.ones(len(N)))
+
+
+# --- goodness -------------------------------------------------------------------------------------
+
+
+def test_repeated_cells_are_described_by_their_means(surfaces):
+    once = surfaces["steep"].cells(0.0)
+    noise = np.tile([0.02, -0.02], len(once))
+    twice = Cells(*(np.repeat(a, 2) for a in (once.N, once.V, once.Y, once.weight)))
+    noisy = Cells(twice.N, twice.V, twice.Y + noise, twice.weight)
+    found = goodness(fitted(noisy))
+    assert found["r_squared_of_means"] == pytest.approx(1)
+    spread = ((noisy.Y - noisy.Y.mean()) ** 2).sum()
+    assert found["r_squared"] == pytest.approx(1 - len(noisy) * 0.02**2 / spread)
+    assert found["rmse"] == pytest.approx(0.02)
+
+
+def test_equal_errors_have_no_r_squared():
+    found = goodness(fitted(surface_cells(lambda N, V: 0.3 + 0 * N * V)))
+    assert found["r_squared"] is None
 
 
 # --- bounds and status ------------------------------------------------------------------------

@@ -142,3 +142,13 @@ def test_devices_that_do_not_divide_the_batch_are_refused() -> None:
     with pytest.raises(UserError, match="cannot be split over 3 devices"):
         plan_batches(32, 4, 3)
     assert steps_for(558_000, 256, 1) == 2180
+
+
+@pytest.mark.parametrize("by_length", [False, True])
+def test_within_a_global_batch_micro_batches_hold_similar_lengths(by_length: bool) -> None:
+    lengths = np.random.default_rng(0).integers(1, 50, 64)
+    order = data_order(lengths, 8, 8, seed=1, by_length=by_length).reshape(8, 8)
+    assert (np.diff(lengths[order], axis=1) >= 0).all()
+    assert sorted(order.ravel()) == list(range(64))
+    spread = np.ptp(lengths[order], axis=1).mean()
+    assert spread < 15 if by_length else spread > 25  # only the split is by length, not the batches

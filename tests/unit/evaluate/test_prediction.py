@@ -128,8 +128,12 @@ def test_latency_says_whether_it_includes_the_encoder(world: Path) -> None:
     questions = mixed(world)[:2]
     stored = open_predictor(world / "model", world / "features", max_new_tokens=1)
     online = open_predictor(world / "model", images=world / "images", max_new_tokens=1)
-    assert measure_latency(stored, questions)["includes_encoder"] is False
-    assert measure_latency(online, questions)["includes_encoder"] is True
+    apart, within = measure_latency(stored, questions), measure_latency(online, questions)
+    assert (apart["includes_encoder"], within["includes_encoder"]) == (False, True)
+    assert apart["encoder_median_s"] > 0
+    assert within["encoder_median_s"] is None
+    for found in (apart, within):
+        assert 0 < found["quartiles_s"][0] <= found["median_s"] <= found["quartiles_s"][1]
 
 
 def test_a_stored_model_answers_by_hand_as_the_command_does(world: Path) -> None:

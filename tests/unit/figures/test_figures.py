@@ -423,9 +423,10 @@ def test_seeds_become_means_with_standard_errors(results):
     own = results.errors.query("suite == 'scenes' and llm == 'a' and visual_tokens == 4")["error"]
     row = cells.query("llm == 'a' and visual_tokens == 4").iloc[0]
     assert row["error"] == pytest.approx(own.mean())
-    assert row["sem"] == pytest.approx(own.std() / np.sqrt(len(SEEDS)))
+    assert row["stderr"] == pytest.approx(own.std() / np.sqrt(len(SEEDS)))
     one = mean_cells(replace(results, errors=results.errors.query("seed == 0")), "scenes")
-    assert one["sem"].isna().all()
+    assert one["stderr_seeds"].isna().all()
+    assert one["stderr"].equals(one["stderr_questions"])
 
 
 @pytest.mark.parametrize(

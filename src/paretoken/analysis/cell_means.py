@@ -1,0 +1,53 @@
+"""Cells averaged over their seeds, with both kinds of noise: the questions drawn, and the seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+KEY = ["params_b", "llm", "compressor", "visual_tokens"]
+
+
+def cell_means(errors: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per measured cell of one suite, by size and then tokens.
+
+    Args:
+        errors: rows of tables/errors.csv of one suite, without missing errors.
+
+    Returns:
+        Columns `KEY`, ``error`` (mean over seeds), ``seeds``, ``stderr_questions`` (of that mean,
+        from the sample of questions; NaN if not known), ``stderr_seeds`` (from the spread over
+        seeds; NaN for one seed), ``stderr`` and ``flag`` (empty, or the first reason to suspect the
+        cell). Seeds draw questions of their own, so their spread holds both kinds of noise:
+        ``stderr`` is that of seeds if there are several, of questions otherwise.
+    """
+    groups = errors.assign(flag=errors["flag"].fillna("")).groupby(KEY, sort=True)
+    means = groups.agg(
+        error=("error", "mean"),
+        seeds=("error", "size"),
+        stderr_questions=("stderr", _of_mean),
+        stderr_seeds=("error", "sem"),
+        flag=("flag", "max"),
+    )
+    means["stderr"] = means["stderr_seeds"].fillna(means["stderr_questions"])
+    columns = ["error", "seeds", "stderr_questions", "stderr_seeds", "stderr", "flag"]
+    return means[columns].reset_index()
+
+
+def suite_means(errors: pd.DataFrame) -> pd.DataFrame:
+    """Return `cell_means` of every suite in tables/errors.csv, the suite in the first column."""
+    measured = errors[errors["error"].notna()]
+    parts = [
+        cell_means(measured[measured["suite"] == suite]).assign(suite=suite)
+        for suite in measured["suite"].unique()
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["suite", *KEY])
+    table = pd.concat(parts, ignore_index=True)
+    return table[["suite", *[name for name in table if name != "suite"]]]
+
+
+def _of_mean(stderr: pd.Series[float]) -> float:
+    """Return the standard error of a mean of independent values with these standard errors."""
+    values = np.asarray(stderr, dtype=float)
+    return float(np.sqrt((values**2).sum()) / len(values))

@@ -1,0 +1,35 @@
+"""`paretoken costs`: parameters, FLOPs and latency of a trained study's cells, as one table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.contract import COST_COLUMNS
+from paretoken.costs import cost_row
+from paretoken.errors import UserError
+from paretoken.files import read_json
+from paretoken.grid import Cell
+from paretoken.measured import write_cell
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--study", type=Path, required=True, help="study.json: names and sizes")
+    parser.add_argument("--cells", type=Path, nargs="+", required=True,
+                        help="folders of cells: .../runs/LLM/COMPRESSOR-V/sSEED")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="tables/costs.csv to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read the records of the cells, in the order of the grid, and write the table."""
+    frozen = read_json(arguments.study)
+    name, sizes = frozen["study"]["name"], {llm["name"]: llm["params_b"] for llm in frozen["llms"]}
+    rows = []
+    for folder in arguments.cells:
+        cell = Cell.of(folder)
+        if cell.llm not in sizes:
+            raise UserError(f"{folder}: {cell.llm} is no llm of study {name}; give cells of one study")
+        rows.append(cost_row(name, cell, sizes[cell.llm], folder))
+    write_cell(arguments.out, rows, COST_COLUMNS)
+    print(f"costs of {len(rows)} cells")

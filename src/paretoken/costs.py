@@ -1,0 +1,65 @@
+"""What each trained cell cost: its records of both stages and its measured latency, as one row.
+
+Plain `json`, as in `scored`: no pandas and no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paretoken.errors import UserError
+from paretoken.files import read_json
+from paretoken.grid import Cell
+from paretoken.scored import Row, coordinates
+
+
+def cost_row(study: str, cell: Cell, params_b: float, folder: Path) -> Row:
+    """Return a cell's row of tables/costs.csv.
+
+    Seconds of CPU and wall are those of both stages; memory is the larger stage's, on the device if
+    there is one. Prefill is the language model's and the adapter's, without the encoder's.
+
+    Args:
+        study: its name.
+        cell: the cell.
+        params_b: its nominal size.
+        folder: with ``pretrain/run.json``, ``finetune/run.json`` and ``latency.json``.
+
+    Raises:
+        UserError: a file is missing or lacks a number; names both.
+    """
+    stages = {stage: read_json(folder / stage / "run.json") for stage in ("pretrain", "finetune")}
+    latency = read_json(folder / "latency.json")
+    try:
+        return coordinates(study, cell, params_b) | _row(stages, latency)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder}: a record lacks {error}; train and ask this cell again") from error
+
+
+def _row(stages: Mapping[str, Any], latency: Mapping[str, Any]) -> Row:
+    final = stages["finetune"]
+    prefill = {text: final["prefill_flops"][text] for text in ("0", "50")}
+    values = {
+        "llm_parameters": final["parameters"]["llm_total"],
+        "llm_parameters_non_embedding": final["parameters"]["llm_non_embedding"],
+        "adapter_parameters": final["parameters"]["adapter"],
+        "pretrain_flops": stages["pretrain"]["training_flops"],
+        "finetune_flops": final["training_flops"],
+        **{f"prefill_flops_q{q}": parts["llm"] + parts["adapter"] for q, parts in prefill.items()},
+        "encoder_flops": prefill["0"].get("encoder"),
+        "latency_s": latency["median_s"],
+        "latency_low_s": latency["quartiles_s"][0],
+        "latency_high_s": latency["quartiles_s"][1],
+        "encoder_latency_s": latency["encoder_median_s"],
+        "latency_device": latency["device"],
+        **{name: sum(stage[name] for stage in stages.values()) for name in ("cpu_s", "wall_s")},
+        "peak_memory_bytes": max(_peak(stage) for stage in stages.values()),
+    }
+    return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+def _peak(record: Mapping[str, Any]) -> int:
+    peak = record["peak_memory"]
+    return int(peak["device_bytes"] or peak["host_bytes"])

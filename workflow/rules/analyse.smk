@@ -11,6 +11,7 @@ rule aggregate:
         "results/{study}/logs/aggregate.log",
     benchmark:
         "results/{study}/benchmarks/aggregate.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -30,6 +31,7 @@ rule fit:
         "results/{study}/logs/fit-{suite}-{law}-{cells}.log",
     benchmark:
         "results/{study}/benchmarks/fit-{suite}-{law}-{cells}.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -50,6 +52,7 @@ rule paper_grid:
         "results/{study}/logs/paper_grid-{suite}.log",
     benchmark:
         "results/{study}/benchmarks/paper_grid-{suite}.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -71,6 +74,7 @@ rule frontier:
         "results/{study}/logs/frontier-{suite}.log",
     benchmark:
         "results/{study}/benchmarks/frontier-{suite}.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -101,6 +105,7 @@ rule tables:
         "results/{study}/logs/tables.log",
     benchmark:
         "results/{study}/benchmarks/tables.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -134,6 +139,7 @@ rule claims:
         "results/{study}/logs/claims.log",
     benchmark:
         "results/{study}/benchmarks/claims.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -30,6 +30,11 @@ if not workflow.dryrun and workflow.is_main_process:
     DRIVER_LOCK = take_over(Path(".snakemake"))
 
 
+# Which jobs come first when many are ready: what a person can look at soon, then what many jobs wait
+# for, then the longest of the others.
+SOON, SOURCE, LONG = 30, 20, 10
+
+
 wildcard_constraints:
     study="[a-z0-9][a-z0-9._-]*",
     llm="[a-z0-9][a-z0-9._-]*",
@@ -80,7 +85,9 @@ def cell_files(wildcards):
 
 def fit_files(wildcards):
     study = study_of(wildcards)
-    variants = [f"{law}-{rows}" for law in study.fit.laws for rows in ("all", "unflagged")]
+    # A trained cell has no flag: leaving flagged ones out would repeat the fit.
+    rows = ("all", "unflagged") if study.measured else ("all",)
+    variants = [f"{law}-{cells}" for law in study.fit.laws for cells in rows]
     return [
         f"results/{study.name}/fits/{suite.name}/{variant}.json"
         for suite in study.suites

@@ -21,6 +21,7 @@ rule figure:
         "results/{study}/logs/figure-{figure}.log",
     benchmark:
         "results/{study}/benchmarks/figure-{figure}.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -47,6 +48,7 @@ rule summary:
         "results/{study}/logs/summary.log",
     benchmark:
         "results/{study}/benchmarks/summary.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -8,6 +8,7 @@ rule study:
         "results/{study}/logs/study.log",
     benchmark:
         "results/{study}/benchmarks/study.tsv"
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -28,6 +29,7 @@ rule measured_cell:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell.tsv"
     wildcard_constraints:
         study=one_of(trained=False),
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -51,6 +53,7 @@ rule miniature_data:
         "results/{study}/sources/s{seed}/benchmarks/miniature-data.tsv"
     wildcard_constraints:
         study=one_of(trained=True),
+    priority: SOURCE
     conda:
         "../../envs/train.yaml"
     params:
@@ -74,6 +77,7 @@ rule pretrain_vision:
         "results/{study}/sources/s{seed}/benchmarks/pretrain-vision.tsv"
     wildcard_constraints:
         study=one_of(trained=True),
+    priority: SOURCE
     conda:
         "../../envs/train.yaml"
     params:
@@ -97,6 +101,7 @@ rule pretrain_llm:
         "results/{study}/sources/s{seed}/benchmarks/pretrain-llm-{llm}.tsv"
     wildcard_constraints:
         study=one_of(trained=True),
+    priority: LONG
     conda:
         "../../envs/train.yaml"
     params:
@@ -121,6 +126,7 @@ rule features:
         "results/{study}/sources/s{seed}/benchmarks/features.tsv"
     wildcard_constraints:
         study=one_of(trained=True),
+    priority: SOURCE
     conda:
         "../../envs/train.yaml"
     params:
@@ -145,6 +151,7 @@ rule tokenize:
         "results/{study}/sources/s{seed}/benchmarks/tokenize-{stage}.tsv"
     wildcard_constraints:
         study=one_of(trained=True),
+    priority: SOURCE
     conda:
         "../../envs/train.yaml"
     params:

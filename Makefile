@@ -1,50 +1,53 @@
-# `make` sets up .venv and runs the studies; `make test` sets up and runs every check; `make training`
-# adds what trained studies need.
+# `make` sets up .venv and runs the studies; `make test` sets up and runs every check; `make published`
+# sets up what the published measurements need (no PyTorch) and refits them.
 
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
 CORES ?= all
 # The first interpreter that the project supports; `make PYTHON=/path/to/python` chooses another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: study test format lint types tests setup training clean
+.PHONY: study published test format lint types tests setup analysis clean
 
 study: setup
 	$(BIN)/snakemake --cores $(CORES)
 
+published: analysis
+	$(BIN)/snakemake --cores $(CORES) --config 'run=[published]'
+
 test: lint types tests
 
+analysis: $(VENV)/.ready-analysis
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+$(VENV)/.ready-analysis: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "paretoken needs Python 3.11 or 3.12; install one, or say make PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(INSTALL) '.[dev]'
 	@touch $@
 
-# PyTorch and the rest of the training stack, which the published study does not need.
-training: $(VENV)/.ready-training
-
-$(VENV)/.ready-training: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+# PyTorch and the rest of the training stack.
+$(VENV)/.ready: $(VENV)/.ready-analysis
+	$(INSTALL) '.[dev,train]'
 	@touch $@
 
-lint: training
+lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-types: training
+types: setup
 	$(BIN)/mypy
 
 # The tests marked slow (the whole workflow, statistical coverage) are left out of a plain `pytest`.
-tests: training
+tests: setup
 	$(BIN)/pytest -n 2 -m "slow or not slow"
 
-format: setup
+format: analysis
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile workflow

@@ -41,6 +41,10 @@ COMMANDS = {
 }
 
 
+#: Packages that only studies which are trained need.
+TRAINING_STACK = {"accelerate", "datasets", "PIL", "pyarrow", "safetensors", "torch", "transformers"}
+
+
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Show defaults where there are any."""
 
@@ -84,6 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except UserError as error:
         print(f"paretoken {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in TRAINING_STACK:
+            raise
+        print(f"paretoken {parsed.command}: {error.name} is not installed; it comes with the training "
+              "stack: run `make setup`, or pip install -e '.[train]'", file=sys.stderr)  # fmt: skip
         return 2
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

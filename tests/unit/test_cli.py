@@ -291,6 +291,22 @@ def test_the_analysis_never_imports_torch_or_pictures():
     assert run.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(("package", "refused"), [("torch", True), ("no_such_module", False)])
+def test_a_missing_training_stack_is_said_and_how_to_get_it(run, monkeypatch, package, refused):
+    def fail(arguments):
+        raise ModuleNotFoundError(f"No module named {package!r}", name=f"{package}.nn")
+
+    monkeypatch.setattr("paretoken.commands.selftest.run", fail)
+    if not refused:
+        with pytest.raises(ModuleNotFoundError):  # a defect, not the user's
+            run("selftest")
+        return
+    code, _, complaint = run("selftest")
+    assert code == 2
+    assert "torch.nn is not installed" in complaint
+    assert "make setup" in complaint
+
+
 def test_the_module_runs_as_a_program():
     run = subprocess.run(
         [sys.executable, "-m", "paretoken", "fitt"], capture_output=True, text=True, check=False

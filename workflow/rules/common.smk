@@ -30,9 +30,9 @@ if not workflow.dryrun and workflow.is_main_process:
     DRIVER_LOCK = take_over(Path(".snakemake"))
 
 
-# Which jobs come first when many are ready: what a person can look at soon, then what many jobs wait
-# for, then the longest of the others.
-SOON, SOURCE, LONG = 30, 20, 10
+# Which jobs come first when many are ready: what a person can look at soon; then what others wait for,
+# the shortest first, so that it delays nothing that becomes ready meanwhile.
+SOON, DATA, SOURCE, LONG = 40, 30, 20, 10
 
 
 wildcard_constraints:

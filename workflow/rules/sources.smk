@@ -53,7 +53,7 @@ rule miniature_data:
         "results/{study}/sources/s{seed}/benchmarks/miniature-data.tsv"
     wildcard_constraints:
         study=one_of(trained=True),
-    priority: SOURCE
+    priority: DATA
     conda:
         "../../envs/train.yaml"
     params:

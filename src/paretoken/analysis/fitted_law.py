@@ -70,8 +70,12 @@ class FittedLaw:
     @property
     def fitted_sizes(self) -> list[float]:
         """The N that the fit saw, ascending: `sizes` without those held out."""
-        held = {float(n) for n in self.record["data"].get("held_out", [])}
-        return [n for n in self.sizes if n not in held]
+        return [n for n in self.sizes if n not in self.held_out]
+
+    @property
+    def held_out(self) -> list[float]:
+        """The N that the fit did not see."""
+        return [float(n) for n in self.record["data"].get("held_out", [])]
 
     @property
     def token_counts(self) -> list[float]:

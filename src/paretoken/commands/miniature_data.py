@@ -29,6 +29,25 @@ def add_world_arguments(parser: argparse.ArgumentParser) -> None:
                         help="change the world: train_images.count=100; may be repeated")  # fmt: skip
 
 
+def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: str, seeds: str) -> None:
+    """Declare what training a source needs.
+
+    Args:
+        parser: of the command.
+        recipe: file name of the default recipe.
+        example: a setting for the help of ``--set``.
+        seeds: what ``--seed`` is of.
+    """
+    parser.add_argument("--recipe", type=Path, default=Path("workflow/recipes") / recipe,
+                        help="how to train, a YAML file")  # fmt: skip
+    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE",
+                        help=f"change the recipe: {example}; may be repeated")  # fmt: skip
+    add_world_arguments(parser)
+    parser.add_argument("--seed", type=whole, default=0, help=f"of {seeds}")
+    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+
+
 def read_world(arguments: argparse.Namespace) -> MiniatureSettings:
     """Return the world that the arguments name (`UserError` if the file cannot be used)."""
     from paretoken.data.miniature.settings import MiniatureSettings

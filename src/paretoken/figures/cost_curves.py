@@ -31,7 +31,6 @@ from paretoken.figures.parts import (
     column,
     dense,
     flops,
-    held_out,
     levels,
     mean_cells,
     missing,
@@ -87,7 +86,7 @@ def draw(view: View, results: StudyResults) -> Drawing:
     axis.set_ylabel(ERROR_LABEL)
     axis.set_title(plain(suite.title))
     side_legend(drawing, [
-        ("Model size N", size_handles(sizes, held_out(fit))),
+        ("Model size N", size_handles(sizes, fit.held_out)),
         ("Visual tokens V", token_handles(tokens)),
         (f"Fit [{LEVEL_TEXT} interval]", text_handles(parameter_lines(fit))),
     ])  # fmt: skip
@@ -96,7 +95,7 @@ def draw(view: View, results: StudyResults) -> Drawing:
 
 
 def _plot_curves(axis: Axes, fit: FittedLaw, sizes: Sequence[float], V: Numbers, Q: float) -> None:
-    colours, unseen = ramp(sizes), held_out(fit)
+    colours, unseen = ramp(sizes), fit.held_out
     for n in sizes:
         axis.plot(flops(n, V, Q), fit.predict(n, V, Q), color=colours[n],
                   linestyle="--" if n in unseen else "-", linewidth=1.6, zorder=2)  # fmt: skip

@@ -23,7 +23,6 @@ from paretoken.figures.parts import (
     PUBLISHED_LAW,
     column,
     dense,
-    held_out,
     mean_cells,
     missing,
     plain,
@@ -63,7 +62,7 @@ def draw(results: StudyResults) -> Drawing:
 
 
 def _targets(results: StudyResults, fit: FittedLaw) -> list[float]:
-    targets = {results.frozen.params_b(llm) for llm in results.study.predict} | {*held_out(fit)}
+    targets = {results.frozen.params_b(llm) for llm in results.study.predict} | {*fit.held_out}
     if not targets:
         raise missing(results, "fig2", "a size that the fit has not seen, under predict or holdout")
     return sorted(targets)

@@ -83,11 +83,6 @@ def published_parameters(results: StudyResults, suite: str) -> dict[str, float] 
     return known if len(known) == len(values) else None
 
 
-def held_out(fit: FittedLaw) -> list[float]:
-    """Return the sizes that the fit did not see."""
-    return [float(n) for n in fit.record["data"].get("held_out", [])]
-
-
 def plain(title: str) -> str:
     """Return a user's text such that no part of it is taken for a formula."""
     return title.replace("$", r"\$")

@@ -22,7 +22,6 @@ from paretoken.figures.legends import side_legend, size_handles, text_handles, t
 from paretoken.figures.parts import (
     Numbers,
     column,
-    held_out,
     levels,
     mean_cells,
     plain,
@@ -57,7 +56,7 @@ def draw(results: StudyResults) -> Drawing:
         _plot_row(panels[2 * row], panels[2 * row + 1], results.headline(suite.name), cells, suite)
         named += _names(cells)
         sizes, tokens = sizes | {*cells["params_b"]}, tokens | {*cells["visual_tokens"]}
-    held = held_out(results.headline(suites[0].name))
+    held = results.headline(suites[0].name).held_out
     side_legend(drawing, [
         ("Model size N", size_handles(sorted(sizes), held, line="none")),
         ("Visual tokens V", token_handles(sorted(tokens))),

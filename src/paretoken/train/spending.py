@@ -77,7 +77,7 @@ def spending(
     stage: str,
     encoded_online: bool,
 ) -> dict[str, Any]:
-    """Return parameters, conversations, tokens and training FLOPs of a stage.
+    """Return parameters, conversations, images shown, tokens and training FLOPs of a stage.
 
     Tokens are those of the conversations, padding left out; ``learned_tokens`` have a loss.
     """
@@ -96,6 +96,7 @@ def spending(
     return {
         "parameters": parameter_counts(model),
         "conversations": len(order),
+        "images": images,
         "tokens": int(lengths.sum()),
         "learned_tokens": int(learned.sum()),
         "training_flops": flops if len(order) else 0.0,

@@ -29,7 +29,6 @@ from paretoken.figures import optimal_tokens as optimal
 from paretoken.figures.base import save
 from paretoken.figures.parts import (
     formula,
-    held_out,
     mean_cells,
     parameter_lines,
     size_label,
@@ -454,7 +453,7 @@ def test_parameters_are_written_with_their_intervals(results):
     slopes = parameter_lines(results.fit("scenes", "log_linear-all"))
     assert [line.split(" = ")[0] for line in slopes] == ["a", "b", "α/β"]
     assert formula(results.headline("scenes")) == r"$Y = K N^{-\alpha} V^{-\beta} + D$"
-    assert held_out(results.headline("scenes")) == [SIZES["f"]]
+    assert results.headline("scenes").held_out == [SIZES["f"]]
 
 
 def test_levels_are_told_apart_by_colour_and_area():

@@ -1,0 +1,77 @@
+"""What sharing sources and cached features saves over a whole grid, from a finished study's records.
+
+    python benchmarks/shared_sources.py results/miniature
+
+Every job's seconds come from the workflow's own `benchmarks/*.tsv` (wall time, one job per core). Three
+ways to run the same grid are compared: as it ran; with the sources shared but every image encoded anew
+whenever a batch needs it; and with every cell making its own data, encoder, language model, features
+and tokens. The second is an estimate: seconds per image of the features job, times the images that
+the stages and the questions of a cell show.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from paretoken.files import read_json
+
+PER_SEED = ("miniature-data", "pretrain-vision", "features", "tokenize-pretrain", "tokenize-finetune")
+PER_CELL = ("pretrain", "finetune", "predict", "score", "cell-scores")
+
+
+def seconds(path: Path) -> float:
+    """Return how long a job took."""
+    with path.open(newline="") as stream:
+        return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
+
+
+def shown_images(cell: Path) -> int:
+    """Return how many images a cell's training shows, each time counted."""
+    stages = (read_json(cell / stage / "run.json") for stage in ("pretrain", "finetune"))
+    return sum(record["images"] for record in stages)
+
+
+def report(study: Path) -> None:
+    """Print the totals and their ratios."""
+    cells = sorted(path.parent for path in study.glob("runs/*/*/s*/latency.json"))
+    if not cells:
+        sys.exit(f"{study} holds no finished cell of a trained study; run one first")
+    own = {cell: _total(cell / "benchmarks", PER_CELL) for cell in cells}
+    seeds = {cell: study / "sources" / cell.name for cell in cells}
+    sources = {folder: _total(folder / "benchmarks", PER_SEED) for folder in set(seeds.values())}
+    llms = {
+        cell: seconds(seeds[cell] / "benchmarks" / f"pretrain-llm-{_llm(cell)}.tsv") for cell in cells
+    }
+    models = {(seeds[cell], _llm(cell)): llms[cell] for cell in cells}
+    ran = sum(own.values()) + sum(sources.values()) + sum(models.values())
+    uncached = ran + sum(_encoding(cell, seeds[cell]) for cell in cells)
+    alone = sum(own[cell] + sources[seeds[cell]] + llms[cell] for cell in cells)
+    print(f"{len(cells)} cells, {len(models)} language models, {len(sources)} seeds; seconds of jobs")
+    print(f"as it ran                                {ran:9.0f}")
+    print(
+        f"sources shared, images encoded each time {uncached:9.0f}   {uncached / ran:5.2f} times as long"
+    )
+    print(f"every cell makes its own sources         {alone:9.0f}   {alone / ran:5.2f} times as long")
+
+
+def _llm(cell: Path) -> str:
+    return cell.parents[1].name
+
+
+def _total(folder: Path, names: Iterable[str]) -> float:
+    return sum(seconds(folder / f"{name}.tsv") for name in names)
+
+
+def _encoding(cell: Path, sources: Path) -> float:
+    """Return the seconds of encoding every image that a cell's training shows, each time it is shown."""
+    if cell.parent.name.endswith("-0"):  # the blind control sees none
+        return 0.0
+    stored = len(read_json(sources / "features" / "index.json")["images"])
+    return seconds(sources / "benchmarks" / "features.tsv") / stored * shown_images(cell)
+
+
+if __name__ == "__main__":
+    report(Path(sys.argv[1] if len(sys.argv) > 1 else "results/miniature"))

@@ -11,6 +11,7 @@ from paretoken.config import load
 from paretoken.devices import BY_NAME
 from paretoken.files import write_text
 from paretoken.planning.pages import as_csv, as_json, as_text
+from paretoken.planning.records import device_of
 from paretoken.planning.study_plan import Plan, plan_study
 
 
@@ -18,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--study", required=True, help="a trained study of the config")
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
-    parser.add_argument("--devices", nargs="+", choices=list(BY_NAME), default=["a100-80g"],
-                        metavar="DEVICE", help=f"kinds of GPU: {', '.join(BY_NAME)}")  # fmt: skip
+    parser.add_argument("--devices", nargs="+", choices=list(BY_NAME), metavar="DEVICE",
+                        help=f"kinds of GPU, else the config's: {', '.join(BY_NAME)}")  # fmt: skip
     parser.add_argument("--utilisation", type=positive,
                         help="share of the GPU's peak that model FLOPs reach; else a default per stage, "
                              "corrected by finished stages")  # fmt: skip
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     study = config.study(a.study)
     plans = [
         plan_study(config, study, BY_NAME[name], a.utilisation, a.price, a.budget_gpu_hours)
-        for name in dict.fromkeys(a.devices)
+        for name in dict.fromkeys(a.devices or [device_of(config)])
     ]
     text = _text(plans, a.format)
     if a.out:

@@ -188,7 +188,9 @@ def _layout(
     packed = bool(getattr(recipe, "packing", False))
     mean = work.tokens / max(1.0, work.conversations)
     length = max(mean, recipe.max_length / micro) if packed else work.longest
-    learned = work.learned / max(1.0, work.tokens)
+    learned = (
+        (work.learned / max(1.0, work.tokens)) if packed else work.longest_learned / max(1.0, length)
+    )
     while True:
         plan = MemoryPlan(
             parameters=work.parameters,
@@ -227,11 +229,19 @@ def _prediction(
     if miniature:
         return Estimate(cell, "predict", work, 0, 0, None, None, "", cpu_time(work, "predict"), *common)
     gpus = records.gpus_of(records.llm_record(config, cell.llm), "predict")
-    memory = inference_memory(work.parameters, model.llm, PREDICT_BATCH, work.longest, asked.answer)
+    batch, fitting = PREDICT_BATCH, PREDICT_BATCH
+    memory = inference_memory(work.parameters, model.llm, batch, work.longest, asked.answer)
     fits = memory.fits(device.memory_gib)
+    while fitting > 1 and not _answers(work, model, fitting, asked, device):
+        fitting //= 2
     duration = prediction_time(work, model.llm.layers, device, gpus, PREDICT_WORKERS, utilisation)
-    remedy = "" if fits else "a smaller --batch, or a larger device"
+    remedy = "" if fits else (f"--batch {fitting}" if fitting > 1 else "use a larger device")
     return Estimate(cell, "predict", work, gpus, 0, memory.total / GIB, fits, remedy, duration, *common)
+
+
+def _answers(work: Work, model: Model, batch: int, asked: Questions, device: Device) -> bool:
+    memory = inference_memory(work.parameters, model.llm, batch, work.longest, asked.answer)
+    return memory.fits(device.memory_gib)
 
 
 def _miniature_questions(study: Study) -> Questions:

@@ -17,6 +17,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 #: GPUs per stage where a record does not say; the paper's authors used 4 for both stages.
 DEFAULT_GPUS = {"pretrain": 4, "finetune": 4, "predict": 1}
+DEFAULT_DEVICE = "a100-80g"
 DIMENSIONS = "workflow/reference/llm_dimensions.csv"
 
 
@@ -79,6 +80,11 @@ def dimensions_file(study: Study) -> Path:
     """Return the table of shapes that a study names, or the project's own."""
     named = study.published.dimensions if study.published else None
     return Path(named or DIMENSIONS)
+
+
+def device_of(config: Config) -> str:
+    """Return the kind of GPU that a config's jobs run on."""
+    return str(getattr(config, "device", DEFAULT_DEVICE))
 
 
 def budget_of(study: Study) -> float | None:

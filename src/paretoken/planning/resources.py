@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from paretoken.config import Config, Study
-from paretoken.devices import device as device_of
+from paretoken.devices import device as known_device
 from paretoken.errors import UserError
 from paretoken.grid import Cell
 from paretoken.planning import records
-from paretoken.planning.estimate import Estimate, estimate
+from paretoken.planning.estimate import PREDICT_WORKERS, Estimate, estimate
 from paretoken.planning.records import STAGES, Stage
 
 GPUS_PER_NODE = 8
@@ -77,7 +76,7 @@ def cpu_resources(config: Config, study: Study, stage: CpuStage) -> Resources:
 
 
 def resources(
-    config: Config, study: Study, cell: Cell, stage: Stage, device: str = "a100-80g"
+    config: Config, study: Study, cell: Cell, stage: Stage, device: str | None = None
 ) -> Resources:
     """Return what a stage of a cell asks for.
 
@@ -86,21 +85,32 @@ def resources(
         study: a trained study of it.
         cell: of its grid.
         stage: pretrain, finetune or predict.
-        device: name of a kind of GPU.
+        device: name of a kind of GPU; None: the config's.
 
     Raises:
         UserError: the stage or the device is unknown, or a recipe cannot be read.
     """
+    kind = device or records.device_of(config)
+    key = (study.name, cell.llm, cell.compressor, cell.tokens, stage, kind)
+    known = _SIZED.get(key)
+    if known is None or known[0] is not config:  # seeds differ in nothing that matters here
+        known = _SIZED[key] = config, _resources(config, study, cell, stage, kind)
+    return known[1]
+
+
+#: Snakemake asks for every job, and an answer takes 0.2 ms: thousands of cells share a few sizes.
+_SIZED: dict[tuple[str, str, str, int, str, str], tuple[Config, Resources]] = {}
+
+
+def _resources(config: Config, study: Study, cell: Cell, stage: Stage, kind: str) -> Resources:
     if stage not in STAGES:
         raise UserError(f"{stage!r} is no stage; write one of: {', '.join(STAGES)}")
-    found = estimate(config, study, cell, stage, device_of(device))
-    workers = 0
-    if stage != "predict":
-        workers = records.stage_recipe(records.training_of(study), stage).workers
-    return sized(found, workers)
+    found = estimate(config, study, cell, stage, known_device(kind))
+    if stage == "predict":
+        return sized(found, PREDICT_WORKERS if found.gpus else 0)
+    return sized(found, records.stage_recipe(records.training_of(study), stage).workers)
 
 
-@lru_cache(maxsize=16_384)
 def sized(found: Estimate, workers: int) -> Resources:
     """Turn an estimate into limits; ``workers``: loading processes of each GPU's process."""
     nodes = max(1, math.ceil(found.gpus / GPUS_PER_NODE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -72,12 +72,17 @@ def guessed_shape(parameters: int) -> DecoderShape:
         width += 64
 
 
-@lru_cache
 def _fetched(path: Path) -> tuple[DecoderShape, str] | None:
     try:
-        return decoder_shape(json.loads(path.read_text(encoding="utf-8"))), str(path)
+        return _configured(path, path.stat().st_mtime_ns)
     except (OSError, ValueError, UserError):
         return None
+
+
+@lru_cache
+def _configured(path: Path, written: int) -> tuple[DecoderShape, str]:
+    """Read a model's configuration; ``written`` is when, so that a changed file is read again."""
+    return decoder_shape(json.loads(path.read_text(encoding="utf-8"))), str(path)
 
 
 @lru_cache
@@ -146,12 +151,16 @@ def miniature_world(path: Path) -> MiniatureSettings:
     return read_settings(path, MiniatureSettings, "world")
 
 
-@lru_cache
 def vision_shape(folder: Path, grid: int) -> EncoderShape:
     """Return a fetched encoder's shape; CLIP ViT-L/14's, with the record's grid, before that."""
+    path = folder / "config.json"
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return encoder_shape(config.get("vision_config", config))
+        return _configured_encoder(path, path.stat().st_mtime_ns)
     except (OSError, ValueError, KeyError):
-        clip = CLIP_L_336
-        return EncoderShape(clip.width, clip.layers, clip.intermediate, grid, clip.patch)
+        return replace(CLIP_L_336, side=grid)
+
+
+@lru_cache
+def _configured_encoder(path: Path, written: int) -> EncoderShape:
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return encoder_shape(config.get("vision_config", config))

@@ -79,7 +79,6 @@ def miniature_set(world: Path, stage: str) -> TrainingSet:
     return TrainingSet(tuple(groups), "the world's settings (exact)")
 
 
-@lru_cache
 def tokenized_set(folder: Path) -> TrainingSet | None:
     """Return the means of a set that `paretoken tokenize` wrote; None if it cannot be read.
 
@@ -87,11 +86,16 @@ def tokenized_set(folder: Path) -> TrainingSet | None:
     conversations from the file's size; numpy would take longer to import than this takes.
     """
     try:
-        offsets = _integers(folder / "offsets.npy", "q")
-        images = _integers(folder / "images.npy", "i")
-        learned = _share_learned(folder / "learned.npy")
+        return _tokenized(folder, (folder / "offsets.npy").stat().st_mtime_ns)
     except (OSError, ValueError):
         return None
+
+
+@lru_cache
+def _tokenized(folder: Path, written: int) -> TrainingSet | None:
+    offsets = _integers(folder / "offsets.npy", "q")
+    images = _integers(folder / "images.npy", "i")
+    learned = _share_learned(folder / "learned.npy")
     if not images or len(offsets) != len(images) + 1:
         return None
     step = max(1, len(images) // SAMPLE)

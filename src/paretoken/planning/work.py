@@ -75,6 +75,7 @@ class Work:
         tokens: without padding.
         learned: those with a loss.
         longest: tokens of the longest sequences.
+        longest_learned: those of them with a loss.
         flops: forward and backward; recomputed activations are not counted.
     """
 
@@ -86,6 +87,7 @@ class Work:
     tokens: float
     learned: float
     longest: float
+    longest_learned: float
     flops: float
 
 
@@ -104,8 +106,8 @@ def training_work(
     steps = steps or max(1, math.ceil(count * (epochs or 1) / global_batch))
     passes = steps * global_batch / count
     if not finetune and model.tokens == 0:  # the blind control has nothing to train in stage 1
-        return Work(model.parameters, 0, 0, 0, 0, 0, 0, 0, 0.0)
-    images = tokens = learned = flops = longest = 0.0
+        return Work(model.parameters, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)
+    images = tokens = learned = flops = longest = share = 0.0
     for group in data.groups:
         shown = passes * group.count
         length = min(group.text + group.image * model.tokens, max_length)
@@ -114,10 +116,12 @@ def training_work(
         flops += shown * llm
         tokens += shown * length
         learned += shown * seen
-        longest = max(longest, length)
+        longest, share = max(longest, length), max(share, seen / length)
         images += shown * group.image * (model.tokens > 0)
     flops += images * _image_flops(model, learns=True)
     trained = model.adapter_parameters + (model.llm_parameters if finetune else 0)
+    # Stage 2 has conversations of any length, the longest of them mostly answers.
+    longest = max_length if finetune else longest
     return Work(
         parameters=model.parameters,
         trained=trained,
@@ -126,7 +130,8 @@ def training_work(
         images=images,
         tokens=tokens,
         learned=learned,
-        longest=max_length if finetune else longest,
+        longest=longest,
+        longest_learned=share * longest,
         flops=flops,
     )
 
@@ -157,5 +162,6 @@ def prediction_work(model: Model, asked: Questions, batch: int) -> Work:
         tokens=asked.count * (length + asked.answer),
         learned=0,
         longest=length,
+        longest_learned=0,
         flops=asked.count * (llm + decode) + images * _image_flops(model, learns=False),
     )

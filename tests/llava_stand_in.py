@@ -58,6 +58,7 @@ def write_record(folder: Path, seconds: float, flops: float, gpus: list[str], st
         "wall_s": seconds,
         "cpu_s": seconds,
         "training_flops": flops,
+        "peak_memory": {"host_bytes": 2**30, "device_bytes": 2**35 if gpus else 0},
         "device": {"gpus": gpus, "processes": max(1, len(gpus))},
     }
     (folder / "run.json").write_text(json.dumps(record))

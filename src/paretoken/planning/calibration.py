@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from paretoken.cost_memory import GIB
 from paretoken.devices import find_device
 from paretoken.planning.estimate import Estimate
 from paretoken.planning.records import Stage
@@ -24,6 +25,7 @@ class Measured:
         flops: that its trainer counted from the data it saw.
         gpus: it ran on; 0: CPU only.
         utilisation: share of the peak of its GPUs; None on a CPU or an unknown GPU.
+        memory_gib: most that PyTorch allocated on a GPU; None on a CPU.
     """
 
     seconds: float
@@ -31,6 +33,7 @@ class Measured:
     flops: float
     gpus: int
     utilisation: float | None
+    memory_gib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,12 @@ def read_measured(folder: Path) -> Measured | None:
         wall = float(record["wall_s"])
         seconds = wall if gpus else float(record["cpu_s"])
         flops = float(record["training_flops"])
+        allocated = record.get("peak_memory", {}).get("device_bytes") if gpus else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     device = find_device(gpus[0]) if gpus else None
     share = None if device is None else flops / (seconds * count * device.peak_tflops * 1e12)
-    return Measured(seconds, wall, flops, count, share)
+    return Measured(seconds, wall, flops, count, share, allocated / GIB if allocated else None)
 
 
 def corrections(

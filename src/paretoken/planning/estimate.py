@@ -8,7 +8,6 @@ from pathlib import Path
 from paretoken.config import Config, Study
 from paretoken.cost_memory import (
     GIB,
-    MemoryPlan,
     inference_memory,
     smallest_remedy,
     training_memory,
@@ -23,6 +22,7 @@ from paretoken.planning.benchmarks import (
     Questions,
     questions,
 )
+from paretoken.planning.layout import layout, training_disk
 from paretoken.planning.records import Stage
 from paretoken.planning.shapes import (
     Shape,
@@ -41,12 +41,9 @@ from paretoken.planning.speed import (
 )
 from paretoken.planning.training_sets import LLAVA, TrainingSet, miniature_set, tokenized_set
 from paretoken.planning.work import Model, Work, prediction_work, training_work
-from paretoken.train.recipe import Recipe
 
 #: What `paretoken predict` takes at once unless it is told otherwise, and its loading processes.
 PREDICT_BATCH, PREDICT_WORKERS = 64, 4
-#: With `micro_batch: auto`, the most conversations that a GPU is given at once.
-AUTO_BATCH = 32
 #: Bytes of an answer in a parquet file, with the data set's own columns.
 ANSWER_BYTES = 400
 
@@ -123,12 +120,12 @@ def estimate(
         model, data, stage == "finetune", recipe.global_batch, recipe.max_length, recipe.steps,
         recipe.epochs,
     )  # fmt: skip
-    disk, kept = _training_disk(work, model, recipe)
+    disk, kept = training_disk(work, model, recipe)
     common = (disk, kept, shape.origin, data.origin)
     if training.kind == "miniature":
         return Estimate(cell, stage, work, 0, 0, None, None, "", cpu_time(work, stage), *common)
     gpus = records.gpus_of(records.llm_record(config, cell.llm), stage)
-    plan = _layout(work, model, recipe, gpus, records.zero_of(training, stage), device)
+    plan = layout(work, model, recipe, gpus, records.zero_of(training, stage), device)
     memory = training_memory(plan)
     fits = memory.fits(device.memory_gib)
     remedy = "" if fits else smallest_remedy(plan, device.memory_gib)[1]
@@ -177,40 +174,6 @@ def training_set(study: Study, cell: Cell, stage: Stage) -> TrainingSet:
     return LLAVA[stage]
 
 
-def _layout(
-    work: Work, model: Model, recipe: Recipe, gpus: int, zero: int | None, device: Device
-) -> MemoryPlan:
-    """Return how a stage is laid out; without a DeepSpeed file, ZeRO-2 where that fits, else ZeRO-3."""
-    share = max(1, recipe.global_batch // gpus)
-    automatic = not isinstance(recipe.micro_batch, int)
-    micro = min(share, AUTO_BATCH if automatic else recipe.micro_batch)
-    # Packed rows hold conversations of mean length; sorted by length, a batch may hold only the longest.
-    packed = bool(getattr(recipe, "packing", False))
-    mean = work.tokens / max(1.0, work.conversations)
-    length = max(mean, recipe.max_length / micro) if packed else work.longest
-    learned = (
-        (work.learned / max(1.0, work.tokens)) if packed else work.longest_learned / max(1.0, length)
-    )
-    while True:
-        plan = MemoryPlan(
-            parameters=work.parameters,
-            trained=work.trained,
-            shape=model.llm,
-            gpus=gpus,
-            zero=zero if zero is not None else 2,
-            micro_tokens=micro * length,
-            micro_learned=micro * length * learned,
-            checkpointing=recipe.gradient_checkpointing,
-        )
-        for stage in (plan.zero, 3) if zero is None else (plan.zero,):
-            tried = MemoryPlan(**{**vars(plan), "zero": stage})
-            if training_memory(tried).fits(device.memory_gib):
-                return tried
-        if not automatic or micro == 1:
-            return plan
-        micro = max(1, micro // 2)
-
-
 def _prediction(
     config: Config,
     study: Study,
@@ -249,13 +212,3 @@ def _miniature_questions(study: Study) -> Questions:
     objects = images.count * (1 - images.text_share)
     count = round(MINIATURE_KINDS * objects + images.count * images.text_share + objects)
     return Questions(count, MINIATURE_PROMPT, MINIATURE_ANSWER)
-
-
-def _training_disk(work: Work, model: Model, recipe: Recipe) -> tuple[float, float]:
-    """Return bytes at the peak (kept checkpoints and one being written) and bytes that stay."""
-    size = 2 if recipe.precision == "bf16" else 4
-    result = size * work.parameters if recipe.stage == "finetune" else 4 * model.adapter_parameters
-    # Weights and both moments of AdamW in fp32; DeepSpeed writes a bf16 copy of the weights too.
-    checkpoint = 12 * work.trained + (2 * work.parameters if recipe.deepspeed else 0)
-    kept = min(recipe.keep_checkpoints, work.steps // recipe.save_every)
-    return result + (kept + 1) * checkpoint, float(result)

@@ -106,6 +106,18 @@ def remarks(plan: Plan) -> list[str]:
             + "; these give LLaVA-1.5's published hours within 20 %. Published runs of others took up "
             "to 1.6 times (576 tokens, smaller GPUs) and 2.4 times (16 tokens) what this says"
         )
+        said.append(
+            "memory: at the longest sequences; where a recipe names no DeepSpeed file, ZeRO-2 where it "
+            "fits and else ZeRO-3 are assumed"
+        )
+    shares = [
+        line.measured.memory_gib / line.planned.memory_gib
+        for line in plan.lines
+        if line.measured and line.measured.memory_gib and line.planned.memory_gib
+    ]
+    if shares:
+        low, high = min(shares), max(shares)
+        said.append(f"memory: finished stages allocated {low:.2f} to {high:.2f} times what is planned")
     said += [_correction(stage, asdict(found)) for stage, found in plan.corrections.items()]
     said.append("sources (fetching, unpacking, tokenizing, the miniature's backbones) are not counted")
     return said

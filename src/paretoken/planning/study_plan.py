@@ -26,7 +26,7 @@ from paretoken.planning.records import STAGES, Stage
 COLUMNS = (
     "study", "llm", "compressor", "visual_tokens", "seed", "stage", "device", "parameters", "trained",
     "steps", "conversations", "tokens", "flops", "gpus", "zero", "memory_gib", "fits", "remedy",
-    "hours", "gpu_hours", "bound", "disk_gib", "measured_hours", "cost",
+    "hours", "gpu_hours", "bound", "disk_gib", "measured_hours", "measured_memory_gib", "cost",
 )  # fmt: skip
 
 
@@ -151,6 +151,7 @@ def _row(plan: Plan, line: Line) -> dict[str, Any]:
         "bound": planned.duration.bound,
         "disk_gib": planned.disk / GIB,
         "measured_hours": None if line.measured is None else line.measured.seconds / 3600,
+        "measured_memory_gib": None if line.measured is None else line.measured.memory_gib,
         "cost": None if plan.price is None else plan.price * gpu_hours(line),
     }
 

@@ -67,7 +67,7 @@ def _outs() -> Iterator[Path]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_text(errors="replace").split("\0")
-            if "--out" not in words or not any("paretoken" in word for word in words[:4]):
+            if "--out" not in words or not any("paretoken" in word for word in words):
                 continue
             working = (folder / "cwd").readlink()
         except OSError:  # ended meanwhile, or somebody else's
@@ -96,7 +96,7 @@ def _queued(project: Path) -> bool:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (subprocess.SubprocessError, OSError):
         return True
-    return str(project.absolute()) in done.stdout.split("\n")
+    return project.resolve() in {Path(line).resolve() for line in done.stdout.splitlines() if line}
 
 
 def tail(log: Path, lines: int = 5) -> list[str]:

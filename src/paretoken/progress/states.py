@@ -13,8 +13,9 @@ from paretoken.text_tables import clock
 
 Word = Literal["done", "running", "failed", "missing"]
 WORDS: tuple[Word, ...] = get_args(Word)
-#: Lines of a failed job's log that are shown.
-SHOWN = 5
+#: Lines of a failed job's log that are shown, and that are searched for an error: what launches several
+#: processes prints a long box after the error of one of them.
+SHOWN, SEARCHED = 5, 40
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def state_of(job: Job, signs: Signs) -> State:
         return State("done")
     several = len(job.results) > 1 and there
     log = _unfinished_log(job)
-    lines = tail(log, SHOWN) if log else []
+    lines = tail(log, SEARCHED) if log else []
     done, of = (there, len(job.results)) if several else _steps(job, lines)
     name = str(log) if log else ""
     if signs.process([*job.outs, *job.results]):
@@ -98,7 +99,7 @@ def state_of(job: Job, signs: Signs) -> State:
     if signs.fresh(last) and not _says_error(lines):
         return State("running", done, of, f"{ago}; no process on this machine", name)
     reason = "ended with an error" if _says_error(lines) else "stopped without an error (killed?)"
-    return State("failed", done, of, f"{reason}; {ago}", name, tuple(lines))
+    return State("failed", done, of, f"{reason}; {ago}", name, tuple(lines[-SHOWN:]))
 
 
 def together(states: Sequence[State]) -> State:
@@ -122,14 +123,16 @@ def _unfinished_log(job: Job) -> Path | None:
 
 
 def _says_error(lines: Sequence[str]) -> bool:
-    """Whether a log ends with this project's message or a traceback's last line."""
-    if not lines:
-        return False
-    last = lines[-1]
-    if last.startswith("paretoken ") and ": " in last:
-        return True
-    kind = last.split(":", 1)[0].rsplit(".", 1)[-1]
-    return kind.endswith(("Error", "Exception", "Interrupt", "Exit", "Killed")) and " " not in kind
+    """Whether an error was told after the last step: by this project, a traceback or SLURM."""
+    steps = [number for number, line in enumerate(lines) if progress_in([line])]
+    return any(_is_error(line) for line in lines[steps[-1] + 1 if steps else 0 :])
+
+
+def _is_error(line: str) -> bool:
+    if line.startswith(("paretoken ", "slurmstepd: error", "Traceback (most recent call last)")):
+        return ": " in line or line.startswith("Traceback")
+    kind = line.split(":", 1)[0].rsplit(".", 1)[-1]
+    return kind.endswith(("Error", "Exception", "Interrupt")) and " " not in kind
 
 
 def _checkpoint_files(folder: Path | None) -> list[Path]:

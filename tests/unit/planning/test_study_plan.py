@@ -99,6 +99,8 @@ def test_finished_stages_correct_the_others(project: Path) -> None:
     )
     assert "pretrain" not in plan.corrections
     assert "2.00 times" in as_text(plan)
+    row = next(r for r in read_rows(as_csv([plan])) if r["measured_hours"])
+    assert float(row["measured_memory_gib"]) == 32.0
     # The same run says the same about another device: utilisation carries over, seconds do not.
     assert plan_study(config, study, BY_NAME["h100"]).corrections["finetune"].factor == pytest.approx(
         2, rel=0.01

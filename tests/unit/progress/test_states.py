@@ -102,6 +102,16 @@ def test_an_error_at_the_end_is_failed_at_once(tmp_path: Path, last: str) -> Non
     assert found.last_lines[-1] == last
 
 
+def test_an_error_before_a_launcher_s_box_is_seen_and_one_before_a_restart_is_not(
+    tmp_path: Path,
+) -> None:
+    box = "\n".join(["=" * 60, "train FAILED", *["  rank: 0"] * 15, "=" * 60])
+    write_log(tmp_path, f"{LINE}ValueError: bad\n{box}\n")
+    assert state_of(job(tmp_path), signs()).word == "failed"
+    write_log(tmp_path, f"{LINE}ValueError: bad\n{box}\n{LINE}")
+    assert state_of(job(tmp_path), signs()).word == "running"
+
+
 def test_a_log_that_ends_well_without_its_result_is_missing(tmp_path: Path) -> None:
     write_log(tmp_path, LINE + ENDED)
     assert state_of(job(tmp_path), signs()).word == "missing"

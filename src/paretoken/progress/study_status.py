@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -13,7 +13,7 @@ from paretoken.devices import DEVICES
 from paretoken.grid import Cell, cells
 from paretoken.planning.calibration import read_measured
 from paretoken.planning.estimate import Estimate, estimate
-from paretoken.planning.records import STAGES
+from paretoken.planning.records import STAGES, Stage
 from paretoken.progress.jobs import cell_jobs, source_jobs, stages_of
 from paretoken.progress.signs import Signs
 from paretoken.progress.states import WORDS, State, state_of, together
@@ -78,20 +78,24 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
         signs: of life, see `paretoken.progress.signs.look`.
     """
     sources: dict[str, State] = {}
+    shared: dict[tuple[str, int], State] = {}
     found = []
     for cell in cells(study):
-        needed = []
-        for job in source_jobs(study, cell):
-            name = str(job.results[0].parent)
-            if name not in sources:
-                sources[name] = state_of(job, signs)
-            needed.append(sources[name])
-        states = {stage: state_of(job, signs) for stage, job in cell_jobs(study, cell).items()}
-        if needed:
-            states = {"sources": together(needed), **states}
+        key = (cell.llm, cell.seed)
+        if key not in shared:
+            jobs = {str(job.results[0].parent): job for job in source_jobs(study, cell)}
+            sources |= {name: state_of(job, signs) for name, job in jobs.items() if name not in sources}
+            shared[key] = together([sources[name] for name in jobs])
+        states = {**_cell_states(study, cell, signs), "sources": shared[key]}
         found.append(CellStatus(cell, {stage: states[stage] for stage in stages_of(study)}))
     remaining = None if study.training is None else _remaining(config, study, found)
     return StudyStatus(study.name, found, sources, remaining, signs.quiet_s)
+
+
+def _cell_states(study: Study, cell: Cell, signs: Signs) -> dict[str, State]:
+    if not cell.folder(study.name).is_dir():  # most of a large grid, at first
+        return dict.fromkeys(stages_of(study), State("missing"))
+    return {stage: state_of(job, signs) for stage, job in cell_jobs(study, cell).items()}
 
 
 def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Remaining | None:
@@ -101,9 +105,15 @@ def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Rem
     """
     ratios: dict[str, list[float]] = {}
     left: list[tuple[str, float]] = []
+    if all(status.stages[stage].word != "done" for status in found for stage in STAGES):
+        return None
+    plans: dict[tuple[Cell, Stage], Estimate] = {}
     for status in found:
         for stage in STAGES:
-            planned = estimate(config, study, status.cell, stage, DEVICES[0])
+            key = replace(status.cell, seed=0), stage  # seeds take equally long
+            if key not in plans:
+                plans[key] = estimate(config, study, status.cell, stage, DEVICES[0])
+            planned = plans[key]
             state = status.stages[stage]
             if state.word != "done":
                 left.append((stage, (1 - state.share) * planned.duration.seconds))

@@ -98,7 +98,7 @@ def remarks(plan: Plan) -> list[str]:
     """Return what the numbers rest on, in words."""
     shapes = sorted({line.planned.shape_origin for line in plan.lines})
     lengths = sorted({line.planned.data_origin for line in plan.lines})
-    said = [f"shapes: {', '.join(shapes)}", f"lengths: {'; '.join(lengths)}"]
+    said = [f"shapes: {', '.join(_few(shapes))}", f"lengths: {'; '.join(_few(lengths))}"]
     if any(line.planned.gpus for line in plan.lines):
         said.append(
             "utilisation: model FLOPs over the peak, unless given "
@@ -121,6 +121,12 @@ def remarks(plan: Plan) -> list[str]:
     said += [_correction(stage, asdict(found)) for stage, found in plan.corrections.items()]
     said.append("sources (fetching, unpacking, tokenizing, the miniature's backbones) are not counted")
     return said
+
+
+def _few(origins: list[str], most: int = 4) -> list[str]:
+    """Return the first of many origins, and how many more there are."""
+    more = len(origins) - most
+    return origins if more <= 0 else [*origins[:most], f"and {more} more"]
 
 
 def _correction(stage: str, found: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ COMMANDS = {
     "frontier": "list the best model size and token count per budget",
     "recommend": "say which model size and token count to use under a budget",
     "check": "check a config file, or write its JSON schema",
+    "plan": "say what a study costs, before it runs",
+    "status": "say where a study stands, stage by stage",
     "selftest": "show that the fitter recovers known laws and the published fits",
     "study": "write a study's settings, as the workflow froze them",
     "cell": "write one cell's errors, taken from a table of measurements",
@@ -76,15 +78,16 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; bad input is one message on stderr and exit code 2."""
+    """Run one subcommand and return its exit code; bad input is one message on stderr and 2."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in given if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
         print(f"paretoken: {unknown_name('command', command, COMMANDS)}", file=sys.stderr)
         return 2
     parsed = build_parser(command).parse_args(given)
+    code = 0
     try:
-        _module(parsed.command).run(parsed)
+        code = _module(parsed.command).run(parsed) or 0  # `plan` has a verdict, most have none
         sys.stdout.flush()
     except UserError as error:
         print(f"paretoken {parsed.command}: {error}", file=sys.stderr)
@@ -100,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code
 
 
 def _module(command: str) -> Any:

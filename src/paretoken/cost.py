@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from paretoken.errors import UserError
 
-Number = TypeVar("Number", float, NDArray[np.float64])
+if TYPE_CHECKING:  # the Snakefile sizes jobs with this module, and does without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
 
 #: FLOPs per parameter and token of a forward pass: one multiplication and one addition.
 FLOPS_PER_PARAMETER = 2
@@ -160,6 +161,15 @@ def decoder_work(shape: DecoderShape, lengths: Sequence[float], logits: float) -
     return Work(weights=FLOPS_PER_PARAMETER * weights, attention=FLOPS_PER_PARAMETER * attention)
 
 
+def encoder_parameters(shape: EncoderShape) -> int:
+    """Return the parameters of a CLIP-like tower: class token, positions, norms and biases included."""
+    layer = 4 * shape.width**2 + 2 * shape.width * shape.intermediate
+    layer += 9 * shape.width + shape.intermediate  # biases, two norms
+    patches = shape.channels * shape.patch**2 * shape.width
+    embedding = patches + (shape.side**2 + 2) * shape.width
+    return shape.layers * layer + embedding + 4 * shape.width
+
+
 def encoder_work(shape: EncoderShape) -> Work:
     """Return the FLOPs of encoding one image (class token included)."""
     tokens = shape.side**2 + 1
@@ -171,6 +181,22 @@ def encoder_work(shape: EncoderShape) -> Work:
         weights=FLOPS_PER_PARAMETER * shape.layers * layer,
         attention=FLOPS_PER_PARAMETER * shape.layers * square,
     )
+
+
+def adapter_parameters(
+    compressor: str, width: int, joined: int, hidden: int, inner: int | None = None
+) -> int:
+    """Return the parameters of compressor and projector; the arguments are those of `adapter_work`."""
+    inner = hidden if inner is None else inner
+    if compressor != "tokenpacker":
+        return _two_layers(joined, inner, hidden)
+    keys_and_values = 2 * _two_layers(joined, width, width)
+    attention, norms = 4 * (width**2 + width), 3 * 2 * width
+    return width**2 + keys_and_values + attention + norms + _two_layers(width, inner, hidden)
+
+
+def _two_layers(width: int, inner: int, out: int) -> int:
+    return width * inner + inner + inner * out + out
 
 
 def adapter_work(

@@ -24,6 +24,9 @@ FORBIDDEN = {
     "measured": ("analysis", "figures", "records", "report", "commands", "cli"),
     "scored": ("analysis", "figures", "records", "report", "commands", "cli"),
     "cost": ("analysis", "figures", "records", "report", "commands", "cli"),
+    "cost_memory": ("analysis", "figures", "records", "report", "commands", "cli"),
+    "planning": ("analysis", "figures", "records", "report", "progress", "commands", "cli"),
+    "progress": ("analysis", "figures", "records", "report", "commands", "cli"),
 }
 
 
@@ -75,6 +78,9 @@ def test_the_analysis_half_never_imports_torch(part: str) -> None:
         ("import paretoken.commands.cell", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.cell_scores", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.score", ("torch", "transformers", "pandas")),
+        ("import paretoken.planning.resources", ("numpy", "pandas", "torch")),
+        ("import paretoken.commands.plan", ("numpy", "pandas", "torch")),
+        ("import paretoken.commands.status", ("numpy", "pandas", "torch")),
         ("import paretoken.cli", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.fit", ("matplotlib", "torch")),
     ],

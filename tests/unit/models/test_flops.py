@@ -16,9 +16,11 @@ import tiny
 from paretoken.cost import (
     DecoderShape,
     EncoderShape,
+    adapter_parameters,
     adapter_work,
     decoder_shape,
     decoder_work,
+    encoder_parameters,
     encoder_work,
 )
 from paretoken.errors import UserError
@@ -64,6 +66,23 @@ def test_parameters_of_a_language_model(parts: Path, kind: str) -> None:
     whole = model_of(parts, kind, "none", 0)
     counts = parameter_counts(whole)
     assert (counts["llm_total"], counts["llm_non_embedding"]) == tuple(expected.values())
+
+
+@pytest.mark.parametrize(
+    ("compressor", "tokens"), [("none", 36), ("average_pool", 4), ("tokenpacker", 9)]
+)
+def test_parameters_of_an_adapter(parts: Path, compressor: str, tokens: int) -> None:
+    model = model_of(parts, "qwen2", compressor, tokens)
+    config = model.config
+    width, layers = config.vision_width, len(config.layers)
+    counted = adapter_parameters(compressor, width, layers * width, config.text_config.hidden_size)
+    assert counted == parameter_counts(model)["adapter"]
+
+
+def test_parameters_of_an_encoder(parts: Path) -> None:
+    tower = load_encoder(parts / "vision", [3], False).tower
+    shape = EncoderShape(width=32, layers=4, intermediate=48, side=6, patch=4)
+    assert encoder_parameters(shape) == sum(p.numel() for p in tower.parameters())
 
 
 def test_parameters_of_the_published_models() -> None:

@@ -1,0 +1,63 @@
+"""`paretoken plan`: what a study costs, before it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from paretoken.commands.arguments import not_negative, positive
+from paretoken.config import load
+from paretoken.devices import BY_NAME
+from paretoken.files import write_text
+from paretoken.planning.pages import as_csv, as_json, as_text
+from paretoken.planning.records import device_of
+from paretoken.planning.study_plan import Plan, plan_study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--study", required=True, help="a trained study of the config")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
+    parser.add_argument("--devices", nargs="+", choices=list(BY_NAME), metavar="DEVICE",
+                        help=f"kinds of GPU, else the config's: {', '.join(BY_NAME)}")  # fmt: skip
+    parser.add_argument("--utilisation", type=positive,
+                        help="share of the GPU's peak that model FLOPs reach; else a default per stage, "
+                             "corrected by finished stages")  # fmt: skip
+    parser.add_argument("--price", type=not_negative, help="of one GPU-hour, in any currency")
+    parser.add_argument("--budget-gpu-hours", type=not_negative,
+                        help="exit with 1 if it needs more; else the study's own budget")  # fmt: skip
+    parser.add_argument(
+        "--format", choices=("table", "csv", "json"), default="table", help="how to write"
+    )
+    parser.add_argument("--out", type=Path, help="file to write; else the terminal")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the plan; return 1 if a plan is over its budget."""
+    a = arguments
+    config = load(a.config)
+    study = config.study(a.study)
+    plans = [
+        plan_study(config, study, BY_NAME[name], a.utilisation, a.price, a.budget_gpu_hours)
+        for name in dict.fromkeys(a.devices or [device_of(config)])
+    ]
+    text = _text(plans, a.format)
+    if a.out:
+        write_text(a.out, text)
+    else:
+        sys.stdout.write(text)
+    over = [plan for plan in plans if plan.over_budget]
+    for plan in over:
+        print(
+            f"paretoken plan: {plan.study} needs {plan.gpu_hours:,.0f} GPU-hours on {plan.device.name}, "
+            f"more than its budget of {plan.budget:,.0f}",
+            file=sys.stderr,
+        )
+    return int(bool(over))
+
+
+def _text(plans: list[Plan], how: str) -> str:
+    if how == "csv":
+        return as_csv(plans)
+    return as_json(plans) if how == "json" else "\n".join(as_text(plan) for plan in plans)

@@ -1,0 +1,53 @@
+"""`paretoken status`: where a study stands, stage by stage."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from paretoken.commands.arguments import positive
+from paretoken.config import Config, load
+from paretoken.progress.pages import as_json, as_text
+from paretoken.progress.signs import look
+from paretoken.progress.study_status import study_status
+
+CLEAR = "\x1b[2J\x1b[H"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--study", required=True, help="a study of the config")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="how to write")
+    parser.add_argument("--quiet-minutes", type=positive,
+                        help="how long a job may write nothing and count as running; else 15, or 2 "
+                             "if neither Snakemake nor SLURM has jobs of this folder")  # fmt: skip
+    parser.add_argument("--watch", action="store_true", help="refresh until interrupted")
+    parser.add_argument("--every", type=positive, default=10.0, metavar="S",
+                        help="seconds between refreshes")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print where the study stands, once or again and again."""
+    a = arguments
+    config = load(a.config)
+    config.study(a.study)
+    quiet_s = None if a.quiet_minutes is None else 60 * a.quiet_minutes
+    try:
+        while True:
+            page = _page(config, a.study, a.format, quiet_s)
+            sys.stdout.write(CLEAR + page if a.watch and sys.stdout.isatty() else page)
+            sys.stdout.flush()
+            if not a.watch:
+                return
+            time.sleep(a.every)
+    except KeyboardInterrupt:  # how a watch ends
+        if not a.watch:
+            raise
+
+
+def _page(config: Config, study: str, how: str, quiet_s: float | None) -> str:
+    found = study_status(config, config.study(study), look(Path(), quiet_s))
+    return as_json(found) if how == "json" else as_text(found)

@@ -1,0 +1,1 @@
+"""What a study costs before it runs: tokens, FLOPs, memory, hours, disk. No numpy, no torch."""

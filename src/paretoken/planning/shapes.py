@@ -1,0 +1,166 @@
+"""The dimensions of language models and encoders, known before anything is downloaded."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from paretoken.cost import DecoderShape, EncoderShape, decoder_shape, encoder_shape
+from paretoken.data.miniature.settings import MiniatureSettings
+from paretoken.data.miniature.vocabulary import Vocabulary
+from paretoken.errors import UserError
+from paretoken.settings import read_settings
+from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
+
+#: Dimensions of CLIP ViT-L/14 at 336 pixels, from its published configuration.
+CLIP_L_336 = EncoderShape(width=1024, layers=24, intermediate=4096, side=24, patch=14)
+MINIATURE_PATCH = 8
+#: Width over depth and vocabulary of a shape that is guessed from a number of parameters.
+ASPECT, GUESSED_VOCABULARY = 128, 152_000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Dimensions of a language model, its parameters, and where they are from."""
+
+    decoder: DecoderShape
+    parameters: int
+    origin: str
+
+
+def llm_shape(name: str, folder: Path, table: Path, params: int | None, params_b: float) -> Shape:
+    """Return a language model's shape: of the fetched model, else of a table, else a guess.
+
+    Args:
+        name: of its record.
+        folder: where it is fetched to; its ``config.json`` is the truth if it is there.
+        table: of dimensions.
+        params: exact number of parameters, if its record has it.
+        params_b: nominal size, billions.
+    """
+    known = _fetched(folder / "config.json") or _tabulated(table).get(name)
+    if known is None:
+        guess = guessed_shape(params or round(params_b * 1e9))
+        known = (guess, f"guessed from its {'parameters' if params else 'nominal size'}")
+    decoder, origin = known
+    return Shape(decoder, params or decoder.parameters()["total"], origin)
+
+
+def guessed_shape(parameters: int) -> DecoderShape:
+    """Return a plausible shape: 128 of width per layer, an MLP of 8/3 widths, an untied vocabulary.
+
+    FLOPs hardly depend on the guess, since parameters are met; activations do to some extent.
+    """
+    width = 64
+    while True:
+        shape = DecoderShape(
+            hidden=width,
+            layers=max(1, round(width / ASPECT)),
+            heads=width // 64,
+            kv_heads=width // 64,
+            head_width=64,
+            intermediate=round(width * 8 / 3),
+            vocabulary=GUESSED_VOCABULARY if parameters > 2e8 else 1000,
+            tied=parameters < 1e9,
+        )
+        if shape.parameters()["total"] >= parameters:
+            return shape
+        width += 64
+
+
+def _fetched(path: Path) -> tuple[DecoderShape, str] | None:
+    try:
+        return _configured(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, UserError):
+        return None
+
+
+@lru_cache
+def _configured(path: Path, written: int) -> tuple[DecoderShape, str]:
+    """Read a model's configuration; ``written`` is when, so that a changed file is read again."""
+    return decoder_shape(json.loads(path.read_text(encoding="utf-8"))), str(path)
+
+
+@lru_cache
+def _tabulated(path: Path) -> dict[str, tuple[DecoderShape, str]]:
+    """Read a table of dimensions (without ``kv_heads`` and ``qkv_bias``: as many as heads; biases)."""
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as stream:
+        return {row["llm"]: (_shape(path, row), str(path)) for row in csv.DictReader(stream)}
+
+
+def _shape(path: Path, row: dict[str, str]) -> DecoderShape:
+    try:
+        hidden, heads = int(row["hidden"]), int(row["heads"])
+        return DecoderShape(
+            hidden=hidden,
+            layers=int(row["layers"]),
+            heads=heads,
+            kv_heads=int(row.get("kv_heads") or heads),
+            head_width=int(row.get("head_width") or hidden // heads),
+            intermediate=int(row["intermediate"]),
+            vocabulary=int(row["vocab"]),
+            tied=row["tied_embeddings"].strip().lower() == "true",
+            query_key_value_bias=(row.get("qkv_bias") or "true").strip().lower() == "true",
+        )
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}, row {row.get('llm')}: {error} is missing or no number") from error
+
+
+@lru_cache
+def miniature_llm(width: int, recipe: Path, world: Path) -> Shape:
+    """Return the shape of a language model that the miniature trains."""
+    settings = read_settings(recipe, LlmRecipe, "recipe")
+    words = len(Vocabulary(miniature_world(world).world))
+    heads = settings.heads(width)
+    decoder = DecoderShape(
+        hidden=width,
+        layers=settings.layers,
+        heads=heads,
+        kv_heads=heads,
+        head_width=width // heads,
+        intermediate=settings.mlp_ratio * width,
+        vocabulary=words,
+        tied=True,
+        query_key_value_bias=True,
+    )
+    return Shape(decoder, decoder.parameters()["total"], str(recipe))
+
+
+@lru_cache
+def miniature_encoder(recipe: Path, side: int) -> EncoderShape:
+    """Return the shape of the encoder that the miniature trains."""
+    settings = read_settings(recipe, VisionRecipe, "recipe")
+    return EncoderShape(
+        width=settings.width,
+        layers=settings.layers,
+        intermediate=settings.mlp_ratio * settings.width,
+        side=side,
+        patch=MINIATURE_PATCH,
+    )
+
+
+@lru_cache
+def miniature_world(path: Path) -> MiniatureSettings:
+    """Return the settings of the generated world and its data sets."""
+    return read_settings(path, MiniatureSettings, "world")
+
+
+def vision_shape(folder: Path, grid: int) -> EncoderShape:
+    """Return a fetched encoder's shape; CLIP ViT-L/14's, with the record's grid, before that."""
+    path = folder / "config.json"
+    try:
+        return _configured_encoder(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError):
+        return replace(CLIP_L_336, side=grid)
+
+
+@lru_cache
+def _configured_encoder(path: Path, written: int) -> EncoderShape:
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return encoder_shape(config.get("vision_config", config))

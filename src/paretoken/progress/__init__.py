@@ -1,0 +1,1 @@
+"""Where a study stands, decided from its files: no numpy, no torch."""

@@ -1,0 +1,117 @@
+"""Tokens, FLOPs and hours, against what trainers recorded and what LLaVA-1.5 published."""
+
+from __future__ import annotations
+
+import pytest
+
+from paretoken.cost import DecoderShape, EncoderShape, encoder_parameters
+from paretoken.devices import BY_NAME
+from paretoken.planning.benchmarks import questions
+from paretoken.planning.shapes import CLIP_L_336, guessed_shape
+from paretoken.planning.speed import UTILISATION, prediction_time, training_time
+from paretoken.planning.training_sets import LLAVA, Group, TrainingSet
+from paretoken.planning.work import Model, prediction_work, training_work
+
+VICUNA = {
+    "7b": DecoderShape(4096, 32, 32, 32, 128, 11008, 32000, tied=False),
+    "13b": DecoderShape(5120, 40, 40, 40, 128, 13824, 32000, tied=False),
+}
+A100 = BY_NAME["a100-80g"]
+
+
+def llava(size: str, compressor: str = "none", tokens: int = 576) -> Model:
+    shape = VICUNA[size]
+    layers = 4 if compressor == "tokenpacker" else 1
+    return Model(shape, shape.parameters()["total"], CLIP_L_336, compressor, tokens, layers)
+
+
+@pytest.mark.parametrize(
+    ("width", "stage", "flops", "tokens"),
+    [
+        (16, "pretrain", 24_839_680_000, 320_000),
+        (16, "finetune", 40_179_456_000, 440_000),
+        (144, "pretrain", 774_059_520_000, 320_000),
+        (144, "finetune", 1_563_873_024_000, 440_000),
+    ],
+)
+def test_flops_are_those_that_trainers_recorded(
+    width: int, stage: str, flops: float, tokens: int
+) -> None:
+    # run.json of cells of the miniature with V = 4, counted from the data that the trainer saw.
+    heads = max(1, width // 24)
+    llm = DecoderShape(width, 2, heads, heads, width // heads, 3 * width, 717, True, True)
+    encoder = EncoderShape(width=64, layers=3, intermediate=128, side=6, patch=8)
+    model = Model(
+        llm, llm.parameters()["total"], encoder, "average_pool", 4, 2, 128, whitened=True, online=False
+    )
+    groups = [Group(20_000, 12, 6, image=True)]
+    if stage == "finetune":
+        groups.append(Group(24_000, 5, 2, image=False))
+    batch = 80 if stage == "pretrain" else 176
+    data = TrainingSet(tuple(groups), "by construction")
+    work = training_work(model, data, stage == "finetune", batch, 64, 250, None)
+    assert work.tokens == tokens
+    assert work.flops == pytest.approx(flops, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "stage", "hours"),
+    [("7b", "pretrain", 3.5), ("13b", "pretrain", 5.5), ("7b", "finetune", 10), ("13b", "finetune", 20)],
+)
+def test_published_hours_of_llava(size: str, stage: str, hours: float) -> None:
+    batch = 256 if stage == "pretrain" else 128
+    work = training_work(llava(size), LLAVA[stage], stage == "finetune", batch, 2048, None, 1)
+    assert work.steps == {"pretrain": 2181, "finetune": 5198}[stage], "as LLaVA-1.5's logs count them"
+    took = training_time(work, A100, 8, 4, UTILISATION[stage], online=True)
+    assert took.seconds / 3600 == pytest.approx(hours, rel=0.3)
+    assert took.bound == "compute"
+
+
+def test_fewer_visual_tokens_cost_less_but_never_less_than_the_images() -> None:
+    def flops(tokens: int) -> float:
+        model = llava("7b", "tokenpacker", tokens)
+        return training_work(model, LLAVA["pretrain"], False, 256, 2048, None, 1).flops
+
+    grid = [flops(tokens) for tokens in (1, 4, 16, 64, 144, 576)]
+    assert grid == sorted(grid)
+    assert grid[0] > 558_128 * 0.38e12
+    few = training_work(llava("7b", "tokenpacker", 1), LLAVA["pretrain"], False, 256, 2048, None, 1)
+    assert training_time(few, BY_NAME["h100"], 8, 4, 0.31, online=True).bound == "images"
+
+
+def test_the_blind_control_trains_nothing_in_stage_1_and_sees_no_image_in_stage_2() -> None:
+    model = llava("7b", "tokenpacker", 0)
+    assert training_work(model, LLAVA["pretrain"], False, 256, 2048, None, 1).flops == 0
+    work = training_work(model, LLAVA["finetune"], True, 128, 2048, None, 1)
+    assert work.images == 0
+    assert work.trained == VICUNA["7b"].parameters()["total"]
+
+
+def test_longer_conversations_are_cut() -> None:
+    data = TrainingSet((Group(100, 5000, 3000, image=True),), "made up")
+    work = training_work(llava("7b"), data, True, 10, 2048, None, 1)
+    assert work.tokens == 100 * 2048
+    assert work.learned == 100 * 2048
+
+
+def test_a_benchmark_with_a_limit_asks_less() -> None:
+    every = questions({"mme": None, "vqav2": None})
+    some = questions({"mme": None, "vqav2": 1000})
+    assert (every.count, some.count) == (2374 + 214_354, 2374 + 1000)
+    model = llava("7b", "tokenpacker", 16)
+    assert prediction_work(model, some, 64).flops < prediction_work(model, every, 64).flops / 20
+    took = [
+        prediction_time(prediction_work(model, asked, 64), 32, A100, 1, 4, 0.25).seconds
+        for asked in (some, every)
+    ]
+    assert took[0] < took[1]
+
+
+def test_a_guessed_shape_has_the_parameters() -> None:
+    for parameters in (0.5e9, 1.8e9, 7e9, 70e9):
+        guess = guessed_shape(round(parameters)).parameters()["total"]
+        assert guess == pytest.approx(parameters, rel=0.15)
+
+
+def test_parameters_of_clip() -> None:
+    assert encoder_parameters(CLIP_L_336) == 303_507_456  # as counted on the published tower

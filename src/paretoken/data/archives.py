@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 from paretoken.data.archive_safety import Budget, Limits, safe_name
 from paretoken.data.manifest import COMMON
@@ -214,7 +214,7 @@ READERS: dict[str, Callable[[Path, Path, str, Limits, int, Progress], int]] = {
 }
 
 #: What the standard library raises for damaged archives (`NotImplementedError`: odd compression).
-DAMAGES: tuple[type[Any], ...] = (
+DAMAGES: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,13 @@ class EncodedWriter:
         self._images: list[NDArray[np.int32]] = []
         self._numbers: dict[str, int] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ids.abandon()
+        self._learned.abandon()
+
     @property
     def tokens(self) -> int:
         """How many tokens were added."""
@@ -97,8 +104,8 @@ class EncodedWriter:
         """
         if not self._lengths:
             raise UserError("there is no conversation to store")
-        self._ids.close()
-        self._learned.close()
+        self._ids.finish()
+        self._learned.finish()
         offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *self._lengths]))
         np.save(self.folder / "offsets.npy", offsets)
         np.save(self.folder / "images.npy", np.concatenate(self._images))
@@ -126,8 +133,12 @@ class GrowingArray:
         self._stream.write(np.ascontiguousarray(values, self.dtype).data)
         self.length += len(values)
 
-    def close(self) -> None:
-        """Write the final length into the header, for which numpy leaves room."""
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._stream.close()
+
+    def finish(self) -> None:
+        """Write the final length into the header, for which numpy leaves room, and close the file."""
         self._stream.seek(0)
         self._header()
         if self._stream.tell() != self._start:
@@ -156,8 +167,7 @@ def write_encoded(
         image_token_id: the placeholder's id.
         record: what else to store: tokenizer, template, skipped rows.
     """
-    with replacing_folder(path) as folder:
-        writer = EncodedWriter(folder)
+    with replacing_folder(path) as folder, EncodedWriter(folder) as writer:
         writer.add(conversations, encoded)
         writer.finish(image_token_id, record)
 

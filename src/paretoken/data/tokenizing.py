@@ -88,8 +88,7 @@ def tokenize_file(
     skips.check(census.rows)
     again = iter_conversations(iter_rows(data), Skips(str(data), 1.0), skipped, None, plain)
     learned = done = 0
-    with replacing_folder(out) as folder:
-        writer = EncodedWriter(folder)
+    with replacing_folder(out) as folder, EncodedWriter(folder) as writer:
         while part := list(islice(again, PART)):
             encoded = encoder.encode(part)
             writer.add(part, encoded)

@@ -65,7 +65,7 @@ def unpack(
             try:
                 count = READERS[kind](path, staging, inner, limits, workers, progress)
                 top = _top(path, staging, inner)
-            except (UserError, *DAMAGES):
+            except REFUSALS:
                 shutil.rmtree(staging, ignore_errors=True)  # the next archive is another one
                 raise
             if folder.exists():
@@ -221,3 +221,4 @@ DAMAGES: tuple[type[Exception], ...] = (
     EOFError,
     NotImplementedError,
 )
+REFUSALS: tuple[type[Exception], ...] = (UserError, *DAMAGES)

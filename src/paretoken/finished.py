@@ -11,18 +11,19 @@ from paretoken.files import read_json
 RUN_FILE = "run.json"
 
 
-def already_done(out: Path, key: str, say: Callable[[str], None] = print) -> bool:
+def already_done(out: Path, key: str, say: Callable[[str], None] = print, name: str = RUN_FILE) -> bool:
     """Return whether ``out`` is finished, by its record, which is written last.
 
     Args:
         out: the folder of the result.
         key: hash of all that determines the result.
         say: is told that there is nothing to do.
+        name: of the record.
 
     Raises:
         UserError: the record is of other settings; nothing is overwritten.
     """
-    path = out / RUN_FILE
+    path = out / name
     if not path.exists():
         return False
     if read_json(path).get("key") != key:

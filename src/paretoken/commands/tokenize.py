@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from paretoken.commands.runtime import quiet, share
+from paretoken.commands.arguments import whole
+from paretoken.commands.runtime import counter, quiet, share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,28 +19,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="directory of a language model with this tokenizer")  # fmt: skip
     parser.add_argument("--template", choices=("chat", "plain"), default="chat",
                         help="chat: the tokenizer's; plain: image, answer, end of text")  # fmt: skip
+    parser.add_argument("--skipped", type=Path,
+                        help="skipped.json of `paretoken data`: images whose conversations are "
+                             "left out")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of bad rows that may be left out")  # fmt: skip
+    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Check, tokenize and write the conversations."""
-    quiet()
-    from paretoken.data.conversations import parse_conversations
-    from paretoken.data.encoded import write_encoded
-    from paretoken.data.labels import ChatEncoder, load_tokenizer
-    from paretoken.data.rows import read_rows
-    from paretoken.data.skips import Skips
-
     a = arguments
-    skips = Skips(str(a.data), a.max_bad_share)
-    conversations = parse_conversations(read_rows(a.data), skips)
+    os.environ.setdefault("RAYON_NUM_THREADS", str(max(1, a.threads)))
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if a.threads > 1 else "false")
+    quiet()
+    from paretoken.data.encoded import INDEX
+    from paretoken.data.labels import ChatEncoder, load_tokenizer
+    from paretoken.data.rows import demand_readable
+    from paretoken.data.skips import Skips, read_skipped
+    from paretoken.data.tokenizing import tokenize_file, tokens_key
+    from paretoken.finished import already_done
+
+    demand_readable(a.data)
+    skipped = frozenset() if a.skipped is None else read_skipped(a.skipped)
+    key = tokens_key(a.data, a.llm, a.template, a.skipped, a.max_bad_share)
+    if already_done(a.out, key, name=INDEX):
+        return
     encoder = ChatEncoder(load_tokenizer(a.llm), a.template)
-    encoded = encoder.encode(conversations)
-    record = {"template": a.template, "skipped": skips.record()}
-    write_encoded(a.out, conversations, encoded, encoder.image_id, record)
-    tokens, learned = (sum(n) for n in zip(*((len(e.ids), e.learned.sum()) for e in encoded),
-                                           strict=True))  # fmt: skip
-    print(f"{len(encoded)} conversations, {tokens} tokens, {learned} of them learned; "
-          f"{len(skips.rows)} rows left out")  # fmt: skip
+    skips = Skips(str(a.data), a.max_bad_share)
+    made = tokenize_file(a.data, a.out, encoder, skips, skipped, key, counter("tokenize"))
+    census = made.census
+    print(f"{census.kept} conversations, {census.text_only} of them without image; "
+          f"{made.tokens} tokens, {made.learned} of them learned; "
+          f"left out: {len(skips.rows)} bad rows, "
+          f"{census.without_image_file} of skipped images")  # fmt: skip
+    if made.repeated:
+        print(f"{made.repeated} conversations equal an earlier one, image included; they are kept")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,105 @@ class EncodedSet:
         return np.diff(self.offsets) + np.where(self.images >= 0, visual_tokens - 1, 0)
 
 
+class EncodedWriter:
+    """Writes a tokenized data set part by part: what is in memory is one part and the offsets.
+
+    Args:
+        folder: an empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ids = GrowingArray(folder / "ids.npy", np.dtype(np.int32))
+        self._learned = GrowingArray(folder / "learned.npy", np.dtype(np.bool_))
+        self._lengths: list[NDArray[np.int64]] = []
+        self._images: list[NDArray[np.int32]] = []
+        self._numbers: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ids.abandon()
+        self._learned.abandon()
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were added."""
+        return self._ids.length
+
+    def add(self, conversations: Sequence[Conversation], encoded: Sequence[EncodedConversation]) -> None:
+        """Append conversations and their tokens, in the same order."""
+        if not conversations:
+            return
+        self._ids.append(np.concatenate([e.ids for e in encoded]))
+        self._learned.append(np.concatenate([e.learned for e in encoded]))
+        self._lengths.append(np.array([len(e.ids) for e in encoded], np.int64))
+        numbers = [-1 if c.image is None else self._number(c.image) for c in conversations]
+        self._images.append(np.array(numbers, np.int32))
+
+    def _number(self, name: str) -> int:
+        return self._numbers.setdefault(name, len(self._numbers))
+
+    def finish(self, image_token_id: int, record: dict[str, Any]) -> None:
+        """Write what remains; the index comes last.
+
+        Args:
+            image_token_id: the placeholder's id.
+            record: what else to store: key, template, skipped rows.
+
+        Raises:
+            UserError: nothing was added.
+        """
+        if not self._lengths:
+            raise UserError("there is no conversation to store")
+        self._ids.finish()
+        self._learned.finish()
+        offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *self._lengths]))
+        np.save(self.folder / "offsets.npy", offsets)
+        np.save(self.folder / "images.npy", np.concatenate(self._images))
+        hashes = {name: sha256(self.folder / f"{name}.npy") for name in ARRAYS}
+        content = {**record, "image_token_id": image_token_id, "images": list(self._numbers)}
+        write_json(self.folder / INDEX, {**content, "sha256": hashes})
+
+
+class GrowingArray:
+    """A ``.npy`` file of one dimension that is written from front to back.
+
+    Args:
+        path: the file.
+        dtype: of its elements.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        self.path, self.dtype, self.length = path, dtype, 0
+        self._stream = path.open("wb")
+        self._header()
+        self._start = self._stream.tell()
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Write more elements."""
+        self._stream.write(np.ascontiguousarray(values, self.dtype).data)
+        self.length += len(values)
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._stream.close()
+
+    def finish(self) -> None:
+        """Write the final length into the header, for which numpy leaves room, and close the file."""
+        self._stream.seek(0)
+        self._header()
+        if self._stream.tell() != self._start:
+            raise RuntimeError("numpy's header of a longer array is longer")
+        self._stream.close()
+
+    def _header(self) -> None:
+        description = np.lib.format.dtype_to_descr(self.dtype)
+        header = {"descr": description, "fortran_order": False, "shape": (self.length,)}
+        np.lib.format.write_array_header_1_0(self._stream, header)
+
+
 def write_encoded(
     path: Path,
     conversations: Sequence[Conversation],
@@ -59,7 +158,7 @@ def write_encoded(
     image_token_id: int,
     record: dict[str, Any],
 ) -> None:
-    """Write a tokenized data set atomically.
+    """Write a tokenized data set atomically, at once (see `EncodedWriter` for large ones).
 
     Args:
         path: folder to write.
@@ -68,22 +167,9 @@ def write_encoded(
         image_token_id: the placeholder's id.
         record: what else to store: tokenizer, template, skipped rows.
     """
-    names = list(dict.fromkeys(c.image for c in conversations if c.image is not None))
-    number = {name: i for i, name in enumerate(names)}
-    arrays = {
-        "ids": np.concatenate([e.ids for e in encoded]),
-        "learned": np.concatenate([e.learned for e in encoded]),
-        "offsets": np.cumsum([0, *(len(e.ids) for e in encoded)], dtype=np.int64),
-        "images": np.array(
-            [-1 if c.image is None else number[c.image] for c in conversations], np.int32
-        ),
-    }
-    with replacing_folder(path) as folder:
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array)
-        hashes = {name: sha256(folder / f"{name}.npy") for name in arrays}
-        content = {**record, "image_token_id": image_token_id, "images": names, "sha256": hashes}
-        write_json(folder / INDEX, content)
+    with replacing_folder(path) as folder, EncodedWriter(folder) as writer:
+        writer.add(conversations, encoded)
+        writer.finish(image_token_id, record)
 
 
 def read_encoded(path: Path) -> EncodedSet:

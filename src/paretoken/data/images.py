@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from paretoken.data.conversations import image_name
+from paretoken.data.image_files import find_image, locate_images
 from paretoken.errors import UserError
 from paretoken.files import read_json
 
 #: Larger images are refused: a file of kilobytes can unpack to gigabytes.
 MAX_PIXELS = 50_000_000
+
+#: No side may be longer, nor longer than so many times the other: padding to a square, or scaling
+#: the shorter side up, would fill the memory.
+MAX_SIDE, MAX_RATIO = 16_384, 200
+
+#: What is opened; PIL knows more, and hands some of it to other programs.
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 
 Aspect = Literal["crop", "pad"]
 
@@ -26,7 +36,7 @@ class ImageSource:
     """Images by name: files under a folder, or bytes stored in the rows of a data set.
 
     Args:
-        folder: where relative names are looked up.
+        folder: where relative names are looked up; its subfolders may be links.
         stored: encoded images by name.
         max_pixels: the size bound.
     """
@@ -41,7 +51,11 @@ class ImageSource:
 
     def missing(self, names: Sequence[str]) -> list[str]:
         """Return the names that the source does not have."""
-        return [name for name in names if name not in self.stored and self._path(name) is None]
+        asked = [name for name in names if name not in self.stored]
+        if self.folder is None:
+            return asked
+        found = locate_images(self.folder, asked)
+        return [name for name in asked if name not in found]
 
     def open(self, name: str) -> Image.Image:
         """Return an image, decoded, in RGB.
@@ -49,19 +63,12 @@ class ImageSource:
         Raises:
             UserError: it is missing, too large, truncated or no image.
         """
-        path = self._path(name)
         if name in self.stored:
             return open_image(io.BytesIO(self.stored[name]), name, self.max_pixels)
+        path = None if self.folder is None else find_image(self.folder, name)
         if path is None:
             raise UserError(f"image {name!r} is missing in {self.folder or 'the data set'}")
         return open_image(path, str(path), self.max_pixels)
-
-    def _path(self, name: str) -> Path | None:
-        if self.folder is None:
-            return None
-        path = self.folder / name
-        inside = path.resolve().is_relative_to(self.folder.resolve())  # no ../ out of the folder
-        return path if inside and path.is_file() else None
 
 
 def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
@@ -79,19 +86,66 @@ def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Return a decoded RGB image.
 
+    As in LLaVA-1.5, a transparent image loses its transparency, an animation keeps its first frame,
+    and an EXIF tag for rotation is not followed. Unlike there, 16 bits per channel are scaled to 8
+    (PIL would cut them off: everything but black turns white).
+
     Raises:
         UserError: it is too large, truncated or no image; the message names it.
     """
+    with reading(source, name, max_pixels) as image:
+        if image.mode.startswith("I"):  # 16-bit greyscale
+            values = np.asarray(image, np.float32) / 257
+            return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
+        return image.convert("RGB")
+
+
+@contextmanager
+def reading(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """Yield an image of which only the header was read, within the size bounds.
+
+    Raises:
+        UserError: it is too large or no image, or the block found it to be damaged.
+    """
     try:
-        with Image.open(source) as image:
-            width, height = image.size  # from the header: nothing is decoded yet
-            if width * height > max_pixels:
-                raise UserError(
-                    f"image {name} has {width} x {height} pixels; at most {max_pixels:,} are decoded"
-                )
-            return image.convert("RGB")
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"image {name} is truncated or no image: {error}") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PIL's, on damaged metadata and sizes
+            with Image.open(source, formats=FORMATS) as image:
+                check_size(*image.size, name, max_pixels)
+                yield image
+    except UserError:
+        raise
+    except Exception as error:  # decoders raise anything on damaged files
+        raise UserError(f"image {name} {_damage(source, error)}") from error
+
+
+def check_size(width: int, height: int, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise `UserError` for an image too large or too narrow to be decoded and made square."""
+    if width * height > max_pixels:
+        raise UserError(
+            f"image {name} has {width} x {height} pixels; at most {max_pixels:,} are decoded"
+        )
+    long, short = max(width, height), max(1, min(width, height))
+    if long > MAX_SIDE or long > MAX_RATIO * short:
+        raise UserError(
+            f"image {name} has {width} x {height} pixels; no side may be longer than {MAX_SIDE:,} "
+            f"or {MAX_RATIO} times the other"
+        )
+
+
+def _damage(source: Path | io.BytesIO, error: Exception) -> str:
+    """Say what a file is that is no image."""
+    try:
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
+            stream.seek(0)
+            start = stream.read(256)
+    except OSError as failed:
+        return f"cannot be read: {failed.strerror}"
+    if not start:
+        return "is empty; download it again"
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return "is a web page, not an image: its download failed"
+    return f"is truncated or no image: {error}"
 
 
 @dataclass(frozen=True)

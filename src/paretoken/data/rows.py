@@ -6,13 +6,19 @@ Read with pyarrow rather than `datasets`, whose import costs most of a second in
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from paretoken.errors import UserError
 from paretoken.files import read_json
 
 FORMATS = ".json (a list), .jsonl, .parquet or a folder made by datasets' save_to_disk"
+DECODER, NOT_SPACE = json.JSONDecoder(), re.compile(r"[^ \t\r\n]")
+
+#: Rows of a Parquet file at a time.
+BATCH = 1024
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -21,68 +27,156 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: the path is missing, in no known format, damaged, or without any row.
     """
+    return list(iter_rows(path))
+
+
+def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a data set, in order, without ever holding all of them.
+
+    Raises:
+        UserError: the path is missing, in no known format, damaged, or without any row.
+    """
+    demand_readable(path)
+    reader = _read_folder if path.is_dir() else READERS[path.suffix]
+    empty = True
+    for row in reader(path):
+        empty = False
+        yield row
+    if empty:
+        raise UserError(f"{path} holds no rows")
+
+
+def demand_readable(path: Path) -> None:
+    """Raise `UserError` if the path is missing or in no known format."""
     if not path.exists():
         raise UserError(f"{path} does not exist; expected {FORMATS}")
-    reader = _read_folder if path.is_dir() else READERS.get(path.suffix)
-    if reader is None:
+    if not path.is_dir() and path.suffix not in READERS:
         raise UserError(f"{path} has an unknown format; expected {FORMATS}")
-    rows = reader(path)
-    if not rows:
-        raise UserError(f"{path} holds no rows")
-    return rows
 
 
-def _read_list(path: Path) -> list[dict[str, Any]]:
-    rows = read_json(path)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{path} must hold a list of objects: [{{...}}, ...]")
-    return rows
+def data_files(path: Path) -> list[Path]:
+    """Return the files that a data set consists of, in a fixed order."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    rows = []
+def _read_list(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON list one by one: as Python objects, a gigabyte would take four."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8-sig") as stream:
+            text, number = JsonText(stream), 1
+            if not text.take("["):
+                raise UserError(f"{path} must hold a list of objects: [{{...}}, ...]")
+            while not (number == 1 and text.take("]")):
+                if text.peek() != "{":
+                    raise UserError(
+                        f"{path} must hold a list of objects: [{{...}}, ...]; "
+                        f"what stands in place {number} is none"
+                    )
+                try:
+                    row = text.value()
+                except json.JSONDecodeError as error:
+                    raise UserError(f"{path} is no valid JSON in row {number}: {error.msg}") from error
+                yield row
+                number += 1
+                if text.take("]"):
+                    break
+                if not text.take(","):
+                    raise UserError(f"{path} is no valid JSON after row {number - 1}: cut off?")
+            if text.peek():
+                raise UserError(f"{path} is no valid JSON: something stands after the list")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path} line {number} is no valid JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise UserError(f"{path} line {number} must be an object: {{...}}")
-        rows.append(row)
-    return rows
 
 
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
+class JsonText:
+    """A JSON file read in chunks: what is not used yet, and more when that is not enough."""
+
+    def __init__(self, stream: IO[str], chunk: int = 1 << 22) -> None:
+        self.stream, self.chunk, self.text, self.place = stream, chunk, "", 0
+
+    def peek(self) -> str:
+        """Return the next character that is no white space; empty at the end."""
+        while True:
+            found = NOT_SPACE.search(self.text, self.place)
+            if found is not None:
+                self.place = found.start()
+                return found.group()
+            self.place = len(self.text)
+            if not self._more():
+                return ""
+
+    def take(self, character: str) -> bool:
+        """Whether ``character`` comes next; if so, go past it."""
+        there = self.peek() == character
+        self.place += there
+        return there
+
+    def value(self) -> Any:
+        """Return the value that comes next (`json.JSONDecodeError` if it is broken)."""
+        self.peek()
+        while True:
+            try:
+                value, self.place = DECODER.raw_decode(self.text, self.place)
+            except json.JSONDecodeError as error:
+                # An error well before the end of the text does not come from its being cut off.
+                inside = error.pos < len(self.text) - 16 and not error.msg.startswith("Unterminated")
+                if inside or not self._more():
+                    raise
+            else:
+                return value
+
+    def _more(self) -> bool:
+        rest = self.text[self.place :]
+        added = self.stream.read(max(self.chunk, len(rest)))
+        self.text, self.place = rest + added, 0
+        return bool(added)
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield _line(path, number, line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+
+
+def _line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} line {number} is no valid JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise UserError(f"{path} line {number} must be an object: {{...}}")
+    return row
+
+
+def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     from pyarrow import ArrowException
-    from pyarrow.parquet import read_table
+    from pyarrow.parquet import ParquetFile
 
     try:
-        rows: list[dict[str, Any]] = read_table(path).to_pylist()
+        with ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH):
+                yield from batch.to_pylist()
     except (OSError, ArrowException) as error:
         raise UserError(f"{path} is no whole Parquet file: {error}") from error
-    return rows
 
 
-def _read_folder(path: Path) -> list[dict[str, Any]]:
+def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
     from pyarrow import ArrowException, ipc, memory_map
 
     if not (path / "state.json").exists():
         raise UserError(f"{path} is no data set on disk (no state.json); expected {FORMATS}")
     files = [entry["filename"] for entry in read_json(path / "state.json")["_data_files"]]
-    rows: list[dict[str, Any]] = []
     for name in files:
         try:
             with memory_map(str(path / name)) as source:
-                rows += ipc.open_stream(source).read_all().to_pylist()
+                for batch in ipc.open_stream(source):
+                    yield from batch.to_pylist()
         except (OSError, ArrowException) as error:
             raise UserError(f"{path / name} is missing or damaged: {error}") from error
-    return rows
 
 
 READERS = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
+from paretoken.files import read_json
 
 #: How many bad rows a message shows.
 SHOWN = 5
@@ -42,3 +44,15 @@ class Skips:
     def record(self) -> list[dict[str, Any]]:
         """Return what was skipped, for a record on disk."""
         return [{"row": place, "reason": reason} for place, reason in self.rows]
+
+
+def read_skipped(path: Path) -> frozenset[str]:
+    """Return the images that `paretoken data` listed as missing or unreadable.
+
+    Raises:
+        UserError: the file is missing or no such list.
+    """
+    rows = read_json(path)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "image" in row for row in rows):
+        raise UserError(f"{path} is no list of skipped images; `paretoken data` writes one")
+    return frozenset(str(row["image"]) for row in rows)

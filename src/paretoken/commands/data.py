@@ -1,0 +1,61 @@
+"""`paretoken data`: a downloaded training set, verified, unpacked and looked through."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from paretoken.commands.arguments import whole
+from paretoken.commands.runtime import counter, share
+from paretoken.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--manifest", type=Path, default=Path("workflow/reference/llava_data.yaml"),
+                        help="what the sets consist of, a YAML file")  # fmt: skip
+    parser.add_argument("--set", required=True, metavar="NAME",
+                        help="one of its sets: pretrain, finetune")  # fmt: skip
+    parser.add_argument("--root", type=Path, required=True,
+                        help="where its files are: LLaVA's playground/data")  # fmt: skip
+    parser.add_argument("--check", action="store_true",
+                        help="only say what is there, what is missing and how to get it")  # fmt: skip
+    parser.add_argument("--decode", action="store_true",
+                        help="read every image to its end, not only its header and last bytes: "
+                             "hours instead of minutes")  # fmt: skip
+    parser.add_argument("--max-bad-share", type=share, default=0.0,
+                        help="share of images that may be missing or unreadable")  # fmt: skip
+    parser.add_argument("--workers", type=whole, default=min(8, cores),
+                        help="processes that look at images, threads that unpack")  # fmt: skip
+    parser.add_argument("--out", type=Path, help="folder to write; needed without --check")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Check the set, or make it ready."""
+    from paretoken.data.manifest import read_manifest
+    from paretoken.data.prepare import Options, prepare, prepared_key
+    from paretoken.data.skips import Skips
+    from paretoken.data.survey import demand_all, survey
+    from paretoken.finished import already_done
+
+    a = arguments
+    data_set = read_manifest(a.manifest).set_named(a.set)
+    findings = survey(data_set, a.root)
+    if a.check:
+        for finding in findings:
+            print(f"{finding.state:8} {finding.part.path}: {finding.words}")
+    demand_all(findings, a.root)
+    if a.check:
+        return
+    if a.out is None:
+        raise UserError("give --out, the folder to write (or --check, which writes nothing)")
+    options = Options(a.workers, a.decode)
+    key = prepared_key(data_set, a.root, a.max_bad_share, options)
+    if already_done(a.out, key):
+        return
+    skips = Skips(f"images of {data_set.name}", a.max_bad_share)
+    record = prepare(data_set, a.root, a.out, skips, key, options, counter)
+    print(f"{a.out}: {record['rows']:,} conversations ({record['text_only']:,} without image), "
+          f"{record['images']:,} images, {record['skipped']:,} of them left out")  # fmt: skip

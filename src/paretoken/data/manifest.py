@@ -1,0 +1,125 @@
+"""What a training set consists of and where its parts come from: ``workflow/reference/*_data.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from shlex import quote
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from paretoken.config import Count, Name, Record, Size, WholeNumber
+from paretoken.errors import UserError
+from paretoken.registry import unknown_name
+from paretoken.settings import read_settings
+
+#: `Archive.inner`: the folder that all files of the archive share, whatever its name.
+COMMON = "common"
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ValueError(f"{path!r} must stay inside --root; write a relative path without '..'")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_inside)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Part(Record):
+    """A file to download: from a page (``url``) or from a data set's repository (``hub``, ``file``)."""
+
+    path: RelativePath = Field(description="Where it belongs, relative to --root.")
+    url: str | None = Field(default=None, description="Its address.")
+    hub: str | None = Field(default=None, description="Or: id of the data set's repository.")
+    file: str | None = Field(default=None, description="With hub: its name there.")
+    licence: str = Field(description="Under which terms it may be used.")
+    bytes: Count | None = Field(default=None, description="Exact size, if it is known.")
+    about_gb: Size | None = Field(default=None, description="Else the size as pages state it.")
+    sha256: Hash | None = Field(default=None, description="Of the whole file, if it is known.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.url is None) == (self.hub is None) or (self.hub is None) != (self.file is None):
+            raise ValueError("give either url, or hub and file")
+        return self
+
+    def size(self) -> str:
+        """Return the size in words."""
+        gigabytes = self.about_gb if self.bytes is None else self.bytes / 1e9
+        return "size unknown" if gigabytes is None else f"{gigabytes:.3g} GB"
+
+    def command(self, root: Path) -> str:
+        """Return the command that gets the file to its place."""
+        target = root / self.path
+        if self.url is not None:
+            return f"curl -L -C - --create-dirs -o {quote(str(target))} {quote(self.url)}"
+        where = quote(str(target.parent))
+        fetch = f"hf download {self.hub} {self.file} --repo-type dataset --local-dir {where}"
+        got = target.parent / str(self.file)
+        return fetch if got == target else f"{fetch} && mv {quote(str(got))} {quote(str(target))}"
+
+
+class Conversations(Part):
+    """The JSON list of conversations."""
+
+    rows: Count | None = Field(default=None, description="How many conversations it holds.")
+    text_only: WholeNumber | None = Field(default=None, description="How many name no image.")
+    rows_by_folder: Mapping[str, Count] = Field(
+        default={}, description="How many name an image in each folder (the path's first part)."
+    )
+
+
+class Archive(Part):
+    """An archive of images and the folder that it fills."""
+
+    folder: RelativePath = Field(description="Folder that it fills, relative to --root.")
+    inner: RelativePath = Field(
+        default="", description="Folder in the archive that becomes `folder`; common: the shared one."
+    )
+    files: Count | None = Field(default=None, description="How many files `folder` then holds.")
+
+
+class DataSet(Record):
+    """One training set: conversations, and the archives that hold their images."""
+
+    name: Name = Field(description="What --set calls it.")
+    images: RelativePath = Field(description="The image folder of its conversations, under --root.")
+    conversations: Conversations
+    archives: list[Archive] = Field(description="May be empty: text only.")
+
+    def parts(self) -> list[Part]:
+        """Return everything that has to be downloaded."""
+        return [self.conversations, *self.archives]
+
+
+class Manifest(Record):
+    """The sets of one file."""
+
+    sets: list[DataSet] = Field(min_length=1, description="The training sets.")
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        names = [data_set.name for data_set in self.sets]
+        if len(set(names)) < len(names):
+            raise ValueError("two sets have the same name")
+        for data_set in self.sets:
+            folders = [archive.folder for archive in data_set.archives]
+            if len(set(folders)) < len(folders):
+                raise ValueError(f"two archives of set {data_set.name} fill the same folder")
+        return self
+
+    def set_named(self, name: str) -> DataSet:
+        """Return a set (`UserError` with the known names if there is none)."""
+        found = {data_set.name: data_set for data_set in self.sets}
+        if name not in found:
+            raise UserError(unknown_name("set", name, found))
+        return found[name]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest (`UserError` with everything that is wrong with it)."""
+    return read_settings(path, Manifest, "description of training data")

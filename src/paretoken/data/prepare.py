@@ -1,0 +1,203 @@
+"""Making a training set ready: what is there, what is missing, unpacking, looking at every image."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretoken.data.archives import unpack
+from paretoken.data.conversations import BadRowError, image_name
+from paretoken.data.image_index import Seen, index_images, renamed
+from paretoken.data.manifest import Archive, Conversations, DataSet, Part
+from paretoken.data.rows import iter_rows
+from paretoken.data.skips import Skips
+from paretoken.data.survey import count_files, demand_all, survey
+from paretoken.errors import UserError
+from paretoken.files import sha256, write_json
+from paretoken.finished import RUN_FILE
+from paretoken.folders import replacing_folder
+from paretoken.settings import digest
+
+CONVERSATIONS, IMAGES, SKIPPED, INDEX = "conversations.json", "images", "skipped.json", "images.parquet"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to prepare: processes and threads, and whether every image is decoded."""
+
+    workers: int = 1
+    decode: bool = False
+
+
+def prepared_key(data_set: DataSet, root: Path, max_bad_share: float, options: Options) -> str:
+    """Return a hash of all that determines what `prepare` writes, but for the images themselves."""
+    rows = root / data_set.conversations.path
+    return digest(data_set, str(root.resolve()), sha256(rows), max_bad_share, options.decode)
+
+
+def prepare(
+    data_set: DataSet,
+    root: Path,
+    out: Path,
+    skips: Skips,
+    key: str,
+    options: Options = Options(),
+    progress: Callable[[str], Callable[[int, int], None]] = lambda what: lambda done, total: None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Verify, unpack and index a set, and write ``out`` with links to what was left untouched.
+
+    Args:
+        data_set: what it consists of.
+        root: where its parts are.
+        out: folder to write: ``conversations.json`` and ``images`` (links), ``images.parquet`` (name,
+            file, width, height, bytes), ``skipped.json``, ``run.json``.
+        skips: takes the images that are missing or cannot be read.
+        key: hash of the settings, stored.
+        options: how.
+        progress: makes a callback for one kind of work.
+        say: is told what happens.
+
+    Returns:
+        The record, as in ``run.json``.
+
+    Raises:
+        UserError: a part is missing, damaged or not what the manifest says, or too many images are
+            bad.
+    """
+    started = time.monotonic()
+    findings = survey(data_set, root)
+    demand_all(findings, root)
+    _verify(data_set.conversations, root)
+    for finding in findings:
+        if finding.state == "packed" and isinstance(finding.part, Archive):
+            _unpack(finding.part, root, options, progress, say)
+    counted = count_rows(root / data_set.conversations.path)
+    _demand_rows(counted, data_set.conversations, root)
+    indexing = time.monotonic()
+    images = root / data_set.images
+    seen = index_images(
+        images, list(counted.images), skips, options.workers, options.decode, progress("images")
+    )
+    for folder, count in renamed(seen).items():
+        say(f"{folder or '.'}: {count:,} images lie under another suffix than {CONVERSATIONS} says "
+            "(.gif or .png for .jpg); they are used as they are")  # fmt: skip
+    skips.check(max(1, len(counted.images)))
+    record = {
+        "key": key,
+        "set": data_set.name,
+        "rows": counted.rows,
+        "text_only": counted.text_only,
+        "rows_by_folder": dict(counted.folders),
+        "images": len(counted.images),
+        "skipped": len(skips.rows),
+        "unpacked": [f.part.path for f in findings if f.state == "packed"],
+        "index_s": time.monotonic() - indexing,
+        "wall_s": time.monotonic() - started,
+    }
+    _write(out, data_set, root, counted, seen, skips, record)
+    return record
+
+
+def _verify(part: Part, root: Path) -> None:
+    if part.sha256 is not None and sha256(root / part.path) != part.sha256:
+        raise UserError(
+            f"{root / part.path} is not the published file (its SHA-256 differs); download it again:\n"
+            f"  {part.command(root)}"
+        )
+
+
+def _unpack(
+    archive: Archive,
+    root: Path,
+    options: Options,
+    progress: Callable[[str], Callable[[int, int], None]],
+    say: Callable[[str], None],
+) -> None:
+    say(f"{archive.path}: {'verifying and ' if archive.sha256 else ''}unpacking into {archive.folder}")
+    _verify(archive, root)
+    folder = root / archive.folder
+    unpack(root / archive.path, folder, archive.inner, workers=options.workers,
+           progress=progress(archive.folder))  # fmt: skip
+    count = count_files(folder)
+    if archive.files is not None and count < archive.files:
+        raise UserError(
+            f"{root / archive.path} held {count:,} files instead of {archive.files:,}: it is not whole; "
+            f"delete it and {archive.folder}, and download it again:\n  {archive.command(root)}"
+        )
+
+
+@dataclass
+class Counted:
+    """What the conversations name: images with their rows, in order of appearance."""
+
+    rows: int
+    text_only: int
+    folders: Counter[str]
+    images: Counter[str]
+
+
+def count_rows(path: Path) -> Counted:
+    """Count the rows of a file of conversations and the images that they name."""
+    counted = Counted(0, 0, Counter(), Counter())
+    for row in iter_rows(path):
+        counted.rows += 1
+        try:
+            name = image_name(row.get("image"))
+        except BadRowError:
+            continue  # `paretoken tokenize` refuses or lists it
+        if name is None:
+            counted.text_only += 1
+        else:
+            counted.images[name] += 1
+            counted.folders[name.partition("/")[0]] += 1
+    return counted
+
+
+def _demand_rows(counted: Counted, expected: Conversations, root: Path) -> None:
+    """Raise `UserError` unless the conversations have the published numbers of rows."""
+    wrong = [
+        f"{what}: {has:,} instead of {should:,}"
+        for what, has, should in (
+            ("rows", counted.rows, expected.rows),
+            ("rows without image", counted.text_only, expected.text_only),
+            *(
+                (f"rows in {folder}", counted.folders[folder], count)
+                for folder, count in expected.rows_by_folder.items()
+            ),
+        )
+        if should is not None and has != should
+    ]
+    if wrong:
+        raise UserError(
+            f"{root / expected.path} is not the published file ({'; '.join(wrong)}); download it again, "
+            "or describe yours in a manifest of your own"
+        )
+
+
+def _write(
+    out: Path,
+    data_set: DataSet,
+    root: Path,
+    counted: Counted,
+    seen: Sequence[Seen],
+    skips: Skips,
+    record: dict[str, Any],
+) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    columns = {name: [getattr(s, name) for s in seen] for name in Seen.__dataclass_fields__}
+    skipped = [
+        {"image": name, "reason": reason, "rows": counted.images[name]} for name, reason in skips.rows
+    ]
+    with replacing_folder(out) as folder:
+        (folder / CONVERSATIONS).symlink_to((root / data_set.conversations.path).resolve())
+        (folder / IMAGES).symlink_to((root / data_set.images).resolve())
+        write_table(pa.table(columns), folder / INDEX)
+        write_json(folder / SKIPPED, skipped)
+        write_json(folder / RUN_FILE, record)

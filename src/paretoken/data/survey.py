@@ -1,0 +1,84 @@
+"""What of a training set is there, and how to get the rest; nothing is read but sizes and listings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from paretoken.data.manifest import Archive, DataSet, Part
+from paretoken.errors import UserError
+
+State = Literal["present", "packed", "missing"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a part is there: itself or its unpacked folder, packed only, or not (usably)."""
+
+    part: Part
+    state: State
+    words: str
+
+
+def survey(data_set: DataSet, root: Path) -> list[Finding]:
+    """Return what of a set is there; nothing is read but sizes and listings."""
+    return [
+        *(_file(part, root) for part in [data_set.conversations]),
+        *(_archive(archive, root) for archive in data_set.archives),
+    ]
+
+
+def _file(part: Part, root: Path) -> Finding:
+    path = root / part.path
+    if not path.is_file():
+        return Finding(part, "missing", "missing")
+    size = path.stat().st_size
+    if part.bytes is not None and size != part.bytes:
+        words = f"has {size:,} bytes instead of {part.bytes:,}: an interrupted download?"
+        return Finding(part, "missing", words)
+    return Finding(part, "present", f"{size / 1e9:.3g} GB")
+
+
+def _archive(archive: Archive, root: Path) -> Finding:
+    folder, packed = root / archive.folder, _file(archive, root)
+    count = count_files(folder) if folder.is_dir() else 0
+    if count and (archive.files is None or count >= archive.files):
+        return Finding(archive, "present", f"{archive.folder} holds {count:,} files")
+    if count:
+        words = f"{archive.folder} holds {count:,} of {archive.files:,} files; delete it"
+        return Finding(
+            archive, "missing", words + (", its archive is there" * (packed.state == "present"))
+        )
+    if packed.state == "present":
+        return Finding(archive, "packed", f"will be unpacked into {archive.folder}")
+    return packed
+
+
+def count_files(folder: Path) -> int:
+    """Return how many files lie in a folder and below, hidden ones left out."""
+    count, folders = 0, [str(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.path)
+                else:
+                    count += 1
+    return count
+
+
+def demand_all(findings: Sequence[Finding], root: Path) -> None:
+    """Raise `UserError` that says of each missing part what it is and how to get it."""
+    missing = [finding for finding in findings if finding.state == "missing"]
+    if missing:
+        listed = "\n".join(
+            f"  - {f.part.path}: {f.words}\n    {f.part.size()}, {f.part.licence}\n"
+            f"    {f.part.command(root)}"
+            for f in missing
+        )
+        raise UserError(f"{len(missing)} of {len(findings)} parts are missing in {root}:\n{listed}")

@@ -1,0 +1,109 @@
+"""From a file of conversations to a tokenized data set, in memory that does not grow with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from paretoken.data.conversations import Census, iter_conversations
+from paretoken.data.encoded import EncodedWriter
+from paretoken.data.labels import PLAIN, ChatEncoder
+from paretoken.data.rows import data_files, iter_rows
+from paretoken.data.skips import Skips
+from paretoken.files import sha256
+from paretoken.folders import replacing_folder
+from paretoken.pretrained import combined_hash
+
+#: Conversations that are tokenized and held at a time.
+PART = 2048
+
+#: What a tokenizer's directory says about it.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """What `tokenize_file` did.
+
+    Attributes:
+        census: rows read and kept.
+        tokens: all tokens, an image counted as one.
+        learned: those with a loss.
+        repeated: conversations that equal an earlier one, image included; they are kept.
+    """
+
+    census: Census
+    tokens: int
+    learned: int
+    repeated: int
+
+
+def tokens_key(data: Path, llm: Path, template: str, skipped: Path | None, max_bad_share: float) -> str:
+    """Return a hash of all that determines a tokenized data set."""
+    files = [llm / name for name in TOKENIZER_FILES if (llm / name).is_file()]
+    hashes = [f"{path.name} {sha256(path)}" for path in [*files, *data_files(data)]]
+    left_out = "none" if skipped is None else sha256(skipped)
+    return combined_hash([*hashes, template, left_out, str(max_bad_share)])
+
+
+def tokenize_file(
+    data: Path,
+    out: Path,
+    encoder: ChatEncoder,
+    skips: Skips,
+    skipped: Collection[str],
+    key: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tokenized:
+    """Tokenize a file of conversations and write the result atomically.
+
+    The rows are read twice, which takes seconds: so bad ones are known before the minutes that
+    tokenizing takes, and never all of them are in memory.
+
+    Args:
+        data: conversations, see `iter_rows`.
+        out: folder to write.
+        encoder: renders and tokenizes.
+        skips: takes bad rows.
+        skipped: images whose conversations are left out.
+        key: hash of the settings, stored.
+        progress: is told how many of how many conversations are done.
+
+    Raises:
+        UserError: the data are damaged, or more rows are bad than ``skips`` allows.
+    """
+    census, plain, seen = Census(), encoder.template == PLAIN, set[int]()
+    for conversation in iter_conversations(iter_rows(data), skips, skipped, census, plain):
+        seen.add(hash((conversation.image, conversation.turns)))
+    skips.check(census.rows)
+    again = iter_conversations(iter_rows(data), Skips(str(data), 1.0), skipped, None, plain)
+    learned = done = 0
+    with replacing_folder(out) as folder, EncodedWriter(folder) as writer:
+        while part := list(islice(again, PART)):
+            encoded = encoder.encode(part)
+            writer.add(part, encoded)
+            learned += sum(int(e.learned.sum()) for e in encoded)
+            done += len(part)
+            progress(done, census.kept)
+        writer.finish(encoder.image_id, _record(encoder, census, skips, key))
+    return Tokenized(census, writer.tokens, learned, census.kept - len(seen))
+
+
+def _record(encoder: ChatEncoder, census: Census, skips: Skips, key: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "template": encoder.template,
+        "conversations": census.kept,
+        "skipped": skips.record(),
+        "left_out_for_their_image": census.without_image_file,
+    }

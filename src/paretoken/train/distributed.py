@@ -54,17 +54,19 @@ def process_group(even_alone: bool = False) -> Iterator[None]:
         yield
     finally:
         distributed.destroy_process_group()
-        _forget_accelerate()
+        forget_group()
         if alone:
             for name in ALONE:
                 del os.environ[name]
 
 
-def _forget_accelerate() -> None:
-    """Drop what `accelerate` remembers of a group that is no more: the next stage starts anew."""
+def forget_group() -> None:
+    """Drop what libraries remember of one training, so that the next one of this process starts anew."""
     from accelerate.state import AcceleratorState
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     AcceleratorState._reset_state(reset_partial_state=True)
+    unset_hf_deepspeed_config()  # with it, models would go on being loaded in parts
 
 
 def from_main(make: Callable[[], Value]) -> Value:

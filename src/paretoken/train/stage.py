@@ -24,7 +24,7 @@ from paretoken.models.vlm import ParetokenModel
 from paretoken.train.arguments import packing_of, training_arguments
 from paretoken.train.batching import choose_plan, halve
 from paretoken.train.checkpoints import Checkpoint, latest
-from paretoken.train.distributed import from_main, process_group, processes, rank
+from paretoken.train.distributed import forget_group, from_main, process_group, processes, rank
 from paretoken.train.inputs import StageInputs, build_model, open_visual, pad_id_of, run_key
 from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
@@ -33,7 +33,7 @@ from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
 from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
-from paretoken.train.zero import make_whole, read_zero, refuse_other_split, skip_compiled_ops
+from paretoken.train.zero import make_whole, prepare_deepspeed, read_zero, refuse_other_split
 
 __all__ = ["StageInputs", "run_key", "run_stage"]
 
@@ -145,6 +145,7 @@ def _until_it_fits(job: Job, model: ParetokenModel, collator: TrainingCollator) 
         del model
         gc.collect()
         torch.cuda.empty_cache()
+        forget_group()
         model = job.build()
 
 
@@ -162,7 +163,7 @@ def _train(
     for note in notes:
         job.say(note)
     if job.zero is not None:
-        skip_compiled_ops()
+        prepare_deepspeed()
         refuse_other_split(checkpoint, plan.devices)
     spent = _spent(checkpoint)
     idle = collator.rows is None and recipe.stage == "finetune"

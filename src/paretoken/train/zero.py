@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,13 @@ def read_zero(path: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def skip_compiled_ops() -> None:
+def prepare_deepspeed() -> None:
     """Keep DeepSpeed from compiling its shared-memory collectives where there is no GPU.
 
     They serve inference only, and compiling them takes a minute and a compiler.
     """
+    # It warns that DeepSpeed's count of accumulations is used, which is the Trainer's own.
+    logging.getLogger("accelerate.accelerator").setLevel(logging.ERROR)
     if torch.cuda.is_available():
         return
     import deepspeed
@@ -68,8 +71,9 @@ def refuse_other_split(checkpoint: Checkpoint | None, devices: int) -> None:
     if checkpoint is None or checkpoint.progress["devices"] == devices:
         return
     raise UserError(
-        f"{checkpoint.path} is split over {checkpoint.progress['devices']} devices, and {devices} are "
-        "to continue it"
+        f"{checkpoint.path} is split over {checkpoint.progress['devices']} devices and cannot be "
+        f"continued on {devices}; start as many processes as before, or delete {checkpoint.path.parent} "
+        "to train from the start"
     )
 
 

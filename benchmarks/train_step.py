@@ -1,12 +1,13 @@
 """Training throughput against the same model in a plain padded loop, as ratios of one run.
 
-Plain: the Hugging Face Trainer in its own random order, batches padded to their longest row, logits
+``--device cuda`` measures random-weight Qwen1.5 models instead, see `gpu_steps`. On a CPU, plain: the Hugging Face Trainer in its own random order, batches padded to their longest row, logits
 of all positions; once on the same stored features, once encoding the images in every step. Ours:
 `paretoken train`'s loop. Rounds alternate, so that a change in the machine's load touches all.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import tempfile
 import time
@@ -27,8 +28,10 @@ from paretoken.data.order import data_order, plan_batches
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
 from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.train.arguments import training_arguments
 from paretoken.train.recipe import LearningRates, Recipe
-from paretoken.train.trainer import Numbers, Spent, StageTrainer, training_arguments
+from paretoken.train.speed import Spent
+from paretoken.train.trainer import Numbers, StageTrainer
 from timed_world import make_world
 
 STEPS, BATCH, TOKENS, ROUNDS = 20, 16, 4, 3
@@ -69,7 +72,7 @@ def ours(world: Path) -> float:
     collator = TrainingCollator(data, FeatureStore(world / "features"), TOKENS, 0, 2048)
     plan, out = plan_batches(BATCH, BATCH, 1), world / "checkpoints"
     order = data_order(collator.lengths, STEPS, BATCH, 0, by_length=True)
-    arguments = training_arguments(RECIPE, plan, STEPS, out, 0, None)
+    arguments = training_arguments(RECIPE, plan, STEPS, out, 0)
     arguments.set_save(strategy="no")
     model = build(world, encoder=False)
     trainer = StageTrainer(model, RECIPE, plan, order, collator, out, "", Spent(), arguments, [])
@@ -102,8 +105,22 @@ def plain(world: Path, visual: VisualStore) -> float:
 
 
 def main() -> None:
-    """Print the throughputs and their ratios."""
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--tiny", action="store_true", help="the cuda measurement with tiny shapes")
+    arguments = parser.parse_args()
     quiet()
+    if arguments.tiny or arguments.device == "cuda":
+        import gpu_steps
+
+        gpu_steps.measure(arguments.device, arguments.tiny)
+    else:
+        compare_loops()
+
+
+def compare_loops() -> None:
+    """Print the throughputs of ours and of plain loops on a CPU, and their ratios."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         world = make_world(Path(name))

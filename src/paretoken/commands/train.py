@@ -1,4 +1,10 @@
-"""`paretoken train`: one stage of one cell. The same command again continues a killed run."""
+"""`paretoken train`: one stage of one cell. The same command again continues a killed run.
+
+One device: ``paretoken train ...``. Several: ``torchrun --standalone --nproc-per-node 4 -m paretoken
+train ...``, and on several nodes the same line on each with ``--nnodes N --rdzv-backend c10d
+--rdzv-endpoint FIRST_NODE:29500`` in place of ``--standalone``. The result does not depend on how
+many there are, but for rounding. ``--max-restarts 5`` lets torchrun start all again if one fails.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from paretoken.data.packing import balanced
 from paretoken.errors import UserError
 
 #: How many global batches are sorted by length at a time: enough to save padding, few enough to
@@ -22,21 +23,31 @@ GROUP = 50
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How a global batch is split over devices and micro batches."""
+    """How a global batch is split over devices and micro batches.
+
+    ``micro_batch`` is the most conversations of a micro batch; packed ones hold fewer if they are long.
+    """
 
     global_batch: int
     micro_batch: int
     accumulation: int
     devices: int
 
+    @property
+    def share(self) -> int:
+        """Conversations of a step that one device sees."""
+        return self.global_batch // self.devices
 
-def plan_batches(global_batch: int, micro_batch: int, devices: int) -> BatchPlan:
+
+def plan_batches(global_batch: int, micro_batch: int, devices: int, packing: bool = False) -> BatchPlan:
     """Split a global batch so that its content does not depend on the number of devices.
 
     Args:
         global_batch: conversations per optimiser step.
-        micro_batch: the most conversations that fit on a device at once.
+        micro_batch: the most conversations that fit on a device at once; packed: on average.
         devices: processes that train together.
+        packing: whether micro batches are balanced by tokens; their number is then free, otherwise
+            it divides a device's share.
 
     Raises:
         UserError: the devices do not divide the global batch.
@@ -47,6 +58,9 @@ def plan_batches(global_batch: int, micro_batch: int, devices: int) -> BatchPlan
             f"use a number of devices that divides it, or change global_batch"
         )
     share = global_batch // devices
+    if packing:
+        accumulation = math.ceil(share / micro_batch)
+        return BatchPlan(global_batch, math.ceil(share / accumulation), accumulation, devices)
     micro = next(size for size in range(min(micro_batch, share), 0, -1) if share % size == 0)
     return BatchPlan(global_batch, micro, share // micro, devices)
 
@@ -105,14 +119,39 @@ def _group(
 
 
 class MicroBatches:
-    """The micro batches of a stage, as a batch sampler for a `DataLoader`."""
+    """One device's micro batches of a stage, as a batch sampler for a `DataLoader`.
 
-    def __init__(self, order: NDArray[np.int64], size: int) -> None:
-        self.order, self.batch_size, self.drop_last = order, size, False
+    Every device gets as many micro batches as the others, of every global batch.
+
+    Args:
+        order: what `data_order` returned.
+        plan: how global batches are split.
+        rank: the device's number.
+        lengths: tokens of every conversation, if micro batches are to be balanced for packing; None:
+            they are taken in order, so that neighbours in length share one.
+    """
+
+    def __init__(
+        self,
+        order: NDArray[np.int64],
+        plan: BatchPlan,
+        rank: int = 0,
+        lengths: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.order, self.plan, self.rank, self.lengths = order, plan, rank, lengths
+        self.batch_size, self.drop_last = plan.micro_batch, False
 
     def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.batch_size)
+        return len(self.order) // self.plan.global_batch * self.plan.accumulation
 
     def __iter__(self) -> Iterator[list[int]]:
-        for start in range(0, len(self.order), self.batch_size):
-            yield self.order[start : start + self.batch_size].tolist()
+        for start in range(0, len(self.order), self.plan.global_batch):
+            batch = self.order[start : start + self.plan.global_batch].tolist()
+            yield from self.split(batch)[self.rank :: self.plan.devices]
+
+    def split(self, batch: list[int]) -> list[list[int]]:
+        """Return the micro batches of a global batch, those of all devices in turn."""
+        if self.lengths is not None:
+            return balanced(batch, self.lengths, self.plan.accumulation * self.plan.devices)
+        size = self.plan.micro_batch
+        return [batch[start : start + size] for start in range(0, len(batch), size)]

@@ -149,7 +149,9 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             input_ids: (batch, length), V placeholders per image; or give ``inputs_embeds``.
             attention_mask: (batch, length), 0 at padding. Needed for padding on the left; with
                 padding on the right, causality hides it and no mask is faster.
-            position_ids: positions of the tokens.
+            position_ids: positions of the tokens. Where they start again, another conversation begins
+                and attention keeps it apart, but only without a cache: give ``use_cache=False`` (with
+                labels that is so anyway).
             past_key_values: cache of earlier tokens.
             inputs_embeds: (batch, length, width) instead of ``input_ids``.
             labels: (batch, length), -100 where there is no loss; shifted here.
@@ -173,8 +175,10 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             "position_ids": position_ids,
             "inputs_embeds": inputs_embeds,
         }
+        if labels is not None:
+            kwargs["use_cache"] = False  # with a cache, packed conversations would see each other
         if labels is not None and self.training and plain_head(self.config.text_config):
-            hidden = decoder_of(self.language_model)(**kwargs, use_cache=False).last_hidden_state
+            hidden = decoder_of(self.language_model)(**kwargs).last_hidden_state
             loss = answer_loss(self.language_model, hidden, labels, num_items_in_batch)
             return CausalLMOutputWithPast(loss=loss)
         output: CausalLMOutputWithPast = self.language_model(

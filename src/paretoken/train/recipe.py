@@ -50,7 +50,17 @@ class Recipe(Record):
     stage: Stage = Field(description="pretrain: projector and compressor; finetune: the LLM too.")
     learning_rates: LearningRates
     global_batch: Count = Field(description="Conversations per step, over all devices.")
-    micro_batch: Count = Field(description="The most conversations a device takes at once.")
+    micro_batch: Count | Literal["auto"] = Field(
+        description="The most conversations a device takes at once (packed: on average); auto: as many "
+        "as its memory holds."
+    )
+    memory_gib: Size | None = Field(
+        default=None,
+        description="With micro_batch: auto, GiB of a device that training may use; None: what is free.",
+    )
+    packing: bool = Field(
+        default=False, description="Several conversations in a row, kept apart, instead of padding."
+    )
     steps: Count | None = Field(default=None, description="Optimiser steps; or give `epochs`.")
     epochs: Size | None = Field(default=None, description="Passes over the data.")
     warmup: Share = Field(default=0.03, description="Share of the steps in which the rate rises.")
@@ -68,6 +78,9 @@ class Recipe(Record):
     )
     max_length: Count = Field(default=2048, description="Tokens, an image counted as V.")
     by_length: bool = Field(default=True, description="Batches of similar length.")
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = Field(
+        default="auto", description="Of the language model; auto: FlashAttention 2 where it can run."
+    )
     gradient_checkpointing: bool = Field(default=False, description="Less memory, more time.")
     save_every: Count = Field(default=500, description="Steps between checkpoints.")
     keep_checkpoints: Count = Field(default=2, description="How many to keep while training.")
@@ -77,7 +90,7 @@ class Recipe(Record):
     divergence: Size = Field(
         default=2.0, description="Stop when the loss is this multiple of what it was at the start."
     )
-    deepspeed: str | None = Field(default=None, description="A DeepSpeed JSON beside the recipe.")
+    deepspeed: str | None = Field(default=None, description="A DeepSpeed JSON, from the recipe.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:

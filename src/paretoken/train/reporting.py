@@ -35,7 +35,7 @@ class PlainLines(TrainerCallback):
     ) -> None:
         """Start the clock; a continued run says where it continues."""
         self.started, self.first = time.monotonic(), state.global_step
-        if state.global_step:
+        if state.global_step and state.is_world_process_zero:
             self._write(f"{self.name}: continues at step {state.global_step} of {state.max_steps}\n")
 
     def on_log(
@@ -50,7 +50,7 @@ class PlainLines(TrainerCallback):
         left = clock((state.max_steps - state.global_step) / speed) if speed else "?"
         line = (
             f"{self.name}: step {state.global_step}/{state.max_steps} loss {logs['loss']:.4f} "
-            f"lr {logs['learning_rate']:.2e} {speed:.2f} steps/s, {left} left"
+            f"lr {logs['learning_rate']:.2e} {speed:.2f} steps/s{_throughput(logs)}, {left} left"
         )
         self._write(f"\r\x1b[K{line}" if self.live else f"{line}\n")
 
@@ -58,12 +58,18 @@ class PlainLines(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Leave the line on the terminal."""
-        if self.live:
+        if self.live and state.is_world_process_zero:
             self._write("\n")
 
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+def _throughput(logs: dict[str, Any]) -> str:
+    """Return tokens per second and MFU, as far as they are known."""
+    tokens = f" {logs['tokens_per_s']:.0f} tokens/s" if "tokens_per_s" in logs else ""
+    return tokens + (f" MFU {logs['mfu']:.1%}" if "mfu" in logs else "")
 
 
 class TensorBoard(TrainerCallback):

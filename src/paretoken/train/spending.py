@@ -17,14 +17,16 @@ from paretoken.cost import (
 )
 from paretoken.data.collation import TrainingCollator
 from paretoken.models.vlm import ParetokenModel
+from paretoken.train.speed import StepWork
+from paretoken.train.zero import size
 
 
 def parameter_counts(model: ParetokenModel) -> dict[str, int]:
     """Return the parameters of the language model and of what stands before it."""
-    language = sum(p.numel() for p in model.language_model.parameters())
-    tables = {id(layer.weight): layer.weight.numel() for layer in _tables(model)}
+    language = sum(size(p) for p in model.language_model.parameters())
+    tables = {id(layer.weight): size(layer.weight) for layer in _tables(model)}
     adapter = sum(
-        p.numel() for n, p in model.named_parameters() if n.startswith(("compressor.", "projector."))
+        size(p) for n, p in model.named_parameters() if n.startswith(("compressor.", "projector."))
     )
     return {
         "llm_total": language,
@@ -70,36 +72,44 @@ def prefill_flops(model: ParetokenModel, text_tokens: int) -> dict[str, float]:
     }
 
 
-def spending(
+def step_work(
     model: ParetokenModel,
     collator: TrainingCollator,
     order: NDArray[Any],
+    steps: int,
     stage: str,
     encoded_online: bool,
+) -> StepWork:
+    """Return the tokens and training FLOPs of each step, counted from the architecture."""
+    config = model.config
+    shape, vision = decoder_shape(config.text_config.to_dict()), config.vision_config
+    batches = order.reshape(max(1, steps), -1)
+    lengths, learned = collator.lengths[batches], _learned(collator)[batches]
+    shown = (collator.data.images[batches] >= 0).sum(1) * bool(collator.visual_tokens)
+    per_image = adapter_work_of(model).training(True)
+    if encoded_online and vision is not None:
+        per_image += encoder_work(encoder_shape(vision.to_dict())).forward
+    llm = [
+        decoder_work(shape, row.tolist(), logits=float(count)).training(stage == "finetune")
+        for row, count in zip(lengths, learned.sum(1), strict=True)
+    ]
+    return StepWork(lengths.sum(1), np.array(llm) + shown * per_image)
+
+
+def spending(
+    model: ParetokenModel, collator: TrainingCollator, order: NDArray[Any], work: StepWork
 ) -> dict[str, Any]:
     """Return parameters, conversations, images shown, tokens and training FLOPs of a stage.
 
     Tokens are those of the conversations, padding left out; ``learned_tokens`` have a loss.
     """
-    lengths = collator.lengths[order]
-    learned = _learned(collator)[order]
-    images = int((collator.data.images[order] >= 0).sum()) if collator.visual_tokens else 0
-    llm = decoder_work(
-        decoder_shape(model.config.text_config.to_dict()),
-        lengths.tolist(),
-        logits=float(learned.sum()),
-    )
-    flops = llm.training(stage == "finetune") + images * adapter_work_of(model).training(True)
-    vision = model.config.vision_config
-    if encoded_online and vision is not None:
-        flops += images * encoder_work(encoder_shape(vision.to_dict())).forward
     return {
         "parameters": parameter_counts(model),
         "conversations": len(order),
-        "images": images,
-        "tokens": int(lengths.sum()),
-        "learned_tokens": int(learned.sum()),
-        "training_flops": flops if len(order) else 0.0,
+        "images": int((collator.data.images[order] >= 0).sum()) if collator.visual_tokens else 0,
+        "tokens": int(work.tokens.sum()),
+        "learned_tokens": int(_learned(collator)[order].sum()),
+        "training_flops": float(work.flops.sum()) if len(order) else 0.0,
         "prefill_flops": {str(text): prefill_flops(model, text) for text in (0, 50)},
     }
 

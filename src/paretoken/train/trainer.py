@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,12 +27,18 @@ from paretoken.errors import UserError
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import read_tensors
 from paretoken.train import checkpoints
+from paretoken.train.distributed import mean
 from paretoken.train.guard import Guard
 from paretoken.train.optimisation import make_optimiser, make_schedule
 from paretoken.train.recipe import Recipe
+from paretoken.train.speed import Speed, Spent
+from paretoken.train.zero import keep_frozen
 
 #: The trained weights in a checkpoint; frozen ones come from their sources again.
 TRAINED_FILE = "trained.safetensors"
+
+#: Where the Trainer looks for the schedule of a run under DeepSpeed.
+SCHEDULE_FILE = "scheduler.pt"
 
 
 class Numbers(Dataset[int]):
@@ -48,24 +52,6 @@ class Numbers(Dataset[int]):
 
     def __getitem__(self, number: int) -> int:
         return number
-
-
-@dataclass
-class Spent:
-    """Seconds spent on a run, those of killed predecessors included."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._wall, self._cpu = time.monotonic(), time.process_time()
-
-    def total(self) -> dict[str, float]:
-        """Return wall and CPU seconds up to now."""
-        return {
-            "wall_s": self.wall + time.monotonic() - self._wall,
-            "cpu_s": self.cpu + time.process_time() - self._cpu,
-        }
 
 
 class GuardCallback(TrainerCallback):
@@ -82,7 +68,7 @@ class GuardCallback(TrainerCallback):
 
 
 class StageTrainer(Trainer):
-    """Trains one stage of one model.
+    """Trains one stage of one model, alone or as one of several processes.
 
     Args:
         model: with the parameters frozen that the stage does not train.
@@ -95,6 +81,7 @@ class StageTrainer(Trainer):
         spent: what earlier attempts spent.
         arguments: of the Hugging Face Trainer, see `training_arguments`.
         callbacks: for reporting.
+        speed: measures, if given.
     """
 
     def __init__(
@@ -109,37 +96,56 @@ class StageTrainer(Trainer):
         spent: Spent,
         arguments: TrainingArguments,
         callbacks: list[TrainerCallback],
+        speed: Speed | None = None,
     ) -> None:
-        self.plan, self.order, self.collator = plan, order, collator
+        self.plan, self.order, self.collator, self.speed = plan, order, collator, speed
         self.folder, self.run_key, self.recipe, self.spent = folder, run_key, recipe, spent
         self.guard = Guard(recipe.divergence)
         self._step_loss: Tensor | float = 0.0
         self._norm: Tensor | float | None = None
         self._saving = False
-        nn.Module.to(model, arguments.device)
-        optimiser = make_optimiser(model, recipe)
+        if arguments.deepspeed is None:
+            nn.Module.to(model, arguments.device)  # DeepSpeed places the model, or its part of it
+        measuring = [] if speed is None else [speed]
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=Numbers(len(collator.data)),
             data_collator=collator,
-            optimizers=(optimiser, make_schedule(optimiser, arguments.max_steps, recipe)),
-            callbacks=[GuardCallback(self), *callbacks],
+            callbacks=[GuardCallback(self), *measuring, *callbacks],
         )
         self.remove_callback(PrinterCallback)
 
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Make the optimiser of the recipe, at the time that the Trainer thinks right."""
+        if self.optimizer is None:
+            self.optimizer = make_optimiser(cast(ParetokenModel, self.model), self.recipe)
+        optimiser: torch.optim.Optimizer = self.optimizer
+        return optimiser
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Make the schedule of the recipe."""
+        if self.lr_scheduler is None:
+            chosen = cast(torch.optim.Optimizer, self.optimizer if optimizer is None else optimizer)
+            self.lr_scheduler = make_schedule(chosen, num_training_steps, self.recipe)
+            self._created_lr_scheduler = True
+        schedule: torch.optim.lr_scheduler.LRScheduler = self.lr_scheduler
+        return schedule
+
     def get_train_dataloader(self) -> DataLoader[int]:
-        """Return the micro batches in their fixed order, shared out among the devices."""
+        """Return this device's micro batches in their fixed order."""
+        lengths = None if self.collator.packing is None else self.collator.lengths
         workers = self.recipe.workers
-        loader = DataLoader(
+        return DataLoader(
             Numbers(len(self.collator.data)),
-            batch_sampler=MicroBatches(self.order, self.plan.micro_batch),
+            batch_sampler=MicroBatches(self.order, self.plan, self.args.process_index, lengths),
             collate_fn=self.collator,
             num_workers=workers,
             pin_memory=self.args.device.type == "cuda",
+            persistent_workers=workers > 0,
         )
-        prepared: DataLoader[int] = self.accelerator.prepare(loader)
-        return prepared
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """Run a micro batch and add its share to the loss of the step."""
@@ -156,9 +162,15 @@ class StageTrainer(Trainer):
         return 0
 
     def observe(self, step: int) -> None:
-        """Show the finished accumulation to the guard."""
-        loss, self._step_loss = float(self._step_loss), 0.0
+        """Show the finished accumulation to the guard: the same numbers on all devices."""
+        loss, self._step_loss = mean(float(self._step_loss), self.args.device), 0.0
         self.guard.observe(step, loss, None if self._norm is None else float(self._norm))
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add the speed to a line of the log."""
+        if self.speed is not None and "loss" in logs:
+            logs |= self.speed.lap(self.state.global_step)
+        super().log(logs, *args, **kwargs)
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.folder / checkpoints.SAVING if self._saving else self.folder)
@@ -175,7 +187,9 @@ class StageTrainer(Trainer):
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
-                progress = {**self.spent.total(), "guard": self.guard.state()}
+                progress = {
+                    **self.spent.total(), "guard": self.guard.state(), "devices": self.plan.devices
+                }  # fmt: skip
                 step = self.state.global_step
                 checkpoints.seal(hidden / name, self.folder / name, self.run_key, step, progress)
                 checkpoints.remove_old(self.folder, self.recipe.keep_checkpoints)
@@ -191,16 +205,33 @@ class StageTrainer(Trainer):
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the trained weights into a checkpoint; frozen ones come from their sources."""
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super().save_model(output_dir, _internal_call)
-        elif self.args.should_save and output_dir is not None:
+        if output_dir is None or self.is_deepspeed_enabled:
+            return  # DeepSpeed's part of a checkpoint has the weights in it
+        if self.args.should_save:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
             save_file(trained_tensors(self._model()), Path(output_dir) / TRAINED_FILE)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_deepspeed_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        self.model_wrapped.save_checkpoint(output_dir, exclude_frozen_parameters=True)
+        if self.args.should_save:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULE_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Load what `save_model` wrote."""
         tensors = read_tensors(Path(resume_from_checkpoint) / TRAINED_FILE)
         (self._model() if model is None else model).load_state_dict(tensors, strict=False)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, or continue from a checkpoint without frozen weights."""
+        handle = keep_frozen(self._model())
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            handle.remove()
 
     def _model(self) -> nn.Module:
         model: Any = self.model
@@ -214,42 +245,3 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
     }
-
-
-def training_arguments(
-    recipe: Recipe, plan: BatchPlan, steps: int, folder: Path, seed: int, deepspeed: Path | None
-) -> TrainingArguments:
-    """Translate a recipe for the Hugging Face Trainer."""
-    return TrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=plan.micro_batch,
-        gradient_accumulation_steps=plan.accumulation,
-        learning_rate=recipe.learning_rates.projector,
-        max_grad_norm=recipe.clip,
-        bf16=recipe.precision == "bf16",
-        **_checkpointing(recipe),
-        dataloader_num_workers=recipe.workers,
-        save_strategy="steps",
-        save_steps=recipe.save_every,
-        logging_steps=recipe.log_every,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,  # a NaN must reach the guard, not be averaged away
-        report_to="none",
-        disable_tqdm=True,
-        log_level="error",
-        remove_unused_columns=False,
-        seed=seed,
-        data_seed=seed,
-        use_cpu=not torch.cuda.is_available(),
-        deepspeed=None if deepspeed is None else str(deepspeed),
-    )
-
-
-def _checkpointing(recipe: Recipe) -> dict[str, Any]:
-    """Ask for gradient checkpointing under the name that this version of `transformers` has."""
-    if not recipe.gradient_checkpointing:
-        return {}
-    known = {field.name for field in fields(TrainingArguments)}
-    new = "activation_checkpointing"
-    return {new if new in known else "gradient_checkpointing": True}

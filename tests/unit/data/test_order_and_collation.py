@@ -14,6 +14,7 @@ from paretoken.data.conversations import Conversation
 from paretoken.data.encoded import read_encoded, write_encoded
 from paretoken.data.labels import EncodedConversation
 from paretoken.data.order import MicroBatches, data_order, plan_batches, steps_for
+from paretoken.data.packing import rows_of
 from paretoken.errors import UserError
 
 IMAGE = 9
@@ -57,7 +58,7 @@ def test_batches_are_padded_on_the_right_and_images_are_v_placeholders(tmp_path:
     ]  # fmt: skip
     length = max(map(len, rows))
     assert batch["input_ids"].tolist() == [row + [0] * (length - len(row)) for row in rows]
-    learned = [[3], [5, 6], [4], [8]]
+    learned = [[3], [5, 6], [4], [8] if V else []]  # nothing predicts a first token
     for number, row in enumerate(batch["labels"].tolist()):
         assert [token for token in row if token != IGNORED] == learned[number]
     assert (batch["labels"][batch["input_ids"] == IMAGE] == IGNORED).all()
@@ -131,11 +132,76 @@ def test_a_global_batch_holds_the_same_conversations_on_any_number_of_devices(
     assert plan.micro_batch <= micro
     assert plan.micro_batch * plan.accumulation * devices == 32
     order = data_order(np.ones(64, np.int64), 4, 32, seed=0, by_length=True)
-    batches = list(MicroBatches(order, plan.micro_batch))
-    per_step = plan.accumulation * devices  # accelerate deals micro batches out in turn
-    for step in range(4):
-        mine = [i for b in batches[step * per_step : (step + 1) * per_step] for i in b]
-        assert mine == order[step * 32 : (step + 1) * 32].tolist()
+    shares = [list(MicroBatches(order, plan, rank)) for rank in range(devices)]
+    assert {len(share) for share in shares} == {len(MicroBatches(order, plan))}
+    for step in range(2):
+        mine = slice(step * plan.accumulation, (step + 1) * plan.accumulation)
+        seen = [number for share in shares for batch in share[mine] for number in batch]
+        assert sorted(seen) == sorted(order[step * 32 : (step + 1) * 32].tolist())
+
+
+@given(devices=st.sampled_from([1, 2, 4]), micro=st.integers(1, 20), seed=st.integers(0, 99))
+def test_packed_micro_batches_hold_the_same_conversations_in_equal_parts(
+    devices: int, micro: int, seed: int
+) -> None:
+    lengths = np.random.default_rng(seed).integers(5, 400, 64)
+    plan = plan_batches(32, micro, devices, packing=True)
+    order = data_order(lengths, 2, 32, seed=seed, by_length=False)
+    shares = [list(MicroBatches(order, plan, rank, lengths)) for rank in range(devices)]
+    assert {len(share) for share in shares} == {2 * plan.accumulation}
+    assert all(batch for share in shares for batch in share)
+    first = [share[: plan.accumulation] for share in shares]
+    seen = sorted(number for share in first for batch in share for number in batch)
+    assert seen == sorted(order[:32].tolist())
+    tokens = [int(lengths[batch].sum()) for share in first for batch in share]
+    # Dealt longest first, two micro batches differ by no more than one conversation.
+    assert max(tokens) - min(tokens) <= lengths[order[:32]].max()
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
+def test_rows_are_full_and_no_longer_than_the_longest_conversation(sizes: list[int]) -> None:
+    lengths = np.array(sizes)
+    rows = rows_of(range(len(sizes)), lengths)
+    assert sorted(number for row in rows for number in row) == list(range(len(sizes)))
+    used = [int(lengths[row].sum()) for row in rows]
+    assert max(used) <= max(sizes)
+    # First fit: no row's conversations would have fitted into an earlier one.
+    assert all(used[a] + lengths[rows[b]].min() > max(sizes) for b in range(len(rows)) for a in range(b))
+
+
+def test_packed_rows_restart_positions_and_show_images_in_reading_order(tmp_path: Path) -> None:
+    data = encoded_set(tmp_path / "tokens", DATA)
+    collator = TrainingCollator(data, Rows(), 3, pad_id=0, max_length=20, packing="rows")
+    assert collator.lengths.tolist() == [6, 6, 5, 4]
+    batch = collator([2, 3, 0, 1])
+    assert batch["input_ids"].tolist() == [
+        [1, 9, 9, 9, 2, 3], [1, 2, 3, 4, 5, 6], [1, 9, 9, 9, 4, 0], [9, 9, 9, 8, 0, 0]
+    ]  # fmt: skip
+    batch = TrainingCollator(data, Rows(), 1, pad_id=0, max_length=20, packing="rows")([2, 3, 0, 1])
+    assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5, 6], [1, 9, 2, 3, 9, 8], [1, 9, 4, 0, 0, 0]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 0, 1], [0, 1, 2, 0, 1, 2]]
+    assert batch["labels"].tolist() == [
+        [-100, -100, -100, -100, 5, 6], [-100, -100, -100, 3, -100, 8], [-100, -100, 4, -100, -100, -100]
+    ]  # fmt: skip
+    assert batch["features"][batch["image_index"]].tolist() == [7, 7, 5]
+    flat = TrainingCollator(data, Rows(), 1, pad_id=0, max_length=20, packing="flat")([2, 3])
+    assert flat["input_ids"].tolist() == [[1, 9, 4, 9, 8]]
+    assert flat["cu_seq_lens_q"].tolist() == flat["cu_seq_lens_k"].tolist() == [0, 3, 5]
+    assert flat["max_length_q"] == flat["max_length_k"] == 3
+
+
+def test_the_first_token_of_a_packed_conversation_has_no_loss(tmp_path: Path) -> None:
+    learned_from_the_start = [(None, [1, 2], [1, 1]), (None, [3, 4], [1, 1])]
+    data = encoded_set(tmp_path / "tokens", learned_from_the_start)
+    batch = TrainingCollator(data, None, 0, pad_id=0, max_length=20, packing="flat")([0, 1])
+    assert batch["labels"].tolist() == [[IGNORED, 2, IGNORED, 4]]
+
+
+def test_a_batch_without_images_gets_one_that_nothing_shows(tmp_path: Path) -> None:
+    data = encoded_set(tmp_path / "tokens", DATA)
+    batch = TrainingCollator(data, Rows(), 3, pad_id=0, max_length=20)([1])
+    assert batch["features"].tolist() == [7]
+    assert batch["image_index"].tolist() == []
 
 
 def test_devices_that_do_not_divide_the_batch_are_refused() -> None:

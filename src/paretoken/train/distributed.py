@@ -1,0 +1,96 @@
+"""The processes that train one stage together: who they are, and what they agree on.
+
+A launcher such as ``torchrun`` starts them and says by environment variables which one each is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import distributed
+from torch.distributed import HashStore
+
+Value = TypeVar("Value")
+
+#: What a launcher tells each process; a process that was started alone gets these values.
+ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+
+
+def rank() -> int:
+    """Return this process's number; 0 writes."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def processes() -> int:
+    """Return how many processes train together, one per device."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def process_group(even_alone: bool = False) -> Iterator[None]:
+    """Join the other processes for the length of the block.
+
+    Args:
+        even_alone: make a group of one, too, as DeepSpeed needs it; no MPI and no port is used.
+    """
+    alone = "RANK" not in os.environ
+    if (alone and not even_alone) or distributed.is_initialized():
+        yield
+        return
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+    if alone:
+        os.environ.update(ALONE)
+        distributed.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
+    else:
+        distributed.init_process_group(backend)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+        forget_group()
+        if alone:
+            for name in ALONE:
+                del os.environ[name]
+
+
+def forget_group() -> None:
+    """Drop what libraries remember of one training, so that the next one of this process starts anew."""
+    from accelerate.state import AcceleratorState
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    unset_hf_deepspeed_config()  # with it, models would go on being loaded in parts
+
+
+def from_main(make: Callable[[], Value]) -> Value:
+    """Return what ``make`` returns in process 0, in all processes."""
+    if not distributed.is_initialized():
+        return make()
+    box = [make() if rank() == 0 else None]
+    distributed.broadcast_object_list(box, src=0)
+    return box[0]  # type: ignore[return-value]
+
+
+def smallest(value: float) -> float:
+    """Return the smallest of what each process gives."""
+    if not distributed.is_initialized():
+        return value
+    values: list[float] = [value] * processes()
+    distributed.all_gather_object(values, value)
+    return min(values)
+
+
+def mean(value: float, device: torch.device) -> float:
+    """Return the mean of what each process gives."""
+    if not distributed.is_initialized() or processes() == 1:
+        return value
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    distributed.all_reduce(total)
+    return float(total) / processes()

@@ -1,0 +1,40 @@
+"""What a stage leaves behind: the adapter, or the whole model with its tokenizer and encoder."""
+
+from __future__ import annotations
+
+import shutil
+
+import torch
+from torch import nn
+
+from paretoken.data.labels import load_tokenizer
+from paretoken.models.assemble import attach_encoder, save_adapter
+from paretoken.models.vision import load_encoder
+from paretoken.models.vlm import ParetokenModel
+from paretoken.pretrained import saving
+from paretoken.train.inputs import StageInputs
+from paretoken.train.recipe import Recipe
+
+
+def store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
+    """Write the result of a stage: ``adapter`` after pretrain, ``model`` after finetune.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    if recipe.stage == "pretrain":
+        with saving(inputs.out / "adapter") as folder:
+            save_adapter(model, folder)
+        return
+    if model.vision_encoder is None and inputs.choice.tokens:
+        config = model.config
+        encoder = load_encoder(inputs.vision, config.feature_layers, config.normalise_features)
+        attach_encoder(model, encoder)
+    if recipe.precision == "bf16":
+        nn.Module.to(model, torch.bfloat16)
+    with saving(inputs.out / "model") as folder:
+        model.save_pretrained(folder)
+        load_tokenizer(inputs.llm).save_pretrained(folder)
+        preprocessor = inputs.vision / "preprocessor_config.json"
+        if preprocessor.exists():
+            shutil.copy(preprocessor, folder)

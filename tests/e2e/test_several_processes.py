@@ -1,0 +1,191 @@
+"""Two processes on a CPU, plain and under DeepSpeed: the same training as one process does."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import tiny
+from paretoken.evaluate.open import open_predictor
+from paretoken.evaluate.questions import Question
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning"),
+]
+
+REPOSITORY = Path(__file__).parents[2]
+needs_deepspeed = pytest.mark.skipif(
+    find_spec("deepspeed") is None,
+    reason="DeepSpeed is not installed: pip install -c constraints.txt 'paretoken[deepspeed]'",
+)
+MODES = [
+    pytest.param(None, id="ddp"),
+    pytest.param("zero2", id="zero2", marks=needs_deepspeed),
+    pytest.param("zero3", id="zero3", marks=needs_deepspeed),
+]
+
+#: Sums over devices have another order than sums over micro batches.
+CLOSE: dict[str, Any] = {"atol": 2e-4, "rtol": 2e-4}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
+    # Enough text without image that one device has a micro batch of nothing else while the other
+    # has images: devices that skip the projector then would wait for each other for ever.
+    text = [{"id": f"t{i}", "conversations": [{"from": "human", "value": "what is it ?"},
+                                              {"from": "gpt", "value": "it is grey"}]}
+            for i in range(24)]  # fmt: skip
+    with (folder / "train.jsonl").open("a") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in text)
+    tiny.save_recipes(folder, log_every=1, save_every=4, micro_batch=1, steps=12)
+    (folder / "deepspeed").symlink_to(REPOSITORY / "workflow" / "recipes" / "deepspeed")
+    run([sys.executable, "-m", "paretoken", "tokenize", "--data", folder / "train.jsonl",
+         "--llm", folder / "llm", "--out", folder / "tokens"])  # fmt: skip
+    for stage in ("pretrain", "finetune"):
+        run([sys.executable, "-m", "paretoken", *train(folder, stage, folder / "alone" / stage)])
+    return folder
+
+
+def train(world: Path, stage: str, out: Path, zero: str | None = None) -> list[Any]:
+    line = ["train", "--stage", stage, "--recipe", world / f"{stage}.yaml", "--llm", world / "llm",
+            "--vision", world / "vision", "--data", world / "tokens", "--images", world / "images",
+            "--compressor", "tokenpacker", "--tokens", 4, "--seed", 3, "--out", out]  # fmt: skip
+    line += ["--set", f"deepspeed=deepspeed/{zero}.json"] if zero else []
+    return line + (["--adapter", world / "alone/pretrain/adapter"] if stage == "finetune" else [])
+
+
+def torchrun(processes: int, folder: Path, line: list[Any]) -> list[Any]:
+    worker = Path(__file__).with_name("torchrun_worker.py")
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone",
+            "--nproc-per-node", processes, worker, folder, *line]  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    # A compiler that cannot run: nothing may be compiled.
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CXX": "/bin/false", "CC": "/bin/false"}
+
+
+def start(line: list[Any]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in line], capture_output=True, text=True, env=environment(), check=False
+    )
+
+
+def run(line: list[Any]) -> str:
+    done = start(line)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def kill_all_after(line: list[Any], marker: str) -> None:
+    """Start processes, wait for a line that contains ``marker``, then kill -9 all of them at once."""
+    text = [str(part) for part in line]
+    with subprocess.Popen(
+        text, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True
+    ) as launcher:
+        assert launcher.stderr is not None
+        seen = ""
+        for part in launcher.stderr:
+            seen += part
+            if marker in part:
+                break
+        for pid in [*workers_of(launcher.pid), launcher.pid]:
+            os.kill(pid, signal.SIGKILL)
+        launcher.stderr.read()
+    assert marker in seen, seen
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the direct children of a process (Linux)."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def record(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "run.json").read_text())
+    return content
+
+
+@pytest.mark.parametrize("zero", MODES)
+def test_two_processes_survive_kills_and_train_as_one_does(
+    world: Path, tmp_path: Path, zero: str | None
+) -> None:
+    out, alone = tmp_path / "out", world / "alone" / "finetune"
+    line = train(world, "finetune", out, zero)
+    kill_all_after(torchrun(2, tmp_path, line), "step 7/12")
+    assert list(out.glob("checkpoints/checkpoint-*/manifest.json"))
+    assert not (out / "run.json").exists()
+    if zero is not None:
+        refused = start([sys.executable, "-m", "paretoken", *line])
+        assert refused.returncode == 2, refused.stderr
+        assert "split over 2 devices and cannot be continued on 1" in refused.stderr
+        output = run(torchrun(2, tmp_path, line))
+    else:  # nothing is split: one process can go on where two were
+        output = run([sys.executable, "-m", "paretoken", *line])
+    # From the checkpoint of step 4, or 8 if the kill came late; one process speaks for all.
+    assert len(re.findall(r"continues at step [48] of 12", output)) == 1
+    losses = record(out)["loss"]
+    assert [step for step, _ in losses] == list(range(1, 13))
+    torch.testing.assert_close(torch.tensor(losses), torch.tensor(record(alone)["loss"]), **CLOSE)
+    stored = load_file(out / "model" / "model.safetensors")
+    expected = load_file(alone / "model" / "model.safetensors")
+    assert stored.keys() == expected.keys()
+    for name, tensor in expected.items():
+        if name.startswith("vision_encoder."):
+            assert torch.equal(stored[name], tensor)
+        torch.testing.assert_close(stored[name], tensor, atol=5e-3, rtol=1e-2)  # Adam's first steps
+    if zero is not None:
+        held = torch.load(tmp_path / "consolidated.pt")
+        assert all(torch.equal(held[name], tensor) for name, tensor in stored.items())
+        assert record(out)["zero_stage"] == int(zero[-1])
+    assert not (out / "checkpoints").exists()
+    asked = [Question("1", "0.png", "what colour is it ?", ("red",))]
+    predictor = open_predictor(out / "model", images=world / "images")
+    assert isinstance(predictor.answer(asked)[0].text, str)
+
+
+@pytest.mark.parametrize("zero", MODES)
+def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
+    world: Path, tmp_path: Path, zero: str | None
+) -> None:
+    out = tmp_path / "out"
+    run(torchrun(2, tmp_path, [*train(world, "pretrain", out, zero), "--set", "packing=true"]))
+    held = torch.load(tmp_path / "frozen.pt")
+    source = load_file(world / "llm" / "model.safetensors")
+    frozen = {n.removeprefix("language_model."): t for n, t in held.items() if n.startswith("lang")}
+    assert {n: t.shape for n, t in frozen.items()} == {n: t.shape for n, t in source.items()}
+    assert all(torch.equal(frozen[name], tensor) for name, tensor in source.items())
+    encoder = load_file(world / "vision" / "model.safetensors")
+    assert sum(n.startswith("vision_encoder.") for n in held) == len(encoder)
+    alone = world / "alone" / "pretrain"  # padded; packing changes no loss
+    torch.testing.assert_close(
+        torch.tensor(record(out)["loss"]), torch.tensor(record(alone)["loss"]), **CLOSE
+    )
+    expected = load_file(alone / "adapter" / "adapter.safetensors")
+    stored = load_file(out / "adapter" / "adapter.safetensors")
+    assert stored.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(stored[name], tensor, atol=5e-3, rtol=1e-2)
+
+
+def test_a_failing_process_ends_all(world: Path, tmp_path: Path) -> None:
+    line = train(world, "pretrain", tmp_path / "out")
+    # A rate at which the loss soon is no number: every process's guard sees it.
+    line += ["--set", "learning_rates.projector=1e30", "--set", "clip=0"]
+    done = start(torchrun(2, tmp_path, line))
+    assert done.returncode != 0
+    assert "training stopped at step" in done.stderr
+    assert not (tmp_path / "out" / "run.json").exists()

@@ -1,0 +1,44 @@
+"""What `torchrun` starts in tests: the command line, with what DeepSpeed itself holds stored beside.
+
+``torchrun_worker.py FOLDER train ...``: after training, DeepSpeed's own consolidation of the weights
+goes to ``FOLDER/consolidated.pt``; the weights that did not learn, put together, to ``frozen.pt``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paretoken.cli import main
+from paretoken.train import stage
+from paretoken.train.trainer import StageTrainer
+
+
+def watch(folder: Path) -> None:
+    train, make_whole = StageTrainer.train, stage.make_whole
+    first = os.environ.get("RANK", "0") == "0"
+
+    def train_and_store(self: StageTrainer, *args: Any, **kwargs: Any) -> Any:
+        result = train(self, *args, **kwargs)
+        if self.is_deepspeed_enabled:
+            weights = self.model_wrapped._consolidated_16bit_state_dict()
+            if first:
+                torch.save(weights, folder / "consolidated.pt")
+        return result
+
+    def make_whole_and_store(model: Any) -> None:
+        make_whole(model)
+        if first:
+            frozen = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
+            torch.save(frozen, folder / "frozen.pt")
+
+    StageTrainer.train, stage.make_whole = train_and_store, make_whole_and_store  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    watch(Path(sys.argv[1]))
+    sys.exit(main(sys.argv[2:]))

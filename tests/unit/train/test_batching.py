@@ -1,0 +1,198 @@
+"""Micro batches from memory, and what happens when it runs out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from paretoken.cli import main
+from paretoken.cost import decoder_shape, encoder_shape
+from paretoken.data.collation import TrainingCollator
+from paretoken.data.encoded import read_encoded
+from paretoken.data.features import FeatureStore
+from paretoken.data.order import data_order
+from paretoken.errors import UserError
+from paretoken.models.assemble import Choice
+from paretoken.train.batching import LIMIT, largest_plan
+from paretoken.train.memory import ActivationCost, activation_cost, state_bytes
+from paretoken.train.recipe import Recipe, read_recipe
+from paretoken.train.stage import StageInputs, run_stage
+from paretoken.train.trainer import StageTrainer
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
+    data = str(folder / "train.jsonl")
+    assert main(["features", "--vision", str(folder / "vision"), "--data", data,
+                 "--images", str(folder / "images"),
+                 "--out", str(folder / "features")]) == 0  # fmt: skip
+    assert main(["tokenize", "--data", data, "--llm", str(folder / "llm"),
+                 "--out", str(folder / "tokens")]) == 0  # fmt: skip
+    return folder
+
+
+def inputs(world: Path, out: Path) -> StageInputs:
+    return StageInputs(
+        llm=world / "llm", vision=world / "vision", data=world / "tokens", out=out,
+        choice=Choice("average_pool", 4), seed=0, features=world / "features",
+    )  # fmt: skip
+
+
+def recipe(world: Path, **changes: Any) -> Recipe:
+    return read_recipe(world / "pretrain.yaml", "pretrain", [(k, str(v)) for k, v in changes.items()])
+
+
+def collator_of(world: Path, packing: Any = None) -> TrainingCollator:
+    return TrainingCollator(
+        read_encoded(world / "tokens"), FeatureStore(world / "features"), 4, 0, 96, packing
+    )
+
+
+@pytest.mark.parametrize("packing", [False, True])
+@pytest.mark.parametrize("devices", [1, 2])
+def test_the_largest_micro_batch_that_fits_is_chosen(world: Path, packing: bool, devices: int) -> None:
+    collator = collator_of(world, "rows" if packing else None)
+    order = data_order(collator.lengths, 20, 8, 0, by_length=not packing)
+    cost = ActivationCost(per_token=1.0, per_square=0.0, per_image=0.0)
+    r = recipe(world, micro_batch="auto", packing=packing)
+    longest = int(collator.lengths.max())
+    sizes = []
+    for room in (longest, 2 * longest, 4 * longest, 1000 * longest):
+        plan = largest_plan(r, collator, order, devices, cost, room)
+        assert plan.global_batch == 8
+        assert plan.devices == devices
+        sizes.append(plan.micro_batch)
+    assert sizes[0] >= 1
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == 8 // devices
+    assert sizes[1] >= 2
+    with pytest.raises(UserError, match=r"a conversation of \d+ tokens needs"):
+        largest_plan(r, collator, order, devices, cost, longest - 1)
+
+
+def test_packing_lets_more_conversations_into_the_same_memory(world: Path) -> None:
+    cost = ActivationCost(per_token=1.0, per_square=0.0, per_image=0.0)
+    plans = {}
+    for packing in (False, True):
+        collator = collator_of(world, "rows" if packing else None)
+        collator.lengths = collator.lengths.copy()
+        collator.lengths[::6] = 90  # a few are long
+        order = data_order(collator.lengths, 20, 8, 0, by_length=False)
+        r = recipe(world, micro_batch="auto", packing=packing)
+        plans[packing] = largest_plan(r, collator, order, 1, cost, 200.0)
+    assert plans[True].accumulation < plans[False].accumulation
+
+
+def test_a_budget_decides_and_the_result_does_not_change(world: Path, tmp_path: Path) -> None:
+    # Weights, gradients and optimiser of this model need 0.4 MiB; a conversation some 0.1 MiB.
+    losses = {}
+    for budget in ("0.0006", "0.01"):
+        r = recipe(world, micro_batch="auto", memory_gib=budget, packing=True, steps=5)
+        record = run_stage(inputs(world, tmp_path / budget), r)
+        losses[record["batch"]["accumulation"]] = record["loss"]
+    assert len(losses) == 2
+    assert 1 in losses  # the larger budget holds a whole global batch
+    first, second = losses.values()
+    assert first == [[step, pytest.approx(loss, rel=1e-5)] for step, loss in second]
+
+
+def test_auto_on_a_cpu_asks_for_a_budget(world: Path, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU, whose free memory is the budget")
+    with pytest.raises(UserError, match="micro_batch: auto needs a GPU, or memory_gib"):
+        run_stage(inputs(world, tmp_path), recipe(world, micro_batch="auto"))
+    with pytest.raises(UserError, match="weights, gradients and optimiser need"):
+        run_stage(inputs(world, tmp_path), recipe(world, micro_batch="auto", memory_gib=1e-6))
+
+
+def run_out_of_memory_above(monkeypatch: pytest.MonkeyPatch, rows: int, from_step: int = 0) -> list[int]:
+    """Let training fail as CUDA does when a micro batch has more than ``rows`` rows."""
+    step, seen = StageTrainer.training_step, []
+
+    def limited(self: StageTrainer, model: Any, batch: dict[str, Any], *args: Any) -> torch.Tensor:
+        seen.append(len(batch["input_ids"]))
+        if seen[-1] > rows and self.state.global_step >= from_step:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return step(self, model, batch, *args)
+
+    monkeypatch.setattr(StageTrainer, "training_step", limited)
+    return seen
+
+
+def test_out_of_memory_halves_the_micro_batch_and_not_the_global_one(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    r = recipe(world, micro_batch=8, log_every=1, save_every=4, steps=10)
+    whole = run_stage(inputs(world, tmp_path / "whole"), r)
+    seen, said = run_out_of_memory_above(monkeypatch, 2, from_step=6), []
+    record = run_stage(inputs(world, tmp_path / "short"), r, said.append)
+    assert said == [
+        "memory ran out with micro batches of 8: on with 4",
+        "memory ran out with micro batches of 4: on with 2",
+    ]
+    assert record["batch"] == {"global_batch": 8, "micro_batch": 2, "accumulation": 4, "devices": 1}
+    assert seen == [8] * 7 + [4] * 5 + [2] * 4 * 6  # from the checkpoint of step 4 each time
+    assert record["loss"] == [[step, pytest.approx(loss, rel=1e-5)] for step, loss in whole["loss"]]
+
+
+def test_several_processes_start_again_with_the_smaller_micro_batch(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_out_of_memory_above(monkeypatch, 2)
+    monkeypatch.setattr("paretoken.train.stage.processes", lambda: 2)
+    with pytest.raises(UserError, match="the same command continues with 2"):
+        run_stage(inputs(world, tmp_path), recipe(world, micro_batch=4))
+    assert json.loads((tmp_path / "checkpoints" / LIMIT).read_text()) == {"conversations": 2}
+    monkeypatch.setattr("paretoken.train.stage.processes", lambda: 1)
+    record = run_stage(inputs(world, tmp_path), recipe(world, micro_batch=4))
+    assert record["batch"]["micro_batch"] == 2
+
+
+def test_one_conversation_that_does_not_fit_is_said_so(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_out_of_memory_above(monkeypatch, 0)
+    with pytest.raises(UserError, match="ran out with one conversation at a time; set gradient_check"):
+        run_stage(inputs(world, tmp_path), recipe(world, micro_batch=2))
+
+
+QWEN_7B = decoder_shape(
+    {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+     "intermediate_size": 11008, "vocab_size": 151936, "model_type": "qwen2"}
+)  # fmt: skip
+CLIP_L = encoder_shape(
+    {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096, "image_size": 336,
+     "patch_size": 14}
+)  # fmt: skip
+
+
+def test_zero_splits_what_its_stage_says() -> None:
+    """Figure 1 of Rajbhandari et al. (2020): 7.5B parameters, Adam in mixed precision, 64 devices."""
+    trained, devices = 7.5e9, 64
+    per_stage = [state_bytes(trained, 0, True, zero, devices) / 1e9 for zero in (1, 2, 3)]
+    assert per_stage == pytest.approx([31.4, 16.6, 1.88], rel=0.01)
+    assert state_bytes(1e9, 0, False, 0, 1) == 16e9
+    assert state_bytes(0, 1e9, True, 3, 4) == 0.5e9
+
+
+def test_gradient_checkpointing_saves_activations() -> None:
+    costs = [
+        activation_cost(QWEN_7B, CLIP_L, True, checkpointing, masked, 0.5)
+        for checkpointing, masked in ((True, False), (False, False), (True, True))
+    ]
+    assert costs[0].per_token < 0.2 * costs[1].per_token
+    # 32 layer inputs of 4096 numbers of 2 bytes, and what is alive at once on top.
+    assert 2 * 4096 * 32 < costs[0].per_token < 10 * 2 * 4096 * 32
+    assert costs[2].of(1, 2048, 0) - costs[0].of(1, 2048, 0) == pytest.approx(3 * 2048**2)
+    assert costs[0].of(2, 100, 3) == pytest.approx(200 * costs[0].per_token + 3 * costs[0].per_image)
+    assert np.isfinite(activation_cost(QWEN_7B, None, False, True, False, 0.1).of(1, 1, 9))

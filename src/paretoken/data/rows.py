@@ -42,7 +42,8 @@ def _read_list(path: Path) -> list[dict[str, Any]]:
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not `splitlines`: U+2028 and the like may stand inside a JSON text.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):
@@ -50,7 +51,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # a number of thousands of digits is no `JSONDecodeError`
             raise UserError(f"{path} line {number} is no valid JSON: {error}") from error
         if not isinstance(row, dict):
             raise UserError(f"{path} line {number} must be an object: {{...}}")

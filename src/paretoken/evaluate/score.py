@@ -13,9 +13,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
 from paretoken.evaluate.benchmarks.values import text
 from paretoken.evaluate.intervals import interval, means
-
-#: The unique id that `paretoken questions` gives each row; a data set's own may be shared.
-ROW_ID = "_id"
+from paretoken.evaluate.questions import ROW_ID
 
 
 def score_predictions(

@@ -25,6 +25,7 @@ def options_of(row: Row) -> dict[str, str]:
 
 def score(row: Row) -> float:
     """Return 1 if the answer means the right option, else 0; what cannot be read is wrong."""
+    whole(row, "index")  # or its rotations could not be found
     right = gold(row).strip()
     options = options_of(row)
     if right not in options:

@@ -31,6 +31,7 @@ COMMANDS = {
     "features": "encode images once, with a frozen vision encoder",
     "tokenize": "tokenize conversations once, with a language model's tokenizer",
     "train": "train one stage of one cell",
+    "questions": "write a benchmark's prompts and images, from the hub or a local copy",
     "predict": "answer benchmark questions and store every answer",
     "score": "score stored predictions",
     "cell-scores": "write one trained cell's errors, from the scores of its benchmarks",

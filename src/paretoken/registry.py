@@ -78,6 +78,19 @@ COMPRESSOR_CLASSES = Registry(
 BENCHMARKS = Registry(
     "benchmark",
     ("exact_match", "paretoken.evaluate.benchmarks.exact_match:EXACT_MATCH"),
+    ("mme", "paretoken.evaluate.benchmarks.mme:MME"),
+    ("gqa", "paretoken.evaluate.benchmarks.gqa:GQA"),
+    ("ai2d", "paretoken.evaluate.benchmarks.ai2d:AI2D"),
+    ("mmbench", "paretoken.evaluate.benchmarks.mmbench:MMBENCH"),
+    ("mmmu", "paretoken.evaluate.benchmarks.mmmu:MMMU"),
+    ("scienceqa", "paretoken.evaluate.benchmarks.scienceqa:SCIENCEQA"),
+    ("mathvista", "paretoken.evaluate.benchmarks.mathvista:MATHVISTA"),
+    ("pope", "paretoken.evaluate.benchmarks.pope:POPE"),
+    ("chartqa", "paretoken.evaluate.benchmarks.chartqa:CHARTQA"),
+    ("docvqa", "paretoken.evaluate.benchmarks.docvqa:DOCVQA"),
+    ("textvqa", "paretoken.evaluate.benchmarks.textvqa:TEXTVQA"),
+    ("vizwiz", "paretoken.evaluate.benchmarks.vizwiz:VIZWIZ"),
+    ("vqav2", "paretoken.evaluate.benchmarks.vqav2:VQAV2"),
 )
 
 LAWS = Registry(

@@ -58,7 +58,7 @@ def error_rows(
         if missing:
             raise UserError(f"suite {suite} needs the scores of {', '.join(missing)}; none was given")
         errors = [1 - float(scores[name]["score"]) for name in benchmarks]
-        squares = math.fsum(_squared_error(scores[name]["rows"]) for name in benchmarks)
+        squares = math.fsum(_squared_error(scores[name]) for name in benchmarks)
         rows.append(
             coordinates(study, cell, params_b)
             | {
@@ -89,9 +89,15 @@ def score_rows(
     ]
 
 
-def _squared_error(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Return the squared standard error of the mean score of a sample of questions."""
-    values = [float(row["score"]) for row in rows]
+def _squared_error(content: Mapping[str, Any]) -> float:
+    """Return the squared standard error of a benchmark's score.
+
+    Where the score is no mean over rows (MME, POPE, MMBench), `paretoken score` says what it is.
+    """
+    stated = content.get("details", {}).get("stderr")
+    if stated is not None:
+        return float(stated) ** 2
+    values = [float(row["score"]) for row in content["rows"]]
     return variance(values) / len(values) if len(values) > 1 else math.nan
 
 

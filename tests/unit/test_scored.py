@@ -107,3 +107,10 @@ def test_sizes_are_those_of_the_models(project: Path) -> None:
         assert llm.width is not None
         counted = count_parameters(new_llm(recipe, words, llm.width, seed=0))["non_embedding"]
         assert llm.params_b == pytest.approx(counted / 1e9, rel=5e-3)
+
+
+def test_a_stated_standard_error_counts_where_rows_do_not_give_it() -> None:
+    stated = score(1, 0, 1, 0) | {"score": 0.3, "details": {"stderr": 0.02}}
+    (row,) = error_rows("mine", CELL, 1.0, {"a": ["mme", "fact"]}, {"mme": stated, "fact": score(1, 0)})
+    assert float(row["error"]) == pytest.approx((0.7 + 0.5) / 2)
+    assert float(row["stderr"]) == pytest.approx(math.sqrt(0.02**2 + 0.5 / 2) / 2)

@@ -9,6 +9,8 @@ from paretoken.commands.arguments import whole
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
 
+MAX_NEW_TOKENS = 16
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -19,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
     images.add_argument("--images", type=Path, help="or: image files, encoded while predicting")
     parser.add_argument("--batch", type=whole, default=64, help="questions at a time")
-    parser.add_argument("--max-new-tokens", type=whole, default=16, help="longest answer")
+    parser.add_argument("--max-new-tokens", type=whole,
+                        help="longest answer; without it, what run.json beside the questions says, "
+                             f"or {MAX_NEW_TOKENS}")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of bad questions that may be left out")  # fmt: skip
     parser.add_argument("--latency", type=Path,
@@ -44,8 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.evaluate.questions import parse_questions
     from paretoken.files import write_json
 
-    predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens)
-    for source, target in zip(a.questions, a.out, strict=True):
+    longest = [a.max_new_tokens or _max_new_tokens(source) for source in a.questions]
+    predictor = open_predictor(a.model, a.features, a.images, a.batch)
+    for source, target, tokens in zip(a.questions, a.out, longest, strict=True):
+        predictor.max_new_tokens = tokens
         skips = Skips(str(source), a.max_bad_share)
         questions = parse_questions(read_rows(source), skips)
         predictions = predictor.answer(questions, counter(source.stem))
@@ -53,3 +59,13 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{target}: {len(questions)} answers; {len(skips.rows)} rows left out")
     if a.latency is not None:
         write_json(a.latency, measure_latency(predictor, questions))
+
+
+def _max_new_tokens(questions: Path) -> int:
+    """Return the longest answer of a benchmark, as `paretoken questions` recorded it."""
+    from paretoken.files import read_json
+    from paretoken.finished import RUN_FILE
+
+    record = questions.parent / RUN_FILE
+    found = read_json(record) if record.exists() else {}
+    return int(found.get("max_new_tokens", MAX_NEW_TOKENS))

@@ -14,8 +14,9 @@ from paretoken.registry import BENCHMARKS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--benchmark", choices=list(BENCHMARKS), required=True, help="how to score")
+    parser.add_argument("--variant", help="another convention of the benchmark; unknown: lists them")
     parser.add_argument("--predictions", type=Path, nargs="+", required=True,
-                        help="question_id, answer, prediction: .jsonl or .parquet")  # fmt: skip
+                        help="rows of the data set with prediction: .jsonl or .parquet")  # fmt: skip
     parser.add_argument("--questions", type=Path, nargs="+",
                         help="what was asked, one per predictions file; they must match")  # fmt: skip
     parser.add_argument("--out", type=Path, nargs="+", required=True,
@@ -29,8 +30,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not len(a.predictions) == len(a.out) == len(asked):
         raise UserError(f"{len(a.predictions)} --predictions files need as many --out and --questions")
     benchmark = BENCHMARKS.load(a.benchmark)
+    benchmark.variant(a.variant)  # before anything is read
     for predictions, questions, out in zip(a.predictions, asked, a.out, strict=True):
-        result = score_predictions(benchmark, read_predictions(predictions, questions))
+        result = score_predictions(benchmark, read_predictions(predictions, questions), a.variant)
         write_json(out, result)
         low, high = result["interval"]
         print(f"{out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to "

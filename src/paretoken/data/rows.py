@@ -145,7 +145,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def _line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # a number of thousands of digits is no `JSONDecodeError`
         raise UserError(f"{path} line {number} is no valid JSON: {error}") from error
     if not isinstance(row, dict):
         raise UserError(f"{path} line {number} must be an object: {{...}}")

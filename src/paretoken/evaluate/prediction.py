@@ -71,7 +71,7 @@ class Predictor:
         prompts = prompt_ids(self.encoder, texts, self.model.config.visual_tokens)
         found: dict[int, Prediction] = {}
         for numbers in self._batches(questions, prompts):
-            part = self._generate([prompts[i] for i in numbers], [questions[i].image for i in numbers])
+            part = self._generate([prompts[i] for i in numbers], [questions[i].images for i in numbers])
             found.update(zip(numbers, part, strict=True))
             progress(len(found), len(questions))
         return [found[i] for i in range(len(questions))]
@@ -87,7 +87,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _generate(
-        self, prompts: Sequence[Sequence[int]], images: Sequence[str | None]
+        self, prompts: Sequence[Sequence[int]], images: Sequence[Sequence[str]]
     ) -> list[Prediction]:
         ids, mask = pad_left(prompts, self.pad_id)
         device = self.model.device
@@ -113,8 +113,8 @@ class Predictor:
         end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
         return ids[:end]
 
-    def _images(self, images: Sequence[str | None], device: torch.device) -> dict[str, Any]:
-        names = [name for name in images if name is not None]
+    def _images(self, images: Sequence[Sequence[str]], device: torch.device) -> dict[str, Any]:
+        names = [name for row in images for name in row]
         if self.visual is None or not names or not self.model.config.visual_tokens:
             return {}
         unique = list(dict.fromkeys(names))
@@ -129,8 +129,9 @@ def prompt_ids(encoder: ChatEncoder, questions: Sequence[str], V: int) -> list[l
     rows = []
     for ids in encoder.prompts(questions):
         array = np.array(ids)
-        places = np.flatnonzero(array == encoder.image_id)
-        rows.append(ids if not len(places) else expand(array, int(places[0]), V).tolist())
+        for place in reversed(np.flatnonzero(array == encoder.image_id)):
+            array = expand(array, int(place), V)
+        rows.append(array.tolist())
     return rows
 
 
@@ -139,16 +140,25 @@ def write_predictions(
 ) -> None:
     """Write one row per question to Parquet, atomically and in the order of the questions.
 
-    Columns: question_id, prompt, answer (list of accepted texts), prediction, generated_tokens.
+    Columns: question_id, prompt, answer (list of accepted texts), prediction, generated_tokens; or, in
+    the place of question_id and answer, the data set's own columns.
     """
     import pyarrow
     from pyarrow.parquet import write_table
 
+    prompts = [question.prompt() for question in questions]
+    own: dict[str, Any] = {
+        "question_id": [question.id for question in questions],
+        "prompt": prompts,
+        "answer": [list(question.answers) for question in questions],
+    }
+    if questions and questions[0].columns:
+        names = questions[0].columns
+        own = {name: [question.columns[name] for question in questions] for name in names}
+        own["prompt"] = prompts
     table = pyarrow.table(
         {
-            "question_id": [question.id for question in questions],
-            "prompt": [question.prompt() for question in questions],
-            "answer": [list(question.answers) for question in questions],
+            **own,
             "prediction": [prediction.text for prediction in predictions],
             "generated_tokens": pyarrow.array(
                 [prediction.generated_tokens for prediction in predictions], pyarrow.int32()

@@ -1,28 +1,47 @@
-"""Benchmark questions: ``{question_id, image, question, answer}`` rows, checked."""
+"""Benchmark questions, checked.
+
+Rows are ``{question_id, image, question, answer}``, or those that `paretoken questions` writes: with
+``_id`` and ``prompt`` in the places of ``question_id`` and ``question``, one or more images, and the
+data set's own columns, which pass through to the answers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from paretoken.data.conversations import IMAGE_TEXT, BadRowError, image_name
 from paretoken.data.skips import Skips
 
+#: Columns of `paretoken questions`: the row's unique id, and the whole prompt.
+ROW_ID, PROMPT = "_id", "prompt"
+
 
 @dataclass(frozen=True)
 class Question:
-    """One question; ``answers`` lists everything that counts as right."""
+    """One question; ``answers`` lists everything that counts as right.
+
+    ``more_images`` follow ``image``; ``columns`` are the data set's own and pass through.
+    """
 
     id: str
     image: str | None
     text: str
     answers: tuple[str, ...]
+    more_images: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All images, in the order of their places in the prompt."""
+        return () if self.image is None else (self.image, *self.more_images)
 
     def prompt(self) -> str:
-        """Return the user's turn, with the image's place."""
-        has_place = self.image is None or IMAGE_TEXT in self.text
-        return self.text if has_place else f"{IMAGE_TEXT}\n{self.text}"
+        """Return the user's turn, with the images' places: in front, unless the text has them."""
+        if not self.images or IMAGE_TEXT in self.text:
+            return self.text
+        return IMAGE_TEXT * len(self.images) + f"\n{self.text}"
 
 
 def parse_questions(rows: Sequence[Mapping[str, Any]], skips: Skips) -> list[Question]:
@@ -35,15 +54,32 @@ def parse_questions(rows: Sequence[Mapping[str, Any]], skips: Skips) -> list[Que
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         try:
-            question = _parse(row)
+            question = _parse_own(row) if PROMPT in row else _parse(row)
             if question.id in seen:
-                raise BadRowError("its question_id stands twice")
+                raise BadRowError(f"its {ROW_ID if PROMPT in row else 'question_id'} stands twice")
             seen.add(question.id)
             kept.append(question)
         except BadRowError as error:
             skips.add(f"row {number} (question_id {row.get('question_id')!r})", str(error))
     skips.check(len(rows))
     return kept
+
+
+def _parse_own(row: Mapping[str, Any]) -> Question:
+    """Check a row that `paretoken questions` wrote."""
+    if row.get(ROW_ID) in (None, ""):
+        raise BadRowError(f"it has no {ROW_ID}")
+    text = row[PROMPT]
+    if not isinstance(text, str) or not text.strip():
+        raise BadRowError(f"it has no {PROMPT}")
+    value = row.get("image")
+    names = value if isinstance(value, list) else [value]
+    images = [name for name in map(image_name, names) if name is not None]
+    if text.count(IMAGE_TEXT) not in (0, len(images)):
+        raise BadRowError(f"its prompt has {text.count(IMAGE_TEXT)} places for {len(images)} images")
+    own = {name: each for name, each in row.items() if name not in (PROMPT, "image")}
+    first = images[0] if images else None
+    return Question(str(row[ROW_ID]), first, text.strip(), (), tuple(images[1:]), own)
 
 
 def _parse(row: Mapping[str, Any]) -> Question:

@@ -10,54 +10,47 @@ from typing import Any
 from paretoken.data.conversations import BadRowError
 from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
-from paretoken.evaluate.benchmarks.base import Benchmark
-from paretoken.evaluate.questions import answers_of
+from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
+from paretoken.evaluate.benchmarks.values import text
+from paretoken.evaluate.intervals import interval, means
+from paretoken.evaluate.questions import ROW_ID
 
-#: Normal quantile of a two-sided interval of 95 %.
-Z_95 = 1.959963984540054
 
-
-def score_predictions(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def score_predictions(
+    benchmark: Benchmark, rows: Sequence[Row], variant: str | None = None
+) -> dict[str, Any]:
     """Score every row, in order.
 
     Args:
-        benchmark: the rule.
-        rows: each with ``question_id``, ``prediction`` and ``answer`` (a text or accepted texts).
+        benchmark: the rules.
+        rows: each with ``prediction`` and the data set's own columns that the benchmark needs.
+        variant: a convention other than the recommended one.
 
     Returns:
-        ``benchmark, metric, score, n, interval, rows``; the interval is of 95 %.
+        ``benchmark, metric, score, n, interval, rows``, each row with its ``score``; also ``variant``
+        and ``details`` where there are some. The interval is of 95 %. All of it is plain JSON.
 
     Raises:
-        UserError: a row lacks something, or an id stands twice; names the row.
+        UserError: a row lacks something, or an id that must be unique stands twice; names the row.
     """
-    scored = [{**row, "score": _score(benchmark, row, i)} for i, row in enumerate(rows, start=1)]
-    _demand_unique(rows)
-    values = [row["score"] for row in scored]
-    mean = math.fsum(values) / len(values)
-    return {
+    chosen = benchmark.variant(variant)
+    _demand_columns(chosen, rows)
+    if chosen.unique_ids:
+        _demand_unique(rows, chosen.id_column or ROW_ID)
+    scores = [_score(chosen, row, number) for number, row in enumerate(rows, start=1)]
+    found = _aggregate(chosen, rows, scores)
+    details = _breakdown(chosen, rows, scores) | dict(found.details)
+    result: dict[str, Any] = {
         "benchmark": benchmark.name,
-        "metric": benchmark.metric,
-        "score": mean,
-        "n": len(values),
-        "interval": interval(values),
-        "rows": scored,
+        "variant": variant,
+        "metric": chosen.metric,
+        "score": found.score,
+        "n": len(rows),
+        "interval": found.interval,
+        "details": json_value(details),
+        "rows": [json_value({**row, "score": value}) for row, value in zip(rows, scores, strict=True)],
     }
-
-
-def interval(values: Sequence[float]) -> list[float]:
-    """Return the 95 % interval of a mean of scores from 0 to 1.
-
-    Wilson's for right-or-wrong scores, which holds near 0 and 1 too; the normal one otherwise.
-    """
-    n, mean = len(values), math.fsum(values) / len(values)
-    if all(value in (0, 1) for value in values):
-        shift = Z_95**2 / n
-        centre = (mean + shift / 2) / (1 + shift)
-        half = Z_95 / (1 + shift) * math.sqrt(mean * (1 - mean) / n + shift / (4 * n))
-    else:
-        variance = math.fsum((value - mean) ** 2 for value in values) / max(1, n - 1)
-        centre, half = mean, Z_95 * math.sqrt(variance / n)
-    return [max(0.0, centre - half), min(1.0, centre + half)]
+    return {key: value for key, value in result.items() if value not in (None, {})}
 
 
 def read_predictions(path: Path, questions: Path | None = None) -> list[dict[str, Any]]:
@@ -69,8 +62,8 @@ def read_predictions(path: Path, questions: Path | None = None) -> list[dict[str
     rows = read_rows(path)
     if questions is None:
         return rows
-    asked = {str(row.get("question_id")) for row in read_rows(questions)}
-    given = {str(row.get("question_id")) for row in rows}
+    asked = {_row_id(row) for row in read_rows(questions)}
+    given = {_row_id(row) for row in rows}
     for problem, ids in (("lacks", asked - given), ("has, unasked,", given - asked)):
         if ids:
             raise UserError(
@@ -80,22 +73,62 @@ def read_predictions(path: Path, questions: Path | None = None) -> list[dict[str
     return rows
 
 
-def _score(benchmark: Benchmark, row: Mapping[str, Any], number: int) -> float:
-    where = f"row {number} (question_id {row.get('question_id')!r})"
-    prediction = row.get("prediction")
-    if not isinstance(prediction, str):
-        raise UserError(f"{where} has no prediction (a text; empty if the model said nothing)")
+def json_value(value: Any) -> Any:
+    """Return a value as JSON can hold it: NaN and infinity become null, bytes are left out."""
+    if isinstance(value, Mapping):
+        return {str(key): json_value(each) for key, each in value.items() if not isinstance(each, bytes)}
+    if isinstance(value, list | tuple):
+        return [json_value(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _row_id(row: Row) -> str:
+    return str(row.get(ROW_ID, row.get("question_id")))
+
+
+def _aggregate(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
+    if benchmark.aggregate is not None:
+        return benchmark.aggregate(rows, scores)
+    return Aggregate(math.fsum(scores) / len(scores), interval(scores))
+
+
+def _breakdown(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float]) -> dict[str, Any]:
+    tables = {
+        column: means(scores, [text(row.get(column)) for row in rows]) for column in benchmark.breakdown
+    }
+    return {column: table for column, table in tables.items() if table}
+
+
+def _score(benchmark: Benchmark, row: Row, number: int) -> float:
     try:
-        return benchmark.score(prediction, answers_of(row.get("answer")))
+        return benchmark.score(row)
     except BadRowError as error:
-        raise UserError(f"{where}: {error}") from error
+        raise UserError(f"{_place(benchmark, row, number)}: {error}") from error
 
 
-def _demand_unique(rows: Sequence[Mapping[str, Any]]) -> None:
+def _place(benchmark: Benchmark, row: Row, number: int) -> str:
+    name = ROW_ID if benchmark.id_column is None else benchmark.id_column
+    return f"row {number} ({name} {row[name]!r})" if name in row else f"row {number}"
+
+
+def _demand_columns(benchmark: Benchmark, rows: Sequence[Row]) -> None:
+    needed = (*benchmark.columns, "prediction") if benchmark.columns else ()
+    for number, row in enumerate(rows, start=1):
+        missing = [name for name in needed if name not in row]
+        if missing:
+            raise UserError(
+                f"{_place(benchmark, row, number)} has no {', '.join(missing)}; {benchmark.name} needs "
+                f"the data set's own columns {', '.join(benchmark.columns)}, and prediction"
+            )
+
+
+def _demand_unique(rows: Sequence[Row], column: str) -> None:
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
-        key = str(row.get("question_id"))
-        if row.get("question_id") in (None, "") or key in seen:
+        key = str(row.get(column))
+        if row.get(column) in (None, "") or key in seen:
             what = "stands twice" if key in seen else "is missing"
-            raise UserError(f"row {number}: question_id {key!r} {what}")
+            raise UserError(f"row {number}: {column} {key!r} {what}")
         seen.add(key)

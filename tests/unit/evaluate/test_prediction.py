@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import hub_data
 import tiny
 from paretoken.cli import main
 from paretoken.data.rows import read_rows
@@ -151,3 +152,46 @@ def test_a_stored_model_answers_by_hand_as_the_command_does(world: Path) -> None
     assert by_hand == [text for text, _ in answers(world, questions, batch=4)]
     with pytest.raises(UserError, match="as many images"):
         processor([], ["what ?"])
+
+
+def test_a_hub_benchmark_is_asked_and_scored_with_its_own_columns(world: Path, tmp_path: Path) -> None:
+    """MMMU: no image, one, or two in a question; then MME, whose ids are shared by two questions."""
+    hub_data.write_mmmu(tmp_path / "mmmu-hub")
+    hub_data.write_mme(tmp_path / "mme-hub")
+    for name, columns in (("mmmu", {"id", "options"}), ("mme", {"question_id", "category"})):
+        asked, answers, score = (tmp_path / f"{name}{end}" for end in ("", ".parquet", ".json"))
+        assert main(["questions", "--benchmark", name, "--source", str(tmp_path / f"{name}-hub"),
+                     "--out", str(asked)]) == 0  # fmt: skip
+        assert main(["predict", "--model", str(world / "model"), "--images", str(asked / "images"),
+                     "--questions", str(asked / "questions.parquet"), "--batch", "4",
+                     "--out", str(answers)]) == 0  # fmt: skip
+        rows = read_rows(answers)
+        assert columns | {"_id", "question", "answer", "prompt", "prediction"} <= set(rows[0])
+        assert "image" not in rows[0]
+        assert main(["score", "--benchmark", name, "--predictions", str(answers), "--questions",
+                     str(asked / "questions.parquet"), "--out", str(score)]) == 0  # fmt: skip
+        content = json.loads(score.read_text())
+        assert content["n"] == len(rows) == {"mmmu": 3, "mme": 6}[name]
+    first = read_rows(tmp_path / "mmmu.parquet")[0]["prompt"]
+    assert first.startswith("<image><image>\nIs <image 2> or <image 1> red?\nA. red\nB. blue\n\n")
+
+
+def test_the_order_of_several_images_matters(world: Path) -> None:
+    predictor = open_predictor(world / "model", world / "features", max_new_tokens=8)
+    names = ["0.png", "1.png", "2.png", "3.png", "5.png"]
+    asked = [Question(f"{a}{b}", a, "what is it ?", (), (b,)) for a in names for b in names if a != b]
+    together = [p.text for p in predictor.answer(asked)]
+    alone = [predictor.answer([question])[0].text for question in asked]
+    assert together == alone
+    assert len(set(together)) > 2
+
+
+def test_prompts_and_images_must_match() -> None:
+    row = {"_id": "1", "prompt": "<image> or <image> ?", "image": ["a", "b"], "x": 1}
+    (question,) = parse_questions([row], Skips("questions"))
+    assert (question.images, question.prompt()) == (("a", "b"), "<image> or <image> ?")
+    assert question.columns == {"_id": "1", "x": 1}
+    with pytest.raises(UserError, match="2 places for 1 images"):
+        parse_questions([{**row, "image": "a"}], Skips("questions"))
+    with pytest.raises(UserError, match="its _id stands twice"):
+        parse_questions([row, row], Skips("questions"))

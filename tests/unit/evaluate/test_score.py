@@ -110,3 +110,76 @@ def test_scoring_and_help_import_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+NAN = float("nan")
+#: One row per benchmark, right if answered with its last element.
+ROWS: dict[str, tuple[dict[str, Any], Any]] = {
+    "mme": ({"question_id": "a", "category": "OCR", "answer": "Yes"}, "Yes"),
+    "gqa": ({"id": "1", "answer": "red"}, "red"),
+    "ai2d": ({"options": ["x", "y"], "answer": "1"}, "B"),
+    "mmbench": ({"index": 1, "answer": "B", "A": "x", "B": "y", "C": NAN, "D": "nan"}, "B"),
+    "mmmu": ({"id": "validation_Art_1", "question_type": "multiple-choice", "options": "['x', 'y']",
+              "answer": "B"}, "B"),
+    "scienceqa": ({"choices": ["x", "y"], "answer": 1}, "B"),
+    "mathvista": ({"pid": "1", "question_type": "free_form", "answer_type": "integer",
+                   "choices": None, "precision": NAN, "answer": "3"}, 3),
+    "pope": ({"category": "random", "answer": "no"}, "no"),
+    "chartqa": ({"answer": 3}, 3),
+    "docvqa": ({"questionId": "1", "answers": ["red"]}, "red"),
+    "textvqa": ({"question_id": 1, "answers": ["red"] * 10}, "red"),
+    "vizwiz": ({"question_id": "1.jpg", "answers": ["red"] * 10}, "red"),
+    "vqav2": ({"question_id": 1, "answers": [{"answer": "red", "answer_id": i} for i in range(10)]},
+              "red"),
+}  # fmt: skip
+#: What models and tables have been seen to hold.
+ODD = ["", None, NAN, float("inf"), 7, 0.5, True, [], ["red", 1], {"a": NAN}, "\u2028", "日本 🙂",
+       "\ud800", "nan", "None", "[", "%", "x" * 3000, "9" * 5000, "(", "\\", "\x00"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_odd_predictions_neither_crash_nor_break_the_file(name: str, tmp_path: Path) -> None:
+    row, right = ROWS[name]
+    rows = [{**row, "_id": i, "prediction": said} for i, said in enumerate([right, *ODD])]
+    source, out = tmp_path / "rows.jsonl", tmp_path / "score.json"
+    source.write_text("\n".join(json.dumps(each) for each in rows) + "\n")
+    line = ["score", "--benchmark", name, "--predictions", str(source), "--out", str(out)]
+    for variant in (None, *(v.name for v in BENCHMARKS.load(name).variants)):
+        assert main([*line, *(["--variant", variant] if variant else [])]) == 0
+
+        def refuse(text: str) -> None:
+            raise AssertionError(f"{text} is no JSON")
+
+        content = json.loads(out.read_text(), parse_constant=refuse)
+        assert [each["_id"] for each in content["rows"]] == list(range(len(rows)))
+        assert content.get("variant") == variant
+        assert 0 <= content["interval"][0] <= content["score"] <= content["interval"][1] <= 1
+    main(line)
+    scores = [each["score"] for each in json.loads(out.read_text())["rows"]]
+    assert scores[0] == 1
+    assert sum(scores[1:]) == 0
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_missing_column_is_named_with_its_row(name: str) -> None:
+    benchmark, (row, right) = BENCHMARKS.load(name), ROWS[name]
+    full = {**row, "prediction": right}
+    for column in (*benchmark.columns, "prediction"):
+        without = {key: value for key, value in full.items() if key != column}
+        with pytest.raises(UserError, match=rf"^row 2.* has no {column}; {name} needs"):
+            score_predictions(benchmark, [full, without])
+
+
+def test_line_separators_inside_a_text_end_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [row(1, "a\u2028b"), row(2, "c\x85d")]
+    path.write_text("".join(json.dumps(each, ensure_ascii=False) + "\r\n" for each in rows))
+    assert [each["prediction"] for each in read_predictions(path)] == ["a\u2028b", "c\x85d"]
+
+
+def test_an_unknown_variant_lists_the_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["score", "--benchmark", "docvqa", "--predictions", str(tmp_path / "none.jsonl"),
+            "--out", str(tmp_path / "score.json"), "--variant", "binary"]  # fmt: skip
+    assert main(line) == 2
+    error = capsys.readouterr().err
+    assert "'binary' is no variant of docvqa; write one of: binarised" in error

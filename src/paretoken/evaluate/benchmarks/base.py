@@ -1,23 +1,133 @@
-"""What a benchmark is."""
+"""What a benchmark is: where its questions are, how it asks, how it scores, and its variants."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from paretoken.errors import UserError
+from paretoken.registry import unknown_name
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Join:
+    """Images that another config of the data set holds.
+
+    Attributes:
+        config: that config.
+        split: its split.
+        column: its column of images.
+        id: its column that ``key`` of a question refers to.
+        key: the question's column.
+    """
+
+    config: str
+    split: str
+    column: str
+    id: str
+    key: str
+
+
+@dataclass(frozen=True)
+class HubData:
+    """Where the questions are on the Hugging Face hub.
+
+    Attributes:
+        repo: id of the data set.
+        split: the split that is asked.
+        config: the config; ``default`` for a data set that has one only.
+        images: columns of pictures, in the order in which they are shown.
+        columns: the data set's other columns that prompt or score need.
+        join: where the pictures are, if not beside the questions.
+    """
+
+    repo: str
+    split: str
+    config: str = "default"
+    images: tuple[str, ...] = ("image",)
+    columns: tuple[str, ...] = ()
+    join: Join | None = None
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A benchmark's score over all rows.
+
+    Attributes:
+        score: from 0 to 1.
+        interval: 95 %.
+        details: what else the score file says; ``stderr`` if rows do not give it.
+    """
+
+    score: float
+    interval: list[float]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another convention for the same benchmark, under a name of its own.
+
+    Attributes:
+        name: what ``--variant`` takes.
+        what: how it differs, and who does it that way.
+        changes: the attributes of `Benchmark` that it replaces.
+    """
+
+    name: str
+    what: str
+    changes: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """How answers are scored.
+    """How a benchmark asks and how its answers are scored.
 
     Attributes:
         name: its registered name.
         metric: what the score is called.
-        score: from a prediction and the accepted answers to a number from 0 to 1.
+        score: from a row (the data set's own columns and ``prediction``) to a number from 0 to 1;
+            raises `BadRowError` for a row that cannot be scored.
         source: where the rule comes from.
+        columns: what rows must have besides ``prediction``.
+        id_column: the data set's own id, for messages; None where it has none.
+        unique_ids: whether an id may stand once only.
+        aggregate: from rows and their scores to the benchmark's score; None: the mean.
+        breakdown: columns whose values get a mean each, where rows have them.
+        hub: where the questions are; None for a benchmark that is made here.
+        prompt: from a row to the whole prompt.
+        shown: from a row to the columns of the pictures it shows; None: all of ``hub.images``.
+        max_new_tokens: the longest answer.
+        variants: other conventions.
     """
 
     name: str
     metric: str
-    score: Callable[[str, Sequence[str]], float]
+    score: Callable[[Row], float]
     source: str
+    columns: tuple[str, ...] = ()
+    id_column: str | None = "question_id"
+    unique_ids: bool = False
+    aggregate: Callable[[Sequence[Row], Sequence[float]], Aggregate] | None = None
+    breakdown: tuple[str, ...] = ()
+    hub: HubData | None = None
+    prompt: Callable[[Row], str] | None = None
+    shown: Callable[[Row], Sequence[str]] | None = None
+    max_new_tokens: int = 16
+    variants: tuple[Variant, ...] = ()
+
+    def variant(self, name: str | None) -> Benchmark:
+        """Return this benchmark under another convention; None: the recommended one.
+
+        Raises:
+            UserError: it has no such variant.
+        """
+        if name is None:
+            return self
+        found = {variant.name: variant for variant in self.variants}
+        if name not in found:
+            raise UserError(unknown_name(f"variant of {self.name}", name, found))
+        return replace(self, **found[name].changes)

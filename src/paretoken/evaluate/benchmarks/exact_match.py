@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.evaluate.benchmarks.base import Benchmark
+from paretoken.data.conversations import BadRowError
+from paretoken.evaluate.benchmarks.base import Benchmark, Row
+from paretoken.evaluate.questions import answers_of
 
 
 def normalise(text: str) -> str:
@@ -17,4 +19,14 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
     return float(normalise(prediction) in {normalise(answer) for answer in answers})
 
 
-EXACT_MATCH = Benchmark(name="exact_match", metric="accuracy", score=exact_match, source="this project")
+def score_row(row: Row) -> float:
+    """Return 1 if a row's prediction equals one of its answers (a text or accepted texts)."""
+    prediction = row.get("prediction")
+    if not isinstance(prediction, str):
+        raise BadRowError("it has no prediction (a text; empty if the model said nothing)")
+    return exact_match(prediction, answers_of(row.get("answer")))
+
+
+EXACT_MATCH = Benchmark(
+    name="exact_match", metric="accuracy", score=score_row, source="this project", unique_ids=True
+)

@@ -1,0 +1,66 @@
+"""`paretoken questions`: a benchmark's prompts and pictures, from the hub or a local copy of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.arguments import whole
+from paretoken.registry import BENCHMARKS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--benchmark", choices=list(BENCHMARKS), required=True, help="what to ask")
+    parser.add_argument("--source",
+                        help="hub id, or local directory in the hub's layout; without it, the "
+                             "benchmark's own hub id")  # fmt: skip
+    parser.add_argument("--revision", help="branch, tag or commit on the hub")
+    parser.add_argument("--variant", help="another convention of the benchmark; unknown: lists them")
+    parser.add_argument("--limit", type=whole, help="ask only so many, the first ones")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the questions."""
+    from paretoken.errors import UserError
+    from paretoken.files import write_json
+    from paretoken.finished import RUN_FILE, already_done
+    from paretoken.folders import replacing_folder
+    from paretoken.settings import digest
+
+    a = arguments
+    benchmark = BENCHMARKS.load(a.benchmark).variant(a.variant)
+    if benchmark.hub is None:
+        raise UserError(f"{a.benchmark} has no data set on the hub; `paretoken miniature-data` asks it")
+    if a.limit == 0:
+        raise UserError("--limit 0 asks nothing; give 1 or more, or leave it out for all questions")
+    source = a.source or benchmark.hub.repo
+    key = digest(a.benchmark, a.variant, source, a.revision, a.limit)
+    if already_done(a.out, key):
+        return
+    from paretoken.evaluate.hub_files import fetch_splits
+    from paretoken.evaluate.hub_questions import splits_of, write_questions
+    from paretoken.provenance import versions
+
+    root = fetch_splits(source, a.revision, splits_of(benchmark.hub))
+    with replacing_folder(a.out) as folder:
+        written = write_questions(folder, benchmark, root, a.limit)
+        record = {
+            "key": key,
+            "benchmark": a.benchmark,
+            "variant": a.variant,
+            "source": source,
+            "revision": a.revision,
+            "config": benchmark.hub.config,
+            "split": benchmark.hub.split,
+            "limit": a.limit,
+            "questions": written.questions,
+            "images": written.images,
+            "max_new_tokens": benchmark.max_new_tokens,
+            "files": [{"name": name, "bytes": size} for name, size in written.files],
+            "snapshot": root.name if root != Path(source) else None,
+            "versions": versions("pyarrow", "huggingface_hub"),
+        }
+        write_json(folder / RUN_FILE, record)
+    print(f"{a.out}: {written.questions} questions, {written.images} images")

@@ -1,0 +1,44 @@
+"""ChartQA: questions about charts; numbers may be off by a twentieth."""
+
+from __future__ import annotations
+
+from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
+from paretoken.evaluate.benchmarks.values import gold, response, text
+
+TOLERANCE = 0.05
+WORD = "\nAnswer the question with a single word."
+
+
+def as_number(said: str) -> float | None:
+    """Return a text as a number, a percentage as its hundredth; None if it is none."""
+    try:
+        return float(said.rstrip("%")) / 100 if said.endswith("%") else float(said)
+    except ValueError:
+        return None
+
+
+def score(row: Row) -> float:
+    """Return 1 if the answer is within 5 % of a right number, or is the right text, else 0."""
+    said, right = response(row), gold(row)
+    number, target = as_number(said), as_number(right)
+    if number is None or not target:  # no share of zero can be taken
+        return float(said.lower() == right.lower())
+    return float(abs(number - target) / abs(target) <= TOLERANCE)
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked."""
+    return text(row["question"]) + WORD
+
+
+CHARTQA = Benchmark(
+    name="chartqa",
+    metric="relaxed accuracy",
+    score=score,
+    source="lmms-eval 0.7.3, task chartqa; https://arxiv.org/abs/2203.10244",
+    columns=("answer",),
+    id_column=None,
+    breakdown=("type",),
+    hub=HubData("lmms-lab/ChartQA", "test", columns=("question", "type")),
+    prompt=prompt,
+)

@@ -1,0 +1,62 @@
+"""DocVQA: questions about documents, scored by edit distance (ANLS)."""
+
+from __future__ import annotations
+
+from paretoken.data.conversations import BadRowError
+from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.edit_distance import edit_distance
+from paretoken.evaluate.benchmarks.prompts import SHORT
+from paretoken.evaluate.benchmarks.values import text, texts
+
+#: Similarities below this count as none.
+THRESHOLD = 0.5
+
+
+def score(row: Row) -> float:
+    """Return the similarity to the nearest right answer, 0 to 1 (the challenge's own script)."""
+    answers = texts(row, "answers")
+    if not answers:
+        raise BadRowError("it has no answers; a split with hidden answers cannot be scored here")
+    said = text(row.get("prediction"))  # not stripped: its white space counts in the length
+    similarity = 1 - min(_distance(said, answer) for answer in answers)
+    return 0.0 if similarity < THRESHOLD else similarity
+
+
+def score_binarised(row: Row) -> float:
+    """Return 1 where `score` is not 0."""
+    return float(score(row) > 0)
+
+
+def _distance(said: str, answer: str) -> float:
+    """Return the edit distance as a share of the longer text, in capitals and before tidying."""
+    length = max(len(answer.upper()), len(said.upper()))
+    return edit_distance(_tidy(answer), _tidy(said)) / length if length else 0.0
+
+
+def _tidy(answer: str) -> str:
+    return " ".join(answer.lower().split())
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked."""
+    return text(row["question"]) + SHORT
+
+
+DOCVQA = Benchmark(
+    name="docvqa",
+    metric="ANLS",
+    score=score,
+    source="the RRC's script; https://arxiv.org/abs/2007.00398",
+    columns=("answers",),
+    id_column="questionId",
+    hub=HubData("lmms-lab/DocVQA", "validation", "DocVQA", columns=("question",)),
+    prompt=prompt,
+    max_new_tokens=32,
+    variants=(
+        Variant(
+            "binarised",
+            "lmms-eval up to 0.2.4, as in the paper's time: every similarity of half or more is 1",
+            {"metric": "share with ANLS >= 0.5", "score": score_binarised},
+        ),
+    ),
+)

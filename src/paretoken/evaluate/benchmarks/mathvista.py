@@ -1,0 +1,137 @@
+"""MathVista: mathematics with pictures, choices or numbers, scored without a language model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.edit_distance import edit_distance
+from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
+from paretoken.evaluate.benchmarks.values import gold, is_missing, response, text, texts
+
+MULTI_CHOICE = "multi_choice"
+_QUOTED = re.compile(r'The answer is "(.*)"\.')
+_BRACKETED = re.compile(r"\(([a-zA-Z])\)")
+DECIMALS = {1.0: " with one decimal place", 2.0: " with two decimal places"}
+
+
+def score(row: Row) -> float:
+    """Return 1 if the answer, extracted and normalised, is the right one, else 0."""
+    said = response(row)
+    extracted = extract(row, said) if said else ""
+    normalised = normalise(row, extracted) if extracted.strip() else None
+    return float(normalised is not None and normalised.strip() == gold(row).strip())
+
+
+def score_lmms_eval(row: Row) -> float:
+    """Return the same as lmms-eval whose judge cannot be reached.
+
+    An answer that is not in its form already is then empty, and an empty answer to a choice means the
+    shortest one; rounding fails where the precision is stored with a decimal point.
+    """
+    if row["answer_type"] == "float" and isinstance(row["precision"], float):
+        return 0.0
+    normalised = normalise(row, as_asked(row, response(row)) or "")
+    return float(normalised is not None and normalised.strip() == gold(row).strip())
+
+
+def extract(row: Row, said: str) -> str:
+    """Return the answer in a response: the official quick extraction, otherwise all of it."""
+    found = as_asked(row, said)
+    if found is not None:
+        return found
+    quoted = _QUOTED.search(said)
+    return quoted.group(1) if quoted else said
+
+
+def as_asked(row: Row, said: str) -> str | None:
+    """Return a response that is a choice or a number of the kind asked for, None otherwise."""
+    if row["question_type"] == MULTI_CHOICE and said in texts(row, "choices"):
+        return said
+    if row["answer_type"] == "integer":
+        return _attempt(lambda: str(int(said)))
+    if row["answer_type"] == "float":
+        return _attempt(lambda: str(float(said)))
+    return None
+
+
+def normalise(row: Row, extracted: str) -> str | None:
+    """Return an extracted answer in the form of the right ones, None if it has no such form."""
+    kind = row["answer_type"]
+    if row["question_type"] == MULTI_CHOICE:
+        return _choice(extracted.strip(), texts(row, "choices"))
+    if kind == "integer":
+        return _attempt(lambda: str(int(float(extracted))))
+    if kind == "float":
+        # The data set stores the precision as a floating-point number.
+        return _attempt(lambda: str(round(float(extracted), int(float(row["precision"])))))
+    return extracted
+
+
+def _choice(extracted: str, choices: Sequence[str]) -> str | None:
+    """Return the choice that a letter stands for, or the one nearest to a text."""
+    bracketed = _BRACKETED.search(extracted)
+    letter = bracketed.group(1).upper() if bracketed else extracted
+    if letter in letters(len(choices)):
+        return choices[letters(len(choices)).index(letter)]
+    return min(choices, key=lambda choice: edit_distance(letter, choice), default=None)
+
+
+def _attempt(convert: Callable[[], str]) -> str | None:
+    try:
+        return convert()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked: lmms-eval's format without examples or reasoning."""
+    unit = text(row.get("unit"))
+    question = text(row["question"]) + (f" (Unit: {unit})" if unit else "")
+    choices = texts(row, "choices")
+    return "\n".join(part for part in (question, option_lines(choices), _hint(row)) if part)
+
+
+def _hint(row: Row) -> str:
+    if row["question_type"] == MULTI_CHOICE:
+        return LETTER.strip()
+    if row["answer_type"] == "integer":
+        return "Answer the question using a single integer number."
+    if row["answer_type"] == "float":
+        precision = row.get("precision")
+        decimals = "" if is_missing(precision) else DECIMALS.get(float(text(precision)), "")
+        return f"Answer the question using a single floating-point number{decimals}."
+    return "Answer the question using a Python list." if row["answer_type"] == "list" else ""
+
+
+def prompt_query(row: Row) -> str:
+    """Return the data set's own prompt, with its hint to reason."""
+    return text(row["query"])
+
+
+MATHVISTA = Benchmark(
+    name="mathvista",
+    metric="accuracy",
+    score=score,
+    source="the official normaliser, no judge; https://arxiv.org/abs/2310.02255",
+    columns=("question_type", "answer_type", "choices", "precision", "answer"),
+    id_column="pid",
+    breakdown=("question_type", "answer_type"),
+    hub=HubData(
+        "AI4Math/MathVista",
+        "testmini",
+        images=("decoded_image",),
+        columns=("question", "unit", "query"),
+    ),
+    prompt=prompt,
+    max_new_tokens=1024,
+    variants=(
+        Variant(
+            "lmms_eval",
+            "lmms-eval without its judge: floats are wrong, the shortest choice stands for the unread",
+            {"score": score_lmms_eval},
+        ),
+        Variant("query", "asks with the data set's own prompt", {"prompt": prompt_query}),
+    ),
+)

@@ -1,0 +1,186 @@
+"""MME: yes-or-no questions, two per image, in ten perception and four cognition subtasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from paretoken.data.conversations import BadRowError
+from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.prompts import SHORT
+from paretoken.evaluate.benchmarks.values import gold, response, text
+from paretoken.evaluate.intervals import Floats, bootstrap
+
+PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark",
+              "artwork", "OCR")  # fmt: skip
+COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+#: A subtask's score is a percentage of questions plus a percentage of images.
+SUBTASK_MAXIMUM = 200
+SUFFIX = " Please answer yes or no."
+#: Numbers of the rows of one subtask, image by image.
+Images = list[list[int]]
+
+
+def read_answer(prediction: str) -> str:
+    """Return ``yes``, ``no`` or ``other``, as lmms-eval reads an answer."""
+    plain = prediction.lower().strip().replace(".", "")
+    if len(plain) == 1:
+        return {"y": "yes", "n": "no"}.get(plain, "other")
+    return _read_start(plain)
+
+
+def _read_start(plain: str) -> str:
+    start = plain[:4]
+    return "yes" if "yes" in start else "no" if "no" in start else "other"
+
+
+def score(row: Row) -> float:
+    """Return 1 if a row's answer is right, else 0."""
+    return float(read_answer(response(row)) == _truth(row))
+
+
+def score_official(row: Row) -> float:
+    """Return the same by the official tool, which neither strips nor drops full stops."""
+    return float(_read_start(text(row.get("prediction")).lower()) == _truth(row))
+
+
+def _truth(row: Row) -> str:
+    truth = gold(row).lower().strip().replace(".", "")
+    if truth not in ("yes", "no"):
+        raise BadRowError(f"its answer is {row['answer']!r}; it must be Yes or No")
+    if row.get("category") not in PERCEPTION + COGNITION:
+        known = ", ".join(PERCEPTION + COGNITION)
+        raise BadRowError(f"its category is {row.get('category')!r}; it must be one of {known}")
+    return truth
+
+
+def by_image(rows: Sequence[Row], numbers: Sequence[int]) -> Images:
+    """Return the rows of a subtask by image: those that share their ``question_id``."""
+    ordered = sorted(numbers, key=lambda number: str(rows[number].get("question_id")))
+    groups = groupby(ordered, key=lambda number: str(rows[number].get("question_id")))
+    return [list(group) for _, group in groups]
+
+
+def by_neighbours(rows: Sequence[Row], numbers: Sequence[int]) -> Images:
+    """Return the rows of a subtask two by two, in their order, as the official tool does."""
+    return [list(numbers[start : start + 2]) for start in range(0, len(numbers), 2)]
+
+
+def aggregate(
+    rows: Sequence[Row],
+    scores: Sequence[float],
+    pair: Callable[[Sequence[Row], Sequence[int]], Images] = by_image,
+    subtasks: Sequence[str] = PERCEPTION + COGNITION,
+) -> Aggregate:
+    """Return the sum of the subtasks' scores over its maximum.
+
+    Args:
+        rows: what was scored.
+        scores: 1 or 0 for each.
+        pair: finds the questions on one image.
+        subtasks: those that count: 14 of them make 2800 points at most.
+    """
+    images = _images(rows, pair, subtasks)
+    counts = {name: _counts(found, scores) for name, found in images.items()}
+    points = {name: _points(each, np.ones((1, len(each)))) for name, each in counts.items()}
+    maximum = SUBTASK_MAXIMUM * len(subtasks)
+
+    def normalised(weights: list[Floats]) -> Floats:
+        parts = [_points(*part) for part in zip(counts.values(), weights, strict=True)]
+        return np.sum(parts, axis=0) / maximum if parts else np.zeros(1)
+
+    interval, stderr = bootstrap([len(each) for each in counts.values()], normalised)
+    single = {name: float(value[0]) for name, value in points.items()}
+    perception, cognition = (
+        sum(single.get(name, 0.0) for name in part) for part in (PERCEPTION, COGNITION)
+    )
+    total = perception + cognition
+    details: dict[str, Any] = {
+        "total": total,
+        "maximum": maximum,
+        "perception": perception,
+        "cognition": cognition,
+        "subtasks": {name: _detail(counts[name], single[name]) for name in counts},
+        "missing_subtasks": [name for name in subtasks if name not in counts],
+        "unpaired_images": int(sum((each[:, 1] != 2).sum() for each in counts.values())),
+        "stderr": stderr,
+    }
+    return Aggregate(total / maximum, interval, details)
+
+
+def _images(
+    rows: Sequence[Row],
+    pair: Callable[[Sequence[Row], Sequence[int]], Images],
+    subtasks: Sequence[str],
+) -> dict[str, Images]:
+    numbers: dict[str, list[int]] = {name: [] for name in subtasks}
+    for number, row in enumerate(rows):
+        if row["category"] in numbers:
+            numbers[row["category"]].append(number)
+    return {name: pair(rows, found) for name, found in numbers.items() if found}
+
+
+def _counts(images: Images, scores: Sequence[float]) -> Floats:
+    """Return right answers, questions, and whether both are right; (images, 3)."""
+    right = [(sum(scores[number] for number in image), len(image)) for image in images]
+    # An image with one question only, as a limit leaves, cannot have both right.
+    return np.array([(r, n, float(n > 1 and r == n)) for r, n in right])
+
+
+def _points(counts: Floats, weights: Floats) -> Floats:
+    """Return a subtask's score, 0 to 200, for each row of weights (replicates, images)."""
+    accuracy = weights @ counts[:, 0] / (weights @ counts[:, 1])
+    both: Floats = weights @ counts[:, 2] / weights.sum(axis=1)
+    return 100 * (accuracy + both)
+
+
+def _detail(counts: Floats, points: float) -> Mapping[str, float]:
+    right, questions, both = counts.sum(axis=0)
+    return {
+        "score": points,
+        "accuracy": float(right / questions),
+        "both_right": float(both / len(counts)),
+        "images": len(counts),
+    }
+
+
+def aggregate_official(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
+    """Return the score with images paired as the official tool does."""
+    return aggregate(rows, scores, by_neighbours)
+
+
+def aggregate_perception(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
+    """Return the score over the perception subtasks, of 2000 points."""
+    return aggregate(rows, scores, subtasks=PERCEPTION)
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked."""
+    return text(row["question"]).strip().replace(SUFFIX, "") + SHORT
+
+
+MME = Benchmark(
+    name="mme",
+    metric="(perception + cognition) / 2800",
+    score=score,
+    source="lmms-eval 0.7.3, task mme; https://arxiv.org/abs/2306.13394",
+    columns=("question_id", "category", "answer"),
+    aggregate=aggregate,
+    hub=HubData("lmms-lab/MME", "test", columns=("question",)),
+    prompt=prompt,
+    variants=(
+        Variant(
+            "perception",
+            "perception subtasks only, over 2000: what LLaVA and the paper's Table 1 report",
+            {"metric": "perception / 2000", "aggregate": aggregate_perception},
+        ),
+        Variant(
+            "official",
+            "the official tool: no stripping, no y or n, images paired by neighbouring rows",
+            {"score": score_official, "aggregate": aggregate_official},
+        ),
+    ),
+)

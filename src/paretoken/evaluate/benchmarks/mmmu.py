@@ -1,0 +1,121 @@
+"""MMMU: college exam questions, multiple choice or open, with up to seven images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.mmmu_choice import read_choice
+from paretoken.evaluate.benchmarks.mmmu_open import is_right
+from paretoken.evaluate.benchmarks.prompts import LETTER, SHORT, option_lines
+from paretoken.evaluate.benchmarks.values import gold, parsed_list, response, text, texts
+from paretoken.evaluate.intervals import interval, means
+
+MULTIPLE_CHOICE = "multiple-choice"
+IMAGES = tuple(f"image_{number}" for number in range(1, 8))
+_PLACE = re.compile(r"<image (\d+)>")
+
+DOMAINS = {
+    "Art and Design": ("Art", "Art_Theory", "Design", "Music"),
+    "Business": ("Accounting", "Economics", "Finance", "Manage", "Marketing"),
+    "Science": ("Biology", "Chemistry", "Geography", "Math", "Physics"),
+    "Health and Medicine": (
+        "Basic_Medical_Science", "Clinical_Medicine", "Diagnostics_and_Laboratory_Medicine",
+        "Pharmacy", "Public_Health",
+    ),
+    "Humanities and Social Science": ("History", "Literature", "Sociology", "Psychology"),
+    "Tech and Engineering": (
+        "Agriculture", "Architecture_and_Engineering", "Computer_Science", "Electronics",
+        "Energy_and_Power", "Materials", "Mechanical_Engineering",
+    ),
+}  # fmt: skip
+_DOMAIN = {subject: domain for domain, subjects in DOMAINS.items() for subject in subjects}
+
+
+def choice_of(row: Row) -> str | None:
+    """Return the letter that the answer to a multiple-choice question means, None if unread."""
+    return read_choice(response(row), texts(row, "options"))
+
+
+def score(row: Row) -> float:
+    """Return 1 if the answer is right, else 0; a choice that cannot be read is wrong."""
+    right = gold(row)
+    accepted = [text(each) for each in parsed_list(right) or [right]]
+    if row["question_type"] == MULTIPLE_CHOICE:
+        return float(choice_of(row) in accepted)
+    return float(is_right(response(row), accepted))
+
+
+def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
+    """Return the accuracy over all questions; subjects and domains beside it."""
+    mean = sum(scores) / len(scores)
+    # Only a subject is read from an id such as validation_Art_Theory_12.
+    subjects = ["_".join(text(row["id"]).split("_")[1:-1]) for row in rows]
+    unread = [
+        len(texts(row, "options"))
+        for row in rows
+        if row["question_type"] == MULTIPLE_CHOICE and choice_of(row) is None
+    ]
+    guesses = sum(1 / options for options in unread if options)
+    details = {
+        "unread": len(unread),
+        # The official tool draws an option where it reads none; this is what it gains on average.
+        "score_with_guesses": mean + guesses / len(scores),
+        "question_types": means(scores, [text(row["question_type"]) for row in rows]),
+        "domains": means(scores, [_DOMAIN.get(subject, "") for subject in subjects]),
+        "subjects": means(scores, subjects),
+    }
+    return Aggregate(mean, interval(scores), details)
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked; places such as <image 1> stay in the text."""
+    question = text(row["question"])
+    if row["question_type"] == MULTIPLE_CHOICE:
+        return f"{question}\n{option_lines(texts(row, 'options'))}\n{LETTER}"
+    return f"{question}\n{SHORT}"
+
+
+def prompt_interleaved(row: Row) -> str:
+    """Return what the model is asked, with every image where the text first names it."""
+    seen: set[str] = set()
+
+    def place(found: re.Match[str]) -> str:
+        if found.group(1) in seen:
+            return found.group()
+        seen.add(found.group(1))
+        return "<image>"
+
+    return _PLACE.sub(place, prompt(row))
+
+
+def shown(row: Row) -> list[str]:
+    """Return the columns of the images that the prompt names, in the order of their numbers."""
+    return sorted(set(shown_in_order(row)))
+
+
+def shown_in_order(row: Row) -> list[str]:
+    """Return the columns of the images that the prompt names, in its order."""
+    return list(dict.fromkeys(f"image_{number}" for number in _PLACE.findall(prompt(row))))
+
+
+MMMU = Benchmark(
+    name="mmmu",
+    metric="accuracy",
+    score=score,
+    source="the official tool, unread choices wrong; https://arxiv.org/abs/2311.16502",
+    columns=("id", "question_type", "options", "answer"),
+    id_column="id",
+    aggregate=aggregate,
+    hub=HubData("lmms-lab/MMMU", "validation", images=IMAGES, columns=("question",)),
+    prompt=prompt,
+    shown=shown,
+    variants=(
+        Variant(
+            "interleaved",
+            "images stand where the question names them, not in front",
+            {"prompt": prompt_interleaved, "shown": shown_in_order},
+        ),
+    ),
+)

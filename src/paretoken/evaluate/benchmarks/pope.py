@@ -1,0 +1,153 @@
+"""POPE: is an object in the image? Three ways to choose the objects that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from paretoken.data.conversations import BadRowError
+from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.prompts import SHORT
+from paretoken.evaluate.benchmarks.values import gold, is_missing, response, text
+from paretoken.evaluate.intervals import Floats, bootstrap
+
+NEGATIONS = frozenset({"No", "no", "not"})
+#: True positives, false positives, false negatives.
+Counts = tuple[bool, bool, bool]
+
+
+def read_answer(prediction: str) -> str:
+    """Return ``no`` if the first sentence negates, else ``yes``: the authors' rule, as in LLaVA."""
+    words = prediction.split(".", maxsplit=1)[0].replace(",", "").split(" ")
+    return "yes" if NEGATIONS.isdisjoint(words) else "no"
+
+
+def score(row: Row) -> float:
+    """Return 1 if a row's answer is right, else 0."""
+    return float(read_answer(response(row)) == _truth(row))
+
+
+def score_literal(row: Row) -> float:
+    """Return 1 if the answer is the word itself in any case, else 0, as lmms-eval does."""
+    return float(response(row).lower() == _truth(row))
+
+
+def _truth(row: Row) -> str:
+    truth = gold(row).lower().strip()
+    if truth not in ("yes", "no"):
+        raise BadRowError(f"its answer is {row['answer']!r}; it must be yes or no")
+    return truth
+
+
+def _counts(row: Row) -> Counts:
+    said, truth = read_answer(response(row)) == "yes", _truth(row) == "yes"
+    return said and truth, said and not truth, truth and not said
+
+
+def _counts_literal(row: Row) -> Counts:
+    said, truth = response(row).lower(), _truth(row) == "yes"
+    # An answer that is neither word is missed by both precision and recall.
+    return said == "yes" and truth, said == "yes" and not truth, said == "no" and truth
+
+
+def f1(counts: Floats) -> Floats:
+    """Return F1 of (..., 3) counts: true positives, false positives, false negatives."""
+    true, other = 2 * counts[..., 0], counts[..., 1] + counts[..., 2]
+    result: Floats = np.divide(true, true + other, out=np.zeros_like(true), where=true > 0)
+    return result
+
+
+def aggregate(
+    rows: Sequence[Row],
+    scores: Sequence[float],
+    count: Callable[[Row], Counts] = _counts,
+    pooled: bool = False,
+) -> Aggregate:
+    """Return F1, with its interval from resampled images.
+
+    Args:
+        rows: what was scored.
+        scores: 1 or 0 for each.
+        count: from a row to what it adds to the counts of F1.
+        pooled: over all rows; otherwise the mean over the categories, as in papers on LLaVA.
+    """
+    names = sorted({text(row["category"]) for row in rows})
+    images = [_image(row, number) for number, row in enumerate(rows)]
+    place = {image: number for number, image in enumerate(dict.fromkeys(images))}
+    table = np.zeros((len(place), len(names), 3))
+    for row, image in zip(rows, images, strict=True):
+        table[place[image], names.index(text(row["category"]))] += count(row)
+
+    def statistic(weights: list[Floats]) -> Floats:
+        counts = np.tensordot(weights[0], table, axes=1)
+        result: Floats = f1(counts.sum(axis=1)) if pooled else f1(counts).mean(axis=1)
+        return result
+
+    interval, stderr = bootstrap([len(place)], statistic)
+    single = f1(table.sum(axis=0))
+    whole = float(f1(table.sum(axis=(0, 1))))
+    mean = float(single.mean())
+    details: dict[str, Any] = {
+        "f1_mean": mean,
+        "f1_pooled": whole,
+        "accuracy": sum(scores) / len(scores),
+        "categories": {
+            name: {"f1": float(value), **_detail(rows, scores, name)}
+            for name, value in zip(names, single, strict=True)
+        },
+        "said_yes": sum(count(row)[0] or count(row)[1] for row in rows) / len(rows),
+        "stderr": stderr,
+    }
+    return Aggregate(whole if pooled else mean, interval, details)
+
+
+def _image(row: Row, number: int) -> str:
+    source = row.get("image_source")
+    return f"row {number}" if is_missing(source) else str(source)
+
+
+def _detail(rows: Sequence[Row], scores: Sequence[float], name: str) -> dict[str, float]:
+    own = [value for row, value in zip(rows, scores, strict=True) if text(row["category"]) == name]
+    return {"accuracy": sum(own) / len(own), "questions": len(own)}
+
+
+def aggregate_pooled(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
+    """Return F1 over all rows."""
+    return aggregate(rows, scores, pooled=True)
+
+
+def aggregate_literal(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
+    """Return F1 over all rows as lmms-eval counts it."""
+    return aggregate(rows, scores, _counts_literal, pooled=True)
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked."""
+    return text(row["question"]).strip() + SHORT
+
+
+POPE = Benchmark(
+    name="pope",
+    metric="F1, mean over categories",
+    score=score,
+    source="eval_pope.py of LLaVA; https://arxiv.org/abs/2305.10355",
+    columns=("category", "answer"),
+    aggregate=aggregate,
+    hub=HubData("lmms-lab/POPE", "test", columns=("question", "image_source")),
+    prompt=prompt,
+    max_new_tokens=128,
+    variants=(
+        Variant(
+            "pooled",
+            "the same reading of answers, F1 over all rows",
+            {"metric": "F1 over all rows", "aggregate": aggregate_pooled},
+        ),
+        Variant(
+            "literal",
+            "lmms-eval: the word itself, F1 over all rows without unread answers",
+            {"metric": "F1 over all rows", "score": score_literal, "aggregate": aggregate_literal},
+        ),
+    ),
+)

@@ -1,0 +1,19 @@
+"""The pieces that prompts of several benchmarks share (those of LLaVA-1.5 and lmms-eval)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHORT = "\nAnswer the question using a single word or phrase."
+LETTER = "\nAnswer with the option's letter from the given choices directly."
+
+
+def letters(count: int) -> list[str]:
+    """Return the first letters of the alphabet, in capitals."""
+    return [chr(ord("A") + number) for number in range(count)]
+
+
+def option_lines(options: Sequence[str]) -> str:
+    """Return options as lines ``A. first``."""
+    pairs = zip(letters(len(options)), options, strict=True)
+    return "\n".join(f"{letter}. {option}" for letter, option in pairs)

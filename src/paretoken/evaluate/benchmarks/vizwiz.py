@@ -1,0 +1,28 @@
+"""VizWiz: questions that blind people asked about their own photographs."""
+
+from __future__ import annotations
+
+from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
+from paretoken.evaluate.benchmarks.open_vqa import score
+from paretoken.evaluate.benchmarks.prompts import SHORT
+from paretoken.evaluate.benchmarks.values import text
+
+INSUFFICIENT = "\nWhen the provided information is insufficient, respond with 'Unanswerable'."
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked."""
+    return text(row["question"]).capitalize() + INSUFFICIENT + SHORT
+
+
+VIZWIZ = Benchmark(
+    name="vizwiz",
+    metric="VQA accuracy",
+    score=score,
+    source="lmms-eval 0.7.3, task vizwiz_vqa_val; https://arxiv.org/abs/1802.08218",
+    columns=("answers",),
+    breakdown=("category",),
+    hub=HubData("lmms-lab/VizWiz-VQA", "val", columns=("question", "category")),
+    prompt=prompt,
+    max_new_tokens=128,
+)

@@ -1,0 +1,76 @@
+"""VQAv2: short answers about photographs, validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.open_vqa import demand_answers
+from paretoken.evaluate.benchmarks.prompts import SHORT
+from paretoken.evaluate.benchmarks.values import listed, response, text
+from paretoken.evaluate.benchmarks.vqa_answers import (
+    challenge_answer,
+    evalai_answer,
+    leave_one_out,
+    single_line,
+)
+
+
+def score(row: Row) -> float:
+    """Return the VQA accuracy of a row's answer, 0 to 1, as the challenge's server gives it."""
+    return _official(row, evalai_answer)
+
+
+def score_raw(row: Row) -> float:
+    """Return the same for an answer that EvalAI's processor has not seen."""
+    return _official(row, single_line)
+
+
+def _official(row: Row, process: Callable[[str], str]) -> float:
+    said, answers = process(response(row)), _answers(row)
+    if len(set(answers)) > 1:  # where all people agree, the evaluator changes nothing
+        said, answers = challenge_answer(said), [challenge_answer(answer) for answer in answers]
+    return leave_one_out(said, answers)
+
+
+def score_processed(row: Row) -> float:
+    """Return the VQA accuracy by lmms-eval since 0.5, which processes every answer alike."""
+    answers = [challenge_answer(answer) for answer in _answers(row)]
+    return leave_one_out(challenge_answer(single_line(response(row))), answers)
+
+
+def _answers(row: Row) -> list[str]:
+    demand_answers(row)
+    people = listed(row, "answers")
+    return [
+        single_line(text(each.get("answer") if isinstance(each, Mapping) else each)) for each in people
+    ]
+
+
+def prompt(row: Row) -> str:
+    """Return what the model is asked."""
+    return text(row["question"]) + SHORT
+
+
+VQAV2 = Benchmark(
+    name="vqav2",
+    metric="VQA accuracy",
+    score=score,
+    source="EvalAI's processor and the official evaluator; https://arxiv.org/abs/1612.00837",
+    columns=("answers",),
+    breakdown=("answer_type",),
+    hub=HubData("lmms-lab/VQAv2", "validation", columns=("question", "answer_type")),
+    prompt=prompt,
+    variants=(
+        Variant(
+            "processed",
+            "lmms-eval since 0.5: punctuation and number words always processed, 's and commas not",
+            {"score": score_processed},
+        ),
+        Variant(
+            "raw",
+            "the official evaluator without EvalAI's processor: 'Yes' is wrong if all said 'yes'",
+            {"score": score_raw},
+        ),
+    ),
+)

@@ -1,0 +1,136 @@
+"""The Parquet files of one split of a hub data set: in a local directory, or downloaded.
+
+Directories have the hub's own layout: patterns in the front matter of ``README.md``, or else
+``data/SPLIT-00000-of-00002.parquet`` for the only config and ``CONFIG/SPLIT-...`` for a named one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from paretoken.errors import UserError
+
+README = "README.md"
+DEFAULT = "default"
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.parquet$")
+_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+
+
+def fetch_splits(source: str, revision: str | None, splits: Sequence[tuple[str, str]]) -> Path:
+    """Return the directory that holds the splits: ``source`` itself, or a download of that hub id.
+
+    Args:
+        source: a local directory or the id of a data set on the hub.
+        revision: branch, tag or commit of the hub data set.
+        splits: pairs of config and split; only their files are downloaded.
+
+    Raises:
+        UserError: ``source`` is neither, or cannot be downloaded.
+    """
+    if Path(source).is_dir():
+        return Path(source)
+    if source.startswith((".", "/", "~")) or source.count("/") != 1:
+        raise UserError(f"{source} is no directory and no hub id such as lmms-lab/MME")
+    root = _download(source, revision, [README])
+    patterns = [pattern for config, split in splits for pattern in _patterns(root, config, split)]
+    return _download(source, revision, [README, *patterns])
+
+
+def shards(root: Path, config: str, split: str) -> list[Path]:
+    """Return the files of a split, in order.
+
+    Raises:
+        UserError: there are none, or some of a numbered set are missing.
+    """
+    patterns = _patterns(root, config, split)
+    for pattern in patterns:
+        found = sorted(root.glob(pattern))
+        if found:
+            _demand_all(found)
+            return found
+    raise UserError(
+        f"{root} has no files of config {config}, split {split}; expected {' or '.join(patterns)}"
+    )
+
+
+def _patterns(root: Path, config: str, split: str) -> list[str]:
+    stated = _stated(root / README, config, split)
+    if stated:
+        return stated
+    folders = ("data/", f"{DEFAULT}/", "") if config == DEFAULT else (f"{config}/",)
+    endings = ("-*.parquet", "/*.parquet", ".parquet")
+    return [f"{folder}{split}{ending}" for folder in folders for ending in endings]
+
+
+def _stated(readme: Path, config: str, split: str) -> list[str]:
+    """Return the patterns that a data card gives for a split; none if it gives none."""
+    found = _FRONT_MATTER.match(_text(readme))
+    try:
+        card = yaml.safe_load(found.group(1)) if found else None
+    except yaml.YAMLError:
+        return []
+    configs = card.get("configs") if isinstance(card, dict) else None
+    patterns: list[str] = []
+    for entry in configs if isinstance(configs, list) else []:
+        if isinstance(entry, dict) and entry.get("config_name") == config:
+            patterns += _of_split(entry.get("data_files"), split)
+    outside = [p for p in patterns if PurePosixPath(p).is_absolute() or ".." in PurePosixPath(p).parts]
+    if outside:
+        raise UserError(f"{readme} points out of its directory: {outside[0]}")
+    return patterns
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _of_split(files: Any, split: str) -> list[str]:
+    paths = [
+        each.get("path")
+        for each in (files if isinstance(files, list) else [])
+        if isinstance(each, dict) and each.get("split") == split
+    ]
+    flat = [p for path in paths for p in (path if isinstance(path, list) else [path])]
+    return [path for path in flat if isinstance(path, str) and path.endswith(".parquet")] or [
+        f"{path}.parquet" for path in flat if isinstance(path, str) and path.endswith("*")
+    ]
+
+
+def _demand_all(files: Sequence[Path]) -> None:
+    numbered = [found for file in files if (found := _SHARD.search(file.name))]
+    if not numbered:
+        return
+    total = int(numbered[0].group(2))
+    missing = sorted(set(range(total)) - {int(found.group(1)) for found in numbered})
+    if missing:
+        name = _SHARD.sub(f"-{missing[0]:05}-of-{total:05}.parquet", files[0].name)
+        raise UserError(
+            f"{files[0].parent} lacks {len(missing)} of {total} files, {name} for one; download them"
+        )
+
+
+def _download(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    token = os.environ.get("HF_TOKEN") or False  # False: never one that a login has stored
+    try:
+        return Path(
+            snapshot_download(
+                repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns), token=token
+            )
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise UserError(
+            f"{repo} cannot be downloaded: {error}; set HF_TOKEN if it asks for a login, or give a "
+            "local copy as --source"
+        ) from error

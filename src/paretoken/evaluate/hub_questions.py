@@ -1,0 +1,175 @@
+"""From a hub data set to questions: one Parquet file, and the pictures as files beside it.
+
+Read and written batch by batch: VQAv2's validation split has 214,354 rows with a picture each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from paretoken.data.conversations import BadRowError
+from paretoken.errors import UserError
+from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
+from paretoken.evaluate.hub_files import shards
+from paretoken.evaluate.image_folder import ImageFolder
+from paretoken.evaluate.questions import PROMPT, ROW_ID
+
+QUESTIONS, IMAGES = "questions.parquet", "images"
+#: Rows in memory at a time, with their pictures.
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Written:
+    """How much `write_questions` wrote, and from which files (name and bytes)."""
+
+    questions: int
+    images: int
+    files: list[tuple[str, int]]
+
+
+def splits_of(hub: HubData) -> list[tuple[str, str]]:
+    """Return the pairs of config and split that a benchmark reads."""
+    join = [] if hub.join is None else [(hub.join.config, hub.join.split)]
+    return [(hub.config, hub.split), *join]
+
+
+def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int | None = None) -> Written:
+    """Write ``questions.parquet`` and ``images/`` into a folder.
+
+    The table has the data set's own columns but pictures, and before them ``_id`` (the row's number
+    from 0, unique), ``image`` (file name, or list of them where a question can show several) and
+    ``prompt``.
+
+    Args:
+        folder: where to; it must exist.
+        benchmark: one with a hub data set.
+        root: the data set's directory.
+        limit: at most so many questions, the first ones.
+
+    Raises:
+        UserError: files, columns or pictures are missing or damaged; names the file and row.
+    """
+    hub = benchmark.hub
+    if hub is None or benchmark.prompt is None:
+        raise UserError(f"{benchmark.name} has no data set on the hub")
+    (folder / IMAGES).mkdir()
+    store = ImageFolder(folder / IMAGES, root)
+    files = shards(root, hub.config, hub.split)
+    joined = _joined(hub, root, store, _keys(hub, files, limit))
+    writer: parquet.ParquetWriter | None = None
+    count = 0
+    try:
+        for file, batch in _batches(files, (*hub.columns, *benchmark.columns, *hub.images), limit):
+            table = _asked(benchmark, hub, store, joined, batch, f"{file}: row {{}}", count)
+            if writer is None:
+                writer = parquet.ParquetWriter(folder / QUESTIONS, table.schema)
+            writer.write_table(table.cast(writer.schema))
+            count += len(table)
+    except (pa.ArrowException, ValueError) as error:
+        raise UserError(f"{root}: the files of {hub.split} do not fit together: {error}") from error
+    finally:
+        if writer is not None:
+            writer.close()
+    if count == 0:
+        raise UserError(f"{files[0]} holds no rows")
+    return Written(
+        count, len(store.names), [(str(f.relative_to(root)), f.stat().st_size) for f in files]
+    )
+
+
+def _asked(
+    benchmark: Benchmark,
+    hub: HubData,
+    store: ImageFolder,
+    joined: Mapping[str, str],
+    batch: pa.RecordBatch,
+    place: str,
+    start: int,
+) -> pa.Table:
+    prompts: list[str] = []
+    pictures: list[list[str]] = []
+    for number, row in enumerate(batch.to_pylist(), start=start):
+        try:
+            pictures.append(_pictures(benchmark, hub, store, joined, row))
+            prompts.append(benchmark.prompt(row) if benchmark.prompt else "")
+        except BadRowError as error:
+            raise UserError(f"{place.format(number)}: {error}") from error
+    taken = {*hub.images, "image", PROMPT, ROW_ID}
+    own = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+    own = own.select([name for name in own.column_names if name not in taken])
+    several = len(hub.images) > 1
+    images = pictures if several else [each[0] if each else None for each in pictures]
+    columns = {
+        ROW_ID: pa.array([str(number) for number in range(start, start + len(own))], pa.string()),
+        "image": pa.array(images, pa.list_(pa.string()) if several else pa.string()),
+        PROMPT: pa.array(prompts, pa.string()),
+    }
+    return pa.table({**columns, **{name: own[name] for name in own.column_names}})
+
+
+def _pictures(
+    benchmark: Benchmark, hub: HubData, store: ImageFolder, joined: Mapping[str, str], row: Row
+) -> list[str]:
+    if hub.join is not None:
+        key = str(row[hub.join.key])
+        if key not in joined:
+            raise BadRowError(f"its image {key} is not in config {hub.join.config}")
+        return [joined[key]]
+    if benchmark.shown is not None:  # the prompt names these: none may be missing
+        return [store.add(row.get(column)) for column in benchmark.shown(row)]
+    return [store.add(row[column]) for column in hub.images if row[column] is not None]
+
+
+def _keys(hub: HubData, files: Sequence[Path], limit: int | None) -> set[str]:
+    """Return the keys of the joined pictures that the questions need."""
+    if hub.join is None:
+        return set()
+    parts = _batches(files, (hub.join.key,), limit, only_these=True)
+    return {str(key) for _, batch in parts for key in batch.column(hub.join.key).to_pylist()}
+
+
+def _joined(hub: HubData, root: Path, store: ImageFolder, keys: set[str]) -> dict[str, str]:
+    """Store the joined pictures with these keys; return their file names."""
+    if hub.join is None:
+        return {}
+    join, names = hub.join, {}
+    files = shards(root, join.config, join.split)
+    for file, batch in _batches(files, (join.id, join.column), None, only_these=True):
+        for row in batch.to_pylist():
+            if str(row[join.id]) in keys:
+                try:
+                    names[str(row[join.id])] = store.add(row[join.column])
+                except BadRowError as error:
+                    raise UserError(f"{file}, {join.id} {row[join.id]!r}: {error}") from error
+    return names
+
+
+def _batches(
+    files: Sequence[Path], columns: Sequence[str], limit: int | None, only_these: bool = False
+) -> Iterator[tuple[Path, Any]]:
+    """Yield files and batches of their rows, up to ``limit`` rows in all."""
+    left = limit
+    for file in files:
+        try:
+            opened = parquet.ParquetFile(file)
+            missing = [name for name in columns if name not in opened.schema_arrow.names]
+            if missing:
+                have = ", ".join(opened.schema_arrow.names)
+                raise UserError(f"{file} has no column {', '.join(missing)}; its columns are: {have}")
+            for batch in opened.iter_batches(BATCH, columns=list(columns) if only_these else None):
+                part = batch if left is None else batch.slice(0, left)
+                if left is not None:
+                    left -= len(part)
+                if len(part):
+                    yield file, part
+                if left == 0:
+                    return
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{file} is no whole Parquet file: {error}") from error

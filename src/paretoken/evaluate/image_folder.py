@@ -1,0 +1,66 @@
+"""Pictures of a data set as files, named by their content: safe names, each picture once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paretoken.data.conversations import BadRowError
+
+#: How files of each format start, and what they are called.
+SIGNATURES = (
+    (b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"),
+    (b"II*\x00", ".tif"), (b"MM\x00*", ".tif"),
+)  # fmt: skip
+
+
+class ImageFolder:
+    """Writes pictures into a folder.
+
+    Args:
+        folder: where they go; it must exist.
+        root: the data set's directory, for pictures that are given by path only.
+    """
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self.folder, self.root = folder, root
+        self.names: set[str] = set()
+
+    def add(self, value: Any) -> str:
+        """Store a picture as data sets hold it, ``{bytes, path}`` or bytes; return its file name.
+
+        Raises:
+            BadRowError: there is no picture in it.
+        """
+        content = self._content(value)
+        name = hashlib.sha256(content).hexdigest()[:32] + _suffix(content)
+        if name not in self.names:
+            (self.folder / name).write_bytes(content)
+            self.names.add(name)
+        return name
+
+    def _content(self, value: Any) -> bytes:
+        if isinstance(value, Mapping):
+            path, value = value.get("path"), value.get("bytes")
+            if value is None and isinstance(path, str):
+                return self._read(path)
+        if not isinstance(value, bytes):
+            raise BadRowError("its image is empty")
+        return value
+
+    def _read(self, path: str) -> bytes:
+        file = (self.root / path).resolve()
+        if not file.is_relative_to(self.root.resolve()) or not file.is_file():
+            raise BadRowError(f"its image {path!r} is no file in the data set's directory")
+        return file.read_bytes()
+
+
+def _suffix(content: bytes) -> str:
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return ".webp"
+    for start, suffix in SIGNATURES:
+        if content.startswith(start):
+            return suffix
+    raise BadRowError("its image is in no known format (JPEG, PNG, GIF, WebP, BMP, TIFF)")

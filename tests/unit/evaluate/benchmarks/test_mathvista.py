@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from paretoken.registry import BENCHMARKS
+
+MATHVISTA = BENCHMARKS.load("mathvista")
+
+
+def row(kind: str, answer: Any, prediction: Any, **changes: Any) -> dict[str, Any]:
+    multiple = kind == "text"
+    return {
+        "question_type": "multi_choice" if multiple else "free_form", "answer_type": kind,
+        "choices": ["rectangle", "circle", "oval"] if multiple else None, "precision": float("nan"),
+        "answer": answer, "prediction": prediction, **changes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prediction", "score"),
+    [
+        ("circle", 1), ("B", 1), ("(b) yes", 1), ("b", 0), ("a circl", 1), ("D", 0), ("", 0), ("  ", 0),
+        ('The answer is "circle".', 1), ('The answer is "B"', 0), ('The answer is "".', 0), (None, 0),
+    ],
+)  # fmt: skip
+def test_choices(prediction: Any, score: float) -> None:
+    assert MATHVISTA.score(row("text", "circle", prediction)) == score
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "prediction", "score"),
+    [
+        ("integer", "14", "14", 1), ("integer", "14", "14.9", 1), ("integer", "14", "14 cm", 0),
+        ("integer", 14, 14.0, 1), ("integer", "14", "１４", 1), ("integer", "14", "inf", 0),
+        ("integer", "14", 'The answer is "14".', 1), ("integer", "-3", "-3.9", 1),
+        ("float", "3.1", "3.14", 1), ("float", "3.10", "3.1", 0), ("float", "14.0", "14", 1),
+        ("float", "nan", "nan", 1), ("float", "3.1", "", 0),
+        ("list", "[2007, 2008]", "[2007, 2008]", 1), ("list", "[2007, 2008]", "[2007,2008]", 0),
+        ("list", "[2007, 2008]", [2007, 2008], 1),
+    ],
+)  # fmt: skip
+def test_numbers_and_lists(kind: str, answer: Any, prediction: Any, score: float) -> None:
+    assert MATHVISTA.score(row(kind, answer, prediction, precision=1.0)) == score
+
+
+def test_a_float_without_a_precision_is_wrong() -> None:
+    assert MATHVISTA.score(row("float", "3.1", "3.1")) == 0
+    assert MATHVISTA.score(row("float", "3.1", "3.14", precision="1.0")) == 1
+
+
+def test_lmms_eval_rounds_no_floats_and_takes_the_shortest_choice() -> None:
+    score = MATHVISTA.variant("lmms_eval").score
+    assert score(row("float", "3.1", "3.1", precision=1.0)) == 0
+    assert score(row("float", "3.1", "3.14", precision=1)) == 1
+    assert score(row("text", "oval", "")) == 1
+    assert score(row("text", "circle", "B")) == 0
+    assert score(row("integer", "14", "14.9")) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"answer_type": "integer"}, "What?\nAnswer the question using a single integer number."),
+        ({"answer_type": "float", "precision": 2.0, "unit": "cm"}, "What? (Unit: cm)\n"
+         "Answer the question using a single floating-point number with two decimal places."),
+        ({"answer_type": "list"}, "What?\nAnswer the question using a Python list."),
+        ({"question_type": "multi_choice", "choices": ["x", "y"]}, "What?\nA. x\nB. y\n"
+         "Answer with the option's letter from the given choices directly."),
+    ],
+)  # fmt: skip
+def test_the_prompt(changes: dict[str, Any], expected: str) -> None:
+    asked = {**row("integer", "1", ""), "question": "What?", "query": "Hint: ...", **changes}
+    assert MATHVISTA.prompt(asked) == expected
+    assert MATHVISTA.variant("query").prompt(asked) == "Hint: ..."

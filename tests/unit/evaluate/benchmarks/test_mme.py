@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from paretoken.errors import UserError
+from paretoken.evaluate.benchmarks.mme import read_answer
+from paretoken.evaluate.score import score_predictions
+from paretoken.registry import BENCHMARKS
+
+MME = BENCHMARKS.load("mme")
+
+
+def pair(image: str, category: str, first: str, second: str) -> list[dict[str, Any]]:
+    """Two questions on one image, to be answered Yes and No."""
+    common = {"question_id": image, "category": category}
+    return [
+        {**common, "answer": "Yes", "prediction": first},
+        {**common, "answer": "No", "prediction": second},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "read"),
+    [
+        ("Yes.", "yes"), ("eyes", "yes"), ("y", "yes"), (" N ", "no"), ("x", "other"), ("", "other"),
+        ("know", "no"), ("snow", "no"), ("not at all", "no"), ("nope", "no"), ("noyes", "no"),
+        ("The answer is yes", "other"), ("Y.E.S.", "yes"), ("YES", "yes"), ("a no", "no"),
+    ],
+)  # fmt: skip
+def test_how_answers_are_read(prediction: str, read: str) -> None:
+    assert read_answer(prediction) == read
+
+
+def test_two_images_by_hand() -> None:
+    rows = [*pair("a", "count", "Yes", "No"), *pair("b", "count", "Yes", "Yes"),
+            *pair("c", "code_reasoning", "No", "Yes")]  # fmt: skip
+    result = score_predictions(MME, rows)
+    details = result["details"]
+    # count: 3 of 4 questions, 1 of 2 images; code reasoning: nothing.
+    assert details["subtasks"]["count"]["score"] == 75 + 50
+    assert (details["perception"], details["cognition"], details["total"]) == (125, 0, 125)
+    assert result["score"] == pytest.approx(125 / 2800)
+    assert [row["score"] for row in result["rows"]] == [1, 1, 1, 0, 0, 0]
+    assert len(details["missing_subtasks"]) == 12
+    low, high = result["interval"]
+    assert low <= result["score"] <= high
+    assert details["stderr"] > 0
+
+
+def test_images_are_found_by_id_wherever_their_rows_stand() -> None:
+    a, b = pair("a", "OCR", "Yes", "No"), pair("b", "OCR", "No", "No")
+    assert score_predictions(MME, [a[0], b[0], a[1], b[1]])["details"]["perception"] == 75 + 50
+    # The official tool pairs neighbours: both pairs are then half right.
+    crossed = score_predictions(MME, [a[0], b[0], a[1], b[1]], "official")
+    assert crossed["details"]["perception"] == 75 + 50
+    crossed = score_predictions(MME, [a[0], b[0], b[1], a[1]], "official")
+    assert crossed["details"]["subtasks"]["OCR"]["both_right"] == 0.5
+
+
+def test_an_image_with_one_question_cannot_have_both_right() -> None:
+    result = score_predictions(MME, pair("a", "OCR", "Yes", "No")[:1])
+    assert result["details"]["perception"] == 100
+    assert result["details"]["unpaired_images"] == 1
+
+
+def test_variants() -> None:
+    rows = [*pair("a", "scene", "Y", "N."), *pair("b", "code_reasoning", "Yes", "No")]
+    assert score_predictions(MME, rows)["score"] == pytest.approx(400 / 2800)
+    perception = score_predictions(MME, rows, "perception")
+    assert perception["score"] == pytest.approx(200 / 2000)
+    assert perception["variant"] == "perception"
+    official = score_predictions(MME, rows, "official")  # a single letter means nothing there
+    assert [row["score"] for row in official["rows"]] == [0, 0, 1, 1]
+
+
+def test_what_cannot_be_scored_is_refused() -> None:
+    row = pair("a", "scene", "Yes", "No")[0]
+    with pytest.raises(UserError, match=r"row 1 \(question_id 'a'\).*category is 'x'.*existence"):
+        score_predictions(MME, [{**row, "category": "x"}])
+    with pytest.raises(UserError, match="must be Yes or No"):
+        score_predictions(MME, [{**row, "answer": "maybe"}])
+
+
+def test_the_prompt() -> None:
+    row = {"question": "Is it red? Please answer yes or no."}
+    expected = "Is it red?\nAnswer the question using a single word or phrase."
+    assert MME.prompt(row) == expected

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hub_data
+from paretoken.cli import main
+from paretoken.data.rows import read_rows
+from paretoken.errors import UserError
+from paretoken.evaluate.hub_files import fetch_splits, shards
+from paretoken.evaluate.hub_questions import write_questions
+from paretoken.registry import BENCHMARKS
+
+
+def ask(name: str, source: Path, out: Path, *more: str) -> int:
+    line = ["questions", "--benchmark", name, "--source", str(source), "--out", str(out)]
+    return main([*line, *more])
+
+
+def test_shards_become_questions_with_each_image_once(tmp_path: Path) -> None:
+    hub_data.write_mme(tmp_path / "hub", images=40, shards=3)
+    assert ask("mme", tmp_path / "hub", tmp_path / "out") == 0
+    rows = read_rows(tmp_path / "out" / "questions.parquet")
+    assert list(rows[0]) == [
+        "_id", "image", "prompt", "question_id", "answer", "category", "question"
+    ]  # fmt: skip
+    assert [row["_id"] for row in rows] == [str(i) for i in range(80)]
+    assert rows[3]["prompt"].startswith("Is 1 No?\nAnswer")
+    assert rows[3]["question"] == "Is 1 No? Please answer yes or no."  # the data set's own, untouched
+    assert rows[2]["image"] == rows[3]["image"] != rows[4]["image"]
+    stored = {path.name for path in (tmp_path / "out" / "images").iterdir()}
+    assert stored == {row["image"] for row in rows}
+    assert len(stored) == 40
+    content = (tmp_path / "out" / "images" / rows[2]["image"]).read_bytes()
+    assert content == hub_data.picture((1, 0, 0))["bytes"]  # copied, not encoded again
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (record["questions"], record["images"], len(record["files"])) == (80, 40, 3)
+    assert record["max_new_tokens"] == 16
+
+
+def test_a_second_run_does_nothing_and_other_settings_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub_data.write_mme(tmp_path / "hub")
+    assert ask("mme", tmp_path / "hub", tmp_path / "out", "--limit", "3") == 0
+    assert len(read_rows(tmp_path / "out" / "questions.parquet")) == 3
+    assert ask("mme", tmp_path / "hub", tmp_path / "out", "--limit", "3") == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert ask("mme", tmp_path / "hub", tmp_path / "out") == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_gqa_joins_its_images(tmp_path: Path) -> None:
+    hub_data.write_gqa(tmp_path / "hub")
+    assert ask("gqa", tmp_path / "hub", tmp_path / "out") == 0
+    rows = read_rows(tmp_path / "out" / "questions.parquet")
+    assert len({row["image"] for row in rows}) == 2
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 2  # those that are asked about
+    assert rows[0]["image"] == rows[2]["image"]
+    (tmp_path / "hub" / "testdev_balanced_images" / "testdev-00000-of-00002.parquet").unlink()
+    with pytest.raises(UserError, match=r"lacks 1 of 2 files, testdev-00000-of-00002\.parquet"):
+        write_questions(_new(tmp_path), BENCHMARKS.load("gqa"), tmp_path / "hub")
+
+
+def test_mmmu_has_the_images_that_its_prompt_names(tmp_path: Path) -> None:
+    hub_data.write_mmmu(tmp_path / "hub")
+    assert ask("mmmu", tmp_path / "hub", tmp_path / "out") == 0
+    first, second, third = read_rows(tmp_path / "out" / "questions.parquet")
+    assert [len(row["image"]) for row in (first, second, third)] == [2, 0, 1]
+    assert third["image"][0] == first["image"][0]  # stored once, shown twice
+    assert ask("mmmu", tmp_path / "hub", tmp_path / "mixed", "--variant", "interleaved") == 0
+    mixed = read_rows(tmp_path / "mixed" / "questions.parquet")[0]
+    assert mixed["image"] == first["image"][::-1]
+    assert mixed["prompt"].startswith("Is <image> or <image> red?")
+
+
+def test_a_data_card_says_where_files_are(tmp_path: Path) -> None:
+    hub_data.write_mme(tmp_path)
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: test\n"
+        "    path: elsewhere/test-*\n---\n# MME\n"
+    )
+    assert [path.parent.name for path in shards(tmp_path, "default", "test")] == ["elsewhere"]
+    card = (tmp_path / "README.md").read_text().replace("elsewhere", "../elsewhere")
+    (tmp_path / "README.md").write_text(card)
+    with pytest.raises(UserError, match="points out of its directory"):
+        shards(tmp_path, "default", "test")
+
+
+def _new(folder: Path) -> Path:
+    made = folder / "new"
+    made.mkdir()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": {"bytes": None, "path": "../../secret.png"}}, "no file in the data set's directory"),
+        ({"image": {"bytes": b"hello", "path": "../x.sh"}}, "in no known format"),
+        ({"image": {"bytes": None, "path": None}}, "its image is empty"),
+    ],
+)
+def test_pictures_that_are_none_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    row = {"question_id": "1", "question": "x", "answer": "Yes", "category": "OCR", **change}
+    hub_data.write_split(tmp_path / "data", "test", [row])
+    (tmp_path.parent / "secret.png").write_bytes(hub_data.picture((1, 1, 1))["bytes"])
+    with pytest.raises(UserError, match=rf"test-00000-of-00001.parquet: row 0: .*{message}"):
+        write_questions(_new(tmp_path), BENCHMARKS.load("mme"), tmp_path)
+
+
+def test_a_data_sets_own_paths_never_name_files(tmp_path: Path) -> None:
+    row = {"question_id": "1", "question": "x", "answer": "Yes", "category": "OCR",
+           "image": hub_data.picture((1, 2, 3), "../../evil.png")}  # fmt: skip
+    hub_data.write_split(tmp_path / "data", "test", [row])
+    write_questions(_new(tmp_path), BENCHMARKS.load("mme"), tmp_path)
+    (name,) = [path.name for path in (tmp_path / "new" / "images").iterdir()]
+    assert len(name) == 36
+    assert name.endswith(".png")
+    assert not (tmp_path.parent / "evil.png").exists()
+
+
+def test_missing_files_and_columns_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no files of config default, split test"):
+        shards(tmp_path, "default", "test")
+    row = {"question_id": "1", "question": "x", "answer": "Yes", "image": hub_data.picture((0, 0, 0))}
+    hub_data.write_split(tmp_path / "data", "test", [row])
+    with pytest.raises(UserError, match="has no column category; its columns are: question_id"):
+        write_questions(_new(tmp_path), BENCHMARKS.load("mme"), tmp_path)
+    with pytest.raises(UserError, match="no directory and no hub id"):
+        fetch_splits(str(tmp_path / "none"), None, [])
+
+
+def test_offline_without_a_copy_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match=r"lmms-lab/MME cannot be downloaded: .*local copy as --source"):
+        fetch_splits("lmms-lab/MME", None, [("default", "test")])
+
+
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "exact_match"])
+def test_every_benchmark_says_where_it_is_and_all_its_variants_apply(name: str) -> None:
+    benchmark = BENCHMARKS.load(name)
+    assert benchmark.name == name
+    for variant in (None, *(v.name for v in benchmark.variants)):
+        chosen = benchmark.variant(variant)
+        assert chosen.hub is not None
+        assert chosen.prompt is not None
+        assert "/" in chosen.hub.repo
+    with pytest.raises(UserError, match=f"'none' is no variant of {name}"):
+        benchmark.variant("none")

@@ -25,6 +25,7 @@ COMMANDS = {
     "miniature-data": "generate the miniature world's images, training sets and test suites",
     "pretrain-vision": "train the miniature's vision encoder",
     "pretrain-llm": "train one of the miniature's language models on text",
+    "fetch": "get a backbone or a data set from a hub or a local directory, verified",
     "features": "encode images once, with a frozen vision encoder",
     "tokenize": "tokenize conversations once, with a language model's tokenizer",
     "train": "train one stage of one cell",

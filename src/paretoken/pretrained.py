@@ -29,6 +29,24 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
         raise UserError(f"{folder} cannot be loaded: {error}") from error
 
 
+def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
+    """Call ``from_pretrained`` for a model and demand that each of its weights was in the files.
+
+    `transformers` itself makes up what is missing, with a warning.
+
+    Raises:
+        UserError: the directory cannot be loaded, or its files lack weights of the model.
+    """
+    model, found = load_pretrained(auto_class, folder, output_loading_info=True, **options)
+    lacking = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    if lacking:
+        raise UserError(
+            f"the weights in {folder} do not fit its config.json: {lacking[0]} and {len(lacking) - 1} "
+            "more are missing or have another shape; fetch the model again"
+        )
+    return model
+
+
 @contextmanager
 def saving(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes ``path``, as `replacing_folder` does, for weights.

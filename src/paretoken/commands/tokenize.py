@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.runtime import quiet, share
+from paretoken.registry import TEMPLATES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "Hugging Face data set on disk")  # fmt: skip
     parser.add_argument("--llm", type=Path, required=True,
                         help="directory of a language model with this tokenizer")  # fmt: skip
-    parser.add_argument("--template", choices=("chat", "plain"), default="chat",
-                        help="chat: the tokenizer's; plain: image, answer, end of text")  # fmt: skip
+    parser.add_argument("--template", choices=("chat", "plain", *TEMPLATES), default="chat",
+                        help="chat: the tokenizer's own; plain: image, answer, end of text; "
+                             "or a named one")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of bad rows that may be left out")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="folder to write")

@@ -23,9 +23,11 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no directory; expected a model as `save_pretrained` writes it")
+    from huggingface_hub.errors import StrictDataclassError
+
     try:
         return auto_class.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+    except (OSError, ValueError, SafetensorError, RuntimeError, StrictDataclassError) as error:
         raise UserError(f"{folder} cannot be loaded: {error}") from error
 
 

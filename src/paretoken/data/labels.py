@@ -69,7 +69,8 @@ class ChatEncoder:
         added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
         self.stops = {tokenizer.eos_token_id, *tokenizer.all_special_ids, *added}
         self.image_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TEXT)
-        self.stops.discard(self.image_id)
+        # What a tokenizer cannot spell ends nothing.
+        self.stops -= {self.image_id, tokenizer.unk_token_id} - {tokenizer.eos_token_id}
         self._skeletons: dict[tuple[int, bool], list[str]] = {}
 
     @cached_property

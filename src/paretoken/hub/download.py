@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,11 @@ from typing import Any
 
 from huggingface_hub import (
     HfApi,
+    constants,
     get_cached_repo_tree,
     snapshot_download,
     try_to_load_from_cache,
 )
-from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
     GatedRepoError,
@@ -162,7 +163,7 @@ def _expected(path: Path) -> Expected:
 
 def _not_cached(repo: str, revision: str, reason: str) -> UserError:
     return UserError(
-        f"{repo} at {revision} is not, or not wholly, in the cache {HF_HUB_CACHE}, and the hub cannot "
+        f"{repo} at {revision} is not, or not wholly, in the cache {constants.HF_HUB_CACHE}, and the hub cannot "
         f"be reached: {reason}; go online once, or give a local directory as --source"
     )
 
@@ -219,7 +220,7 @@ def _status(error: HfHubHTTPError) -> str:
 
 def _os_reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space is left for {HF_HUB_CACHE}; free some, or set HF_HOME to a larger disk"
+        return f"no space is left for {constants.HF_HUB_CACHE}; free some, or set HF_HOME to a larger disk"
     if "Consistency check failed" in str(error):
         first = str(error).partition("\n")[0]
         return f"a file arrived shorter or longer than announced; run the command again ({first})"
@@ -235,7 +236,7 @@ def _demand_space(repo: str, commit: str, kind: str, sizes: dict[str, int]) -> N
             try_to_load_from_cache(repo, name, revision=commit, repo_type=kind), str | os.PathLike
         )
     )
-    cache = Path(HF_HUB_CACHE)
+    cache = Path(constants.HF_HUB_CACHE)
     standing = next(path for path in (cache, *cache.parents) if path.exists())
     free = shutil.disk_usage(standing).free
     if needed > free:
@@ -254,12 +255,11 @@ class Lines(tqdm):
     """Progress of a download as a bar on a terminal, and as few plain lines in a log."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._shown = -1
+        self._shown, self._terminal = -1, sys.stderr.isatty()
         self._counts = options.get("name") == "huggingface_hub.snapshot_download"
         # Of the library's three bars (files, bytes received, bytes written) one is enough.
         options["disable"] = not self._counts
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
-        self._terminal = bool(getattr(self.fp, "isatty", lambda: False)())
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Show how far the download is."""
@@ -267,6 +267,6 @@ class Lines(tqdm):
             super().display(msg, pos)
             return
         tenth = int(10 * self.n / self.total) if self.total else 0
-        if self.total and tenth != self._shown:
+        if self.total and tenth > self._shown:
             self._shown = tenth
-            print(f"fetch: {self.n / 1e9:.2f} of {self.total / 1e9:.2f} GB", file=self.fp, flush=True)
+            print(f"fetch: {self.n / 1e6:,.1f} of {self.total / 1e6:,.1f} MB", file=sys.stderr, flush=True)

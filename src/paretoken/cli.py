@@ -28,6 +28,7 @@ COMMANDS = {
     "pretrain-vision": "train the miniature's vision encoder",
     "pretrain-llm": "train one of the miniature's language models on text",
     "data": "verify, unpack and look through a downloaded training set",
+    "fetch": "get a backbone or a data set from a hub or a local directory, verified",
     "features": "encode images once, with a frozen vision encoder",
     "tokenize": "tokenize conversations once, with a language model's tokenizer",
     "train": "train one stage of one cell",

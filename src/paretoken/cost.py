@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from paretoken.errors import UserError
+from paretoken.shapes import DecoderShape, EncoderShape, decoder_shape, encoder_shape
+
+__all__ = [
+    "DecoderShape", "EncoderShape", "Work", "adapter_work", "decoder_shape", "decoder_work",
+    "encoder_shape", "encoder_work", "flops_2nt",
+]  # fmt: skip
 
 if TYPE_CHECKING:  # the Snakefile sizes jobs with this module, and does without numpy
     import numpy as np
@@ -29,87 +34,6 @@ def flops_2nt(params_b: Number, visual_tokens: Number, text_tokens: float) -> Nu
         text_tokens: Q, text tokens per question.
     """
     return FLOPS_PER_PARAMETER * params_b * 1e9 * (text_tokens + visual_tokens)
-
-
-@dataclass(frozen=True)
-class DecoderShape:
-    """Dimensions of a decoder-only language model with gated MLP (Llama, Qwen)."""
-
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_width: int
-    intermediate: int
-    vocabulary: int
-    tied: bool
-    query_key_value_bias: bool = False
-    gated: bool = True
-
-    @property
-    def layer_weights(self) -> int:
-        """Weights of one layer that each token is multiplied by."""
-        attention = self.hidden * self.head_width * (2 * self.heads + 2 * self.kv_heads)
-        return attention + (3 if self.gated else 2) * self.hidden * self.intermediate
-
-    def parameters(self) -> dict[str, int]:
-        """Return ``total`` and ``non_embedding`` parameter counts.
-
-        Non-embedding leaves out the embedding and the output layer, as Kaplan et al. (2020,
-        section 2.1) count N; norms and biases are included in both.
-        """
-        bias = self.query_key_value_bias * self.head_width * (self.heads + 2 * self.kv_heads)
-        body = self.layers * (self.layer_weights + bias + 2 * self.hidden) + self.hidden
-        embedding = self.vocabulary * self.hidden
-        return {"total": body + embedding * (1 if self.tied else 2), "non_embedding": body}
-
-
-def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
-    """Return the dimensions in a language model's ``config.json`` (Llama and Qwen families).
-
-    Raises:
-        UserError: a dimension is missing.
-    """
-    try:
-        heads = config["num_attention_heads"]
-        return DecoderShape(
-            hidden=config["hidden_size"],
-            layers=config["num_hidden_layers"],
-            heads=heads,
-            kv_heads=config.get("num_key_value_heads") or heads,
-            head_width=config.get("head_dim") or config["hidden_size"] // heads,
-            intermediate=config["intermediate_size"],
-            vocabulary=config["vocab_size"],
-            tied=bool(config.get("tie_word_embeddings", False)),
-            # Qwen2 (which Qwen1.5 is) has these biases without saying so in its config.
-            query_key_value_bias=bool(config.get("attention_bias", config.get("model_type") == "qwen2")),
-        )
-    except KeyError as error:
-        raise UserError(f"the language model's config has no {error}; cannot count FLOPs") from error
-
-
-@dataclass(frozen=True)
-class EncoderShape:
-    """Dimensions of a CLIP-like vision encoder."""
-
-    width: int
-    layers: int
-    intermediate: int
-    side: int
-    patch: int
-    channels: int = 3
-
-
-def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
-    """Return the dimensions in a vision encoder's ``config.json``."""
-    return EncoderShape(
-        width=config["hidden_size"],
-        layers=config["num_hidden_layers"],
-        intermediate=config["intermediate_size"],
-        side=config["image_size"] // config["patch_size"],
-        patch=config["patch_size"],
-        channels=config.get("num_channels", 3),
-    )
 
 
 @dataclass(frozen=True)
@@ -161,18 +85,9 @@ def decoder_work(shape: DecoderShape, lengths: Sequence[float], logits: float) -
     return Work(weights=FLOPS_PER_PARAMETER * weights, attention=FLOPS_PER_PARAMETER * attention)
 
 
-def encoder_parameters(shape: EncoderShape) -> int:
-    """Return the parameters of a CLIP-like tower: class token, positions, norms and biases included."""
-    layer = 4 * shape.width**2 + 2 * shape.width * shape.intermediate
-    layer += 9 * shape.width + shape.intermediate  # biases, two norms
-    patches = shape.channels * shape.patch**2 * shape.width
-    embedding = patches + (shape.side**2 + 2) * shape.width
-    return shape.layers * layer + embedding + 4 * shape.width
-
-
 def encoder_work(shape: EncoderShape) -> Work:
-    """Return the FLOPs of encoding one image (class token included)."""
-    tokens = shape.side**2 + 1
+    """Return the FLOPs of encoding one image (class token included, pooling left out)."""
+    tokens = shape.tokens
     patches = shape.side**2 * shape.channels * shape.patch**2 * shape.width
     layer = tokens * shape.width * (4 * shape.width + 2 * shape.intermediate)
     square = 2 * tokens**2 * shape.width

@@ -23,10 +23,30 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no directory; expected a model as `save_pretrained` writes it")
+    from huggingface_hub.errors import StrictDataclassError
+
     try:
         return auto_class.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+    except (OSError, ValueError, SafetensorError, RuntimeError, StrictDataclassError) as error:
         raise UserError(f"{folder} cannot be loaded: {error}") from error
+
+
+def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
+    """Call ``from_pretrained`` for a model and demand that each of its weights was in the files.
+
+    `transformers` itself makes up what is missing, with a warning.
+
+    Raises:
+        UserError: the directory cannot be loaded, or its files lack weights of the model.
+    """
+    model, found = load_pretrained(auto_class, folder, output_loading_info=True, **options)
+    lacking = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    if lacking:
+        raise UserError(
+            f"the weights in {folder} do not fit its config.json: {lacking[0]} and {len(lacking) - 1} "
+            "more are missing or have another shape; fetch the model again"
+        )
+    return model
 
 
 @contextmanager

@@ -75,6 +75,14 @@ COMPRESSOR_CLASSES = Registry(
     ("average_pool", "paretoken.models.compressors.average_pool:AveragePool"),
 )
 
+#: Chat templates other than the tokenizer's own (``chat``) and none at all (``plain``).
+TEMPLATES = Registry(
+    "template",
+    ("qwen_1_5", "paretoken.data.templates:CHATML"),
+    ("chatml", "paretoken.data.templates:CHATML"),
+    ("vicuna_v1", "paretoken.data.templates:VICUNA_V1"),
+)
+
 BENCHMARKS = Registry(
     "benchmark",
     ("exact_match", "paretoken.evaluate.benchmarks.exact_match:EXACT_MATCH"),

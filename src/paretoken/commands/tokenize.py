@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paretoken.commands.arguments import whole
 from paretoken.commands.runtime import counter, quiet, share
+from paretoken.registry import TEMPLATES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "Hugging Face data set on disk")  # fmt: skip
     parser.add_argument("--llm", type=Path, required=True,
                         help="directory of a language model with this tokenizer")  # fmt: skip
-    parser.add_argument("--template", choices=("chat", "plain"), default="chat",
-                        help="chat: the tokenizer's; plain: image, answer, end of text")  # fmt: skip
+    parser.add_argument("--template", choices=("chat", "plain", *TEMPLATES), default="chat",
+                        help="chat: the tokenizer's own; plain: image, answer, end of text; "
+                             "or a named one")  # fmt: skip
     parser.add_argument("--skipped", type=Path,
                         help="skipped.json of `paretoken data`: images whose conversations are "
                              "left out")  # fmt: skip

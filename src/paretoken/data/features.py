@@ -111,6 +111,8 @@ def features_key(
             "std": list(preprocess.std),
             "resample": preprocess.resample,
             "aspect": preprocess.aspect,
+            # Absent where it is the usual thing: features of before stay what they are.
+            **({} if preprocess.centre else {"centre": False}),
         },
     }
 

@@ -150,15 +150,17 @@ def _damage(source: Path | io.BytesIO, error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """What `CLIPImageProcessor` does, for square targets, without importing it.
+    """What `CLIPImageProcessor` and `SiglipImageProcessor` do, for square targets, without them.
 
     Attributes:
         size: pixels per side of the result.
         mean: per channel, subtracted after scaling to 0..1.
         std: per channel, divided by.
         resample: PIL's filter number (3: bicubic).
-        aspect: ``crop``: shortest side to ``size``, then the centre; ``pad``: first made square
+        aspect: ``crop``: as the encoder was trained (see ``centre``); ``pad``: first made square
             with the mean colour, as LLaVA-1.5 does in its second stage.
+        centre: whether the shortest side becomes ``size`` and the centre is cut out (CLIP); if not,
+            both sides become ``size`` whatever the shape was (SigLIP).
     """
 
     size: int
@@ -166,6 +168,7 @@ class Preprocessor:
     std: tuple[float, ...]
     resample: int = 3
     aspect: Aspect = "crop"
+    centre: bool = True
 
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Return pixel values (images, 3, size, size)."""
@@ -180,6 +183,8 @@ class Preprocessor:
         width, height = image.size
         if (width, height) == (self.size, self.size):
             return image
+        if not self.centre:
+            return image.resize((self.size, self.size), resample=Image.Resampling(self.resample))
         short = min(width, height)
         # `transformers` truncates the longer side, too.
         scaled = (int(width * self.size / short), int(height * self.size / short))
@@ -206,13 +211,28 @@ def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
     """
     path = folder / "preprocessor_config.json"
     content = read_json(path)
-    crop, mean, std = (content.get(key) for key in ("crop_size", "image_mean", "image_std"))
-    size = crop.get("height") if isinstance(crop, dict) else crop
-    shortest = content.get("size")
-    shortest = shortest.get("shortest_edge") if isinstance(shortest, dict) else shortest
-    if not isinstance(size, int) or shortest != size or not mean or not std:
+    size, centre = _target(content)
+    mean, std = content.get("image_mean"), content.get("image_std")
+    steps = ("do_resize", "do_rescale", "do_normalize")
+    scaled = abs(content.get("rescale_factor", 1 / 255) * 255 - 1) < 1e-6
+    if size is None or not mean or not std or not scaled or not all(content.get(s, True) for s in steps):
         raise UserError(
-            f"{path}: need crop_size = size.shortest_edge, image_mean and image_std, "
-            "as CLIPImageProcessor writes them"
+            f"{path}: need image_mean, image_std, and either crop_size = size.shortest_edge, as "
+            "CLIPImageProcessor writes them, or size.height = size.width, as SiglipImageProcessor does"
         )
-    return Preprocessor(size, tuple(mean), tuple(std), content.get("resample", 3), aspect)
+    return Preprocessor(size, tuple(mean), tuple(std), content.get("resample", 3), aspect, centre)
+
+
+def _target(content: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """Return pixels per side (None: no square) and whether the centre is cut out."""
+    size, crop = content.get("size"), content.get("crop_size")
+    cuts = bool(content.get("do_center_crop", crop is not None))
+    sides = {size.get(s) for s in ("height", "width")} if isinstance(size, Mapping) else {size}
+    if not cuts and len(sides) == 1:
+        (side,) = sides
+        return (side, False) if isinstance(side, int) else (None, False)
+    cropped = {crop.get(s) for s in ("height", "width")} if isinstance(crop, Mapping) else {crop}
+    shortest = size.get("shortest_edge") if isinstance(size, Mapping) else size
+    if cuts and cropped == {shortest} and isinstance(shortest, int):
+        return shortest, True
+    return None, cuts

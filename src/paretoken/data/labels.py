@@ -2,12 +2,17 @@
 
 A template is reduced once to the constant text between the messages (its skeleton), so that a
 conversation is rendered by joining strings; a check against the template itself makes sure of it.
+
+For ChatML models LLaVA-NeXT also learns each newline, ``<|im_start|>`` and ``<|im_end|>`` of the
+question and the system prompt. That is not copied: those tokens are given, never generated, so
+learning them changes the model but no answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +21,19 @@ from numpy.typing import NDArray
 
 from paretoken.data.conversations import IMAGE_TEXT, Conversation
 from paretoken.errors import UserError
+from paretoken.registry import TEMPLATES, unknown_name
 
 #: Stand-ins for messages, from a private-use plane, so that no template contains them.
 _OPEN, _CLOSE = "\U000f0000", "\U000f0001"
 
 #: Stage 1 of LLaVA-1.5: image, caption, end; the question is left out.
 PLAIN = "plain"
+#: The tokenizer's own template.
+CHAT = "chat"
+
+#: What templates may ask for, the same in training and prediction: no room for thoughts (Qwen3), and
+#: a day that does not pass (Llama 3.1 and later write today's date into each prompt).
+FIXED = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 
 
 @dataclass(frozen=True)
@@ -36,26 +48,46 @@ class EncodedConversation:
 
 
 class ChatEncoder:
-    """Renders and tokenizes conversations with a tokenizer's chat template.
+    """Renders and tokenizes conversations with a chat template.
 
     Args:
         tokenizer: a fast tokenizer whose vocabulary contains ``<image>`` (see `load_tokenizer`).
-        template: ``chat``: the tokenizer's own template; ``plain``: image, answer, end of text.
+        template: ``chat``: the tokenizer's own template; ``plain``: image, answer, end of text; or
+            one of `paretoken.registry.TEMPLATES`.
 
     Raises:
-        UserError: the tokenizer has no template, or no token that ends an answer.
+        UserError: there is no such template, the tokenizer has none of its own, or it has no token
+            that ends an answer.
     """
 
-    def __init__(self, tokenizer: Any, template: str = "chat") -> None:
+    def __init__(self, tokenizer: Any, template: str = CHAT) -> None:
         self.tokenizer, self.template = tokenizer, template
-        if template == "chat" and not tokenizer.chat_template:
-            raise UserError(f"{tokenizer.name_or_path} has no chat template; write one, or use plain")
+        self._text = template_text(tokenizer, template)
         if tokenizer.eos_token_id is None:
             raise UserError(f"{tokenizer.name_or_path} has no eos_token: answers could not end")
-        self.stops = {tokenizer.eos_token_id, *tokenizer.all_special_ids}
+        # Some families list their special tokens only among the added ones (Llama 3).
+        added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+        self.stops = {tokenizer.eos_token_id, *tokenizer.all_special_ids, *added}
         self.image_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TEXT)
-        self.stops.discard(self.image_id)
+        # What a tokenizer cannot spell ends nothing.
+        self.stops -= {self.image_id, tokenizer.unk_token_id} - {tokenizer.eos_token_id}
         self._skeletons: dict[tuple[int, bool], list[str]] = {}
+
+    @cached_property
+    def end_id(self) -> int:
+        """The token that ends an answer: what a model trained with this template stops with.
+
+        Raises:
+            UserError: the template does not end an answer with a special token.
+        """
+        if self.template == PLAIN:
+            return int(self.tokenizer.eos_token_id)
+        after = self._skeleton(2, generate=False)[2]
+        ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
+        end = next((token for token in ids if token in self.stops), None)
+        if end is None:
+            raise UserError(self._endless())
+        return int(end)
 
     def encode(self, conversations: Sequence[Conversation]) -> list[EncodedConversation]:
         """Tokenize conversations.
@@ -84,9 +116,15 @@ class ChatEncoder:
     def prompt_text(self, question: str) -> str:
         """Return what the model reads before it answers ``question``."""
         if self.template == PLAIN:
-            return IMAGE_TEXT if IMAGE_TEXT in question else ""
+            return self._start + (IMAGE_TEXT if IMAGE_TEXT in question else "")
         glue = self._skeleton(1, generate=True)
         return glue[0] + question + glue[1]
+
+    @cached_property
+    def _start(self) -> str:
+        """The token that the tokenizer itself puts before every text, if it does (Llama, Gemma)."""
+        ids, first = self.tokenizer("")["input_ids"], self.tokenizer.bos_token_id
+        return str(self.tokenizer.bos_token) if ids[:1] == [first] and first is not None else ""
 
     def _render(self, turns: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
         """Return the text and where in it each answer starts and ends."""
@@ -125,17 +163,36 @@ class ChatEncoder:
         if joined != self._apply(words, generate):
             raise UserError(self._rewritten())
 
+    def _called(self) -> str:
+        own = f"the chat template of {self.tokenizer.name_or_path}"
+        return own if self.template == CHAT else f"template {self.template!r}"
+
     def _rewritten(self) -> str:
         return (
-            f"the chat template of {self.tokenizer.name_or_path} rewrites or drops messages; "
-            "labels cannot be placed; use a template that inserts each message as it is"
+            f"{self._called()} rewrites or drops messages; labels cannot be placed; use a template "
+            f"that inserts each message as it is, {', '.join(TEMPLATES)} for example"
+        )
+
+    def _endless(self) -> str:
+        return (
+            f"{self._called()} does not end answers with a special token of "
+            f"{self.tokenizer.name_or_path}: a model trained with it could not stop"
         )
 
     def _apply(self, texts: Sequence[str], generate: bool) -> str:
         messages = Conversation("", None, tuple(texts)).messages()
-        text: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=generate
-        )
+        from jinja2.exceptions import TemplateError
+
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                messages,
+                chat_template=self._text,
+                tokenize=False,
+                add_generation_prompt=generate,
+                **FIXED,
+            )
+        except TemplateError as error:
+            raise UserError(f"{self._called()} refuses a conversation: {error}") from error
         return text
 
     def _label(
@@ -152,12 +209,29 @@ class ChatEncoder:
             while stop < len(ids) and ids[stop] not in self.stops:
                 stop += 1
             if stop == len(ids):
-                raise UserError(
-                    f"the chat template of {self.tokenizer.name_or_path} does not end answers with "
-                    "a special token: a model trained with it could not stop"
-                )
+                raise UserError(self._endless())
             learned[inside[0] : stop + 1] = True
         return EncodedConversation(np.array(ids, np.int32), learned)
+
+
+def template_text(tokenizer: Any, template: str) -> str | None:
+    """Return the Jinja text of a template; None for ``plain``, which is none.
+
+    Raises:
+        UserError: there is no such template, or the tokenizer has none of its own.
+    """
+    if template == PLAIN:
+        return None
+    if template == CHAT:
+        if isinstance(tokenizer.chat_template, str) and tokenizer.chat_template:
+            return tokenizer.chat_template
+        raise UserError(
+            f"{tokenizer.name_or_path} has no chat template; name one: "
+            f"--template {', '.join([*TEMPLATES, PLAIN])}"
+        )
+    if template not in TEMPLATES:
+        raise UserError(unknown_name("template", template, [CHAT, PLAIN, *TEMPLATES]))
+    return str(TEMPLATES.load(template))
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -14,7 +14,7 @@ from transformers import PretrainedConfig
 from paretoken.errors import UserError
 from paretoken.models.compressors.base import Compressor
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
-from paretoken.models.language import load_language_model
+from paretoken.models.language import greedy, load_language_model
 from paretoken.models.vision import VisionEncoder, grid_side
 from paretoken.models.vlm import ParetokenModel, new_adapter
 from paretoken.pretrained import read_tensors
@@ -129,7 +129,7 @@ def assemble(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model.compressor, model.projector = new_adapter(config)
-    model.generation_config = language_model.generation_config
+    model.generation_config = greedy(language_model.generation_config)
     return model
 
 

@@ -48,7 +48,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         projector_width: channels between the projector's layers; None: the language model's.
         whiten: whether a fixed map in front of the projector makes its inputs white.
         image_token_id: id of the placeholder that visual tokens replace; never embedded.
-        template: how questions are rendered: ``chat`` (the tokenizer's template) or ``plain``.
+        template: how questions are rendered: ``chat`` (the tokenizer's template), ``plain`` or a name.
         image_aspect: how images are made square: ``pad`` or ``crop``.
     """
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
-from paretoken.pretrained import load_pretrained
+from paretoken.pretrained import load_pretrained, load_weights
+from paretoken.shapes import decoder_shape
 
 #: Label of a token that the loss leaves out.
 IGNORED = -100
@@ -20,9 +21,29 @@ SCALED_LOGITS = ("final_logit_softcapping", "logits_scaling", "logit_scale", "lm
 
 
 def load_language_model(folder: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """Load a causal language model (`UserError` if the directory cannot be loaded)."""
-    model: PreTrainedModel = load_pretrained(AutoModelForCausalLM, folder, dtype=dtype)
+    """Load a causal language model.
+
+    Raises:
+        UserError: the directory cannot be loaded, or it is of a family that `paretoken.shapes` does
+            not count: better now than when its training has ended.
+    """
+    decoder_shape(load_pretrained(AutoConfig, folder).to_dict())
+    model: PreTrainedModel = load_weights(AutoModelForCausalLM, folder, dtype=dtype)
     return model
+
+
+def greedy(generation: GenerationConfig | None) -> GenerationConfig:
+    """Return a generation config with the special tokens of another and none of its habits.
+
+    Chat models ship sampling temperatures and repetition penalties (Qwen1.5: 1.1). Answers to
+    benchmarks are the likeliest tokens and nothing else; a penalty would also look up the
+    placeholder of images, which may lie outside the vocabulary; and `save_pretrained` refuses a
+    temperature without sampling, as Vicuna-1.5 ships it.
+    """
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    kind: Any = GenerationConfig  # untyped
+    made: GenerationConfig = kind(**{name: getattr(generation, name, None) for name in names})
+    return made
 
 
 def stop_ids(generation: GenerationConfig | None) -> list[int]:

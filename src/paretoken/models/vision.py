@@ -12,7 +12,8 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from paretoken.errors import UserError
-from paretoken.pretrained import load_pretrained
+from paretoken.pretrained import load_pretrained, load_weights
+from paretoken.shapes import ENCODERS
 
 
 def grid_side(config: PretrainedConfig) -> int:
@@ -21,16 +22,18 @@ def grid_side(config: PretrainedConfig) -> int:
 
 
 def read_vision_config(folder: Path) -> PretrainedConfig:
-    """Return the vision configuration in ``folder`` (the vision half of a whole CLIP model, too).
+    """Return the vision configuration in ``folder`` (or that of the vision half of a CLIP model).
 
     Raises:
-        UserError: there is none, or it is none of a patch encoder.
+        UserError: there is none, or it is of a family that `paretoken.shapes` does not count.
     """
     whole = load_pretrained(AutoConfig, folder)
     config: PretrainedConfig = getattr(whole, "vision_config", whole)
-    for name in ("image_size", "patch_size", "hidden_size", "num_hidden_layers"):
-        if not isinstance(getattr(config, name, None), int):
-            raise UserError(f"{folder} holds no patch encoder such as CLIPVisionModel: no {name}")
+    if config.model_type not in ENCODERS:
+        raise UserError(
+            f"{folder} holds a {config.model_type!r}; a vision encoder must be one of: "
+            f"{', '.join(ENCODERS)} (or a whole clip or siglip model)"
+        )
     return config
 
 
@@ -40,7 +43,7 @@ def normalise(features: Tensor) -> Tensor:
 
 
 class VisionEncoder(nn.Module):
-    """A `CLIPVisionModel`-like tower that is never trained.
+    """A tower such as `CLIPVisionModel` or `SiglipVisionModel` that is never trained.
 
     Args:
         config: the tower's configuration.
@@ -71,7 +74,8 @@ class VisionEncoder(nn.Module):
             pixel_values: (images, channels, height, width), as the image processor made them.
 
         Returns:
-            (images, layers, patches, width): patch features without the class token.
+            (images, layers, patches, width): patch features without the class token, which CLIP puts
+            in front of them and SigLIP does not have.
         """
         states = self.tower(pixel_values=pixel_values, output_hidden_states=True).hidden_states
         features = torch.stack([states[layer][:, -self.patches :] for layer in self.layers], dim=1)
@@ -85,5 +89,7 @@ def load_encoder(folder: Path, layers: Sequence[int], normalised: bool) -> Visio
         UserError: the directory or its weights cannot be read.
     """
     config = read_vision_config(folder)
-    tower = load_pretrained(AutoModel, folder, config=config)
+    if hasattr(config, "vision_use_head"):
+        config.vision_use_head = False  # SigLIP's pooling: no hidden state depends on it
+    tower = load_weights(AutoModel, folder, config=config)
     return VisionEncoder(config, layers, normalised, tower).eval()

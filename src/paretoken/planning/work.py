@@ -12,7 +12,6 @@ from paretoken.cost import (
     adapter_parameters,
     adapter_work,
     decoder_work,
-    encoder_parameters,
     encoder_work,
 )
 from paretoken.planning.benchmarks import Questions
@@ -58,7 +57,7 @@ class Model:
     @property
     def parameters(self) -> int:
         """All parameters: language model, adapter and encoder (none for V = 0)."""
-        seen = encoder_parameters(self.encoder) if self.tokens else 0
+        seen = self.encoder.parameters() if self.tokens else 0
         return self.llm_parameters + self.adapter_parameters + seen
 
 

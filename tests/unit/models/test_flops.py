@@ -20,7 +20,6 @@ from paretoken.cost import (
     adapter_work,
     decoder_shape,
     decoder_work,
-    encoder_parameters,
     encoder_work,
 )
 from paretoken.errors import UserError
@@ -82,7 +81,7 @@ def test_parameters_of_an_adapter(parts: Path, compressor: str, tokens: int) -> 
 def test_parameters_of_an_encoder(parts: Path) -> None:
     tower = load_encoder(parts / "vision", [3], False).tower
     shape = EncoderShape(width=32, layers=4, intermediate=48, side=6, patch=4)
-    assert encoder_parameters(shape) == sum(p.numel() for p in tower.parameters())
+    assert shape.parameters() == sum(p.numel() for p in tower.parameters())
 
 
 def test_parameters_of_the_published_models() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paretoken.cost import DecoderShape, EncoderShape, encoder_parameters
+from paretoken.cost import DecoderShape, EncoderShape
 from paretoken.devices import BY_NAME
 from paretoken.planning.benchmarks import questions
 from paretoken.planning.shapes import CLIP_L_336, guessed_shape
@@ -114,4 +114,4 @@ def test_a_guessed_shape_has_the_parameters() -> None:
 
 
 def test_parameters_of_clip() -> None:
-    assert encoder_parameters(CLIP_L_336) == 303_507_456  # as counted on the published tower
+    assert CLIP_L_336.parameters() == 303_507_456  # as counted on the published tower

@@ -1,0 +1,42 @@
+"""`paretoken fetch`: a backbone or a data set, from a hub or a local directory, verified."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.arguments import whole
+from paretoken.registry import TEMPLATES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--source", required=True, metavar="ID_OR_DIRECTORY",
+                        help="hub repository (owner/name), or a local directory")  # fmt: skip
+    parser.add_argument("--revision", default="main",
+                        help="branch, tag or, better, full commit hash of the repository")  # fmt: skip
+    parser.add_argument("--kind", choices=("llm", "vision", "dataset"), required=True,
+                        help="what it is: decides which files are fetched and verified")  # fmt: skip
+    parser.add_argument("--params", type=whole, metavar="N",
+                        help="parameters that the model must have, within 0.1 %%; for vision those "
+                             "of the tower")  # fmt: skip
+    parser.add_argument("--template", choices=("chat", *TEMPLATES), default="chat",
+                        help="for an llm: chat: its tokenizer's own chat template; or a named one, "
+                             "written into the directory")  # fmt: skip
+    parser.add_argument("--include", nargs="+", default=[], metavar="PATTERN",
+                        help="for a dataset: only these files")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Fetch, verify and record."""
+    # First of all: the hub's library reads HF_HUB_OFFLINE and the like once, when it is imported.
+    from paretoken.hub.fetch import Request, fetch
+
+    a = arguments
+    request = Request(a.source, a.revision, a.kind, a.params, a.template, tuple(a.include))
+    record = fetch(request, a.out)
+    size = sum(file["size"] for file in record["files"].values())
+    commit = f" at {record['commit']}" if record["commit"] else ""
+    parameters = f", {record['parameters']:,} parameters" if "parameters" in record else ""
+    print(f"{a.source}{commit}: {len(record['files'])} files, {size / 1e9:.2f} GB{parameters}")

@@ -1,0 +1,194 @@
+"""A model or data set as a directory of its own, verified, with a record of where it is from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from paretoken.errors import UserError
+from paretoken.files import read_json, write_json
+from paretoken.finished import RUN_FILE, already_done
+from paretoken.folders import replacing_folder
+from paretoken.hub.select import dataset_files, model_files, weight_files
+from paretoken.provenance import versions
+from paretoken.settings import digest
+
+Kind = Literal["llm", "vision", "dataset"]
+
+#: Revision of a hub repository where none is named; a local directory has no other.
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to fetch.
+
+    Attributes:
+        source: id of a hub repository, or a local directory (which wins if both exist).
+        revision: branch, tag or commit of the repository.
+        kind: what it is, and so which files are needed and what is verified.
+        params: parameters that it must have, within 0.1 %; None: any number.
+        template: chat template of a language model: ``chat``, its own, or a named one, which is
+            then written into the directory.
+        include: patterns of the data set's files; none: all.
+    """
+
+    source: str
+    revision: str
+    kind: Kind
+    params: int | None = None
+    template: str = "chat"
+    include: tuple[str, ...] = ()
+
+    @property
+    def local(self) -> Path | None:
+        """The local directory that is meant, None for a hub repository."""
+        path = Path(self.source).expanduser()
+        return path.resolve() if path.is_dir() else None
+
+    def key(self) -> str:
+        """Return a hash of all that determines the result."""
+        source = self.source if self.local is None else str(self.local)
+        return digest(source, self.revision, self.kind, self.params, self.template, self.include)
+
+
+def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Write a directory that `from_pretrained` (or a reader of data sets) reads, with its record.
+
+    Weights and data are hard links to the cache or the local directory where both are on one file
+    system: they cost no space, and stay when the cache is emptied. Elsewhere they are copied. Small
+    files are always copied, since some are changed here.
+
+    Args:
+        request: what to fetch.
+        out: folder to write; ``run.json`` in it is its record.
+        say: is told what happens.
+
+    Returns:
+        The record.
+
+    Raises:
+        UserError: it cannot be fetched or is not what was asked for. Nothing is left at ``out``.
+    """
+    if already_done(out, request.key(), say):
+        record: dict[str, Any] = read_json(out / RUN_FILE)
+        _demand_present(out, record)
+        return record
+    local = request.local
+    _demand_source(request)
+    names, found, commit, folder = _gather(request, local)
+    with replacing_folder(out) as new:
+        for name in names:
+            _place(folder / name, new / name, link=not _changes(name))
+        details = _complete(request, new, names)
+        record = {
+            "key": request.key(),
+            "kind": request.kind,
+            "source": request.source if local is None else str(local),
+            "revision": request.revision if local is None else None,
+            "commit": commit,
+            "files": found,
+            **details,
+            "versions": versions("huggingface-hub", "transformers", "tokenizers", "safetensors"),
+        }
+        write_json(new / RUN_FILE, record)
+    return record
+
+
+def _demand_source(request: Request) -> None:
+    """Refuse what is meant as a local directory but is none, and what cannot hold for one."""
+    if request.local is not None:
+        if request.revision != MAIN:
+            raise UserError(
+                f"{request.source} is a local directory, which has no revision {request.revision!r}; "
+                "leave --revision out"
+            )
+        return
+    if request.source.startswith(("/", ".", "~")) or request.source.count("/") > 1:
+        raise UserError(
+            f"{request.source} is no directory; write an existing one, or a hub id such as owner/name"
+        )
+
+
+def _gather(
+    request: Request, local: Path | None
+) -> tuple[list[str], dict[str, dict[str, Any]], str | None, Path]:
+    """Return the names of the files, their sizes and hashes, the commit, and where they are."""
+
+    def choose(names: Sequence[str]) -> list[str]:
+        if request.kind == "dataset":
+            return dataset_files(names, request.include, request.source)
+        return model_files(names, request.source)
+
+    from paretoken.hub.verify import damage, hashes
+
+    if local is not None:
+        names = choose([p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()])
+        names = [name for name in names if name != RUN_FILE]
+        return names, hashes(local, names), None, local
+    from paretoken.hub.download import discard, download
+
+    type_ = "dataset" if request.kind == "dataset" else "model"
+    snapshot = download(request.source, request.revision, type_, choose)
+    found = hashes(snapshot.folder, list(snapshot.files))
+    for name, expected in snapshot.files.items():
+        wrong = damage(snapshot.folder / name, expected, found[name]["sha256"])
+        if wrong is not None:
+            discard(snapshot, name)
+            raise UserError(
+                f"{name} of {request.source} is damaged: {wrong}; it was removed from the cache, "
+                "run the command again"
+            )
+    return list(snapshot.files), found, snapshot.commit, snapshot.folder
+
+
+def _changes(name: str) -> bool:
+    """Whether a file may be changed here, so that it must not be shared with its source."""
+    return "/" not in name and name.endswith((".json", ".jinja", ".txt"))
+
+
+def _place(source: Path, target: Path, link: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    real = source.resolve()  # the cache holds links to contents
+    if link:
+        try:
+            os.link(real, target)
+        except OSError:  # another file system, or one without hard links
+            pass
+        else:
+            return
+    shutil.copyfile(real, target)
+
+
+def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Verify a model, and make its tokenizer usable; return what was found out."""
+    if request.kind == "dataset":
+        return {}
+    from paretoken.hub.inspect import inspect_llm, inspect_vision
+    from paretoken.hub.tokenizers import make_fast, write_template
+    from paretoken.hub.verify import demand_count, stored_parameters
+
+    details: dict[str, Any] = {}
+    stored = stored_parameters(folder, weight_files(names))
+    if request.kind == "llm":
+        details["tokenizer_converted"] = make_fast(folder)
+        if request.template != "chat":
+            write_template(folder, request.template)
+        details |= inspect_llm(folder, "chat") | {"template": request.template}
+    else:
+        details |= inspect_vision(folder)
+    demand_count(details["parameters"], stored, request.params, request.source)
+    return details
+
+
+def _demand_present(out: Path, record: dict[str, Any]) -> None:
+    """Refuse a finished directory from which files were taken or cut since."""
+    for name, file in record["files"].items():
+        path = out / name
+        same = path.is_file() and (_changes(name) or path.stat().st_size == file["size"])
+        if not same:
+            raise UserError(f"{path} is missing or was changed since; delete {out} and fetch it again")

@@ -1,0 +1,98 @@
+"""What a model directory describes: parameters, a tokenizer that can label, a preprocessor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+from paretoken.data.conversations import IMAGE_TEXT, Conversation
+from paretoken.data.images import read_preprocessor
+from paretoken.data.labels import CHAT, ChatEncoder, load_tokenizer
+from paretoken.errors import UserError
+from paretoken.models.vision import grid_side, read_vision_config
+from paretoken.pretrained import load_pretrained
+from paretoken.shapes import decoder_shape, encoder_shape
+
+_EXAMPLE = Conversation("", "image", (f"{IMAGE_TEXT}\nWhat is this?", "A cat.", "And that?", "A dog."))
+
+
+def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
+    """Count a language model's parameters without its weights, and try its tokenizer.
+
+    Args:
+        folder: its directory.
+        template: the chat template that it will be used with.
+
+    Returns:
+        ``parameters``, ``non_embedding``, ``model_type``, ``template`` and ``vocabulary``.
+
+    Raises:
+        UserError: its config, tokenizer or template cannot be used, or do not fit each other.
+    """
+    config = load_pretrained(AutoConfig, folder)
+    if hasattr(config, "vision_config"):
+        raise UserError(
+            f"{folder} holds a {config.model_type} that reads images itself; give a text model"
+        )
+    shape = decoder_shape(config.to_dict())
+    parameters = count_parameters(AutoModelForCausalLM, config)
+    tokenizer = load_tokenizer(folder)
+    encoder = ChatEncoder(tokenizer, template)
+    encoder.encode([_EXAMPLE])
+    largest = max(number for word, number in tokenizer.get_vocab().items() if word != IMAGE_TEXT)
+    if largest >= config.vocab_size:
+        raise UserError(
+            f"the tokenizer in {folder} has a token {largest}, the model's embedding "
+            f"{config.vocab_size} rows; they are not of the same model"
+        )
+    return {
+        "parameters": parameters,
+        "non_embedding": shape.parameters()["non_embedding"],
+        "model_type": config.model_type,
+        "template": template,
+        "end_of_answer": tokenizer.convert_ids_to_tokens(encoder.end_id),
+        "vocabulary": {"rows": config.vocab_size, "tokens": len(tokenizer)},
+    }
+
+
+def inspect_vision(folder: Path) -> dict[str, Any]:
+    """Count the parameters of a vision tower without its weights, and read its preprocessor.
+
+    Returns:
+        ``parameters`` (of the tower alone), ``model_type``, ``grid`` and ``image_size``.
+
+    Raises:
+        UserError: its config or preprocessor cannot be used, or they do not fit each other.
+    """
+    config = read_vision_config(folder)
+    encoder_shape(config.to_dict())
+    size = read_preprocessor(folder).size
+    if size != config.image_size:
+        raise UserError(
+            f"{folder}: its preprocessor makes images of {size} pixels, its encoder takes "
+            f"{config.image_size}"
+        )
+    return {
+        "parameters": count_parameters(AutoModel, config),
+        "model_type": config.model_type,
+        "grid": grid_side(config),
+        "image_size": config.image_size,
+    }
+
+
+def count_parameters(auto_class: Any, config: Any) -> int:
+    """Return the parameters of a model, made without memory for them; tied ones count once.
+
+    Raises:
+        UserError: `transformers` does not know such a model without running its repository's code.
+    """
+    try:
+        with torch.device("meta"):
+            model = auto_class.from_config(config)
+    except ValueError as error:
+        raise UserError(f"a model of type {config.model_type!r} cannot be made: {error}") from error
+    model.tie_weights()
+    return sum(parameter.numel() for parameter in model.parameters())

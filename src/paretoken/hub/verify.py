@@ -1,0 +1,130 @@
+"""Whether downloaded or copied files are whole: sizes, hashes, and what weights say of themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from paretoken.errors import UserError
+from paretoken.files import read_json, sha256
+from paretoken.hub.download import Expected
+
+#: Share by which a parameter count may differ from the one that was asked for.
+TOLERANCE = 1e-3
+
+
+def damage(path: Path, expected: Expected, found: str) -> str | None:
+    """Return what is wrong with a file, None if it is as the hub says.
+
+    Args:
+        path: the file.
+        expected: what the hub says of it.
+        found: its SHA-256.
+    """
+    size = path.stat().st_size
+    if size != expected.size:
+        return f"it has {size:,} bytes, the hub says {expected.size:,}"
+    if expected.sha256 is not None and found != expected.sha256:
+        return f"its SHA-256 is {found}, the hub says {expected.sha256}"
+    if expected.blob is not None and git_blob(path) != expected.blob:
+        return f"its git hash is {git_blob(path)}, the hub says {expected.blob}"
+    return None
+
+
+def git_blob(path: Path) -> str:
+    """Return git's name of a file's content."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return size and SHA-256 of files.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    try:
+        return {
+            name: {"size": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
+            for name in names
+        }
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def stored_parameters(folder: Path, weights: Sequence[str]) -> int:
+    """Return how many numbers the weight files hold; each must be readable and complete.
+
+    Args:
+        folder: where they are.
+        weights: their names, with their index if there is one.
+
+    Raises:
+        UserError: a file is damaged, or the index names a file or tensor that is not there.
+    """
+    index = next((name for name in weights if name.endswith(".index.json")), None)
+    tensors = {name: _tensors(folder / name) for name in weights if name != index}
+    if index is not None:
+        _demand_indexed(folder / index, tensors)
+    return sum(size for file in tensors.values() for size in file.values())
+
+
+def _demand_indexed(path: Path, tensors: Mapping[str, Mapping[str, int]]) -> None:
+    listed = read_json(path).get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise UserError(f"{path} lists no weights (no weight_map)")
+    for tensor, name in listed.items():
+        if tensor not in tensors.get(name, {}):
+            what = f"has no tensor {tensor}" if name in tensors else "is not there"
+            raise UserError(f"{path} names {name}, which {what}; fetch the model again")
+
+
+def _tensors(path: Path) -> dict[str, int]:
+    """Return how many numbers each tensor of a file has, without reading them."""
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as stream:
+                return {n: prod(stream.get_slice(n).get_shape()) for n in stream.keys()}  # noqa: SIM118
+        return _pickled(path)
+    except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise UserError(f"{path} is damaged: {str(error).partition(chr(10))[0]}") from error
+
+
+def _pickled(path: Path) -> dict[str, int]:
+    import zipfile
+
+    import torch
+
+    # Only tensors are unpickled, never programs; files of before torch 1.6 cannot be mapped.
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    return {name: value.numel() for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def demand_count(found: int, stored: int, wanted: int | None, source: str) -> None:
+    """Refuse a model that is of another size than was asked for, or whose weights are too few.
+
+    Args:
+        found: parameters that its config describes.
+        stored: numbers that its weight files hold.
+        wanted: parameters that were asked for; None: any.
+        source: what to call the model in messages.
+
+    Raises:
+        UserError: the counts do not fit.
+    """
+    if wanted is not None and abs(found - wanted) > TOLERANCE * wanted:
+        raise UserError(
+            f"{source} has {found:,} parameters, --params says {wanted:,}: "
+            f"{abs(found / wanted - 1):.2%} apart, 0.1 % is allowed; is it the right model?"
+        )
+    if stored < found:
+        raise UserError(
+            f"the weights of {source} hold {stored:,} numbers, its config.json describes {found:,} "
+            "parameters; the files are of another model, or incomplete"
+        )

@@ -27,6 +27,7 @@ COMMANDS = {
     "pretrain-llm": "train one of the miniature's language models on text",
     "features": "encode images once, with a frozen vision encoder",
     "tokenize": "tokenize conversations once, with a language model's tokenizer",
+    "launch": "run another command once per GPU, under torchrun if there are several",
     "train": "train one stage of one cell",
     "predict": "answer benchmark questions and store every answer",
     "score": "score stored predictions",

@@ -18,7 +18,7 @@ rule predict:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/predict.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:
@@ -54,7 +54,7 @@ rule score:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/score.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     shell:
@@ -74,7 +74,7 @@ rule cell_scores:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell-scores.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature", "llava"),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -98,7 +98,7 @@ rule scores:
     benchmark:
         "results/{study}/benchmarks/scores.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature", "llava"),
     conda:
         "../../envs/analysis.yaml"
     shell:

@@ -27,7 +27,7 @@ rule measured_cell:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell.tsv"
     wildcard_constraints:
-        study=one_of(trained=False),
+        study=one_of("measured"),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -50,7 +50,7 @@ rule miniature_data:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/miniature-data.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:
@@ -73,7 +73,7 @@ rule pretrain_vision:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/pretrain-vision.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:
@@ -96,7 +96,7 @@ rule pretrain_llm:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/pretrain-llm-{llm}.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:
@@ -120,7 +120,7 @@ rule features:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/features.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:
@@ -144,7 +144,7 @@ rule tokenize:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/tokenize-{stage}.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:

@@ -30,6 +30,10 @@ def data_options(wildcards):
     return ["--root", data.root, "--max-bad-share", data.max_bad_share]
 
 
+def max_bad_share(wildcards):
+    return llava_of(wildcards).data.max_bad_share
+
+
 def template(wildcards):
     """Return the template of a stage; `own` is the one that was fetched with the language model."""
     name = getattr(llava_of(wildcards).templates, wildcards.stage)

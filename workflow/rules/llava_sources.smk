@@ -80,9 +80,11 @@ rule llava_tokenize:
         data=subpath(input.data, parent=True),
         llm=subpath(input.llm, parent=True),
         template=template,
+        max_bad_share=max_bad_share,
     shell:
         "paretoken tokenize --data {params.data:q}/conversations.json --skipped {params.data:q}/skipped.json "
-        "--llm {params.llm:q} --template {params.template:q} --out {params.out:q} > {log:q} 2>&1"
+        "--llm {params.llm:q} --template {params.template:q} "
+        "--max-bad-share {params.max_bad_share:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule llava_features:

@@ -76,7 +76,7 @@ class LlavaData(Record):
     manifest: str = Field(description="What the data are and where they come from; a path.")
     root: str = Field(description="Folder that holds the downloaded archives; images unpack there.")
     max_bad_share: Share = Field(
-        default=0.0, description="Share of images that may be missing or unreadable, per stage."
+        default=0.0, description="Share that may be left out: images that cannot be read, bad conversations."
     )
 
 

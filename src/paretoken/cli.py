@@ -31,6 +31,7 @@ COMMANDS = {
     "fetch": "get a backbone or a data set from a hub or a local directory, verified",
     "features": "encode images once, with a frozen vision encoder",
     "tokenize": "tokenize conversations once, with a language model's tokenizer",
+    "launch": "run another command once per GPU, under torchrun if there are several",
     "train": "train one stage of one cell",
     "questions": "write a benchmark's prompts and images, from the hub or a local copy",
     "predict": "answer benchmark questions and store every answer",

@@ -14,24 +14,30 @@ from paretoken.files import read_json
 from paretoken.grid import Cell
 from paretoken.scored import Row, coordinates
 
+NOT_MEASURED = {
+    "median_s": None, "quartiles_s": [None, None], "encoder_median_s": None, "device": None
+}  # fmt: skip
+
 
 def cost_row(study: str, cell: Cell, params_b: float, folder: Path) -> Row:
     """Return a cell's row of tables/costs.csv.
 
-    Seconds of CPU and wall are those of both stages; memory is the larger stage's, on the device if
+    Seconds of CPU and wall are those of both stages; latency is empty if it was not measured; memory is the larger stage's, on the device if
     there is one. Prefill is the language model's and the adapter's, without the encoder's.
 
     Args:
         study: its name.
         cell: the cell.
         params_b: its nominal size.
-        folder: with ``pretrain/run.json``, ``finetune/run.json`` and ``latency.json``.
+        folder: with ``pretrain/run.json``, ``finetune/run.json`` and, if it was measured,
+            ``latency.json``.
 
     Raises:
         UserError: a file is missing or lacks a number; names both.
     """
     stages = {stage: read_json(folder / stage / "run.json") for stage in ("pretrain", "finetune")}
-    latency = read_json(folder / "latency.json")
+    measured = folder / "latency.json"
+    latency = read_json(measured) if measured.exists() else NOT_MEASURED
     try:
         return coordinates(study, cell, params_b) | _row(stages, latency)
     except (KeyError, TypeError) as error:

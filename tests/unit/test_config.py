@@ -57,7 +57,7 @@ TOKENS = "studies.0.compressors.0.tokens"
     ("place", "value", "words"),
     [
         # unknown keys
-        ("lms", [], ["lms", "no key here", "run, llms, vision, studies", "did you mean 'llms'"]),
+        ("lms", [], ["lms", "no key here", "run, device, llms, vision, studies", "did you mean 'llms'"]),
         (f"{STUDY}.tokens", 3, ["studies[0].tokens", "no key here", "text_tokens"]),
         (f"{STUDY}.fit.los", "l1", ["studies[0].fit.los", "did you mean 'loss'"]),
         ("llms.0.size", 3, ["llms[0].size", "name, params_b, width"]),
@@ -87,6 +87,7 @@ TOKENS = "studies.0.compressors.0.tokens"
         # sizes
         ("llms.0.params_b", -1, ["llms[0].params_b", "-1", "greater than 0"]),
         ("llms.0.params_b", 0, ["llms[0].params_b", "0", "greater than 0"]),
+        ("llms.0.params_b", 7e9, ["llms[0].params_b", "7e+09", "billions"]),
         ("llms.0.params_b", True, ["llms[0].params_b", "true or false"]),
         ("llms.0.params_b", "seven", ["llms[0].params_b", "'seven'", "no number", "1e-3"]),
         ("llms.0.params_b", float("nan"), ["llms[0].params_b", "nan"]),
@@ -235,13 +236,19 @@ def test_a_study_is_measured_or_trained_and_not_both():
     [
         ("llms.1.width", None, ["studies[0].llms", "'large' has no width"]),
         (f"{STUDY}.suites.0.benchmarks", [], ["suites[0].benchmarks", "missing"]),
-        (f"{STUDY}.suites.0.benchmarks", ["facts"], ["benchmarks[0] = 'facts'", "'fact'", "'name'"]),
+        (f"{STUDY}.suites.0.benchmarks", ["facts"],
+         ["suites[0].benchmarks", "'facts'", "miniature", "read_dense, name", "did you mean 'fact'"]),
+        (f"{STUDY}.suites.0.benchmarks", ["mme"], ["'mme' is no benchmark of a miniature study"]),
         (f"{STUDY}.training.blind", ["huge"], ["training.blind", "'huge'", "small, large"]),
         (f"{STUDY}.training.layer", 3, ["training.layer", "did you mean 'layers'"]),
         (f"{STUDY}.training.kind", "maxiature", ["training.kind", "'miniature'"]),
+        (f"{STUDY}.training.kind", None, ["training.kind", "'llava'"]),
+        (f"{STUDY}.training.kind", [], ["training.kind", "'llava'"]),
         (f"{STUDY}.training.recipes.stage1", "r", ["recipes.stage1", "no key here", "pretrain"]),
+        (f"{STUDY}.training.recipes", {"world": "r"}, ["studies[0].training.recipes.llm", "missing"]),
+        (f"{STUDY}.training", {"layers": [2]}, ["studies[0].training.kind: is missing"]),
     ],
-)
+)  # fmt: skip
 def test_problems_of_a_trained_study_are_named(place, value, words):
     lines = problems(*copy.deepcopy(TRAINED), (place, value))
     assert any(all(word in line for word in words) for line in lines), lines
@@ -250,3 +257,60 @@ def test_problems_of_a_trained_study_are_named(place, value, words):
 def test_problems_of_a_measured_study_with_benchmarks_are_named():
     (line,) = problems((f"{STUDY}.suites.0.benchmarks", ["fact"]))
     assert "suites[0].benchmarks: is for trained studies" in line
+
+
+LLAVA = {
+    "kind": "llava", "data": {"manifest": "m.yaml", "root": "data"},
+    "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
+}  # fmt: skip
+FETCHED = [
+    (f"{STUDY}.measured", None), (f"{STUDY}.training", LLAVA), ("llms.0.hub", "org/small"),
+    ("llms.1.hub", "org/large"), ("vision.0.hub", "org/clip"),
+    (f"{STUDY}.suites.0.benchmarks", ["mme", "docvqa"]),
+]  # fmt: skip
+
+
+def test_a_llava_study_has_the_papers_conventions_unless_told_otherwise():
+    training = parse(config(*copy.deepcopy(FETCHED))).studies[0].training
+    assert (training.templates.pretrain, training.templates.finetune) == ("plain", "own")
+    assert (training.aspects.pretrain, training.aspects.finetune) == ("crop", "pad")
+    assert training.features is False
+    assert training.settings("mme").model_dump(exclude={"name"}, exclude_none=True) == {}
+
+
+def test_what_a_llava_study_does_differently_is_found_by_name():
+    own = [{"name": "docvqa", "scoring": "paper", "limit": 10}]
+    parsed = parse(config(*copy.deepcopy(FETCHED), (f"{STUDY}.training.benchmarks", own)))
+    training = parsed.studies[0].training
+    assert (training.settings("docvqa").scoring, training.settings("docvqa").limit) == ("paper", 10)
+    assert training.settings("mme").scoring is None
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("llms.1.hub", None, ["studies[0].llms", "'large' has no hub", "local directory"]),
+        ("vision.0.hub", None, ["studies[0].vision", "'clip' has no hub"]),
+        ("llms.1.gpus", {"pretrain": 0}, ["llms[1].gpus.pretrain", "0", "1 or more"]),
+        ("llms.1.gpus", {"train": 4}, ["llms[1].gpus.train", "pretrain, finetune, predict"]),
+        ("llms.1.params", 7.5, ["llms[1].params", "whole number"]),
+        (f"{STUDY}.suites.0.benchmarks", ["fact"], ["'fact' is no benchmark of a llava", "mme, gqa"]),
+        (f"{STUDY}.suites.0.benchmarks", ["doc"], ["'doc' is no benchmark", "did you mean 'docvqa'"]),
+        (f"{STUDY}.suites.0.benchmarks", ["exact_match"], ["'exact_match' is no benchmark of a llava"]),
+        (f"{STUDY}.suites.0.benchmarks", [], ["suites[0].benchmarks", "missing"]),
+        (f"{STUDY}.training.benchmarks", [{"name": "gqa"}], ["'gqa' is in no suite"]),
+        (f"{STUDY}.training.benchmarks", [{"name": "mme"}] * 2, ["'mme' stands 2 times"]),
+        (f"{STUDY}.training.benchmarks", [{"name": "mm"}], ["training.benchmarks[0].name", "'mme'"]),
+        (f"{STUDY}.training.benchmarks", [{"name": "mme", "limit": 0}], ["[0].limit", "1 or more"]),
+        (f"{STUDY}.training.blind", ["huge"], ["training.blind", "'huge'", "small, large"]),
+        (f"{STUDY}.training.world_seed", 1, ["[0].training.world_seed", "no key here", "recipes"]),
+        (f"{STUDY}.training.aspects", {"finetune": "square"}, ["aspects.finetune", "'crop' or 'pad'"]),
+        (f"{STUDY}.training.overrides", {"finetune": ["lr"]}, ["overrides.finetune[0]", "KEY=VALUE"]),
+        (f"{STUDY}.training.data.max_bad_share", 2, ["data.max_bad_share", "2", "1 or less"]),
+        (f"{STUDY}.training.recipes.world", "r", ["studies[0].training.recipes.world", "no key here"]),
+        (f"{STUDY}.budget_gpu_hours", 0, ["budget_gpu_hours", "greater than 0"]),
+    ],
+)  # fmt: skip
+def test_problems_of_a_llava_study_are_named(place, value, words):
+    lines = problems(*copy.deepcopy(FETCHED), (place, value))
+    assert any(all(word in line for word in words) for line in lines), lines

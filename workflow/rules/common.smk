@@ -45,6 +45,7 @@ wildcard_constraints:
     suite="[a-z0-9][a-z0-9._-]*",
     law="[a-z_]+",
     cells="all|unflagged",
+    benchmark="[a-z0-9_]+",
 
 
 def study_of(wildcards):
@@ -52,8 +53,14 @@ def study_of(wildcards):
 
 
 def frozen_json(wildcards):
-    # Figures and claims are left out, so that a new one does not redraw the others.
-    alone = {"study": {"figures", "claims"}}
+    # Figures and claims are left out, so that a new one does not redraw the others; and where models
+    # come from, and what they run on, since nothing is drawn of that.
+    study, origin = {"figures", "claims", "budget_gpu_hours"}, {"hub", "revision", "params"}
+    alone = {
+        "study": study,
+        "llms": {"__all__": origin | {"gpus", "template"}},
+        "vision": origin,
+    }
     return STUDIES.freeze(wildcards.study).model_dump_json(exclude=alone)
 
 
@@ -73,9 +80,13 @@ def measured_options(wildcards):
     return ["--measured", study_of(wildcards).measured] if study_of(wildcards).measured else []
 
 
-def one_of(trained):
-    """Return a pattern of the studies that are trained, or of those that are measured."""
-    names = [re.escape(study.name) for study in STUDIES.studies if bool(study.training) is trained]
+def kind_of(study):
+    return study.training.kind if study.training else "measured"
+
+
+def one_of(*kinds):
+    """Return a pattern of the studies of some kinds: measured, miniature or llava."""
+    names = [re.escape(study.name) for study in STUDIES.studies if kind_of(study) in kinds]
     return "|".join(names) or "(?!)"
 
 

@@ -19,7 +19,7 @@ rule predict:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/predict.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:
@@ -55,7 +55,7 @@ rule score:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/score.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     shell:
@@ -75,7 +75,7 @@ rule cell_scores:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell-scores.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature", "llava"),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -99,7 +99,7 @@ rule scores:
     benchmark:
         "results/{study}/benchmarks/scores.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature", "llava"),
     conda:
         "../../envs/analysis.yaml"
     shell:
@@ -109,7 +109,7 @@ rule scores:
 rule costs:
     input:
         study="results/{study}/study.json",
-        latency=cell_latency_files,
+        records=cost_files,
         code=sources("paretoken.commands.costs"),
     output:
         "results/{study}/tables/costs.csv",
@@ -118,7 +118,7 @@ rule costs:
     benchmark:
         "results/{study}/benchmarks/costs.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature", "llava"),
     conda:
         "../../envs/analysis.yaml"
     params:

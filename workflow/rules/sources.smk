@@ -28,7 +28,7 @@ rule measured_cell:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell.tsv"
     wildcard_constraints:
-        study=one_of(trained=False),
+        study=one_of("measured"),
     priority: SOON
     conda:
         "../../envs/analysis.yaml"
@@ -52,7 +52,7 @@ rule miniature_data:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/miniature-data.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     priority: DATA
     conda:
         "../../envs/train.yaml"
@@ -76,7 +76,7 @@ rule pretrain_vision:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/pretrain-vision.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     priority: SOURCE
     conda:
         "../../envs/train.yaml"
@@ -100,7 +100,7 @@ rule pretrain_llm:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/pretrain-llm-{llm}.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     priority: LONG
     conda:
         "../../envs/train.yaml"
@@ -125,7 +125,7 @@ rule features:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/features.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     priority: SOURCE
     conda:
         "../../envs/train.yaml"
@@ -150,7 +150,7 @@ rule tokenize:
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/tokenize-{stage}.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     priority: SOURCE
     conda:
         "../../envs/train.yaml"

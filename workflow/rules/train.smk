@@ -16,7 +16,7 @@ rule pretrain:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/pretrain.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:
@@ -49,7 +49,7 @@ rule finetune:
     benchmark:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/finetune.tsv"
     wildcard_constraints:
-        study=one_of(trained=True),
+        study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
     params:

@@ -57,5 +57,7 @@ def cell_score_files(wildcards):
     return [f"{folder}/scores.csv" for folder in cell_folders(wildcards)]
 
 
-def cell_latency_files(wildcards):
-    return [f"{folder}/latency.json" for folder in cell_folders(wildcards)]
+def cost_files(wildcards):
+    """Return the last record of each cell that `paretoken costs` reads."""
+    last = "latency.json" if kind_of(study_of(wildcards)) == "miniature" else "finetune/run.json"
+    return [f"{folder}/{last}" for folder in cell_folders(wildcards)]

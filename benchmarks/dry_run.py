@@ -1,0 +1,94 @@
+"""How long Snakemake takes to plan the paper's study, and how that grows with the number of cells.
+
+Run from the project's folder: ``python benchmarks/dry_run.py``. The study itself, then the same with
+seven token counts and 1, 10 and 100 seeds. Growth is the exponent b of time ~ cells^b between two
+rows, after taking off what an empty plan costs: 1 is linear.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TOKENS = [1, 4, 16, 36, 64, 144, 576]
+SEEDS = [1, 10, 100]
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One dry run: cells and jobs, wall and CPU seconds, the largest resident memory in MiB."""
+
+    cells: int
+    jobs: int
+    wall: float
+    cpu: float
+    memory: float
+
+
+def dry_run(cells: int, *arguments: str) -> Planned:
+    """Plan once."""
+    with tempfile.TemporaryFile("w+") as output:
+        start = time.perf_counter()
+        running = subprocess.Popen([*COMMAND, *arguments], stdout=output, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(running.pid, 0)
+        wall = time.perf_counter() - start
+        running.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if running.returncode:
+        sys.exit(text)
+    jobs = re.search(r"^total +(\d+)$", text, flags=re.MULTILINE)
+    return Planned(
+        cells, int(jobs[1]) if jobs else 0, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    )
+
+
+def enlarged(seeds: int) -> dict[str, Any]:
+    """Return the config with only the paper's study, at seven token counts and several seeds."""
+    config: dict[str, Any] = yaml.safe_load(Path("config.yaml").read_text(encoding="utf-8"))
+    (study,) = (study for study in config["studies"] if study["name"] == "paper")
+    study["compressors"] = [{"name": "tokenpacker", "tokens": TOKENS}]
+    study["seeds"] = list(range(seeds))
+    return {"run": ["paper"], "studies": [study]}
+
+
+def main() -> None:
+    """Plan everything and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="35 cells per seed")
+    arguments = parser.parse_args()
+    empty = dry_run(0, "--config", "run=[paper]", "--", "results/paper/study.json")
+    print(f"one job: {empty.wall:.2f} s wall, {empty.cpu:.2f} s CPU")
+    rows = [("paper", dry_run(40, "--config", "run=[paper]"))]
+    with tempfile.TemporaryDirectory() as folder:
+        for seeds in arguments.seeds:
+            path = Path(folder) / f"{seeds}.yaml"
+            path.write_text(yaml.safe_dump(enlarged(seeds)), encoding="utf-8")
+            rows.append((f"{seeds} seed(s)", dry_run(35 * seeds, "--configfile", str(path))))
+    print(f"{'study':<12} {'cells':>6} {'jobs':>8} {'wall s':>8} {'CPU s':>8} {'MiB':>7} {'growth':>7}")
+    for (name, now), before in zip(rows, [None, None, *(row for _, row in rows[1:])], strict=False):
+        growth = "" if before is None else f"{exponent(before, now, empty.cpu):.2f}"
+        print(f"{name:<12} {now.cells:>6} {now.jobs:>8} {now.wall:>8.2f} {now.cpu:>8.2f} "
+              f"{now.memory:>7.0f} {growth:>7}")  # fmt: skip
+
+
+def exponent(before: Planned, now: Planned, constant: float) -> float:
+    """Return b of time ~ cells^b."""
+    times = (now.cpu - constant) / (before.cpu - constant)
+    return math.log(times) / math.log(now.cells / before.cells)
+
+
+if __name__ == "__main__":
+    main()

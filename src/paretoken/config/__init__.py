@@ -1,0 +1,128 @@
+"""The only definition of ``config.yaml``: what is studied, as records with a name.
+
+Sizes are in billions of parameters, token counts are visual tokens per image. Unknown keys are
+refused; numbers written as text (``1e-3`` is text in YAML 1.1) are accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from paretoken.config.fields import Count, Name, Number, Record, Size, WholeNumber, as_list, unique
+from paretoken.config.ladder import Llm, StageGpus, Vision
+from paretoken.config.references import reference_problems
+from paretoken.config.study import (
+    Compression,
+    FitSettings,
+    FrozenStudy,
+    Loss,
+    Published,
+    Role,
+    Study,
+    Suite,
+)
+from paretoken.config.training import (
+    Benchmark,
+    BenchmarkSettings,
+    LlavaTraining,
+    MiniatureTraining,
+    benchmarks_of,
+)
+from paretoken.config_errors import describe
+from paretoken.errors import UserError
+from paretoken.registry import unknown_name
+from paretoken.yaml_files import read_yaml
+
+__all__ = [
+    "Benchmark",
+    "BenchmarkSettings",
+    "Compression",
+    "Config",
+    "Count",
+    "FitSettings",
+    "FrozenStudy",
+    "LlavaTraining",
+    "Llm",
+    "Loss",
+    "MiniatureTraining",
+    "Name",
+    "Number",
+    "Published",
+    "Record",
+    "Role",
+    "Size",
+    "StageGpus",
+    "Study",
+    "Suite",
+    "Vision",
+    "WholeNumber",
+    "benchmarks_of",
+    "json_schema",
+    "load",
+    "parse",
+]
+
+
+class Config(Record):
+    """The whole of ``config.yaml``."""
+
+    run: Annotated[list[Name], Field(min_length=1), BeforeValidator(as_list), AfterValidator(unique)] = (
+        Field(description="Studies that `snakemake` runs.")
+    )
+    device: Name = Field(
+        default="a100-80g", description="GPUs that jobs ask time and memory for; a profile may set it."
+    )
+    llms: Annotated[list[Llm], Field(min_length=1)] = Field(description="The language models.")
+    vision: Annotated[list[Vision], Field(min_length=1)] = Field(description="The encoders.")
+    studies: Annotated[list[Study], Field(min_length=1)] = Field(description="The studies.")
+
+    def study(self, name: str) -> Study:
+        """Return the study called ``name`` (`UserError` with the valid names otherwise)."""
+        for study in self.studies:
+            if study.name == name:
+                return study
+        raise UserError(unknown_name("study", name, [study.name for study in self.studies]))
+
+    def freeze(self, name: str) -> FrozenStudy:
+        """Return the study called ``name`` with the records that it refers to."""
+        study = self.study(name)
+        llms = [llm for llm in self.llms if llm.name in {*study.llms, *study.predict}]
+        vision = next(vision for vision in self.vision if vision.name == study.vision)
+        return FrozenStudy(study=study, llms=llms, vision=vision)
+
+
+def parse(raw: Mapping[str, Any], origin: str = "config.yaml") -> Config:
+    """Check a config as read from YAML and return it typed.
+
+    Args:
+        raw: the mapping that YAML (and ``--config``) made.
+        origin: what to call it in messages.
+
+    Raises:
+        UserError: everything that is wrong, at once; one line per problem.
+    """
+    problems: list[str] = []
+    try:
+        config = Config.model_validate(dict(raw))
+    except ValidationError as error:
+        problems += describe(error, Config)
+    problems += reference_problems(raw)
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise UserError(f"{origin} has {len(problems)} problem(s):\n{listed}")
+    return config
+
+
+def load(path: Path) -> Config:
+    """Read and check a config file (`UserError` if it is missing, no YAML, or wrong)."""
+    return parse(read_yaml(path), origin=str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``config.yaml``, for editors."""
+    schema = Config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,50 @@
+"""Records of what a study is made from: language models and vision encoders."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from paretoken.config.fields import Billions, Count, Name, Record
+
+
+class StageGpus(Record):
+    """How many GPUs a job takes; results do not depend on it, since the global batch is fixed."""
+
+    pretrain: Count = Field(default=1, description="For stage 1.")
+    finetune: Count = Field(default=1, description="For stage 2.")
+    predict: Count = Field(default=1, description="For the answers to a benchmark.")
+
+
+class Llm(Record):
+    """One language model of the ladder: trained by a miniature study, or fetched by a llava study."""
+
+    name: Name = Field(description="How studies, folders and tables call this size.")
+    params_b: Billions = Field(description="N: nominal size, billions of parameters.")
+    width: Count | None = Field(
+        default=None, description="Hidden size, if a miniature study trains it; else left out."
+    )
+    hub: str | None = Field(
+        default=None, description="Where a llava study fetches it: a hub's id, or a local directory."
+    )
+    revision: str | None = Field(default=None, description="Commit of the hub's repository.")
+    params: Count | None = Field(
+        default=None, description="Exact number of parameters; what was fetched is checked against it."
+    )
+    gpus: StageGpus = Field(default=StageGpus(), description="GPUs per stage of a llava study.")
+    template: Name = Field(
+        default="chat", description="Its chat template: chat (the tokenizer's own), or a known name."
+    )
+
+
+class Vision(Record):
+    """One frozen vision encoder."""
+
+    name: Name = Field(description="How studies call this encoder.")
+    grid: Count = Field(description="Patches per side; 24 for CLIP ViT-L/14 at 336 px.")
+    hub: str | None = Field(
+        default=None, description="Where a llava study fetches it: a hub's id, or a local directory."
+    )
+    revision: str | None = Field(default=None, description="Commit of the hub's repository.")
+    params: Count | None = Field(
+        default=None, description="Exact number of parameters; what was fetched is checked against it."
+    )

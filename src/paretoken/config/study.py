@@ -1,0 +1,142 @@
+"""Records of a study: its grid, what is fitted to its errors, and what is made of the fits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from paretoken.config.fields import (
+    Count,
+    Name,
+    Number,
+    Record,
+    WholeNumber,
+    registered,
+    unique,
+)
+from paretoken.config.ladder import Llm, Vision
+from paretoken.config.training import Training
+from paretoken.errors import UserError
+from paretoken.registry import CLAIMS, FIGURES, LAWS, unknown_name
+from paretoken.tokens import COMPRESSORS
+
+Loss = Literal["squared", "log_squared", "huber", "log_huber", "l1"]
+Role = Literal["reasoning", "ocr", "control"]
+
+
+class Compression(Record):
+    """One compressor and the visual-token counts it is studied at."""
+
+    name: Annotated[str, registered(COMPRESSORS, "compressor")] = Field(
+        description="A registered compressor."
+    )
+    tokens: Annotated[list[Count], Field(min_length=1), AfterValidator(unique)] = Field(
+        description="V: visual tokens per image; each must be reachable from the encoder's grid."
+    )
+
+
+class Suite(Record):
+    """One average of benchmarks, with a law of its own."""
+
+    name: Name = Field(description="The value of the `suite` column in tables/errors.csv.")
+    title: str = Field(description="What figures and pages call it.")
+    role: Role = Field(description="Which claims and figures of the paper it answers.")
+    benchmarks: Annotated[list[str], AfterValidator(unique)] = Field(
+        default=[], description="What it averages; for trained studies only."
+    )
+
+
+class Published(Record):
+    """Published numbers that a study is compared with; paths relative to the project."""
+
+    values: str = Field(description="Keyed table of the paper's parameters and statements.")
+    table1: str | None = Field(default=None, description="Keyed table of the paper's Table 1.")
+    dimensions: str | None = Field(
+        default=None, description="Exact parameter counts, for other conventions of N."
+    )
+
+
+class FitSettings(Record):
+    """How the laws are fitted."""
+
+    laws: Annotated[
+        list[Annotated[str, registered(LAWS, "law")]],
+        Field(min_length=1),
+        AfterValidator(unique),
+    ] = Field(
+        default=["product"],
+        description="The first one is the headline: figures, claims and frontier use it.",
+    )
+    loss: Loss = Field(default="squared", description="What is minimised.")
+    huber_delta: Number = Field(default=1e-3, description="Where the Huber loss turns linear.")
+    bootstrap: WholeNumber = Field(default=1000, description="Replicates per interval; 0: none.")
+    seed: WholeNumber = Field(default=0, description="Seed of the bootstrap.")
+    law_text_tokens: WholeNumber = Field(
+        default=50, description="Q inside the error of product_q_plus_v (other laws ignore it)."
+    )
+
+
+class Study(Record):
+    """A grid of cells (llm x compressor x tokens x seed) and what is made of its errors."""
+
+    name: Name = Field(description="The folder under results/.")
+    question: str = Field(description="What the study answers; heads its summary page.")
+    measured: str | None = Field(
+        default=None, description="Table with one measured error per cell and suite; or `training:`."
+    )
+    training: Training | None = Field(
+        default=None, description="How to train the cells; or `measured:`."
+    )
+    vision: Name = Field(description="A record under `vision:`.")
+    llms: Annotated[list[Name], Field(min_length=1), AfterValidator(unique)] = Field(
+        description="The sizes of the grid: names of records under `llms:`."
+    )
+    compressors: Annotated[list[Compression], Field(min_length=1)] = Field(
+        description="The token counts of the grid."
+    )
+    seeds: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
+        default=[0], description="One grid per seed."
+    )
+    suites: Annotated[list[Suite], Field(min_length=1)] = Field(description="Which averages are fitted.")
+    holdout: Annotated[list[Name], AfterValidator(unique)] = Field(
+        default=[], description="Sizes of the grid kept out of every fit, predicted and compared."
+    )
+    predict: Annotated[list[Name], AfterValidator(unique)] = Field(
+        default=[], description="Sizes outside the grid whose errors the fit predicts."
+    )
+    text_tokens: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
+        default=[0, 25, 50, 100, 200], description="Q: text tokens per question, for the frontier."
+    )
+    budget_gpu_hours: Number | None = Field(
+        default=None, description="`paretoken plan` fails if the study would take more."
+    )
+    fit: FitSettings = Field(default=FitSettings(), description="How the laws are fitted.")
+    figures: Annotated[list[Annotated[str, registered(FIGURES, "figure")]], AfterValidator(unique)] = (
+        Field(default=[], description="Which figures are drawn.")
+    )
+    published: Published | None = Field(
+        default=None, description="Published numbers to compare with; needed by most claims."
+    )
+    claims: Annotated[list[Annotated[str, registered(CLAIMS, "claim")]], AfterValidator(unique)] = Field(
+        default=[], description="Which claims of the paper are tested."
+    )
+
+
+class FrozenStudy(Record):
+    """A study and the records that it refers to: what `results/<study>/study.json` holds."""
+
+    study: Study
+    llms: list[Llm]
+    vision: Vision
+
+    def params_b(self, llm: str) -> float:
+        """Return the size of ``llm`` in billions (`UserError` if the study does not know it)."""
+        return self.llm(llm).params_b
+
+    def llm(self, llm: str) -> Llm:
+        """Return the record of ``llm`` (`UserError` if the study does not know it)."""
+        for record in self.llms:
+            if record.name == llm:
+                return record
+        raise UserError(unknown_name("llm", llm, [record.name for record in self.llms]))

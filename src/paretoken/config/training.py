@@ -1,0 +1,161 @@
+"""How the cells of a trained study come to be: everything from nothing, or the paper's recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, Field
+
+from paretoken.config.fields import (
+    Assignment,
+    Count,
+    Name,
+    Record,
+    Share,
+    WholeNumber,
+    registered,
+    unique,
+)
+from paretoken.registry import BENCHMARKS
+
+#: What a miniature study asks, all of them scored by exact match.
+Benchmark = Literal["fact", "number", "property", "read_sparse", "read_dense", "name"]
+MINIATURE_BENCHMARKS = get_args(Benchmark)
+#: Ways to score any answers: no data set stands behind them.
+SCORERS_ONLY = ("exact_match",)
+
+Template = Name
+Aspect = Literal["crop", "pad"]
+Blind = Annotated[list[Name], AfterValidator(unique)]
+
+
+def benchmarks_of(kind: str) -> list[str]:
+    """Return what a trained study of a kind can be asked: its six, or every registered data set."""
+    if kind == "miniature":
+        return list(MINIATURE_BENCHMARKS)
+    return [name for name in BENCHMARKS if name not in SCORERS_ONLY]
+
+
+class MiniatureRecipes(Record):
+    """How a miniature study makes its sources and trains its cells; paths relative to the project."""
+
+    world: str = Field(description="The generated world, its images and conversations.")
+    vision: str = Field(description="Training of the vision encoder.")
+    llm: str = Field(description="Training of the language models.")
+    pretrain: str = Field(description="Stage 1: projector and compressor.")
+    finetune: str = Field(description="Stage 2: the language model too.")
+
+
+class MiniatureTraining(Record):
+    """Backbones and data from nothing, then two stages."""
+
+    kind: Literal["miniature"] = Field(description="miniature: everything is generated and trained.")
+    world_seed: WholeNumber = Field(default=0, description="Seed of the world's icons and facts.")
+    layers: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
+        description="Hidden states of the encoder that the projector sees."
+    )
+    projector_width: Count = Field(description="Inner width of the projector.")
+    whiten: bool = Field(default=False, description="Whether the projector's inputs are whitened.")
+    recipes: MiniatureRecipes = Field(description="Files of hyperparameters.")
+    blind: Blind = Field(
+        default=[],
+        description="Sizes that are also trained without an image (V = 0): in the tables, in no fit.",
+    )
+
+
+class LlavaRecipes(Record):
+    """How a llava study trains its cells; paths relative to the project."""
+
+    pretrain: str = Field(description="Stage 1: projector and compressor.")
+    finetune: str = Field(description="Stage 2: the language model too.")
+
+
+class LlavaData(Record):
+    """The conversations and images of both stages."""
+
+    manifest: str = Field(description="What the data are and where they come from; a path.")
+    root: str = Field(description="Folder that holds the downloaded archives; images unpack there.")
+    max_bad_share: Share = Field(
+        default=0.0,
+        description="Share that may be left out: images that cannot be read, bad conversations.",
+    )
+
+
+class StageOverrides(Record):
+    """Changes to the recipes, as `paretoken train --set` takes them."""
+
+    pretrain: list[Assignment] = Field(
+        default=[], description="KEY=VALUE for stage 1, such as learning_rates.projector=2e-3."
+    )
+    finetune: list[Assignment] = Field(
+        default=[], description="KEY=VALUE for stage 2, such as global_batch=128."
+    )
+
+
+class StageTemplates(Record):
+    """How conversations are written; `own` is the template of each language model's record."""
+
+    pretrain: Template = Field(default="plain", description="Stage 1; LLaVA-1.5: plain (captions only).")
+    finetune: Template = Field(default="own", description="Stage 2, and for the benchmarks' questions.")
+
+
+class StageAspects(Record):
+    """How an image becomes square: `crop` its centre, or `pad` it with the mean colour."""
+
+    pretrain: Aspect = Field(default="crop", description="Stage 1; LLaVA-1.5: crop.")
+    finetune: Aspect = Field(default="pad", description="Stage 2 and benchmarks; LLaVA-1.5: pad.")
+
+
+class BenchmarkSettings(Record):
+    """What a study does differently for one benchmark than its registered conventions."""
+
+    name: Annotated[str, registered(BENCHMARKS, "benchmark")] = Field(
+        description="A registered benchmark that some suite averages."
+    )
+    source: str | None = Field(
+        default=None, description="Where its data set is: a hub's id, or a local directory."
+    )
+    questions: Name | None = Field(
+        default=None, description="A variant of what is asked (another split, or prompt): asks again."
+    )
+    scoring: Name | None = Field(
+        default=None, description="A variant of how answers are scored: scores again, asks nothing."
+    )
+    limit: Count | None = Field(default=None, description="Ask only so many questions, for a trial.")
+
+
+class LlavaTraining(Record):
+    """The paper's study: fetched backbones, LLaVA-1.5's data and two stages, public benchmarks."""
+
+    kind: Literal["llava"] = Field(description="llava: backbones and data sets are fetched.")
+    data: LlavaData = Field(description="What both stages are trained on.")
+    recipes: LlavaRecipes = Field(description="Files of hyperparameters.")
+    overrides: StageOverrides = Field(
+        default=StageOverrides(), description="Changes to single values of the recipes."
+    )
+    templates: StageTemplates = Field(
+        default=StageTemplates(), description="How conversations are written, per stage."
+    )
+    aspects: StageAspects = Field(
+        default=StageAspects(), description="How images become square, per stage."
+    )
+    features: bool = Field(
+        default=False,
+        description="Encode all training images once, before training. For pilots: the 558K images of "
+        "stage 1 take 576 patches x 4 layers x 1024 channels x 2 bytes each, 2.6 TB.",
+    )
+    benchmarks: list[BenchmarkSettings] = Field(
+        default=[], description="Benchmarks that this study handles in a way of its own."
+    )
+    blind: Blind = Field(
+        default=[],
+        description="Sizes that are also trained without an image (V = 0): in the tables, in no fit.",
+    )
+
+    def settings(self, benchmark: str) -> BenchmarkSettings:
+        """Return what the study does differently for a benchmark (by default, nothing)."""
+        found = (entry for entry in self.benchmarks if entry.name == benchmark)
+        return next(found, BenchmarkSettings(name=benchmark))
+
+
+Training = Annotated[MiniatureTraining | LlavaTraining, Field(discriminator="kind")]

@@ -1,0 +1,185 @@
+"""Every rule of the paper's study, end to end on a CPU: tiny models and data in the real formats."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from paretoken.files import read_json
+from project_copy import Project, copy_project
+from standins.benchmarks import TABLES
+from standins.models import save_qwen
+from standins.study import HIDDEN, save_small_paper
+from standins.training_data import CAPTIONS
+
+pytestmark = pytest.mark.slow
+CELLS = 2 * len(HIDDEN)
+CELL = "runs/qwen1.5-1.8b/tokenpacker-4/s0"
+#: Rules that make tables, laws and figures of scores: seconds each.
+LATER = {"aggregate", "scores", "fit", "paper_grid", "frontier", "tables", "claims", "figure", "summary",
+         "study", "all"}  # fmt: skip
+#: Left out at first, and added to the finished study.
+ADDED = "vqav2"
+
+
+class Paper:
+    """A copy of the project with the stand-ins' config, whose study can be changed."""
+
+    def __init__(self, project: Project, config: dict[str, Any]) -> None:
+        self.project, self.config = project, config
+        self.results = project.folder / "results" / "paper"
+
+    def write(self, name: str = "paper.yaml", **changes: Any) -> tuple[str, str]:
+        """Write a config with other values in its study; return how to use it."""
+        (study,) = self.config["studies"]
+        content = self.config | {"studies": [study | changes]}
+        (self.project.folder / name).write_text(yaml.safe_dump(content))
+        return "--configfile", name
+
+    def stale(self, name: str, **changes: Any) -> dict[str, int]:
+        """Return how often each expensive rule would run with other values in the study."""
+        rules = self.project.dry_run(*self.write(name, **changes)).rules
+        return {rule: count for rule, count in rules.items() if rule not in LATER}
+
+    def training(self, **changes: Any) -> dict[str, Any]:
+        """Return the study's training with other values."""
+        training: dict[str, Any] = self.config["studies"][0]["training"] | changes
+        return training
+
+    def benchmark(self, name: str, **changes: Any) -> dict[str, Any]:
+        """Return the study's training with other values for one benchmark."""
+        own = [entry | changes if entry["name"] == name else entry
+               for entry in self.training()["benchmarks"]]  # fmt: skip
+        return self.training(benchmarks=own)
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Paper:
+    """The study, finished, with all benchmarks but one."""
+    project = copy_project(tmp_path_factory.mktemp("paper"))
+    config = save_small_paper(project.folder / "standins", project.folder / "paper.yaml")
+    config = _without(config, ADDED)
+    made = Paper(project, config)
+    done = project.snakemake(*made.write())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made
+
+
+def _without(config: dict[str, Any], benchmark: str) -> dict[str, Any]:
+    """Return the config without a benchmark."""
+    without = copy.deepcopy(config)
+    (study,) = without["studies"]
+    for suite in study["suites"]:
+        suite["benchmarks"] = [name for name in suite["benchmarks"] if name != benchmark]
+    own = study["training"]["benchmarks"]
+    study["training"]["benchmarks"] = [entry for entry in own if entry["name"] != benchmark]
+    return without
+
+
+def test_every_cell_has_every_score(paper: Paper) -> None:
+    scores = pd.read_csv(paper.results / "tables" / "scores.csv")
+    assert len(scores) == CELLS * (len(TABLES) - 1)
+    assert set(scores["benchmark"]) == {*TABLES} - {ADDED}
+    assert scores["score"].between(0, 1).all()
+    errors = pd.read_csv(paper.results / "tables" / "errors.csv")
+    assert len(errors) == CELLS * 3
+    cell = {"llm": "qwen1.5-1.8b", "visual_tokens": 4}
+    own = scores[(scores[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("benchmark")["score"]
+    error = errors[(errors[list(cell)] == pd.Series(cell)).all(axis=1)].set_index("suite")["error"]
+    assert error["ocr"] == pytest.approx(1 - own[["docvqa", "textvqa"]].mean())
+    assert error["visual_reasoning"] == pytest.approx(
+        1 - own.drop(["docvqa", "textvqa", "vizwiz"]).mean()
+    )
+
+
+def test_every_question_has_an_answer_with_the_data_sets_own_columns(paper: Paper) -> None:
+    for name in {*TABLES} - {ADDED}:
+        asked = pd.read_parquet(paper.results / "sources" / "questions" / name / "questions.parquet")
+        answers = pd.read_parquet(paper.results / CELL / "answers" / f"{name}.parquet")
+        assert answers["question_id"].tolist() == asked["question_id"].tolist(), name
+        assert answers["prediction"].map(type).eq(str).all(), name
+        assert len(read_json(paper.results / CELL / "scores" / f"{name}.json")["rows"]) == len(asked)
+
+
+def test_both_stages_trained_on_all_conversations(paper: Paper) -> None:
+    stages = {stage: read_json(paper.results / CELL / stage / "run.json")
+              for stage in ("pretrain", "finetune")}  # fmt: skip
+    assert stages["pretrain"]["steps"] == CAPTIONS // 8
+    assert stages["finetune"]["steps"] >= 3
+    assert all(step_loss > 0 for stage in stages.values() for _, step_loss in stage["loss"])
+    assert (paper.results / CELL / "finetune" / "model" / "model.safetensors").is_file()
+
+
+def test_laws_figures_claims_and_summary_are_made(paper: Paper) -> None:
+    assert read_json(paper.results / "fits" / "ocr" / "product-all.json")["n_points"] == CELLS
+    for name in paper.config["studies"][0]["figures"]:
+        assert (paper.results / "figures" / f"{name}.png").stat().st_size > 5_000
+    assert "five_times_faster" in (paper.results / "claims.md").read_text()
+    assert "alpha_over_beta" in (paper.results / "summary.md").read_text()
+
+
+def test_nothing_is_stale_afterwards(paper: Paper) -> None:
+    assert not paper.project.dry_run(*paper.write()).rules
+
+
+def test_another_number_of_gpus_makes_nothing_stale(paper: Paper) -> None:
+    llms = [llm | {"gpus": {"pretrain": 8, "finetune": 8}} for llm in paper.config["llms"]]
+    other = Paper(paper.project, paper.config | {"llms": llms})
+    assert not other.project.dry_run(*other.write("gpus.yaml")).rules
+
+
+def test_a_new_size_trains_itself_only(paper: Paper) -> None:
+    hub = paper.project.folder / "standins" / "hub" / "larger"
+    record = {"name": "larger", "params_b": 4, "hub": str(hub), "params": save_qwen(hub, 48)}
+    grown = Paper(paper.project, paper.config | {"llms": [*paper.config["llms"], record]})
+    asked = 2 * (len(TABLES) - 1)
+    assert grown.stale("size.yaml", llms=[*HIDDEN, "larger"]) == {
+        "fetch_llm": 1, "llava_tokenize": 2, "llava_pretrain": 2, "llava_finetune": 2,
+        "llava_predict": asked, "llava_score": asked, "cell_scores": 2,
+    }  # fmt: skip
+
+
+def test_other_hyperparameters_of_stage_2_repeat_stage_2_only(paper: Paper) -> None:
+    training = paper.training(overrides={"pretrain": [], "finetune": ["learning_rates.llm=4e-5"]})
+    asked = CELLS * (len(TABLES) - 1)
+    assert paper.stale("rates.yaml", training=training) == {
+        "llava_finetune": CELLS, "llava_predict": asked, "llava_score": asked, "cell_scores": CELLS,
+    }  # fmt: skip
+
+
+def test_another_way_to_score_asks_nothing(paper: Paper) -> None:
+    training = paper.benchmark("scienceqa", scoring="letter_only")
+    assert paper.stale("scoring.yaml", training=training) == {"llava_score": CELLS, "cell_scores": CELLS}
+
+
+def test_another_way_to_ask_one_benchmark_asks_it_only(paper: Paper) -> None:
+    training = paper.benchmark("scienceqa", questions="full")
+    assert paper.stale("asking.yaml", training=training) == {
+        "questions": 1, "llava_predict": CELLS, "llava_score": CELLS, "cell_scores": CELLS,
+    }  # fmt: skip
+
+
+def test_a_new_benchmark_asks_nothing_of_the_others(paper: Paper) -> None:
+    (study,) = copy.deepcopy(paper.config["studies"])
+    study["suites"][2]["benchmarks"].append(ADDED)
+    source = str(paper.project.folder / "standins" / "hub" / ADDED)
+    study["training"]["benchmarks"].append({"name": ADDED, "source": source})
+    more = Paper(paper.project, paper.config | {"studies": [study]})
+    assert more.stale("more.yaml") == {
+        "questions": 1, "llava_predict": CELLS, "llava_score": CELLS, "cell_scores": CELLS,
+    }  # fmt: skip
+    done = paper.project.snakemake(*more.write("more.yaml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    scores = pd.read_csv(paper.results / "tables" / "scores.csv")
+    assert set(scores["benchmark"]) == {*TABLES}
+
+
+def test_the_report_is_one_file(paper: Paper) -> None:
+    done = paper.project.snakemake(*paper.write("report.yaml"), "--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    assert "fig1a" in Path(paper.project.folder / "report.html").read_text()

@@ -1,0 +1,1 @@
+"""Stand-ins for what the paper's study downloads: a few kilobytes each, in the real formats."""

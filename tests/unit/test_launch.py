@@ -1,0 +1,65 @@
+"""One process per GPU, and no launcher where one process is enough."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paretoken.commands import launch
+
+TRAIN = ["train", "--stage", "pretrain"]
+
+
+def test_one_process_needs_no_launcher() -> None:
+    for processes in (0, 1):
+        assert launch.launch_line(TRAIN, processes) == [sys.executable, "-m", "paretoken", *TRAIN]
+
+
+def test_several_processes_are_started_by_torchrun() -> None:
+    line = launch.launch_line(TRAIN, 3)
+    assert line[1:3] == ["-m", "torch.distributed.run"]
+    assert line[line.index("--nproc-per-node") + 1] == "3"
+    assert line[-len(TRAIN) - 2 :] == ["-m", "paretoken", *TRAIN]
+
+
+@pytest.mark.parametrize(("wanted", "there", "started"), [(4, 2, 2), (2, 8, 2), (4, 0, 1), (1, 8, 1)])
+def test_there_are_never_more_processes_than_gpus(
+    monkeypatch: pytest.MonkeyPatch, wanted: int, there: int, started: int
+) -> None:
+    executed: list[list[str]] = []
+    monkeypatch.setattr(launch, "gpus_here", lambda: there)
+    monkeypatch.setattr(launch.os, "execv", lambda _, line: executed.append(line))
+    _launch("--gpus", str(wanted), "--", *TRAIN)
+    assert executed == [launch.launch_line(TRAIN, started)]
+
+
+def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "DRIVERS", ("/dev/absent",))
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it would fail
+    assert launch.gpus_here() == 0
+
+
+def test_a_launched_command_is_the_command(tmp_path: Path) -> None:
+    missing = str(tmp_path / "absent.yaml")
+    line = ["-m", "paretoken", "launch", "--gpus", "1", "--", "check", missing]
+    done = subprocess.run([sys.executable, *line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"paretoken check: {missing}" in done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_both_run(tmp_path: Path) -> None:
+    written = tmp_path / "schema.json"
+    line = launch.launch_line(["check", "--write-schema", str(written)], 2)
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert written.stat().st_size > 1000
+
+
+def _launch(*arguments: str) -> None:
+    from paretoken.cli import build_parser
+
+    launch.run(build_parser("launch").parse_args(["launch", *arguments]))

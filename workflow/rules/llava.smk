@@ -1,0 +1,117 @@
+# Functions of wildcards for the paper's study: where things are fetched from, and how each stage sees them.
+
+
+def llava_of(wildcards):
+    return study_of(wildcards).training
+
+
+def fetch_options(record):
+    """Return the arguments of `paretoken fetch` that follow from a record of the config."""
+    options = ["--source", record.hub]
+    options += ["--revision", record.revision] if record.revision else []
+    return options + (["--params", record.params] if record.params else [])
+
+
+def llm_origin(wildcards):
+    record = STUDIES.freeze(wildcards.study).llm(wildcards.llm)
+    return [*fetch_options(record), "--template", record.template]
+
+
+def vision_origin(wildcards):
+    return fetch_options(STUDIES.freeze(wildcards.study).vision)
+
+
+def manifest(wildcards):
+    return llava_of(wildcards).data.manifest
+
+
+def data_options(wildcards):
+    data = llava_of(wildcards).data
+    return ["--root", data.root, "--max-bad-share", data.max_bad_share]
+
+
+def max_bad_share(wildcards):
+    return llava_of(wildcards).data.max_bad_share
+
+
+def template(wildcards):
+    """Return the template of a stage; `own` is the one that was fetched with the language model."""
+    name = getattr(llava_of(wildcards).templates, wildcards.stage)
+    return "chat" if name == "own" else name
+
+
+def aspect(wildcards):
+    return getattr(llava_of(wildcards).aspects, wildcards.stage)
+
+
+def compressor_names(wildcards):
+    return [entry.name for entry in study_of(wildcards).compressors]
+
+
+def stage_recipe(stage):
+    """Return a function of wildcards: the recipe of a stage."""
+
+    def path(wildcards):
+        return getattr(llava_of(wildcards).recipes, stage)
+
+    return path
+
+
+def stage_overrides(stage):
+    """Return a function of wildcards: the changes to a stage's recipe."""
+
+    def options(wildcards):
+        changes = getattr(llava_of(wildcards).overrides, stage)
+        return [word for change in changes for word in ("--set", change)]
+
+    return options
+
+
+def stage_features(stage):
+    """Return a function of wildcards: the cached features of a stage, if the study has them."""
+
+    def path(wildcards):
+        index = f"results/{wildcards.study}/sources/features/{stage}/index.json"
+        return index if llava_of(wildcards).features else []
+
+    return path
+
+
+def stage_images(stage):
+    """Return a function of wildcards: where a stage's images are, and how they become square."""
+
+    def options(wildcards):
+        sources = f"results/{wildcards.study}/sources"
+        if llava_of(wildcards).features:
+            return ["--features", f"{sources}/features/{stage}"]
+        aspect = getattr(llava_of(wildcards).aspects, stage)
+        return ["--images", f"{sources}/data/{stage}/images", "--aspect", aspect]
+
+    return options
+
+
+def question_options(wildcards):
+    """Return what a study asks differently from a benchmark's conventions."""
+    own = llava_of(wildcards).settings(wildcards.benchmark)
+    options = ["--source", own.source] if own.source else []
+    options += ["--variant", own.questions] if own.questions else []
+    return options + (["--limit", own.limit] if own.limit else [])
+
+
+def scoring_options(wildcards):
+    """Return what a study scores differently from a benchmark's conventions."""
+    own = llava_of(wildcards).settings(wildcards.benchmark)
+    return ["--variant", own.scoring] if own.scoring else []
+
+
+def scoring_code(wildcards):
+    return sources("paretoken.commands.score", BENCHMARKS.module(wildcards.benchmark))
+
+
+def gpus(stage):
+    """Return a function of wildcards: how many GPUs a job of a stage takes."""
+
+    def number(wildcards):
+        return getattr(STUDIES.freeze(wildcards.study).llm(wildcards.llm).gpus, stage)
+
+    return number

@@ -220,7 +220,9 @@ def _status(error: HfHubHTTPError) -> str:
 
 def _os_reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space is left for {constants.HF_HUB_CACHE}; free some, or set HF_HOME to a larger disk"
+        return (
+            f"no space is left for {constants.HF_HUB_CACHE}; free some, or set HF_HOME to a larger disk"
+        )
     if "Consistency check failed" in str(error):
         first = str(error).partition("\n")[0]
         return f"a file arrived shorter or longer than announced; run the command again ({first})"
@@ -269,4 +271,6 @@ class Lines(tqdm):
         tenth = int(10 * self.n / self.total) if self.total else 0
         if self.total and tenth > self._shown:
             self._shown = tenth
-            print(f"fetch: {self.n / 1e6:,.1f} of {self.total / 1e6:,.1f} MB", file=sys.stderr, flush=True)
+            print(
+                f"fetch: {self.n / 1e6:,.1f} of {self.total / 1e6:,.1f} MB", file=sys.stderr, flush=True
+            )

@@ -32,6 +32,7 @@ from paretoken.models.assemble import (
     load_adapter,
     save_adapter,
 )
+from paretoken.models.language import end_with
 from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
 from paretoken.pretrained import combined_hash, saving, weights_hash
@@ -238,7 +239,7 @@ def _store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
         with saving(inputs.out / "adapter") as folder:
             save_adapter(model, folder)
         return
-    from paretoken.data.labels import load_tokenizer
+    from paretoken.data.labels import ChatEncoder, load_tokenizer
 
     if model.vision_encoder is None and inputs.choice.tokens:
         config = model.config
@@ -246,9 +247,11 @@ def _store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
         attach_encoder(model, encoder)
     if recipe.precision == "bf16":
         nn.Module.to(model, torch.bfloat16)
+    tokenizer = load_tokenizer(inputs.llm)
+    end_with(model, ChatEncoder(tokenizer, model.config.template).end_id)
     with saving(inputs.out / "model") as folder:
         model.save_pretrained(folder)
-        load_tokenizer(inputs.llm).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
         preprocessor = inputs.vision / "preprocessor_config.json"
         if preprocessor.exists():
             shutil.copy(preprocessor, folder)

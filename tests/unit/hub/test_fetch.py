@@ -161,9 +161,7 @@ def test_missing_private_and_gated_repositories_and_revisions(
     assert hub_server.TOKEN not in (tmp_path / "out" / "run.json").read_text()
 
 
-def test_offline_work_needs_the_cache(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_work_needs_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -216,7 +214,9 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
     assert record["template"] == "chatml"
     before = (sources / "llm" / "chat_template.jinja").read_text()
     assert (tmp_path / "out" / "chat_template.jinja").read_text() != before
-    assert os.path.samefile(sources / "llm" / "model.safetensors", tmp_path / "out" / "model.safetensors")
+    assert os.path.samefile(
+        sources / "llm" / "model.safetensors", tmp_path / "out" / "model.safetensors"
+    )
     with pytest.raises(UserError, match="has no revision 'v1'"):
         get(tmp_path / "other", str(sources / "llm"), revision="v1")
 

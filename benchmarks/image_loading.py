@@ -22,7 +22,7 @@ from paretoken.data.encoded import EncodedSet, read_encoded, write_encoded
 from paretoken.data.features import PixelStore
 from paretoken.data.images import ImageSource, Preprocessor
 from paretoken.data.labels import EncodedConversation
-from paretoken.data.order import MicroBatches
+from paretoken.data.order import MicroBatches, plan_batches
 from paretoken.train.trainer import Numbers
 
 #: CLIP ViT-L/14 at 336 px.
@@ -50,7 +50,7 @@ def measure(
     store = PixelStore(ImageSource(images), Preprocessor(SIZE, MEAN, STD, aspect="pad"))
     loader = DataLoader(
         Numbers(len(data)),
-        batch_sampler=MicroBatches(np.arange(len(data)), micro),
+        batch_sampler=MicroBatches(np.arange(len(data)), plan_batches(micro, micro, 1)),
         collate_fn=TrainingCollator(data, store, 1, 0, 2048),
         num_workers=workers,
     )

@@ -108,14 +108,14 @@ def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
         UserError: a dimension is missing, or the family is none of `FAMILIES`: counting it as
             another would be wrong without a sign.
     """
+    family = config.get("model_type")
+    if family is not None and family not in FAMILIES:
+        raise UserError(
+            f"language models of type {family!r} cannot be counted; write one of: "
+            f"{', '.join(FAMILIES)}, or describe the family in paretoken.shapes.FAMILIES"
+        )
     try:
-        heads = config["num_attention_heads"]
-        family = config["model_type"]
-        if family not in FAMILIES:
-            raise UserError(
-                f"language models of type {family!r} cannot be counted; write one of: "
-                f"{', '.join(FAMILIES)}, or describe the family in paretoken.shapes.FAMILIES"
-            )
+        heads, family = config["num_attention_heads"], config["model_type"]
         width = config.get("head_dim") or HEAD_WIDTHS.get(family) or config["hidden_size"] // heads
         differences = {
             name: bool(config.get(value, False)) if isinstance(value, str) else value

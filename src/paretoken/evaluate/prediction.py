@@ -53,7 +53,8 @@ class Predictor:
             raise UserError("this model reads images: give --features or --images")
         self.model, self.encoder, self.visual = model, encoder, visual
         self.batch, self.max_new_tokens = batch, max_new_tokens
-        self.stops = set(stop_ids(model.generation_config)) | {encoder.tokenizer.eos_token_id}
+        # What was learned as the end of an answer need not be among the model's own (Gemma, Llama 3).
+        self.stops = {*stop_ids(model.generation_config), encoder.tokenizer.eos_token_id, encoder.end_id}
         pad = encoder.tokenizer.pad_token_id
         self.pad_id = encoder.tokenizer.eos_token_id if pad is None else pad
 

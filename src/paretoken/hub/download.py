@@ -163,8 +163,8 @@ def _expected(path: Path) -> Expected:
 
 def _not_cached(repo: str, revision: str, reason: str) -> UserError:
     return UserError(
-        f"{repo} at {revision} is not, or not wholly, in the cache {constants.HF_HUB_CACHE}, and the hub cannot "
-        f"be reached: {reason}; go online once, or give a local directory as --source"
+        f"{repo} at {revision} is not, or not wholly, in the cache {constants.HF_HUB_CACHE}, and "
+        f"the hub cannot be reached: {reason}; go online once, or give a local directory as --source"
     )
 
 

@@ -52,6 +52,12 @@ def stop_ids(generation: GenerationConfig | None) -> list[int]:
     return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
 
 
+def end_with(model: PreTrainedModel, token: int) -> None:
+    """Let generation stop at ``token`` besides those that it already stops at."""
+    generation: Any = model.generation_config
+    generation.eos_token_id = sorted({*stop_ids(generation), token})
+
+
 def answer_loss(
     model: PreTrainedModel, hidden: Tensor, labels: Tensor, items: Tensor | int | None
 ) -> Tensor:

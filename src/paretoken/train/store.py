@@ -7,8 +7,9 @@ import shutil
 import torch
 from torch import nn
 
-from paretoken.data.labels import load_tokenizer
+from paretoken.data.labels import ChatEncoder, load_tokenizer
 from paretoken.models.assemble import attach_encoder, save_adapter
+from paretoken.models.language import end_with
 from paretoken.models.vision import load_encoder
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import saving
@@ -32,9 +33,11 @@ def store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
         attach_encoder(model, encoder)
     if recipe.precision == "bf16":
         nn.Module.to(model, torch.bfloat16)
+    tokenizer = load_tokenizer(inputs.llm)
+    end_with(model, ChatEncoder(tokenizer, model.config.template).end_id)
     with saving(inputs.out / "model") as folder:
         model.save_pretrained(folder)
-        load_tokenizer(inputs.llm).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
         preprocessor = inputs.vision / "preprocessor_config.json"
         if preprocessor.exists():
             shutil.copy(preprocessor, folder)

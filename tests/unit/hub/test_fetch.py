@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -165,7 +164,7 @@ def test_offline_work_needs_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pyt
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match="not wholly, in the cache .* HF_HUB_OFFLINE is set"):
+    with pytest.raises(UserError, match=r"not wholly, in the cache .* HF_HUB_OFFLINE is set"):
         get(tmp_path / "out", "me/llm")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     get(tmp_path / "online", "me/llm")
@@ -193,7 +192,7 @@ def test_a_full_disk_is_said_before_the_download(
 
     usage = namedtuple("usage", "total used free")(10, 9, 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(UserError, match="GB more in .* set HF_HOME to a larger disk"):
+    with pytest.raises(UserError, match=r"GB more in .* set HF_HOME to a larger disk"):
         get(tmp_path / "out", "me/llm")
     assert hub.downloads == []
 
@@ -214,9 +213,7 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
     assert record["template"] == "chatml"
     before = (sources / "llm" / "chat_template.jinja").read_text()
     assert (tmp_path / "out" / "chat_template.jinja").read_text() != before
-    assert os.path.samefile(
-        sources / "llm" / "model.safetensors", tmp_path / "out" / "model.safetensors"
-    )
+    assert (tmp_path / "out" / "model.safetensors").samefile(sources / "llm" / "model.safetensors")
     with pytest.raises(UserError, match="has no revision 'v1'"):
         get(tmp_path / "other", str(sources / "llm"), revision="v1")
 

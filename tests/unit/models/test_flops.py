@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM
 
+import families
 import tiny
 from paretoken.cost import (
     DecoderShape,
@@ -20,6 +21,7 @@ from paretoken.cost import (
     adapter_work,
     decoder_shape,
     decoder_work,
+    encoder_shape,
     encoder_work,
 )
 from paretoken.errors import UserError
@@ -114,6 +116,15 @@ def test_forward_flops_of_the_encoder(parts: Path) -> None:
     shape = EncoderShape(width=32, layers=4, intermediate=48, side=6, patch=4)
     pixels = torch.zeros(2, 3, 24, 24)
     assert counted(partial(encoder, pixels)) == 2 * encoder_work(shape).forward
+
+
+def test_forward_flops_of_a_siglip_encoder(tmp_path: Path) -> None:
+    families.save_siglip(tmp_path)
+    encoder = load_encoder(tmp_path, [3], False)
+    encoder.tower.set_attn_implementation("eager")
+    shape = encoder_shape(encoder.tower.config.to_dict())
+    assert not shape.pooling
+    assert counted(partial(encoder, torch.zeros(2, 3, 24, 24))) == 2 * encoder_work(shape).forward
 
 
 @pytest.mark.parametrize(

@@ -188,8 +188,8 @@ def train(scale: Scale, llm: str, packing: bool) -> str:
         stage="finetune", learning_rates=LearningRates(projector=2e-5, llm=2e-5),
         global_batch=scale.batch, micro_batch="auto", memory_gib=None if cuda else 1.0,
         steps=scale.steps, precision="bf16", max_length=scale.max_length, packing=packing,
-        by_length=not packing, gradient_checkpointing=True, save_every=10**6,
-        log_every=scale.steps // 2, divergence=1e9,
+        by_length=not packing, gradient_checkpointing=True, save_every=10**5,
+        log_every=scale.steps // 2, divergence=1e5,
     )  # fmt: skip
     data = conversations(scale, scale.batch * scale.steps)
     store = Pictures(scale.clip["image_size"])

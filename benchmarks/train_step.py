@@ -1,9 +1,10 @@
 """Training throughput against the same model in a plain padded loop, as ratios of one run.
 
-``--device cuda`` measures random-weight Qwen1.5 models instead, see `gpu_steps`. On a CPU, plain: the
-Hugging Face Trainer in its own random order, batches padded to their longest row, logits of all
-positions; once on the same stored features, once encoding the images in every step. Ours: `paretoken
-train`'s loop. Rounds alternate, so that a change in the machine's load touches all.
+``--device cuda`` measures random-weight Qwen1.5 models on a GPU instead, see `gpu_steps`.
+
+Plain: the Hugging Face Trainer in its own random order, batches padded to their longest row, logits
+of all positions; once on the same stored features, once encoding the images in every step. Ours:
+`paretoken train`'s loop. Rounds alternate, so that a change in the machine's load touches all.
 """
 
 from __future__ import annotations

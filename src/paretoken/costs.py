@@ -23,7 +23,8 @@ def cost_row(study: str, cell: Cell, params_b: float, folder: Path) -> Row:
     """Return a cell's row of tables/costs.csv.
 
     Seconds of CPU and wall are those of both stages; memory is the larger stage's, on the device if
-    there is one; latency is empty if it was not measured. Prefill is the language model's and the adapter's, without the encoder's.
+    there is one; latency is empty if it was not measured. Prefill is the language model's and the
+    adapter's, without the encoder's.
 
     Args:
         study: its name.

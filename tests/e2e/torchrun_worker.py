@@ -1,7 +1,7 @@
 """What `torchrun` starts in tests: the command line, with what DeepSpeed itself holds stored beside.
 
-``torchrun_worker.py FOLDER train ...``: after training, DeepSpeed's own consolidation of the weights
-goes to ``FOLDER/consolidated.pt``; the weights that did not learn, put together, to ``frozen.pt``.
+``torchrun_worker.py FOLDER train ...``: after training, the library's own consolidation of DeepSpeed's
+weights goes to ``FOLDER/consolidated.pt``; the weights that did not learn, put together, to ``frozen.pt``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def watch(folder: Path) -> None:
     def train_and_store(self: StageTrainer, *args: Any, **kwargs: Any) -> Any:
         result = train(self, *args, **kwargs)
         if self.is_deepspeed_enabled:
-            weights = self.model_wrapped._consolidated_16bit_state_dict()
+            weights = self.accelerator.get_state_dict(self.model_wrapped)
             if first:
                 torch.save(weights, folder / "consolidated.pt")
         return result

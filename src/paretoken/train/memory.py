@@ -29,12 +29,12 @@ def state_bytes(trained: float, frozen: float, bf16: bool, zero: int, devices: i
         devices: that share what ZeRO splits up.
     """
     if not zero:
-        weights = FP32 + BF16 * bf16
-        return trained * (weights + FP32 + 2 * FP32) + frozen * (BF16 if bf16 else FP32)
+        copies = FP32 + BF16 * bf16
+        return trained * (copies + FP32 + 2 * FP32) + frozen * (BF16 if bf16 else FP32)
     width = BF16 if bf16 else FP32
-    split = [1, 1 / devices]
-    weights = width * split[zero >= 3]
-    gradients = width * split[zero >= 2]
+    part = 1 / devices
+    weights = width * (part if zero >= 3 else 1)
+    gradients = width * (part if zero >= 2 else 1)
     optimiser = (3 if bf16 else 2) * FP32 / devices  # two moments, and in bf16 the fp32 weights
     return trained * (weights + gradients + optimiser) + frozen * weights
 

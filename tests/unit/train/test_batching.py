@@ -190,7 +190,7 @@ def test_gradient_checkpointing_saves_activations() -> None:
         activation_cost(QWEN_7B, CLIP_L, True, checkpointing, masked, 0.5)
         for checkpointing, masked in ((True, False), (False, False), (True, True))
     ]
-    assert costs[0].per_token < 0.2 * costs[1].per_token
+    assert costs[0].per_token < 0.3 * costs[1].per_token
     # 32 layer inputs of 4096 numbers of 2 bytes, and what is alive at once on top.
     assert 2 * 4096 * 32 < costs[0].per_token < 10 * 2 * 4096 * 32
     assert costs[2].of(1, 2048, 0) - costs[0].of(1, 2048, 0) == pytest.approx(3 * 2048**2)

@@ -143,7 +143,8 @@ def configuration(scale: Scale, llm: str, V: int) -> ParetokenConfig:
         tie_word_embeddings=tied, max_position_embeddings=32768, pad_token_id=0, bos_token_id=None,
         eos_token_id=None,
     )  # fmt: skip
-    vision = CLIPVisionConfig(**scale.clip)
+    settings: dict[str, Any] = dict(scale.clip)
+    vision = CLIPVisionConfig(**settings)
     choice = Choice("tokenpacker", V)
     features = FeatureLayers(feature_layers([choice], vision.num_hidden_layers))
     config = configure(text, vision, choice, features, image_token_id=scale.vocabulary)
@@ -222,7 +223,8 @@ def train(scale: Scale, llm: str, packing: bool) -> str:
 def latency(scale: Scale, llm: str, V: int) -> str:
     """Return the median seconds of a prefill (encoder left out) and of a decoded token, batch 1."""
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    model = build(scale, llm, V, here(), dtype).eval()
+    model = build(scale, llm, V, here(), dtype)
+    model.train(False)
     ids = torch.randint(1, scale.vocabulary, (1, V + TEXT), device=here())
     ids[0, 2 : 2 + V] = scale.vocabulary
     pixels = Pictures(scale.clip["image_size"]).gather(np.zeros(1, np.int64))
@@ -231,7 +233,7 @@ def latency(scale: Scale, llm: str, V: int) -> str:
     prefills, decodes = [], []
     for repeat in range(scale.repeats + 2):  # the first two warm up
         prefill, (output, first) = timed(lambda: _prefill(model, ids, features))
-        decode, _ = timed(lambda o=output, f=first: _decode(model, o, f, scale.answer))  # type: ignore[misc]
+        decode, _ = timed(lambda o=output, f=first: _decode(model, o, f, scale.answer))
         if repeat >= 2:
             prefills.append(prefill)
             decodes.append(decode / scale.answer)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 PUNCTUATION = tuple(';/[]"{}()=+\\_-><@`,?!')
 NUMBERS = {"none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
            "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}  # fmt: skip
+#: Millions of answers are processed, most of them a few common words.
+CACHED = 65536
 ARTICLES = frozenset({"a", "an", "the"})
 #: A comma between digits makes every punctuation mark of a text vanish instead of leaving a blank.
 _COMMA_IN_NUMBER = re.compile(r"(?<=\d),+(?=\d)")
@@ -45,12 +48,14 @@ def _without_one_apostrophe() -> dict[str, str]:
 CONTRACTIONS = _without_one_apostrophe()
 
 
+@lru_cache(CACHED)
 def evalai_answer(answer: str) -> str:
     """Return an answer as EvalAI's processor leaves it: the form in which answers are compared."""
     answer = answer.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
     return challenge_answer(single_line(answer))
 
 
+@lru_cache(CACHED)
 def challenge_answer(answer: str) -> str:
     """Return an answer as the challenge's evaluator leaves it, a part of `evalai_answer`."""
     return without_articles(without_punctuation(answer))

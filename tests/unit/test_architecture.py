@@ -75,6 +75,7 @@ def test_the_analysis_half_never_imports_torch(part: str) -> None:
         ("import paretoken.commands.cell", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.cell_scores", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.score", ("torch", "transformers", "pandas")),
+        ("import paretoken.devices, paretoken.train.memory", ("torch", "transformers", "pandas")),
         ("import paretoken.cli", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.fit", ("matplotlib", "torch")),
     ],

@@ -1,7 +1,7 @@
 """What `torchrun` starts in tests: the command line, with what DeepSpeed itself holds stored beside.
 
-``torchrun_worker.py FOLDER train ...``: after training, the library's own consolidation of DeepSpeed's
-weights goes to ``FOLDER/consolidated.pt``; weights that did not learn, put together, to ``frozen.pt``.
+``torchrun_worker.py FOLDER train ...``: after training, what `accelerate` consolidates of DeepSpeed's
+weights goes to ``FOLDER/consolidated.pt``, and the weights that did not learn to ``frozen.pt``.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ class Projector(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Map visual tokens (images, V, width_in) to (images, V, width_out)."""
         if self.whiten:
-            tokens = (tokens - self.input_mean) @ self.input_map
+            # DeepSpeed rounds the layers to bf16 and leaves the map in fp32.
+            tokens = ((tokens - self.input_mean) @ self.input_map).to(self.expand.weight.dtype)
         projected: Tensor = self.output(self.activation(self.expand(tokens)))
         return projected
 

@@ -68,16 +68,16 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
         lambda: build_model(inputs, recipe, vision, data, visual, layers),
     )  # fmt: skip
     with process_group(even_alone=zero is not None):
-        model = job.build()
+        models = [job.build()]
         collator = TrainingCollator(
-            data, visual, inputs.choice.tokens, pad_id_of(model), recipe.max_length, packing_of(recipe)
-        )
-        if not any(parameter.requires_grad for parameter in model.parameters()):
+            data, visual, inputs.choice.tokens, pad_id_of(models[0]), recipe.max_length,
+            packing_of(recipe),
+        )  # fmt: skip
+        if not any(parameter.requires_grad for parameter in models[0].parameters()):
             say("nothing to train in this stage")  # the blind control has no projector
-            outcome = Outcome(model, np.zeros(0, np.int64), 0, [], None, Spent())
+            outcome = Outcome(models[0], np.zeros(0, np.int64), 0, [], None, Spent())
         else:
-            outcome = _until_it_fits(job, model, collator)
-        del model
+            outcome = _until_it_fits(job, models, collator)
         make_whole(outcome.model)
     if rank():
         return {}
@@ -119,13 +119,20 @@ class Outcome:
     throughput: dict[str, Any] | None = None
 
 
-def _until_it_fits(job: Job, model: ParetokenModel, collator: TrainingCollator) -> Outcome:
+def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCollator) -> Outcome:
     """Train; when a device's memory runs out, go on from the last checkpoint with half as much.
+
+    Args:
+        job: what to train.
+        models: the model, which is taken out of the list: if anybody kept it, it would go on taking
+            the memory that the next attempt needs.
+        collator: makes the batches.
 
     Raises:
         UserError: not even one conversation fits, or several processes train: the others wait for
             the one whose memory ran out, so all must be started again.
     """
+    model = models.pop()
     recipe, folder = job.recipe, job.inputs.out / CHECKPOINTS
     count, devices = len(job.data), processes()
     steps = recipe.steps or steps_for(count, recipe.global_batch, recipe.epochs or 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from paretoken.data.features import FeatureStore
 from paretoken.data.order import data_order
 from paretoken.errors import UserError
 from paretoken.models.assemble import Choice
+from paretoken.train import stage as stage_module
 from paretoken.train.batching import LIMIT, largest_plan
 from paretoken.train.memory import ActivationCost, activation_cost, state_bytes
 from paretoken.train.recipe import Recipe, read_recipe
@@ -135,12 +137,22 @@ def test_out_of_memory_halves_the_micro_batch_and_not_the_global_one(
     r = recipe(world, micro_batch=8, log_every=1, save_every=4, steps=10)
     whole = run_stage(inputs(world, tmp_path / "whole"), r)
     seen, said = run_out_of_memory_above(monkeypatch, 2, from_step=6), []
+    build, built = stage_module.build_model, []
+
+    def build_one_at_a_time(*args: Any) -> Any:
+        assert all(earlier() is None for earlier in built)  # else it would still take its memory
+        model = build(*args)
+        built.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(stage_module, "build_model", build_one_at_a_time)
     record = run_stage(inputs(world, tmp_path / "short"), r, said.append)
     assert said == [
         "memory ran out with micro batches of 8: on with 4",
         "memory ran out with micro batches of 4: on with 2",
     ]
     assert record["batch"] == {"global_batch": 8, "micro_batch": 2, "accumulation": 4, "devices": 1}
+    assert len(built) == 3
     assert seen == [8] * 7 + [4] * 5 + [2] * 4 * 6  # from the checkpoint of step 4 each time
     assert record["loss"] == [[step, pytest.approx(loss, rel=1e-5)] for step, loss in whole["loss"]]
 

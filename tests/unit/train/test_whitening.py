@@ -14,6 +14,7 @@ from paretoken.cli import main
 from paretoken.data.features import FeatureStore
 from paretoken.errors import UserError
 from paretoken.models.assemble import Choice
+from paretoken.models.projector import Projector
 from paretoken.pretrained import load_pretrained
 from paretoken.train.recipe import read_recipe
 from paretoken.train.stage import StageInputs, run_stage
@@ -93,3 +94,13 @@ def test_a_compressor_that_learns_cannot_be_whitened(world: Path, tmp_path: Path
     choice = Choice("tokenpacker", 4, heads=4, whiten=True)
     with pytest.raises(UserError, match="cannot be combined with whiten"):
         run_stage(inputs(world, tmp_path, choice), read_recipe(world / "pretrain.yaml", "pretrain"))
+
+
+def test_a_projector_in_bf16_keeps_its_map_in_fp32() -> None:
+    projector = Projector(4, 3, whiten=True)
+    for layer in (projector.expand, projector.output):
+        layer.to(torch.bfloat16)
+    projector.set_input_map(torch.full((4,), 0.5), 2 * torch.eye(4))
+    out = projector(torch.ones(1, 2, 4, dtype=torch.bfloat16))
+    assert out.dtype == torch.bfloat16
+    assert projector.input_map.dtype == torch.float32

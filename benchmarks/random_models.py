@@ -87,7 +87,8 @@ def configuration(scale: Scale, llm: str, V: int) -> ParetokenConfig:
         tie_word_embeddings=tied, max_position_embeddings=32768, pad_token_id=0, bos_token_id=None,
         eos_token_id=None,
     )  # fmt: skip
-    vision = CLIPVisionConfig(**scale.clip)
+    settings: dict[str, Any] = dict(scale.clip)
+    vision = CLIPVisionConfig(**settings)
     choice = Choice("tokenpacker", V)
     features = FeatureLayers(feature_layers([choice], vision.num_hidden_layers))
     config = configure(text, vision, choice, features, image_token_id=scale.vocabulary)

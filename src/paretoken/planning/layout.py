@@ -50,7 +50,7 @@ def _micro_batch(work: Work, recipe: Recipe, conversations: int) -> tuple[float,
     Packed rows hold so many conversations of mean length; without packing, sorting by length puts the
     longest ones together.
     """
-    if not getattr(recipe, "packing", False):
+    if not recipe.packing:
         return conversations * work.longest, conversations * work.longest_learned
     shown = max(1.0, work.conversations)
     tokens = max(conversations * work.tokens / shown, work.longest)

@@ -25,7 +25,8 @@ H100 = BY_NAME["h100"]
 
 def recipe(**changes: Any) -> Recipe:
     path: Path = RECIPES / "llava_finetune.yaml"
-    return read_recipe(path, "finetune").model_copy(update={"micro_batch": 16, **changes})
+    plain = {"micro_batch": 16, "packing": False, "deepspeed": None}
+    return read_recipe(path, "finetune").model_copy(update=plain | changes)
 
 
 def test_a_stated_micro_batch_is_kept_at_the_longest_conversations() -> None:
@@ -50,10 +51,7 @@ def test_an_open_zero_stage_is_2_where_that_fits() -> None:
 
 
 def test_packed_rows_hold_conversations_of_mean_length() -> None:
-    # The recipe of this branch may lack the key; planning reads it where it is there.
-    packed = recipe().model_copy()
-    object.__setattr__(packed, "packing", True)
-    plan = layout(WORK, MODEL, packed, 8, 3, H100)
+    plan = layout(WORK, MODEL, recipe(packing=True), 8, 3, H100)
     assert plan.micro_tokens == pytest.approx(max(16 * WORK.tokens / WORK.conversations, 2048))
 
 

@@ -47,6 +47,7 @@ def test_every_cell_and_stage_of_a_llava_study(project: Path) -> None:
 
 def test_a_small_device_gets_a_remedy(project: Path) -> None:
     config = llava_config()
+    config.study("paper").training.overrides.finetune += ["micro_batch=16", "packing=false"]
     cell = Cell("qwen1.5-7b", "tokenpacker", 576, 0)
     found = estimate(config, config.study("paper"), cell, "finetune", BY_NAME["a100-40g"])
     assert found.fits is False
@@ -128,7 +129,7 @@ def test_a_fetched_model_is_the_truth(project: Path) -> None:
     folder.mkdir(parents=True)
     shape = {
         "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
-        "vocab_size": 1000,
+        "vocab_size": 1000, "model_type": "qwen2",
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(shape))
     cell = Cell("qwen1.5-7b", "tokenpacker", 16, 0)

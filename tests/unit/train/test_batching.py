@@ -184,7 +184,7 @@ QWEN_7B = decoder_shape(
 )  # fmt: skip
 CLIP_L = encoder_shape(
     {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096, "image_size": 336,
-     "patch_size": 14}
+     "patch_size": 14, "model_type": "clip_vision_model"}
 )  # fmt: skip
 
 

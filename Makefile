@@ -34,6 +34,11 @@ $(VENV)/.ready: $(VENV)/.ready-analysis
 	$(INSTALL) '.[dev,train]'
 	@touch $@
 
+# The tests train with DeepSpeed, too, which studies on a laptop do without.
+$(VENV)/.ready-tests: $(VENV)/.ready
+	$(INSTALL) '.[dev,train,deepspeed]'
+	@touch $@
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -44,7 +49,7 @@ types: setup
 	$(BIN)/mypy
 
 # The tests marked slow (the whole workflow, statistical coverage) are left out of a plain `pytest`.
-tests: setup
+tests: $(VENV)/.ready-tests
 	$(BIN)/pytest -n 2 -m "slow or not slow"
 
 format: analysis

@@ -1,5 +1,8 @@
 # Functions of wildcards for the paper's study: where things are fetched from, and how each stage sees them.
 
+from paretoken.planning.records import STAGES
+from paretoken.planning.resources import cpu_resources, resources
+
 
 def llava_of(wildcards):
     return study_of(wildcards).training
@@ -115,3 +118,17 @@ def gpus(stage):
         return getattr(STUDIES.freeze(wildcards.study).llm(wildcards.llm).gpus, stage)
 
     return number
+
+
+def needs(stage, what):
+    """Return a function of wildcards: what `paretoken plan` reckons a job needs, more at each attempt."""
+
+    def amount(wildcards, attempt):
+        study = study_of(wildcards)
+        if stage in STAGES:
+            planned = resources(STUDIES, study, cell_of(wildcards), stage)
+        else:
+            planned = cpu_resources(STUDIES, study, stage)
+        return attempt * getattr(planned, what)
+
+    return amount

@@ -22,6 +22,8 @@ rule llava_pretrain:
         "../../envs/train.yaml"
     resources:
         gpus=gpus("pretrain"),
+        mem_mb=needs("pretrain", "mem_mb"),
+        runtime=needs("pretrain", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),
@@ -58,6 +60,8 @@ rule llava_finetune:
         "../../envs/train.yaml"
     resources:
         gpus=gpus("finetune"),
+        mem_mb=needs("finetune", "mem_mb"),
+        runtime=needs("finetune", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),
@@ -90,6 +94,8 @@ rule llava_predict:
         "../../envs/train.yaml"
     resources:
         gpus=gpus("predict"),
+        mem_mb=needs("predict", "mem_mb"),
+        runtime=needs("predict", "runtime_min"),
     params:
         model=subpath(input.model, parent=True),
         questions=subpath(input.questions, parent=True),

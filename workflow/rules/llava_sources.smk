@@ -53,6 +53,9 @@ rule llava_data:
         study=one_of("llava"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        mem_mb=needs("data", "mem_mb"),
+        runtime=needs("data", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         options=data_options,
@@ -75,6 +78,9 @@ rule llava_tokenize:
         study=one_of("llava"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        mem_mb=needs("tokenize", "mem_mb"),
+        runtime=needs("tokenize", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         data=subpath(input.data, parent=True),

@@ -40,11 +40,13 @@ def suite_benchmarks(wildcards):
     return [f"{suite.name}={','.join(suite.benchmarks)}" for suite in study_of(wildcards).suites]
 
 
+def cell_of(wildcards):
+    return Cell(wildcards.llm, wildcards.compressor, int(wildcards.tokens), int(wildcards.seed))
+
+
 def score_files(wildcards):
     """Return the scores that some suite averages: another one makes no other file stale."""
-    suites = study_of(wildcards).suites
-    cell = Cell(wildcards.llm, wildcards.compressor, int(wildcards.tokens), int(wildcards.seed))
-    folder = cell.folder(wildcards.study)
+    suites, folder = study_of(wildcards).suites, cell_of(wildcards).folder(wildcards.study)
     used = {benchmark: None for suite in suites for benchmark in suite.benchmarks}
     return [f"{folder}/scores/{benchmark}.json" for benchmark in used]
 

@@ -2,6 +2,7 @@
 
 ``torchrun_worker.py FOLDER train ...``: after training, what `accelerate` consolidates of DeepSpeed's
 weights goes to ``FOLDER/consolidated.pt``, and the weights that did not learn to ``frozen.pt``.
+The process whose number is in ``FAILING_RANK`` fails at step 3.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from paretoken.cli import main
+from paretoken.errors import UserError
 from paretoken.train import stage
 from paretoken.train.trainer import StageTrainer
 
@@ -36,6 +38,14 @@ def watch(folder: Path) -> None:
             frozen = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
             torch.save(frozen, folder / "frozen.pt")
 
+    observe = StageTrainer.observe
+
+    def observe_or_fail(self: StageTrainer, step: int) -> None:
+        if step == 3 and os.environ.get("FAILING_RANK") == os.environ.get("RANK"):
+            raise UserError("this process fails at step 3")
+        observe(self, step)
+
+    StageTrainer.observe = observe_or_fail  # type: ignore[method-assign]
     StageTrainer.train, stage.make_whole = train_and_store, make_whole_and_store  # type: ignore[method-assign]
 
 

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="of the benchmark, if other than the task's")
     parser.add_argument("--metric", help="which of the task's metrics is the score, if it has several")
     parser.add_argument("--maximum", type=positive, default=1.0,
-                        help="what the metric can reach, such as 100: the score is divided by it")  # fmt: skip
+                        help="what the metric can reach, such as 100: divides it")  # fmt: skip
     parser.add_argument("--include", type=Path, help="folder of task files besides lmms-eval's own")
     parser.add_argument("--limit", type=whole, help="ask only so many questions, for a trial")
     parser.add_argument("--batch", type=whole, default=16, help="questions at a time")

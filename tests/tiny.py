@@ -76,6 +76,28 @@ def save_vision(folder: Path, seed: int = 0) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(content))
 
 
+def save_model(folder: Path) -> None:
+    """Write ``folder``/model, of random weights and with the encoder, from its llm and vision.
+
+    Answers differ by image: the language model beside it is replaced by one of larger weights.
+    """
+    from paretoken.data.labels import load_tokenizer
+    from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
+    from paretoken.models.vision import load_encoder, read_vision_config
+
+    save_llm(folder / "llm", kind="llama", tied=False, std=0.6)
+    made = load_tokenizer(folder / "llm")
+    image_id = made.convert_tokens_to_ids("<image>")
+    choice = Choice("tokenpacker", 4, heads=4, init_std=0.5)
+    vision = read_vision_config(folder / "vision")
+    model = assemble(folder / "llm", vision, choice, FeatureLayers((2, 3)), image_id, 0)
+    attach_encoder(model, load_encoder(folder / "vision", (2, 3), False))
+    model.save_pretrained(folder / "model")
+    made.save_pretrained(folder / "model")
+    preprocessor = (folder / "vision" / "preprocessor_config.json").read_text()
+    (folder / "model" / "preprocessor_config.json").write_text(preprocessor)
+
+
 def save_data(folder: Path, images: int = 24, seed: int = 0) -> None:
     """Write images, ``train.jsonl`` (one or two questions each) and ``questions.jsonl``."""
     from PIL import Image

@@ -36,6 +36,7 @@ COMMANDS = {
     "questions": "write a benchmark's prompts and images, from the hub or a local copy",
     "predict": "answer benchmark questions and store every answer",
     "score": "score stored predictions",
+    "lmms-eval": "ask and score one task of lmms-eval",
     "cell-scores": "write one trained cell's errors, from the scores of its benchmarks",
     "scores": "gather the benchmark scores of a grid into one table",
     "costs": "gather parameters, FLOPs and latency of trained cells into one table",

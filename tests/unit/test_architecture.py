@@ -78,6 +78,8 @@ def test_the_analysis_half_never_imports_torch(part: str) -> None:
         ("import paretoken.commands.cell", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.cell_scores", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.score", ("torch", "transformers", "pandas")),
+        ("import paretoken.commands.lmms_eval", ("torch", "transformers", "lmms_eval")),
+        ("import paretoken.evaluate.lmms_plugin", ("torch", "transformers", "lmms_eval")),
         ("import paretoken.planning.resources", ("numpy", "pandas", "torch")),
         ("import paretoken.commands.plan", ("numpy", "pandas", "torch")),
         ("import paretoken.commands.status", ("numpy", "pandas", "torch")),

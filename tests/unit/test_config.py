@@ -275,7 +275,8 @@ def test_a_llava_study_has_the_papers_conventions_unless_told_otherwise():
     assert (training.templates.pretrain, training.templates.finetune) == ("plain", "own")
     assert (training.aspects.pretrain, training.aspects.finetune) == ("crop", "pad")
     assert training.features is False
-    assert training.settings("mme").model_dump(exclude={"name"}, exclude_none=True) == {}
+    expected = {"harness": "paretoken"}
+    assert training.settings("mme").model_dump(exclude={"name"}, exclude_none=True) == expected
 
 
 def test_what_a_llava_study_does_differently_is_found_by_name():
@@ -284,6 +285,33 @@ def test_what_a_llava_study_does_differently_is_found_by_name():
     training = parsed.studies[0].training
     assert (training.settings("docvqa").scoring, training.settings("docvqa").limit) == ("paper", 10)
     assert training.settings("mme").scoring is None
+    assert training.harnessed() == []
+
+
+def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
+    own = [{"name": "ocr_bench", "harness": "lmms_eval", "task": "ocrbench", "maximum": 1000}]
+    asked = (f"{STUDY}.suites.0.benchmarks", ["mme", "ocr_bench"])
+    training = parse(
+        config(*copy.deepcopy(FETCHED), asked, (f"{STUDY}.training.benchmarks", own))
+    ).studies[0].training  # fmt: skip
+    assert training.harnessed() == ["ocr_bench"]
+    assert training.settings("ocr_bench").maximum == 1000
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"name": "mme", "task": "mme"}, ["task: not for harness: paretoken"]),
+        ({"name": "mme", "harness": "lmms_eval"}, ["'mme' cannot name a task of lmms_eval"]),
+        ({"name": "a-b", "harness": "lmms_eval"}, ["'a-b' cannot name a task"]),
+        ({"name": "ab", "harness": "lmms_eval", "scoring": "x"}, ["scoring: not for harness"]),
+        ({"name": "ab", "harness": "vlmeval"}, ["harness", "lmms_eval"]),
+        ({"name": "ab", "harness": "lmms_eval"}, ["'ab' is in no suite"]),
+    ],
+)
+def test_what_does_not_fit_a_harness_is_named(entry, words):
+    lines = "\n".join(problems(*FETCHED, (f"{STUDY}.training.benchmarks", [entry])))
+    assert all(word in lines for word in words), lines
 
 
 @pytest.mark.parametrize(
@@ -300,7 +328,7 @@ def test_what_a_llava_study_does_differently_is_found_by_name():
         (f"{STUDY}.suites.0.benchmarks", [], ["suites[0].benchmarks", "missing"]),
         (f"{STUDY}.training.benchmarks", [{"name": "gqa"}], ["'gqa' is in no suite"]),
         (f"{STUDY}.training.benchmarks", [{"name": "mme"}] * 2, ["'mme' stands 2 times"]),
-        (f"{STUDY}.training.benchmarks", [{"name": "mm"}], ["training.benchmarks[0].name", "'mme'"]),
+        (f"{STUDY}.training.benchmarks", [{"name": "mm"}], ["training.benchmarks[0]", "'mme'"]),
         (f"{STUDY}.training.benchmarks", [{"name": "mme", "limit": 0}], ["[0].limit", "1 or more"]),
         (f"{STUDY}.training.blind", ["huge"], ["training.blind", "'huge'", "small, large"]),
         (f"{STUDY}.training.world_seed", 1, ["[0].training.world_seed", "no key here", "recipes"]),

@@ -57,6 +57,16 @@ def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 6
 
 
+def test_a_task_of_lmms_eval_takes_one_job_per_cell(fresh: Project) -> None:
+    own = {"name": "ocr_bench", "harness": "lmms_eval", "task": "ocrbench"}
+    averaged = suites()
+    averaged[1]["benchmarks"].append("ocr_bench")
+    training = PAPER["training"] | {"benchmarks": [own]}
+    rules = fresh.dry_run(*changed(fresh, "lmms.yaml", suites=averaged, training=training)).rules
+    assert rules["llava_lmms_eval"] == CELLS
+    assert (rules["llava_predict"], rules["questions"]) == (CELLS * ASKED, ASKED)
+
+
 def test_other_studies_know_nothing_of_it(fresh: Project) -> None:
     for study in ("published", "miniature"):
         rules = fresh.dry_run("--config", f"run=[{study}]").rules

@@ -107,6 +107,21 @@ def scoring_options(wildcards):
     return ["--variant", own.scoring] if own.scoring else []
 
 
+def lmms_eval_options(wildcards):
+    """Return a task of lmms-eval, as `paretoken lmms-eval` takes it."""
+    own = llava_of(wildcards).settings(wildcards.benchmark)
+    given = {key: getattr(own, key) for key in ("metric", "maximum", "include", "limit")}
+    options = [word for key, value in given.items() if value for word in (f"--{key}", value)]
+    return ["--name", own.name, "--task", own.task or own.name, *options]
+
+
+def harnessed():
+    """Return a pattern of the benchmarks that some study has asked by lmms-eval."""
+    trained = [study.training for study in STUDIES.studies if kind_of(study) == "llava"]
+    names = sorted({name for training in trained for name in training.harnessed()})
+    return "|".join(names) or "(?!)"
+
+
 def scoring_code(wildcards):
     return sources("paretoken.commands.score", BENCHMARKS.module(wildcards.benchmark))
 

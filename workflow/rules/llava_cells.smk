@@ -116,6 +116,7 @@ rule llava_score:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/score-{benchmark}.tsv"
     wildcard_constraints:
         study=one_of("llava"),
+        benchmark="|".join(BENCHMARKS),
     conda:
         "../../envs/train.yaml"
     params:
@@ -123,3 +124,26 @@ rule llava_score:
     shell:
         "paretoken score --benchmark {wildcards.benchmark:q} {params.options:q} "
         "--predictions {input.answers:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule llava_lmms_eval:
+    input:
+        model="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/finetune/run.json",
+    output:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/scores/{benchmark}.json",
+    log:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/predict-{benchmark}.log",
+    benchmark:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/predict-{benchmark}.tsv"
+    wildcard_constraints:
+        study=one_of("llava"),
+        benchmark=harnessed(),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        gpus=gpus("predict"),
+    params:
+        model=subpath(input.model, parent=True),
+        options=lmms_eval_options,
+    shell:
+        "paretoken lmms-eval --model {params.model:q}/model {params.options:q} --out {output:q} > {log:q} 2>&1"

@@ -37,13 +37,14 @@ def _assignment(text: str) -> str:
 
 def registered(registry: Registry | Mapping[str, Any], kind: str) -> AfterValidator:
     """Return a check that a name is one of ``registry``."""
+    return AfterValidator(lambda name: check_registered(name, registry, kind))
 
-    def check(name: str) -> str:
-        if name not in registry:
-            raise problem(unknown_name(kind, name, registry))
-        return name
 
-    return AfterValidator(check)
+def check_registered(name: str, registry: Registry | Mapping[str, Any], kind: str) -> str:
+    """Return ``name`` if it is one of ``registry``; otherwise raise what pydantic reports."""
+    if name not in registry:
+        raise problem(unknown_name(kind, name, registry))
+    return name
 
 
 def unique(values: list[Any]) -> list[Any]:

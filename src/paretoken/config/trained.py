@@ -46,14 +46,15 @@ def _benchmark_problems(
     place: str, study: Mapping[str, Any], training: Mapping[str, Any], kind: str
 ) -> list[str]:
     problems, used = [], set()
+    allowed = [*benchmarks_of(kind), *_harnessed(training)]
     for index, suite in enumerate(records(study, "suites")):
         at, names = f"{place}.suites[{index}].benchmarks", texts(suite.get("benchmarks") or [])
         if not names:
             problems.append(f"{at}: is missing; name what this trained suite averages")
         problems += [
-            f"{at}: {unknown_name(f'benchmark of a {kind} study', name, benchmarks_of(kind))}"
+            f"{at}: {unknown_name(f'benchmark of a {kind} study', name, allowed)}"
             for name in names
-            if name not in benchmarks_of(kind)
+            if name not in allowed
         ]
         used |= {*names}
     own = counts(training, "benchmarks")
@@ -68,3 +69,12 @@ def _benchmark_problems(
         if count > 1
     ]
     return problems
+
+
+def _harnessed(training: Mapping[str, Any]) -> list[str]:
+    """Return the names that a study gives to tasks of another harness."""
+    return [
+        entry["name"]
+        for entry in records(training, "benchmarks")
+        if entry.get("harness") == "lmms_eval" and isinstance(entry.get("name"), str)
+    ]

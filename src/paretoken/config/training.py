@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+import re
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from paretoken.config.fields import (
     Assignment,
     Count,
     Name,
+    Number,
     Record,
     Share,
     WholeNumber,
-    registered,
+    check_registered,
+    problem,
     unique,
 )
 from paretoken.registry import BENCHMARKS
@@ -23,6 +26,15 @@ Benchmark = Literal["fact", "number", "property", "read_sparse", "read_dense", "
 MINIATURE_BENCHMARKS = get_args(Benchmark)
 #: Ways to score any answers: no data set stands behind them.
 SCORERS_ONLY = ("exact_match",)
+
+Harness = Literal["paretoken", "lmms_eval"]
+#: Names of tasks of another harness; they become names of files and wildcards.
+HARNESS_NAME = re.compile(r"[a-z0-9_]+")
+#: Harness -> the keys that mean something to the other one only.
+KEYS_OF_OTHERS = {
+    "paretoken": ("task", "metric", "maximum", "include"),
+    "lmms_eval": ("source", "questions", "scoring"),
+}
 
 Template = Name
 Aspect = Literal["crop", "pad"]
@@ -109,8 +121,10 @@ class StageAspects(Record):
 class BenchmarkSettings(Record):
     """What a study does differently for one benchmark than its registered conventions."""
 
-    name: Annotated[str, registered(BENCHMARKS, "benchmark")] = Field(
-        description="A registered benchmark that some suite averages."
+    name: str = Field(description="A registered benchmark that some suite averages, or a new name.")
+    harness: Harness = Field(
+        default="paretoken",
+        description="Who asks and scores. lmms_eval: one of its tasks, under a name of its own.",
     )
     source: str | None = Field(
         default=None, description="Where its data set is: a hub's id, or a local directory."
@@ -122,6 +136,30 @@ class BenchmarkSettings(Record):
         default=None, description="A variant of how answers are scored: scores again, asks nothing."
     )
     limit: Count | None = Field(default=None, description="Ask only so many questions, for a trial.")
+    task: str | None = Field(default=None, description="lmms_eval: the task; by default the name.")
+    metric: str | None = Field(
+        default=None, description="lmms_eval: which metric is the score, if the task has several."
+    )
+    maximum: Number | None = Field(
+        default=None, description="lmms_eval: what the metric can reach, such as 100 (default 1)."
+    )
+    include: str | None = Field(
+        default=None, description="lmms_eval: a folder of task files besides its own; a path."
+    )
+
+    @model_validator(mode="after")
+    def _fits_harness(self) -> Self:
+        if self.harness == "paretoken":
+            check_registered(self.name, BENCHMARKS, "benchmark")
+        elif self.name in BENCHMARKS or not HARNESS_NAME.fullmatch(self.name):
+            raise problem(
+                f"{self.name!r} cannot name a task of lmms_eval: write another name, of a-z, 0-9 and _ "
+                "and not one of this project's benchmarks, and put the task under `task:`"
+            )
+        wrong = [key for key in KEYS_OF_OTHERS[self.harness] if getattr(self, key) is not None]
+        if wrong:
+            raise problem(f"{', '.join(wrong)}: not for harness: {self.harness}; take it out")
+        return self
 
 
 class LlavaTraining(Record):
@@ -155,7 +193,11 @@ class LlavaTraining(Record):
     def settings(self, benchmark: str) -> BenchmarkSettings:
         """Return what the study does differently for a benchmark (by default, nothing)."""
         found = (entry for entry in self.benchmarks if entry.name == benchmark)
-        return next(found, BenchmarkSettings(name=benchmark))
+        return next(found, None) or BenchmarkSettings(name=benchmark)
+
+    def harnessed(self) -> list[str]:
+        """Return the benchmarks that another harness asks and scores."""
+        return [entry.name for entry in self.benchmarks if entry.harness != "paretoken"]
 
 
 Training = Annotated[MiniatureTraining | LlavaTraining, Field(discriminator="kind")]

@@ -21,7 +21,7 @@ from paretoken.pretrained import load_pretrained
 def open_predictor(
     model_folder: Path,
     features: Path | None = None,
-    images: Path | None = None,
+    images: Path | ImageSource | None = None,
     batch: int = 64,
     max_new_tokens: int = 16,
 ) -> Predictor:
@@ -39,7 +39,8 @@ def open_predictor(
         visual = _features(model, features)
     elif images is not None:
         aspect: Any = model.config.image_aspect
-        visual = PixelStore(ImageSource(images), read_preprocessor(model_folder, aspect))
+        source = images if isinstance(images, ImageSource) else ImageSource(images)
+        visual = PixelStore(source, read_preprocessor(model_folder, aspect))
     return Predictor(model, encoder, visual, batch, max_new_tokens)
 
 

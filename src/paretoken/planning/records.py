@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from paretoken.config import Config, Study
+from paretoken.config import Config, LlavaTraining, Study
 from paretoken.errors import UserError
 from paretoken.grid import Cell
 from paretoken.train.recipe import Recipe, read_recipe
@@ -106,6 +106,11 @@ def asked(study: Study) -> dict[str, int | None]:
     names = dict.fromkeys(name for suite in study.suites for name in suite.benchmarks)
     settings = getattr(study.training, "settings", None)
     return {name: getattr(settings(name), "limit", None) if settings else None for name in names}
+
+
+def harnessed(study: Study) -> list[str]:
+    """Return the benchmarks of a study that lmms-eval asks and scores."""
+    return study.training.harnessed() if isinstance(study.training, LlavaTraining) else []
 
 
 def llm_folder(kind: str, cell: Cell, study: str) -> Path:

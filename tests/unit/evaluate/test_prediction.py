@@ -16,8 +16,6 @@ from paretoken.errors import UserError
 from paretoken.evaluate.latency import measure_latency
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question, parse_questions
-from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
-from paretoken.models.vision import load_encoder, read_vision_config
 
 
 @pytest.fixture(scope="module")
@@ -25,20 +23,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of random weights (answers differ by image) beside its questions."""
     torch.set_num_threads(1)
     folder = tiny.save_world(tmp_path_factory.mktemp("world"))
-    from paretoken.data.labels import load_tokenizer
-
-    tiny.save_llm(folder / "llm", kind="llama", tied=False, std=0.6)  # answers then vary
-    tokenizer = load_tokenizer(folder / "llm")
-    image_id = tokenizer.convert_tokens_to_ids("<image>")
-    layers = FeatureLayers((2, 3))
-    choice = Choice("tokenpacker", 4, heads=4, init_std=0.5)
-    model = assemble(folder / "llm", read_vision_config(folder / "vision"), choice, layers, image_id, 0)
-    attach_encoder(model, load_encoder(folder / "vision", (2, 3), False))
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    (folder / "model" / "preprocessor_config.json").write_text(
-        (folder / "vision" / "preprocessor_config.json").read_text()
-    )
+    tiny.save_model(folder)
     assert main(["features", "--vision", str(folder / "vision"), "--images", str(folder / "images"),
                  "--data", str(folder / "train.jsonl"),
                  "--out", str(folder / "features")]) == 0  # fmt: skip

@@ -1,0 +1,45 @@
+"""`paretoken lmms-eval`: a trained model's score at one task of lmms-eval."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from paretoken.commands.arguments import positive, whole
+from paretoken.commands.runtime import limit_threads, quiet
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--model", type=Path, required=True, help="the folder `model` of finetune")
+    parser.add_argument("--task", required=True, help="its name in lmms-eval")
+    parser.add_argument("--name", help="of the benchmark, if other than the task's")
+    parser.add_argument("--metric", help="which of the task's metrics is the score, if it has several")
+    parser.add_argument("--maximum", type=positive, default=1.0,
+                        help="what the metric can reach, such as 100: divides it")  # fmt: skip
+    parser.add_argument("--include", type=Path, help="folder of task files besides lmms-eval's own")
+    parser.add_argument("--limit", type=whole, help="ask only so many questions, for a trial")
+    parser.add_argument("--batch", type=whole, default=16, help="questions at a time")
+    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--out", type=Path, required=True, help="score.json to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Ask, score and write."""
+    from paretoken.evaluate.lmms_task import score_task
+    from paretoken.files import write_json
+
+    a = arguments
+    # Models are local directories, but a task's rows may be on the hub.
+    os.environ.setdefault("HF_HUB_OFFLINE", "0")
+    quiet()
+    limit_threads(a.threads)
+    result = score_task(
+        a.model, a.task, name=a.name, metric=a.metric, maximum=a.maximum, include=a.include,
+        limit=a.limit, batch=a.batch,
+    )  # fmt: skip
+    write_json(a.out, result)
+    low, high = result["interval"]
+    print(f"{a.out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to {high:.4f}), "
+          f"{result['n']} rows")  # fmt: skip

@@ -1,0 +1,130 @@
+"""A trained model as lmms-eval sees one: `python -m lmms_eval --model paretoken ...`.
+
+Only lmms-eval imports this module, which needs it; see docs/lmms_eval.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lmms_eval.api.model import lmms
+from PIL import Image
+
+from paretoken.data.conversations import IMAGE_TEXT
+from paretoken.data.images import ImageSource, check_size
+from paretoken.errors import UserError
+from paretoken.evaluate.lmms_answers import batches, cut, generation
+from paretoken.evaluate.open import open_predictor
+from paretoken.evaluate.questions import Question
+
+#: What a request of lmms-eval holds: text, generation settings, pictures of a row, row, task, split.
+Arguments = tuple[str, Mapping[str, Any], Any, int, str, str]
+
+
+class Pictures(ImageSource):
+    """The pictures of the questions at hand, by name: lmms-eval hands them over decoded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: dict[str, Image.Image] = {}
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Return the names that are not held."""
+        return [name for name in names if name not in self.held]
+
+    def open(self, name: str) -> Image.Image:
+        """Return a picture in RGB."""
+        return self.held[name].convert("RGB")
+
+
+class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
+    """Answers greedily and in batches, as `paretoken predict` does.
+
+    Args:
+        pretrained: the folder ``model`` that `paretoken train` wrote.
+        batch_size: questions at a time.
+        device: ignored: a GPU if there is one.
+        max_batch_size: ignored: batches have a fixed size.
+
+    Raises:
+        UserError: the folder cannot be loaded, or several processes were started.
+    """
+
+    is_simple = True
+
+    def __init__(
+        self,
+        pretrained: str,
+        batch_size: int | str = 1,
+        device: str | None = None,
+        max_batch_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        if os.getenv("WORLD_SIZE", "1") != "1":
+            raise UserError("this model is asked by one process; start lmms-eval without a launcher")
+        self.pictures = Pictures()
+        self.batch = _whole(batch_size)
+        self.predictor = open_predictor(Path(pretrained), images=self.pictures, batch=self.batch)
+
+    def generate_until(self, requests: Sequence[Any]) -> list[str]:
+        """Return the answer to each request, in order.
+
+        Raises:
+            UserError: a row shows something other than pictures, or its text has places for others.
+        """
+        asked: list[Arguments] = [request.args for request in requests]
+        found: dict[int, str] = {}
+        for numbers in batches([(args[0], args[1]) for args in asked], self.batch):
+            part = [asked[number] for number in numbers]
+            found.update(zip(numbers, self._answer(part), strict=True))
+        return [found[number] for number in range(len(asked))]
+
+    def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
+        """Refuse: answers are generated.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("tasks that compare likelihoods are not supported; name one that generates")
+
+    def generate_until_multi_round(self, requests: Sequence[Any]) -> list[str]:
+        """Refuse: every question is answered by itself.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("tasks of several rounds are not supported; name one that asks once")
+
+    def _answer(self, part: Sequence[Arguments]) -> list[str]:
+        """Return the answers of one batch, whose generation settings are equal."""
+        self.pictures.held.clear()
+        questions = [self._question(number, args) for number, args in enumerate(part)]
+        self.predictor.max_new_tokens, until = generation(part[0][1])
+        return [cut(found.text, until) for found in self.predictor.answer(questions)]
+
+    def _question(self, number: int, args: Arguments) -> Question:
+        text, _, doc_to_visual, row, task, split = args
+        place = f"task {task}, row {row}"
+        names = []
+        for order, picture in enumerate(doc_to_visual(self.task_dict[task][split][row]) or []):
+            if not isinstance(picture, Image.Image):
+                kind = type(picture).__name__
+                raise UserError(f"{place} shows a {kind}; these models read pictures only")
+            names.append(f"{task}/{split}/{row}/{order}")
+            check_size(*picture.size, names[-1])
+            self.pictures.held[names[-1]] = picture
+        if text.count(IMAGE_TEXT) not in (0, len(names)):
+            raise UserError(
+                f"{place}: its text has {text.count(IMAGE_TEXT)} places for {len(names)} pictures"
+            )
+        return Question(str(number), names[0] if names else None, text, (), tuple(names[1:]))
+
+
+def _whole(batch_size: int | str) -> int:
+    try:
+        return max(1, int(batch_size))
+    except ValueError:
+        raise UserError(f"batch_size={batch_size}: write a whole number") from None

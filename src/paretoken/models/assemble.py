@@ -129,7 +129,7 @@ def assemble(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model.compressor, model.projector = new_adapter(config)
-    model.generation_config = greedy(language_model.generation_config)
+    model.generation_config = greedy(language_model.generation_config, image_token_id)
     return model
 
 

@@ -32,17 +32,19 @@ def load_language_model(folder: Path, dtype: torch.dtype = torch.float32) -> Pre
     return model
 
 
-def greedy(generation: GenerationConfig | None) -> GenerationConfig:
+def greedy(generation: GenerationConfig | None, image_token_id: int) -> GenerationConfig:
     """Return a generation config with the special tokens of another and none of its habits.
 
     Chat models ship sampling temperatures and repetition penalties (Qwen1.5: 1.1). Answers to
     benchmarks are the likeliest tokens and nothing else; a penalty would also look up the
     placeholder of images, which may lie outside the vocabulary; and `save_pretrained` refuses a
-    temperature without sampling, as Vicuna-1.5 ships it.
+    temperature without sampling, as Vicuna-1.5 ships it. The placeholder is never an answer: a model
+    whose vocabulary has room for it could say it, and would then be asked for an image.
     """
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
     kind: Any = GenerationConfig  # untyped
-    made: GenerationConfig = kind(**{name: getattr(generation, name, None) for name in names})
+    tokens = {name: getattr(generation, name, None) for name in names}
+    made: GenerationConfig = kind(**tokens, suppress_tokens=[image_token_id])
     return made
 
 

@@ -198,3 +198,25 @@ def build_with_layers(parts: Path, layers: tuple[int, ...]) -> ParetokenModel:
     choice = Choice("average_pool", 4, layers=layers)
     found = FeatureLayers(feature_layers([choice], 4))
     return assemble(parts / "qwen2", read_vision_config(parts / "vision"), choice, found, IMAGE, 0)
+
+
+def test_the_placeholder_is_never_said(parts: Path, tmp_path: Path) -> None:
+    """A vocabulary with room for the placeholder, and a model that likes it best."""
+    inside = 11
+    choice = Choice("average_pool", 1)
+    layers = FeatureLayers(feature_layers([choice], 4))
+    model = assemble(parts / "llama", read_vision_config(parts / "vision"), choice, layers, inside, 0)
+    attach_encoder(model, load_encoder(parts / "vision", layers.layers, False))
+    with torch.no_grad():
+        head = model.get_output_embeddings().weight
+        head.zero_()
+    ids = torch.tensor([[5, inside, 6]])
+    pixels = torch.zeros(1, 3, *[model.config.vision_config.image_size] * 2)
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForImageTextToText.from_pretrained(tmp_path).eval()
+    with torch.no_grad():  # all logits are 0 but that of the placeholder
+        hidden = loaded.language_model.get_decoder()(inputs_embeds=loaded.embed(ids, pixels))
+        loaded.get_output_embeddings().weight[inside] = hidden.last_hidden_state[0, -1]
+    output = loaded.generate(input_ids=ids, pixel_values=pixels, max_new_tokens=3, do_sample=False)
+    assert output.shape[1] > 3
+    assert inside not in output[0, 3:]

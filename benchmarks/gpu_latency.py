@@ -20,7 +20,8 @@ TEXT = 50  # Q, text tokens of a question
 def latency(scale: Scale, llm: str, V: int) -> str:
     """Return the median seconds of a prefill (encoder left out) and of a decoded token, batch 1."""
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    model = build(scale, llm, V, here(), dtype).eval()
+    model = build(scale, llm, V, here(), dtype)
+    model.train(False)
     ids = torch.randint(1, scale.vocabulary, (1, V + TEXT), device=here())
     ids[0, 2 : 2 + V] = scale.vocabulary
     pixels = Pictures(scale.clip["image_size"]).gather(np.zeros(1, np.int64))
@@ -29,7 +30,7 @@ def latency(scale: Scale, llm: str, V: int) -> str:
     prefills, decodes = [], []
     for repeat in range(scale.repeats + 2):  # the first two warm up
         prefill, (output, first) = timed(lambda: _prefill(model, ids, features))
-        decode, _ = timed(lambda o=output, f=first: _decode(model, o, f, scale.answer))  # type: ignore[misc]
+        decode, _ = timed(lambda o=output, f=first: _decode(model, o, f, scale.answer))
         if repeat >= 2:
             prefills.append(prefill)
             decodes.append(decode / scale.answer)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import torch
 from torch import distributed
-from torch.distributed import HashStore
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 Value = TypeVar("Value")
 
@@ -66,7 +66,8 @@ def forget_group() -> None:
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     AcceleratorState._reset_state(reset_partial_state=True)
-    unset_hf_deepspeed_config()  # with it, models would go on being loaded in parts
+    unset: Callable[[], None] = unset_hf_deepspeed_config  # untyped
+    unset()  # with it, models would go on being loaded in parts
 
 
 def from_main(make: Callable[[], Value]) -> Value:

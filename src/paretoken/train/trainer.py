@@ -216,9 +216,10 @@ class StageTrainer(Trainer):
             super()._save_optimizer_and_scheduler(output_dir)
             return
         Path(output_dir).mkdir(parents=True, exist_ok=True)
-        self.model_wrapped.save_checkpoint(output_dir, exclude_frozen_parameters=True)
+        engine, schedule = cast(Any, self.model_wrapped), cast(Any, self.lr_scheduler)
+        engine.save_checkpoint(output_dir, exclude_frozen_parameters=True)
         if self.args.should_save:
-            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULE_FILE)
+            torch.save(schedule.state_dict(), Path(output_dir) / SCHEDULE_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Load what `save_model` wrote."""

@@ -31,7 +31,7 @@ class Scale:
 
     shapes: dict[str, tuple[int, int, int, int, bool]]
     vocabulary: int
-    clip: dict[str, int]
+    clip: dict[str, Any]
     tokens: tuple[int, ...]  # V
     trained_tokens: int
     batch: int

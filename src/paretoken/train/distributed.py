@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import torch
 from torch import distributed
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 Value = TypeVar("Value")
 
@@ -46,8 +47,7 @@ def process_group(even_alone: bool = False) -> Iterator[None]:
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     if alone:
         os.environ.update(ALONE)
-        store = distributed.HashStore()  # type: ignore[attr-defined]
-        distributed.init_process_group(backend, store=store, rank=0, world_size=1)
+        distributed.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
     else:
         distributed.init_process_group(backend)
     try:
@@ -66,7 +66,8 @@ def forget_group() -> None:
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     AcceleratorState._reset_state(reset_partial_state=True)
-    unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]  # with it, models would go on being loaded in parts
+    unset: Callable[[], None] = unset_hf_deepspeed_config  # untyped
+    unset()  # with it, models would go on being loaded in parts
 
 
 def from_main(make: Callable[[], Value]) -> Value:

@@ -123,4 +123,5 @@ def keep_frozen(model: nn.Module) -> Any:
     def forgive(_: nn.Module, keys: Any) -> None:
         keys.missing_keys[:] = [key for key in keys.missing_keys if key not in frozen]
 
-    return model.register_load_state_dict_post_hook(forgive)  # type: ignore[no-untyped-call]
+    register: Any = model.register_load_state_dict_post_hook  # untyped
+    return register(forgive)

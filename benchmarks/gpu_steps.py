@@ -22,7 +22,7 @@ from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.order import data_order
 from paretoken.errors import UserError
-from paretoken.train.arguments import attention_of, packing_of, training_arguments
+from paretoken.train.arguments import attention_of, packing_of, set_attention, training_arguments
 from paretoken.train.batching import choose_plan
 from paretoken.train.recipe import LearningRates, Recipe
 from paretoken.train.speed import Speed, Spent, this_device
@@ -103,7 +103,7 @@ def train(scale: Scale, llm: str, packing: bool) -> str:
         shell = build(scale, llm, scale.trained_tokens, "meta", torch.float32)
         planned = choose_plan(recipe, shell, collator, order, 1, 0, Path(folder))
         model = build(scale, llm, scale.trained_tokens, here(), torch.float32)
-        model.language_model.set_attn_implementation(attention_of(recipe))
+        set_attention(model.language_model, recipe)
         arguments = training_arguments(recipe, planned, scale.steps, Path(folder), 0)
         arguments.set_save(strategy="no")
         work = step_work(model, collator, order, scale.steps, "finetune", encoded_online=True)

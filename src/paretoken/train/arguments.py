@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 
 from paretoken.data.collation import Packing
 from paretoken.data.order import BatchPlan
@@ -95,6 +95,24 @@ def attention_of(recipe: Recipe) -> str:
             "install it, or write auto or sdpa"
         )
     return wanted
+
+
+def set_attention(model: PreTrainedModel, recipe: Recipe) -> None:
+    """Let a language model compute attention as a recipe asks; with ``auto``, as it can.
+
+    Raises:
+        UserError: the model's family does not have what was asked for.
+    """
+    wanted = attention_of(recipe)
+    if wanted == "sdpa" and recipe.attention == "auto" and not model._supports_sdpa:
+        wanted = "eager"  # Gemma 2: its capped scores are in no fused kernel
+    try:
+        model.set_attn_implementation(wanted)
+    except ValueError as error:
+        raise UserError(
+            f"{type(model).__name__} has no attention of the kind {wanted}; "
+            "write attention: sdpa, or eager"
+        ) from error
 
 
 def packing_of(recipe: Recipe) -> Packing | None:

@@ -25,7 +25,7 @@ from paretoken.models.assemble import (
 from paretoken.models.vision import load_encoder
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
 from paretoken.pretrained import combined_hash, weights_hash
-from paretoken.train.arguments import attention_of
+from paretoken.train.arguments import set_attention
 from paretoken.train.recipe import Recipe
 from paretoken.train.whitening import fit_whitening
 
@@ -107,7 +107,7 @@ def build_model(
     if inputs.features is None and inputs.choice.tokens:
         attach_encoder(model, load_encoder(inputs.vision, layers.layers, layers.normalised))
     freeze_all_but(model, trainable_prefixes(recipe.stage))
-    model.language_model.set_attn_implementation(attention_of(recipe))
+    set_attention(model.language_model, recipe)
     model.config.template = data.template
     model.config.image_aspect = aspect_of(visual)
     if model.config.whiten and recipe.stage == "pretrain" and visual is not None:

@@ -52,6 +52,9 @@ def process_group(even_alone: bool = False) -> Iterator[None]:
         distributed.init_process_group(backend)
     try:
         yield
+        # All leave together: a process that ends while another still writes the result may abort in
+        # the threads of its backend, and the launcher would then end the other one.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
         forget_group()

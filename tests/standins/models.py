@@ -87,7 +87,8 @@ def save_clip(folder: Path, seed: int = 0) -> int:
     half = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4}
     config = CLIPConfig(
         vision_config=half | {"image_size": 24, "patch_size": 4, "projection_dim": 16},
-        text_config=half | {"vocab_size": 64, "projection_dim": 16},
+        text_config=half
+        | {"vocab_size": 64, "projection_dim": 16, "bos_token_id": 0, "eos_token_id": 1},
         projection_dim=16,
     )
     model = CLIPModel(config)

@@ -61,7 +61,11 @@ def small_paper(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
     study["compressors"] = [{"name": "tokenpacker", "tokens": [1, 4]}]
     study["fit"] = study["fit"] | {"bootstrap": 20}
     study["training"] |= {
-        "data": {"manifest": str(folder / "manifest.yaml"), "root": str(folder / "data")},
+        "data": {
+            "manifest": str(folder / "manifest.yaml"),
+            "root": str(folder / "data"),
+            "max_bad_share": 0.05,
+        },
         "recipes": {stage: str(folder / "recipes" / f"{stage}.yaml") for stage in RECIPES},
         "benchmarks": [{"name": name, "source": str(folder / "hub" / name)} for name in TABLES],
     }

@@ -25,6 +25,8 @@ ARCHIVES = {
     "vg/images2.zip": ("vg/VG_100K_2", "VG_100K_2"),
 }
 COMMON = "llava/images"  # what the OCR-VQA archive happens to call its folder
+#: One picture of stage 2 is cut off: folder and name.
+BROKEN = ("vg/VG_100K_2", "000000000003.jpg")
 PER_FOLDER, TEXT_ONLY, CAPTIONS = 4, 4, 16
 
 
@@ -58,7 +60,10 @@ def _finetune(root: Path) -> dict[str, Any]:
     for path, (folder, inner) in ARCHIVES.items():
         names = [f"{n:012d}.jpg" for n in range(PER_FOLDER)]
         prefix = COMMON if inner == "common" else inner
-        _write_zip(root / path, {f"{prefix}/{name}": picture(n) for n, name in enumerate(names)})
+        pictures = {f"{prefix}/{name}": picture(n) for n, name in enumerate(names)}
+        if folder == BROKEN[0]:
+            pictures[f"{prefix}/{BROKEN[1]}"] = picture(0)[:40]
+        _write_zip(root / path, pictures)
         entries.append(_archive(root, path, folder, inner, len(names)))
         rows += [_asked(n, f"{folder}/{name}", name) for n, name in enumerate(names)]
     # In the real mix, rows about one image share its id; some rows have no image, and other ids.

@@ -77,6 +77,7 @@ TOKENS = "studies.0.compressors.0.tokens"
         ("run", "paper", ["run", "'paper' is no study", "mine"]),
         (f"{STUDY}.llms", ["smal"], ["'smal' is no llm", "small, large, huge", "did you mean 'small'"]),
         (f"{STUDY}.predict", ["tiny"], ["studies[0].predict", "'tiny' is no llm"]),
+        ("device", "h1000", ["device", "'h1000' is no device", "a100-80g", "did you mean 'h100'"]),
         (f"{STUDY}.vision", "clap", ["'clap' is no vision", "did you mean 'clip'"]),
         (f"{STUDY}.fit.laws", ["prduct"], ["'prduct' is no law", "additive", "did you mean 'product'"]),
         (f"{STUDY}.figures", ["fig9"], ["'fig9' is no figure", "fig1a"]),
@@ -272,7 +273,7 @@ FETCHED = [
 
 def test_a_llava_study_has_the_papers_conventions_unless_told_otherwise():
     training = parse(config(*copy.deepcopy(FETCHED))).studies[0].training
-    assert (training.templates.pretrain, training.templates.finetune) == ("plain", "own")
+    assert (training.templates.pretrain, training.templates.finetune) == ("plain", "chat")
     assert (training.aspects.pretrain, training.aspects.finetune) == ("crop", "pad")
     assert training.features is False
     expected = {"harness": "paretoken"}
@@ -336,6 +337,8 @@ def test_what_does_not_fit_a_harness_is_named(entry, words):
         (f"{STUDY}.training.overrides", {"finetune": ["lr"]}, ["overrides.finetune[0]", "KEY=VALUE"]),
         (f"{STUDY}.training.data.max_bad_share", 2, ["data.max_bad_share", "2", "1 or less"]),
         (f"{STUDY}.training.recipes.world", "r", ["studies[0].training.recipes.world", "no key here"]),
+        ("llms.0.template", "qwen", ["llms[0].template", "'qwen' is no template", "qwen_1_5"]),
+        (f"{STUDY}.training.templates", {"pretrain": "own"}, ["templates.pretrain", "chat, plain"]),
         (f"{STUDY}.budget_gpu_hours", 0, ["budget_gpu_hours", "greater than 0"]),
     ],
 )  # fmt: skip

@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Project
+
+from project_copy import Project
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 (PAPER,) = (study for study in CONFIG["studies"] if study["name"] == "paper")
 TRAINED = [study for study in CONFIG["studies"] if "training" in study]
 #: Rules that make tables, laws and figures of scores: seconds each.
-TABLES = {"cell_scores", "aggregate", "scores", "fit", "paper_grid", "frontier", "tables", "claims",
-          "figure", "summary", "study", "all"}  # fmt: skip
+TABLES = {"cell_scores", "aggregate", "scores", "costs", "fit", "paper_grid", "frontier", "tables",
+          "claims", "figure", "summary", "study", "all"}  # fmt: skip
+ASKED_FOR = re.compile(r"^rule (\w+):\n(?:    (?!resources).*\n)*    resources: (.*)$", re.MULTILINE)
 OUTPUTS = re.compile(r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: (.*)$", re.MULTILINE)
 SIZES, COUNTS, ASKED = 5, 8, 13
 CELLS = SIZES * COUNTS
@@ -49,7 +51,7 @@ def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None
         "fetch_llm": SIZES, "fetch_vision": 1, "llava_data": 2, "llava_tokenize": 2 * SIZES,
         "questions": ASKED, "llava_pretrain": CELLS, "llava_finetune": CELLS,
         "llava_predict": CELLS * ASKED, "llava_score": CELLS * ASKED, "cell_scores": CELLS,
-        "study": 1, "aggregate": 1, "scores": 1, "fit": 2 * laws * suites, "paper_grid": suites,
+        "study": 1, "aggregate": 1, "scores": 1, "costs": 1, "fit": laws * suites, "paper_grid": suites,
         "frontier": suites, "tables": 1, "claims": 1, "figure": len(PAPER["figures"]),
         "summary": 1, "all": 1,
     }  # fmt: skip
@@ -96,19 +98,40 @@ def test_cached_features_are_an_option(fresh: Project) -> None:
     assert (rules["llava_features"], rules["llava_pretrain"]) == (2, CELLS)
 
 
+def test_an_unknown_variant_is_refused_before_anything_runs(fresh: Project) -> None:
+    training = PAPER["training"] | {"benchmarks": [{"name": "docvqa", "scoring": "binary"}]}
+    done = fresh.snakemake("--dry-run", *changed(fresh, "variant.yaml", training=training))
+    assert done.returncode == 2
+    assert "study paper, training.benchmarks, docvqa.scoring: 'binary' is no variant" in done.stderr
+    assert "did you mean 'binarised'" in done.stderr
+
+
 def test_seeds_share_what_is_fetched(fresh: Project) -> None:
     rules = fresh.dry_run(*changed(fresh, "seeds.yaml", seeds=[0, 1])).rules
     assert (rules["fetch_llm"], rules["llava_tokenize"], rules["questions"]) == (SIZES, 10, ASKED)
     assert (rules["llava_finetune"], rules["llava_predict"]) == (2 * CELLS, 2 * CELLS * ASKED)
 
 
-def test_a_gpu_job_asks_for_its_sizes_gpus(fresh: Project) -> None:
+def test_jobs_ask_for_what_the_plan_says(fresh: Project) -> None:
     target = "results/paper/runs/qwen1.5-14b/tokenpacker-1/s0/finetune/run.json"
     text = fresh.dry_run(target).text
-    asked = dict(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", text, re.MULTILINE))
-    assert "gpus=4" in asked["llava_pretrain"]
-    assert "gpus=8" in asked["llava_finetune"]
+    asked = {
+        rule: dict(pair.split("=", 1) for pair in line.split(", "))
+        for rule, line in ASKED_FOR.findall(text)
+    }
+    assert (asked["llava_pretrain"]["gpus"], asked["llava_finetune"]["gpus"]) == ("4", "8")
+    assert int(asked["llava_finetune"]["runtime"]) > int(asked["llava_pretrain"]["runtime"])
+    assert int(asked["llava_finetune"]["mem_mb"]) > 100_000
     assert "gpus" not in asked["llava_tokenize"]
+
+
+def test_a_faster_device_asks_for_less_time(fresh: Project) -> None:
+    target = "results/paper/runs/qwen1.5-7b/tokenpacker-1/s0/finetune/run.json"
+    times = [
+        max(map(int, re.findall(r"runtime=(\d+)", fresh.dry_run(target, "--config", *device).text)))
+        for device in (["device=a6000"], ["device=h100"])
+    ]
+    assert times[0] > times[1]
 
 
 @pytest.fixture(scope="module")

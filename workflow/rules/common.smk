@@ -7,6 +7,7 @@ from pathlib import Path
 from paretoken.config import parse as parse_config
 from paretoken.driver import take_over
 from paretoken.errors import UserError
+from paretoken.evaluate.variants import demand_variants
 from paretoken.grid import cells
 from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
 from paretoken.sources import sources
@@ -21,6 +22,7 @@ os.environ.update(
 
 try:
     STUDIES = parse_config(config)
+    demand_variants(STUDIES)
 except UserError as error:
     print(f"snakemake: {error}", file=sys.stderr)
     sys.exit(2)

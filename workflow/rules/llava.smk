@@ -38,9 +38,8 @@ def max_bad_share(wildcards):
 
 
 def template(wildcards):
-    """Return the template of a stage; `own` is the one that was fetched with the language model."""
-    name = getattr(llava_of(wildcards).templates, wildcards.stage)
-    return "chat" if name == "own" else name
+    # `chat` is the tokenizer's own, which is that of the record: it was fetched with it.
+    return getattr(llava_of(wildcards).templates, wildcards.stage)
 
 
 def aspect(wildcards):
@@ -97,6 +96,7 @@ def question_options(wildcards):
     """Return what a study asks differently from a benchmark's conventions."""
     own = llava_of(wildcards).settings(wildcards.benchmark)
     options = ["--source", own.source] if own.source else []
+    options += ["--revision", own.revision] if own.revision else []
     options += ["--variant", own.questions] if own.questions else []
     return options + (["--limit", own.limit] if own.limit else [])
 

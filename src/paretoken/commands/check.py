@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from paretoken.config import json_schema, load
+from paretoken.evaluate.variants import demand_variants
 from paretoken.files import write_text
 from paretoken.grid import cells
 
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
         write_text(arguments.write_schema, schema_text())
         return
     config = load(arguments.config)
+    demand_variants(config)
     for study in config.studies:
         runs = "runs" if study.name in config.run else "not under `run:`"
         laws = ", ".join(study.fit.laws)

@@ -12,7 +12,17 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from paretoken.config.fields import Count, Name, Number, Record, Size, WholeNumber, as_list, unique
+from paretoken.config.fields import (
+    Count,
+    Name,
+    Number,
+    Record,
+    Size,
+    WholeNumber,
+    as_list,
+    registered,
+    unique,
+)
 from paretoken.config.ladder import Llm, StageGpus, Vision
 from paretoken.config.references import reference_problems
 from paretoken.config.study import (
@@ -33,6 +43,7 @@ from paretoken.config.training import (
     benchmarks_of,
 )
 from paretoken.config_errors import describe
+from paretoken.devices import BY_NAME
 from paretoken.errors import UserError
 from paretoken.registry import unknown_name
 from paretoken.yaml_files import read_yaml
@@ -73,7 +84,7 @@ class Config(Record):
     run: Annotated[list[Name], Field(min_length=1), BeforeValidator(as_list), AfterValidator(unique)] = (
         Field(description="Studies that `snakemake` runs.")
     )
-    device: Name = Field(
+    device: Annotated[str, registered(BY_NAME, "device")] = Field(
         default="a100-80g", description="GPUs that jobs ask time and memory for; a profile may set it."
     )
     llms: Annotated[list[Llm], Field(min_length=1)] = Field(description="The language models.")

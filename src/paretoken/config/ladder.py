@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from paretoken.config.fields import Billions, Count, Name, Record
+from paretoken.config.fields import Billions, Count, Name, Record, registered
+from paretoken.registry import TEMPLATES
 
 
 class StageGpus(Record):
@@ -31,7 +34,7 @@ class Llm(Record):
         default=None, description="Exact number of parameters; what was fetched is checked against it."
     )
     gpus: StageGpus = Field(default=StageGpus(), description="GPUs per stage of a llava study.")
-    template: Name = Field(
+    template: Annotated[str, registered(dict.fromkeys(("chat", *TEMPLATES)), "template")] = Field(
         default="chat", description="Its chat template: chat (the tokenizer's own), or a known name."
     )
 

@@ -17,9 +17,10 @@ from paretoken.config.fields import (
     WholeNumber,
     check_registered,
     problem,
+    registered,
     unique,
 )
-from paretoken.registry import BENCHMARKS
+from paretoken.registry import BENCHMARKS, TEMPLATES
 
 #: What a miniature study asks, all of them scored by exact match.
 Benchmark = Literal["fact", "number", "property", "read_sparse", "read_dense", "name"]
@@ -33,10 +34,11 @@ HARNESS_NAME = re.compile(r"[a-z0-9_]+")
 #: Harness -> the keys that mean something to the other one only.
 KEYS_OF_OTHERS = {
     "paretoken": ("task", "metric", "maximum", "include"),
-    "lmms_eval": ("source", "questions", "scoring"),
+    "lmms_eval": ("source", "revision", "questions", "scoring"),
 }
 
-Template = Name
+#: `chat`: that of each language model's record; `plain`: none, as in stage 1 of LLaVA-1.5.
+StageTemplate = Annotated[str, registered(dict.fromkeys(("chat", "plain", *TEMPLATES)), "template")]
 Aspect = Literal["crop", "pad"]
 Blind = Annotated[list[Name], AfterValidator(unique)]
 
@@ -105,10 +107,14 @@ class StageOverrides(Record):
 
 
 class StageTemplates(Record):
-    """How conversations are written; `own` is the template of each language model's record."""
+    """How conversations are written."""
 
-    pretrain: Template = Field(default="plain", description="Stage 1; LLaVA-1.5: plain (captions only).")
-    finetune: Template = Field(default="own", description="Stage 2, and for the benchmarks' questions.")
+    pretrain: StageTemplate = Field(
+        default="plain", description="Stage 1; LLaVA-1.5: plain (captions only)."
+    )
+    finetune: StageTemplate = Field(
+        default="chat", description="Stage 2 and benchmarks; chat: each model's own."
+    )
 
 
 class StageAspects(Record):
@@ -129,6 +135,7 @@ class BenchmarkSettings(Record):
     source: str | None = Field(
         default=None, description="Where its data set is: a hub's id, or a local directory."
     )
+    revision: str | None = Field(default=None, description="Commit of the hub's repository.")
     questions: Name | None = Field(
         default=None, description="A variant of what is asked (another split, or prompt): asks again."
     )

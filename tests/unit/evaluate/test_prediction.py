@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,12 +11,18 @@ import torch
 import hub_data
 import tiny
 from paretoken.cli import main
+from paretoken.data.features import FeatureStore
+from paretoken.data.labels import ChatEncoder, load_tokenizer
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.evaluate.latency import measure_latency
 from paretoken.evaluate.open import open_predictor
+from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question, parse_questions
+from paretoken.models.assemble import Choice, FeatureLayers, assemble
+from paretoken.models.vision import read_vision_config
+from standins.models import save_qwen
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,28 @@ def test_batched_answers_equal_those_given_one_by_one(world: Path) -> None:
     together = answers(world, questions, batch=16)
     assert together == answers(world, questions, batch=1)
     assert len(set(together)) > 3  # or the comparison would show nothing
+
+
+def test_an_answer_never_holds_the_place_of_an_image(world: Path, tmp_path: Path) -> None:
+    """Where the embedding has more rows than the tokenizer has tokens, one is that of the image."""
+    save_qwen(tmp_path / "llm", hidden=16)
+    tokenizer = load_tokenizer(tmp_path / "llm")
+    image_id = tokenizer.convert_tokens_to_ids("<image>")
+    vision = read_vision_config(world / "vision")
+    layers, choice = FeatureLayers((2, 3)), Choice("tokenpacker", 4, heads=4)
+    model = assemble(tmp_path / "llm", vision, choice, layers, image_id, 0)
+    predictor = Predictor(
+        model.eval(), ChatEncoder(tokenizer), FeatureStore(world / "features"), max_new_tokens=4
+    )
+
+    def prefer(module: object, inputs: object, output: Any) -> Any:
+        output.logits[..., image_id] += 1000
+        return output
+
+    model.register_forward_hook(prefer)
+    (answer,) = predictor.answer(mixed(world)[:1])
+    assert "<image>" not in answer.text
+    assert answer.generated_tokens > 0
 
 
 def test_features_are_read_once_per_image_and_batch(world: Path) -> None:

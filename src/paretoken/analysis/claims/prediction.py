@@ -62,8 +62,9 @@ def _log_linear(results: StudyResults) -> Finding:
     )
     if line is None or power is None:
         raise UserError(
-            "the claim log_linear_in_tokens compares likelihoods, which only squared losses have; "
-            "fit with loss: squared, or take the claim out of `claims:`"
+            "the claim log_linear_in_tokens compares AICc, which needs a squared loss and at least two "
+            "more cells than the law has parameters and a variance; fit with loss: squared and more "
+            "cells, or take the claim out of `claims:`"
         )
     explained = {
         float(str(n)): float(np.corrcoef(np.log(group["visual_tokens"]), group["error"])[0, 1] ** 2)

@@ -101,7 +101,8 @@ def test_every_question_has_an_answer_with_the_data_sets_own_columns(paper: Pape
     for name in {*TABLES} - {ADDED}:
         asked = pd.read_parquet(paper.results / "sources" / "questions" / name / "questions.parquet")
         answers = pd.read_parquet(paper.results / CELL / "answers" / f"{name}.parquet")
-        assert answers["question_id"].tolist() == asked["question_id"].tolist(), name
+        assert answers["_id"].tolist() == asked["_id"].tolist(), name
+        assert {*asked.columns} - {"image"} <= {*answers.columns}, name
         assert answers["prediction"].map(type).eq(str).all(), name
         assert len(read_json(paper.results / CELL / "scores" / f"{name}.json")["rows"]) == len(asked)
 
@@ -126,7 +127,8 @@ def test_laws_figures_claims_and_summary_are_made(paper: Paper) -> None:
     assert read_json(paper.results / "fits" / "ocr" / "product-all.json")["n_points"] == CELLS
     for name in paper.config["studies"][0]["figures"]:
         assert (paper.results / "figures" / f"{name}.png").stat().st_size > 5_000
-    assert "five_times_faster" in (paper.results / "claims.md").read_text()
+    claims = pd.read_csv(paper.results / "tables" / "claims.csv")["claim"]
+    assert claims.tolist() == paper.config["studies"][0]["claims"]
     assert "alpha_over_beta" in (paper.results / "summary.md").read_text()
 
 

@@ -143,3 +143,17 @@ def save_world(folder: Path) -> Path:
     save_data(folder)
     save_recipes(folder)
     return folder
+
+
+def save_prepared_world(folder: Path, *feature_options: str) -> Path:
+    """Write a world with its ``features`` and ``tokens``; return its folder."""
+    from paretoken.cli import main
+
+    save_world(folder)
+    data = str(folder / "train.jsonl")
+    assert main(["features", "--vision", str(folder / "vision"), "--data", data,
+                 "--images", str(folder / "images"), *feature_options,
+                 "--out", str(folder / "features")]) == 0  # fmt: skip
+    assert main(["tokenize", "--data", data, "--llm", str(folder / "llm"),
+                 "--out", str(folder / "tokens")]) == 0  # fmt: skip
+    return folder

@@ -4,14 +4,12 @@ Tables are CSV. Sizes are billions of parameters (`params_b`), costs are FLOPs (
 1 - mean score on a scale from 0 to 1. A missing number is an empty cell: never 0, never dropped.
 """
 
+#: What says which cell a row is about.
+CELL_COLUMNS = ("study", "llm", "params_b", "compressor", "visual_tokens", "seed")
+
 #: errors.csv of a cell, and tables/errors.csv: one row per cell and suite.
 ERROR_COLUMNS = (
-    "study",
-    "llm",
-    "params_b",
-    "compressor",
-    "visual_tokens",
-    "seed",
+    *CELL_COLUMNS,
     "suite",
     "error",
     "stderr",
@@ -22,12 +20,7 @@ ERROR_KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "suite")
 
 #: scores.csv of a cell, and tables/scores.csv of a trained study: one row per cell and benchmark.
 SCORE_COLUMNS = (
-    "study",
-    "llm",
-    "params_b",
-    "compressor",
-    "visual_tokens",
-    "seed",
+    *CELL_COLUMNS,
     "benchmark",
     "metric",
     "score",
@@ -39,12 +32,7 @@ SCORE_COLUMNS = (
 #: tables/costs.csv of a trained study: one row per cell. Parameters are numbers, not billions;
 #: seconds are per question at batch 1, empty where they were not measured.
 COST_COLUMNS = (
-    "study",
-    "llm",
-    "params_b",
-    "compressor",
-    "visual_tokens",
-    "seed",
+    *CELL_COLUMNS,
     "llm_parameters",
     "llm_parameters_non_embedding",
     "adapter_parameters",

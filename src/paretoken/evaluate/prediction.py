@@ -100,7 +100,6 @@ class Predictor:
             max_new_tokens=self.max_new_tokens,
             eos_token_id=sorted(self.stops),
             pad_token_id=self.pad_id,
-            suppress_tokens=[self.encoder.image_id],  # an answer cannot hold an image
             **self._images(images, device),
         )
         new = output[:, ids.shape[1] :].tolist()

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import tiny
-from paretoken.cli import main
 from paretoken.cost import decoder_shape, encoder_shape
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
@@ -33,14 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
-    data = str(folder / "train.jsonl")
-    assert main(["features", "--vision", str(folder / "vision"), "--data", data,
-                 "--images", str(folder / "images"),
-                 "--out", str(folder / "features")]) == 0  # fmt: skip
-    assert main(["tokenize", "--data", data, "--llm", str(folder / "llm"),
-                 "--out", str(folder / "tokens")]) == 0  # fmt: skip
-    return folder
+    return tiny.save_prepared_world(tmp_path_factory.mktemp("world"))
 
 
 def inputs(world: Path, out: Path) -> StageInputs:

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 import tiny
-from paretoken.cli import main
 from paretoken.errors import UserError
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question
@@ -28,14 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
-    data = str(folder / "train.jsonl")
-    assert main(["features", "--vision", str(folder / "vision"), "--data", data,
-                 "--images", str(folder / "images"), "--aspect", "crop",
-                 "--out", str(folder / "features")]) == 0  # fmt: skip
-    assert main(["tokenize", "--data", data, "--llm", str(folder / "llm"),
-                 "--out", str(folder / "tokens")]) == 0  # fmt: skip
-    return folder
+    return tiny.save_prepared_world(tmp_path_factory.mktemp("world"), "--aspect", "crop")
 
 
 def inputs(world: Path, out: Path, tokens: int = 4, **changes: Any) -> StageInputs:

@@ -2,6 +2,6 @@
 
 import sys
 
-from paretoken.cli import main
+from paretoken.cli import command_line
 
-sys.exit(main())
+sys.exit(command_line())

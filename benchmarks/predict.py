@@ -12,9 +12,9 @@ import torch
 
 from paretoken.cli import main as paretoken
 from paretoken.commands.runtime import quiet
-from paretoken.data.labels import load_tokenizer
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.processor import Processor
 from paretoken.evaluate.questions import Question, parse_questions

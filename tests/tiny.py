@@ -81,7 +81,7 @@ def save_model(folder: Path) -> None:
 
     Answers differ by image: the language model beside it is replaced by one of larger weights.
     """
-    from paretoken.data.labels import load_tokenizer
+    from paretoken.data.tokenizers import load_tokenizer
     from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
     from paretoken.models.vision import load_encoder, read_vision_config
 

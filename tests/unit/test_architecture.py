@@ -83,7 +83,7 @@ def test_the_analysis_half_never_imports_torch(part: str) -> None:
         ("import paretoken.planning.resources", ("numpy", "pandas", "torch")),
         ("import paretoken.commands.plan", ("numpy", "pandas", "torch")),
         ("import paretoken.commands.status", ("numpy", "pandas", "torch")),
-        ("import paretoken.devices, paretoken.train.memory", ("torch", "transformers", "pandas")),
+        ("import paretoken.devices, paretoken.cost_memory", ("torch", "transformers", "pandas")),
         ("import paretoken.cli", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.fit", ("matplotlib", "torch")),
     ],

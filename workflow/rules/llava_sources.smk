@@ -115,7 +115,7 @@ rule llava_features:
         compressors=compressor_names,
     shell:
         "paretoken features --vision {params.vision:q} --data {params.data:q}/conversations.json "
-        "--images {params.data:q}/images --aspect {params.aspect:q} "
+        "--skipped {params.data:q}/skipped.json --images {params.data:q}/images --aspect {params.aspect:q} "
         "--compressors {params.compressors:q} --out {params.out:q} > {log:q} 2>&1"
 
 

@@ -39,6 +39,7 @@ rule summary:
         fits=fit_files,
         values=published("values"),
         table1=published("table1"),
+        equal_cost="results/{study}/tables/equal_cost.csv",
         sensitivity="results/{study}/tables/sensitivity.csv",
         claims="results/{study}/tables/claims.csv",
         code=sources("paretoken.commands.summary", *LAWS.modules(), *FIGURES.modules()),
@@ -56,5 +57,6 @@ rule summary:
         figures=figure_options,
     shell:
         "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} {params.figures:q} --sensitivity {input.sensitivity:q} --claims {input.claims:q} "
+        "{params.reference:q} {params.figures:q} --equal-cost {input.equal_cost:q} "
+        "--sensitivity {input.sensitivity:q} --claims {input.claims:q} "
         "--out {output:q} > {log:q} 2>&1"

@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="data sets with an `image` column; each image is encoded once")  # fmt: skip
     parser.add_argument("--images", type=Path,
                         help="folder of the image files, unless the data sets hold them")  # fmt: skip
+    parser.add_argument("--skipped", type=Path,
+                        help="skipped.json of `paretoken data`: images that are left out")  # fmt: skip
     add_layer_arguments(parser)
     parser.add_argument("--compressors", nargs="+", choices=list(COMPRESSOR_CLASSES),
                         default=list(COMPRESSOR_CLASSES),
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.features import compute_features, features_key, is_current
     from paretoken.data.images import ImageSource, read_preprocessor, stored_images
     from paretoken.data.rows import read_rows
-    from paretoken.data.skips import Skips
+    from paretoken.data.skips import Skips, read_skipped
     from paretoken.models.assemble import Choice, feature_layers
     from paretoken.models.vision import load_encoder, read_vision_config
     from paretoken.pretrained import weights_hash
@@ -56,9 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
             names[image_name(row.get("image")) or ""] = None
         except BadRowError as error:
             skips.add(f"row {number}", str(error))
-    names.pop("", None)
+    for name in {"", *(read_skipped(a.skipped) if a.skipped else ())}:
+        names.pop(name, None)
     if not names:
-        raise UserError(f"{', '.join(map(str, a.data))}: no row names an image")
+        raise UserError(f"{', '.join(map(str, a.data))}: no row names an image that is to be encoded")
     depth = read_vision_config(a.vision).num_hidden_layers
     layers = None if a.layers is None else tuple(a.layers)
     choices = [Choice(name, 0, layers, a.query_layer) for name in a.compressors]

@@ -16,6 +16,7 @@ from paretoken.report.summary import summary
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
+    parser.add_argument("--equal-cost", type=Path, required=True, help="tables/equal_cost.csv")
     parser.add_argument("--sensitivity", type=Path, required=True, help="tables/sensitivity.csv")
     parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
     parser.add_argument("--figures", nargs="*", default=[], choices=list(FIGURES), help="which figures")
@@ -28,7 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
     state = git_state(Path(__file__).parent)
     commit = None if state["commit"] is None else str(state["commit"])
     commit = f"{commit} with changes" if commit and state["dirty"] else commit
+    pairs = read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True)
     sensitivity = read_table(a.sensitivity, ["suite", "variant", "alpha_over_beta"])
     claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)
-    write_text(a.out, summary(results_of(a), sensitivity, claims, a.figures, commit))
+    write_text(a.out, summary(results_of(a), pairs, sensitivity, claims, a.figures, commit))
     print(f"summary: {a.out}")

@@ -37,9 +37,10 @@ def run(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if a.threads > 1 else "false")
     quiet()
     from paretoken.data.encoded import INDEX
-    from paretoken.data.labels import ChatEncoder, load_tokenizer
+    from paretoken.data.labels import ChatEncoder
     from paretoken.data.rows import demand_readable
     from paretoken.data.skips import Skips, read_skipped
+    from paretoken.data.tokenizers import load_tokenizer
     from paretoken.data.tokenizing import tokenize_file, tokens_key
     from paretoken.finished import already_done
 

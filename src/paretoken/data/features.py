@@ -122,7 +122,9 @@ def is_current(path: Path, key: dict[str, Any], names: Sequence[str]) -> bool:
     if not (path / INDEX).exists():
         return False
     index = read_json(path / INDEX)
-    return all(index.get(k) == v for k, v in key.items()) and index.get("images") == list(names)
+    skipped = {row["row"] for row in index.get("skipped", [])}
+    stored = [name for name in names if name not in skipped]
+    return all(index.get(k) == v for k, v in key.items()) and index.get("images") == stored
 
 
 def compute_features(

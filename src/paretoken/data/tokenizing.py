@@ -10,9 +10,10 @@ from typing import Any
 
 from paretoken.data.conversations import Census, iter_conversations
 from paretoken.data.encoded import EncodedWriter
-from paretoken.data.labels import PLAIN, ChatEncoder
+from paretoken.data.labels import ChatEncoder
 from paretoken.data.rows import data_files, iter_rows
 from paretoken.data.skips import Skips
+from paretoken.data.tokenizers import PLAIN
 from paretoken.files import sha256
 from paretoken.folders import replacing_folder
 from paretoken.pretrained import combined_hash

@@ -6,15 +6,16 @@ Directories have the hub's own layout: patterns in the front matter of ``README.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from paretoken.errors import UserError
+from paretoken.hub.fetch import MAIN
 
 README = "README.md"
 DEFAULT = "default"
@@ -27,7 +28,7 @@ def fetch_splits(source: str, revision: str | None, splits: Sequence[tuple[str, 
 
     Args:
         source: a local directory or the id of a data set on the hub.
-        revision: branch, tag or commit of the hub data set.
+        revision: branch, tag or commit of the hub data set; None: its main branch.
         splits: pairs of config and split; only their files are downloaded.
 
     Raises:
@@ -37,9 +38,10 @@ def fetch_splits(source: str, revision: str | None, splits: Sequence[tuple[str, 
         return Path(source)
     if source.startswith((".", "/", "~")) or source.count("/") != 1:
         raise UserError(f"{source} is no directory and no hub id such as lmms-lab/MME")
-    root = _download(source, revision, [README])
+    commit = revision or MAIN
+    root = _download(source, commit, [README])
     patterns = [pattern for config, split in splits for pattern in _patterns(root, config, split)]
-    return _download(source, revision, [README, *patterns])
+    return _download(source, commit, [README, *patterns])
 
 
 def shards(root: Path, config: str, split: str) -> list[Path]:
@@ -118,19 +120,11 @@ def _demand_all(files: Sequence[Path]) -> None:
         )
 
 
-def _download(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+def _download(repo: str, revision: str, patterns: Sequence[str]) -> Path:
+    """Download the files of some names; patterns are those of a data card."""
+    from paretoken.hub.verify import download_whole
 
-    token = os.environ.get("HF_TOKEN") or False  # False: never one that a login has stored
-    try:
-        return Path(
-            snapshot_download(
-                repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns), token=token
-            )
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(
-            f"{repo} cannot be downloaded: {error}; set HF_TOKEN if it asks for a login, or give a "
-            "local copy as --source"
-        ) from error
+    def choose(names: Sequence[str]) -> list[str]:
+        return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+    return download_whole(repo, revision, "dataset", choose)[0].folder

@@ -11,7 +11,8 @@ from torch import nn
 from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource, read_preprocessor
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
 from paretoken.models.vlm import ParetokenModel

@@ -25,7 +25,8 @@ from transformers import AutoConfig
 
 from paretoken.data.collation import pad_left
 from paretoken.data.images import Preprocessor, open_image, read_preprocessor
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import prompt_ids
 from paretoken.evaluate.questions import Question

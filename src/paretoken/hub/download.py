@@ -2,17 +2,17 @@
 
 The cache (``HF_HOME``), the endpoint (``HF_ENDPOINT``) and offline work (``HF_HUB_OFFLINE``) are that
 library's own; a token is taken from the environment (``HF_TOKEN``) only. Whole files in the cache are
-never downloaded again, so a killed download goes on with the file that it was at.
+never downloaded again, so a killed download goes on with the file that it was at. That file starts anew:
+a connection that breaks is taken up where it broke, but `huggingface_hub` gives each process a partial
+file of its own, since two that append to one corrupt it where locks are not honoured (its #4228).
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,17 +26,14 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
     LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.utils.tqdm import tqdm
 
 from paretoken.errors import UserError
+from paretoken.hub.hub_errors import explaining, is_network, not_cached, reason_of
 
 #: Chooses the files to download from the names of all.
 Choose = Callable[[Sequence[str]], list[str]]
@@ -90,9 +87,9 @@ def download(repo: str, revision: str, kind: str, choose: Choose) -> Snapshot:
         except (RepositoryNotFoundError, RevisionNotFoundError):
             raise
         except Exception as error:
-            if not isinstance(error, OSError) and not _is_network(error):
+            if not isinstance(error, OSError) and not is_network(error):
                 raise
-            offline = _reason(error)
+            offline = reason_of(error)
             commit, files = _remembered(repo, revision, kind, offline)
         names = choose(sorted(files))
         if offline is None:
@@ -141,7 +138,7 @@ def _remembered(repo: str, revision: str, kind: str, reason: str) -> tuple[str, 
             )
         )
     except LocalEntryNotFoundError as error:
-        raise _not_cached(repo, revision, reason) from error
+        raise not_cached(repo, revision, reason) from error
     files = {
         path.relative_to(folder).as_posix(): _expected(path)
         for path in folder.rglob("*")
@@ -159,74 +156,6 @@ def _expected(path: Path) -> Expected:
     """Return what the name of a cached file says: the cache calls contents by their hashes."""
     name, size = path.resolve().name, path.stat().st_size
     return Expected(size, name if len(name) == 64 else None, name if len(name) == 40 else None)
-
-
-def _not_cached(repo: str, revision: str, reason: str) -> UserError:
-    return UserError(
-        f"{repo} at {revision} is not, or not wholly, in the cache {constants.HF_HUB_CACHE}, and "
-        f"the hub cannot be reached: {reason}; go online once, or give a local directory as --source"
-    )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set"
-    if isinstance(error, HfHubHTTPError):
-        return f"it answered {error.response.status_code}"
-    return str(error) or type(error).__name__
-
-
-def _is_network(error: Exception) -> bool:
-    return any(kind.__name__ == "TransportError" for kind in type(error).__mro__)
-
-
-@contextmanager
-def explaining(repo: str, revision: str) -> Iterator[None]:
-    """Turn what `huggingface_hub` raises into `UserError`s that say what to do."""
-    try:
-        yield
-    except GatedRepoError as error:
-        raise UserError(
-            f"{repo} is gated: accept its terms on its page, then set HF_TOKEN to that account's token"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise UserError(
-            f"there is no repository {repo}, or it is private; check the id, and set HF_TOKEN for a "
-            "private one (the name of a local directory works, too, if it exists)"
-        ) from error
-    except RevisionNotFoundError as error:
-        raise UserError(f"{repo} has no revision {revision!r}; write a branch, tag or commit") from error
-    except LocalEntryNotFoundError as error:
-        raise _not_cached(repo, revision, str(error.__cause__ or "offline")) from error
-    except HFValidationError as error:
-        raise UserError(
-            f"{repo!r} is neither a directory nor a hub id such as owner/name: {error}"
-        ) from error
-    except HfHubHTTPError as error:
-        raise UserError(f"{repo}: the hub answered {_status(error)}; try again later") from error
-    except OSError as error:
-        raise UserError(f"{repo} cannot be downloaded: {_os_reason(error)}") from error
-    except Exception as error:
-        if not _is_network(error):
-            raise
-        raise UserError(
-            f"{repo}: the connection broke ({_reason(error)}); the same command again goes on"
-        ) from error
-
-
-def _status(error: HfHubHTTPError) -> str:
-    return f"{error.response.status_code} {error.response.reason_phrase}"
-
-
-def _os_reason(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"no space is left for {constants.HF_HUB_CACHE}; free some, or set HF_HOME to a larger disk"
-        )
-    if "Consistency check failed" in str(error):
-        first = str(error).partition("\n")[0]
-        return f"a file arrived shorter or longer than announced; run the command again ({first})"
-    return str(error)
 
 
 def _demand_space(repo: str, commit: str, kind: str, sizes: dict[str, int]) -> None:

@@ -124,25 +124,14 @@ def _gather(
             return dataset_files(names, request.include, request.source)
         return model_files(names, request.source)
 
-    from paretoken.hub.verify import damage, hashes
+    from paretoken.hub.verify import download_whole, hashes
 
     if local is not None:
         names = choose([p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()])
         names = [name for name in names if name != RUN_FILE]
         return names, hashes(local, names), None, local
-    from paretoken.hub.download import discard, download
-
     type_ = "dataset" if request.kind == "dataset" else "model"
-    snapshot = download(request.source, request.revision, type_, choose)
-    found = hashes(snapshot.folder, list(snapshot.files))
-    for name, expected in snapshot.files.items():
-        wrong = damage(snapshot.folder / name, expected, found[name]["sha256"])
-        if wrong is not None:
-            discard(snapshot, name)
-            raise UserError(
-                f"{name} of {request.source} is damaged: {wrong}; it was removed from the cache, "
-                "run the command again"
-            )
+    snapshot, found = download_whole(request.source, request.revision, type_, choose)
     return list(snapshot.files), found, snapshot.commit, snapshot.folder
 
 

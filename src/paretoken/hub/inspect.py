@@ -10,7 +10,8 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from paretoken.data.conversations import IMAGE_TEXT, Conversation
 from paretoken.data.images import read_preprocessor
-from paretoken.data.labels import CHAT, ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
 from paretoken.models.vision import grid_side, read_vision_config
 from paretoken.pretrained import load_pretrained

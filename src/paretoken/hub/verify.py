@@ -13,10 +13,34 @@ from safetensors import SafetensorError, safe_open
 
 from paretoken.errors import UserError
 from paretoken.files import read_json, sha256
-from paretoken.hub.download import Expected
+from paretoken.hub.download import Choose, Expected, Snapshot, discard, download
 
 #: Share by which a parameter count may differ from the one that was asked for.
 TOLERANCE = 1e-3
+
+
+def download_whole(
+    repo: str, revision: str, kind: str, choose: Choose
+) -> tuple[Snapshot, dict[str, dict[str, Any]]]:
+    """Download files as `download` does, and compare each with what the hub says of it.
+
+    Returns:
+        The files, and the size and SHA-256 of each by name.
+
+    Raises:
+        UserError: as `download`, or a file is not what it should be; it leaves the cache.
+    """
+    snapshot = download(repo, revision, kind, choose)
+    found = hashes(snapshot.folder, list(snapshot.files))
+    for name, expected in snapshot.files.items():
+        wrong = damage(snapshot.folder / name, expected, found[name]["sha256"])
+        if wrong is not None:
+            discard(snapshot, name)
+            raise UserError(
+                f"{name} of {repo} is damaged: {wrong}; it was removed from the cache, "
+                "run the command again"
+            )
+    return snapshot, found
 
 
 def damage(path: Path, expected: Expected, found: str) -> str | None:

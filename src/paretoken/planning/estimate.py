@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretoken.config import Config, Study
-from paretoken.cost_memory import (
-    GIB,
-    inference_memory,
-    smallest_remedy,
-    training_memory,
-)
+from paretoken.cost_memory import GIB, Memory, inference_memory
 from paretoken.devices import Device
 from paretoken.grid import Cell
 from paretoken.planning import records
@@ -22,7 +17,7 @@ from paretoken.planning.benchmarks import (
     Questions,
     questions,
 )
-from paretoken.planning.layout import layout, training_disk
+from paretoken.planning.layout import layout, smallest_remedy, training_disk
 from paretoken.planning.records import Stage
 from paretoken.planning.shapes import (
     Shape,
@@ -125,14 +120,12 @@ def estimate(
     if training.kind == "miniature":
         return Estimate(cell, stage, work, 0, 0, None, None, "", cpu_time(work, stage), *common)
     gpus = records.gpus_of(records.llm_record(config, cell.llm), stage)
-    plan = layout(work, model, recipe, gpus, records.zero_of(training, stage), device)
-    memory = training_memory(plan)
-    fits = memory.fits(device.memory_gib)
-    remedy = "" if fits else smallest_remedy(plan, device.memory_gib)[1]
+    way = layout(work, model, recipe, gpus, records.zero_of(training, stage), device)
+    fits = way.memory.fits(device.memory_gib)
+    remedy = smallest_remedy(way, device.memory_gib)[1]
+    memory = way.memory.on_device / GIB
     duration = training_time(work, device, gpus, recipe.workers, used, model.online)
-    return Estimate(
-        cell, stage, work, gpus, plan.zero, memory.total / GIB, fits, remedy, duration, *common
-    )
+    return Estimate(cell, stage, work, gpus, way.split.zero, memory, fits, remedy, duration, *common)
 
 
 def model_of(config: Config, study: Study, cell: Cell) -> tuple[Model, Shape]:
@@ -192,19 +185,18 @@ def _prediction(
     if miniature:
         return Estimate(cell, "predict", work, 0, 0, None, None, "", cpu_time(work, "predict"), *common)
     gpus = records.gpus_of(records.llm_record(config, cell.llm), "predict")
-    batch, fitting = PREDICT_BATCH, PREDICT_BATCH
-    memory = inference_memory(work.parameters, model.llm, batch, work.longest, asked.answer)
-    fits = memory.fits(device.memory_gib)
-    while fitting > 1 and not _answers(work, model, fitting, asked, device):
-        fitting //= 2
+    memory = _answering(work, model, PREDICT_BATCH, asked)
+    fits, batch = memory.fits(device.memory_gib), PREDICT_BATCH
+    while batch and not _answering(work, model, batch, asked).fits(device.memory_gib):
+        batch //= 2
+    remedy = "" if fits else (f"--batch {batch}" if batch else "use a larger device")
     duration = prediction_time(work, model.llm.layers, device, gpus, PREDICT_WORKERS, utilisation)
-    remedy = "" if fits else (f"--batch {fitting}" if fitting > 1 else "use a larger device")
-    return Estimate(cell, "predict", work, gpus, 0, memory.total / GIB, fits, remedy, duration, *common)
+    used = memory.on_device / GIB
+    return Estimate(cell, "predict", work, gpus, 0, used, fits, remedy, duration, *common)
 
 
-def _answers(work: Work, model: Model, batch: int, asked: Questions, device: Device) -> bool:
-    memory = inference_memory(work.parameters, model.llm, batch, work.longest, asked.answer)
-    return memory.fits(device.memory_gib)
+def _answering(work: Work, model: Model, batch: int, asked: Questions) -> Memory:
+    return inference_memory(work.parameters, model.llm, batch, work.longest, asked.answer)
 
 
 def _miniature_questions(study: Study) -> Questions:

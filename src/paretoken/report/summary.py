@@ -8,7 +8,7 @@ import pandas as pd
 
 from paretoken.analysis.claims.base import in_words, widest_interval
 from paretoken.analysis.comparison import published_table
-from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, comparisons, tally
+from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
 from paretoken.analysis.resample import METHODS
@@ -21,12 +21,22 @@ from paretoken.registry import FIGURES
 
 def summary(
     results: StudyResults,
+    pairs: pd.DataFrame,
     sensitivity: pd.DataFrame,
     claims: pd.DataFrame,
     figures: Sequence[str],
     commit: str | None,
 ) -> str:
-    """Return the page; paths in it are relative to the study's folder."""
+    """Return the page; paths in it are relative to the study's folder.
+
+    Args:
+        results: errors and fits.
+        pairs: what `equal_cost.comparisons` found.
+        sensitivity: the fits under other choices.
+        claims: the claims and their verdicts.
+        figures: names of those that are drawn.
+        commit: of the code, in words.
+    """
     study = results.study
     sections = [
         f"# {study.name}",
@@ -36,7 +46,7 @@ def summary(
     ]
     for suite in study.suites:
         sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
-    sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results)}")
+    sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results, pairs)}")
     if claims is not None and len(claims):
         shown = claims[["statement", "value", "low", "high", "verdict"]]
         sections.append(
@@ -152,8 +162,7 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
     }
 
 
-def _equal_cost(results: StudyResults) -> str:
-    pairs = comparisons(results)
+def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> str:
     if pairs.empty:
         return "No two sizes of the grid cost nearly the same (N V) at some of its token counts."
     titles = {suite.name: suite.title for suite in results.study.suites}

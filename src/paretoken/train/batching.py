@@ -12,15 +12,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paretoken.cost import decoder_shape, encoder_shape
+from paretoken.cost_memory import (
+    GIB,
+    USABLE,
+    ActivationCost,
+    MicroBatch,
+    Split,
+    Trainee,
+    activation_cost,
+    states,
+)
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.order import BatchPlan, MicroBatches, plan_batches
 from paretoken.errors import UserError
 from paretoken.files import read_json, write_json
 from paretoken.models.vlm import ParetokenModel
+from paretoken.shapes import decoder_shape, encoder_shape
 from paretoken.train.arguments import attention_of
 from paretoken.train.distributed import smallest
-from paretoken.train.memory import USABLE, ActivationCost, activation_cost, state_bytes
 from paretoken.train.recipe import Recipe
 from paretoken.train.zero import size
 
@@ -56,9 +65,9 @@ def choose_plan(
     """
     limit = read_json(folder / LIMIT)["conversations"] if (folder / LIMIT).exists() else None
     if recipe.micro_batch == "auto":
-        room = free_bytes(recipe, model, devices, zero)
-        cost = cost_of(recipe, model, collator)
-        plan = largest_plan(recipe, collator, order, devices, cost, room)
+        trainee = trainee_of(recipe, model, collator)
+        room = room_for_activations(recipe, trainee, Split(devices, zero))
+        plan = largest_plan(recipe, collator, order, devices, activation_cost(trainee), room)
     else:
         plan = plan_batches(recipe.global_batch, recipe.micro_batch, devices, recipe.packing)
     if limit is not None and limit < plan.micro_batch:
@@ -66,43 +75,42 @@ def choose_plan(
     return plan
 
 
-def free_bytes(recipe: Recipe, model: ParetokenModel, devices: int, zero: int) -> float:
+def trainee_of(recipe: Recipe, model: ParetokenModel, collator: TrainingCollator) -> Trainee:
+    """Return what is trained and how, in the terms of the memory model."""
+    counts = [0, 0]
+    for parameter in model.parameters():
+        counts[parameter.requires_grad] += size(parameter)
+    vision = model.config.vision_config if model.vision_encoder is not None else None
+    return Trainee(
+        trained=counts[1],
+        frozen=counts[0],
+        llm=decoder_shape(model.config.text_config.to_dict()),
+        encoder=None if vision is None else encoder_shape(vision.to_dict()),
+        bf16=recipe.precision == "bf16",
+        checkpointing=recipe.gradient_checkpointing,
+        masked=collator.packing == "rows" or attention_of(recipe) == "eager",
+    )
+
+
+def room_for_activations(recipe: Recipe, trainee: Trainee, split: Split) -> float:
     """Return the bytes that activations may take on the device that has least.
 
     Raises:
         UserError: there is no GPU and the recipe names no budget, or the model alone is too large.
     """
     if recipe.memory_gib is not None:
-        total = recipe.memory_gib * 2**30
+        free = recipe.memory_gib * GIB
     elif torch.cuda.is_available():
-        total = smallest(float(torch.cuda.mem_get_info()[0]))
+        free = smallest(float(torch.cuda.mem_get_info()[0]))
     else:
         raise UserError("micro_batch: auto needs a GPU, or memory_gib in the recipe; or write a number")
-    counts = [0, 0]
-    for parameter in model.parameters():
-        counts[parameter.requires_grad] += size(parameter)
-    states = state_bytes(counts[1], counts[0], recipe.precision == "bf16", zero, devices)
-    if states >= USABLE * total:
+    needed = states(trainee, split).total
+    if needed >= USABLE * free:
         raise UserError(
-            f"weights, gradients and optimiser need {states / 2**30:.1f} GiB of a device's "
-            f"{total / 2**30:.1f}; use more devices with deepspeed/zero3.json, or a larger device"
+            f"weights, gradients and optimiser need {needed / GIB:.1f} GiB of a device's "
+            f"{free / GIB:.1f}; use more devices with deepspeed/zero3.json, or a larger device"
         )
-    return USABLE * total - states
-
-
-def cost_of(recipe: Recipe, model: ParetokenModel, collator: TrainingCollator) -> ActivationCost:
-    """Return what activations cost with this model and data."""
-    vision = model.config.vision_config
-    online = model.vision_encoder is not None and vision is not None
-    data = collator.data
-    return activation_cost(
-        decoder_shape(model.config.text_config.to_dict()),
-        encoder_shape(vision.to_dict()) if online and vision is not None else None,
-        bf16=recipe.precision == "bf16",
-        checkpointing=recipe.gradient_checkpointing,
-        masked=collator.packing == "rows" or attention_of(recipe) == "eager",
-        learned_share=float(data.learned.sum()) / max(1, int(collator.lengths.sum())),
-    )
+    return USABLE * free - needed
 
 
 def largest_plan(
@@ -119,17 +127,21 @@ def largest_plan(
         UserError: not even one conversation fits.
     """
     heaviest = _heaviest(order.reshape(-1, recipe.global_batch), collator.lengths, recipe.packing)
+    learned = learned_tokens(collator)
+
+    def needed(numbers: list[int]) -> float:
+        return cost.of(micro_batch(numbers, collator, learned))
+
     for plan in _plans(recipe, devices):
         micro = MicroBatches(heaviest, plan, 0, collator.lengths if recipe.packing else None)
         batches = heaviest.reshape(-1, recipe.global_batch).tolist()
-        if all(_bytes(part, collator, cost) <= room for batch in batches for part in micro.split(batch)):
+        if all(needed(part) <= room for batch in batches for part in micro.split(batch)):
             return plan
     longest = [int(order[np.argmax(collator.lengths[order])])]
     raise UserError(
         f"a conversation of {collator.lengths[longest[0]]} tokens needs "
-        f"{_bytes(longest, collator, cost) / 2**30:.2f} GiB for activations, and "
-        f"{room / 2**30:.2f} are left; set gradient_checkpointing: true, lower max_length, or use "
-        "a larger device"
+        f"{needed(longest) / GIB:.2f} GiB for activations, and {room / GIB:.2f} are "
+        "left; set gradient_checkpointing: true, lower max_length, or use a larger device"
     )
 
 
@@ -151,11 +163,25 @@ def _plans(recipe: Recipe, devices: int) -> Iterator[BatchPlan]:
         yield plan
 
 
-def _bytes(numbers: list[int], collator: TrainingCollator, cost: ActivationCost) -> float:
+def learned_tokens(collator: TrainingCollator) -> NDArray[np.int64]:
+    """Return how many tokens with a loss each conversation has."""
+    data = collator.data
+    counts: NDArray[np.int64] = np.add.reduceat(data.learned, data.offsets[:-1], dtype=np.int64)
+    return np.minimum(counts, collator.lengths)
+
+
+def micro_batch(
+    numbers: list[int], collator: TrainingCollator, learned: NDArray[np.int64]
+) -> MicroBatch:
+    """Return what a device gets with some conversations, in the terms of the memory model."""
     rows = collator.layout(numbers)
-    length = max(int(collator.lengths[row].sum()) for row in rows)
-    images = int((collator.data.images[numbers] >= 0).sum())
-    return cost.of(len(rows), length, images)
+    return MicroBatch(
+        conversations=len(numbers),
+        rows=len(rows),
+        length=max(int(collator.lengths[row].sum()) for row in rows),
+        learned=int(learned[numbers].sum()),
+        images=int((collator.data.images[numbers] >= 0).sum()),
+    )
 
 
 def halve(plan: BatchPlan, folder: Path) -> int:

@@ -7,7 +7,8 @@ import shutil
 import torch
 from torch import nn
 
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.models.assemble import attach_encoder, save_adapter
 from paretoken.models.language import end_with
 from paretoken.models.vision import load_encoder

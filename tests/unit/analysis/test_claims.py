@@ -21,6 +21,7 @@ from paretoken.analysis.claims.base import (
 )
 from paretoken.analysis.claims.ledger import ledger, page
 from paretoken.analysis.comparison import fit_table, predictions, published_table
+from paretoken.analysis.equal_cost import comparisons
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.sensitivity import sensitivity
@@ -276,8 +277,13 @@ def test_sensitivity_repeats_fits_done_by_hand(results: StudyResults) -> None:
 def test_the_summary_answers_in_words(results: StudyResults) -> None:
     claims = ledger(results, results.study.claims)
     table = sensitivity(results, None, None)
-    text = summary(results, table, claims, [], "abc")
+    pairs = comparisons(results)
+    text = summary(results, pairs, table, claims, [], "abc")
     assert "a larger model beats more visual tokens (alpha / beta = 4.70" in text
     assert "more visual tokens beat a larger model (alpha / beta = 0.72" in text
+    for suite in ("visual_reasoning", "ocr"):
+        own = pairs[pairs["suite"] == suite]
+        assert f"errs less in {(own['wins'] == 'larger').sum()} of {len(own)} pairs" in text
+    assert "No two sizes" in summary(results, pairs.iloc[:0], table, claims, [], "abc")
     assert "commit: abc" in text
     assert "changed_between_commits" in text

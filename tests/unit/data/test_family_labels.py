@@ -8,7 +8,8 @@ import pytest
 
 import families
 from paretoken.data.conversations import Conversation
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 
 QUESTION = "<image>\nWhat is this?"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 import tiny
+from paretoken.cli import main
 from paretoken.data.features import FeatureStore, PixelStore, compute_features, features_key, is_current
 from paretoken.data.images import ImageSource, Preprocessor, open_image, read_preprocessor, stored_images
 from paretoken.data.skips import Skips
@@ -102,6 +104,29 @@ def test_stored_features_equal_those_of_the_encoder(
             other.locate(["nowhere.png"])
     with pytest.raises(UserError, match="another vision encoder"):
         stored.demand_encoder("other")
+
+
+def test_images_that_are_known_to_be_bad_are_left_out(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = shutil.copytree(world / "images", tmp_path / "images")
+    (images / "3.png").write_bytes(b"no picture")
+    skipped, out = tmp_path / "skipped.json", tmp_path / "features"
+    line = ["features", "--vision", str(world / "vision"), "--data", str(world / "train.jsonl"),
+            "--images", str(images), "--out", str(out)]  # fmt: skip
+    assert main(line) == 2
+    assert not out.exists()
+    skipped.write_text(json.dumps([{"image": "3.png", "reason": "no picture", "rows": 1}]))
+    assert main([*line, "--skipped", str(skipped)]) == 0
+    assert "3.png" not in FeatureStore(out).index["images"]
+    assert len(FeatureStore(out).index["images"]) == 23
+    shutil.rmtree(out)
+    for _ in range(2):
+        assert main([*line, "--max-bad-share", "0.1"]) == 0
+    assert "up to date" in capsys.readouterr().out
+    skipped.write_text("{}")
+    assert main([*line, "--skipped", str(skipped)]) == 2
+    assert "is no list of skipped images" in capsys.readouterr().err
 
 
 def test_damaged_features_are_refused(world: Path, tmp_path: Path, encoder: VisionEncoder) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 import tiny
 from paretoken.data.conversations import Conversation
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 
 TWO_TURNS = Conversation("a", "a.png", ("<image>\nwhat is it ?", "red", "what colour ?", "it is blue"))

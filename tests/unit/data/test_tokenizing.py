@@ -18,9 +18,10 @@ from paretoken.data.conversations import Conversation, parse_conversations
 from paretoken.data.encoded import EncodedWriter, GrowingArray, read_encoded, write_encoded
 from paretoken.data.features import PixelStore
 from paretoken.data.images import ImageSource, read_preprocessor
-from paretoken.data.labels import ChatEncoder, EncodedConversation, load_tokenizer
+from paretoken.data.labels import ChatEncoder, EncodedConversation
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
+from paretoken.data.tokenizers import load_tokenizer
 
 
 @pytest.fixture(scope="module")

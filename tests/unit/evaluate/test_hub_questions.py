@@ -137,17 +137,6 @@ def test_missing_files_and_columns_are_named(tmp_path: Path) -> None:
         fetch_splits(str(tmp_path / "none"), None, [])
 
 
-def test_offline_without_a_copy_is_a_clear_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match=r"lmms-lab/MME cannot be downloaded: .*local copy as --source"):
-        fetch_splits("lmms-lab/MME", None, [("default", "test")])
-
-
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "exact_match"])
 def test_every_benchmark_says_where_it_is_and_all_its_variants_apply(name: str) -> None:
     benchmark = BENCHMARKS.load(name)

@@ -12,9 +12,10 @@ import hub_data
 import tiny
 from paretoken.cli import main
 from paretoken.data.features import FeatureStore
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.latency import measure_latency
 from paretoken.evaluate.open import open_predictor

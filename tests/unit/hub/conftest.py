@@ -46,14 +46,7 @@ def hub(sources: Path) -> Iterator[hub_server.Hub]:
 
 @pytest.fixture(autouse=True)
 def cache(hub: hub_server.Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point `huggingface_hub` of this process at the stand-in, with a cache of the test's own."""
-    from huggingface_hub import constants
-
+    """The cache of this test's own."""
     folder = tmp_path / "home" / "hub"
-    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    template = "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
+    hub_server.use(hub, folder, monkeypatch)
     return folder

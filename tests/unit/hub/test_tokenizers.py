@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import families
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.hub.fetch import Request, fetch
 from paretoken.hub.tokenizers import make_fast

@@ -17,7 +17,8 @@ import tiny
 from paretoken.data.conversations import Conversation
 from paretoken.data.encoded import write_encoded
 from paretoken.data.images import read_preprocessor
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.processor import Processor

@@ -9,9 +9,9 @@ import pytest
 
 from llava_stand_in import RECIPES
 from paretoken.cost import DecoderShape
-from paretoken.cost_memory import training_memory
+from paretoken.cost_memory import MicroBatch, Split, Trainee
 from paretoken.devices import BY_NAME
-from paretoken.planning.layout import AUTO_BATCH, layout, training_disk
+from paretoken.planning.layout import Layout, layout, smallest_remedy, training_disk
 from paretoken.planning.shapes import CLIP_L_336
 from paretoken.planning.training_sets import LLAVA
 from paretoken.planning.work import Model, Work, training_work
@@ -30,29 +30,61 @@ def recipe(**changes: Any) -> Recipe:
 
 
 def test_a_stated_micro_batch_is_kept_at_the_longest_conversations() -> None:
-    plan = layout(WORK, MODEL, recipe(), 8, 3, H100)
-    assert plan.micro_tokens == 16 * 2048
-    assert 0.6 < plan.micro_learned / plan.micro_tokens < 0.8, "the longest are mostly answers"
-    assert plan.zero == 3
+    way = layout(WORK, MODEL, recipe(), 8, 3, H100)
+    assert (way.micro.rows, way.micro.length, way.split) == (16, 2048, Split(8, 3))
+    assert 0.6 < way.micro.learned / (16 * 2048) < 0.8, "the longest are mostly answers"
+    assert 0.9 < way.micro.images / 16 < 1, "some conversations have no image"
 
 
 def test_an_open_micro_batch_is_the_largest_that_fits() -> None:
-    plan = layout(WORK, MODEL, recipe(micro_batch="auto"), 4, 3, H100)
-    assert plan.micro_tokens < AUTO_BATCH * 2048
-    assert training_memory(plan).fits(H100.memory_gib)
-    twice = layout(WORK, MODEL, recipe(micro_batch=round(plan.micro_tokens / 1024)), 4, 3, H100)
-    assert not training_memory(twice).fits(H100.memory_gib)
+    way = layout(WORK, MODEL, recipe(micro_batch="auto"), 4, 3, H100)
+    assert 1 < way.micro.conversations < 64
+    assert way.memory.fits(H100.memory_gib)
+    twice = layout(WORK, MODEL, recipe(micro_batch=2 * round(way.micro.conversations)), 4, 3, H100)
+    assert not twice.memory.fits(H100.memory_gib)
 
 
 def test_an_open_zero_stage_is_2_where_that_fits() -> None:
-    assert layout(WORK, MODEL, recipe(micro_batch=1), 8, None, H100).zero == 2
-    assert layout(WORK, MODEL, recipe(micro_batch=4), 8, None, BY_NAME["a100-40g"]).zero == 3
-    assert layout(WORK, MODEL, recipe(micro_batch=1), 1, None, H100).zero == 0
+    assert layout(WORK, MODEL, recipe(micro_batch=1), 8, None, H100).split.zero == 2
+    assert layout(WORK, MODEL, recipe(micro_batch=4), 8, None, BY_NAME["a100-40g"]).split.zero == 3
+    assert layout(WORK, MODEL, recipe(micro_batch=1), 1, None, H100).split.zero == 0
 
 
-def test_packed_rows_hold_conversations_of_mean_length() -> None:
-    plan = layout(WORK, MODEL, recipe(packing=True), 8, 3, H100)
-    assert plan.micro_tokens == pytest.approx(max(16 * WORK.tokens / WORK.conversations, 2048))
+def test_packed_rows_hold_conversations_of_mean_length_and_need_a_mask() -> None:
+    way = layout(WORK, MODEL, recipe(packing=True), 8, 3, H100)
+    tokens = way.micro.rows * way.micro.length
+    assert tokens == pytest.approx(max(16 * WORK.tokens / WORK.conversations, 2048))
+    assert way.trainee.masked
+    flash = recipe(packing=True, attention="flash_attention_2")
+    assert not layout(WORK, MODEL, flash, 8, 3, H100).trainee.masked
+
+
+def way(gpus: int, zero: int, rows: int) -> Layout:
+    trainee = Trainee(7.5e9, 0, QWEN, None, bf16=True, checkpointing=True, masked=False)
+    return Layout(trainee, Split(gpus, zero), MicroBatch(rows, rows, 2048, 700 * rows, 0))
+
+
+def test_the_remedy_fits_and_nothing_smaller_does() -> None:
+    tight = way(4, 2, 32)
+    changed, named = smallest_remedy(tight, 79.1)
+    assert not tight.memory.fits(79.1)
+    assert changed.memory.fits(79.1)
+    parts = round(32 / changed.micro.rows)
+    assert named == f"micro_batch / {parts}"
+    assert not Layout(tight.trainee, tight.split, tight.micro.divided(parts / 2)).memory.fits(79.1)
+    assert smallest_remedy(way(4, 2, 1), 79.1)[1] == ""
+
+
+def test_remedies_name_zero_and_gpus() -> None:
+    changed, named = smallest_remedy(way(2, 2, 1), 47.5)
+    assert (changed.split, named) == (Split(4, 3), "4 GPUs, ZeRO-3")
+    assert smallest_remedy(way(4, 2, 1), 44.3)[1] == "ZeRO-3"
+    assert smallest_remedy(way(2, 2, 1), 1.0)[1].startswith("none")
+
+
+def test_a_micro_batch_is_not_cut_below_one_conversation() -> None:
+    assert "micro_batch / 2" in smallest_remedy(way(4, 3, 2), 39)[1]
+    assert "micro_batch" not in smallest_remedy(way(4, 3, 1), 36)[1]
 
 
 def test_disk_holds_kept_checkpoints_and_one_being_written() -> None:

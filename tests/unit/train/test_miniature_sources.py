@@ -12,10 +12,11 @@ import torch
 import miniature_settings as small
 from paretoken.cli import main
 from paretoken.data.conversations import Conversation
-from paretoken.data.labels import ChatEncoder, load_tokenizer
+from paretoken.data.labels import ChatEncoder
 from paretoken.data.miniature.questions import ask, dialogue
 from paretoken.data.miniature.settings import KINDS
 from paretoken.data.miniature.world import World
+from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.pretrained import weights_hash
 from paretoken.train.sources.llm import pretrain_llm

@@ -31,7 +31,9 @@ from paretoken.cluster.queue import (
     Queued,
     ask_accounts,
     ask_queue,
+    cancel,
     fate_of,
+    nodes_are_missing,
     says_done,
     why,
 )
@@ -40,10 +42,12 @@ from paretoken.errors import UserError
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
-#: Seconds that a state which SLURM may still leave by itself must last, and that a job may be unknown.
-GRACE_S = 20.0
+#: Questions for which a state that SLURM may leave by itself must last, or a job be unknown, and seconds.
+GRACE_QUESTIONS, GRACE_S = 3, 5.0
 #: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
 TAKEN_AT_MOST = 50
+#: What distinguishes requests, see `request`.
+REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "runtime", "gres", "slurm_partition", "constraint")
 LAUNCHES = Path(".snakemake", "launches")
 
 
@@ -177,10 +181,13 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                 yield info
             return
         states = {queued.number: queued.state for queued in queue}
+        hopeless = {queued.number: queued.reason for queued in queue if queued.hopeless}
         gone = [info.external_jobid for info in active_jobs if info.external_jobid not in states]
         states |= ask_accounts(gone) if gone else {}
         for info in active_jobs:
-            if self._goes_on(info, states.get(info.external_jobid)):
+            if info.external_jobid in hopeless:
+                self._give_up(info, hopeless[info.external_jobid])
+            elif self._goes_on(info, states.get(info.external_jobid)):
                 yield info
 
     def _goes_on(self, info: Any, state: str | None) -> bool:
@@ -193,7 +200,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self.report_job_success(info)
             return False
         log = Path(info.aux["slurm_logfile"])
-        if fate != "failed" and time.monotonic() - info.aux.setdefault("since", time.monotonic()) < GRACE_S:
+        lasted = time.monotonic() - info.aux.setdefault("since", time.monotonic())
+        if fate != "failed" and lasted < max(GRACE_S, GRACE_QUESTIONS * self._poll):
             return True  # SLURM may be about to start it again, or to list it
         if state is None and says_done(log):
             self.report_job_success(info)
@@ -205,6 +213,13 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         msg = f"{self._label(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
         self.report_job_error(info, msg=msg, aux_logs=[str(log)])
         return False
+
+    def _give_up(self, info: Any, reason: str) -> None:
+        """Cancel a job that would wait for ever, as the stock executor lets it, and say what it asked for."""
+        cancel(info.external_jobid)
+        asked = described(dict(info.job.resources.items()), self._site.account)
+        msg = f"{self._label(info.job)}: SLURM never runs what asks for {asked}: {reason}. "
+        self.report_job_error(info, msg=msg)
 
     def _submit_again(self, info: Any, state: str) -> bool:
         """Submit a job that was taken from us, without using up a retry; False if that was too often."""
@@ -256,7 +271,10 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                 f"{self._sbatch(job)} --test-only --wrap true",
                 shell=True, capture_output=True, text=True, check=False,  # noqa: S602
             )  # fmt: skip
-            if done.returncode and not LATER.search(done.stderr):
+            partition = asked["slurm_partition"]
+            if not done.returncode or LATER.search(done.stderr):
+                continue
+            if "node configuration is not available" not in done.stderr or not nodes_are_missing(partition):
                 problem = done.stderr.strip().replace("sbatch: error: ", "").replace("allocation failure: ", "")
                 wrong.append(
                     f"  - rule {job.rule.name} (such as {self._label(job)}) asks for "
@@ -310,11 +328,10 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                 gpus=given.get("gpus", 0), cpus=given.get("cpus", job.threads),
                 mem_mb=given.get("mem_mb", 1000), runtime_min=given.get("runtime", 10),
             )  # fmt: skip
-            both = {**dict(given.items()), **request(wish, self._site)}
+            said = {key: given.get(key) for key in ("slurm_partition", "constraint") if given.get(key)}
+            both = {**dict(given.items()), **request(wish, self._site), **said}
             job._resources = both if job.is_group() else type(given)(fromdict=both)
-        return {key: job.resources.get(key) for key in request(Wish(0, 1, 1, 1), self._site)} | {
-            "gres": job.resources.get("gres")
-        }
+        return {key: job.resources.get(key) for key in REQUESTED}
 
     @staticmethod
     def _label(job: Any) -> str:

@@ -42,7 +42,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 # cred_expire is also how long a job is held after it was requeued: two minutes by default
-AuthInfo=socket=$dir/run/munge.socket,cred_expire=3
+AuthInfo=socket=$dir/run/munge.socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/run/spool.%n
@@ -96,6 +96,7 @@ END
     cat <<END
 PartitionName=gpu Nodes=gpu[1-$gpu_nodes] Default=NO PriorityTier=10 $common
 PartitionName=spare Nodes=gpu[1-$gpu_nodes] Default=NO PriorityTier=1 PreemptMode=REQUEUE $common
+PartitionName=lent Nodes=gpu[1-$gpu_nodes] Default=NO PriorityTier=1 PreemptMode=CANCEL $common
 PartitionName=cpu Nodes=cpu[1-$cpu_nodes] Default=YES PriorityTier=10 $common
 END
 } > "$dir/slurm.conf"

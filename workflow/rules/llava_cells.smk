@@ -33,7 +33,7 @@ rule llava_pretrain:
         images=stage_images("pretrain"),
         overrides=stage_overrides("pretrain"),
     shell:
-        "paretoken launch --gpus {resources.gpus} -- train --stage pretrain "
+        "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage pretrain "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
         "{params.images:q} --data {params.tokens:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} --seed {wildcards.seed:q} "
@@ -73,7 +73,7 @@ rule llava_finetune:
         images=stage_images("finetune"),
         overrides=stage_overrides("finetune"),
     shell:
-        "paretoken launch --gpus {resources.gpus} -- train --stage finetune "
+        "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage finetune "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
         "{params.images:q} --data {params.tokens:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} --adapter {params.adapter:q}/adapter --seed {wildcards.seed:q} "

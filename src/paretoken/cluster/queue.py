@@ -15,7 +15,12 @@ Fate = Literal["alive", "done", "failed", "taken"]
 #: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
 TAKEN = {"BOOT_FAIL", "NODE_FAIL", "PREEMPTED"}
 FAILED = {"CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
-FORMAT = "%i|%T|%e|%Z|%k|%j"
+FORMAT = "%i|%T|%e|%Z|%k|%r|%j"
+#: Reasons to wait that time does not mend: sites may accept jobs that their partitions never run.
+HOPELESS = {
+    "AccountNotAllowed", "BadConstraints", "InvalidAccount", "InvalidQOS", "PartitionNodeLimit",
+    "PartitionTimeLimit", "QOSNotAllowed",
+}  # fmt: skip
 #: How a log tells that memory ran out: of a cgroup's event, and of SLURM's own accounting.
 NO_MEMORY = re.compile(r"oom[-_ ]?kill|out of memory|[Ee]xceeded (job|step) memory limit", re.IGNORECASE)
 #: What sbatch says when a later attempt may be taken.
@@ -30,19 +35,25 @@ ALL_DONE = re.compile(r"^(\d+) of \1 steps \(100%\) done", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Queued:
-    """A job as SLURM knows it: number, state (one word), end, working directory, mark and name."""
+    """A job as SLURM knows it: number, state (one word), end, working directory, mark, why it waits, name."""
 
     number: str
     state: str
     end: datetime | None
     folder: Path
     mark: str
+    reason: str
     name: str
 
     @property
     def fate(self) -> Fate:
         """What became of it."""
         return fate_of(self.state)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it waits for what never comes."""
+        return self.state == "PENDING" and self.reason in HOPELESS
 
 
 def fate_of(state: str) -> Fate:
@@ -64,8 +75,20 @@ def ask_queue() -> list[Queued] | None:
 def read_queue(text: str) -> Iterable[Queued]:
     """Yield the jobs of what squeue printed."""
     for line in text.splitlines():
-        number, state, end, folder, mark, name = line.split("|", 5)
-        yield Queued(number, state.split()[0], _time(end), Path(folder), mark, name)
+        number, state, end, folder, mark, reason, name = line.split("|", 6)
+        yield Queued(number, state.split()[0], _time(end), Path(folder), mark, reason, name)
+
+
+def nodes_are_missing(partition: str | None) -> bool:
+    """Whether some nodes of a partition are down or drained: SLURM then calls possible jobs impossible."""
+    command = ["sinfo", "--noheader", "--states=down,drain,fail,maint", "--format=%D"]
+    answer = _answer([*command, *([f"--partition={partition}"] if partition else [])])
+    return answer is None or bool(answer.strip())
+
+
+def cancel(number: str) -> None:
+    """Cancel a job."""
+    _answer(["scancel", number])
 
 
 def ask_accounts(numbers: Sequence[str]) -> dict[str, str]:

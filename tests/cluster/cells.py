@@ -10,7 +10,13 @@ from lab import Folder, Lab
 
 #: `cell.sh NAME` decides what a cell does; it says in `starts` that it began, and in `ends` that it ended.
 SNAKEFILE = """
+from pathlib import Path
+from paretoken.driver import take_over
+
 configfile: "config.yaml"
+
+if not workflow.dryrun and workflow.is_main_process:
+    DRIVER_LOCK = take_over(Path(".snakemake"))
 
 rule table:
     input: expand("results/toy/cells/{name}.txt", name=config["cells"])

@@ -117,7 +117,7 @@ class Lab:
         found = [dict(zip(keys, line.split("|"), strict=True)) for line in lines]
         return sorted((job for job in found if name in job["name"]), key=lambda job: int(job["id"]))
 
-    def job(self, name: str, *states: str, limit_s: float = 90) -> dict[str, str]:
+    def job(self, name: str, *states: str, limit_s: float = 240) -> dict[str, str]:
         """Return the newest job with a name, as soon as it is in one of some states."""
 
         def newest() -> dict[str, str] | None:
@@ -172,13 +172,13 @@ class Driver:
         """What it printed so far."""
         return self.output.read_text()
 
-    def end(self, limit_s: float = 240) -> str:
+    def end(self, limit_s: float = 480) -> str:
         """Wait for its end; return what it printed (a failure fails the test)."""
         code = self.process.wait(limit_s)
         assert code == 0, self.said
         return self.said
 
-    def fail(self, limit_s: float = 120) -> str:
+    def fail(self, limit_s: float = 240) -> str:
         """Wait for its end, which must be a failure; return what it printed."""
         assert self.process.wait(limit_s) != 0, self.said
         return self.said
@@ -188,7 +188,7 @@ class Driver:
         self.process.kill()
         self.process.wait()
 
-    def says(self, text: str, limit_s: float = 90) -> None:
+    def says(self, text: str, limit_s: float = 240) -> None:
         """Wait until it says something."""
         try:
             wait(lambda: text in self.said, limit_s)

@@ -23,13 +23,13 @@ def test_what_runs_is_followed_and_what_is_done_is_kept(lab: Lab, make_cells: Ma
     blocker = lab.run("sbatch", "--parsable", "-p", "gpu", "--nodes=2", "--gres=gpu:1", "-o", "/dev/null",
                       "--wrap", "sleep 300").strip()  # fmt: skip
     driver = project.start("-j4")
-    wait(lambda: all(project.starts(name) for name in ("done", "meanwhile", "running")), 60)
+    wait(lambda: all(project.starts(name) for name in ("done", "meanwhile", "running")), 240)
     lab.job("cell waiting", "PENDING")
     let(project, "done")
     driver.says("1 of 5 steps")
     driver.kill()
     let(project, "meanwhile")  # ends while nobody looks
-    wait(lambda: project.ends("meanwhile"), 30)
+    wait(lambda: project.ends("meanwhile"), 240)
     before = {name: project.starts(name) for name in cells}
     waiting = lab.job("cell waiting", "PENDING")["id"]
 
@@ -51,7 +51,7 @@ def test_a_running_job_with_other_settings_is_not_joined_by_a_second_one(
 ) -> None:
     project = make_cells(lab, {"a": {"gpus": 0}, "b": {"gpus": 0}}, UNTIL_LET)
     driver = project.start("-j2")
-    wait(lambda: project.starts("a") and project.starts("b"), 60)
+    wait(lambda: project.starts("a") and project.starts("b"), 240)
     driver.kill()
     (number,) = project.starts("a")
     project.write_cells({"a": {"gpus": 0, "value": 2}, "b": {"gpus": 0}})

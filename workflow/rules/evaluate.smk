@@ -22,6 +22,11 @@ rule predict:
         study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        gpus=gpus("predict"),
+        cpus=needs("predict", "cpus"),
+        mem_mb=needs("predict", "mem_mb"),
+        runtime=needs("predict", "runtime_min"),
     params:
         model=subpath(input.model, parent=True),
         features=subpath(input.features, parent=True),
@@ -58,6 +63,10 @@ rule score:
         study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        cpus=needs("score", "cpus"),
+        mem_mb=needs("score", "mem_mb"),
+        runtime=needs("score", "runtime_min"),
     shell:
         "paretoken score --benchmark exact_match --predictions {input.answers:q} "
         "--out {output:q} > {log:q} 2>&1"

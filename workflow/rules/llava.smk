@@ -127,10 +127,12 @@ def scoring_code(wildcards):
 
 
 def gpus(stage):
-    """Return a function of wildcards: how many GPUs a job of a stage takes."""
+    """Return a function of wildcards: how many GPUs a job of a stage takes; a miniature's, if it says so."""
 
     def number(wildcards):
-        return getattr(STUDIES.freeze(wildcards.study).llm(wildcards.llm).gpus, stage)
+        record = STUDIES.freeze(wildcards.study).llm(wildcards.llm)
+        asked = kind_of(study_of(wildcards)) == "llava" or "gpus" in record.model_fields_set
+        return getattr(record.gpus, stage) if asked else 0
 
     return number
 
@@ -144,6 +146,6 @@ def needs(stage, what):
             planned = resources(STUDIES, study, cell_of(wildcards), stage)
         else:
             planned = cpu_resources(STUDIES, study, stage)
-        return attempt * getattr(planned, what)
+        return getattr(planned, what) * (attempt if what in ("mem_mb", "runtime_min") else 1)
 
     return amount

@@ -22,6 +22,7 @@ rule llava_pretrain:
         "../../envs/train.yaml"
     resources:
         gpus=gpus("pretrain"),
+        cpus=needs("pretrain", "cpus"),
         mem_mb=needs("pretrain", "mem_mb"),
         runtime=needs("pretrain", "runtime_min"),
     params:
@@ -32,7 +33,7 @@ rule llava_pretrain:
         images=stage_images("pretrain"),
         overrides=stage_overrides("pretrain"),
     shell:
-        "paretoken launch --gpus {resources.gpus} -- train --stage pretrain "
+        "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage pretrain "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
         "{params.images:q} --data {params.tokens:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} --seed {wildcards.seed:q} "
@@ -60,6 +61,7 @@ rule llava_finetune:
         "../../envs/train.yaml"
     resources:
         gpus=gpus("finetune"),
+        cpus=needs("finetune", "cpus"),
         mem_mb=needs("finetune", "mem_mb"),
         runtime=needs("finetune", "runtime_min"),
     params:
@@ -71,7 +73,7 @@ rule llava_finetune:
         images=stage_images("finetune"),
         overrides=stage_overrides("finetune"),
     shell:
-        "paretoken launch --gpus {resources.gpus} -- train --stage finetune "
+        "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage finetune "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
         "{params.images:q} --data {params.tokens:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} --adapter {params.adapter:q}/adapter --seed {wildcards.seed:q} "
@@ -94,6 +96,7 @@ rule llava_predict:
         "../../envs/train.yaml"
     resources:
         gpus=gpus("predict"),
+        cpus=needs("predict", "cpus"),
         mem_mb=needs("predict", "mem_mb"),
         runtime=needs("predict", "runtime_min"),
     params:
@@ -119,6 +122,10 @@ rule llava_score:
         benchmark="|".join(BENCHMARKS),
     conda:
         "../../envs/train.yaml"
+    resources:
+        cpus=needs("score", "cpus"),
+        mem_mb=needs("score", "mem_mb"),
+        runtime=needs("score", "runtime_min"),
     params:
         options=scoring_options,
     shell:
@@ -142,6 +149,9 @@ rule llava_lmms_eval:
         "../../envs/train.yaml"
     resources:
         gpus=gpus("predict"),
+        cpus=needs("predict", "cpus"),
+        mem_mb=needs("predict", "mem_mb"),
+        runtime=needs("predict", "runtime_min"),
     params:
         model=subpath(input.model, parent=True),
         options=lmms_eval_options,

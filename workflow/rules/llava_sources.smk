@@ -54,6 +54,7 @@ rule llava_data:
     conda:
         "../../envs/train.yaml"
     resources:
+        cpus=needs("data", "cpus"),
         mem_mb=needs("data", "mem_mb"),
         runtime=needs("data", "runtime_min"),
     params:
@@ -79,6 +80,7 @@ rule llava_tokenize:
     conda:
         "../../envs/train.yaml"
     resources:
+        cpus=needs("tokenize", "cpus"),
         mem_mb=needs("tokenize", "mem_mb"),
         runtime=needs("tokenize", "runtime_min"),
     params:
@@ -107,6 +109,11 @@ rule llava_features:
         study=one_of("llava"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        gpus=needs("features", "gpus"),
+        cpus=needs("features", "cpus"),
+        mem_mb=needs("features", "mem_mb"),
+        runtime=needs("features", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         vision=subpath(input.vision, parent=True),

@@ -56,6 +56,10 @@ rule miniature_data:
     priority: DATA
     conda:
         "../../envs/train.yaml"
+    resources:
+        cpus=needs("sources", "cpus"),
+        mem_mb=needs("sources", "mem_mb"),
+        runtime=needs("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         world_seed=world_seed,
@@ -80,6 +84,10 @@ rule pretrain_vision:
     priority: SOURCE
     conda:
         "../../envs/train.yaml"
+    resources:
+        cpus=needs("sources", "cpus"),
+        mem_mb=needs("sources", "mem_mb"),
+        runtime=needs("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         world_seed=world_seed,
@@ -104,6 +112,10 @@ rule pretrain_llm:
     priority: LONG
     conda:
         "../../envs/train.yaml"
+    resources:
+        cpus=needs("sources", "cpus"),
+        mem_mb=needs("sources", "mem_mb"),
+        runtime=needs("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         world_seed=world_seed,
@@ -129,6 +141,10 @@ rule features:
     priority: SOURCE
     conda:
         "../../envs/train.yaml"
+    resources:
+        cpus=needs("sources", "cpus"),
+        mem_mb=needs("sources", "mem_mb"),
+        runtime=needs("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         vision=subpath(input.vision, parent=True),
@@ -154,6 +170,10 @@ rule tokenize:
     priority: SOURCE
     conda:
         "../../envs/train.yaml"
+    resources:
+        cpus=needs("sources", "cpus"),
+        mem_mb=needs("sources", "mem_mb"),
+        runtime=needs("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         data=subpath(input.data, parent=True),

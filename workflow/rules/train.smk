@@ -19,6 +19,11 @@ rule pretrain:
         study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        gpus=gpus("pretrain"),
+        cpus=needs("pretrain", "cpus"),
+        mem_mb=needs("pretrain", "mem_mb"),
+        runtime=needs("pretrain", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),
@@ -52,6 +57,11 @@ rule finetune:
         study=one_of("miniature"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        gpus=gpus("finetune"),
+        cpus=needs("finetune", "cpus"),
+        mem_mb=needs("finetune", "mem_mb"),
+        runtime=needs("finetune", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),

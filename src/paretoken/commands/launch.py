@@ -1,48 +1,118 @@
-"""`paretoken launch`: another command of this program, once per GPU that the job may use."""
+"""`paretoken launch`: another command of this program, once per GPU that the job may use.
+
+On a machine: one process per GPU, as far as there are GPUs. In a SLURM job: one process for each GPU that
+was asked for, on all nodes of the job, or an error.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+from paretoken.cluster.allocation import (
+    RANK_LOGS,
+    STEP,
+    Allocation,
+    allocation,
+    demand_gpus,
+    requeue,
+    step_line,
+    torchrun,
+)
 from paretoken.commands.arguments import whole
+from paretoken.errors import UserError
+from paretoken.train.stop_note import STOPPED
 
 #: A machine without any of these has no GPU: torch, whose import takes seconds, need not be asked.
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+#: How long SLURM may take to end a job that it is about to start again.
+REQUEUE_S = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--gpus", type=whole, required=True, metavar="N",
-                        help="processes to start, one per GPU; fewer if the machine has fewer (the "
-                             "result is the same: the global batch is fixed)")  # fmt: skip
+                        help="processes to start, one per GPU; without SLURM fewer if the machine has "
+                             "fewer (the result is the same: the global batch is fixed)")  # fmt: skip
+    parser.add_argument("--logs", type=Path, metavar="LOG",
+                        help="processes but the first write beside this log: LOG-rank1.log, ...")  # fmt: skip
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- COMMAND ...",
                         help="the command and its arguments: -- train --stage pretrain ...")  # fmt: skip
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Become the command, or the launcher of its processes."""
+def run(arguments: argparse.Namespace) -> int | None:
+    """Become the command, or the launcher of its processes; in a SLURM job, start it as a step."""
     command = [word for word in arguments.arguments[:1] if word != "--"] + arguments.arguments[1:]
-    processes = min(arguments.gpus, gpus_here()) if arguments.gpus > 1 else 1
-    line = launch_line(command, processes)
-    print(f"launch: {max(1, processes)} process(es)", flush=True)
+    found = allocation() if arguments.gpus else None
+    if found is not None and found.node is None:
+        return _as_step(found, arguments, command)
+    if arguments.logs is not None:
+        os.environ[RANK_LOGS] = str(arguments.logs.with_suffix(""))
+    nodes = 1 if found is None else found.nodes
+    if found is None:
+        processes = min(arguments.gpus, gpus_here()) if arguments.gpus > 1 else 1
+    else:
+        processes = share(arguments.gpus, nodes)
+        demand_gpus(found, processes, has_driver(), gpus_here())
+        # The warning before the time limit is for the training processes, which listen to it.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    line = launch_line(command, processes, found)
+    print(f"launch: {max(1, processes) * nodes} process(es)", flush=True)
     os.execv(line[0], line)  # noqa: S606  (signals of a cluster then reach the command itself)
 
 
-def launch_line(command: list[str], processes: int) -> list[str]:
+def launch_line(
+    command: list[str], processes: int, found: Allocation | None = None
+) -> list[str]:
     """Return the command line that runs a command in some processes on this machine."""
     program = ["-m", "paretoken", *command]
-    if processes <= 1:
+    nodes = 1 if found is None else found.nodes
+    if processes * nodes <= 1:
         return [sys.executable, *program]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return [sys.executable, *launcher, *program]
+    return [*torchrun(found, processes, nodes), *program]
+
+
+def share(gpus: int, nodes: int) -> int:
+    """Return the GPUs of each node (`UserError` if they cannot be shared out evenly)."""
+    if gpus % nodes:
+        raise UserError(f"{gpus} GPUs on {nodes} nodes: not the same number on each; ask for a multiple")
+    return gpus // nodes
+
+
+def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str]) -> int:
+    """Start this command again, on all nodes of the job; see that a stopped training goes on."""
+    logs = [] if arguments.logs is None else ["--logs", str(arguments.logs)]
+    again = [sys.executable, "-m", "paretoken", "launch", "--gpus", str(arguments.gpus), *logs, "--", *command]
+    note = out_folder(command) / STOPPED
+    note.unlink(missing_ok=True)
+    print(f"launch: SLURM job {found.job}, {found.nodes} node(s)", flush=True)
+    done = subprocess.run(step_line(found, again), env=os.environ | {STEP: "1"}, check=False)
+    if done.returncode and note.exists():
+        print(f"launch: stopped before the time limit, at {note.read_text().strip()}", flush=True)
+        if requeue(found.job):
+            time.sleep(REQUEUE_S)  # SLURM ends this process, and starts the job again
+        print("launch: SLURM does not start the job again; the next attempt goes on there", flush=True)
+    return done.returncode
+
+
+def out_folder(command: list[str]) -> Path:
+    """Return what a command is given as ``--out``."""
+    return Path(command[command.index("--out") + 1]) if "--out" in command[:-1] else Path()
+
+
+def has_driver() -> bool:
+    """Whether this machine has a GPU driver."""
+    return any(Path(driver).exists() for driver in DRIVERS)
 
 
 def gpus_here() -> int:
     """Return how many GPUs this process may use."""
-    if not any(Path(driver).exists() for driver in DRIVERS):
+    if not has_driver():
         return 0
     import torch
 

@@ -1,9 +1,9 @@
 """`paretoken train`: one stage of one cell. The same command again continues a killed run.
 
-One device: ``paretoken train ...``. Several: ``torchrun --standalone --nproc-per-node 4 -m paretoken
-train ...``, and on several nodes the same line on each with ``--nnodes N --rdzv-backend c10d
---rdzv-endpoint FIRST_NODE:29500`` in place of ``--standalone``. The result does not depend on how
-many there are, but for rounding. ``--max-restarts 5`` lets torchrun start all again if one fails.
+One device: ``paretoken train ...``. Several: ``paretoken launch --gpus 4 -- train ...``, in a SLURM job
+on all its nodes; or torchrun itself: ``torchrun --standalone --nproc-per-node 4 -m paretoken train ...``.
+The result does not depend on how many there are, but for rounding. ``SIGUSR1`` stops it: after the step
+that is running a checkpoint is written, from which the same command goes on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from paretoken.cluster.allocation import own_log
 from paretoken.commands.arguments import assignment, whole
 from paretoken.commands.choices import add_choice_arguments
 from paretoken.commands.runtime import limit_threads, quiet
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the stage."""
+    own_log()
     from paretoken.train.recipe import read_recipe
 
     a = arguments

@@ -33,7 +33,10 @@ class Llm(Record):
     params: Count | None = Field(
         default=None, description="Exact number of parameters; what was fetched is checked against it."
     )
-    gpus: StageGpus = Field(default=StageGpus(), description="GPUs per stage of a llava study.")
+    gpus: StageGpus = Field(
+        default=StageGpus(),
+        description="GPUs per stage; a miniature study asks a cluster for them only if they are said.",
+    )
     template: Annotated[str, registered(dict.fromkeys(("chat", *TEMPLATES)), "template")] = Field(
         default="chat", description="Its chat template: chat (the tokenizer's own), or a known name."
     )

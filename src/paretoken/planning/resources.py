@@ -20,7 +20,7 @@ MARGIN = 2.5
 #: Host memory: Python with torch, a loading process, and buffers of a process.
 PROCESS_MB, WORKER_MB, SHORTEST_MIN = 6000, 1000, 10
 
-CpuStage = Literal["fetch", "data", "tokenize", "questions", "score", "sources"]
+CpuStage = Literal["fetch", "data", "tokenize", "features", "questions", "score", "sources"]
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,13 @@ class Resources:
         return math.ceil(self.gpus / self.nodes)
 
 
-#: Jobs without a GPU: cpus, MB, minutes, MB of disk. `data` unpacks about 130 GB of images (fetched as
+#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes, MB of disk. `data` unpacks about 130 GB of images (fetched as
 #: often as many archives), `fetch` is for 14 billion parameters, `sources` are the miniature's.
 CPU_JOBS: dict[str, Resources] = {
     "fetch": Resources(0, 1, 2, 4000, 240, 60_000),
     "data": Resources(0, 1, 4, 16_000, 480, 150_000),
     "tokenize": Resources(0, 1, 4, 24_000, 120, 2000),
+    "features": Resources(1, 1, 5, 32_000, 720, 1_000_000),
     "questions": Resources(0, 1, 2, 16_000, 120, 20_000),
     "score": Resources(0, 1, 1, 4000, 30, 100),
     "sources": Resources(0, 1, 1, 2000, 30, 200),
@@ -64,7 +65,7 @@ CPU_JOBS: dict[str, Resources] = {
 
 
 def cpu_resources(config: Config, study: Study, stage: CpuStage) -> Resources:
-    """Return what a job without a GPU asks for (`UserError` if the stage is unknown).
+    """Return what a job that prepares or scores asks for (`UserError` if the stage is unknown).
 
     ``config`` and ``study`` are taken so that all jobs are sized alike; these jobs do not depend on
     them: their sizes are those of LLaVA-1.5's data.

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from paretoken.cluster.freeze import belongs_to
+
 #: A job whose files are older than this is not running, if something could still be running it ...
 QUIET_S = 900.0
 #: ... and if nothing could: no driver and no queued job are known for this folder.
@@ -96,7 +98,7 @@ def _queued(project: Path) -> bool:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (subprocess.SubprocessError, OSError):
         return True
-    return project.resolve() in {Path(line).resolve() for line in done.stdout.splitlines() if line}
+    return any(belongs_to(Path(line), project.absolute()) for line in done.stdout.splitlines() if line)
 
 
 def tail(log: Path, lines: int = 5) -> list[str]:

@@ -6,7 +6,7 @@ A launcher such as ``torchrun`` starts them and says by environment variables wh
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -91,10 +91,16 @@ def smallest(value: float) -> float:
     return min(values)
 
 
-def mean(value: float, device: torch.device) -> float:
-    """Return the mean of what each process gives."""
+def means(values: Sequence[float], device: torch.device) -> list[float]:
+    """Return the mean over all processes of each of some values."""
     if not distributed.is_initialized() or processes() == 1:
-        return value
-    total = torch.tensor(value, dtype=torch.float64, device=device)
+        return list(values)
+    total = torch.tensor(values, dtype=torch.float64, device=device)
     distributed.all_reduce(total)
-    return float(total) / processes()
+    return [float(value) / processes() for value in total]
+
+
+def wait_for_all() -> None:
+    """Wait until all processes are here."""
+    if distributed.is_initialized():
+        distributed.barrier()

@@ -24,13 +24,22 @@ from paretoken.models.vlm import ParetokenModel
 from paretoken.train.arguments import packing_of, training_arguments
 from paretoken.train.batching import choose_plan, halve
 from paretoken.train.checkpoints import Checkpoint, latest
-from paretoken.train.distributed import forget_group, from_main, process_group, processes, rank
+from paretoken.train.distributed import (
+    forget_group,
+    from_main,
+    process_group,
+    processes,
+    rank,
+    wait_for_all,
+)
 from paretoken.train.inputs import StageInputs, build_model, open_visual, pad_id_of, run_key
 from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
 from paretoken.train.run_record import RUN_FILE, write_run
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
+from paretoken.train.stop_note import forget_stop, note_stop
+from paretoken.train.stopping import StoppedEarlyError
 from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
 from paretoken.train.zero import make_whole, prepare_deepspeed, read_zero, refuse_other_split
@@ -183,10 +192,24 @@ def _train(
     )  # fmt: skip
     if checkpoint is not None:
         trainer.guard.restore(checkpoint.progress["guard"])
+    if rank() == 0:
+        forget_stop(inputs.out)
     trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+    _leave_if_stopped(trainer, inputs.out)
     logged = [entry for entry in trainer.state.log_history if "loss" in entry]
     loss = [[entry["step"], entry["loss"]] for entry in logged]
     return Outcome(model, order, steps, loss, plan, spent, work, speed.summary())
+
+
+def _leave_if_stopped(trainer: StageTrainer, out: Path) -> None:
+    """Raise `StoppedEarlyError` in all processes, after the last checkpoint is whole, if asked to stop."""
+    step, steps = trainer.state.global_step, trainer.state.max_steps
+    if step >= steps:
+        return
+    if rank() == 0:
+        note_stop(out, step, steps)
+    wait_for_all()
+    raise StoppedEarlyError(f"stopped by a signal at step {step} of {steps}; the same command continues")
 
 
 def _spent(checkpoint: Checkpoint | None) -> Spent:

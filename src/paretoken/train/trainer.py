@@ -27,11 +27,12 @@ from paretoken.errors import UserError
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import read_tensors
 from paretoken.train import checkpoints
-from paretoken.train.distributed import mean
+from paretoken.train.distributed import means
 from paretoken.train.guard import Guard
 from paretoken.train.optimisation import make_optimiser, make_schedule
 from paretoken.train.recipe import Recipe
 from paretoken.train.speed import Speed, Spent
+from paretoken.train.stopping import StopSignal
 from paretoken.train.zero import keep_frozen
 
 #: The trained weights in a checkpoint; frozen ones come from their sources again.
@@ -82,6 +83,9 @@ class StageTrainer(Trainer):
         arguments: of the Hugging Face Trainer, see `training_arguments`.
         callbacks: for reporting.
         speed: measures, if given.
+
+    Attributes:
+        stop: whether it was asked to stop.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class StageTrainer(Trainer):
     ) -> None:
         self.plan, self.order, self.collator, self.speed = plan, order, collator, speed
         self.folder, self.run_key, self.recipe, self.spent = folder, run_key, recipe, spent
-        self.guard = Guard(recipe.divergence)
+        self.guard, self.stop = Guard(recipe.divergence), StopSignal()
         self._step_loss: Tensor | float = 0.0
         self._norm: Tensor | float | None = None
         self._saving = False
@@ -112,7 +116,7 @@ class StageTrainer(Trainer):
             args=arguments,
             train_dataset=Numbers(len(collator.data)),
             data_collator=collator,
-            callbacks=[GuardCallback(self), *measuring, *callbacks],
+            callbacks=[GuardCallback(self), self.stop, *measuring, *callbacks],
         )
         self.remove_callback(PrinterCallback)
 
@@ -163,7 +167,9 @@ class StageTrainer(Trainer):
 
     def observe(self, step: int) -> None:
         """Show the finished accumulation to the guard: the same numbers on all devices."""
-        loss, self._step_loss = mean(float(self._step_loss), self.args.device), 0.0
+        mine = (float(self._step_loss), float(self.stop.seen))
+        loss, stopping = means(mine, self.args.device)
+        self._step_loss, self.stop.agreed = 0.0, stopping > 0
         self.guard.observe(step, loss, None if self._norm is None else float(self._norm))
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -230,7 +236,8 @@ class StageTrainer(Trainer):
         """Train, or continue from a checkpoint without frozen weights."""
         handle = keep_frozen(self._model())
         try:
-            return super().train(*args, **kwargs)
+            with self.stop.listening():
+                return super().train(*args, **kwargs)
         finally:
             handle.remove()
 

@@ -1,0 +1,125 @@
+"""What differs between clusters: one small file beside the profile, and what a job asks there."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from paretoken.config import Record
+from paretoken.config.fields import Count
+from paretoken.planning.resources import GPUS_PER_NODE
+from paretoken.settings import read_settings
+
+Word = Annotated[str, Field(pattern=r"^\S+$")]
+
+
+class Partition(Record):
+    """Where jobs of one kind run."""
+
+    partition: Word | None = Field(default=None, description="null: the cluster's default.")
+    constraint: Word | None = Field(default=None, description="Features that a node must have.")
+
+
+class GpuPartition(Partition):
+    """Where jobs with GPUs run."""
+
+    model: Word | None = Field(default=None, description="Type of GPU, as `sinfo -o %G` names it.")
+    per_node: Count = Field(default=GPUS_PER_NODE, description="GPUs of a node.")
+
+
+class Limits(Record):
+    """What a request may grow to."""
+
+    mem_mb: Count = Field(default=1_000_000, description="Memory of the largest node, MB.")
+    runtime_min: Count = Field(default=2880, description="Longest time limit, minutes.")
+
+
+class Site(Record):
+    """One cluster, as this project uses it."""
+
+    account: Word | None = Field(default=None, description="null: the user's default.")
+    cpu: Partition = Field(default=Partition(), description="For jobs without GPUs.")
+    gpu: GpuPartition = Field(default=GpuPartition(), description="For jobs with GPUs.")
+    limits: Limits = Field(default=Limits(), description="What a request may grow to.")
+    warn_s: Count = Field(default=600, description="Seconds before the limit to write a checkpoint.")
+    options: list[str] = Field(default=[], description="Other options of sbatch.")
+
+
+def read_site(path: Path) -> Site:
+    """Read the file of a site (`UserError` lists all that is wrong with it)."""
+    return read_settings(path, Site, "SLURM site")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a rule asks for, wherever it runs.
+
+    Attributes:
+        gpus: in all.
+        cpus: of a node.
+        mem_mb: of a node, if a node has `GPUS_PER_NODE` GPUs.
+        runtime_min: time limit.
+    """
+
+    gpus: int
+    cpus: int
+    mem_mb: int
+    runtime_min: int
+
+
+def request(wish: Wish, site: Site) -> dict[str, int | str]:
+    """Return a job's request as the stock executor's resources.
+
+    GPUs are asked for per node, with the nodes: a number in all may be spread in any way.
+
+    Args:
+        wish: what the rule asks for.
+        site: where it runs.
+    """
+    planned = max(1, math.ceil(wish.gpus / GPUS_PER_NODE))
+    nodes = max(1, math.ceil(wish.gpus / site.gpu.per_node))
+    place = site.gpu if wish.gpus else site.cpu
+    runtime = min(wish.runtime_min, site.limits.runtime_min)
+    asked: dict[str, int | str] = {
+        "nodes": nodes,
+        "cpus_per_task": math.ceil(wish.cpus * planned / nodes),
+        "mem_mb": min(math.ceil(wish.mem_mb * planned / nodes), site.limits.mem_mb),
+        "runtime": runtime,
+        "slurm_extra": shlex.join(_extra(site, runtime)),
+    }
+    if wish.gpus:
+        model = f"{site.gpu.model}:" if site.gpu.model else ""
+        asked |= {"gres": f"gpu:{model}{math.ceil(wish.gpus / nodes)}", "tasks_per_gpu": 0}
+    optional = {"slurm_partition": place.partition, "constraint": place.constraint}
+    return asked | {key: value for key, value in optional.items() if value}
+
+
+def _extra(site: Site, runtime_min: int) -> list[str]:
+    """Return what the stock executor has no resource for.
+
+    The signal reaches job steps only, which are what `paretoken launch` starts; a short job gets it in
+    its last quarter. A job that SLURM starts again goes on in the same log.
+    """
+    warn = min(site.warn_s, 60 * runtime_min // 4)
+    fixed = ["--ntasks-per-node=1", "--open-mode=append", f"--signal=USR1@{warn}"]
+    return [*fixed, *site.options]
+
+
+def described(asked: dict[str, int | str], account: str | None) -> str:
+    """Return a request in the words of the site's file, for messages."""
+    words = {
+        "account": account,
+        "partition": asked.get("slurm_partition"),
+        "nodes": asked["nodes"],
+        "GPUs per node": asked.get("gres"),
+        "CPUs per node": asked["cpus_per_task"],
+        "MB per node": asked["mem_mb"],
+        "minutes": asked["runtime"],
+        "constraint": asked.get("constraint"),
+    }
+    return ", ".join(f"{key} {value}" for key, value in words.items() if value is not None)

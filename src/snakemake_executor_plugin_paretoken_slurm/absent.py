@@ -1,0 +1,31 @@
+"""What stands for the executor where Snakemake's own for SLURM is not installed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import AbstractExecutor
+from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
+
+common_settings = CommonSettings(non_local_exec=True, implies_no_shared_fs=False)
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]  # untyped
+    """The settings that the profile gives."""
+
+    site: Optional[Path] = field(  # noqa: UP045  (Snakemake reads these types)
+        default=None, metadata={"help": "The file of the SLURM site."}
+    )
+    poll_seconds: int = field(default=20, metadata={"help": "Seconds between questions to SLURM."})
+
+
+class Executor(AbstractExecutor):  # type: ignore[misc]  # untyped
+    """Says what is missing."""
+
+    def __init__(self, workflow: Any, logger: Any) -> None:
+        raise WorkflowError(
+            "The SLURM executor is not installed; on a cluster, run: "
+            "pip install -c constraints.txt -e '.[train,slurm]'"
+        )

@@ -1,0 +1,382 @@
+"""The stock SLURM executor, with what its options cannot mend.
+
+Each method says which failure of snakemake-executor-plugin-slurm 2.8.0 it answers; tests/cluster has the
+case. Everything that is not about Snakemake's own objects is in `paretoken.cluster`.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Optional
+
+from snakemake_executor_plugin_slurm import Executor as StockExecutor
+from snakemake_executor_plugin_slurm import ExecutorSettings as StockSettings
+from snakemake_executor_plugin_slurm import common_settings
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import set_gres_string
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+from paretoken.cluster.freeze import belongs_to, freeze, in_launch, remove_old
+from paretoken.cluster.names import label, makes_the_same, mark
+from paretoken.cluster.queue import (
+    LATER,
+    Queued,
+    ask_accounts,
+    ask_queue,
+    cancel,
+    fate_of,
+    nodes_are_missing,
+    says_done,
+    why,
+)
+from paretoken.cluster.site import Site, Wish, described, read_site, request
+from paretoken.errors import UserError
+
+__all__ = ["Executor", "ExecutorSettings", "common_settings"]
+
+#: Questions for which a state that SLURM may leave by itself must last, or a job be unknown, and seconds.
+GRACE_QUESTIONS, GRACE_S = 3, 5.0
+#: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
+TAKEN_AT_MOST = 50
+#: What distinguishes requests, see `request`.
+REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "runtime", "gres", "slurm_partition", "constraint")
+LAUNCHES = Path(".snakemake", "launches")
+
+
+@dataclass
+class ExecutorSettings(StockSettings):  # type: ignore[misc]  # untyped
+    """Settings of the stock executor, with defaults that hold on every cluster, and two more.
+
+    ``requeue`` is said in either case: with a cluster's own default the stock executor takes a job for
+    failed that SLURM starts again.
+    """
+
+    site: Optional[Path] = field(  # noqa: UP045  (Snakemake reads these types)
+        default=None, metadata={"help": "The file of the SLURM site."}
+    )
+    poll_seconds: int = field(default=20, metadata={"help": "Seconds between questions to SLURM."})
+    logdir: Optional[Path] = field(  # noqa: UP045
+        default=Path("results", "slurm-logs"), metadata={"help": "Folder of SLURM's own logs."}
+    )
+    status_command: Optional[str] = field(  # noqa: UP045
+        default="squeue", metadata={"help": "squeue, whatever this says; sacct for what it forgot."}
+    )
+
+    def __post_init__(self) -> None:
+        """Say one of the two about being started again."""
+        self.requeue = not self.no_requeue
+        super().__post_init__()
+
+
+class Executor(StockExecutor):  # type: ignore[misc]  # untyped
+    """Follows jobs by squeue, and loses none."""
+
+    def __post_init__(self, test_mode: bool = False) -> None:
+        """Read the site, look at what SLURM has of this folder, check requests, freeze the launch."""
+        super().__post_init__(test_mode)
+        self._begun = datetime.now()
+        self._closing = threading.Event()
+        self._taken: dict[str, int] = {}
+        settings = self.workflow.executor_settings
+        self._poll = settings.poll_seconds
+        self._project = Path(self.workflow.workdir_init)
+        try:
+            self._site = read_site(settings.site) if settings.site else Site()
+        except UserError as error:
+            raise WorkflowError(str(error)) from error
+        self._queue = self._answered_queue()
+        self._report_earlier()
+        self._refuse_impossible()
+        self._freeze()
+
+    # --- what is submitted ---------------------------------------------------------------------
+
+    def additional_general_args(self) -> str:
+        """Start one Snakemake per job, not two.
+
+        The stock executor's second one removes SLURM's variables from the job, which `srun` and
+        `torchrun` need, and doubles the time to start.
+        """
+        return ""
+
+    def get_account_arg(self, job: Any) -> Iterable[str]:
+        """Yield the site's account, or nothing: the stock executor guesses one from sacct."""
+        yield f" -A {shlex.quote(self._site.account)}" if self._site.account else ""
+
+    def get_partition_arg(self, job: Any) -> str:
+        """Return partition, name and mark: the last of equal options counts for sbatch.
+
+        The stock executor names all jobs by the same random number.
+        """
+        named = f" --job-name {shlex.quote(self._label(job))} --comment {self._mark(job)}"
+        return str(super().get_partition_arg(job)) + named
+
+    def run_job(self, job: Any) -> None:
+        """Submit a job, unless SLURM has it already, from a driver that died.
+
+        The stock executor would run it twice at the same time, in the same folder.
+        """
+        try:
+            earlier = self._earlier(job)
+        except WorkflowError as error:
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), str(error))
+            return
+        self._ask_for(job)
+        if earlier is None:
+            super().run_job(job)
+            return
+        self.logger.info(
+            f"{self._label(job)}: SLURM job {earlier.number} of an earlier start "
+            f"({earlier.state.lower()}) is followed, not submitted again."
+        )
+        log = self._log(job, earlier.number)
+        self._report_job_submission_threadsafe(
+            SubmittedJobInfo(job, external_jobid=earlier.number, aux={"slurm_logfile": log})
+        )
+
+    def _report_job_error_threadsafe(self, job_info: Any, msg: str) -> None:
+        """Wait and submit again if SLURM was away or full; else say what was asked for.
+
+        The stock executor counts it as a failure of the job: retries are used up in seconds.
+        """
+        label_ = self._label(job_info.job)
+        if "sbatch failed" in msg and LATER.search(msg) and not self._closing.is_set():
+            reason = msg.partition("error message was '")[2].partition("'.\n")[0].strip()
+            self.logger.warning(f"{label_}: sbatch: {reason} It is submitted again later.")
+            self._closing.wait(self._poll)
+            self._queue = self._answered_queue()  # the one that timed out may have got through
+            if not self._closing.is_set():
+                self.run_job(job_info.job)
+            return
+        if "sbatch failed" in msg:
+            asked = described(dict(job_info.job.resources.items()), self._site.account)
+            msg = f"{label_}: asked for {asked}. {msg}"
+        super()._report_job_error_threadsafe(job_info, msg)
+
+    # --- what became of it ---------------------------------------------------------------------
+
+    async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncIterator[Any]:
+        """Decide about each job; yield those that go on.
+
+        The stock executor forgets all jobs after five unanswered questions, waits for ever for jobs
+        that were preempted for good or (by sacct) cancelled, and counts unknown jobs as done.
+        """
+        if not active_jobs:
+            self.next_seconds_between_status_checks = 1  # also asked before all of this object is there
+            return
+        self.next_seconds_between_status_checks = self._poll
+        async with self.status_rate_limiter:
+            queue = ask_queue()
+        if queue is None:
+            self.logger.warning("SLURM does not answer: its jobs count as running, and it is asked again.")
+            for info in active_jobs:
+                yield info
+            return
+        states = {queued.number: queued.state for queued in queue}
+        hopeless = {queued.number: queued.reason for queued in queue if queued.hopeless}
+        gone = [info.external_jobid for info in active_jobs if info.external_jobid not in states]
+        states |= ask_accounts(gone) if gone else {}
+        for info in active_jobs:
+            if info.external_jobid in hopeless:
+                self._give_up(info, hopeless[info.external_jobid])
+            elif self._goes_on(info, states.get(info.external_jobid)):
+                yield info
+
+    def _goes_on(self, info: Any, state: str | None) -> bool:
+        """Whether a job goes on; if not, Snakemake is told, or it is submitted again."""
+        fate = "unknown" if state is None else fate_of(state)
+        if fate == "alive":
+            info.aux.pop("since", None)
+            return True
+        if fate == "done":
+            self.report_job_success(info)
+            return False
+        log = Path(info.aux["slurm_logfile"])
+        lasted = time.monotonic() - info.aux.setdefault("since", time.monotonic())
+        if fate != "failed" and lasted < max(GRACE_S, GRACE_QUESTIONS * self._poll):
+            return True  # SLURM may be about to start it again, or to list it
+        if state is None and says_done(log):
+            self.report_job_success(info)
+            return False
+        if fate == "taken" and self._submit_again(info, str(state)):
+            return False
+        asked = info.job.resources.get("mem_mb")
+        reason = "SLURM knows it no more" if state is None else why(state, log, asked)
+        msg = f"{self._label(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
+        self.report_job_error(info, msg=msg, aux_logs=[str(log)])
+        return False
+
+    def _give_up(self, info: Any, reason: str) -> None:
+        """Cancel a job that would wait for ever, as the stock executor lets it, and say what it asked for."""
+        cancel(info.external_jobid)
+        asked = described(dict(info.job.resources.items()), self._site.account)
+        msg = f"{self._label(info.job)}: SLURM never runs what asks for {asked}: {reason}. "
+        self.report_job_error(info, msg=msg)
+
+    def _submit_again(self, info: Any, state: str) -> bool:
+        """Submit a job that was taken from us, without using up a retry; False if that was too often."""
+        name = self._label(info.job)
+        self._taken[name] = self._taken.get(name, 0) + 1
+        if self._taken[name] > TAKEN_AT_MOST:
+            return False
+        self.logger.warning(
+            f"{name}: SLURM job {info.external_jobid} ended as {state} and is not started again by "
+            "SLURM: it is submitted again and goes on from its last checkpoint."
+        )
+        self._job_submission_executor.submit(self.run_job, info.job)
+        return True
+
+    def cancel(self) -> None:
+        """Stop waiting for SLURM, then cancel all jobs."""
+        self._closing.set()
+        super().cancel()
+
+    # --- at the start --------------------------------------------------------------------------
+
+    def _answered_queue(self) -> list[Queued]:
+        """Return the queue, as soon as SLURM answers: without it, jobs might be submitted twice."""
+        said = False
+        while (queue := ask_queue()) is None and not self._closing.is_set():
+            if not said:
+                self.logger.warning("SLURM does not answer squeue; waiting until it does.")
+            said = True
+            self._closing.wait(self._poll)
+        return [job for job in queue or [] if belongs_to(job.folder, self._project)]
+
+    def _report_earlier(self) -> None:
+        alive = [job for job in self._queue if job.fate == "alive"]
+        for job in alive:
+            self.logger.info(
+                f"SLURM still has job {job.number} of this folder ({job.name}, {job.state.lower()}): "
+                "if this run needs it, it is followed and not submitted again."
+            )
+
+    def _refuse_impossible(self) -> None:
+        """Ask SLURM about each kind of request before anything is submitted."""
+        kinds: dict[str, tuple[Any, dict[str, Any]]] = {}
+        for job in self.dag.needrun_jobs():
+            if not job.is_local:
+                kinds.setdefault(repr(self._ask_for(job)), (job, self._ask_for(job)))
+        wrong = []
+        for job, asked in kinds.values():
+            done = subprocess.run(
+                f"{self._sbatch(job)} --test-only --wrap true",
+                shell=True, capture_output=True, text=True, check=False,  # noqa: S602
+            )  # fmt: skip
+            partition = asked["slurm_partition"]
+            if not done.returncode or LATER.search(done.stderr):
+                continue
+            if "node configuration is not available" not in done.stderr or not nodes_are_missing(partition):
+                problem = done.stderr.strip().replace("sbatch: error: ", "").replace("allocation failure: ", "")
+                wrong.append(
+                    f"  - rule {job.rule.name} (such as {self._label(job)}) asks for "
+                    f"{described(asked, self._site.account)}: {problem}"
+                )
+        if wrong:
+            where = self.workflow.executor_settings.site or "the profile"
+            raise WorkflowError(
+                "SLURM refuses what these rules ask for, so nothing was submitted:\n"
+                + "\n".join(wrong)
+                + f"\nMend {where} (partitions, account, GPUs per node, limits), or the GPUs in config.yaml."
+            )
+
+    def _sbatch(self, job: Any) -> str:
+        """Return the stock executor's sbatch line for a job."""
+        words = {
+            "run_uuid": self.run_uuid, "slurm_logfile": os.devnull, "comment_str": "",
+            "account": next(iter(self.get_account_arg(job))),
+            "partition": self.get_partition_arg(job), "workdir": str(self._project),
+        }  # fmt: skip
+        line = get_submit_command(job, words, settings=self.workflow.executor_settings)
+        return str(line + set_gres_string(job))
+
+    def _freeze(self) -> None:
+        """Copy what jobs run, and let them run the copy: the stock executor's read the project's files."""
+        launches = self._project / LAUNCHES
+        remove_old(launches, [job.folder for job in self._queue if job.fate == "alive"])
+        launch = launches / f"{self._begun:%Y%m%d-%H%M%S}-{os.getpid()}"
+        freeze(self._project, launch)
+        self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self._project, launch))
+        files = self.workflow.config_settings.configfiles
+        self.workflow.config_settings.configfiles = [
+            in_launch(Path(path), self._project, launch) for path in files
+        ]
+        self.workflow.overwrite_workdir = launch
+        self.workflow._workdir_init = str(launch)
+        code = launch / "src"
+        if Path(sys.modules[Site.__module__].__file__ or "").is_relative_to(self._project / "src"):
+            os.environ["PYTHONPATH"] = os.pathsep.join(
+                [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+        self.logger.info(f"Jobs run what config, workflow and code are now: {launch}")
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def _ask_for(self, job: Any) -> dict[str, Any]:
+        """Turn what a job asks for into the request to this site, and return it."""
+        given = job.resources
+        if given.get("slurm_extra") is None:
+            wish = Wish(
+                gpus=given.get("gpus", 0), cpus=given.get("cpus", job.threads),
+                mem_mb=given.get("mem_mb", 1000), runtime_min=given.get("runtime", 10),
+            )  # fmt: skip
+            said = {key: given.get(key) for key in ("slurm_partition", "constraint") if given.get(key)}
+            both = {**dict(given.items()), **request(wish, self._site), **said}
+            job._resources = both if job.is_group() else type(given)(fromdict=both)
+        return {key: job.resources.get(key) for key in REQUESTED}
+
+    @staticmethod
+    def _label(job: Any) -> str:
+        if job.is_group():
+            members = sorted(job.jobs, key=lambda member: str(member.jobid))
+            named = members[0].wildcards_dict
+            cell = {key: named[key] for key in ("llm", "compressor", "tokens", "seed") if key in named}
+            return label(str(job.groupid), cell) if len(cell) == 4 else str(job.groupid)
+        return label(job.rule.name, job.wildcards_dict)
+
+    @staticmethod
+    def _mark(job: Any) -> str:
+        jobs = list(job.jobs) if job.is_group() else [job]
+        work = [word for member in jobs for word in _work(member)]
+        return mark([str(path) for member in jobs for path in member.output], work)
+
+    def _earlier(self, job: Any) -> Queued | None:
+        """Return the SLURM job of an earlier start that does this job's work.
+
+        Raises:
+            WorkflowError: one writes the same files, but from other inputs or with other settings.
+        """
+        own = self._mark(job)
+        for queued in self._queue:
+            ended_since = queued.fate == "done" and queued.end is not None and queued.end >= self._begun
+            if queued.mark == own and (queued.fate == "alive" or ended_since):
+                return queued
+            if queued.fate == "alive" and makes_the_same(queued.mark, own):
+                raise WorkflowError(
+                    f"SLURM job {queued.number} ({queued.name}) still writes the same files with other "
+                    f"settings or inputs: wait for it, or `scancel {queued.number}`, and start again. "
+                )
+        return None
+
+    def _log(self, job: Any, number: str) -> Path:
+        rule = f"group_{job.name}" if job.is_group() else f"rule_{job.name}"
+        wildcards = "" if job.is_group() else "_".join(job.wildcards).replace("/", "_")
+        return Path(self.slurm_logdir) / rule / wildcards / f"{number}.log"
+
+
+def _work(job: Any) -> Iterable[str]:
+    """Yield what decides about a job's result: its command, and the state of its inputs."""
+    yield str(job.shellcmd)
+    for path in job.input:
+        try:
+            yield f"{path} {Path(path).stat().st_mtime_ns}"
+        except OSError:
+            yield str(path)

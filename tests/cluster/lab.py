@@ -1,0 +1,230 @@
+"""A real SLURM cluster on this machine, and projects that run on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+#: What the script of the cluster calls.
+NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
+ACCOUNTING = ("slurmdbd", "mariadbd")
+SITE: dict[str, Any] = {
+    "gpu": {"partition": "gpu", "model": "h100", "per_node": 4},
+    "cpu": {"partition": "cpu"},
+    "limits": {"mem_mb": 64_000, "runtime_min": 60},
+    "warn_s": 20,
+}
+
+
+def missing(accounting: bool = False) -> str:
+    """Return why no cluster can be started here; empty if one can."""
+    absent = [name for name in NEEDED + ACCOUNTING * accounting if shutil.which(name) is None]
+    if absent:
+        return f"no SLURM here ({', '.join(absent)} not found): as root, on Debian, `.ci/run` installs it"
+    return "" if os.geteuid() == 0 else "SLURM's daemons are started as root, and this user is not"
+
+
+@dataclass
+class Lab:
+    """The cluster: two nodes with four GPUs each, one without; see start-slurm.sh."""
+
+    folder: Path
+    port: int
+    settings: dict[str, str] = field(default_factory=dict)
+    drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of what uses the cluster."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
+        own = {"SLURM_CONF": str(self.folder / "slurm.conf"), "OMP_NUM_THREADS": "1", "CI": ""}
+        return {**kept, **own, "PARETOKEN_DEVICE": "cpu"}
+
+    def start(self) -> None:
+        """Start all daemons, and wait for the nodes."""
+        given = {**os.environ, "PORT": str(self.port), **self.settings}
+        command = [HERE / "start-slurm.sh", self.folder]
+        done = subprocess.run(command, capture_output=True, text=True, env=given, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def clear(self) -> None:
+        """End what a failed test left behind: drivers, and jobs."""
+        left = [process for process in self.drivers if process.poll() is None]
+        for process in left:
+            process.kill()
+            process.wait()
+        self.drivers.clear()
+        if left:
+            self.run("scancel", "--user=root")
+
+    def stop(self) -> None:
+        """Cancel jobs and end all daemons."""
+        for process in self.drivers:
+            process.kill()
+            process.wait()
+        subprocess.run([HERE / "stop-slurm.sh", self.folder], capture_output=True, check=False)
+
+    def run(self, *command: str) -> str:
+        """Return what one of SLURM's commands prints."""
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def daemon(self, name: str) -> int:
+        """Return the process of a daemon: slurmctld, slurmd.gpu1, ..."""
+        return int((self.folder / "run" / f"{name}.pid").read_text())
+
+    def kill(self, name: str) -> None:
+        """Kill -9 a daemon, and wait until it is gone."""
+        pid = self.daemon(name)
+        os.kill(pid, signal.SIGKILL)
+        wait(lambda: _gone(pid), 20)
+
+    def crash(self, node: str, job: str) -> None:
+        """Lose a node with a job on it: kill -9 its daemon and all of the job."""
+        self.kill(f"slurmd.{node}")
+        steps = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                 if _command(pid).startswith(f"slurmstepd: [{job}.")]  # fmt: skip
+        for pid in [*steps, *(child for step in steps for child in _descendants(step))]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def restart(self, name: str) -> None:
+        """Start a daemon again: slurmctld, or slurmd.NODE."""
+        program, _, node = name.partition(".")
+        words = [program, "-f", str(self.folder / "slurm.conf"), *(["-N", node] if node else [])]
+        subprocess.run(words, env=self.environment, check=True, capture_output=True)
+
+    def jobs(self, name: str = "") -> list[dict[str, str]]:
+        """Return the jobs whose names contain ``name``: id, state, name, node and requested GPUs."""
+        lines = self.run("squeue", "-h", "-r", "--states=all", "-o", "%i|%T|%j|%N|%b|%Z").splitlines()
+        keys = ("id", "state", "name", "node", "gpus", "folder")
+        found = [dict(zip(keys, line.split("|"), strict=True)) for line in lines]
+        return sorted((job for job in found if name in job["name"]), key=lambda job: int(job["id"]))
+
+    def job(self, name: str, *states: str, limit_s: float = 240) -> dict[str, str]:
+        """Return the newest job with a name, as soon as it is in one of some states."""
+
+        def newest() -> dict[str, str] | None:
+            found = self.jobs(name)
+            return found[-1] if found and found[-1]["state"] in states else None
+
+        return wait(newest, limit_s)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return [found for child in children for found in (child, *_descendants(child))]
+
+
+def _gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return True
+    return state in "ZX"
+
+
+def wait(condition: Callable[[], Any], limit_s: float) -> Any:
+    """Return what a condition returns as soon as that is true."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"not within {limit_s} s: {condition}")
+
+
+@dataclass
+class Driver:
+    """A Snakemake that submits to the cluster."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def said(self) -> str:
+        """What it printed so far."""
+        return self.output.read_text()
+
+    def end(self, limit_s: float = 480) -> str:
+        """Wait for its end; return what it printed (a failure fails the test)."""
+        code = self.process.wait(limit_s)
+        assert code == 0, self.said
+        return self.said
+
+    def fail(self, limit_s: float = 240) -> str:
+        """Wait for its end, which must be a failure; return what it printed."""
+        assert self.process.wait(limit_s) != 0, self.said
+        return self.said
+
+    def kill(self) -> None:
+        """Kill -9 it, alone: what it submitted stays."""
+        self.process.kill()
+        self.process.wait()
+
+    def says(self, text: str, limit_s: float = 240) -> None:
+        """Wait until it says something."""
+        try:
+            wait(lambda: text in self.said, limit_s)
+        except AssertionError:
+            raise AssertionError(f"it never said {text!r}:\n{self.said}") from None
+
+
+@dataclass
+class Folder:
+    """A project with a profile for the cluster: the shipped one, asked more often."""
+
+    path: Path
+    lab: Lab
+
+    def write_profile(self, site: dict[str, Any] | None = None, **changes: Any) -> None:
+        """Write ``profiles/test`` from the shipped profile."""
+        folder = self.path / "profiles" / "test"
+        folder.mkdir(parents=True, exist_ok=True)
+        content = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+        content |= {"paretoken-slurm-site": "profiles/test/site.yaml", "paretoken-slurm-poll-seconds": 1,
+                    "max-jobs-per-timespan": "20/1s", "latency-wait": 5, **changes}  # fmt: skip
+        kept = {key: value for key, value in content.items() if value is not None}
+        (folder / "config.yaml").write_text(yaml.safe_dump(kept))
+        (folder / "site.yaml").write_text(yaml.safe_dump(SITE | (site or {})))
+
+    def start(self, *arguments: str, **environment: str) -> Driver:
+        """Start Snakemake with the profile."""
+        number = len(list(self.path.glob("driver-*.txt")))
+        output = self.path / f"driver-{number}.txt"
+        own = self.path / "src"
+        code = own if own.is_dir() else ROOT / "src"
+        with output.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/test", *arguments],
+                cwd=self.path, env=self.lab.environment | {"PYTHONPATH": str(code), **environment},
+                stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self.lab.drivers.append(process)
+        return Driver(process, output)

@@ -1,0 +1,67 @@
+"""kill -9 of Snakemake while its jobs run, and the same command again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cells import Cells
+from lab import Lab, wait
+
+Make = Callable[..., Cells]
+#: Cells end when the test lets them.
+UNTIL_LET = "while [ ! -e results/toy/let-$name ]; do sleep 0.2; done"
+
+
+def let(project: Cells, *names: str) -> None:
+    for name in names:
+        (project.path / "results" / "toy" / f"let-{name}").touch()
+
+
+def test_what_runs_is_followed_and_what_is_done_is_kept(lab: Lab, make_cells: Make) -> None:
+    cells = {"done": {"gpus": 0}, "meanwhile": {"gpus": 0}, "running": {"gpus": 0}, "waiting": {"gpus": 8}}
+    project = make_cells(lab, cells, UNTIL_LET)
+    blocker = lab.run("sbatch", "--parsable", "-p", "gpu", "--nodes=2", "--gres=gpu:1", "-o", "/dev/null",
+                      "--wrap", "sleep 300").strip()  # fmt: skip
+    driver = project.start("-j4")
+    wait(lambda: all(project.starts(name) for name in ("done", "meanwhile", "running")), 240)
+    lab.job("cell waiting", "PENDING")
+    let(project, "done")
+    driver.says("1 of 5 steps")
+    driver.kill()
+    let(project, "meanwhile")  # ends while nobody looks
+    wait(lambda: project.ends("meanwhile"), 240)
+    before = {name: project.starts(name) for name in cells}
+    waiting = lab.job("cell waiting", "PENDING")["id"]
+
+    again = project.start("-j4")
+    again.says(f"cell running: SLURM job {before['running'][0]} of an earlier start")
+    again.says(f"cell waiting: SLURM job {waiting} of an earlier start (pending) is followed")
+    lab.run("scancel", blocker)
+    let(project, "running", "waiting")
+    said = again.end()
+    assert project.table() == [f"{name} 1" for name in cells]
+    assert {name: len(project.starts(name)) for name in cells} == dict.fromkeys(cells, 1)
+    assert {name: len(project.ends(name)) for name in cells} == dict.fromkeys(cells, 1)
+    assert f"SLURM still has job {waiting} of this folder (cell waiting, pending)" in said
+    assert "Nothing to be done" in project.start().end(), "and the records of all of them are there"
+
+
+def test_a_running_job_with_other_settings_is_not_joined_by_a_second_one(
+    lab: Lab, make_cells: Make
+) -> None:
+    project = make_cells(lab, {"a": {"gpus": 0}, "b": {"gpus": 0}}, UNTIL_LET)
+    driver = project.start("-j2")
+    wait(lambda: project.starts("a") and project.starts("b"), 240)
+    driver.kill()
+    (number,) = project.starts("a")
+    project.write_cells({"a": {"gpus": 0, "value": 2}, "b": {"gpus": 0}})
+    project.write_profile(groups=None, retries=0)
+    let(project, "b")
+    said = project.start("-j2").fail()
+    assert f"SLURM job {number} (cell a) still writes the same files with other settings" in said
+    assert f"scancel {number}" in said
+    assert project.starts("a") == [number]
+    lab.run("scancel", number)
+    let(project, "a")
+    project.start("-j2").end()
+    assert project.table() == ["a 2", "b 1"]

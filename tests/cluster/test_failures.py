@@ -1,0 +1,149 @@
+"""What happens to jobs on a cluster: none is lost, none is repeated without need, the table is the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cells import Cells
+from lab import Lab, wait
+
+Make = Callable[..., Cells]
+
+#: What each cell does at its first start; later it just ends.
+FIRST = """
+if [ $times = 1 ]; then
+  case $name in
+    cancelled | late | node) sleep 300 ;;
+    memory) python3 -c "x = bytearray(900_000_000); import time; time.sleep(60)" ;;
+    warned) srun bash -c 'trap "echo \\$SECONDS > results/toy/notes/warning; exit 3" USR1; sleep 300 & wait' || exit 3 ;;
+    wrong) echo "no such thing" >&2; exit 1 ;;
+  esac
+fi
+"""
+CELLS = {
+    "cancelled": {"gpus": 0}, "fine": {"gpus": 0}, "late": {"gpus": 0, "runtime": 1},
+    "memory": {"gpus": 0, "mem_mb": 500}, "node": {}, "warned": {"gpus": 0, "runtime": 1},
+    "wrong": {"gpus": 0},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def storm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cells]:
+    """A project each of whose cells had a misfortune of its own, and which ended well all the same."""
+    project = Cells(tmp_path_factory.mktemp("storm") / "cells", lab, CELLS, FIRST)
+    driver = project.start("-j7")
+    job = lab.job("cell cancelled", "RUNNING")
+    wait(lambda: project.starts("cancelled"), 240)
+    lab.run("scancel", job["id"])
+    job = lab.job("cell node", "RUNNING")
+    wait(lambda: project.starts("node"), 240)
+    lab.crash(job["node"], job["id"])
+    wait(lambda: len(project.starts("node")) == 2, 240)
+    lab.restart(f"slurmd.{job['node']}")
+    said = driver.end()
+    (project.path / "said").write_text(said)
+    yield project
+
+
+def test_the_table_is_whole(storm: Cells) -> None:
+    assert storm.table() == [f"{name} 1" for name in CELLS]
+    assert {name: len(storm.ends(name)) for name in CELLS} == dict.fromkeys(CELLS, 1)
+
+
+def test_each_cell_was_started_as_often_as_needed(storm: Cells) -> None:
+    expected = dict.fromkeys(CELLS, 2) | {"fine": 1}
+    assert {name: len(storm.starts(name)) for name in CELLS} == expected
+
+
+def test_a_cancelled_job_is_noticed_and_said(storm: Cells) -> None:
+    assert "failed: it was cancelled" in _said(storm, "cancelled")
+
+
+def test_a_time_limit_is_said_and_the_retry_has_more(storm: Cells) -> None:
+    assert "failed: its time limit came" in _said(storm, "late")
+    last = storm.starts("late")[-1]
+    assert "TimeLimit=00:02:00" in storm.lab.run("scontrol", "show", "job", last)
+
+
+def test_memory_that_ran_out_is_recognised_and_the_retry_has_more(storm: Cells) -> None:
+    assert "failed: its memory ran out (500 MB asked for" in _said(storm, "memory")
+    last = storm.starts("memory")[-1]
+    assert "mem=1000M" in storm.lab.run("scontrol", "show", "job", last)
+
+
+def test_a_step_is_warned_before_the_time_limit(storm: Cells) -> None:
+    assert int(storm.note("warning")) < 60
+
+
+def test_a_failed_command_is_said_with_its_log(storm: Cells) -> None:
+    assert "its command failed" in _said(storm, "wrong")
+    assert "no such thing" in (storm.path / "said").read_text()
+
+
+def test_a_lost_node_costs_no_attempt(storm: Cells) -> None:
+    first, second = storm.starts("node")
+    assert first == second, "SLURM itself starts the same job again"
+    assert _said(storm, "node") == ""
+
+
+def _said(project: Cells, name: str) -> str:
+    """Return what the driver said about a cell's failure."""
+    lines = (project.path / "said").read_text().splitlines()
+    return "\n".join(line for line in lines if f"cell {name} (SLURM job" in line)
+
+
+def test_preempted_jobs_run_again_whether_slurm_or_nobody_requeues_them(
+    lab: Lab, make_cells: Make
+) -> None:
+    cells = {"lent": {"gpus": 4, "partition": "lent"}, "spare": {"gpus": 4, "partition": "spare"}}
+    project = make_cells(lab, cells, "[ $times = 1 ] && sleep 300")
+    project.write_profile(groups=None, retries=0)
+    driver = project.start("-j2")
+    wait(lambda: project.starts("lent") and project.starts("spare"), 240)
+    lab.run("sbatch", "-p", "gpu", "--nodes=2", "--gres=gpu:4", "-o", "/dev/null", "--wrap", "sleep 1")
+    said = driver.end()
+    assert project.table() == ["lent 1", "spare 1"]
+    first, second = project.starts("spare")
+    assert first == second
+    first, second = project.starts("lent")
+    assert first != second, "PreemptMode=CANCEL: a new job"
+    assert f"cell lent: SLURM job {first} ended as PREEMPTED" in said
+    assert "attempt" not in said.lower()
+
+
+def test_an_outage_of_forty_seconds_loses_nothing(lab: Lab, make_cells: Make) -> None:
+    """A job ends, and another one becomes ready to be submitted, while slurmctld is away."""
+    cells = {"local": {"gpus": 0}, "long": {"gpus": 0}}
+    project = make_cells(lab, cells, "[ $name = long ] && sleep 10")
+    # A local job that ends during the outage makes the cell `local` ready.
+    snakefile = project.path / "Snakefile"
+    snakefile.write_text(snakefile.read_text() + LOCAL)
+    project.write_profile(groups=None, retries=0)
+    driver = project.start("-j2")
+    wait(lambda: project.starts("long"), 240)
+    lab.kill("slurmctld")
+    time.sleep(40)
+    driver.says("SLURM does not answer: its jobs count as running")
+    driver.says("local_cell local: sbatch:")
+    lab.restart("slurmctld")
+    driver.end()
+    assert project.table() == ["local 1", "long 1"]
+    assert {name: len(project.starts(name)) for name in cells} == dict.fromkeys(cells, 1)
+
+
+LOCAL = """
+rule first:
+    output: "results/toy/first.txt"
+    log: "results/toy/logs/first.log"
+    localrule: True
+    shell: "sleep 12; touch {output}"
+
+use rule cell as local_cell with:
+    input: "results/toy/first.txt"
+    output: "results/toy/cells/{name,local}.txt"
+
+ruleorder: local_cell > cell
+"""

@@ -1,0 +1,108 @@
+"""What jobs get, what is refused, and what an edit does not change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cells import Cells
+from lab import Lab
+
+INSIDE = """
+echo "$CUDA_VISIBLE_DEVICES $SLURM_CPUS_PER_TASK $SLURM_MEM_PER_NODE $SLURM_JOB_NUM_NODES" \
+"$SLURM_GPUS_ON_NODE $SLURMD_NODENAME" > results/toy/notes/$name
+"""
+Make = Callable[..., Cells]
+
+
+def test_jobs_get_the_gpus_cpus_and_memory_that_they_asked_for(lab: Lab, make_cells: Make) -> None:
+    cells = {
+        "a": {"gpus": 2, "cpus": 3, "mem_mb": 900}, "b": {"gpus": 2}, "none": {"gpus": 0},
+        "two": {"gpus": 8, "cpus": 6, "mem_mb": 1600},
+    }  # fmt: skip
+    project = make_cells(lab, cells, INSIDE + "sleep 4")
+    project.start("-j4").end()
+    assert project.table() == ["a 1", "b 1", "none 1", "two 1"]
+    devices, cpus, memory, nodes, gpus, node = project.note("a").split()
+    assert (len(devices.split(",")), cpus, memory, nodes, gpus) == (2, "3", "900", "1", "2")
+    assert node.startswith("gpu")
+    other, *_, other_node = project.note("b").split()
+    assert node != other_node or not {*devices.split(",")} & {*other.split(",")}
+    assert project.note("none").split()[-1] == "cpu1"
+    devices, cpus, memory, nodes, gpus, _ = project.note("two").split()
+    # Two nodes with four GPUs each; CPUs and memory of the whole job are split between them.
+    assert (len(devices.split(",")), cpus, memory, nodes, gpus) == (4, "3", "800", "2", "4")
+    (job,) = lab.jobs("cell two")
+    assert job["name"] == "cell two"
+
+
+def test_jobs_wait_until_there_are_gpus(lab: Lab, make_cells: Make) -> None:
+    project = make_cells(lab, {name: {"gpus": 4} for name in "abc"}, "sleep 3")
+    project.start("-j3").end()
+    assert len(project.table()) == 3
+    times = []
+    for name in "abc":
+        for kind, change in (("starts", 1), ("ends", -1)):
+            times.append((float(project.note(f"{name}.{kind}").split()[1]), change))
+    running, most = 0, 0
+    for _, change in sorted(times):
+        running += change
+        most = max(most, running)
+    assert most == 2, "eight GPUs are enough for two of three"
+
+
+def test_a_wrong_partition_is_refused_before_anything_is_submitted(lab: Lab, make_cells: Make) -> None:
+    project = make_cells(lab, {"good": {"gpus": 0}, "bad": {}})
+    project.write_profile(site={"gpu": {"partition": "gqu"}}, groups=None)
+    said = project.start().fail()
+    assert "rule cell (such as cell bad) asks for partition gqu" in said
+    assert "invalid partition specified: gqu" in said
+    assert "Traceback" not in said
+    assert not project.starts("good")
+
+
+def test_all_impossible_requests_are_named_with_rule_and_resource(lab: Lab, make_cells: Make) -> None:
+    cells = {"good": {"gpus": 0}, "many": {"gpus": 9}, "large": {"mem_mb": 70_000}}
+    project = make_cells(lab, cells)
+    site = {"gpu": {"partition": "gpu", "per_node": 9}, "limits": {"mem_mb": 10**6}}
+    project.write_profile(site=site, groups=None)
+    said = project.start().fail()
+    assert re.search(r"rule cell \(such as cell many\) asks for .*GPUs per node gpu:9", said)
+    assert re.search(r"rule cell \(such as cell large\) asks for .*MB per node 70000", said)
+    assert "Mend profiles/test/site.yaml" in said
+    assert not project.starts("good")
+
+
+def test_a_job_that_would_wait_for_ever_is_given_up(lab: Lab, make_cells: Make) -> None:
+    project = make_cells(lab, {"good": {"gpus": 0}, "long": {"gpus": 0, "runtime": 600}})
+    project.write_profile(site={"limits": {"runtime_min": 9999}}, groups=None, retries=0)
+    said = project.start().fail()
+    assert "cell long: SLURM never runs what asks for" in said
+    assert "minutes 600: PartitionTimeLimit" in said
+    assert len(project.ends("good")) == 1
+    assert not [job for job in lab.jobs("cell long") if job["state"] in ("PENDING", "RUNNING")]
+
+
+def test_a_site_with_mistakes_is_refused_with_all_of_them(lab: Lab, make_cells: Make) -> None:
+    project = make_cells(lab, {"a": {}})
+    project.write_profile(site={"gpu": {"partitions": "gpu"}, "warn_s": "soon"}, groups=None)
+    said = project.start().fail()
+    assert "profiles/test/site.yaml is no SLURM site" in said
+    assert "partitions" in said
+    assert "warn_s" in said
+
+
+def test_an_edit_while_jobs_wait_does_not_change_what_they_run(lab: Lab, make_cells: Make) -> None:
+    cells = {"a": {"gpus": 4}, "b": {"gpus": 4}, "late": {"gpus": 8, "value": 7}}
+    project = make_cells(lab, cells, "sleep 4")
+    driver = project.start("-j3")
+    lab.job("cell late", "PENDING")
+    project.write_cells({**cells, "late": {"gpus": 8, "value": 9}})
+    project.write_commands("value=100")
+    snakefile = project.path / "Snakefile"
+    snakefile.write_text(snakefile.read_text().replace("{params.value}", "50"))
+    driver.end()
+    assert project.table() == ["a 1", "b 1", "late 7"]
+    again = project.start()
+    again.end()
+    assert "late 100" in project.table(), "a new start has the edits, and knows what they make stale"

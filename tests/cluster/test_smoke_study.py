@@ -1,0 +1,72 @@
+"""A study from nothing to its summary through SLURM, with GPUs asked for: what a local run makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import Folder, Lab
+from project_copy import Project, copy_project
+from smoke_study import STUDY, write_recipes
+
+#: Two sizes, and the smallest grid that a law can be fitted to; one GPU for training, none for answers.
+SMALL = STUDY | {"compressors": [{"name": "average_pool", "tokens": [1, 4]}], "training": {
+    key: value for key, value in STUDY["training"].items() if key != "blind"}}  # fmt: skip
+#: Without what a machine measures: seconds.
+COMPARED = ("errors", "cells", "scores", "fits", "claims", "frontier-reasoning", "frontier-ocr")
+
+
+@pytest.fixture(scope="module")
+def study(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Folder, Path, str]]:
+    """The study's project after its run on the cluster, a local run's, and what the driver said."""
+    folder = tmp_path_factory.mktemp("smoke")
+    local, remote = copy_project_with(folder / "local"), copy_project_with(folder / "remote")
+    project = Folder(remote, lab)
+    project.write_profile(jobs=6)
+    driver = project.start("--configfile", "smoke.yaml")
+    done = Project(local).snakemake("--configfile", "smoke.yaml")
+    assert done.returncode == 0, done.stderr
+    said = driver.end()
+    yield project, local, said
+
+
+def copy_project_with(folder: Path) -> Path:
+    folder.mkdir()
+    copy_project(folder)
+    write_recipes(folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    used = [record for record in config["llms"] if record["name"] in SMALL["llms"]]
+    llms = [record | {"gpus": {"pretrain": 1, "finetune": 2, "predict": 1}} for record in used]
+    content = {"run": ["smoke"], "llms": llms, "studies": [SMALL]}
+    (folder / "smoke.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+def test_final_tables_are_those_of_a_local_run(study: tuple[Folder, Path, str]) -> None:
+    project, local, _ = study
+    for name in COMPARED:
+        table = Path("results", "smoke", "tables", f"{name}.csv")
+        assert (project.path / table).read_text() == (local / table).read_text(), name
+    assert (project.path / "results/smoke/summary.md").exists()
+
+
+def test_cells_got_their_gpus_and_names_that_read(study: tuple[Folder, Path, str]) -> None:
+    project, _, _ = study
+    jobs = {job["name"]: job for job in project.lab.jobs() if str(project.path) in job["folder"]}
+    assert jobs["finetune miniature-16 average_pool-4 s3"]["gpus"] == "gres:gpu:h100:2"
+    assert jobs["pretrain miniature-28 average_pool-1 s3"]["gpus"] == "gres:gpu:h100:1"
+    assert jobs["tokenize s3 pretrain"]["gpus"] == "N/A"
+    assert {job["state"] for job in jobs.values()} == {"COMPLETED"}
+
+
+def test_small_jobs_are_submitted_together(study: tuple[Folder, Path, str]) -> None:
+    project, _, said = study
+    submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", said)
+    steps = re.search(r"^(\d+) of \1 steps", said, flags=re.MULTILINE)
+    assert steps is not None
+    assert len(submitted) < int(steps[1]) * 2 / 3
+    assert list(project.path.glob("results/slurm-logs/group_*/*.log"))

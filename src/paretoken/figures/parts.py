@@ -15,7 +15,6 @@ from paretoken.analysis.laws.base import Law
 from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Role, Suite
-from paretoken.cost import flops_2nt
 from paretoken.errors import UserError
 from paretoken.registry import LAWS
 
@@ -68,11 +67,6 @@ def column(cells: pd.DataFrame, name: str) -> Numbers:
 def levels(cells: pd.DataFrame, name: str) -> list[float]:
     """Return the distinct values of a column, ascending."""
     return [float(value) for value in np.unique(column(cells, name))]
-
-
-def flops(N: Numbers | float, V: Numbers | float, Q: float) -> Numbers:
-    """Return the inference cost of N and V, either of them one number or several."""
-    return flops_2nt(np.asarray(N, dtype=np.float64), np.asarray(V, dtype=np.float64), Q)
 
 
 def published_parameters(results: StudyResults, suite: str) -> dict[str, float] | None:

@@ -83,7 +83,7 @@ def optimal_at(slopes: Slopes, cost: Cost, N: float, Q: float) -> Array:
 
 
 def _slope(cost_at: Callable[[float], Array], V: Array, clipped: bool) -> Array:
-    """Return d cost / d ln x by what a step up and one down change; one of them if the other is unknown."""
+    """Return d cost / d ln x by a step up and one down; by one of them where the other is unknown."""
     up, here, down = cost_at(1 + STEP), cost_at(1.0), cost_at(1 / (1 + STEP))
     width = np.log1p(STEP)
     steps = np.stack([(up - here) / width, (here - down) / width])
@@ -108,6 +108,12 @@ def _crossing(log_v: Array, advantage: Array) -> Array:
         share = before / (before - after)
         found[row] = log_v[at - 1] + share * (log_v[at] - log_v[at - 1])
     return np.exp(found)
+
+
+def middle(text_tokens: Sequence[int]) -> float | None:
+    """Return the middle one of a study's positive numbers of text tokens; None if there is none."""
+    positive = sorted(Q for Q in text_tokens if Q > 0)
+    return float(positive[(len(positive) - 1) // 2]) if positive else None
 
 
 def optimum_table(

@@ -19,6 +19,7 @@ from paretoken.cost_models.base import Cost, CostModel
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.registry import COST_MODELS
+from paretoken.text_tables import size_label
 
 #: What a configuration is described by.
 SHOWN = ("params_b", "visual_tokens", "cost", "error", "error_low", "error_high")
@@ -55,7 +56,7 @@ def recommend(
         cheapest = table.sort_values("cost", kind="stable").iloc[0]
         raise UserError(
             f"no configuration costs {cost.model.show(budget)} or less; the cheapest is "
-            f"{cheapest['params_b']:g}B with {cheapest['visual_tokens']:g} visual tokens at "
+            f"{size_label(cheapest['params_b'])} with {cheapest['visual_tokens']:g} visual tokens at "
             f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller --n or --v"
         )
     best = ranked.iloc[0]
@@ -86,7 +87,9 @@ def _mind(fit: FittedLaw, best: pd.Series[float], ranked: pd.DataFrame) -> list[
     sentences = []
     sizes = fit.fitted_sizes
     if not min(sizes) <= best["params_b"] <= max(sizes):
-        sentences.append(f"{best['params_b']:g}B lies outside the fitted sizes: an extrapolation.")
+        sentences.append(
+            f"{size_label(best['params_b'])} lies outside the fitted sizes: an extrapolation."
+        )
     low, high = min(fit.token_counts), max(fit.token_counts)
     if not low <= best["visual_tokens"] <= high:
         sentences.append(
@@ -97,8 +100,8 @@ def _mind(fit: FittedLaw, best: pd.Series[float], ranked: pd.DataFrame) -> list[
         second = ranked.iloc[1]
         if second["error"] - best["error"] < fit.record["rmse"]:
             sentences.append(
-                f"The runner-up ({second['params_b']:g}B with {second['visual_tokens']:g} tokens) "
-                f"is within the fit's rmse ({fit.record['rmse']:.2g}): a tie, in practice."
+                f"The runner-up ({size_label(second['params_b'])} with {second['visual_tokens']:g} "
+                f"tokens) is within the fit's rmse ({fit.record['rmse']:.2g}): a tie, in practice."
             )
     return sentences
 
@@ -144,6 +147,6 @@ def _words(model: CostModel, row: dict[str, float | None]) -> str:
     if row["error_low"] is not None:
         interval = f" (95 % interval {row['error_low']:.4f} to {row['error_high']:.4f})"
     return (
-        f"{row['params_b']:g}B with {row['visual_tokens']:g} visual tokens: expected error "
-        f"{row['error']:.4f}{interval}, {model.show(row['cost'] or 0.0)}"
+        f"{size_label(row['params_b'] or 0.0)} with {row['visual_tokens']:g} visual tokens: expected "
+        f"error {row['error']:.4f}{interval}, {model.show(row['cost'] or 0.0)}"
     )

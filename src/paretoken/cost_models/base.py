@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from paretoken.cost_models.deployment import Deployment
 from paretoken.errors import UserError
 
 Numbers = NDArray[np.float64]
+AnyNumbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Cost:
                     "choose another --cost"
                 )
 
-    def __call__(self, N: Numbers | float, V: Numbers | float, Q: float) -> Numbers:
+    def __call__(self, N: AnyNumbers | float, V: AnyNumbers | float, Q: float) -> Numbers:
         """Return the cost of each configuration; arguments broadcast, NaN where nothing is known."""
         sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
         flat = self.model.evaluate(self.deployment, sizes.ravel(), tokens.ravel(), float(Q))

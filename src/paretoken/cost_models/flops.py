@@ -51,7 +51,7 @@ def answer_flops(deployment: Deployment, shapes: Shapes, llm: LlmShape, V: float
     mean_context = Q + V + (further + 1) / 2
     total += further * (step.weights + step.attention * mean_context)
     total += adapter_work(
-        adapter.compressor, round(V), encoder.side, encoder.width, adapter.layers * encoder.width,
+        adapter.compressor, V, encoder.side, encoder.width, adapter.layers * encoder.width,
         decoder.hidden, adapter.inner, adapter.whitened,
     ).forward  # fmt: skip
     if adapter.compressor in READS_TEXT and not deployment.cached_text:
@@ -61,7 +61,7 @@ def answer_flops(deployment: Deployment, shapes: Shapes, llm: LlmShape, V: float
 
 FLOPS_2NT = CostModel(
     name="flops_2nt",
-    title="2N(Q + V) FLOPs",
+    title="2N(Q + V)",
     unit="FLOPs",
     leaves_out="attention, logits, vision encoder and decoding",
     evaluate=_paper,

@@ -22,6 +22,8 @@ from paretoken.records import demand_unique, read_table
 
 AXES = ["params_b", "visual_tokens", "text_tokens"]
 PARTS = ("encoder", "prefill", "decode")
+#: Less weight than this in an interpolation is rounding.
+NO_WEIGHT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,14 @@ class LatencyTable:
         flat = values[tuple(slice(None) if i in kept else 0 for i in range(3))]
         if not kept:
             return np.where(inside, flat, np.nan)
+        lost = np.isnan(flat)
+        # A neighbour that is missing must not spoil a point where it has no weight.
         grid = RegularGridInterpolator(
-            [axes[i] for i in kept], flat, bounds_error=False, fill_value=np.nan
-        )
-        found = grid(np.stack([given[i] for i in kept], axis=1))
-        return np.asarray(np.where(inside, found, np.nan))
+            [axes[i] for i in kept], np.stack([np.where(lost, 0.0, flat), lost], axis=-1),
+            bounds_error=False, fill_value=np.nan,
+        )  # fmt: skip
+        found, missing = grid(np.stack([given[i] for i in kept], axis=1)).T
+        return np.asarray(np.where(inside & (missing < NO_WEIGHT), found, np.nan))
 
 
 def read_latency(path: Path) -> LatencyTable:

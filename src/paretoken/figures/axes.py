@@ -18,8 +18,9 @@ from matplotlib.ticker import (
 )
 
 from paretoken.cost_models.base import Cost
-from paretoken.figures.parts import Numbers, column, levels, size_label
+from paretoken.figures.parts import Numbers, column, levels
 from paretoken.figures.style import Colour, marker_size, ramp, size_markers
+from paretoken.text_tables import size_label
 
 #: Inches: one panel beside its legends, and two panels beside each other.
 ONE_PANEL = (6.4, 4.6)

@@ -17,8 +17,9 @@ from paretoken.cost_models.base import Cost
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import dense, missing, plain, require_suite, size_label
+from paretoken.figures.parts import dense, missing, plain, require_suite
 from paretoken.figures.style import VERMILION, Colour, Look, ramp
+from paretoken.text_tables import size_label
 
 #: Smaller, larger size.
 LINES: tuple[Look, Look] = ({"linestyle": "--"}, {"linestyle": "-"})

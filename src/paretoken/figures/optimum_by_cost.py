@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from paretoken.analysis.cost_optimum import optimum_table
+from paretoken.analysis.cost_optimum import middle, optimum_table
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.axes import canvas, tokens_axis
@@ -19,17 +19,18 @@ from paretoken.figures.parts import LEVEL_TEXT, missing, plain, shown_suites
 from paretoken.figures.style import marker_size, ramp, size_markers
 
 #: Inches per scenario, around the rows, and per panel; where sizes stand within a row.
-ROW, AROUND, WIDTH, LABELS, SPREAD = 0.42, 1.5, 4.0, 3.2, 0.6
+ROW, AROUND, WIDTH, LABELS, SPREAD = 0.42, 1.5, 3.7, 2.6, 0.6
 MARKER_TOKENS = 4
+#: Room at both ends of the axis, as a factor.
+MARGIN = 1.4
 
 
 def draw(results: StudyResults) -> Drawing:
     """Draw V* per way of counting and size: one panel per suite, one row per way."""
     suites = shown_suites(results, "optimum_by_cost")
-    positive = [Q for Q in results.study.text_tokens if Q > 0]
-    if not positive:
+    Q = middle(results.study.text_tokens)
+    if Q is None:
         raise missing(results, "optimum_by_cost", "a number greater than 0 under text_tokens")
-    Q = float(sorted(positive)[len(positive) // 2])
     ways = scenarios(results.cost.deployment)
     sizes = results.headline(suites[0].name).fitted_sizes
     size = (LABELS + WIDTH * len(suites), AROUND + ROW * len(ways))
@@ -38,9 +39,11 @@ def draw(results: StudyResults) -> Drawing:
         fit = results.headline(suite.name)
         _plot(axis, optimum_table(fit, ways, sizes, Q), sizes)
         tokens_axis(axis, fit.token_counts)
+        axis.set_xlim(min(fit.token_counts) / MARGIN, max(fit.token_counts) * MARGIN)
         axis.set_xlabel(f"Best visual tokens V* at Q = {Q:g}")
         axis.set_title(plain(suite.title))
         _rows(axis, ways, labelled=axis is panels[0])
+    panels[0].set_ylabel("What an answer's cost counts")
     side_legend(drawing, [("Model size N", size_handles(sizes, line="none"))])
     return drawing
 
@@ -69,11 +72,12 @@ def _rows(axis: Axes, ways: Sequence[Scenario], labelled: bool) -> None:
 
 OPTIMUM_BY_COST = Figure(
     "optimum_by_cost", "How the best V moves with what is counted",
-    "V* of the headline law for a model of each size, at the study's middle number of text tokens, with "
-    f"{LEVEL_TEXT} bootstrap intervals: where a little more of the budget lowers the error as much by "
-    "visual tokens as by parameters, within the measured range of V (the ticks). One row per way to "
-    "count what an answer costs. Under the paper's cost V* is the same for all sizes; a vision encoder "
-    "that costs the same whatever N is, text that must be read and answers that must be written make "
-    "parameters dear or tokens cheap in other proportions.",
+    "V* of the headline law for a model of each size, at the study's middle number of text tokens, "
+    f"with {LEVEL_TEXT} bootstrap intervals: where a little more of the budget lowers the error as much "
+    "by visual tokens as by parameters, within the measured range of V (the ticks). One row per way to "
+    "count what an answer costs. Under the paper's cost V* is the same for all sizes. A cost that all "
+    "models share, such as the vision encoder's, does not move V* of a given size (it leaves less of a "
+    "budget for the language model, and so a smaller one); cached text makes parameters cheaper against "
+    "tokens, answers that must be written make them dearer.",
     draw,
 )  # fmt: skip

@@ -25,7 +25,6 @@ DENSE = 200
 #: The law that the paper fits.
 PUBLISHED_LAW = "product"
 SYMBOLS = {"alpha": "α", "beta": "β", "alpha_over_beta": "α/β"}
-BILLION = 1e9
 LEVEL_TEXT = f"{100 * LEVEL:g} %"
 
 
@@ -86,14 +85,6 @@ def dense(values: Sequence[float]) -> Numbers:
     """Return a smooth log-spaced range over ``values``, with the values themselves in it."""
     smooth = np.geomspace(min(values), max(values), DENSE)[1:-1]
     return np.unique(np.concatenate([smooth, np.asarray(values, float)]))
-
-
-def size_label(params_b: float) -> str:
-    """Return a model size as people write it: 7B, 0.5B, 60M, 600K."""
-    for least, unit, letter in ((0.1, 1.0, "B"), (1e-3, 1e-3, "M"), (1e-6, 1e-6, "K")):
-        if params_b >= least:
-            return f"{params_b / unit:.3g}{letter}"
-    return f"{params_b * BILLION:.3g}"
 
 
 def parameter_lines(fit: FittedLaw) -> list[str]:

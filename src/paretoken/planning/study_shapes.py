@@ -11,7 +11,6 @@ from paretoken.cost_models.deployment import AdapterShape, LlmShape, Shapes
 from paretoken.planning import records
 from paretoken.planning.shapes import (
     CLIP_L_336,
-    EncoderShape,
     Shape,
     guessed_shape,
     llm_shape,
@@ -19,6 +18,7 @@ from paretoken.planning.shapes import (
     miniature_llm,
     vision_shape,
 )
+from paretoken.shapes import EncoderShape
 
 
 def dimensions(study: Study, llm: Any, vision: Any, folder: Path) -> tuple[Shape, EncoderShape]:

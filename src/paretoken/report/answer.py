@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
 from paretoken.analysis.study_results import StudyResults
@@ -37,10 +38,9 @@ def _verdict(results: StudyResults, suite: Suite, brief: bool = False) -> str:
 
 
 def _optimum(results: StudyResults, fit: FittedLaw) -> str:
-    positive = sorted(Q for Q in results.study.text_tokens if Q > 0)
-    if not positive:
-        return ": one visual token is best at any budget when the text is cached"
-    Q = min(positive, key=lambda q: abs(q - positive[len(positive) // 2]))
+    Q = middle(results.study.text_tokens)
+    if Q is None:
+        return ", and with the text cached the fewest visual tokens are best at any budget"
     star = closed_form(fit, Q, min(fit.token_counts), max(fit.token_counts))
     interval = fit.record["intervals"].get("v_star", {}).get(f"{Q:g}")
     return (
@@ -56,7 +56,7 @@ def _support(fit: FittedLaw) -> str:
     fits = f"The law describes {record['n_points']} cells to {record['rmse']:.2g} (root mean square)"
     if error is None:
         return f"{fits}; no size was held out to test it"
-    return f"{fits} and predicts the largest size from the others to {100 * error:.2g} %"
+    return f"{fits} and predicts the largest size from the others to {100 * error:.2g}\u00a0%"
 
 
 def _named(suite: Suite) -> str:
@@ -66,7 +66,7 @@ def _named(suite: Suite) -> str:
 
 
 def _interval(fit: FittedLaw, name: str) -> str:
-    return _ends(fit.record["intervals"].get(name), "95 % ")
+    return _ends(fit.record["intervals"].get(name), "95\u00a0% ")
 
 
 def _ends(interval: dict[str, float | None] | None, prefix: str = "") -> str:

@@ -13,7 +13,14 @@ CURVES, MEASURED, FRONTIER, BUDGET, BEST = "curves", "measured", "frontier", "bu
 AXIS_LABEL = (
     "datum.value >= 1e5 || datum.value < 1e-3 ? format(datum.value, '~s') : format(datum.value, '~g')"
 )
-SHAPES = ("circle", "triangle-down", "square", "diamond", "triangle-up", "cross", "stroke")
+#: A star of five points, which Vega lacks; it reaches out further than a disc, to look as large.
+STAR = (
+    "M0,-1.4L0.33,-0.45L1.33,-0.43L0.53,0.17L0.82,1.13L0,0.56L-0.82,1.13L-0.53,0.17"
+    "L-1.33,-0.43L-0.33,-0.45Z"
+)
+#: The shapes of the project's figures, in their order.
+SHAPES = ("circle", "triangle-down", STAR, "diamond", "square", "triangle-up", "cross", "triangle-left")
+TEXT = 12
 
 
 def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
@@ -35,10 +42,8 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
         "size:N", scale=alt.Scale(domain=list(labels), range=shapes), sort=None,
         legend=alt.Legend(title="Model size", orient="top", direction="horizontal"),
     )  # fmt: skip
-    x = alt.X(
-        "cost:Q", scale=alt.Scale(type="log", nice=False, padding=12),
-              axis=alt.Axis(title=None, labelExpr=AXIS_LABEL, labelOverlap=True, tickCount=8),
-    )  # fmt: skip
+    costs = alt.Axis(title=None, labelExpr=AXIS_LABEL, labelOverlap=True, tickCount=6, grid=False)
+    x = alt.X("cost:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=costs)
     y = alt.Y("error:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="Error (1 − mean score)"))
     tooltip = [
         alt.Tooltip("size:N", title="size"),
@@ -75,7 +80,12 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
     chart = alt.layer(fitted, frontier, budget, interval, points, best).properties(
         width="container", height=360, background="transparent"
     )
-    specification: dict[str, Any] = chart.configure_view(stroke=None).to_dict()
+    specification: dict[str, Any] = (
+        chart.configure_view(stroke=None)
+        .configure_axis(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
+        .configure_legend(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
+        .to_dict()
+    )
     specification["datasets"] = {name: [] for name in (CURVES, MEASURED, FRONTIER, BUDGET, BEST)}
     specification.pop("data", None)
     return specification

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.cell_means import cell_means
+from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array
+from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
-from paretoken.figures.parts import size_label
+from paretoken.text_tables import size_label
 
 #: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
 #: twice that Q.
@@ -43,7 +44,7 @@ def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> d
         "folder": folder,
         "files": list(files),
         "stops": stops,
-        "start": _middle(stops, study.text_tokens),
+        "start": stops.index(middle(study.text_tokens) or 0.0),
         "sizes": [{"n": n, "label": size_label(n)} for n in sizes],
         "configurations": [{"n": n, "v": v} for n, v in configurations],
         "suites": [{"name": suite.name, "title": suite.title} for suite in study.suites],
@@ -68,11 +69,6 @@ def text_stops(text_tokens: Sequence[int]) -> list[float]:
     return sorted({float(q) for q in (*text_tokens, *range(0, 2 * largest + 1, step))})
 
 
-def _middle(stops: Sequence[float], text_tokens: Sequence[int]) -> int:
-    ordered = sorted(text_tokens)
-    return list(stops).index(float(ordered[len(ordered) // 2]))
-
-
 def _fit(
     fit: FittedLaw, configurations: Sequence[tuple[float, float]], stops: Sequence[float]
 ) -> dict[str, Any]:
@@ -90,7 +86,7 @@ def _fit(
     }
 
 
-def _between(values: Array, low: float, high: float) -> Array:
+def _between(values: Array, low: float, high: float) -> Mask:
     return np.asarray((values >= low) & (values <= high))
 
 

@@ -106,7 +106,7 @@ def vega() -> str:
     import altair
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle(
+    bundle: str = vl_convert.javascript_bundle(  # type: ignore[call-arg]  # its stub forgets a default
         vl_version=".".join(altair.VEGALITE_VERSION.split(".")[:2])
     )
     return bundle
@@ -191,7 +191,8 @@ def _tables(results: StudyResults) -> list[HtmlTable]:
         "suite": "Suite", "llm": "Model", "params_b": "N (billions)", "visual_tokens": "V",
         "seed": "Seed", "error": "Error", "stderr": "Standard error", "flag": "Flag",
     }  # fmt: skip
-    return [html_table(results.errors, "Measured errors", names)]
+    shown = results.errors.dropna(axis="columns", how="all")
+    return [html_table(shown, f"All {len(shown)} errors", names)]
 
 
 def _claim(row: pd.Series[Any]) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from paretoken.analysis.cost_optimum import optimum_table
+from paretoken.analysis.cost_optimum import middle, optimum_table
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.scenarios import Scenario
 from paretoken.analysis.study_results import StudyResults
-from paretoken.figures.parts import size_label
+from paretoken.text_tables import size_label
 
 
 def interval_rows(fit: FittedLaw) -> pd.DataFrame:
@@ -59,15 +59,14 @@ def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
 
 def optimum_rows(results: StudyResults, fit: FittedLaw, ways: Sequence[Scenario]) -> pd.DataFrame:
     """Return one row per way to count costs, one column per size; empty without positive Q."""
-    positive = sorted(Q for Q in results.study.text_tokens if Q > 0)
-    if not positive:
+    Q = middle(results.study.text_tokens)
+    if Q is None:
         return pd.DataFrame()
-    Q = float(positive[len(positive) // 2])
     table = optimum_table(fit, ways, fit.fitted_sizes, Q)
     rows = []
     for way in ways:
         own = table[table["scenario"] == way.label]
-        row = {f"cost of an answer at Q = {Q:g}": way.label}
+        row: dict[str, str | None] = {f"cost of an answer at Q = {Q:g}": way.label}
         rows.append(row | {size_label(float(r["params_b"])): _star(r) for _, r in own.iterrows()})
     return pd.DataFrame(rows)
 

@@ -20,11 +20,12 @@
     return element;
   };
   const fill = (select, entries) => select.replaceChildren(...entries.map(([v, l]) => option(v, l)));
-  const number = (value, digits = 4) => {
-    const rounded = Number(value.toPrecision(digits));
-    return Math.abs(rounded) >= 1e5 || (rounded !== 0 && Math.abs(rounded) < 1e-3)
-      ? rounded.toExponential().replace("e+", "e")
-      : String(rounded);
+  /** As Python writes a number with %.4g: what stands here and what the command prints are the same. */
+  const number = (value) => {
+    if (value === 0) return "0";
+    const [digits, exponent] = value.toExponential(3).split("e").map(Number);
+    if (exponent >= -4 && exponent < 4) return String(Number(value.toPrecision(4)));
+    return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
   };
   const label = (n) => data.sizes.find((size) => size.n === n).label;
   const variant = () => `${controls.suite.value}/${controls.law.value}-${controls.rows.value}`;
@@ -81,7 +82,7 @@
 
   const words = (row) =>
     `${row.size} with ${number(row.v)} visual tokens: expected error ${row.error.toFixed(4)}` +
-    (row.low === null ? "" : ` (95 % interval ${row.low.toFixed(4)} to ${row.high.toFixed(4)})`) +
+    (row.low === null ? "" : ` (95 % interval ${row.low.toFixed(4)} to ${row.high.toFixed(4)})`) +
     `, ${number(row.cost)} ${cost().unit}` +
     (row.extrapolated ? "; outside the fitted range, an extrapolation" : "");
 
@@ -123,19 +124,18 @@
     by("x-unit").textContent = `Cost (${cost().unit})`;
   };
 
-  const draw = (rows, best) => {
-    if (!view) return;
-    const set = (name, values) =>
-      view.change(name, vega.changeset().remove(() => true).insert(values));
+  /** What the chart draws, by the names of its data. */
+  const drawn = (rows, best) => {
     const costs = new Map(rows.map((row) => [`${row.n}/${row.v}`, row.cost]));
     const measured = data.measured[controls.suite.value]
       .filter((m) => costs.has(`${m.n}/${m.v}`))
       .map((m) => ({ ...m, size: label(m.n), cost: costs.get(`${m.n}/${m.v}`) }));
-    set("curves", rows);
-    set("measured", measured);
-    set("frontier", undominated(rows));
-    set("budget", [{ cost: wanted }]);
-    set("best", best ? [best] : []);
+    const frontier = undominated(rows);
+    return { curves: rows, measured, frontier, budget: [{ cost: wanted }], best: best ? [best] : [] };
+  };
+  const draw = (rows, best) => {
+    if (!view) return;
+    for (const [name, values] of Object.entries(drawn(rows, best))) view.data(name, values);
     view.runAsync();
   };
 
@@ -151,9 +151,10 @@
     history.replaceState(null, "", `#${state}`);
   };
 
+  const ranking = (rows) => rows.filter((row) => row.cost <= wanted * ROUNDING).sort(preferred);
   const show = () => {
     const rows = configurations();
-    const ranked = rows.filter((row) => row.cost <= wanted * ROUNDING).sort(preferred);
+    const ranked = ranking(rows);
     const best = ranked[0];
     const Q = data.stops[Number(text.value)];
     by("x-text-value").textContent = `${Q}`;
@@ -250,6 +251,9 @@
 
   recall();
   show();
+  // A logarithmic axis cannot start without data.
+  const first = configurations();
+  specification.datasets = drawn(first, ranking(first)[0]);
   const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" } };
   vegaEmbed("#x-chart", specification, embedding)
     .then((result) => {

@@ -29,4 +29,7 @@ rule all:
 onsuccess:
     for name in STUDIES.run:
         if Path(f"results/{name}/report.html").exists():
-            print(f"The study {name}: {Path('results', name, 'report.html').resolve()}", file=sys.stderr)
+            print(
+                f"The study {name}: {Path('results', name, 'report.html').resolve()}",
+                file=sys.stderr,
+            )

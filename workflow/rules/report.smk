@@ -77,7 +77,12 @@ rule report:
         code=sources("paretoken.commands.report", *LAWS.modules(), *COST_MODELS.modules()),
         assets=data_files("paretoken.report"),
     output:
-        "results/{study}/report.html",
+        report(
+            "results/{study}/report.html",
+            category="{study}",
+            labels={"what": "report with explorer"},
+            caption="../report/report.rst",
+        ),
     log:
         "results/{study}/logs/report.log",
     benchmark:

@@ -151,7 +151,8 @@ def text_config(shape: DecoderShape) -> PretrainedConfig:
 
     Other families of decoders differ in norms and positions, which take next to no time.
     """
-    config: PretrainedConfig = Qwen2Config(
+    kind: Any = Qwen2Config  # `head_dim` is read, but is no field of the class
+    config: PretrainedConfig = kind(
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,

@@ -47,7 +47,7 @@ def test_a_table_that_costs_can_be_read_from(path, tmp_path, capsys):
     code = main(["latency", "--shapes", str(path), "--v", "1", "4", "--q", "0", "6", "--batch", "1", "2",
                  "--repeats", "2", "--threads", "1", "--out", str(out)])  # fmt: skip
     assert code == 0, capsys.readouterr().err
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(out.read_text().splitlines()))
     assert len(rows) == 2 * 2 * 2 * 2
     assert all(float(row[f"{part}_s"]) > 0 for row in rows for part in ("encoder", "prefill", "decode"))
     table = read_latency(out)

@@ -254,7 +254,14 @@
   // A logarithmic axis cannot start without data.
   const first = configurations();
   specification.datasets = drawn(first, ranking(first)[0]);
-  const embedding = { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" } };
+  // `ast`: expressions are interpreted, since the page's policy forbids to evaluate text as code.
+  const embedding = {
+    actions: false,
+    renderer: "svg",
+    ast: true,
+    logLevel: 1, // errors; that there is nothing to draw is said in words
+    tooltip: { theme: "custom" },
+  };
   vegaEmbed("#x-chart", specification, embedding)
     .then((result) => {
       view = result.view;

@@ -15,6 +15,7 @@ include: "workflow/rules/llava_sources.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/llava_cells.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/costing.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/report.smk"
 
@@ -23,3 +24,12 @@ rule all:
     default_target: True
     input:
         [target for name in STUDIES.run for target in targets(name)],
+
+
+onsuccess:
+    for name in STUDIES.run:
+        if Path(f"results/{name}/report.html").exists():
+            print(
+                f"The study {name}: {Path('results', name, 'report.html').resolve()}",
+                file=sys.stderr,
+            )

@@ -19,6 +19,9 @@ COMMANDS = {
     "fit": "fit a scaling law to any table of errors",
     "frontier": "list the best model size and token count per budget",
     "recommend": "say which model size and token count to use under a budget",
+    "shapes": "write the dimensions of a study's models, for costs other than the paper's",
+    "latency": "measure seconds per answer over N, V, Q and batch on this device",
+    "compare": "put the parameters of several studies side by side",
     "check": "check a config file, or write its JSON schema",
     "plan": "say what a study costs, before it runs",
     "status": "say where a study stands, stage by stage",
@@ -46,6 +49,7 @@ COMMANDS = {
     "figure": "draw one figure",
     "claims": "test the paper's claims",
     "summary": "write a study's summary page",
+    "report": "write a study's report, one HTML file with an explorer",
 }
 
 

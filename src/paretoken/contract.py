@@ -50,3 +50,25 @@ COST_COLUMNS = (
     "wall_s",
     "peak_memory_bytes",
 )
+
+#: A table of `paretoken latency`: one row per combination. Seconds and joules of one batch: of encoding
+#: its images, of its prompts up to the first token (compressor included), and of each further token;
+#: empty where a combination did not fit the device, or the device reports no energy.
+LATENCY_COLUMNS = (
+    "llm",
+    "params_b",
+    "visual_tokens",
+    "text_tokens",
+    "batch",
+    "encoder_s",
+    "prefill_s",
+    "decode_s",
+    "encoder_j",
+    "prefill_j",
+    "decode_j",
+    "repeats",
+    "device",
+    "dtype",
+    "versions",
+)
+LATENCY_KEY = ("params_b", "visual_tokens", "text_tokens", "batch")

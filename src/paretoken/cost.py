@@ -116,7 +116,7 @@ def _two_layers(width: int, inner: int, out: int) -> int:
 
 def adapter_work(
     compressor: str,
-    visual_tokens: int,
+    visual_tokens: float,
     side: int,
     width: int,
     joined: int,

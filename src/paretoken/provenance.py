@@ -31,6 +31,14 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
+def commit_words(folder: Path) -> str | None:
+    """Return the commit of ``folder``, with a word if tracked files differ; None outside a checkout."""
+    state = git_state(folder)
+    if state["commit"] is None:
+        return None
+    return f"{state['commit']} with changes" if state["dirty"] else str(state["commit"])
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         run = subprocess.run(

@@ -110,6 +110,16 @@ LAWS = Registry(
     ("additive", "paretoken.analysis.laws.additive:ADDITIVE"),
 )
 
+COST_MODELS = Registry(
+    "cost model",
+    ("flops_2nt", "paretoken.cost_models.flops:FLOPS_2NT"),
+    ("flops_exact", "paretoken.cost_models.flops:FLOPS_EXACT"),
+    ("memory", "paretoken.cost_models.memory:MEMORY"),
+    ("latency", "paretoken.cost_models.measured:LATENCY"),
+    ("energy", "paretoken.cost_models.measured:ENERGY"),
+    ("price", "paretoken.cost_models.measured:PRICE"),
+)
+
 FIGURES = Registry(
     "figure",
     ("fig1a", "paretoken.figures.cost_curves:FIG1A"),
@@ -119,6 +129,7 @@ FIGURES = Registry(
     ("fig3b", "paretoken.figures.cost_curves:FIG3B"),
     ("fig4", "paretoken.figures.equal_cost:FIG4"),
     ("optimal_tokens", "paretoken.figures.optimal_tokens:OPTIMAL_TOKENS"),
+    ("optimum_by_cost", "paretoken.figures.optimum_by_cost:OPTIMUM_BY_COST"),
     ("profile", "paretoken.figures.profile:PROFILE"),
     ("residuals", "paretoken.figures.residuals:RESIDUALS"),
     ("parameters", "paretoken.figures.parameters:PARAMETERS"),

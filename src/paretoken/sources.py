@@ -60,6 +60,16 @@ def _imports(path: Path) -> tuple[str, ...]:
     return tuple(name for name in names if name.startswith("paretoken"))
 
 
+def data_files(package: str) -> list[str]:
+    """Return the files of a package's ``assets`` folder, relative to the working directory, sorted.
+
+    Args:
+        package: its dotted name, such as ``paretoken.report``.
+    """
+    folder = ROOT.joinpath(*package.split("."), "assets")
+    return sorted(os.path.relpath(path) for path in folder.iterdir())
+
+
 @cache
 def _file(module: str) -> Path | None:
     base = ROOT.joinpath(*module.split("."))

@@ -43,3 +43,11 @@ def short(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g}{letter}"
     return f"{count:.3g}"
+
+
+def size_label(params_b: float) -> str:
+    """Return a model size, billions, as people write it: 7B, 0.5B, 60M, 600K."""
+    for least, unit, letter in ((0.1, 1.0, "B"), (1e-3, 1e-3, "M"), (1e-6, 1e-6, "K")):
+        if params_b >= least:
+            return f"{params_b / unit:.3g}{letter}"
+    return f"{params_b * 1e9:.3g}"

@@ -22,7 +22,7 @@ CELLS = 2 * len(HIDDEN)
 CELL = "runs/qwen1.5-1.8b/tokenpacker-4/s0"
 #: Rules that make tables, laws and figures of scores: seconds each.
 LATER = {"aggregate", "scores", "costs", "fit", "paper_grid", "frontier", "tables", "claims",
-         "figure", "summary", "study", "all"}  # fmt: skip
+         "figure", "summary", "report", "shapes", "study", "all"}  # fmt: skip
 #: Left out at first, and added to the finished study.
 ADDED = "vqav2"
 
@@ -130,6 +130,7 @@ def test_laws_figures_claims_and_summary_are_made(paper: Paper) -> None:
     claims = pd.read_csv(paper.results / "tables" / "claims.csv")["claim"]
     assert claims.tolist() == paper.config["studies"][0]["claims"]
     assert "alpha_over_beta" in (paper.results / "summary.md").read_text()
+    assert "Trained on" in (paper.results / "report.html").read_text()
 
 
 def test_nothing_is_stale_afterwards(paper: Paper) -> None:

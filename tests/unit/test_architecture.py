@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.registry import CLAIMS, FIGURES, LAWS
+from paretoken.registry import CLAIMS, COST_MODELS, FIGURES, LAWS
 
 SOURCE = Path(__file__).parents[2] / "src"
 PACKAGE = SOURCE / "paretoken"
@@ -24,6 +24,7 @@ FORBIDDEN = {
     "measured": ("analysis", "figures", "records", "report", "commands", "cli"),
     "scored": ("analysis", "figures", "records", "report", "commands", "cli"),
     "cost": ("analysis", "figures", "records", "report", "commands", "cli"),
+    "cost_models": ("analysis", "figures", "report", "commands", "cli"),
     "cost_memory": ("analysis", "figures", "records", "report", "commands", "cli"),
     "planning": ("analysis", "figures", "records", "report", "progress", "commands", "cli"),
     "progress": ("analysis", "figures", "records", "report", "commands", "cli"),
@@ -65,7 +66,7 @@ def test_nothing_in_src_imports_snakemake_and_nothing_but_the_cli_imports_comman
         assert not {name for name in modules if name.startswith("paretoken.commands")}
 
 
-@pytest.mark.parametrize("part", ["analysis", "figures", "report"])
+@pytest.mark.parametrize("part", ["analysis", "cost_models", "figures", "report"])
 def test_the_analysis_half_never_imports_torch(part: str) -> None:
     heavy = {"torch", "transformers", "datasets", "accelerate"}
     assert not {n for path in _files(part) for n in _modules(path) if n.partition(".")[0] in heavy}
@@ -86,6 +87,10 @@ def test_the_analysis_half_never_imports_torch(part: str) -> None:
         ("import paretoken.devices, paretoken.cost_memory", ("torch", "transformers", "pandas")),
         ("import paretoken.cli", ("numpy", "pandas", "pydantic", "torch")),
         ("import paretoken.commands.fit", ("matplotlib", "torch")),
+        ("import paretoken.commands.recommend", ("matplotlib", "torch")),
+        ("import paretoken.commands.shapes", ("numpy", "pandas", "torch")),
+        ("import paretoken.commands.latency", ("numpy", "pandas", "torch")),
+        ("import paretoken.commands.report", ("torch", "vl_convert")),
     ],
 )
 def test_start_up_is_lean(statement: str, absent: tuple[str, ...]) -> None:
@@ -95,6 +100,6 @@ def test_start_up_is_lean(statement: str, absent: tuple[str, ...]) -> None:
 
 
 def test_every_registered_name_loads() -> None:
-    for registry in (LAWS, FIGURES, CLAIMS):
+    for registry in (LAWS, FIGURES, CLAIMS, COST_MODELS):
         for name in registry:
             assert registry.load(name).name == name

@@ -177,18 +177,18 @@ def test_frontier_from_a_fit(run, fitted, tmp_path):
     assert [row["status"] for row in rows] == ["infeasible", "ok"] * 2
     assert {
         "text_tokens",
-        "budget_flops",
+        "budget",
         "params_b",
         "visual_tokens",
-        "flops",
+        "cost",
         "error",
         "on_pareto",
     } <= (set(rows[0]))
     assert rows[0]["params_b"] == "", "no configuration, no number"
-    assert all(float(row["flops"]) <= 1e12 for row in rows if row["status"] == "ok")
+    assert all(float(row["cost"]) <= 1e12 for row in rows if row["status"] == "ok")
     assert len(table_of(crossing)) == 2
     assert len(table_of(pareto)) >= 2
-    assert "2 N (Q + V)" in printed
+    assert "2N(Q + V) (FLOPs); left out: attention" in printed
     assert "2 budgets are below the cheapest" in printed
 
 
@@ -222,7 +222,7 @@ def test_recommend_in_words_and_as_json(run, fitted):
     best = answer["recommended"]
     assert f"use {best['params_b']:g}B with {best['visual_tokens']:g} visual tokens" in words
     assert len(answer["runners_up"]) == 1
-    assert best["flops"] <= 1e12
+    assert best["cost"] <= 1e12
 
 
 def test_recommend_below_the_cheapest(run, fitted):

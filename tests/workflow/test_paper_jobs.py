@@ -20,7 +20,7 @@ CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 TRAINED = [study for study in CONFIG["studies"] if "training" in study]
 #: Rules that make tables, laws and figures of scores: seconds each.
 TABLES = {"cell_scores", "aggregate", "scores", "costs", "fit", "paper_grid", "frontier", "tables",
-          "claims", "figure", "summary", "study", "all"}  # fmt: skip
+          "claims", "figure", "summary", "report", "shapes", "study", "all"}  # fmt: skip
 ASKED_FOR = re.compile(r"^rule (\w+):\n(?:    (?!resources).*\n)*    resources: (.*)$", re.MULTILINE)
 OUTPUTS = re.compile(r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: (.*)$", re.MULTILINE)
 SIZES, COUNTS, ASKED = 5, 8, 13
@@ -53,7 +53,7 @@ def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None
         "llava_predict": CELLS * ASKED, "llava_score": CELLS * ASKED, "cell_scores": CELLS,
         "study": 1, "aggregate": 1, "scores": 1, "costs": 1, "fit": laws * suites, "paper_grid": suites,
         "frontier": suites, "tables": 1, "claims": 1, "figure": len(PAPER["figures"]),
-        "summary": 1, "all": 1,
+        "summary": 1, "report": 1, "shapes": 1, "all": 1,
     }  # fmt: skip
     # CPU seconds: wall seconds would measure what else the machine does.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 6

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from conftest import SMALL, Project
+
+from report_study import latency_table
 
 pytestmark = pytest.mark.slow
 SMALL_CONFIG = ("--configfile", "small.yaml")
@@ -23,6 +28,7 @@ CHEAP = {
     "claims": 1,
     "figure": 1,
     "summary": 1,
+    "report": 1,
 }
 
 
@@ -50,7 +56,9 @@ def test_touching_a_source_changes_nothing(finished: Project) -> None:
     ("module", "rules"),
     [
         ("analysis/laws/product.py", CHEAP),
-        ("analysis/frontier.py", {"frontier": 1, "claims": 1, "figure": 1, "summary": 1}),
+        ("analysis/frontier.py", {"frontier": 1, "claims": 1, "figure": 1, "summary": 1, "report": 1}),
+        ("cost_models/flops.py", {"frontier": 1, "figure": 1, "report": 1}),
+        ("report/explorer.py", {"report": 1}),
         ("figures/cost_curves.py", {"figure": 1, "summary": 1}),
         ("analysis/claims/exponents.py", {"claims": 1, "summary": 1}),
     ],
@@ -114,7 +122,7 @@ def test_a_new_figure_draws_itself_only(finished: Project) -> None:
     config["studies"][0]["figures"].append("profile")
     (finished.folder / "figures.yaml").write_text(yaml.safe_dump(config))
     rules = finished.dry_run("--configfile", "figures.yaml").rules
-    assert rules == {"figure": 1, "summary": 1, "all": 1}
+    assert rules == {"figure": 1, "summary": 1, "report": 1, "all": 1}
 
 
 def test_a_new_line_in_the_registry_reruns_nothing(finished: Project) -> None:
@@ -146,9 +154,55 @@ def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
     assert not list((finished.folder / "results").rglob(".*.json"))
 
 
-def test_report_is_one_file_without_the_network(finished: Project) -> None:
-    done = finished.snakemake(*SMALL_CONFIG, "--report", "report.html")
+@pytest.mark.parametrize("asset", ["page.css", "explorer.js", "page.html.j2"])
+def test_editing_a_part_of_the_page_makes_the_page_anew(finished: Project, asset: str) -> None:
+    path = finished.folder / "src" / "paretoken" / "report" / "assets" / asset
+    original = path.read_text()
+    path.write_text(f"{original}\n")
+    try:
+        jobs = finished.dry_run(*SMALL_CONFIG).rules
+    finally:
+        path.write_text(original)
+    assert jobs == {"report": 1, "all": 1}
+
+
+def test_a_latency_table_or_price_redraws_what_shows_costs_and_refits_nothing(finished: Project) -> None:
+    config = yaml.safe_load(SMALL)
+    config["studies"][0] |= {"latency": "latency.csv", "price_per_hour": 2}
+    latency_table(finished.folder / "latency.csv")
+    (finished.folder / "timed.yaml").write_text(yaml.safe_dump(config))
+    rules = finished.dry_run("--configfile", "timed.yaml").rules
+    assert rules == {"frontier": 1, "report": 1, "all": 1}
+
+
+#: Runs a command in which every connection to a name is refused: the report must not ask for anything.
+OFFLINE = """
+import runpy, socket, sys
+def refuse(*arguments, **options): raise OSError("no network in this test")
+socket.getaddrinfo = socket.create_connection = refuse
+sys.argv = ["snakemake", *sys.argv[1:]]
+runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["bundle.html", "bundle.zip"])
+def test_snakemakes_own_report_has_captions_and_categories_and_needs_no_network(
+    finished: Project, name: str
+) -> None:
+    arguments = [sys.executable, "-c", OFFLINE, "--cores", "1", *SMALL_CONFIG, "--report", name]
+    environment = os.environ | {"PYTHONPATH": str(finished.folder / "src")}
+    done = subprocess.run(
+        arguments, cwd=finished.folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    page = (finished.folder / "report.html").read_text()
-    assert "fig1a" in page
-    assert "claims" in page
+    path = finished.folder / name
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as bundle:
+            names = bundle.namelist()
+            index = next(n for n in names if n.endswith("report.html") and "data" not in n)
+            page = bundle.read(index).decode()
+            assert any(n.endswith("fig1a.png") for n in names)
+    else:
+        page = path.read_text()
+    for part in ("fig1a", "claims", "small", "What it shows and", "tested on the study", "explorer"):
+        assert part in page, part

@@ -11,6 +11,7 @@ import pytest
 from conftest import Project
 
 import smoke_study
+from report_study import embedded
 from smoke_study import STUDY, write_study
 
 SMOKE = ("--configfile", "smoke.yaml")
@@ -93,6 +94,12 @@ def test_a_trained_study_runs_from_nothing_to_its_summary(trained: Project) -> N
     assert fit["n_points"] == 4
     assert [e["reason"] for e in fit["data"]["exclusions"]] == ["no visual tokens (the law needs V > 0)"]
     assert "alpha_over_beta" in (results / "summary.md").read_text()
+    page = (results / "report.html").read_text()
+    assert "Trained on" in page
+    models = {cost["model"] for cost in embedded(page, "explorer-data")["costs"]}
+    assert models == {"flops_2nt", "flops_exact", "memory", "latency"}, "latency as predict measured it"
+    optimum = pd.read_csv(results / "tables" / "optimum-reasoning.csv")
+    assert set(optimum["cost_model"]) == models
     assert (results / "figures" / "fig1a.png").stat().st_size > 10_000
     assert not trained.dry_run(*SMOKE).rules
 

@@ -65,11 +65,14 @@ rule paper_grid:
 rule frontier:
     input:
         fit=headline_fit,
-        code=sources("paretoken.commands.frontier"),
+        shapes="results/{study}/shapes.json",
+        latency=latency_table,
+        code=sources("paretoken.commands.frontier", *COST_MODELS.modules()),
     output:
         frontier="results/{study}/tables/frontier-{suite}.csv",
         pareto="results/{study}/tables/pareto-{suite}.csv",
         crossovers="results/{study}/tables/crossovers-{suite}.csv",
+        by_cost="results/{study}/tables/optimum-{suite}.csv",
     log:
         "results/{study}/logs/frontier-{suite}.log",
     benchmark:
@@ -79,10 +82,11 @@ rule frontier:
         "../../envs/analysis.yaml"
     params:
         text_tokens=text_tokens,
+        costs=deployment_options,
     shell:
-        "paretoken frontier --fit {input.fit:q} --q {params.text_tokens:q} "
+        "paretoken frontier --fit {input.fit:q} --q {params.text_tokens:q} {params.costs:q} "
         "--out {output.frontier:q} --pareto {output.pareto:q} --crossovers {output.crossovers:q} "
-        "> {log:q} 2>&1"
+        "--by-cost {output.by_cost:q} > {log:q} 2>&1"
 
 
 rule tables:

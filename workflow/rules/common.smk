@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 from paretoken.config import parse as parse_config
+from paretoken.config.fields import as_list
 from paretoken.driver import take_over
 from paretoken.errors import UserError
 from paretoken.evaluate.variants import demand_variants
 from paretoken.grid import cells
-from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
-from paretoken.sources import sources
+from paretoken.planning.records import dimensions_file
+from paretoken.registry import BENCHMARKS, CLAIMS, COST_MODELS, FIGURES, LAWS
+from paretoken.sources import data_files, sources
 
 os.environ.update(
     # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.
@@ -35,6 +37,8 @@ if not workflow.dryrun and workflow.is_main_process:
 # Which jobs come first when many are ready: what a person can look at soon; then what others wait for,
 # the shortest first, so that it delays nothing that becomes ready meanwhile.
 SOON, DATA, SOURCE, LONG = 40, 30, 20, 10
+# Figures that compare ways to count costs.
+COST_FIGURES = ("optimum_by_cost",)
 
 
 wildcard_constraints:
@@ -57,7 +61,8 @@ def study_of(wildcards):
 def frozen_json(wildcards):
     # Figures and claims are left out, so that a new one does not redraw the others; and where models
     # come from, and what they run on, since nothing is drawn of that.
-    study, origin = {"figures", "claims", "budget_gpu_hours"}, {"hub", "revision", "params"}
+    study = {"figures", "claims", "budget_gpu_hours", "latency", "price_per_hour"}
+    origin = {"hub", "revision", "params"}
     alone = {
         "study": study,
         "llms": {"__all__": origin | {"gpus", "template"}},
@@ -174,6 +179,7 @@ def targets(name):
     study, folder = STUDIES.study(name), f"results/{name}"
     return [
         f"{folder}/summary.md",
+        f"{folder}/report.html",
         *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites],
         *[f"{folder}/figures/{figure}.png" for figure in study.figures],
         *([f"{folder}/tables/{name}.csv" for name in ("scores", "costs")] if study.training else []),

@@ -8,6 +8,7 @@ rule figure:
         fits=fit_files,
         values=published("values"),
         table1=published("table1"),
+        costs=figure_costs,
         code=figure_code,
     output:
         png=report(
@@ -26,9 +27,10 @@ rule figure:
         "../../envs/analysis.yaml"
     params:
         reference=reference_options("values", "table1"),
+        costs=figure_cost_options,
     shell:
         "paretoken figure --name {wildcards.figure:q} --study {input.study:q} "
-        "--errors {input.errors:q} --fits {input.fits:q} {params.reference:q} "
+        "--errors {input.errors:q} --fits {input.fits:q} {params.reference:q} {params.costs:q} "
         "--out {output.png:q} {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -59,4 +61,42 @@ rule summary:
         "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
         "{params.reference:q} {params.figures:q} --equal-cost {input.equal_cost:q} "
         "--sensitivity {input.sensitivity:q} --claims {input.claims:q} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule report:
+    input:
+        study="results/{study}/study.json",
+        errors="results/{study}/tables/errors.csv",
+        fits=fit_files,
+        values=published("values"),
+        table1=published("table1"),
+        claims="results/{study}/tables/claims.csv",
+        figures=figure_files,
+        shapes="results/{study}/shapes.json",
+        latency=latency_table,
+        runs=trained_records,
+        code=sources("paretoken.commands.report", *LAWS.modules(), *COST_MODELS.modules()),
+        assets=data_files("paretoken.report"),
+    output:
+        report(
+            "results/{study}/report.html",
+            category="{study}",
+            labels={"what": "report with explorer"},
+            caption="../report/report.rst",
+        ),
+    log:
+        "results/{study}/logs/report.log",
+    benchmark:
+        "results/{study}/benchmarks/report.tsv"
+    priority: SOON
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        reference=reference_options("values", "table1"),
+        costs=deployment_options,
+        parts=report_options,
+    shell:
+        "paretoken report --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "{params.reference:q} {params.costs:q} --claims {input.claims:q} {params.parts:q} "
         "--out {output:q} > {log:q} 2>&1"

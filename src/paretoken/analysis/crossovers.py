@@ -10,11 +10,20 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.cost import flops_2nt
+from paretoken.analysis.laws.base import Array
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.paper import PAPER_COST
+
+#: Token counts between which a cost is taken as linear in V when it is turned around.
+DENSE = 400
 
 
 def crossovers(
-    fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], text_tokens: Sequence[float]
+    fit: FittedLaw,
+    sizes: Sequence[float],
+    tokens: Sequence[float],
+    text_tokens: Sequence[float],
+    cost: Cost = PAPER_COST,
 ) -> pd.DataFrame:
     """Return where a smaller and the next larger model reach the same error at the same cost.
 
@@ -23,11 +32,12 @@ def crossovers(
     for Q tokens first. V is continuous within the range of ``tokens``. Pairs without a crossover
     in that range are rows with empty cells.
     """
-    low, high = float(min(tokens)), float(max(tokens))
+    V = np.geomspace(float(min(tokens)), float(max(tokens)), DENSE)
+    V[0], V[-1] = min(tokens), max(tokens)  # not a rounding error outside
     rows: list[dict[str, object]] = []
     for Q in text_tokens:
         for small, large in pairwise(np.unique(sizes)):
-            found = _crossover(fit, float(small), float(large), float(Q), low, high)
+            found = _crossover(fit, float(small), float(large), float(Q), V, cost)
             rows.append(
                 {"text_tokens": float(Q), "small_params_b": small, "large_params_b": large} | found
             )
@@ -37,29 +47,36 @@ def crossovers(
         "large_params_b",
         "small_visual_tokens",
         "large_visual_tokens",
-        "flops",
+        "cost",
         "error",
     ]
     return pd.DataFrame(rows).reindex(columns=columns)
 
 
 def _crossover(
-    fit: FittedLaw, small: float, large: float, Q: float, low: float, high: float
+    fit: FittedLaw, small: float, large: float, Q: float, V: Array, cost: Cost
 ) -> dict[str, float]:
-    cheapest = max(large * (Q + low), small * (Q + low))
-    dearest = min(large * (Q + high), small * (Q + high))
+    # A measured cost may fall by noise; what more tokens cost at least is what counts.
+    curves = {N: np.maximum.accumulate(cost(N, V, Q)) for N in (small, large)}
+    if not all(np.isfinite(curve).all() for curve in curves.values()):
+        return {}
+    cheapest = max(curve[0] for curve in curves.values())
+    dearest = min(curve[-1] for curve in curves.values())
 
-    def gain(cost: float) -> float:
-        """Error of the small model minus error of the large one, at N (Q + V) = cost."""
-        small_error = fit.predict(small, cost / small - Q, Q)
-        return float(small_error - fit.predict(large, cost / large - Q, Q))
+    def tokens_at(N: float, budget: float) -> float:
+        return float(np.interp(budget, curves[N], V))
+
+    def gain(budget: float) -> float:
+        """Error of the small model minus error of the large one, both at this cost."""
+        small_error = fit.predict(small, tokens_at(small, budget), Q)
+        return float(small_error - fit.predict(large, tokens_at(large, budget), Q))
 
     if cheapest >= dearest or gain(cheapest) * gain(dearest) > 0:
         return {}
-    cost = float(brentq(gain, cheapest, dearest))
+    found = float(brentq(gain, cheapest, dearest))
     return {
-        "small_visual_tokens": cost / small - Q,
-        "large_visual_tokens": cost / large - Q,
-        "flops": flops_2nt(1.0, cost, 0.0),
-        "error": float(fit.predict(large, cost / large - Q, Q)),
+        "small_visual_tokens": tokens_at(small, found),
+        "large_visual_tokens": tokens_at(large, found),
+        "cost": found,
+        "error": float(fit.predict(large, tokens_at(large, found), Q)),
     }

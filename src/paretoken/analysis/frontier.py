@@ -11,14 +11,16 @@ from paretoken.analysis.diagnostics import LARGEST_B
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.optimum import optimal_tokens
-from paretoken.cost import flops_2nt
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.flops import FLOPS_2NT
+from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 
 CONFIGURATION = [
     "text_tokens",
     "params_b",
     "visual_tokens",
-    "flops",
+    "cost",
     "error",
     "error_low",
     "error_high",
@@ -27,20 +29,26 @@ CONFIGURATION = [
 
 
 def configurations(
-    fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], Q: float
+    fit: FittedLaw,
+    sizes: Sequence[float],
+    tokens: Sequence[float],
+    Q: float,
+    cost: Cost = PAPER_COST,
 ) -> pd.DataFrame:
-    """Return one row per (N, V): its cost 2 N (Q + V) and its predicted error with interval.
+    """Return one row per (N, V): its cost and its predicted error with interval.
 
-    ``extrapolated`` says whether it lies outside the fitted sizes or token counts.
+    ``extrapolated`` says whether it lies outside the fitted sizes or token counts. Configurations whose
+    cost is not known (outside of what was measured) are left out.
 
     Args:
         fit: the law that predicts.
         sizes: N, billions of parameters, positive.
         tokens: V, positive (zero too if the law and the cost stay defined: Q + V > 0, T > 0).
         Q: text tokens.
+        cost: of an answer, by default 2 N (Q + V).
 
     Raises:
-        UserError: a set is empty, or a value is out of range.
+        UserError: a set is empty, a value is out of range, or no cost is known.
     """
     for name, values in (("--n", sizes), ("--v", tokens)):
         if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
@@ -53,19 +61,36 @@ def configurations(
     if not np.isfinite(Q) or Q < 0:
         raise UserError(f"text tokens must be 0 or more, got {Q:g}")
     N, V = (axis.ravel() for axis in np.meshgrid(np.unique(sizes), np.unique(tokens), indexing="ij"))
+    costs = cost(N, V, Q)
+    known = np.isfinite(costs)
+    if not known.any():
+        raise UserError(
+            f"the cost model {cost.model.name} knows none of these configurations at Q = {Q:g}: sizes "
+            f"{_listed(sizes)}, visual tokens {_listed(tokens)}; choose some that {_holder(cost)} covers"
+        )
+    N, V, costs = N[known], V[known], costs[known]
     low, high = fit.interval(N, V, Q)
     return pd.DataFrame(
         {
             "text_tokens": float(Q),
             "params_b": N,
             "visual_tokens": V,
-            "flops": flops_2nt(N, V, Q),
+            "cost": costs,
             "error": fit.predict(N, V, Q),
             "error_low": low,
             "error_high": high,
             "extrapolated": ~(_within(N, fit.fitted_sizes) & _within(V, fit.token_counts)),
         }
     )
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(set(values)))
+
+
+def _holder(cost: Cost) -> str:
+    latency = cost.deployment.latency
+    return latency.origin if latency is not None and "latency" in cost.model.needs else "--shapes"
 
 
 def _within(values: Array, levels: Sequence[float]) -> Mask:
@@ -75,13 +100,13 @@ def _within(values: Array, levels: Sequence[float]) -> Mask:
 def by_preference(table: pd.DataFrame) -> pd.DataFrame:
     """Order configurations: lower error, then lower cost, then larger N."""
     return table.sort_values(
-        ["error", "flops", "params_b"], ascending=[True, True, False], kind="stable"
+        ["error", "cost", "params_b"], ascending=[True, True, False], kind="stable"
     ).reset_index(drop=True)
 
 
 def affordable(table: pd.DataFrame, budget: float) -> pd.DataFrame:
     """Return the configurations that cost at most ``budget``; one that costs it exactly is in."""
-    return table[table["flops"] <= budget * (1 + 1e-12)]  # 2 N (Q + V) is rounded
+    return table[table["cost"] <= budget * (1 + 1e-12)]  # costs are rounded
 
 
 def undominated(table: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +115,7 @@ def undominated(table: pd.DataFrame) -> pd.DataFrame:
     By ascending cost; of equals the one with the larger N.
     """
     ordered = table.sort_values(
-        ["flops", "error", "params_b"], ascending=[True, True, False], kind="stable"
+        ["cost", "error", "params_b"], ascending=[True, True, False], kind="stable"
     )
     lowest_before = ordered["error"].cummin().shift(fill_value=np.inf)
     return ordered[ordered["error"] < lowest_before].reset_index(drop=True)
@@ -98,7 +123,7 @@ def undominated(table: pd.DataFrame) -> pd.DataFrame:
 
 def default_budgets(tables: Sequence[pd.DataFrame], count: int = 25) -> list[float]:
     """Return log-spaced budgets from the cheapest to the dearest configuration."""
-    costs = pd.concat([table["flops"] for table in tables])
+    costs = pd.concat([table["cost"] for table in tables])
     budgets = np.geomspace(costs.min(), costs.max(), count)
     budgets[-1] = costs.max()  # not a rounding error less than the dearest
     return [float(b) for b in budgets]
@@ -110,6 +135,7 @@ def frontier(
     tokens: Sequence[float],
     text_tokens: Sequence[float],
     budgets: Sequence[float] | None = None,
+    cost: Cost = PAPER_COST,
 ) -> pd.DataFrame:
     """Return the best configuration per (text tokens, budget).
 
@@ -117,37 +143,38 @@ def frontier(
     ``chosen_in_draws`` is the share of bootstrap draws in which the same configuration is best.
 
     Returns:
-        Columns ``text_tokens, budget_flops, params_b, visual_tokens, flops, error, error_low,
-        error_high, extrapolated, on_pareto, chosen_in_draws, v_star, status``; ``v_star`` is the
-        closed form where the law has one, within the range of ``tokens``.
+        Columns ``text_tokens, budget, params_b, visual_tokens, cost, error, error_low, error_high,
+        extrapolated, on_pareto, chosen_in_draws, v_star, status, cost_model, unit``; ``v_star`` is the
+        closed form where law and cost have one, within the range of ``tokens``.
 
     Raises:
         UserError: a size, token count or budget is out of range.
     """
-    tables = {Q: configurations(fit, sizes, tokens, Q) for Q in text_tokens}
+    tables = {Q: configurations(fit, sizes, tokens, Q, cost) for Q in text_tokens}
     if not tables:
         raise UserError("--q wants at least one number of text tokens")
     budgets = default_budgets(list(tables.values())) if budgets is None else budgets
     if not len(budgets) or not np.isfinite(budgets).all() or min(budgets) <= 0:
-        raise UserError(f"--budgets wants positive numbers of FLOPs, got: {list(budgets)}")
+        raise UserError(f"--budgets wants positive numbers ({cost.model.unit}), got: {list(budgets)}")
     rows = []
     for Q, table in tables.items():
         ranked, pareto = by_preference(table), undominated(table)
         points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
-        v_star = closed_form(fit, Q, min(tokens), max(tokens))
+        v_star = closed_form(fit, Q, min(tokens), max(tokens), cost)
         N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
         drawn = fit.draw_errors(N, V, Q)
         for budget in budgets:
             within = affordable(ranked, budget)
-            row: dict[str, object] = {"text_tokens": float(Q), "budget_flops": float(budget)}
+            row: dict[str, object] = {"text_tokens": float(Q), "budget": float(budget)}
             if len(within):
                 best = within.iloc[0]
                 row |= {name: best[name] for name in CONFIGURATION[1:]}
                 row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
                 row["chosen_in_draws"] = share_choosing_first(drawn[:, within.index])
             rows.append(row | {"v_star": v_star, "status": "ok" if len(within) else "infeasible"})
-    columns = ["text_tokens", "budget_flops", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]
+    columns = ["text_tokens", "budget", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]
     result = pd.DataFrame(rows).reindex(columns=[*columns, "v_star", "status"])
+    result = result.assign(cost_model=cost.model.name, unit=cost.model.unit)
     for name in ("on_pareto", "extrapolated"):
         result[name] = result[name].eq(True)
     return result
@@ -158,9 +185,12 @@ def share_choosing_first(errors: Array) -> float | None:
     return float((errors.argmin(axis=1) == 0).mean()) if len(errors) else None
 
 
-def closed_form(fit: FittedLaw, Q: float, v_min: float, v_max: float) -> float | None:
-    """Return V*(Q) in closed form, or None if the law's optimum depends on the budget."""
-    if not fit.law.constant_optimum:
+def closed_form(
+    fit: FittedLaw, Q: float, v_min: float, v_max: float, cost: Cost = PAPER_COST
+) -> float | None:
+    """Return V*(Q) in closed form, or None if the optimum depends on the budget."""
+    if not fit.law.constant_optimum or cost.model != FLOPS_2NT:
         return None
+    Q = 0.0 if cost.deployment.cached_text else Q
     values = np.array([[fit.parameters[name] for name in fit.law.parameters]])
     return float(optimal_tokens(fit.law, fit.law.exponent_ratio(values), Q, v_min, v_max)[0])

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.config import FrozenStudy, Study, Suite
 from paretoken.contract import ERROR_COLUMNS, ERROR_KEY
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.files import read_json
 from paretoken.records import demand_unique, read_table
@@ -32,6 +34,7 @@ class StudyResults:
         fits: by suite and variant; a variant is ``<law>-all``, ``<law>-unflagged`` or `PAPER_GRID`.
         values: published parameters and statements; empty if the study has none.
         table1: the paper's Table 1; empty if the study has none.
+        cost: what figures draw as the cost of an answer.
     """
 
     frozen: FrozenStudy
@@ -39,6 +42,7 @@ class StudyResults:
     fits: Mapping[tuple[str, str], FittedLaw]
     values: pd.DataFrame
     table1: pd.DataFrame
+    cost: Cost = PAPER_COST
 
     @property
     def study(self) -> Study:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
 from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.figures.base import save
+from paretoken.cost_models.flops import FLOPS_2NT
+from paretoken.errors import UserError
+from paretoken.figures.base import Figure, save
 from paretoken.registry import FIGURES
 
 
@@ -14,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--name", choices=list(FIGURES), required=True, help="which figure")
     add_result_arguments(parser)
+    add_cost_arguments(parser)
     parser.add_argument(
         "--out", type=Path, nargs="+", required=True, help="files to write: .png, .pdf or .svg"
     )
@@ -21,4 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw and write the figure."""
-    save(FIGURES.load(arguments.name), results_of(arguments), arguments.out)
+    figure: Figure = FIGURES.load(arguments.name)
+    cost = cost_of(arguments)
+    another = cost.model != FLOPS_2NT or cost.deployment.cached_text
+    if another and not figure.shows_cost:
+        raise UserError(f"figure {figure.name} has no axis of costs; leave --cost out")
+    save(figure, replace(results_of(arguments), cost=cost), arguments.out)

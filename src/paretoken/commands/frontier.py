@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from paretoken.analysis.cost_optimum import COLUMNS, optimum_table
 from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, frontier, undominated
+from paretoken.analysis.scenarios import scenarios
 from paretoken.commands.arguments import not_negative, positive
+from paretoken.commands.cost_arguments import add_cost_arguments, cost_of, deployment_of
 from paretoken.records import write_table
 
 
@@ -26,31 +29,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budgets",
         type=positive,
         nargs="+",
-        metavar="FLOPS",
-        help="FLOPs per question; else 25 from the cheapest to the dearest",
+        help="per question, in the unit of --cost; else 25 from the cheapest to the dearest",
     )
     parser.add_argument("--out", type=Path, required=True, help="frontier.csv to write")
     parser.add_argument("--pareto", type=Path, help="also write all undominated configurations")
     parser.add_argument(
         "--crossovers", type=Path, help="also write where neighbouring sizes are equally good"
     )
+    parser.add_argument(
+        "--by-cost", type=Path, help="also write the best V per size under every way to count costs"
+    )
+    add_cost_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the tables and print the undominated configurations."""
     fit = FittedLaw.read(arguments.fit)
     sizes, tokens = arguments.n or fit.sizes, arguments.v or [v for v in fit.token_counts if v > 0]
-    questions = list(dict.fromkeys(arguments.q))
-    table = frontier(fit, sizes, tokens, questions, arguments.budgets)
+    questions, cost = list(dict.fromkeys(arguments.q)), cost_of(arguments)
+    table = frontier(fit, sizes, tokens, questions, arguments.budgets, cost)
     pareto = pd.concat(
-        [undominated(configurations(fit, sizes, tokens, Q)) for Q in questions], ignore_index=True
+        [undominated(configurations(fit, sizes, tokens, Q, cost)) for Q in questions],
+        ignore_index=True,
     )
     write_table(arguments.out, table)
     if arguments.pareto:
         write_table(arguments.pareto, pareto)
     if arguments.crossovers:
-        write_table(arguments.crossovers, crossovers(fit, sizes, tokens, questions))
-    print("Cost: 2 N (Q + V) FLOPs, N in parameters; vision encoder, attention and logits left out.")
+        write_table(arguments.crossovers, crossovers(fit, sizes, tokens, questions, cost))
+    if arguments.by_cost:
+        ways = scenarios(deployment_of(arguments))
+        parts = [optimum_table(fit, ways, fit.fitted_sizes, Q) for Q in questions if Q > 0]
+        write_table(arguments.by_cost, pd.concat(parts or [pd.DataFrame(columns=COLUMNS)]))
+    left_out = f"; left out: {cost.model.leaves_out}" if cost.model.leaves_out else ""
+    print(f"Cost: {cost.words} ({cost.model.unit}){left_out}.")
     for Q, group in pareto.groupby("text_tokens"):
         print(f"Undominated at Q = {Q:g}:")
         print(group.drop(columns="text_tokens").to_string(index=False, float_format="{:.5g}".format))

@@ -9,30 +9,68 @@ from pathlib import Path
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.recommend import in_words, recommend
 from paretoken.commands.arguments import not_negative, positive, whole
+from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
+from paretoken.errors import UserError
+
+#: Options that say a budget with its unit -> the cost model that they stand for.
+UNITS = {
+    "flops": ("FLOPS", "flops_2nt", "FLOPs per question"),
+    "budget_ms": ("MS", "latency", "milliseconds per question"),
+    "budget_gib": ("GIB", "memory", "GiB of memory"),
+    "budget_j": ("J", "energy", "joules per question"),
+}
+#: Other cost models in the same unit.
+SAME_UNIT = {"flops": ("flops_2nt", "flops_exact")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--fit", type=Path, required=True, help="fit.json")
-    parser.add_argument("--flops", type=positive, required=True, help="FLOPs per question")
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--budget", type=positive, help="the most, in the unit of --cost")
+    for name, (metavar, model, text) in UNITS.items():
+        budget.add_argument(f"--{name.replace('_', '-')}", type=positive, metavar=metavar,
+                            help=f"the most, in {text}; --cost {model} if none is named")  # fmt: skip
     parser.add_argument(
         "--text-tokens", type=not_negative, required=True, metavar="Q", help="text tokens per question"
     )
     parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else the fit's")
     parser.add_argument("--v", type=positive, nargs="+", help="visual tokens; else the fit's")
     parser.add_argument("--runners-up", type=whole, default=3, help="how many to list")
+    add_cost_arguments(parser, default=None)
     parser.add_argument("--json", action="store_true", help="print JSON instead of words")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the recommendation."""
-    fit = FittedLaw.read(arguments.fit)
+    a = arguments
+    budget = _budget(a)
+    fit = FittedLaw.read(a.fit)
     answer = recommend(
         fit,
-        arguments.flops,
-        arguments.text_tokens,
-        arguments.n or fit.sizes,
-        arguments.v or [v for v in fit.token_counts if v > 0],
-        arguments.runners_up,
+        budget,
+        a.text_tokens,
+        a.n or fit.sizes,
+        a.v or [v for v in fit.token_counts if v > 0],
+        a.runners_up,
+        cost_of(a),
     )
-    print(json.dumps(answer, indent=1) if arguments.json else in_words(answer))
+    print(json.dumps(answer, indent=1) if a.json else in_words(answer))
+
+
+def _budget(arguments: argparse.Namespace) -> float:
+    """Return the budget, and set the cost model that its unit stands for if none is named."""
+    a = arguments
+    for name, (_, model, _) in UNITS.items():
+        value = getattr(a, name)
+        if value is None:
+            continue
+        a.cost = a.cost or model
+        if a.cost not in SAME_UNIT.get(name, (model,)):
+            raise UserError(
+                f"--{name.replace('_', '-')} is no budget of the cost model {a.cost}; write --budget "
+                "with a number in that model's unit"
+            )
+        return float(value)
+    a.cost = a.cost or "flops_2nt"
+    return float(a.budget)

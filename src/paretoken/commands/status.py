@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from paretoken.commands.arguments import positive
-from paretoken.config import Config, load
+from paretoken.config import load
 from paretoken.progress.pages import as_json, as_text
 from paretoken.progress.signs import look
 from paretoken.progress.study_status import study_status
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet-minutes", type=positive,
                         help="how long a job may write nothing and count as running; else 15, or 2 "
                              "if neither Snakemake nor SLURM has jobs of this folder")  # fmt: skip
-    parser.add_argument("--watch", action="store_true", help="refresh until interrupted")
+    parser.add_argument("--watch", action="store_true", help="refresh until the study is finished")
     parser.add_argument("--every", type=positive, default=10.0, metavar="S",
                         help="seconds between refreshes")  # fmt: skip
 
@@ -37,17 +37,13 @@ def run(arguments: argparse.Namespace) -> None:
     quiet_s = None if a.quiet_minutes is None else 60 * a.quiet_minutes
     try:
         while True:
-            page = _page(config, a.study, a.format, quiet_s)
+            found = study_status(config, config.study(a.study), look(Path(), quiet_s))
+            page = as_json(found) if a.format == "json" else as_text(found)
             sys.stdout.write(CLEAR + page if a.watch and sys.stdout.isatty() else page)
             sys.stdout.flush()
-            if not a.watch:
+            if not a.watch or found.finished:
                 return
             time.sleep(a.every)
     except KeyboardInterrupt:  # how a watch ends
         if not a.watch:
             raise
-
-
-def _page(config: Config, study: str, how: str, quiet_s: float | None) -> str:
-    found = study_status(config, config.study(study), look(Path(), quiet_s))
-    return as_json(found) if how == "json" else as_text(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paretoken.commands.results import add_result_arguments, results_of
 from paretoken.files import write_text
-from paretoken.provenance import git_state
+from paretoken.provenance import commit_words
 from paretoken.records import read_table
 from paretoken.registry import FIGURES
 from paretoken.report.summary import summary
@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     a = arguments
-    state = git_state(Path(__file__).parent)
-    commit = None if state["commit"] is None else str(state["commit"])
-    commit = f"{commit} with changes" if commit and state["dirty"] else commit
+    commit = commit_words(Path(__file__).parent)
     pairs = read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True)
     sensitivity = read_table(a.sensitivity, ["suite", "variant", "alpha_over_beta"])
     claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)

@@ -111,6 +111,12 @@ class Study(Record):
     budget_gpu_hours: Number | None = Field(
         default=None, description="`paretoken plan` fails if the study would take more."
     )
+    latency: str | None = Field(
+        default=None, description="Table of `paretoken latency`, for costs in time and energy; a path."
+    )
+    price_per_hour: Number | None = Field(
+        default=None, description="Of the device of `latency:`, any currency; for costs in money."
+    )
     fit: FitSettings = Field(default=FitSettings(), description="How the laws are fitted.")
     figures: Annotated[list[Annotated[str, registered(FIGURES, "figure")]], AfterValidator(unique)] = (
         Field(default=[], description="Which figures are drawn.")

@@ -8,10 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import EngFormatter, FixedFormatter, FixedLocator, LogLocator, NullFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    FixedFormatter,
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    NullFormatter,
+)
 
-from paretoken.figures.parts import Numbers, column, levels, size_label
+from paretoken.cost_models.base import Cost
+from paretoken.figures.parts import Numbers, column, levels
 from paretoken.figures.style import Colour, marker_size, ramp, size_markers
+from paretoken.text_tables import size_label
 
 #: Inches: one panel beside its legends, and two panels beside each other.
 ONE_PANEL = (6.4, 4.6)
@@ -28,16 +37,28 @@ def canvas(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[
     return drawing, list(panels.ravel())
 
 
-def flops_axis(axis: Axes, Q: float | None = None) -> None:
-    """Make x a logarithmic cost axis with engineering labels (1G, 10G, 1T)."""
+def cost_axis(axis: Axes, cost: Cost, Q: float | None = None) -> None:
+    """Make x a logarithmic cost axis, FLOPs with engineering labels (1G, 10G, 1T)."""
     axis.set_xscale("log")
     low, high = axis.get_xlim()
     few = np.log10(high / low) < FEW_DECADES
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=20))
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    flops = cost.model.unit == "FLOPs"
+    axis.xaxis.set_major_formatter(EngFormatter(sep="") if flops else FuncFormatter(_plain_number))
     axis.xaxis.set_minor_formatter(NullFormatter())
     given = "" if Q is None else f" at Q = {Q:g}"
-    axis.set_xlabel(f"Inference cost 2N(Q + V){given} (FLOPs)")
+    axis.set_xlabel(f"{axis_title(cost)}{given} ({cost.model.unit})")
+
+
+def axis_title(cost: Cost) -> str:
+    """Return what a cost axis is called, without its unit."""
+    if cost.model.name == "flops_2nt":
+        return "Inference cost 2N(Q + V)" + ", text cached" * cost.deployment.cached_text
+    return cost.words[0].upper() + cost.words[1:]
+
+
+def _plain_number(value: float, _: object) -> str:
+    return f"{value:g}"
 
 
 def tokens_axis(axis: Axes, tokens: Sequence[float]) -> None:

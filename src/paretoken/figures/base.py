@@ -25,12 +25,14 @@ class Figure:
         title: a few words; heads the figure on the summary page.
         caption: what is shown and how to read it.
         draw: results -> drawing; every number from a table or a fit.
+        shows_cost: whether an axis is the cost of an answer, so that other cost models can be drawn.
     """
 
     name: str
     title: str
     caption: str
     draw: Callable[[StudyResults], Drawing]
+    shows_cost: bool = False
 
 
 def save(figure: Figure, results: StudyResults, paths: list[Path]) -> None:

@@ -16,7 +16,9 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, undominated
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Role
-from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, flops_axis, plot_cells
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.paper import PAPER_COST
+from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis, plot_cells
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import (
     bottom_legend,
@@ -30,7 +32,6 @@ from paretoken.figures.parts import (
     Numbers,
     column,
     dense,
-    flops,
     levels,
     mean_cells,
     missing,
@@ -63,11 +64,16 @@ def nearest_positive(text_tokens: Sequence[int]) -> int | None:
 
 
 def pareto_line(
-    fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], Q: float
+    fit: FittedLaw,
+    sizes: Sequence[float],
+    tokens: Sequence[float],
+    Q: float,
+    cost: Cost = PAPER_COST,
 ) -> pd.DataFrame:
     """Return the undominated configurations over a dense range of N and of V, by ascending cost."""
     without_intervals = replace(fit, draws=fit.draws[:0])
-    return undominated(configurations(without_intervals, list(dense(sizes)), list(dense(tokens)), Q))
+    N, V = list(dense(sizes)), list(dense(tokens))
+    return undominated(configurations(without_intervals, N, V, Q, cost))
 
 
 def draw(view: View, results: StudyResults) -> Drawing:
@@ -79,10 +85,11 @@ def draw(view: View, results: StudyResults) -> Drawing:
     fit, cells = results.headline(suite.name), mean_cells(results, suite.name)
     sizes, tokens = levels(cells, "params_b"), levels(cells, "visual_tokens")
     drawing, (axis,) = canvas(ONE_PANEL)
-    _plot_curves(axis, fit, sizes, dense(tokens), Q)
-    lines = _plot_lines(axis, fit, sizes, tokens, Q, results.value(suite.name, f"optimal_tokens_q{Q:g}"))
-    plot_cells(axis, flops(column(cells, "params_b"), column(cells, "visual_tokens"), Q), cells)
-    flops_axis(axis, Q)
+    cost, paper = results.cost, results.value(suite.name, f"optimal_tokens_q{Q:g}")
+    _plot_curves(axis, fit, sizes, dense(tokens), Q, cost)
+    lines = _plot_lines(axis, fit, sizes, tokens, Q, paper, cost)
+    plot_cells(axis, cost(column(cells, "params_b"), column(cells, "visual_tokens"), Q), cells)
+    cost_axis(axis, cost, Q)
     axis.set_ylabel(ERROR_LABEL)
     axis.set_title(plain(suite.title))
     side_legend(drawing, [
@@ -94,24 +101,26 @@ def draw(view: View, results: StudyResults) -> Drawing:
     return drawing
 
 
-def _plot_curves(axis: Axes, fit: FittedLaw, sizes: Sequence[float], V: Numbers, Q: float) -> None:
+def _plot_curves(
+    axis: Axes, fit: FittedLaw, sizes: Sequence[float], V: Numbers, Q: float, cost: Cost
+) -> None:
     colours, unseen = ramp(sizes), fit.held_out
     for n in sizes:
-        axis.plot(flops(n, V, Q), fit.predict(n, V, Q), color=colours[n],
+        axis.plot(cost(n, V, Q), fit.predict(n, V, Q), color=colours[n],
                   linestyle="--" if n in unseen else "-", linewidth=1.6, zorder=2)  # fmt: skip
 
 
 def _plot_lines(
     axis: Axes, fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], Q: float,
-    paper_tokens: float | None,
+    paper_tokens: float | None, cost: Cost,
 ) -> list[Artist]:  # fmt: skip
-    pareto = pareto_line(fit, sizes, tokens, Q)
-    axis.plot(pareto["flops"], pareto["error"], zorder=3, **PARETO)
+    pareto = pareto_line(fit, sizes, tokens, Q, cost)
+    axis.plot(pareto["cost"], pareto["error"], zorder=3, **PARETO)
     handles: list[Artist] = [Line2D([], [], **PARETO)]
     if paper_tokens is not None:
         N = dense(sizes)
         look = PAPER | {"label": f"paper's line: V = {paper_tokens:g} at every N"}
-        axis.plot(flops(N, paper_tokens, Q), fit.predict(N, paper_tokens, Q), zorder=3.5, **look)
+        axis.plot(cost(N, paper_tokens, Q), fit.predict(N, paper_tokens, Q), zorder=3.5, **look)
         handles.append(Line2D([], [], **look))
     return handles
 
@@ -128,7 +137,7 @@ HOW_TO_READ = (
 def _figure(
     name: str, title: str, first: str, role: Role, choose_q: Callable[[Sequence[int]], int | None]
 ) -> Figure:
-    return Figure(name, title, f"{first} {HOW_TO_READ}", partial(draw, View(name, role, choose_q)))
+    return Figure(name, title, f"{first} {HOW_TO_READ}", partial(draw, View(name, role, choose_q)), True)
 
 
 FIG1A = _figure(

@@ -13,11 +13,13 @@ from matplotlib.lines import Line2D
 from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
-from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, flops_axis
+from paretoken.cost_models.base import Cost
+from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import dense, flops, missing, plain, require_suite, size_label
+from paretoken.figures.parts import dense, missing, plain, require_suite
 from paretoken.figures.style import VERMILION, Colour, Look, ramp
+from paretoken.text_tables import size_label
 
 #: Smaller, larger size.
 LINES: tuple[Look, Look] = ({"linestyle": "--"}, {"linestyle": "-"})
@@ -33,13 +35,13 @@ def draw(results: StudyResults) -> Drawing:
     text_tokens = sorted(float(Q) for Q in results.study.text_tokens if Q > 0)
     if not text_tokens:
         raise missing(results, "fig3a", "a number greater than 0 under text_tokens")
-    table = crossovers(fit, pair, fit.token_counts, text_tokens)
+    table = crossovers(fit, pair, fit.token_counts, text_tokens, results.cost)
     drawing, (axis,) = canvas(ONE_PANEL)
     colours = ramp(text_tokens)
     for Q in text_tokens:
-        _plot_pair(axis, fit, pair, Q, colours[Q])
-    axis.plot(table["flops"], table["error"], **CROSSING)
-    flops_axis(axis)
+        _plot_pair(axis, fit, pair, Q, colours[Q], results.cost)
+    axis.plot(table["cost"], table["error"], **CROSSING)
+    cost_axis(axis, results.cost)
     axis.set_ylabel(ERROR_LABEL)
     axis.set_title(plain(suite.title))
     side_legend(drawing, [
@@ -49,11 +51,12 @@ def draw(results: StudyResults) -> Drawing:
     return drawing
 
 
-def _plot_pair(axis: Axes, fit: FittedLaw, pair: Sequence[float], Q: float, colour: Colour) -> None:
+def _plot_pair(
+    axis: Axes, fit: FittedLaw, pair: Sequence[float], Q: float, colour: Colour, cost: Cost
+) -> None:
     V = dense(fit.token_counts)
     for n, line in zip(pair, LINES, strict=True):
-        axis.plot(flops(n, V, Q), fit.predict(n, V, Q), color=colour, **line,
-                  linewidth=1.6)  # fmt: skip
+        axis.plot(cost(n, V, Q), fit.predict(n, V, Q), color=colour, **line, linewidth=1.6)
 
 
 def _size_handles(pair: Sequence[float]) -> list[Artist]:
@@ -73,7 +76,7 @@ def _text_handles(table: pd.DataFrame, colours: dict[float, Colour]) -> list[Art
 
 
 def _words(row: pd.Series[float]) -> str:
-    if pd.isna(row["flops"]):
+    if pd.isna(row["cost"]):
         return f"Q = {row['text_tokens']:g}: do not cross"
     small, large = row["small_visual_tokens"], row["large_visual_tokens"]
     return f"Q = {row['text_tokens']:g}: V = {small:.3g}, {large:.3g}"
@@ -86,4 +89,5 @@ FIG3A = Figure(
     "cost: left of a dot the smaller model with more visual tokens is better, right of it the larger "
     "one. The legend gives both models' V at the dot, the smaller model's first.",
     draw,
+    shows_cost=True,
 )  # fmt: skip

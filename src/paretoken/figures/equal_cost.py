@@ -16,8 +16,9 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.axes import ERROR_LABEL, canvas, plot_points, sizes_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import column, mean_cells, missing, plain, require_suite, size_label
+from paretoken.figures.parts import column, mean_cells, missing, plain, require_suite
 from paretoken.figures.style import Colour, Look, ramp
+from paretoken.text_tables import size_label
 
 SIZE = (10.0, 5.4)
 WINS: Look = {"linestyle": "-", "linewidth": 1.8}

@@ -28,10 +28,10 @@ from paretoken.figures.parts import (
     plain,
     published_parameters,
     require_suite,
-    size_label,
 )
 from paretoken.figures.style import ACCENTS, BLUE, ORANGE, VERMILION
 from paretoken.registry import LAWS
+from paretoken.text_tables import size_label
 
 BACKTESTS = {
     "law": ("this law", "o", VERMILION),

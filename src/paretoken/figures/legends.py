@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Transform
 
-from paretoken.figures.parts import size_label
 from paretoken.figures.style import Look, marker_size, ramp, size_markers
+from paretoken.text_tables import size_label
 
 Group = tuple[str, Sequence[Artist]]
 #: The V whose marker area stands for a size in legends.

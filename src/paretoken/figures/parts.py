@@ -15,7 +15,6 @@ from paretoken.analysis.laws.base import Law
 from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Role, Suite
-from paretoken.cost import flops_2nt
 from paretoken.errors import UserError
 from paretoken.registry import LAWS
 
@@ -26,7 +25,6 @@ DENSE = 200
 #: The law that the paper fits.
 PUBLISHED_LAW = "product"
 SYMBOLS = {"alpha": "α", "beta": "β", "alpha_over_beta": "α/β"}
-BILLION = 1e9
 LEVEL_TEXT = f"{100 * LEVEL:g} %"
 
 
@@ -70,11 +68,6 @@ def levels(cells: pd.DataFrame, name: str) -> list[float]:
     return [float(value) for value in np.unique(column(cells, name))]
 
 
-def flops(N: Numbers | float, V: Numbers | float, Q: float) -> Numbers:
-    """Return the inference cost of N and V, either of them one number or several."""
-    return flops_2nt(np.asarray(N, dtype=np.float64), np.asarray(V, dtype=np.float64), Q)
-
-
 def published_parameters(results: StudyResults, suite: str) -> dict[str, float] | None:
     """Return the published parameters of the paper's law, or None unless all are known."""
     law: Law = LAWS.load(PUBLISHED_LAW)
@@ -92,14 +85,6 @@ def dense(values: Sequence[float]) -> Numbers:
     """Return a smooth log-spaced range over ``values``, with the values themselves in it."""
     smooth = np.geomspace(min(values), max(values), DENSE)[1:-1]
     return np.unique(np.concatenate([smooth, np.asarray(values, float)]))
-
-
-def size_label(params_b: float) -> str:
-    """Return a model size as people write it: 7B, 0.5B, 60M, 600K."""
-    for least, unit, letter in ((0.1, 1.0, "B"), (1e-3, 1e-3, "M"), (1e-6, 1e-6, "K")):
-        if params_b >= least:
-            return f"{params_b / unit:.3g}{letter}"
-    return f"{params_b * BILLION:.3g}"
 
 
 def parameter_lines(fit: FittedLaw) -> list[str]:

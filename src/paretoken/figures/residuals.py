@@ -19,16 +19,9 @@ from paretoken.config import Suite
 from paretoken.figures.axes import canvas, plot_cells, sizes_axis, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles, text_handles, token_handles
-from paretoken.figures.parts import (
-    Numbers,
-    column,
-    levels,
-    mean_cells,
-    plain,
-    shown_suites,
-    size_label,
-)
+from paretoken.figures.parts import Numbers, column, levels, mean_cells, plain, shown_suites
 from paretoken.figures.style import VERMILION, Look
+from paretoken.text_tables import size_label
 
 WIDTH, ROW_HEIGHT, LEAST_HEIGHT = 10.0, 3.1, 4.4
 #: Cells of one level are spread over this share of the distance to the next level.

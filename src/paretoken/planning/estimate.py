@@ -19,14 +19,7 @@ from paretoken.planning.benchmarks import (
 )
 from paretoken.planning.layout import layout, smallest_remedy, training_disk
 from paretoken.planning.records import Stage
-from paretoken.planning.shapes import (
-    Shape,
-    llm_shape,
-    miniature_encoder,
-    miniature_llm,
-    miniature_world,
-    vision_shape,
-)
+from paretoken.planning.shapes import Shape, miniature_world
 from paretoken.planning.speed import (
     UTILISATION,
     Duration,
@@ -34,6 +27,7 @@ from paretoken.planning.speed import (
     prediction_time,
     training_time,
 )
+from paretoken.planning.study_shapes import dimensions
 from paretoken.planning.training_sets import LLAVA, TrainingSet, miniature_set, tokenized_set
 from paretoken.planning.work import Model, Work, prediction_work, training_work
 
@@ -134,14 +128,7 @@ def model_of(config: Config, study: Study, cell: Cell) -> tuple[Model, Shape]:
     record, vision = records.llm_record(config, cell.llm), records.vision_record(config, study)
     folder = records.llm_folder(training.kind, cell, study.name)
     layers = records.joined_layers(training, cell.compressor)
-    if training.kind == "miniature":
-        world, recipe = Path(training.recipes.world), Path(training.recipes.llm)
-        shape = miniature_llm(record.width, recipe, world)
-        encoder = miniature_encoder(Path(training.recipes.vision), vision.grid)
-    else:
-        table, params = records.dimensions_file(study), getattr(record, "params", None)
-        shape = llm_shape(record.name, folder, table, params, record.params_b)
-        encoder = vision_shape(folder.parent.parent / "vision", vision.grid)
+    shape, encoder = dimensions(study, record, vision, folder)
     model = Model(
         llm=shape.decoder,
         llm_parameters=shape.parameters,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 
 from paretoken.progress.states import State
 from paretoken.progress.study_status import CellStatus, StudyStatus
 from paretoken.text_tables import aligned, clock
+
+#: Characters of the bar of cells.
+BAR = 30
 
 
 def as_json(status: StudyStatus) -> str:
@@ -20,6 +24,8 @@ def as_json(status: StudyStatus) -> str:
         ],
         "sources": {name: asdict(state) for name, state in status.sources.items()},
         "counts": status.counts(),
+        "whole_cells": status.whole_cells(),
+        "report": None if status.report is None else str(status.report),
         "remaining": None if status.remaining is None else asdict(status.remaining),
         "decided": decided(status),
     }
@@ -32,8 +38,27 @@ def as_text(status: StudyStatus) -> str:
     header = ["llm", "compressor", "V", "seed", *stages]
     body = [_row(found) for found in status.cells]
     table = aligned(header, body, [False, False, True, True, *[False] * len(stages)])
-    parts = [f"Study {status.study}", table, *_troubles(status), _sums(status), decided(status)]
-    return "\n\n".join(parts) + "\n"
+    parts = [f"Study {status.study}", table, *_troubles(status), _sums(status), overall(status)]
+    return "\n\n".join([*parts, decided(status)]) + "\n"
+
+
+def overall(status: StudyStatus) -> str:
+    """Return how many cells are done, run and are left, when they may be done, and the report."""
+    words, of = status.whole_cells(), len(status.cells)
+    filled = BAR * words["done"] // of
+    line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {of} cells done"
+    if words["running"]:
+        line += f", {words['running']} running"
+    if words["failed"]:
+        line += f", {words['failed']} failed"
+    if words["missing"]:
+        line += f", {words['missing']} left"
+    if status.remaining is not None:
+        end = time.strftime("%H:%M", time.localtime(time.time() + status.remaining.seconds))
+        line += f"; about {clock(status.remaining.seconds)} left, until {end}"
+    if status.report is not None:
+        line += f"\nreport: {status.report}" + ("" if status.finished else " (of an earlier run)")
+    return line
 
 
 def _row(found: CellStatus) -> list[str]:

@@ -52,6 +52,7 @@ class StudyStatus:
         sources: what cells start from, by name.
         remaining: None if nothing has finished yet, or nothing is left.
         quiet_s: how long a job may be silent before it does not count as running.
+        report: the study's report, if it is there.
     """
 
     study: str
@@ -59,6 +60,17 @@ class StudyStatus:
     sources: Mapping[str, State]
     remaining: Remaining | None
     quiet_s: float
+    report: Path | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell is done and the report is there."""
+        return self.report is not None and self.whole_cells()["done"] == len(self.cells)
+
+    def whole_cells(self) -> dict[str, int]:
+        """Return how many cells are done (in all stages), running, failed, or left."""
+        words = Counter(together([*found.stages.values()]).word for found in self.cells)
+        return {word: words[word] for word in WORDS}
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many cells are in which state, by stage."""
@@ -89,7 +101,9 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
         states = {**_cell_states(study, cell, signs), "sources": shared[key]}
         found.append(CellStatus(cell, {stage: states[stage] for stage in stages_of(study)}))
     remaining = None if study.training is None else _remaining(config, study, found)
-    return StudyStatus(study.name, found, sources, remaining, signs.quiet_s)
+    page = Path("results", study.name, "report.html")
+    report = page if page.exists() else None
+    return StudyStatus(study.name, found, sources, remaining, signs.quiet_s, report)
 
 
 def _cell_states(study: Study, cell: Cell, signs: Signs) -> dict[str, State]:

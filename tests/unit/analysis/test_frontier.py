@@ -22,7 +22,7 @@ from paretoken.analysis.frontier import (
 from paretoken.errors import UserError
 from paretoken.registry import LAWS
 
-COLUMNS = ["text_tokens", "budget_flops", "params_b", "visual_tokens", "flops", "error", "on_pareto"]
+COLUMNS = ["text_tokens", "budget", "params_b", "visual_tokens", "cost", "error", "on_pareto"]
 VISUAL = {"K": 0.5571, "D": 0.0333, "alpha": 0.0747, "beta": 0.0162}
 
 
@@ -63,11 +63,9 @@ TOKEN_SETS = st.lists(st.sampled_from([1.0, 2.0, 4.0, 9.0, 16.0, 36.0, 144.0, 57
 def test_frontier_is_brute_force(sizes, tokens, alpha, beta, Q, budgets):
     fit = fit_of(K=0.5, D=0.1, alpha=alpha, beta=beta)
     table = frontier(fit, sizes, tokens, [Q], budgets)
-    assert list(table["budget_flops"]) == budgets
+    assert list(table["budget"]) == budgets
     for row in table.itertuples():
-        expected = brute_force(
-            lambda N, V: float(fit.predict(N, V, Q)), sizes, tokens, Q, row.budget_flops
-        )
+        expected = brute_force(lambda N, V: float(fit.predict(N, V, Q)), sizes, tokens, Q, row.budget)
         if expected is None:
             assert row.status == "infeasible"
             assert pd.isna(row.params_b)
@@ -75,8 +73,8 @@ def test_frontier_is_brute_force(sizes, tokens, alpha, beta, Q, budgets):
             assert row.on_pareto is False or not row.on_pareto
         else:
             assert (row.params_b, row.visual_tokens) == expected
-            assert row.flops == pytest.approx(cost(*expected, Q))
-            assert row.flops <= row.budget_flops
+            assert row.cost == pytest.approx(cost(*expected, Q))
+            assert row.cost <= row.budget
             assert row.error == pytest.approx(float(fit.predict(*expected, Q)), rel=1e-12)
             assert row.on_pareto, "the best under a budget is undominated"
 
@@ -85,25 +83,25 @@ def test_frontier_is_brute_force(sizes, tokens, alpha, beta, Q, budgets):
                 max_size=25))  # fmt: skip
 def test_undominated_is_its_definition(points):
     """Small whole numbers, so that ties are common."""
-    table = pd.DataFrame(points, columns=["flops", "error", "params_b"]).astype(float)
+    table = pd.DataFrame(points, columns=["cost", "error", "params_b"]).astype(float)
 
     def dominated(a):
         return any(
-            b.flops <= a.flops and b.error <= a.error and (b.flops < a.flops or b.error < a.error)
+            b.cost <= a.cost and b.error <= a.error and (b.cost < a.cost or b.error < a.error)
             for b in table.itertuples()
         )
 
-    expected = {(a.flops, a.error) for a in table.itertuples() if not dominated(a)}
+    expected = {(a.cost, a.error) for a in table.itertuples() if not dominated(a)}
     found = undominated(table)
-    assert list(zip(found["flops"], found["error"], strict=True)) == sorted(expected)
+    assert list(zip(found["cost"], found["error"], strict=True)) == sorted(expected)
     for row in found.itertuples():
-        same = table[(table["flops"] == row.flops) & (table["error"] == row.error)]
+        same = table[(table["cost"] == row.cost) & (table["error"] == row.error)]
         assert row.params_b == same["params_b"].max(), "of equals the larger N"
 
 
 def test_ties_go_to_lower_error_then_lower_cost_then_larger_n():
     table = pd.DataFrame(
-        {"error": [0.5, 0.4, 0.4, 0.4], "flops": [1.0, 3.0, 2.0, 2.0], "params_b": [1.0, 9.0, 2.0, 4.0]}
+        {"error": [0.5, 0.4, 0.4, 0.4], "cost": [1.0, 3.0, 2.0, 2.0], "params_b": [1.0, 9.0, 2.0, 4.0]}
     )
     ranked = by_preference(table)
     assert ranked["params_b"].tolist() == [4.0, 2.0, 9.0, 1.0]
@@ -131,7 +129,7 @@ def test_columns_and_rows():
 def test_infeasible_budgets_are_rows_that_say_so():
     table = frontier(fit_of(), [7], [576], [50], [1.0, 1e15])
     assert table["status"].tolist() == ["infeasible", "ok"]
-    assert table.loc[0, ["params_b", "visual_tokens", "flops", "error"]].isna().all()
+    assert table.loc[0, ["params_b", "visual_tokens", "cost", "error"]].isna().all()
     assert table["on_pareto"].tolist() == [False, True]
     only = frontier(fit_of(), [7], [576], [50], [1.0])
     assert only["status"].tolist() == ["infeasible"]
@@ -152,7 +150,7 @@ def test_a_budget_equal_to_the_cost_is_enough_whatever_the_rounding():
 def test_a_larger_budget_is_never_worse():
     table = frontier(fit_of(), [0.5, 1.8, 4, 7], [1, 4, 16, 36, 64, 144, 576], [0, 50, 100])
     for _, group in table.groupby("text_tokens"):
-        errors = group.sort_values("budget_flops")["error"].dropna()
+        errors = group.sort_values("budget")["error"].dropna()
         assert (errors.diff().dropna() <= 0).all()
 
 
@@ -164,7 +162,7 @@ def test_default_budgets_span_the_configurations():
     assert budgets[0] == pytest.approx(cost(0.5, 1, 0))
     assert budgets[-1] == cost(7, 576, 50)
     assert np.diff(np.log(budgets)) == pytest.approx(np.log(budgets[1] / budgets[0]))
-    assert frontier(fit, sizes, tokens, [0, 50])["budget_flops"].nunique() == len(budgets)
+    assert frontier(fit, sizes, tokens, [0, 50])["budget"].nunique() == len(budgets)
 
 
 def test_the_dearest_default_budget_buys_everything():
@@ -254,7 +252,7 @@ def test_error_and_cost_are_equal_at_a_crossover(alpha, beta, Q, D):
         assert small == pytest.approx(row.error, rel=1e-9)
         for N, V in ((row.small_params_b, row.small_visual_tokens),
                      (row.large_params_b, row.large_visual_tokens)):  # fmt: skip
-            assert cost(N, V, Q) == pytest.approx(row.flops, rel=1e-9)
+            assert cost(N, V, Q) == pytest.approx(row.cost, rel=1e-9)
             assert 1 - 1e-9 <= V <= 576 * (1 + 1e-9)
 
 
@@ -262,14 +260,14 @@ def test_below_the_crossover_the_smaller_model_is_better():
     fit, Q = fit_of(), 100.0
     row = crossovers(fit, [4, 7], [1, 576], [Q]).iloc[0]
     for factor, sign in ((0.98, -1), (1.02, 1)):
-        gflops = factor * row["flops"] / 2e9
+        gflops = factor * row["cost"] / 2e9
         gain = float(fit.predict(4, gflops / 4 - Q) - fit.predict(7, gflops / 7 - Q))
         assert np.sign(gain) == sign
 
 
 def test_without_text_there_is_no_crossover():
     row = crossovers(fit_of(), [4, 7], [1, 576], [0.0]).iloc[0]
-    assert row[["small_visual_tokens", "large_visual_tokens", "flops", "error"]].isna().all()
+    assert row[["small_visual_tokens", "large_visual_tokens", "cost", "error"]].isna().all()
 
 
 @pytest.mark.parametrize("law", list(LAWS))

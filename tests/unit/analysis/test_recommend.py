@@ -24,7 +24,7 @@ def fit(published_record):
 def test_it_is_the_frontiers_best(fit, flops, Q):
     answer = recommend(fit, flops, Q, SIZES, TOKENS)
     best = frontier(fit, SIZES, TOKENS, [Q], [flops]).iloc[0]
-    for name in ("params_b", "visual_tokens", "flops", "error", "error_low", "error_high"):
+    for name in ("params_b", "visual_tokens", "cost", "error", "error_low", "error_high"):
         assert answer["recommended"][name] == best[name]
     assert answer["recommended"]["error_low"] < answer["recommended"]["error"]
     assert answer["recommended"]["error_high"] > answer["recommended"]["error"]
@@ -35,7 +35,7 @@ def test_runners_up_are_the_next_best_and_affordable(fit):
     rows = [answer["recommended"], *answer["runners_up"]]
     assert len(rows) == 6
     assert [r["error"] for r in rows] == sorted(r["error"] for r in rows)
-    assert all(r["flops"] <= 1e12 for r in rows)
+    assert all(r["cost"] <= 1e12 for r in rows)
     taken = {(r["params_b"], r["visual_tokens"]) for r in rows}
     others = [
         float(fit.predict(N, V))
@@ -54,12 +54,12 @@ def test_a_budget_too_small_names_the_cheapest(fit):
     with pytest.raises(UserError) as refused:
         recommend(fit, 1e6, 50.0, SIZES, TOKENS)
     assert "0.5B with 1 visual tokens at 5.1e+10 FLOPs" in str(refused.value)
-    assert "raise --flops" in str(refused.value)
+    assert "raise the budget" in str(refused.value)
 
 
 @pytest.mark.parametrize("flops", [0.0, -1.0, float("nan")])
 def test_a_budget_must_be_positive(fit, flops):
-    with pytest.raises(UserError, match="--flops must be greater than 0"):
+    with pytest.raises(UserError, match="the budget must be greater than 0"):
         recommend(fit, flops, 50.0, SIZES, TOKENS)
 
 

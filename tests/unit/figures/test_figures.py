@@ -14,6 +14,7 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import FrozenStudy
+from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.figures import (
     base,
@@ -27,14 +28,10 @@ from paretoken.figures import (
 )
 from paretoken.figures import optimal_tokens as optimal
 from paretoken.figures.base import save
-from paretoken.figures.parts import (
-    formula,
-    mean_cells,
-    parameter_lines,
-    size_label,
-)
+from paretoken.figures.parts import formula, mean_cells, parameter_lines
 from paretoken.figures.style import marker_size, ramp, styled, token_area
 from paretoken.registry import FIGURES
+from paretoken.text_tables import size_label
 
 NAMES = list(FIGURES)
 SIZES = {"a": 6e-6, "b": 1.5e-5, "c": 3.8e-5, "d": 9.5e-5, "e": 2.4e-4, "f": 6e-4}
@@ -265,11 +262,11 @@ def test_a_study_without_seeds_or_bootstrap_is_drawn(name, results):
 def test_no_configuration_is_below_the_pareto_line_at_no_greater_cost(Q, suite, results):
     fit = results.headline(suite)
     line = cost_curves.pareto_line(fit, fit.sizes, fit.token_counts, Q)
-    assert (np.diff(line["flops"]) > 0).all()
+    assert (np.diff(line["cost"]) > 0).all()
     assert (np.diff(line["error"]) < 0).all()
     V = cost_curves.dense(fit.token_counts)
     for N in fit.sizes:
-        place = np.searchsorted(line["flops"], cost_curves.flops(N, V, Q), side="right") - 1
+        place = np.searchsorted(line["cost"], PAPER_COST(N, V, Q), side="right") - 1
         assert (line["error"].to_numpy()[place] <= fit.predict(N, V, Q) + 1e-12).all()
     assert line["error"].iloc[-1] == pytest.approx(
         float(fit.predict(max(fit.sizes), max(fit.token_counts), Q))
@@ -310,7 +307,7 @@ def test_fig3a_marks_equal_error_at_equal_cost(results):
     fit = results.headline("scenes")
     dots = next(line for line in drawing.axes[0].lines if line.get_marker() == "o")
     found = crossover.crossovers(fit, [SIZES["d"], SIZES["e"]], TOKENS, [4, 8, 16])
-    np.testing.assert_allclose(dots.get_xdata(), found["flops"])
+    np.testing.assert_allclose(dots.get_xdata(), found["cost"])
     known = found.dropna()
     assert len(known)
     for _, row in known.iterrows():

@@ -143,3 +143,36 @@ def test_watch_refreshes_until_interrupted(
     assert main(["status", "--study", "published", "--watch", "--every", "2"]) == 0
     assert naps == [2.0, 2.0, 2.0]
     assert capsys.readouterr().out.count("Study published") == 3
+
+
+def test_a_bar_counts_whole_cells_and_a_watch_ends_with_the_report(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = load(Path("config.yaml"))
+    study = config.study("published")
+    grid = cells(study)
+    for cell in grid[:14]:
+        finish(study, cell, "cell")
+    half = study_status(config, study, NOBODY)
+    assert "[###############...............] 14 of 28 cells done, 14 left" in as_text(half)
+    report = Path("results/published/report.html")
+    report.touch()
+    stale = study_status(config, study, NOBODY)
+    assert not stale.finished
+    assert "report: results/published/report.html (of an earlier run)" in as_text(stale)
+    for cell in grid[14:]:
+        finish(study, cell, "cell")
+    assert main(["status", "--study", "published", "--watch"]) == 0
+    printed = capsys.readouterr().out
+    assert "28 of 28 cells done\nreport: results/published/report.html\n" in printed
+    assert json.loads(as_json(study_status(config, study, NOBODY)))["whole_cells"]["done"] == 28
+
+
+def test_the_time_left_stands_beside_the_bar() -> None:
+    config = llava_config()
+    study = config.study("paper")
+    cell = cells(study)[0]
+    write_record(cell.folder("paper") / "pretrain", 3600.0, 1e18, ["NVIDIA H100 80GB HBM3"] * 4)
+    found = study_status(config, study, NOBODY)
+    assert found.remaining is not None
+    assert "left, until " in as_text(found)

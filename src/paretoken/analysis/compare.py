@@ -1,0 +1,144 @@
+"""The parameters of several studies side by side, suites matched by their role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.study_results import read_study
+from paretoken.config import FrozenStudy, Suite
+from paretoken.errors import UserError
+
+RATIO = "alpha_over_beta"
+COLUMNS = [
+    "role", "parameter", "study", "suite", "law", "cells", "estimate", "low", "high",
+    "r_squared_of_means",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study that was run: its label, its settings and its folder."""
+
+    label: str
+    frozen: FrozenStudy
+    folder: Path
+
+    def fit(self, suite: Suite, law: str | None) -> FittedLaw:
+        """Return a suite's fit to all cells, by default of the headline law."""
+        name = law or self.frozen.study.fit.laws[0]
+        path = self.folder / "fits" / suite.name / f"{name}-all.json"
+        if law is not None and not path.exists():
+            known = ", ".join(self.frozen.study.fit.laws)
+            raise UserError(f"{self.folder} has no fit of the law {law}; it has: {known}")
+        return FittedLaw.read(path)
+
+
+def read_studies(folders: Sequence[Path]) -> list[Finished]:
+    """Read studies from their folders.
+
+    Raises:
+        UserError: fewer than two are given, one is given twice, or is no finished study.
+    """
+    resolved = [folder.resolve() for folder in folders]
+    if len(set(resolved)) < max(2, len(resolved)):
+        raise UserError("compare wants two or more different studies, such as results/a results/b")
+    names = [path.name for path in resolved]
+    found = []
+    for folder, path in zip(folders, resolved, strict=True):
+        if not (folder / "study.json").exists():
+            raise UserError(
+                f"{folder} is no folder of a finished study (it has no study.json); run it with "
+                f"`snakemake --config run=[{path.name}]`"
+            )
+        label = path.name if names.count(path.name) == 1 else str(folder)
+        found.append(Finished(label, read_study(folder / "study.json"), folder))
+    return found
+
+
+def side_by_side(studies: Sequence[Finished], law: str | None = None) -> pd.DataFrame:
+    """Return one row per role, parameter and study.
+
+    ``low`` and ``high`` are the hull of three bootstraps (95 %); an estimate that has no bound, such as
+    alpha / beta where beta is 0, is infinite. A study without a suite of a role has no rows for it.
+
+    Args:
+        studies: two or more.
+        law: whose parameters; None: each study's headline law.
+
+    Raises:
+        UserError: a fit is missing or damaged.
+    """
+    rows = []
+    for study in studies:
+        for suite in study.frozen.study.suites:
+            fit = study.fit(suite, law)
+            values = {**fit.parameters, RATIO: fit.record["alpha_over_beta"]}
+            for name, value in values.items():
+                interval = fit.record["intervals"].get(name) or {}
+                rows.append(
+                    {
+                        "role": suite.role,
+                        "parameter": name,
+                        "study": study.label,
+                        "suite": suite.name,
+                        "law": fit.law.name,
+                        "cells": fit.record["n_points"],
+                        "estimate": float("inf") if value is None else value,
+                        "low": _end(interval, "low"),
+                        "high": _end(interval, "high"),
+                        "r_squared_of_means": fit.record.get("r_squared_of_means"),
+                    }
+                )
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    named = dict.fromkeys([RATIO, "alpha", "beta", *table["parameter"]])
+    order = {name: i for i, name in enumerate(named)}
+    roles = {name: i for i, name in enumerate(dict.fromkeys(table["role"]))}
+    keys = {"role": roles, "parameter": order}
+    return table.sort_values(
+        ["role", "parameter"], key=lambda column: column.map(keys[str(column.name)]), kind="stable"
+    ).reset_index(drop=True)
+
+
+def _end(interval: dict[str, float | None], name: str) -> float | None:
+    """Return an end of an interval: infinite if unbounded, None if there is no interval."""
+    if name not in interval:
+        return None
+    value = interval[name]
+    return float("inf") if value is None else value
+
+
+def verdicts(table: pd.DataFrame) -> list[str]:
+    """Return whether studies agree on alpha / beta, a sentence per role and pair of suites."""
+    sentences = []
+    for role, rows in table[table["parameter"] == RATIO].groupby("role", sort=False):
+        for (_, one), (_, other) in combinations(rows.iterrows(), 2):
+            names = f"{_named(one)} and {_named(other)}"
+            if pd.isna(one["low"]) or pd.isna(other["low"]):
+                sentences.append(f"{role}: {names} cannot be compared without intervals.")
+                continue
+            apart = one["low"] > other["high"] or other["low"] > one["high"]
+            verb = "do not overlap" if apart else "overlap"
+            sentences.append(f"{role}: the 95 % intervals of alpha / beta of {names} {verb}.")
+    return sentences
+
+
+def _named(row: pd.Series[str]) -> str:
+    return f"{row['study']} ({row['suite']})"
+
+
+def shown(value: float | None, low: float | None, high: float | None) -> str:
+    """Return an estimate with its interval as text."""
+    if value is None or pd.isna(value):
+        return "–"
+    ends = "" if low is None or high is None or pd.isna(low) else f" ({_text(low)} to {_text(high)})"
+    return f"{_text(value)}{ends}"
+
+
+def _text(value: float) -> str:
+    return "unbounded" if value == float("inf") else f"{value:.3g}"

@@ -1,0 +1,56 @@
+"""`paretoken compare`: the parameters of several studies side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from paretoken.analysis.compare import read_studies, shown, side_by_side, verdicts
+from paretoken.errors import UserError
+from paretoken.records import write_table
+from paretoken.registry import LAWS
+from paretoken.text_tables import aligned
+
+FORMATS = (".png", ".pdf", ".svg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("studies", type=Path, nargs="+", metavar="FOLDER",
+                        help="folders of finished studies, such as results/published")  # fmt: skip
+    parser.add_argument("--law", choices=list(LAWS), help="else each study's headline law")
+    parser.add_argument("--out", type=Path, help="CSV to write: a row per parameter and study")
+    parser.add_argument("--figure", type=Path, nargs="+", default=[],
+                        help="figures to write: .png, .pdf or .svg")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the comparison, and write it as a table and as figures."""
+    a = arguments
+    for path in a.figure:
+        if path.suffix not in FORMATS:
+            raise UserError(f"{path}: a figure ends in one of {', '.join(FORMATS)}")
+    table = side_by_side(read_studies(a.studies), a.law)
+    if a.out:
+        write_table(a.out, table)
+    if a.figure:
+        from paretoken.figures.studies import save
+
+        save(table, a.figure)
+    print(_page(table))
+    print("\n".join(verdicts(table)))
+
+
+def _page(table: pd.DataFrame) -> str:
+    studies = list(dict.fromkeys(table["study"]))
+    rows = []
+    for (role, name), found in table.groupby(["role", "parameter"], sort=False):
+        cells = []
+        for study in studies:
+            own = found[found["study"] == study]
+            texts = [shown(r["estimate"], r["low"], r["high"]) for _, r in own.iterrows()]
+            cells.append("; ".join(texts) or "–")
+        rows.append([str(role), str(name), *cells])
+    return aligned(["role", "parameter", *studies], rows, [False] * (2 + len(studies)))

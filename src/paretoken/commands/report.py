@@ -1,0 +1,53 @@
+"""`paretoken report`: a study as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from paretoken.commands.cost_arguments import add_deployment_files, deployment_of
+from paretoken.commands.results import add_result_arguments, results_of
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.flops import FLOPS_2NT
+from paretoken.files import write_text
+from paretoken.provenance import commit_words
+from paretoken.records import read_table
+from paretoken.registry import FIGURES
+from paretoken.report.page import Page, render
+from paretoken.report.provenance import read_runs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_result_arguments(parser)
+    add_deployment_files(parser)
+    parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
+    parser.add_argument("--figures", type=Path, nargs="*", default=[],
+                        help="PNG files of figures, named as these are registered")  # fmt: skip
+    parser.add_argument("--cells", type=Path, nargs="*", default=[],
+                        help="folders of trained cells, for what training took")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="report.html to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the page."""
+    a = arguments
+    for path in a.figures:
+        FIGURES.check(path.stem)
+    columns = ["statement", "verdict", "because", "value", "low", "high"]
+    page = Page(
+        results=replace(results_of(a), cost=Cost(FLOPS_2NT, deployment_of(a))),
+        claims=read_table(a.claims, columns, may_be_empty=True),
+        figures=a.figures,
+        runs=read_runs(a.cells),
+        commit=commit_words(Path(__file__).parent),
+        files=[
+            word
+            for name in ("shapes", "latency")
+            if getattr(a, name) is not None
+            for word in (f"--{name}", str(getattr(a, name)))
+        ],
+    )
+    write_text(a.out, render(page))
+    print(f"report: {a.out}")

@@ -1,0 +1,43 @@
+"""`paretoken shapes`: the dimensions of a study's models, which costs of answers are computed from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from paretoken.commands.arguments import positive
+from paretoken.config import FrozenStudy
+from paretoken.cost_models.deployment import write_shapes
+from paretoken.errors import UserError
+from paretoken.files import read_json
+from paretoken.planning.study_shapes import guessed_shapes, study_shapes
+from paretoken.tokens import COMPRESSORS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--study", type=Path, help="study.json of a study")
+    source.add_argument("--n", type=positive, nargs="+",
+                        help="or: sizes, billions, whose dimensions are guessed")  # fmt: skip
+    parser.add_argument("--compressor", choices=list(COMPRESSORS), default="tokenpacker",
+                        help="with --n: what compresses the image")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="shapes.json to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the dimensions, and print where they are from."""
+    a = arguments
+    if a.n:
+        shapes = guessed_shapes(a.n, a.compressor)
+    else:
+        try:
+            frozen = FrozenStudy.model_validate(read_json(a.study))
+        except ValidationError as error:
+            raise UserError(f"{a.study} is no study; make it with `paretoken study`: {error}") from error
+        shapes = study_shapes(frozen)
+    write_shapes(a.out, shapes)
+    for llm in shapes.by_size:
+        print(f"{llm.name}: {llm.params_b:g}B, {llm.parameters:,} parameters; {llm.origin}")

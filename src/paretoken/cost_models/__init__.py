@@ -1,0 +1,1 @@
+"""What one answer costs, under several models: a registry entry per module attribute."""

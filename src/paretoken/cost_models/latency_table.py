@@ -1,0 +1,167 @@
+"""Seconds and joules per answer as measured, and interpolated between what was measured.
+
+Two kinds of tables are read: that of `paretoken latency` (N x V x Q x batch; encoder, prompt and each
+further token apart), and a trained study's ``tables/costs.csv``, which has whole answers to the study's
+own questions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.interpolate import RegularGridInterpolator
+
+from paretoken.contract import LATENCY_COLUMNS, LATENCY_KEY
+from paretoken.cost_models.base import Numbers
+from paretoken.errors import UserError
+from paretoken.records import demand_unique, read_table
+
+AXES = ["params_b", "visual_tokens", "text_tokens"]
+PARTS = ("encoder", "prefill", "decode")
+#: Less weight than this in an interpolation is rounding.
+NO_WEIGHT = 1e-9
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """What was measured on one device.
+
+    Attributes:
+        origin: the file.
+        device: as it calls itself.
+        axes: per batch size, the measured N, V and Q, ascending.
+        values: per batch size and part (``prefill_s``, ``decode_j``, ...), an array over the axes; NaN
+            where a combination did not run.
+        whole_answers: whether there are only whole answers, as ``prefill_s``, at no particular Q.
+    """
+
+    origin: str
+    device: str
+    axes: Mapping[int, tuple[Numbers, Numbers, Numbers]]
+    values: Mapping[int, Mapping[str, Numbers]]
+    whole_answers: bool = False
+
+    def measured(self, part: str) -> bool:
+        """Whether a part (such as ``prefill_j``) was measured at any batch size."""
+        return any(np.isfinite(parts[part]).any() for parts in self.values.values() if part in parts)
+
+    def at(self, part: str, batch: int, N: Numbers, V: Numbers, Q: float) -> Numbers:
+        """Return a part at each N and V, linear between measurements, NaN outside of them.
+
+        Raises:
+            UserError: nothing was measured at this batch size.
+        """
+        if batch not in self.axes:
+            raise UserError(
+                f"{self.origin} holds no measurement of {batch} questions at once; it has batches of "
+                f"{', '.join(map(str, self.axes))}"
+            )
+        axes, values = self.axes[batch], self.values[batch][part]
+        given = [N, V, np.full_like(N, Q)]
+        kept = [i for i, axis in enumerate(axes) if len(axis) > 1]
+        inside = np.ones(len(N), dtype=bool)
+        for i, axis in enumerate(axes):
+            if i not in kept and not (self.whole_answers and i == 2):
+                inside &= given[i] == axis[0]
+        flat = values[tuple(slice(None) if i in kept else 0 for i in range(3))]
+        if not kept:
+            return np.where(inside, flat, np.nan)
+        lost = np.isnan(flat)
+        # A neighbour that is missing must not spoil a point where it has no weight.
+        grid = RegularGridInterpolator(
+            [axes[i] for i in kept], np.stack([np.where(lost, 0.0, flat), lost], axis=-1),
+            bounds_error=False, fill_value=np.nan,
+        )  # fmt: skip
+        found, missing = grid(np.stack([given[i] for i in kept], axis=1)).T
+        return np.asarray(np.where(inside & (missing < NO_WEIGHT), found, np.nan))
+
+
+def read_latency(path: Path) -> LatencyTable:
+    """Read a table of `paretoken latency`, or a study's ``tables/costs.csv``.
+
+    Raises:
+        UserError: the file is neither, holds no measurement, or lacks a combination.
+    """
+    table = read_table(path, ())
+    if "latency_s" in table.columns:
+        return _whole_answers(path, table)
+    missing = [name for name in LATENCY_COLUMNS if name not in table.columns]
+    if missing:
+        raise UserError(
+            f"{path} is no table of latency: it lacks {', '.join(missing)}; make it with `paretoken "
+            "latency`, or give a trained study's tables/costs.csv"
+        )
+    demand_unique(table, LATENCY_KEY, str(path))
+    devices = sorted({str(name) for name in table["device"].dropna()})
+    if len(devices) > 1:
+        raise UserError(f"{path} mixes devices ({', '.join(devices)}); keep one per table")
+    names = [f"{part}_{unit}" for part in PARTS for unit in ("s", "j")]
+    _demand_numbers(path, table, [*AXES, "batch", *names])
+    axes, values = {}, {}
+    for batch, rows in table.groupby("batch"):
+        axes[int(str(batch))] = _axes(rows)
+        values[int(str(batch))] = {name: _cube(path, rows, name) for name in names}
+    return LatencyTable(str(path), devices[0] if devices else "", axes, values)
+
+
+def _whole_answers(path: Path, table: pd.DataFrame) -> LatencyTable:
+    _demand_numbers(path, table, ["params_b", "visual_tokens", "latency_s", "encoder_latency_s"])
+    rows = table[(table["visual_tokens"] > 0) & table["latency_s"].notna()]
+    if rows.empty:
+        raise UserError(f"{path} holds no measured latency; measure it with `paretoken latency`")
+    means = rows.groupby(["params_b", "visual_tokens"], as_index=False)[
+        ["latency_s", "encoder_latency_s"]
+    ].mean()
+    means = means.assign(text_tokens=0.0, encoder_s=means["encoder_latency_s"].fillna(0.0))
+    devices = sorted({str(name) for name in rows["latency_device"].dropna()})
+    values = {
+        "prefill_s": _cube(path, means, "latency_s"),
+        "encoder_s": _cube(path, means, "encoder_s"),
+    }
+    return LatencyTable(str(path), " and ".join(devices), {1: _axes(means)}, {1: values}, True)
+
+
+def _demand_numbers(path: Path, table: pd.DataFrame, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in table.columns:
+            raise UserError(f"{path} is no table of latency: it lacks the column {name}")
+        column = table[name]
+        if column.isna().all():
+            continue
+        numbers = pd.to_numeric(column, errors="coerce")
+        wrong = column[(numbers.isna() & column.notna()) | (numbers < 0) | np.isinf(numbers)]
+        if len(wrong):
+            raise UserError(
+                f"{path}: {name} = {wrong.iloc[0]!r} in row {int(wrong.index[0]) + 1} is no number of "
+                "0 or more; measure again with `paretoken latency`"
+            )
+
+
+def _axes(rows: pd.DataFrame) -> tuple[Numbers, Numbers, Numbers]:
+    first, second, third = (np.unique(rows[name].to_numpy(float)) for name in AXES)
+    return first, second, third
+
+
+def _cube(path: Path, rows: pd.DataFrame, name: str) -> Numbers:
+    """Return a column over the grid of its axes; a combination without a row is an error."""
+    axes = _axes(rows)
+    cube = np.full([len(axis) for axis in axes], np.nan)
+    place = tuple(
+        np.searchsorted(axis, rows[column].to_numpy(float))
+        for axis, column in zip(axes, AXES, strict=True)
+    )
+    if len(rows) < cube.size:
+        seen = np.zeros(cube.shape, dtype=bool)
+        seen[place] = True
+        where = np.argwhere(~seen)[0]
+        words = ", ".join(f"{n} = {a[i]:g}" for n, a, i in zip(AXES, axes, where, strict=True))
+        raise UserError(
+            f"{path} is no whole grid: {cube.size - len(rows)} combinations are missing, the first at "
+            f"{words}; measure again with `paretoken latency`"
+        )
+    cube[place] = pd.to_numeric(rows[name]).to_numpy(float)
+    return cube

@@ -1,0 +1,77 @@
+"""Costs that were measured on a device: time, and what follows from it: energy and price."""
+
+from __future__ import annotations
+
+from paretoken.cost_models.base import CostModel, Numbers
+from paretoken.cost_models.deployment import Deployment
+from paretoken.errors import UserError
+
+MILLISECONDS, SECONDS_PER_HOUR, PRICED_ANSWERS = 1000, 3600, 1000
+
+
+def _total(deployment: Deployment, unit: str, N: Numbers, V: Numbers, Q: float) -> Numbers:
+    """Return seconds (``s``) or joules (``j``) until a batch of answers is there."""
+    table = deployment.latency
+    assert table is not None  # noqa: S101  (`Cost` has checked what the model needs)
+    if table.whole_answers and (deployment.answer_tokens is not None or deployment.cached_text):
+        raise UserError(
+            f"{table.origin} holds whole answers to the study's own questions: it knows neither other "
+            "lengths of answers nor cached text; measure with `paretoken latency`"
+        )
+    if unit == "j" and not table.measured("prefill_j"):
+        raise UserError(f"{table.origin} holds no energy: its device does not report any")
+
+    def part(name: str) -> Numbers:
+        text = 0.0 if deployment.cached_text else Q
+        return table.at(f"{name}_{unit}", deployment.batch, N, V, text)
+
+    total = part("prefill")
+    further = (deployment.answer_tokens or 1) - 1
+    if further > 0:
+        total = total + further * part("decode")
+    return total + part("encoder") if deployment.encoder else total
+
+
+def _latency(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
+    return MILLISECONDS * _total(deployment, "s", N, V, Q)
+
+
+def _energy(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
+    return _total(deployment, "j", N, V, Q) / deployment.batch
+
+
+def _price(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
+    assert deployment.price_per_hour is not None  # noqa: S101
+    hours = _total(deployment, "s", N, V, Q) / deployment.batch / SECONDS_PER_HOUR
+    return PRICED_ANSWERS * deployment.price_per_hour * hours
+
+
+COUNTS = ("answer_tokens", "batch", "encoder", "cached_text", "device")
+
+LATENCY = CostModel(
+    name="latency",
+    title="measured time to answer",
+    unit="ms",
+    leaves_out="",
+    evaluate=_latency,
+    counts=COUNTS,
+    needs=("latency",),
+)
+ENERGY = CostModel(
+    name="energy",
+    title="measured energy of an answer",
+    unit="J",
+    leaves_out="the host's energy",
+    evaluate=_energy,
+    counts=COUNTS,
+    needs=("latency",),
+)
+PRICE = CostModel(
+    name="price",
+    title="price of 1,000 answers",
+    unit="per 1,000 answers",
+    leaves_out="idle time of the device",
+    evaluate=_price,
+    counts=COUNTS,
+    needs=("latency", "price_per_hour"),
+)

@@ -1,0 +1,65 @@
+"""Joules that a device says it has used: NVML's counter of a GPU, or RAPL's of a processor."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+#: Folders of the kernel that hold one counter per processor package, microjoules.
+RAPL = Path("/sys/class/powercap")
+MILLI, MICRO = 1e-3, 1e-6
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Reads a counter of energy.
+
+    Attributes:
+        joules: since some time in the past.
+        source: what is read.
+    """
+
+    joules: Callable[[], float]
+    source: str
+
+    @classmethod
+    def of(cls, device: torch.device) -> Meter | None:
+        """Return the meter of a device; None if it has none, or it may not be read."""
+        return _gpu(device) if device.type == "cuda" else _processor()
+
+
+def _gpu(device: torch.device) -> Meter | None:
+    """Return NVML's counter, which GPUs since Volta have; called without a package in between."""
+    try:
+        nvml = ctypes.CDLL("libnvidia-ml.so.1")
+        handle = ctypes.c_void_p()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode()
+        if nvml.nvmlInit_v2() or nvml.nvmlDeviceGetHandleByUUID(uuid, ctypes.byref(handle)):
+            return None
+    except (OSError, AttributeError):
+        return None
+
+    def joules() -> float:
+        used = ctypes.c_ulonglong()
+        failed = nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(used))
+        return float("nan") if failed else MILLI * used.value
+
+    return Meter(joules, "NVML") if joules() == joules() else None
+
+
+def _processor() -> Meter | None:
+    """Return the sum of RAPL's package counters; most kernels let only root read them."""
+    counters = sorted(RAPL.glob("intel-rapl:[0-9]*/energy_uj"))
+    packages = [path for path in counters if path.parent.name.count(":") == 1]
+
+    def joules() -> float:
+        return MICRO * sum(int(path.read_text()) for path in packages)
+
+    try:
+        return Meter(joules, "RAPL") if packages and joules() > 0 else None
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,83 @@
+"""How the best number of visual tokens moves when an answer's cost is counted in other ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from paretoken.analysis.cost_optimum import middle, optimum_table
+from paretoken.analysis.scenarios import Scenario, scenarios
+from paretoken.analysis.study_results import StudyResults
+from paretoken.figures.axes import canvas, tokens_axis
+from paretoken.figures.base import Figure
+from paretoken.figures.legends import side_legend, size_handles
+from paretoken.figures.parts import LEVEL_TEXT, missing, plain, shown_suites
+from paretoken.figures.style import marker_size, ramp, size_markers
+
+#: Inches per scenario, around the rows, and per panel; where sizes stand within a row.
+ROW, AROUND, WIDTH, LABELS, SPREAD = 0.42, 1.5, 3.7, 2.6, 0.6
+MARKER_TOKENS = 4
+#: Room at both ends of the axis, as a factor.
+MARGIN = 1.4
+
+
+def draw(results: StudyResults) -> Drawing:
+    """Draw V* per way of counting and size: one panel per suite, one row per way."""
+    suites = shown_suites(results, "optimum_by_cost")
+    Q = middle(results.study.text_tokens)
+    if Q is None:
+        raise missing(results, "optimum_by_cost", "a number greater than 0 under text_tokens")
+    ways = scenarios(results.cost.deployment)
+    sizes = results.headline(suites[0].name).fitted_sizes
+    size = (LABELS + WIDTH * len(suites), AROUND + ROW * len(ways))
+    drawing, panels = canvas(size, columns=len(suites))
+    for axis, suite in zip(panels, suites, strict=True):
+        fit = results.headline(suite.name)
+        _plot(axis, optimum_table(fit, ways, sizes, Q), sizes)
+        tokens_axis(axis, fit.token_counts)
+        axis.set_xlim(min(fit.token_counts) / MARGIN, max(fit.token_counts) * MARGIN)
+        axis.set_xlabel(f"Best visual tokens V* at Q = {Q:g}")
+        axis.set_title(plain(suite.title))
+        _rows(axis, ways, labelled=axis is panels[0])
+    panels[0].set_ylabel("What an answer's cost counts")
+    side_legend(drawing, [("Model size N", size_handles(sizes, line="none"))])
+    return drawing
+
+
+def _plot(axis: Axes, table: pd.DataFrame, sizes: Sequence[float]) -> None:
+    colours, markers = ramp(sizes), size_markers(sizes)
+    offsets = dict(zip(sizes, np.linspace(-SPREAD / 2, SPREAD / 2, len(sizes)), strict=True))
+    for n in sizes:
+        rows = table[table["params_b"] == n]
+        y = np.arange(len(rows)) + (offsets[n] if len(sizes) > 1 else 0.0)
+        axis.hlines(y, rows["v_star_low"], rows["v_star_high"], color=colours[n], linewidth=1.4)
+        axis.scatter(
+            rows["v_star"], y, s=marker_size(markers[n], MARKER_TOKENS) ** 2, color=[colours[n]],
+            marker=markers[n], edgecolors="white", linewidths=0.6, zorder=4, clip_on=False,
+        )  # fmt: skip
+
+
+def _rows(axis: Axes, ways: Sequence[Scenario], labelled: bool) -> None:
+    axis.set_yticks(range(len(ways)), [way.label for way in ways] if labelled else [""] * len(ways))
+    axis.set_ylim(len(ways) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(visible=False, axis="y")
+    for row in range(0, len(ways), 2):
+        axis.axhspan(row - 0.5, row + 0.5, color="0.96", zorder=0)
+
+
+OPTIMUM_BY_COST = Figure(
+    "optimum_by_cost", "How the best V moves with what is counted",
+    "V* of the headline law for a model of each size, at the study's middle number of text tokens, "
+    f"with {LEVEL_TEXT} bootstrap intervals: where a little more of the budget lowers the error as much "
+    "by visual tokens as by parameters, within the measured range of V (the ticks). One row per way to "
+    "count what an answer costs. Under the paper's cost V* is the same for all sizes. A cost that all "
+    "models share, such as the vision encoder's, does not move V* of a given size (it leaves less of a "
+    "budget for the language model, and so a smaller one); cached text makes parameters cheaper against "
+    "tokens, answers that must be written make them dearer.",
+    draw,
+)  # fmt: skip

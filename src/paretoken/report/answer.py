@@ -1,0 +1,78 @@
+"""A study's answer in two sentences, computed from its fits."""
+
+from __future__ import annotations
+
+from paretoken.analysis.cost_optimum import middle
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.frontier import closed_form
+from paretoken.analysis.study_results import StudyResults
+from paretoken.config import Suite
+
+
+def answer(results: StudyResults) -> str:
+    """Return exactly two sentences: what is best for the first suite, and how the others compare.
+
+    A study with one suite has nothing to compare; then the second sentence says how far the fit holds.
+    """
+    suites = results.study.suites
+    first = _verdict(results, suites[0])
+    if len(suites) == 1:
+        return f"{first}. {_support(results.headline(suites[0].name))}."
+    others = "; ".join(_verdict(results, suite, brief=True) for suite in suites[1:])
+    return f"{first}. {others}."
+
+
+def _verdict(results: StudyResults, suite: Suite, brief: bool = False) -> str:
+    fit = results.headline(suite.name)
+    what, record = f"For {_named(suite)}", fit.record
+    if not fit.law.constant_optimum:
+        return f"{what} the best number of visual tokens depends on the budget (see the explorer)"
+    ratio = record["alpha_over_beta"]
+    if ratio is None and record["v_star"] is None:
+        return f"{what} the error falls neither with model size nor with tokens: nothing can be told"
+    exponents = f"α/β = {'∞' if ratio is None else f'{ratio:.2f}'}{_interval(fit, 'alpha_over_beta')}"
+    if ratio is not None and ratio <= 1:
+        return f"{what} more visual tokens beat a larger model ({exponents})"
+    claim = f"{what} a larger model beats more visual tokens ({exponents})"
+    return claim if brief else f"{claim}{_optimum(results, fit)}"
+
+
+def _optimum(results: StudyResults, fit: FittedLaw) -> str:
+    Q = middle(results.study.text_tokens)
+    if Q is None:
+        return ", and with the text cached the fewest visual tokens are best at any budget"
+    star = closed_form(fit, Q, min(fit.token_counts), max(fit.token_counts))
+    interval = fit.record["intervals"].get("v_star", {}).get(f"{Q:g}")
+    return (
+        f", and with {Q:g} text tokens {star:.3g}{_ends(interval)} visual tokens are best at any "
+        "inference cost 2N(Q + V)"
+    )
+
+
+def _support(fit: FittedLaw) -> str:
+    record = fit.record
+    held = (record["holdout"].get("leave_largest_n_out") or {}).get("law") or {}
+    error = held.get("mean_abs_relative_error")
+    fits = f"The law describes {record['n_points']} cells to {record['rmse']:.2g} (root mean square)"
+    if error is None:
+        return f"{fits}; no size was held out to test it"
+    return f"{fits} and predicts the largest size from the others to {100 * error:.2g}\u00a0%"
+
+
+def _named(suite: Suite) -> str:
+    """Return a title inside a sentence: its first letter small, unless it is an abbreviation."""
+    title = suite.title
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def _interval(fit: FittedLaw, name: str) -> str:
+    return _ends(fit.record["intervals"].get(name), "95\u00a0% ")
+
+
+def _ends(interval: dict[str, float | None] | None, prefix: str = "") -> str:
+    if not interval:
+        return ""
+    low, high = (
+        "unbounded" if interval[end] is None else f"{interval[end]:.3g}" for end in ("low", "high")
+    )
+    return f" ({prefix}{low} to {high})" if not prefix else f", {prefix}{low} to {high}"

@@ -1,0 +1,95 @@
+"""The explorer's chart as a Vega-Lite specification, drawn by Altair; its data come from the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+#: The data that the page fills in.
+CURVES, MEASURED, FRONTIER, BUDGET, BEST = "curves", "measured", "frontier", "budget", "best"
+#: How costs are written on the axis: 200G, 1.5T; plain numbers where they are small.
+AXIS_LABEL = (
+    "datum.value >= 1e5 || datum.value < 1e-3 ? format(datum.value, '~s') : format(datum.value, '~g')"
+)
+#: A star of five points, which Vega lacks; it reaches out further than a disc, to look as large.
+STAR = (
+    "M0,-1.4L0.33,-0.45L1.33,-0.43L0.53,0.17L0.82,1.13L0,0.56L-0.82,1.13L-0.53,0.17"
+    "L-1.33,-0.43L-0.33,-0.45Z"
+)
+#: The shapes of the project's figures, in their order.
+SHAPES = ("circle", "triangle-down", STAR, "diamond", "square", "triangle-up", "cross", "triangle-left")
+TEXT = 12
+
+
+def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the specification: error against cost, one colour and shape per size.
+
+    Colours are variables of the page's style sheet (``--n0`` for the smallest size), so that light,
+    dark and print each have their own.
+
+    Args:
+        labels: the sizes, ascending, as people write them.
+    """
+    colours = [f"var(--n{i})" for i in range(len(labels))]
+    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(labels))]
+    size = alt.Color(
+        "size:N", scale=alt.Scale(domain=list(labels), range=colours), sort=None,
+        legend=alt.Legend(title="Model size", orient="top", direction="horizontal"),
+    )  # fmt: skip
+    shape = alt.Shape(
+        "size:N", scale=alt.Scale(domain=list(labels), range=shapes), sort=None,
+        legend=alt.Legend(title="Model size", orient="top", direction="horizontal"),
+    )  # fmt: skip
+    costs = alt.Axis(title=None, labelExpr=AXIS_LABEL, labelOverlap=True, tickCount=6, grid=False)
+    x = alt.X("cost:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=costs)
+    y = alt.Y("error:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="Error (1 − mean score)"))
+    tooltip = [
+        alt.Tooltip("size:N", title="size"),
+        alt.Tooltip("v:Q", title="visual tokens"),
+        alt.Tooltip("cost:Q", title="cost", format=".4~g"),
+        alt.Tooltip("error:Q", title="error", format=".4f"),
+    ]
+    fitted = alt.Chart(_named(CURVES)).mark_line(strokeWidth=1.6).encode(x, y, color=size)
+    frontier = (
+        alt.Chart(_named(FRONTIER))
+        .mark_line(stroke="var(--ink)", strokeWidth=2.4, interpolate="step-after")
+        .encode(x, y)
+    )
+    points = (
+        alt.Chart(_named(MEASURED))
+        .mark_point(filled=True, opacity=1, size=70, stroke="var(--card)", strokeWidth=0.8)
+        .encode(x, y, color=size, shape=shape, tooltip=[*tooltip, alt.Tooltip("flag:N", title="flag")])
+    )
+    budget = (
+        alt.Chart(_named(BUDGET))
+        .mark_rule(stroke="var(--accent)", strokeWidth=1.6, strokeDash=[5, 4])
+        .encode(x)
+    )
+    interval = (
+        alt.Chart(_named(BEST))
+        .mark_rule(stroke="var(--accent)", strokeWidth=2.5)
+        .encode(x, alt.Y("low:Q"), alt.Y2("high:Q"))
+    )
+    best = (
+        alt.Chart(_named(BEST))
+        .mark_point(filled=False, size=260, stroke="var(--accent)", strokeWidth=2.5, opacity=1)
+        .encode(x, y, tooltip=tooltip)
+    )
+    chart = alt.layer(fitted, frontier, budget, interval, points, best).properties(
+        width="container", height=360, background="transparent"
+    )
+    specification: dict[str, Any] = (
+        chart.configure_view(stroke=None)
+        .configure_axis(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
+        .configure_legend(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
+        .to_dict()
+    )
+    specification["datasets"] = {name: [] for name in (CURVES, MEASURED, FRONTIER, BUDGET, BEST)}
+    specification.pop("data", None)
+    return specification
+
+
+def _named(name: str) -> alt.NamedData:
+    return alt.NamedData(name=name)

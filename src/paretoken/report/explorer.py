@@ -1,0 +1,142 @@
+"""What the explorer shows, computed beforehand: costs and errors of every configuration.
+
+The page itself only selects and compares. So every cost model, measured ones too, and every law work in
+it, and its numbers are those of `paretoken recommend`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from paretoken.analysis.cell_means import cell_means
+from paretoken.analysis.cost_optimum import middle
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.laws.base import Array, Mask
+from paretoken.analysis.scenarios import Scenario, scenarios
+from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.text_tables import size_label
+
+#: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
+#: twice that Q.
+STOPS = 20
+
+
+def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> dict[str, Any]:
+    """Return what the explorer needs.
+
+    Args:
+        results: of the study; its cost's deployment holds dimensions, measurements and price.
+        folder: the study's, as a command line names it.
+        files: options that name those dimensions and measurements, for the same command line.
+    """
+    study = results.study
+    fits = {key: fit for key, fit in results.fits.items() if key[1] != PAPER_GRID}
+    sizes = sorted({n for fit in fits.values() for n in fit.sizes})
+    tokens = sorted({v for fit in fits.values() for v in fit.token_counts if v > 0})
+    configurations = list(product(sizes, tokens))
+    stops = text_stops(study.text_tokens)
+    return {
+        "study": study.name,
+        "folder": folder,
+        "files": list(files),
+        "stops": stops,
+        "start": stops.index(middle(study.text_tokens) or 0.0),
+        "sizes": [{"n": n, "label": size_label(n)} for n in sizes],
+        "configurations": [{"n": n, "v": v} for n, v in configurations],
+        "suites": [{"name": suite.name, "title": suite.title} for suite in study.suites],
+        "laws": [law for law in study.fit.laws if any(key[1].startswith(f"{law}-") for key in fits)],
+        "fits": {
+            f"{suite}/{variant}": _fit(fit, configurations, stops)
+            for (suite, variant), fit in fits.items()
+        },
+        "measured": {suite.name: _measured(results, suite.name) for suite in study.suites},
+        "costs": [
+            found
+            for scenario in scenarios(results.cost.deployment)
+            if (found := _costs(scenario, configurations, stops)) is not None
+        ],
+    }
+
+
+def text_stops(text_tokens: Sequence[int]) -> list[float]:
+    """Return the numbers of text tokens that the slider offers: the study's, and even steps."""
+    largest = max([*text_tokens, 1])
+    step = max(1, round(largest / STOPS))
+    return sorted({float(q) for q in (*text_tokens, *range(0, 2 * largest + 1, step))})
+
+
+def _fit(
+    fit: FittedLaw, configurations: Sequence[tuple[float, float]], stops: Sequence[float]
+) -> dict[str, Any]:
+    N, V = (np.array(axis) for axis in zip(*configurations, strict=True))
+    used = np.isin(N, fit.sizes) & np.isin(V, fit.token_counts)
+    inside = [(min(levels), max(levels)) for levels in (fit.fitted_sizes, fit.token_counts)]
+    outside = ~_between(N, *inside[0]) | ~_between(V, *inside[1])
+    asked = stops if fit.law.text_in_error else stops[:1]
+    return {
+        "formula": fit.record["formula"],
+        "used": used.tolist(),
+        "extrapolated": outside.tolist(),
+        "rmse": fit.record["rmse"],
+        "at": [_errors(fit, N, V, Q) for Q in asked],
+    }
+
+
+def _between(values: Array, low: float, high: float) -> Mask:
+    return np.asarray((values >= low) & (values <= high))
+
+
+def _errors(fit: FittedLaw, N: Array, V: Array, Q: float) -> dict[str, list[float | None]]:
+    low, high = fit.interval(N, V, Q)
+    return {
+        "error": _plain(fit.predict(N, V, Q)),
+        "low": _plain(low),
+        "high": _plain(high),
+    }
+
+
+def _measured(results: StudyResults, suite: str) -> list[dict[str, Any]]:
+    cells = results.cells(suite)
+    if cells.empty:
+        return []
+    rows = cell_means(cells)
+    return [
+        {
+            "n": float(row["params_b"]),
+            "v": float(row["visual_tokens"]),
+            "llm": str(row["llm"]),
+            "error": float(row["error"]),
+            "flag": str(row["flag"] or ""),
+        }
+        for _, row in rows.iterrows()
+    ]
+
+
+def _costs(
+    scenario: Scenario, configurations: Sequence[tuple[float, float]], stops: Sequence[float]
+) -> dict[str, Any] | None:
+    """Return a scenario's costs per stop and configuration; None if none of them is known."""
+    N, V = (np.array(axis) for axis in zip(*configurations, strict=True))
+    cost = scenario.cost
+    values = np.array([cost(N, V, Q) for Q in stops])
+    if not np.isfinite(values).any():
+        return None
+    return {
+        "name": scenario.name,
+        "label": scenario.label,
+        "model": cost.model.name,
+        "unit": cost.model.unit,
+        "words": cost.words,
+        "leaves_out": cost.model.leaves_out,
+        "options": cost.options(),
+        "needs": list(cost.model.needs),
+        "at": [_plain(row) for row in values],
+    }
+
+
+def _plain(values: Array) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in np.asarray(values, float)]

@@ -1,0 +1,231 @@
+"""A study as one HTML file: its parts gathered, laid out by Jinja, with everything inlined."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from jinja2 import Environment, StrictUndefined
+
+import paretoken
+from paretoken.analysis.claims.base import Verdict
+from paretoken.analysis.equal_cost import comparisons, tally
+from paretoken.analysis.resample import METHODS
+from paretoken.analysis.scenarios import scenarios
+from paretoken.analysis.study_results import StudyResults
+from paretoken.config import Suite
+from paretoken.errors import UserError
+from paretoken.figures.style import ramp
+from paretoken.registry import FIGURES
+from paretoken.report.answer import answer
+from paretoken.report.charts import explorer_chart
+from paretoken.report.explorer import explorer_data
+from paretoken.report.html_tables import HtmlTable, cell, html_table
+from paretoken.report.provenance import citation, provenance
+from paretoken.report.suite_tables import fit_rows, interval_rows, optimum_rows
+
+ASSETS = files("paretoken.report") / "assets"
+#: Part of viridis that is told from a dark background, small sizes first.
+DARK = (0.95, 0.35)
+KINDS = {Verdict.HOLDS: "holds", Verdict.WITHIN: "holds", Verdict.NOT: "fails"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page is made of.
+
+    Attributes:
+        results: of the study; the cost's deployment is what other cost models are computed from.
+        claims: tables/claims.csv.
+        figures: PNG files, named as their figures are registered.
+        runs: records of training stages.
+        commit: of the code.
+        files: options of a command line that name dimensions and measurements.
+    """
+
+    results: StudyResults
+    claims: pd.DataFrame
+    figures: Sequence[Path]
+    runs: Sequence[dict[str, Any]]
+    commit: str | None
+    files: Sequence[str]
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML; every text of the study is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string((ASSETS / "page.html.j2").read_text(encoding="utf-8"))
+    results = page.results
+    data = explorer_data(results, f"results/{results.study.name}", page.files)
+    count = len(data["sizes"])
+    return template.render(
+        study=results.study,
+        css=_inline((ASSETS / "page.css").read_text(encoding="utf-8")),
+        colours={
+            "light": [_hex(colour) for colour in ramp([float(i) for i in range(count)]).values()],
+            "dark": _dark(count),
+        },
+        answer=answer(results),
+        explorer=_explorer(data),
+        figures=[_figure(path) for path in page.figures],
+        suites=[_suite(results, suite) for suite in results.study.suites],
+        equal_cost=_equal_cost(results),
+        tables=_tables(results),
+        claims=[_claim(row) for _, row in page.claims.iterrows()],
+        doubts=doubts(results),
+        provenance=provenance(results, page.runs, page.commit),
+        settings=json.dumps(results.frozen.model_dump(mode="json"), indent=1),
+        citation=citation(page.commit, paretoken.__version__),
+        version=paretoken.__version__,
+    )
+
+
+def _explorer(data: dict[str, Any]) -> dict[str, Any] | None:
+    if not data["fits"] or not data["costs"]:
+        return None
+    labels = [size["label"] for size in data["sizes"]]
+    return {
+        "data": embedded(data),
+        "chart": embedded(explorer_chart(labels)),
+        "library": _inline(vega()),
+        "script": _inline((ASSETS / "explorer.js").read_text(encoding="utf-8")),
+    }
+
+
+@cache
+def vega() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script, as the installed wheel ships them."""
+    import altair
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle(  # type: ignore[call-arg]  # its stub forgets a default
+        vl_version=".".join(altair.VEGALITE_VERSION.split(".")[:2])
+    )
+    return bundle
+
+
+class Inlined(str):
+    """Text that stands inside a script or style element: nothing in it may end that element."""
+
+    def __html__(self) -> str:
+        """Tell Jinja that this must not be escaped: such elements know no character references."""
+        return str(self)
+
+
+def _inline(text: str) -> Inlined:
+    return Inlined(
+        text.replace("</script", "<\\/script").replace("</style", "<\\/style").replace("<!--", "<\\!--")
+    )
+
+
+def embedded(content: Any) -> Inlined:
+    """Return JSON for a script element; no text in it can end the element."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return Inlined(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _hex(colour: tuple[float, float, float]) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colour)
+
+
+def _dark(count: int) -> list[str]:
+    first, last = DARK
+    palette = sns.color_palette("viridis", as_cmap=True)
+    places = [first + (last - first) * i / max(1, count - 1) for i in range(count)]
+    return [_hex(tuple(palette(place)[:3])) for place in places]
+
+
+def _figure(path: Path) -> dict[str, str]:
+    figure = FIGURES.load(path.stem)
+    try:
+        png = base64.b64encode(path.read_bytes()).decode("ascii")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    return {"name": path.stem, "title": figure.title, "caption": figure.caption, "png": png}
+
+
+def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
+    fit = results.headline(suite.name)
+    tables = [
+        html_table(interval_rows(fit), f"Parameters with 95 % intervals by {', '.join(METHODS)}"),
+        html_table(fit_rows(results, suite.name), "All fits"),
+    ]
+    by_cost = optimum_rows(results, fit, scenarios(results.cost.deployment))
+    if len(by_cost):
+        tables.append(
+            html_table(by_cost, "Best visual tokens V* by what is counted as cost, with 95 % intervals")
+        )
+    return {
+        "title": suite.title,
+        "formula": fit.record["formula"],
+        "loss": fit.record["loss"],
+        "status": fit.record["status"],
+        "points": fit.record["n_points"],
+        "tables": tables,
+    }
+
+
+def _equal_cost(results: StudyResults) -> list[str]:
+    pairs = comparisons(results)
+    if pairs.empty:
+        return []
+    titles = {suite.name: suite.title for suite in results.study.suites}
+    return [
+        f"{titles[suite]}: at nearly equal N·V the larger model with fewer tokens errs less in "
+        f"{wins['larger']} of {sum(wins.values())} pairs, the smaller one with more tokens in "
+        f"{wins['smaller']}; {wins['undecided']} are undecided."
+        for suite, wins in tally(pairs, list(titles)).items()
+    ]
+
+
+def _tables(results: StudyResults) -> list[HtmlTable]:
+    names = {
+        "suite": "Suite", "llm": "Model", "params_b": "N (billions)", "visual_tokens": "V",
+        "seed": "Seed", "error": "Error", "stderr": "Standard error", "flag": "Flag",
+    }  # fmt: skip
+    shown = results.errors.dropna(axis="columns", how="all")
+    return [html_table(shown, f"All {len(shown)} errors", names)]
+
+
+def _claim(row: pd.Series[Any]) -> dict[str, str]:
+    verdict = str(row["verdict"])
+    ends = [cell(float(row[end])) if pd.notna(row[end]) else "–" for end in ("low", "high")]
+    return {
+        "statement": str(row["statement"]),
+        "verdict": verdict,
+        "kind": next((kind for known, kind in KINDS.items() if known == verdict), "open"),
+        "reason": str(row["because"]),
+        "value": cell(float(row["value"])) if pd.notna(row["value"]) else "–",
+        "interval": "–" if ends == ["–", "–"] else " to ".join(ends),
+    }
+
+
+def doubts(results: StudyResults) -> list[str]:
+    """Return the warnings of the headline fits, and what is missing or suspicious among the cells."""
+    sentences = [
+        f"{suite.title}: {warning}"
+        for suite in results.study.suites
+        for warning in results.headline(suite.name).record["warnings"]
+    ]
+    errors = results.errors
+    absent = errors[errors["error"].isna()]
+    if len(absent):
+        named = ", ".join(
+            f"{r['llm']} at {r['visual_tokens']} ({r['suite']})" for _, r in absent.iterrows()
+        )
+        sentences.append(f"{len(absent)} of {len(errors)} errors are missing: {named}.")
+    flagged = errors[errors["flag"] != ""]
+    for flag, rows in flagged.groupby("flag"):
+        named = ", ".join(
+            f"{r['llm']} at {r['visual_tokens']} ({r['suite']})" for _, r in rows.iterrows()
+        )
+        sentences.append(f"Flagged {flag}: {named}; in the headline fit, left out of the unflagged one.")
+    return sentences

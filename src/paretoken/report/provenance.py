@@ -1,0 +1,120 @@
+"""Where a study's numbers come from: settings, code, versions, hashes, devices, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from paretoken.analysis.study_results import StudyResults
+from paretoken.errors import UserError
+from paretoken.files import read_json
+from paretoken.grid import Cell
+from paretoken.provenance import versions
+from paretoken.text_tables import clock, short
+
+STAGES = ("pretrain", "finetune")
+PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "altair", "snakemake")
+
+
+def read_runs(cells: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the records that the training stages of cells wrote, those that are there.
+
+    Args:
+        cells: folders of cells.
+
+    Raises:
+        UserError: a record is no JSON object.
+    """
+    found = []
+    for folder in cells:
+        Cell.of(folder)
+        for path in (folder / stage / "run.json" for stage in STAGES):
+            if path.exists():
+                record = read_json(path)
+                if not isinstance(record, dict):
+                    raise UserError(f"{path} is no record of a run; train that cell again")
+                found.append(record)
+    return found
+
+
+def provenance(
+    results: StudyResults, runs: Sequence[dict[str, Any]], commit: str | None
+) -> list[tuple[str, str]]:
+    """Return pairs of a name and what is known.
+
+    Args:
+        results: of the study.
+        runs: records of its training stages; none for a study of measurements made elsewhere.
+        commit: of the code that made the page.
+    """
+    study = results.study
+    fits = list(results.fits.values())
+    hashes = sorted({str(fit.record["data"]["sha256"]) for fit in fits})
+    pairs = [
+        ("Code", commit or "not a git checkout"),
+        ("Versions", _joined(versions(*PACKAGES))),
+        ("Errors", f"tables/errors.csv, SHA-256 {', '.join(digest[:16] for digest in hashes)}"),
+        ("Sources", "; ".join(map(str, results.errors["source"].dropna().unique())) or "not stated"),
+        ("Seeds of cells", ", ".join(map(str, study.seeds))),
+        ("Intervals", f"{study.fit.bootstrap} bootstrap replicates, seed {study.fit.seed}"),
+    ]
+    if study.measured is not None:
+        pairs.append(("Measured in", study.measured))
+    latency = results.cost.deployment.latency
+    if latency is not None:
+        pairs.append(
+            ("Latency", f"{latency.origin}, measured on {latency.device or 'a device unnamed'}")
+        )
+    return pairs + (_training(runs) if runs else [])
+
+
+def _training(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    devices: dict[str, None] = {}
+    codes: dict[str, None] = {}
+    stacks: dict[str, None] = {}
+    gpu_s = wall_s = flops = 0.0
+    for run in runs:
+        device = run.get("device") or {}
+        gpus, processes = device.get("gpus") or [], int(device.get("processes") or 1)
+        name = f"{processes} x {gpus[0]}" if gpus else f"CPU ({device.get('machine', 'unnamed')})"
+        devices[name] = None
+        wall = float(run.get("wall_s") or 0.0)
+        wall_s += wall
+        gpu_s += wall * processes if gpus else 0.0
+        flops += float(run.get("training_flops") or 0.0)
+        state = run.get("git") or {}
+        code = str(state.get("commit") or "no git checkout")
+        codes[code[:12] + (" with changes" if state.get("dirty") else "")] = None
+        stacks[_joined(run.get("versions") or {})] = None
+    spent = f"{gpu_s / 3600:,.1f} GPU-hours, " if gpu_s else "no GPU; "
+    return [
+        ("Trained on", ", ".join(devices)),
+        (
+            "Took",
+            f"{spent}{clock(wall_s)} on the clocks of {len(runs)} stages, {short(flops)} training FLOPs",
+        ),
+        ("Training code", ", ".join(codes)),
+        ("Training versions", "; ".join(stacks)),
+    ]
+
+
+def _joined(found: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def citation(commit: str | None, version: str) -> str:
+    """Return BibTeX entries of the paper and of this software."""
+    note = f"version {version}" + (f", commit {commit}" if commit else "")
+    return (
+        "@article{li2024inference,\n"
+        "  title  = {Inference Optimal {VLMs} Need Only One Visual Token but Larger Models},\n"
+        "  author = {Li, Kevin Y. and Goyal, Sachin and Semedo, Joao D. and Kolter, J. Zico},\n"
+        "  journal = {arXiv preprint arXiv:2411.03312},\n"
+        "  year   = {2024}\n"
+        "}\n\n"
+        "@software{paretoken,\n"
+        "  title  = {Paretoken: the {Pareto} frontier of visual tokens against language-model size},\n"
+        f"  note   = {{{note}}}\n"
+        "}"
+    )

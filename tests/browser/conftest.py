@@ -1,0 +1,65 @@
+"""A real browser: Debian's chromium, driven by Playwright; without the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from report_study import Finished, finished_study, latency_table
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: A folder in which screenshots are kept to be looked at; by default none are.
+SCREENSHOTS = os.environ.get("PARETOKEN_SCREENSHOTS")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the browser's path; without one, fail in CI and skip elsewhere."""
+    found = next((path for path in map(shutil.which, NAMES) if path), None)
+    if found is None:
+        message = "no chromium on the PATH; on Debian: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Return a study with its report: two suites, three laws, every cost model but energy."""
+    finished = finished_study(tmp_path_factory.mktemp("browser"))
+    latency_table(finished.root / "latency.csv")
+    here = Path.cwd()
+    os.chdir(finished.root)
+    try:  # as in the workflow, where paths are relative to the project
+        relative = Finished(Path("results/demo"))
+        assert relative.report("--latency", "latency.csv", "--price-per-hour", "2.5") == 0
+    finally:
+        os.chdir(here)
+    return finished
+
+
+class Problems(list[str]):
+    """What a page complained of: errors, and requests for anything but itself."""
+
+    def watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.append(str(error)))
+        page.on("console", lambda m: self.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("request", lambda request: self._outside(request.url))
+
+    def _outside(self, url: str) -> None:
+        if not url.startswith(("file:", "data:")):
+            self.append(url)

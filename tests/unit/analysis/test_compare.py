@@ -1,0 +1,96 @@
+"""Studies side by side: matched by role, with intervals, and refused with a reason."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from paretoken.analysis.compare import RATIO, read_studies, side_by_side, verdicts
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.cli import main
+from paretoken.files import read_json, write_json
+from report_study import SUITES, finished_study
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("compare")
+    both = finished_study(root / "a", laws=["product", "additive"])
+    one = finished_study(root / "b", suites=SUITES[1:], laws=["product"])
+    return both.folder.rename(both.root / "results/both"), one.folder.rename(one.root / "results/one")
+
+
+def test_each_number_is_its_fits(folders):
+    table = side_by_side(read_studies(folders))
+    for _, row in table.iterrows():
+        folder = next(path for path in folders if path.name == row["study"])
+        fit = FittedLaw.read(folder / "fits" / row["suite"] / "product-all.json")
+        values = {**fit.parameters, RATIO: fit.record["alpha_over_beta"]}
+        assert row["estimate"] == values[row["parameter"]]
+        assert row["low"] == fit.record["intervals"][row["parameter"]]["low"]
+    counts = table.groupby(["role", "study"]).size()
+    assert counts.to_dict() == {("ocr", "both"): 5, ("ocr", "one"): 5, ("reasoning", "both"): 5}
+
+
+def test_the_same_suite_agrees_with_itself(folders):
+    said = verdicts(side_by_side(read_studies(folders)))
+    assert said == ["ocr: the 95 % intervals of alpha / beta of both (digits) and one (digits) overlap."]
+
+
+def test_intervals_apart_are_told_and_unbounded_ones_too(folders):
+    table = side_by_side(read_studies(folders))
+    far = (table["study"] == "one") & (table["parameter"] == RATIO)
+    table.loc[far, ["estimate", "low", "high"]] = [np.inf, 90.0, np.inf]
+    assert verdicts(table)[0].endswith("do not overlap.")
+
+
+def test_table_figure_and_page(folders, tmp_path, capsys):
+    out, figures = tmp_path / "c.csv", [tmp_path / "c.png", tmp_path / "c.pdf"]
+    arguments = ["compare", *folders, "--out", out, "--figure", *figures]
+    assert main([str(word) for word in arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "role       parameter        both" in printed
+    assert printed.count("–") == 5, "the study without a reasoning suite has nothing there"
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert len(rows) == 15
+    assert all(path.stat().st_size > 5000 for path in figures)
+
+
+def test_an_unbounded_ratio_is_drawn(folders, tmp_path):
+    from paretoken.figures.studies import save
+
+    table = side_by_side(read_studies(folders))
+    first = table.index[table["parameter"] == RATIO][0]
+    table.loc[first, ["estimate", "low", "high"]] = [np.inf, 3.0, np.inf]
+    save(table, [tmp_path / "c.png"])
+    assert (tmp_path / "c.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{0}"], "wants two or more different studies"),
+        (["{0}", "{0}/../both"], "wants two or more different studies"),
+        (["{0}", "/nowhere/absent"], "no study.json); run it with `snakemake --config run=[absent]`"),
+        (["{0}", "{1}", "--law", "additive"], "has no fit of the law additive; it has: product"),
+        (["{0}", "{1}", "--figure", "c.docx"], "c.docx: a figure ends in one of .png, .pdf, .svg"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(folders, tmp_path, capsys, arguments, message):
+    filled = [word.format(*folders) for word in arguments]
+    assert main(["compare", *filled, "--out", str(tmp_path / "c.csv")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "c.csv").exists()
+
+
+def test_a_damaged_fit_is_named(tmp_path, capsys):
+    one = finished_study(tmp_path / "a", suites=SUITES[:1], laws=["product"], bootstrap=0)
+    two = finished_study(tmp_path / "b", suites=SUITES[:1], laws=["product"], bootstrap=0)
+    table = side_by_side(read_studies([one.folder, two.folder]))
+    assert verdicts(table)[0].endswith("cannot be compared without intervals.")
+    path = two.folder / "fits" / "scenes" / "product-all.json"
+    write_json(path, {**read_json(path), "parameters": {}})
+    assert main(["compare", str(one.folder), str(two.folder)]) == 2
+    assert "product-all.json" in capsys.readouterr().err

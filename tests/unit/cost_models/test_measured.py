@@ -1,0 +1,147 @@
+"""Latency, energy and price: between measurements, outside of them, and from other files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import BATCHES, SIZES, seconds
+
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.deployment import Deployment
+from paretoken.cost_models.latency_table import read_latency
+from paretoken.cost_models.measured import ENERGY, LATENCY, PRICE
+from paretoken.errors import UserError
+
+
+def cost(path, model=LATENCY, **settings):
+    return Cost(model, Deployment(latency=read_latency(path), **settings))
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize(("n", "v", "q"), [(1.0, 4.0, 50.0), (3.0, 10.0, 75.0), (1.5, 1.0, 0.0)])
+def test_milliseconds_at_and_between_measurements(latency_csv, batch, n, v, q):
+    known = seconds(n, v, q, batch)
+    first = known["encoder_s"] + known["prefill_s"]
+    assert cost(latency_csv(), batch=batch)(n, v, q) == pytest.approx(1000 * first)
+    whole = first + 31 * known["decode_s"]
+    assert cost(latency_csv(), batch=batch, answer_tokens=32.0)(n, v, q) == pytest.approx(1000 * whole)
+
+
+def test_without_encoder_and_with_cached_text(latency_csv):
+    known = seconds(2.0, 4.0, 0.0, 1)
+    bare = cost(latency_csv(), encoder=False, cached_text=True)(2.0, 4.0, 50.0)
+    assert bare == pytest.approx(1000 * known["prefill_s"])
+
+
+def test_energy_and_price_are_per_answer(latency_csv):
+    known = seconds(2.0, 4.0, 50.0, 8)
+    joules = (known["encoder_j"] + known["prefill_j"]) / 8
+    assert cost(latency_csv(), ENERGY, batch=8)(2.0, 4.0, 50.0) == pytest.approx(joules)
+    hours = (known["encoder_s"] + known["prefill_s"]) / 8 / 3600
+    price = cost(latency_csv(), PRICE, batch=8, price_per_hour=3.0)
+    assert price(2.0, 4.0, 50.0) == pytest.approx(1000 * 3.0 * hours)
+    assert price.options() == ["--cost", "price", "--batch", "8", "--price-per-hour", "3"]
+
+
+def test_outside_of_what_was_measured_nothing_is_known(latency_csv):
+    measured = cost(latency_csv())
+    assert np.isnan(measured(np.array([0.5, 5.0]), np.array([4.0, 4.0]), 50.0)).all()
+    assert np.isnan(measured(1.0, 17.0, 50.0))
+    assert np.isnan(measured(1.0, 4.0, 101.0))
+
+
+def test_a_combination_that_did_not_run_is_unknown(latency_csv):
+    def too_large(row):
+        lost = row["params_b"] == 4.0 and row["batch"] == 8 and row["visual_tokens"] == 16
+        return row | {"prefill_s": ""} if lost else row
+
+    measured = cost(latency_csv(too_large), batch=8)
+    assert np.isnan(measured(4.0, 16.0, 50.0))
+    assert np.isfinite(measured(4.0, 4.0, 50.0))
+
+
+def test_one_size_alone_is_known_at_its_n_only(latency_csv):
+    measured = cost(latency_csv(lambda row: row if row["params_b"] == 2.0 else None))
+    assert np.isfinite(measured(2.0, 10.0, 60.0))
+    assert np.isnan(measured(1.9, 10.0, 60.0))
+
+
+def test_a_batch_that_was_not_measured_is_refused(latency_csv):
+    with pytest.raises(UserError, match="no measurement of 3 questions at once; it has batches of 1, 8"):
+        cost(latency_csv(), batch=3)(1.0, 4.0, 50.0)
+
+
+def test_a_hole_in_the_grid_is_named(latency_csv):
+    def hole(row):
+        at = (row["params_b"], row["visual_tokens"], row["text_tokens"], row["batch"])
+        return None if at == (2.0, 4, 50, 1) else row
+
+    with pytest.raises(
+        UserError, match="1 combinations are missing, the first at params_b = 2, visual_tokens = 4, text"
+    ):
+        read_latency(latency_csv(hole))
+
+
+@pytest.mark.parametrize("wrong", ["fast", "-1", "inf"])
+def test_garbage_in_a_cell_is_named(latency_csv, wrong):
+    def spoil(row):
+        return row | {"decode_s": wrong} if row["text_tokens"] == 50 else row
+
+    with pytest.raises(UserError, match=rf"decode_s = .*{wrong}.* in row \d+ is no number of 0 or more"):
+        read_latency(latency_csv(spoil))
+
+
+def test_two_devices_in_a_table_are_refused(latency_csv):
+    with pytest.raises(UserError, match=r"mixes devices \(Abacus 9, Slide rule\)"):
+        read_latency(latency_csv(lambda r: r | {"device": "Slide rule"} if r["batch"] == 8 else r))
+
+
+def test_a_row_that_stands_twice_is_refused(latency_csv):
+    path = latency_csv()
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[-1]]) + "\n")
+    with pytest.raises(UserError, match="share a key"):
+        read_latency(path)
+
+
+def test_another_table_is_refused(tmp_path):
+    path = tmp_path / "errors.csv"
+    path.write_text("study,error\nx,0.5\n")
+    with pytest.raises(UserError, match=r"no table of latency: it lacks llm.*paretoken latency"):
+        read_latency(path)
+
+
+COSTS = """study,llm,params_b,compressor,visual_tokens,seed,latency_s,encoder_latency_s,latency_device
+s,a,1,average_pool,1,0,0.010,0.002,cpu
+s,a,1,average_pool,1,1,0.014,0.002,cpu
+s,a,1,average_pool,4,0,0.020,0.002,cpu
+s,b,2,average_pool,1,0,0.030,0.002,cpu
+s,b,2,average_pool,4,0,0.040,0.002,cpu
+s,b,2,average_pool,0,0,0.005,,cpu
+"""
+
+
+def test_a_trained_studys_own_costs_are_whole_answers_at_any_q(tmp_path):
+    path = tmp_path / "costs.csv"
+    path.write_text(COSTS)
+    measured = cost(path)
+    expected = 1000 * (np.array([0.012, 0.020, 0.030, 0.040]) + 0.002)
+    N, V = np.array([1.0, 1, 2, 2]), np.array([1.0, 4, 1, 4])
+    for Q in (0.0, 7.0, 1000.0):
+        np.testing.assert_allclose(measured(N, V, Q), expected)
+    with pytest.raises(UserError, match="knows neither other lengths of answers nor cached text"):
+        cost(path, answer_tokens=5.0)(N, V, 0.0)
+    with pytest.raises(UserError, match="holds no energy"):
+        cost(path, ENERGY)(N, V, 0.0)
+
+
+def test_a_study_that_measured_nothing_says_so(tmp_path):
+    path = tmp_path / "costs.csv"
+    path.write_text("\n".join(line.rsplit(",", 3)[0] + ",,," for line in COSTS.splitlines()[1:]))
+    path.write_text(COSTS.splitlines()[0] + "\n" + path.read_text() + "\n")
+    with pytest.raises(UserError, match="holds no measured latency"):
+        read_latency(path)
+
+
+def test_sizes_of_the_fixture_are_those_of_the_table(latency_csv):
+    assert read_latency(latency_csv()).axes[1][0].tolist() == list(SIZES)

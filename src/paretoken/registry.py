@@ -72,7 +72,17 @@ COMPRESSOR_CLASSES = Registry(
     "compressor",
     ("none", "paretoken.models.compressors.none:NoCompression"),
     ("tokenpacker", "paretoken.models.compressors.tokenpacker:TokenPacker"),
+    ("tokenpacker_antialiased", "paretoken.models.compressors.tokenpacker:AntialiasedTokenPacker"),
+    ("tokenpacker_pooled", "paretoken.models.compressors.tokenpacker:PooledTokenPacker"),
+    ("quecc", "paretoken.models.compressors.quecc:QueCC"),
     ("average_pool", "paretoken.models.compressors.average_pool:AveragePool"),
+    ("matryoshka_pooling", "paretoken.models.compressors.matryoshka_pooling:MatryoshkaPooling"),
+    ("matryoshka_query", "paretoken.models.compressors.matryoshka_query:MatryoshkaQuery"),
+    ("prumerge", "paretoken.models.compressors.prumerge:PruMerge"),
+    ("prumerge_plus", "paretoken.models.compressors.prumerge:PruMergePlus"),
+    ("random", "paretoken.models.compressors.random_patches:RandomPatches"),
+    ("downsample", "paretoken.models.compressors.downsample:Downsample"),
+    ("repeat", "paretoken.models.compressors.repeat:Repeat"),
 )
 
 #: Chat templates other than the tokenizer's own (``chat``) and none at all (``plain``).

@@ -11,6 +11,7 @@ from paretoken.evaluate.variants import demand_variants
 from paretoken.grid import cells
 from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
 from paretoken.sources import sources
+from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, LEARNING, SMALLER_IMAGES
 
 os.environ.update(
     # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.
@@ -94,6 +95,17 @@ def one_of(*kinds):
 
 def cell_files(wildcards):
     return [f"{cell.folder(wildcards.study)}/errors.csv" for cell in cells(study_of(wildcards))]
+
+
+def trained_run(wildcards):
+    """Return the record of stage 2 that a cell's answers come from: a shared one for elastic models."""
+    side = STUDIES.freeze(wildcards.study).vision.grid
+    return f"{cell_of(wildcards).trained(side).folder(wildcards.study)}/finetune/run.json"
+
+
+def answer_tokens(wildcards):
+    """Return how an elastic model is told its V; nothing for any other."""
+    return ["--tokens", wildcards.tokens] if wildcards.compressor in ELASTIC else []
 
 
 def fit_files(wildcards):

@@ -4,7 +4,7 @@
 
 rule predict:
     input:
-        model="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/finetune/run.json",
+        model=trained_run,
         data="results/{study}/sources/s{seed}/data/run.json",
         features="results/{study}/sources/s{seed}/features/index.json",
     output:
@@ -24,14 +24,15 @@ rule predict:
         "../../envs/train.yaml"
     params:
         model=subpath(input.model, parent=True),
-        features=subpath(input.features, parent=True),
+        images=seen_images("test"),
+        tokens=answer_tokens,
         questions=expand(
             "results/{study}/sources/s{seed}/data/suites/{benchmark}",
             benchmark=MINIATURE_BENCHMARKS,
             allow_missing=True,
         ),
     shell:
-        "paretoken predict --model {params.model:q}/model --features {params.features:q} "
+        "paretoken predict --model {params.model:q}/model {params.images:q} {params.tokens:q} "
         "--questions {params.questions:q} --batch 256 --max-new-tokens 2 "
         "--latency {output.latency:q} --out {output.answers:q} > {log:q} 2>&1"
 

@@ -51,8 +51,9 @@ class Model:
             return 0
         width = self.encoder.width
         return adapter_parameters(
-            self.compressor, width, self.layers * width, self.llm.hidden, self.inner
-        )
+            self.compressor, width, self.layers * width, self.llm.hidden, self.inner, self.tokens,
+            self.encoder.side,
+        )  # fmt: skip
 
     @property
     def parameters(self) -> int:

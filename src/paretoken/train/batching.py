@@ -153,7 +153,7 @@ def _plans(recipe: Recipe, devices: int) -> Iterator[BatchPlan]:
 
 def _bytes(numbers: list[int], collator: TrainingCollator, cost: ActivationCost) -> float:
     rows = collator.layout(numbers)
-    length = max(int(collator.lengths[row].sum()) for row in rows)
+    length = max(map(collator.tokens_of, rows))
     images = int((collator.data.images[numbers] >= 0).sum())
     return cost.of(len(rows), length, images)
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "costs": "gather parameters, FLOPs and latency of trained cells into one table",
     "aggregate": "gather the cells of a grid into one table",
     "tables": "write the tables of means, fits, predictions and sensitivity",
+    "methods": "compare ways to compress images, as CSV, Markdown and LaTeX",
     "figure": "draw one figure",
     "claims": "test the paper's claims",
     "summary": "write a study's summary page",

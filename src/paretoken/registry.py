@@ -132,6 +132,7 @@ FIGURES = Registry(
     ("profile", "paretoken.figures.profile:PROFILE"),
     ("residuals", "paretoken.figures.residuals:RESIDUALS"),
     ("parameters", "paretoken.figures.parameters:PARAMETERS"),
+    ("methods", "paretoken.figures.methods:METHODS"),
 )
 
 CLAIMS = Registry(
@@ -151,4 +152,7 @@ CLAIMS = Registry(
     ("gap_mmb_1", "paretoken.analysis.claims.table1:GAP_MMB_1"),
     ("gap_mme_4", "paretoken.analysis.claims.table1:GAP_MME_4"),
     ("gap_mmb_4", "paretoken.analysis.claims.table1:GAP_MMB_4"),
+    ("quecc_beats_tokenpacker_1", "paretoken.analysis.claims.methods:QUECC_1"),
+    ("quecc_beats_tokenpacker_4", "paretoken.analysis.claims.methods:QUECC_4"),
+    ("repetition_gains_nothing", "paretoken.analysis.claims.methods:REPETITION"),
 )

@@ -87,7 +87,7 @@ def test_cells_of_a_shared_training_state_its_cost_and_their_own_prefill(tmp_pat
     folder.mkdir(parents=True)
     (folder / "latency.json").write_text(json.dumps(LATENCY | {"median_s": 0.5}))
     assert run(tmp_path, folder) == 0
-    (row,) = csv.DictReader((tmp_path / "costs.csv").open())
+    (row,) = csv.DictReader((tmp_path / "costs.csv").read_text().splitlines())
     assert (row["visual_tokens"], row["latency_s"], row["finetune_flops"]) == (
         "4",
         "0.5",

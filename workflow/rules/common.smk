@@ -116,8 +116,17 @@ def fit_files(wildcards):
     return [
         f"results/{study.name}/fits/{suite.name}/{variant}.json"
         for suite in study.suites
-        for variant in [*variants, *(["paper_grid"] if study.published else [])]
+        for variant in [*variants, *(["paper_grid"] if study.published and variants else [])]
     ]
+
+
+def sensitivity_table(wildcards):
+    return f"results/{wildcards.study}/tables/sensitivity.csv" if study_of(wildcards).fit.laws else []
+
+
+def sensitivity_options(wildcards):
+    table = sensitivity_table(wildcards)
+    return ["--sensitivity", table] if table else []
 
 
 def headline_fit(wildcards):
@@ -184,9 +193,11 @@ def published(key):
 def targets(name):
     """Return the files that a study ends in."""
     study, folder = STUDIES.study(name), f"results/{name}"
+    compared = study.training is not None and not study.fit.laws
     return [
         f"{folder}/summary.md",
-        *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites],
+        *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites if study.fit.laws],
+        *([f"{folder}/methods.md"] if compared else []),
         *[f"{folder}/figures/{figure}.png" for figure in study.figures],
         *([f"{folder}/tables/{name}.csv" for name in ("scores", "costs")] if study.training else []),
     ]

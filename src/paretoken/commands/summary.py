@@ -16,7 +16,7 @@ from paretoken.report.summary import summary
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
-    parser.add_argument("--sensitivity", type=Path, required=True, help="tables/sensitivity.csv")
+    parser.add_argument("--sensitivity", type=Path, help="tables/sensitivity.csv, of a study with laws")
     parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
     parser.add_argument("--figures", nargs="*", default=[], choices=list(FIGURES), help="which figures")
     parser.add_argument("--out", type=Path, required=True, help="summary.md to write")
@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
     state = git_state(Path(__file__).parent)
     commit = None if state["commit"] is None else str(state["commit"])
     commit = f"{commit} with changes" if commit and state["dirty"] else commit
-    sensitivity = read_table(a.sensitivity, ["suite", "variant", "alpha_over_beta"])
+    columns = ["suite", "variant", "alpha_over_beta"]
+    sensitivity = read_table(a.sensitivity, columns) if a.sensitivity else None
     claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)
     write_text(a.out, summary(results_of(a), sensitivity, claims, a.figures, commit))
     print(f"summary: {a.out}")

@@ -8,35 +8,49 @@ import pandas as pd
 
 from paretoken.analysis.claims.base import in_words, widest_interval
 from paretoken.analysis.comparison import published_table
-from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, comparisons, tally
+from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, tally
+from paretoken.analysis.equal_cost import comparisons as equal_cost_comparisons
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
+from paretoken.analysis.methods import comparisons
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
 from paretoken.markdown import table as markdown_table
 from paretoken.provenance import versions
 from paretoken.registry import FIGURES
+from paretoken.report.methods import winners
+
+#: Where a study that compares methods has its table.
+METHODS_TABLE = (
+    "Every method, benchmark and published number: [methods.md](methods.md), as LaTeX in "
+    "[tables/methods.tex](tables/methods.tex), as CSV in [tables/methods.csv](tables/methods.csv)."
+)
 
 
 def summary(
     results: StudyResults,
-    sensitivity: pd.DataFrame,
+    sensitivity: pd.DataFrame | None,
     claims: pd.DataFrame,
     figures: Sequence[str],
     commit: str | None,
 ) -> str:
-    """Return the page; paths in it are relative to the study's folder."""
+    """Return the page; paths in it are relative to the study's folder.
+
+    Args:
+        results: of the study.
+        sensitivity: tables/sensitivity.csv; None for a study without laws, which compares methods.
+        claims: tables/claims.csv.
+        figures: that were drawn.
+        commit: of the code.
+    """
     study = results.study
-    sections = [
-        f"# {study.name}",
-        f"**Question.** {study.question}",
-        f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
-        f"## Cells\n\n{_cells(results)}",
-    ]
-    for suite in study.suites:
-        sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
-    sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results)}")
+    sections = [f"# {study.name}", f"**Question.** {study.question}"]
+    if sensitivity is None:
+        sections += [f"**Answer.**\n\n{winners(results, comparisons(results))}",
+                     f"## Cells\n\n{_cells(results)}\n\n{METHODS_TABLE}"]  # fmt: skip
+    else:
+        sections += _laws(results, sensitivity)
     if claims is not None and len(claims):
         shown = claims[["statement", "value", "low", "high", "verdict"]]
         sections.append(
@@ -47,6 +61,19 @@ def summary(
         sections.append(f"## Figures\n\n{_figures(figures)}")
     sections.append(f"## Provenance\n\n{_provenance(results, commit)}")
     return "\n\n".join(sections) + "\n"
+
+
+def _laws(results: StudyResults, sensitivity: pd.DataFrame) -> list[str]:
+    """Return the sections of a study that fits laws, from its answer to the pairs of equal cost."""
+    study = results.study
+    sections = [
+        f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
+        f"## Cells\n\n{_cells(results)}",
+    ]
+    for suite in study.suites:
+        sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
+    sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results)}")
+    return sections
 
 
 def _answer(results: StudyResults, suite: Suite) -> str:
@@ -76,9 +103,10 @@ def _answer(results: StudyResults, suite: Suite) -> str:
 def _cells(results: StudyResults) -> str:
     errors = results.errors
     flagged = errors[errors["flag"] != ""]
+    use = " (in the headline fit, left out of the *unflagged* one)" if results.study.fit.laws else ""
     lines = [
         f"{len(errors)} errors (cells times suites); {int(errors['error'].isna().sum())} missing, "
-        f"{len(flagged)} flagged (in the headline fit, left out of the *unflagged* one)."
+        f"{len(flagged)} flagged{use}."
     ]
     if len(flagged):
         shown = flagged[["suite", "llm", "visual_tokens", "error", "flag"]]
@@ -153,7 +181,7 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
 
 
 def _equal_cost(results: StudyResults) -> str:
-    pairs = comparisons(results)
+    pairs = equal_cost_comparisons(results)
     if pairs.empty:
         return "No two sizes of the grid cost nearly the same (N V) at some of its token counts."
     titles = {suite.name: suite.title for suite in results.study.suites}
@@ -204,8 +232,14 @@ def _provenance(results: StudyResults, commit: str | None) -> str:
     lines = [
         f"- commit: {commit or 'not a git checkout'}",
         f"- versions: {', '.join(f'{name} {number}' for name, number in found.items())}",
-        f"- bootstrap: {results.study.fit.bootstrap} replicates, seed {results.study.fit.seed}",
-        f"- fitted table: tables/errors.csv, SHA-256 {', '.join(fits)}",
+        *(
+            [
+                f"- bootstrap: {results.study.fit.bootstrap} replicates, seed {results.study.fit.seed}",
+                f"- fitted table: tables/errors.csv, SHA-256 {', '.join(fits)}",
+            ]
+            if fits
+            else []
+        ),
         *[f"- source: {source}" for source in results.errors["source"].dropna().unique()],
     ]
     return "\n".join(lines)

@@ -43,6 +43,8 @@ COMMANDS = {
     "costs": "gather parameters, FLOPs and latency of trained cells into one table",
     "aggregate": "gather the cells of a grid into one table",
     "tables": "write the tables of means, fits, predictions and sensitivity",
+    "text-length": "measure a trained model's errors and cost by length of the question",
+    "text-optimum": "write the best number of visual tokens by length of the question",
     "methods": "compare ways to compress images, as CSV, Markdown and LaTeX",
     "figure": "draw one figure",
     "claims": "test the paper's claims",

@@ -154,5 +154,6 @@ CLAIMS = Registry(
     ("gap_mmb_4", "paretoken.analysis.claims.table1:GAP_MMB_4"),
     ("quecc_beats_tokenpacker_1", "paretoken.analysis.claims.methods:QUECC_1"),
     ("quecc_beats_tokenpacker_4", "paretoken.analysis.claims.methods:QUECC_4"),
+    ("optimal_tokens_grow_with_text", "paretoken.analysis.claims.optimum:GROWS_WITH_TEXT"),
     ("repetition_gains_nothing", "paretoken.analysis.claims.methods:REPETITION"),
 )

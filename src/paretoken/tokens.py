@@ -77,6 +77,11 @@ LEARNING = (
     "repeat",
 )  # fmt: skip
 
+#: Compressors whose new weights have a fixed standard deviation, 0.02, chosen for CLIP ViT-L's width.
+FIXED_STD = (
+    "tokenpacker", "tokenpacker_antialiased", "tokenpacker_pooled", "matryoshka_query", "repeat",
+)  # fmt: skip
+
 #: Compressors that read four layers of the encoder side by side, and queries from another one.
 SEVERAL_LAYERS = (
     "tokenpacker", "tokenpacker_antialiased", "tokenpacker_pooled", "quecc", "repeat",

@@ -11,7 +11,7 @@ from paretoken.evaluate.variants import demand_variants
 from paretoken.grid import cells
 from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
 from paretoken.sources import sources
-from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, LEARNING, SMALLER_IMAGES
+from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, FIXED_STD, LEARNING, SMALLER_IMAGES
 
 os.environ.update(
     # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.
@@ -198,6 +198,7 @@ def targets(name):
         f"{folder}/summary.md",
         *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites if study.fit.laws],
         *([f"{folder}/methods.md"] if compared else []),
+        *([f"{folder}/text_length.md"] if getattr(study.training, "lengthened", []) else []),
         *[f"{folder}/figures/{figure}.png" for figure in study.figures],
         *([f"{folder}/tables/{name}.csv" for name in ("scores", "costs")] if study.training else []),
     ]

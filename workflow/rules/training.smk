@@ -34,7 +34,8 @@ def model_options(wildcards):
     options = ["--layers", *training.layers, "--projector-width", training.projector_width]
     # The map is measured before stage 1: only where what stands before it does not learn.
     whiten = training.whiten and wildcards.compressor not in LEARNING
-    return options + (["--whiten"] if whiten else [])
+    fixed = training.init_std if wildcards.compressor in FIXED_STD else None
+    return options + (["--whiten"] if whiten else []) + (["--init-std", fixed] if fixed else [])
 
 
 def feature_options(wildcards):
@@ -86,6 +87,16 @@ def cell_folders(wildcards):
 
 def cell_score_files(wildcards):
     return [f"{folder}/scores.csv" for folder in cell_folders(wildcards)]
+
+
+def text_lengths(wildcards):
+    return study_of(wildcards).training.lengthened
+
+
+def text_length_files(wildcards):
+    """Return the errors and costs by length of the question, of the cells that see an image."""
+    study = study_of(wildcards)
+    return [f"{cell.folder(study.name)}/text_length.csv" for cell in cells(study) if cell.tokens]
 
 
 def cost_files(wildcards):

@@ -128,7 +128,7 @@ def step_work(
     batches = order.reshape(max(1, steps), -1)
     lengths, learned = collator.showings[batches], _learned(collator)[batches]
     showings = lengths.shape[2]
-    shown = (collator.data.images[batches] >= 0).sum(1) * bool(collator.visual_tokens) * showings
+    shown = (collator.data.images[batches] >= 0).sum(1) * bool(collator.visual_tokens)
     per_image = adapter_work_of(model).training(True)
     if encoded_online and config.vision_config is not None:
         per_image += encoder_flops(model)

@@ -20,7 +20,7 @@ from paretoken.models.compressors.random_patches import RandomPatches
 from paretoken.models.compressors.repeat import Repeat
 from paretoken.models.compressors.tokenpacker import AntialiasedTokenPacker, PooledTokenPacker
 from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ELASTIC, LEARNING, TEXT_CONDITIONED
+from paretoken.tokens import ELASTIC, FIXED_STD, LEARNING, TEXT_CONDITIONED
 
 SIDE, WIDTH, TEXT = 6, 16, 12
 #: Two layers that are joined, a query layer, and the encoder's last attention.
@@ -271,3 +271,9 @@ def test_weights_survive_a_round_trip(name: str) -> None:
     first, again, x, text = build(name, 4), build(name, 4, seed=5), features(), torch.randn(3, TEXT)
     again.load_state_dict(first.state_dict())
     assert torch.equal(tokens_of(first, x, text), tokens_of(again, x, text))
+
+
+def test_facts_about_compressors_agree_with_their_classes() -> None:
+    fixed = [n for n in COMPRESSOR_CLASSES if COMPRESSOR_CLASSES.load(n).default_std is not None]
+    assert set(fixed) == set(FIXED_STD)
+    assert set(FIXED_STD) <= set(LEARNING) <= set(COMPRESSOR_CLASSES)

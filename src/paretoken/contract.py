@@ -72,3 +72,15 @@ LATENCY_COLUMNS = (
     "versions",
 )
 LATENCY_KEY = ("params_b", "visual_tokens", "text_tokens", "batch")
+
+#: text_length.csv of a cell, and tables/text_length.csv: one row per cell, suite and text length.
+#: ``text_tokens`` is what was asked for, ``prompt_text_tokens`` the mean of the prompts.
+TEXT_LENGTH_COLUMNS = (
+    *ERROR_COLUMNS[:-2],
+    "text_tokens",
+    "prompt_text_tokens",
+    "prefill_flops",
+    "latency_s",
+    "latency_low_s",
+    "latency_high_s",
+)

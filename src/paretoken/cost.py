@@ -6,6 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from paretoken.cost_compressors import (
+    Sizes,
+    compressor_parameters,
+    compressor_products,
+    learned_width,
+    projected_tokens,
+    two_layers,
+)
 from paretoken.shapes import DecoderShape, EncoderShape, decoder_shape, encoder_shape
 
 __all__ = [
@@ -99,19 +107,19 @@ def encoder_work(shape: EncoderShape) -> Work:
 
 
 def adapter_parameters(
-    compressor: str, width: int, joined: int, hidden: int, inner: int | None = None
+    compressor: str,
+    width: int,
+    joined: int,
+    hidden: int,
+    inner: int | None = None,
+    visual_tokens: int = 1,
+    side: int = 1,
 ) -> int:
     """Return the parameters of compressor and projector; the arguments are those of `adapter_work`."""
     inner = hidden if inner is None else inner
-    if compressor != "tokenpacker":
-        return _two_layers(joined, inner, hidden)
-    keys_and_values = 2 * _two_layers(joined, width, width)
-    attention, norms = 4 * (width**2 + width), 3 * 2 * width
-    return width**2 + keys_and_values + attention + norms + _two_layers(width, inner, hidden)
-
-
-def _two_layers(width: int, inner: int, out: int) -> int:
-    return width * inner + inner + inner * out + out
+    sizes = Sizes(visual_tokens, side, width, joined, hidden)
+    projector = two_layers(learned_width(compressor, width, joined), inner, hidden)
+    return compressor_parameters(compressor, sizes) + projector
 
 
 def adapter_work(
@@ -136,21 +144,17 @@ def adapter_work(
         inner: channels between the projector's layers; None: ``hidden``.
         whitened: whether a fixed map stands before the projector.
     """
-    V, patches = visual_tokens, side**2
-    inner = hidden if inner is None else inner
-    if V == 0:
+    if visual_tokens == 0:
         return Work()
-    if compressor != "tokenpacker":  # no weights; the first product is the projector's
-        return Work(
-            first=FLOPS_PER_PARAMETER * V * joined * inner,
-            weights=FLOPS_PER_PARAMETER * V * inner * hidden,
-            fixed=FLOPS_PER_PARAMETER * V * joined**2 * whitened,
-        )
-    keys_and_values = 2 * patches * width * (width + width)  # second layer and attention's input
-    queries = 2 * V * width**2  # attention's input and output layers
-    projector = V * (width * inner + inner * hidden)
+    inner = hidden if inner is None else inner
+    sizes = Sizes(visual_tokens, side, width, joined, hidden)
+    made = compressor_products(compressor, sizes)
+    tokens, channels = projected_tokens(compressor, sizes), learned_width(compressor, width, joined)
+    expand, output = tokens * channels * inner, tokens * inner * hidden
+    learns = compressor_parameters(compressor, sizes) > 0  # else the first product is the projector's
     return Work(
-        first=FLOPS_PER_PARAMETER * (V * width**2 + 2 * patches * joined * width),
-        weights=FLOPS_PER_PARAMETER * (keys_and_values + queries + projector),
-        attention=FLOPS_PER_PARAMETER * 2 * patches * width,
+        first=FLOPS_PER_PARAMETER * (made.first + expand * (not learns)),
+        weights=FLOPS_PER_PARAMETER * (made.weights + expand * learns + output),
+        attention=FLOPS_PER_PARAMETER * made.attention,
+        fixed=FLOPS_PER_PARAMETER * (made.fixed + tokens * channels**2 * whitened),
     )

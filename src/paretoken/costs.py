@@ -19,42 +19,46 @@ NOT_MEASURED = {
 }  # fmt: skip
 
 
-def cost_row(study: str, cell: Cell, params_b: float, folder: Path) -> Row:
+def cost_row(study: str, cell: Cell, params_b: float, folder: Path, trained: Path | None = None) -> Row:
     """Return a cell's row of tables/costs.csv.
 
-    Seconds of CPU and wall are those of both stages; memory is the larger stage's, on the device if
-    there is one; latency is empty if it was not measured. Prefill is the language model's and the
-    adapter's, without the encoder's.
+    Cells that share a training each state what it cost. Seconds of CPU and wall are those of both
+    stages; memory is the larger stage's, on the device if there is one; latency is empty if it was not
+    measured. Prefill is the language model's and the adapter's, and reading the question once more if
+    the compressor does that, without the encoder's.
 
     Args:
         study: its name.
         cell: the cell.
         params_b: its nominal size.
-        folder: with ``pretrain/run.json``, ``finetune/run.json`` and, if it was measured,
-            ``latency.json``.
+        folder: with, if it was measured, ``latency.json``.
+        trained: with ``pretrain/run.json`` and ``finetune/run.json``; None: ``folder``.
 
     Raises:
         UserError: a file is missing or lacks a number; names both.
     """
-    stages = {stage: read_json(folder / stage / "run.json") for stage in ("pretrain", "finetune")}
+    stages = {
+        stage: read_json((trained or folder) / stage / "run.json") for stage in ("pretrain", "finetune")
+    }
     measured = folder / "latency.json"
     latency = read_json(measured) if measured.exists() else NOT_MEASURED
     try:
-        return coordinates(study, cell, params_b) | _row(stages, latency)
+        return coordinates(study, cell, params_b) | _row(stages, latency, str(cell.tokens))
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder}: a record lacks {error}; train and ask this cell again") from error
 
 
-def _row(stages: Mapping[str, Any], latency: Mapping[str, Any]) -> Row:
+def _row(stages: Mapping[str, Any], latency: Mapping[str, Any], tokens: str) -> Row:
     final = stages["finetune"]
-    prefill = {text: final["prefill_flops"][text] for text in ("0", "50")}
+    spent = final.get("prefill_flops_at", {}).get(tokens, final["prefill_flops"])
+    prefill = {text: spent[text] for text in ("0", "50")}
     values = {
         "llm_parameters": final["parameters"]["llm_total"],
         "llm_parameters_non_embedding": final["parameters"]["llm_non_embedding"],
         "adapter_parameters": final["parameters"]["adapter"],
         "pretrain_flops": stages["pretrain"]["training_flops"],
         "finetune_flops": final["training_flops"],
-        **{f"prefill_flops_q{q}": parts["llm"] + parts["adapter"] for q, parts in prefill.items()},
+        **{f"prefill_flops_q{q}": _prefill(parts) for q, parts in prefill.items()},
         "encoder_flops": prefill["0"].get("encoder"),
         "latency_s": latency["median_s"],
         "latency_low_s": latency["quartiles_s"][0],
@@ -70,3 +74,7 @@ def _row(stages: Mapping[str, Any], latency: Mapping[str, Any]) -> Row:
 def _peak(record: Mapping[str, Any]) -> int:
     peak = record["peak_memory"]
     return int(peak["device_bytes"] or peak["host_bytes"])
+
+
+def _prefill(parts: Mapping[str, float]) -> float:
+    return parts["llm"] + parts["adapter"] + parts.get("question", 0.0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretoken.errors import UserError
+from paretoken.tokens import trained_tokens
 
 if TYPE_CHECKING:  # the config's models take a while to build, and cells need only their values
     from paretoken.config import Study
@@ -30,6 +31,16 @@ class Cell:
         """Return the cell's folder, relative to the project."""
         name = f"{self.compressor}-{self.tokens}"
         return Path("results", study, "runs", self.llm, name, f"s{self.seed}")
+
+    def trained(self, grid_side: int) -> Cell:
+        """Return the cell whose training this one's answers come from.
+
+        That is itself, but for an elastic compressor, whose model is trained once for every V.
+
+        Args:
+            grid_side: patches per side of the encoder's grid.
+        """
+        return replace(self, tokens=trained_tokens(self.compressor, grid_side, self.tokens))
 
     @classmethod
     def of(cls, folder: Path) -> Cell:

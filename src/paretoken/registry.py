@@ -72,7 +72,17 @@ COMPRESSOR_CLASSES = Registry(
     "compressor",
     ("none", "paretoken.models.compressors.none:NoCompression"),
     ("tokenpacker", "paretoken.models.compressors.tokenpacker:TokenPacker"),
+    ("tokenpacker_antialiased", "paretoken.models.compressors.tokenpacker:AntialiasedTokenPacker"),
+    ("tokenpacker_pooled", "paretoken.models.compressors.tokenpacker:PooledTokenPacker"),
+    ("quecc", "paretoken.models.compressors.quecc:QueCC"),
     ("average_pool", "paretoken.models.compressors.average_pool:AveragePool"),
+    ("matryoshka_pooling", "paretoken.models.compressors.matryoshka_pooling:MatryoshkaPooling"),
+    ("matryoshka_query", "paretoken.models.compressors.matryoshka_query:MatryoshkaQuery"),
+    ("prumerge", "paretoken.models.compressors.prumerge:PruMerge"),
+    ("prumerge_plus", "paretoken.models.compressors.prumerge:PruMergePlus"),
+    ("random", "paretoken.models.compressors.random_patches:RandomPatches"),
+    ("downsample", "paretoken.models.compressors.downsample:Downsample"),
+    ("repeat", "paretoken.models.compressors.repeat:Repeat"),
 )
 
 #: Chat templates other than the tokenizer's own (``chat``) and none at all (``plain``).
@@ -133,6 +143,7 @@ FIGURES = Registry(
     ("profile", "paretoken.figures.profile:PROFILE"),
     ("residuals", "paretoken.figures.residuals:RESIDUALS"),
     ("parameters", "paretoken.figures.parameters:PARAMETERS"),
+    ("methods", "paretoken.figures.methods:METHODS"),
 )
 
 CLAIMS = Registry(
@@ -152,4 +163,8 @@ CLAIMS = Registry(
     ("gap_mmb_1", "paretoken.analysis.claims.table1:GAP_MMB_1"),
     ("gap_mme_4", "paretoken.analysis.claims.table1:GAP_MME_4"),
     ("gap_mmb_4", "paretoken.analysis.claims.table1:GAP_MMB_4"),
+    ("quecc_beats_tokenpacker_1", "paretoken.analysis.claims.methods:QUECC_1"),
+    ("quecc_beats_tokenpacker_4", "paretoken.analysis.claims.methods:QUECC_4"),
+    ("optimal_tokens_grow_with_text", "paretoken.analysis.claims.optimum:GROWS_WITH_TEXT"),
+    ("repetition_gains_nothing", "paretoken.analysis.claims.methods:REPETITION"),
 )

@@ -24,11 +24,87 @@ def square_regions(side: int) -> list[int]:
     return sorted((side // s) ** 2 for s in range(1, side + 1) if side % s == 0)
 
 
+def any_square(side: int) -> list[int]:
+    """N x n tokens for every n up to the grid's side: images that were made smaller (`downsample`)."""
+    return [n * n for n in range(1, side + 1)]
+
+
+def any_count(side: int) -> list[int]:
+    """Any number of patches can be kept (`random`, `prumerge`)."""
+    return list(range(1, side * side + 1))
+
+
+#: The published number of elastic queries (MQT-LLaVA); a smaller grid has no use for as many.
+MOST_QUERIES = 256
+
+
+def any_prefix(side: int) -> list[int]:
+    """Any number of the first queries, up to one per patch and at most 256 (`matryoshka_query`)."""
+    return list(range(1, min(MOST_QUERIES, side * side) + 1))
+
+
+#: What `repeat` compresses to before it repeats: section 3.3.2 of the paper repeats 4 tokens.
+REPEATED = 4
+
+
+def repeated(side: int) -> list[int]:
+    """4, 8, 12, ... tokens, as many as there are patches at most: 4 tokens, once or several times."""
+    return list(range(REPEATED, side * side + 1, REPEATED)) if side % 2 == 0 else []
+
+
 COMPRESSORS: dict[str, Callable[[int], list[int]]] = {
     "none": whole_grid,
     "tokenpacker": square_regions,
+    "tokenpacker_antialiased": square_regions,
+    "tokenpacker_pooled": square_regions,
+    "quecc": square_regions,
     "average_pool": square_regions,
+    "matryoshka_pooling": square_regions,
+    "matryoshka_query": any_prefix,
+    "prumerge": any_count,
+    "prumerge_plus": any_count,
+    "random": any_count,
+    "downsample": any_square,
+    "repeat": repeated,
 }
+
+#: Compressors whose model is trained once and serves every V that it can reach.
+ELASTIC = ("matryoshka_pooling", "matryoshka_query")
+
+#: Compressors with weights of their own, which stage 1 trains together with the projector.
+LEARNING = (
+    "tokenpacker", "tokenpacker_antialiased", "tokenpacker_pooled", "quecc", "matryoshka_query",
+    "repeat",
+)  # fmt: skip
+
+#: Compressors whose new weights have a fixed standard deviation, 0.02, chosen for CLIP ViT-L's width.
+FIXED_STD = (
+    "tokenpacker", "tokenpacker_antialiased", "tokenpacker_pooled", "matryoshka_query", "repeat",
+)  # fmt: skip
+
+#: Compressors that read four layers of the encoder side by side, and queries from another one.
+SEVERAL_LAYERS = (
+    "tokenpacker", "tokenpacker_antialiased", "tokenpacker_pooled", "quecc", "repeat",
+)  # fmt: skip
+
+#: Compressors that read the question, through the language model's own last hidden state.
+TEXT_CONDITIONED = ("quecc",)
+
+#: Compressors that need the encoder's last attention: the keys, and what the class token looks at.
+ATTENTION_GUIDED = ("prumerge", "prumerge_plus")
+
+#: Compressors that change what the encoder reads: stored features of whole images are no use to them.
+SMALLER_IMAGES = ("downsample",)
+
+
+def trained_tokens(compressor: str, grid_side: int, tokens: int) -> int:
+    """Return the V of the model that answers with ``tokens``: its own, or that of an elastic one.
+
+    An elastic model is trained once, at the most tokens that it can make. 0 (no image) stays 0.
+    """
+    if tokens == 0 or compressor not in ELASTIC:
+        return tokens
+    return reachable_tokens(compressor, grid_side)[-1]
 
 
 def reachable_tokens(compressor: str, grid_side: int) -> list[int]:
@@ -61,3 +137,13 @@ def demand_reachable(compressor: str, grid_side: int, tokens: int) -> int:
         f"{compressor} cannot make {tokens} tokens of a {grid_side} x {grid_side} grid; "
         f"write one of: {', '.join(map(str, reachable))} (or 0: no image)"
     )
+
+
+def demand_whole(compressor: str, grid_side: int, tokens: int) -> None:
+    """Raise `UserError` unless an elastic compressor is trained with all its tokens (or none)."""
+    most = trained_tokens(compressor, grid_side, tokens)
+    if tokens != most:
+        raise UserError(
+            f"{compressor} is trained once, with all its tokens, for every V: give --tokens {most}, and "
+            f"--tokens {tokens} to `paretoken predict`"
+        )

@@ -35,7 +35,8 @@ def cell_folder(root: Path, name: str, finetune: dict[str, Any] = STAGE) -> Path
 
 
 def run(root: Path, *folders: Path) -> int:
-    study = {"study": {"name": "mine"}, "llms": [{"name": "small-1", "params_b": 0.5}]}
+    study = {"study": {"name": "mine"}, "llms": [{"name": "small-1", "params_b": 0.5}],
+             "vision": {"grid": 6}}  # fmt: skip
     (root / "study.json").write_text(json.dumps(study))
     return main(["costs", "--study", str(root / "study.json"), "--cells", *map(str, folders),
                  "--out", str(root / "costs.csv")])  # fmt: skip
@@ -77,3 +78,19 @@ def test_a_cells_folder_says_which_cell_it_is(cell: Cell) -> None:
     assert Cell.of(cell.folder("any")) == cell
     with pytest.raises(UserError, match="is no cell's folder"):
         Cell.of(cell.folder("any") / "answers")
+
+
+def test_cells_of_a_shared_training_state_its_cost_and_their_own_prefill(tmp_path: Path) -> None:
+    at = {"4": {"0": {"llm": 7.0, "adapter": 2.0}, "50": {"llm": 70.0, "adapter": 2.0, "question": 8.0}}}
+    cell_folder(tmp_path, "small-1/matryoshka_query-36/s7", STAGE | {"prefill_flops_at": at})
+    folder = tmp_path / "runs" / "small-1" / "matryoshka_query-4" / "s7"
+    folder.mkdir(parents=True)
+    (folder / "latency.json").write_text(json.dumps(LATENCY | {"median_s": 0.5}))
+    assert run(tmp_path, folder) == 0
+    (row,) = csv.DictReader((tmp_path / "costs.csv").read_text().splitlines())
+    assert (row["visual_tokens"], row["latency_s"], row["finetune_flops"]) == (
+        "4",
+        "0.5",
+        "7000000000.0",
+    )
+    assert (row["prefill_flops_q0"], row["prefill_flops_q50"]) == ("9.0", "80.0")

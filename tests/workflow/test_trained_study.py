@@ -59,6 +59,28 @@ def test_the_miniature_makes_its_sources_once_and_trains_each_cell_once(fresh: P
     assert rules["measured_cell"] == rules["paper_grid"] == 0
 
 
+def test_one_model_for_every_token_count_is_trained_once(fresh: Project) -> None:
+    """The elastic methods: two trainings of each stage for their cells, and an answer for each V."""
+    jobs = fresh.dry_run("--config", "run=[miniature_table1]")
+    rules, budgets, seeds = jobs.rules, 3, 2
+    plain = (
+        5 * budgets + 2
+    )  # five methods of their own for each V, the whole grid, and the blind control
+    elastic = 2
+    assert rules["pretrain"] == rules["finetune"] == seeds * (plain + elastic)
+    assert rules["predict"] == rules["score"] == seeds * (plain + elastic * budgets)
+    assert (rules["methods"], rules["figure"], rules["claims"]) == (1, 1, 1)
+    assert not {*rules} & {"fit", "frontier", "tables"}  # nothing is fitted
+
+
+def test_table_1_trains_elastic_models_once_on_gpus_too(fresh: Project) -> None:
+    rules = fresh.dry_run("--config", "run=[table1]").rules
+    seeds, benchmarks = 3, 8
+    plain = 9 * 4 + 2  # nine methods at four budgets, no compression, no image
+    assert rules["llava_pretrain"] == rules["llava_finetune"] == seeds * (plain + 2)
+    assert rules["llava_predict"] == seeds * (plain + 4 + 5) * benchmarks
+
+
 def test_the_published_study_trains_nothing(fresh: Project) -> None:
     rules = fresh.dry_run("--config", "run=[published]").rules
     assert not {*rules} & {*TRAINS, "predict", "score", "cell_scores", "scores"}

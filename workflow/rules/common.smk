@@ -13,6 +13,7 @@ from paretoken.grid import cells
 from paretoken.planning.records import dimensions_file
 from paretoken.registry import BENCHMARKS, CLAIMS, COST_MODELS, FIGURES, LAWS
 from paretoken.sources import data_files, sources
+from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, FIXED_STD, LEARNING, SMALLER_IMAGES
 
 os.environ.update(
     # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.
@@ -101,6 +102,17 @@ def cell_files(wildcards):
     return [f"{cell.folder(wildcards.study)}/errors.csv" for cell in cells(study_of(wildcards))]
 
 
+def trained_run(wildcards):
+    """Return the record of stage 2 that a cell's answers come from: a shared one for elastic models."""
+    side = STUDIES.freeze(wildcards.study).vision.grid
+    return f"{cell_of(wildcards).trained(side).folder(wildcards.study)}/finetune/run.json"
+
+
+def answer_tokens(wildcards):
+    """Return how an elastic model is told its V; nothing for any other."""
+    return ["--tokens", wildcards.tokens] if wildcards.compressor in ELASTIC else []
+
+
 def fit_files(wildcards):
     study = study_of(wildcards)
     # A trained cell has no flag: leaving flagged ones out would repeat the fit.
@@ -109,7 +121,21 @@ def fit_files(wildcards):
     return [
         f"results/{study.name}/fits/{suite.name}/{variant}.json"
         for suite in study.suites
-        for variant in [*variants, *(["paper_grid"] if study.published else [])]
+        for variant in [*variants, *(["paper_grid"] if study.published and variants else [])]
+    ]
+
+
+def law_tables(wildcards):
+    """Return the tables that only a study with laws has."""
+    names = ("equal_cost", "sensitivity") if study_of(wildcards).fit.laws else ()
+    return [f"results/{wildcards.study}/tables/{name}.csv" for name in names]
+
+
+def law_table_options(wildcards):
+    return [
+        word
+        for option, table in zip(("--equal-cost", "--sensitivity"), law_tables(wildcards))
+        for word in (option, table)
     ]
 
 
@@ -177,10 +203,13 @@ def published(key):
 def targets(name):
     """Return the files that a study ends in."""
     study, folder = STUDIES.study(name), f"results/{name}"
+    compared = study.training is not None and not study.fit.laws
     return [
         f"{folder}/summary.md",
         f"{folder}/report.html",
-        *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites],
+        *[f"{folder}/tables/frontier-{suite.name}.csv" for suite in study.suites if study.fit.laws],
+        *([f"{folder}/methods.md"] if compared else []),
+        *([f"{folder}/text_length.md"] if getattr(study.training, "lengthened", []) else []),
         *[f"{folder}/figures/{figure}.png" for figure in study.figures],
         *([f"{folder}/tables/{name}.csv" for name in ("scores", "costs")] if study.training else []),
     ]

@@ -4,7 +4,7 @@
 
 rule predict:
     input:
-        model="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/finetune/run.json",
+        model=trained_run,
         data="results/{study}/sources/s{seed}/data/run.json",
         features="results/{study}/sources/s{seed}/features/index.json",
     output:
@@ -29,14 +29,15 @@ rule predict:
         runtime=needs("predict", "runtime_min"),
     params:
         model=subpath(input.model, parent=True),
-        features=subpath(input.features, parent=True),
+        images=seen_images("test"),
+        tokens=answer_tokens,
         questions=expand(
             "results/{study}/sources/s{seed}/data/suites/{benchmark}",
             benchmark=MINIATURE_BENCHMARKS,
             allow_missing=True,
         ),
     shell:
-        "paretoken predict --model {params.model:q}/model --features {params.features:q} "
+        "paretoken predict --model {params.model:q}/model {params.images:q} {params.tokens:q} "
         "--questions {params.questions:q} --batch 256 --max-new-tokens 2 "
         "--latency {output.latency:q} --out {output.answers:q} > {log:q} 2>&1"
 
@@ -134,3 +135,64 @@ rule costs:
         cells=cell_folders,
     shell:
         "paretoken costs --study {input.study:q} --cells {params.cells:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule text_length:
+    input:
+        model=trained_run,
+        data="results/{study}/sources/s{seed}/data/run.json",
+        features="results/{study}/sources/s{seed}/features/index.json",
+    output:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/text_length.csv",
+    log:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/text-length.log",
+    benchmark:
+        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/text-length.tsv"
+    wildcard_constraints:
+        study=one_of("miniature"),
+    conda:
+        "../../envs/train.yaml"
+    params:
+        model=subpath(input.model, parent=True),
+        images=seen_images("test"),
+        lengths=text_lengths,
+        suites=suite_benchmarks,
+        size=size_of,
+        questions=expand(
+            "results/{study}/sources/s{seed}/data/suites/{benchmark}",
+            benchmark=MINIATURE_BENCHMARKS,
+            allow_missing=True,
+        ),
+    shell:
+        "paretoken text-length --model {params.model:q}/model {params.images:q} "
+        "--questions {params.questions:q} --text-tokens {params.lengths:q} --suites {params.suites:q} "
+        "--batch 256 --max-new-tokens 2 --study {wildcards.study:q} --llm {wildcards.llm:q} "
+        "--params-b {params.size:q} --compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
+        "--seed {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule text_optimum:
+    input:
+        study="results/{study}/study.json",
+        errors="results/{study}/tables/errors.csv",
+        fits=fit_files,
+        cells=text_length_files,
+        code=sources("paretoken.commands.text_optimum", *LAWS.modules()),
+    output:
+        table="results/{study}/tables/text_length.csv",
+        optima="results/{study}/tables/text_optimum.csv",
+        latex="results/{study}/tables/text_optimum.tex",
+        page="results/{study}/text_length.md",
+        figure=multiext("results/{study}/figures/text_length", ".png", ".pdf"),
+    log:
+        "results/{study}/logs/text-optimum.log",
+    benchmark:
+        "results/{study}/benchmarks/text-optimum.tsv"
+    wildcard_constraints:
+        study=one_of("miniature"),
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "paretoken text-optimum --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "--cells {input.cells:q} --out {output.table:q} --optima {output.optima:q} --latex {output.latex:q} "
+        "--page {output.page:q} --figure {output.figure:q} > {log:q} 2>&1"

@@ -47,7 +47,8 @@ def aspect(wildcards):
 
 
 def compressor_names(wildcards):
-    return [entry.name for entry in study_of(wildcards).compressors]
+    names = [entry.name for entry in study_of(wildcards).compressors]
+    return [name for name in names if name not in SMALLER_IMAGES] or names
 
 
 def stage_recipe(stage):
@@ -74,9 +75,14 @@ def stage_features(stage):
 
     def path(wildcards):
         index = f"results/{wildcards.study}/sources/features/{stage}/index.json"
-        return index if llava_of(wildcards).features else []
+        return index if uses_features(wildcards) else []
 
     return path
+
+
+def uses_features(wildcards):
+    """Whether a cell reads stored features: no use to a compressor that makes images smaller."""
+    return llava_of(wildcards).features and wildcards.compressor not in SMALLER_IMAGES
 
 
 def stage_images(stage):
@@ -84,7 +90,7 @@ def stage_images(stage):
 
     def options(wildcards):
         sources = f"results/{wildcards.study}/sources"
-        if llava_of(wildcards).features:
+        if uses_features(wildcards):
             return ["--features", f"{sources}/features/{stage}"]
         aspect = getattr(llava_of(wildcards).aspects, stage)
         return ["--images", f"{sources}/data/{stage}/images", "--aspect", aspect]

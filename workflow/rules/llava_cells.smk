@@ -82,7 +82,7 @@ rule llava_finetune:
 
 rule llava_predict:
     input:
-        model="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/finetune/run.json",
+        model=trained_run,
         questions="results/{study}/sources/questions/{benchmark}/run.json",
     output:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/answers/{benchmark}.parquet",
@@ -102,8 +102,9 @@ rule llava_predict:
     params:
         model=subpath(input.model, parent=True),
         questions=subpath(input.questions, parent=True),
+        tokens=answer_tokens,
     shell:
-        "paretoken predict --model {params.model:q}/model --questions {params.questions:q}/questions.parquet "
+        "paretoken predict --model {params.model:q}/model {params.tokens:q} --questions {params.questions:q}/questions.parquet "
         "--images {params.questions:q}/images --out {output:q} > {log:q} 2>&1"
 
 
@@ -135,7 +136,7 @@ rule llava_score:
 
 rule llava_lmms_eval:
     input:
-        model="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/finetune/run.json",
+        model=trained_run,
     output:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/scores/{benchmark}.json",
     log:
@@ -155,5 +156,6 @@ rule llava_lmms_eval:
     params:
         model=subpath(input.model, parent=True),
         options=lmms_eval_options,
+        tokens=answer_tokens,
     shell:
-        "paretoken lmms-eval --model {params.model:q}/model {params.options:q} --out {output:q} > {log:q} 2>&1"
+        "paretoken lmms-eval --model {params.model:q}/model {params.tokens:q} {params.options:q} --out {output:q} > {log:q} 2>&1"

@@ -34,6 +34,33 @@ rule figure:
         "--out {output.png:q} {output.pdf:q} > {log:q} 2>&1"
 
 
+rule methods:
+    input:
+        study="results/{study}/study.json",
+        errors="results/{study}/tables/errors.csv",
+        scores="results/{study}/tables/scores.csv",
+        table1=published("table1"),
+        code=sources("paretoken.commands.methods"),
+    output:
+        table="results/{study}/tables/methods.csv",
+        comparisons="results/{study}/tables/comparisons.csv",
+        latex="results/{study}/tables/methods.tex",
+        page="results/{study}/methods.md",
+    log:
+        "results/{study}/logs/methods.log",
+    benchmark:
+        "results/{study}/benchmarks/methods.tsv"
+    priority: SOON
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        reference=reference_options("table1"),
+    shell:
+        "paretoken methods --study {input.study:q} --errors {input.errors:q} --scores {input.scores:q} "
+        "{params.reference:q} --out {output.table:q} --comparisons {output.comparisons:q} "
+        "--latex {output.latex:q} --page {output.page:q} > {log:q} 2>&1"
+
+
 rule summary:
     input:
         study="results/{study}/study.json",
@@ -41,8 +68,7 @@ rule summary:
         fits=fit_files,
         values=published("values"),
         table1=published("table1"),
-        equal_cost="results/{study}/tables/equal_cost.csv",
-        sensitivity="results/{study}/tables/sensitivity.csv",
+        tables=law_tables,
         claims="results/{study}/tables/claims.csv",
         code=sources("paretoken.commands.summary", *LAWS.modules(), *FIGURES.modules()),
     output:
@@ -57,10 +83,11 @@ rule summary:
     params:
         reference=reference_options("values", "table1"),
         figures=figure_options,
+        tables=law_table_options,
     shell:
         "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} {params.figures:q} --equal-cost {input.equal_cost:q} "
-        "--sensitivity {input.sensitivity:q} --claims {input.claims:q} "
+        "{params.reference:q} {params.figures:q} {params.tables:q} "
+        "--claims {input.claims:q} "
         "--out {output:q} > {log:q} 2>&1"
 
 

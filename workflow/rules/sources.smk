@@ -150,9 +150,10 @@ rule features:
         vision=subpath(input.vision, parent=True),
         data=subpath(input.data, parent=True),
         layers=encoder_layers,
+        more=feature_options,
     shell:
         "paretoken features --vision {params.vision:q} --data {params.data:q}/images/train {params.data:q}/images/test "
-        "--layers {params.layers:q} --normalise --aspect crop "
+        "--layers {params.layers:q} {params.more:q} --normalise --aspect crop "
         "--out {params.out:q} > {log:q} 2>&1"
 
 

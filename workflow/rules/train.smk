@@ -28,12 +28,12 @@ rule pretrain:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),
         vision=subpath(input.vision, parent=True),
-        features=subpath(input.features, parent=True),
+        images=training_images,
         data=subpath(input.tokens, parent=True),
         model=model_options,
     shell:
         "paretoken train --stage pretrain --recipe {input.recipe:q} "
-        "--llm {params.llm:q} --vision {params.vision:q} --features {params.features:q} "
+        "--llm {params.llm:q} --vision {params.vision:q} {params.images:q} "
         "--data {params.data:q} --compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
         "{params.model:q} --seed {wildcards.seed:q} "
         "--out {params.out:q} > {log:q} 2>&1"
@@ -66,13 +66,13 @@ rule finetune:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),
         vision=subpath(input.vision, parent=True),
-        features=subpath(input.features, parent=True),
+        images=training_images,
         data=subpath(input.tokens, parent=True),
         adapter=subpath(input.adapter, parent=True),
         model=model_options,
     shell:
         "paretoken train --stage finetune --recipe {input.recipe:q} "
-        "--llm {params.llm:q} --vision {params.vision:q} --features {params.features:q} "
+        "--llm {params.llm:q} --vision {params.vision:q} {params.images:q} "
         "--data {params.data:q} --compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
         "{params.model:q} --adapter {params.adapter:q}/adapter --seed {wildcards.seed:q} "
         "--out {params.out:q} > {log:q} 2>&1"

@@ -32,7 +32,37 @@ def model_options(wildcards):
     """Return what `paretoken train` is told about the model besides the coordinates of its cell."""
     training = study_of(wildcards).training
     options = ["--layers", *training.layers, "--projector-width", training.projector_width]
-    return options + (["--whiten"] if training.whiten else [])
+    # The map is measured before stage 1: only where what stands before it does not learn.
+    whiten = training.whiten and wildcards.compressor not in LEARNING
+    fixed = training.init_std if wildcards.compressor in FIXED_STD else None
+    return options + (["--whiten"] if whiten else []) + (["--init-std", fixed] if fixed else [])
+
+
+def feature_options(wildcards):
+    """Return what features hold besides layers: the last attention, if some compressor needs it."""
+    names = [entry.name for entry in study_of(wildcards).compressors if entry.name in ATTENTION_GUIDED]
+    return ["--compressors", *names] if names else []
+
+
+def seen_images(part):
+    """Return a function of wildcards: where a cell's images are, as features or as they are.
+
+    A compressor that makes images smaller cannot use features of whole ones.
+    """
+
+    def options(wildcards):
+        sources = f"results/{wildcards.study}/sources/s{wildcards.seed}"
+        if wildcards.compressor in SMALLER_IMAGES and wildcards.tokens != "0":
+            return ["--images", f"{sources}/data/images/{part}"]
+        return ["--features", f"{sources}/features"]
+
+    return options
+
+
+def training_images(wildcards):
+    """Return the images of both stages; without features they are made square and normalised alike."""
+    found = seen_images("train")(wildcards)
+    return [*found, "--aspect", "crop", "--normalise"] if found[0] == "--images" else found
 
 
 def suite_benchmarks(wildcards):
@@ -59,7 +89,25 @@ def cell_score_files(wildcards):
     return [f"{folder}/scores.csv" for folder in cell_folders(wildcards)]
 
 
+def text_lengths(wildcards):
+    return study_of(wildcards).training.lengthened
+
+
+def text_length_files(wildcards):
+    """Return the errors and costs by length of the question, of the cells that see an image."""
+    study = study_of(wildcards)
+    return [f"{cell.folder(study.name)}/text_length.csv" for cell in cells(study) if cell.tokens]
+
+
 def cost_files(wildcards):
     """Return the last record of each cell that `paretoken costs` reads."""
-    last = "latency.json" if kind_of(study_of(wildcards)) == "miniature" else "finetune/run.json"
-    return [f"{folder}/{last}" for folder in cell_folders(wildcards)]
+    if kind_of(study_of(wildcards)) == "miniature":
+        return [f"{folder}/latency.json" for folder in cell_folders(wildcards)]
+    return [f"{folder}/finetune/run.json" for folder in dict.fromkeys(trained_folders(wildcards))]
+
+
+def trained_folders(wildcards):
+    """Return, for each cell, the folder of the training that it rests on."""
+    side = STUDIES.freeze(wildcards.study).vision.grid
+    trained = [cell.trained(side) for cell in cells(study_of(wildcards))]
+    return [str(cell.folder(wildcards.study)) for cell in trained]

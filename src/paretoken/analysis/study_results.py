@@ -58,7 +58,16 @@ class StudyResults:
         return next(iter(self.suites(role)), None)
 
     def headline(self, suite: str) -> FittedLaw:
-        """Return the fit of the study's first law to all cells of ``suite``."""
+        """Return the fit of the study's first law to all cells of ``suite``.
+
+        Raises:
+            UserError: the study has no laws, or the fit was not given.
+        """
+        if not self.study.fit.laws:
+            raise UserError(
+                f"study {self.study.name} compares methods and fits no law (fit: laws: []), and this "
+                "figure or claim rests on one: name a law, or take the figure or claim out"
+            )
         return self.fit(suite, f"{self.study.fit.laws[0]}-all")
 
     def fit(self, suite: str, variant: str) -> FittedLaw:

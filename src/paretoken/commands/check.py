@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     demand_variants(config)
     for study in config.studies:
         runs = "runs" if study.name in config.run else "not under `run:`"
-        laws = ", ".join(study.fit.laws)
+        laws = ", ".join(study.fit.laws) or "no law: compares methods"
         print(f"{study.name} ({runs}): {len(cells(study))} cells x {len(study.suites)} suites; {laws}")
 
 

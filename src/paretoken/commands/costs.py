@@ -25,11 +25,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Read the records of the cells, in the order of the grid, and write the table."""
     frozen = read_json(arguments.study)
     name, sizes = frozen["study"]["name"], {llm["name"]: llm["params_b"] for llm in frozen["llms"]}
-    rows = []
+    side, rows = int(frozen["vision"]["grid"]), []
     for folder in arguments.cells:
         cell = Cell.of(folder)
         if cell.llm not in sizes:
             raise UserError(f"{folder}: {cell.llm} is no llm of study {name}; give cells of one study")
-        rows.append(cost_row(name, cell, sizes[cell.llm], folder))
+        trained = folder.parents[2] / Path(*cell.trained(side).folder(name).parts[-3:])
+        rows.append(cost_row(name, cell, sizes[cell.llm], folder, trained))
     write_cell(arguments.out, rows, COST_COLUMNS)
     print(f"costs of {len(rows)} cells")

@@ -10,6 +10,7 @@ from paretoken.commands.choices import add_layer_arguments
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
 from paretoken.registry import COMPRESSOR_CLASSES
+from paretoken.tokens import ATTENTION_GUIDED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="skipped.json of `paretoken data`: images that are left out")  # fmt: skip
     add_layer_arguments(parser)
     parser.add_argument("--compressors", nargs="+", choices=list(COMPRESSOR_CLASSES),
-                        default=list(COMPRESSOR_CLASSES),
-                        help="without --layers: store what these need")  # fmt: skip
+                        default=[n for n in COMPRESSOR_CLASSES if n not in ATTENTION_GUIDED],
+                        help="store what these need; prumerge needs more than layers")  # fmt: skip
     parser.add_argument("--normalise", action="store_true",
                         help="each layer to mean 0 and variance 1 per patch")  # fmt: skip
     parser.add_argument("--aspect", choices=("pad", "crop"), default="pad",

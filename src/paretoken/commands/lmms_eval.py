@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--maximum", type=positive, default=1.0,
                         help="what the metric can reach, such as 100: divides it")  # fmt: skip
     parser.add_argument("--include", type=Path, help="folder of task files besides lmms-eval's own")
+    parser.add_argument("--tokens", type=whole, metavar="V",
+                        help="visual tokens, for a model that was trained once for every V")  # fmt: skip
     parser.add_argument("--limit", type=whole, help="ask only so many questions, for a trial")
     parser.add_argument("--batch", type=whole, default=16, help="questions at a time")
     parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
@@ -37,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     limit_threads(a.threads)
     result = score_task(
         a.model, a.task, name=a.name, metric=a.metric, maximum=a.maximum, include=a.include,
-        limit=a.limit, batch=a.batch,
+        limit=a.limit, batch=a.batch, tokens=a.tokens,
     )  # fmt: skip
     write_json(a.out, result)
     low, high = result["interval"]

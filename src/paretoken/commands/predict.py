@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
     images.add_argument("--images", type=Path, help="or: image files, encoded while predicting")
+    parser.add_argument("--tokens", type=whole, metavar="V",
+                        help="visual tokens, for a model that was trained once for every V "
+                             "(matryoshka_pooling, matryoshka_query)")  # fmt: skip
     parser.add_argument("--batch", type=whole, default=64, help="questions at a time")
     parser.add_argument("--max-new-tokens", type=whole,
                         help="longest answer; without it, what run.json beside the questions says, "
@@ -49,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.files import write_json
 
     longest = [a.max_new_tokens or _max_new_tokens(source) for source in a.questions]
-    predictor = open_predictor(a.model, a.features, a.images, a.batch)
+    predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens)
     for source, target, tokens in zip(a.questions, a.out, longest, strict=True):
         predictor.max_new_tokens = tokens
         skips = Skips(str(source), a.max_bad_share)

@@ -13,7 +13,7 @@ def add_result_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, required=True, help="study.json")
     parser.add_argument("--errors", type=Path, required=True, help="tables/errors.csv")
     parser.add_argument(
-        "--fits", type=Path, nargs="+", required=True, help="fits; each path ends in SUITE/VARIANT.json"
+        "--fits", type=Path, nargs="*", default=[], help="fits; each path ends in SUITE/VARIANT.json"
     )
     parser.add_argument("--values", type=Path, help="published values to compare with")
     parser.add_argument("--table1", type=Path, help="the paper's Table 1")

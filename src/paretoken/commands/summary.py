@@ -16,8 +16,8 @@ from paretoken.report.summary import summary
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
-    parser.add_argument("--equal-cost", type=Path, required=True, help="tables/equal_cost.csv")
-    parser.add_argument("--sensitivity", type=Path, required=True, help="tables/sensitivity.csv")
+    parser.add_argument("--equal-cost", type=Path, help="tables/equal_cost.csv, of a study with laws")
+    parser.add_argument("--sensitivity", type=Path, help="tables/sensitivity.csv, of a study with laws")
     parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
     parser.add_argument("--figures", nargs="*", default=[], choices=list(FIGURES), help="which figures")
     parser.add_argument("--out", type=Path, required=True, help="summary.md to write")
@@ -27,8 +27,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     a = arguments
     commit = commit_words(Path(__file__).parent)
-    pairs = read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True)
-    sensitivity = read_table(a.sensitivity, ["suite", "variant", "alpha_over_beta"])
+    pairs = read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True) if a.equal_cost else None
+    columns = ["suite", "variant", "alpha_over_beta"]
+    sensitivity = read_table(a.sensitivity, columns) if a.sensitivity else None
     claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)
     write_text(a.out, summary(results_of(a), pairs, sensitivity, claims, a.figures, commit))
     print(f"summary: {a.out}")

@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images.add_argument("--images", type=Path, help="or: image files, encoded while training")
     sources.add_argument("--aspect", choices=("pad", "crop"), default="pad",
                          help="with --images: how an image becomes square")  # fmt: skip
+    sources.add_argument("--normalise", action="store_true",
+                         help="with --images: each layer to mean 0, variance 1 per patch")  # fmt: skip
     sources.add_argument("--adapter", type=Path,
                          help="for finetune: the `adapter` folder that pretrain wrote")  # fmt: skip
     cell = parser.add_argument_group("cell")
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     deepspeed = None if recipe.deepspeed is None else a.recipe.parent / recipe.deepspeed
     inputs = StageInputs(
         llm=a.llm, vision=a.vision, data=a.data, out=a.out, choice=choice, seed=a.seed,
-        features=a.features, images=a.images, aspect=a.aspect, adapter=a.adapter,
+        features=a.features, images=a.images, aspect=a.aspect, normalise=a.normalise, adapter=a.adapter,
         deepspeed=deepspeed,
     )  # fmt: skip
     record = run_stage(inputs, recipe)

@@ -56,7 +56,10 @@ def _origin_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any
         ]
     if training is not None:
         return training_problems(raw, place, study)
-    return [
+    fit = study.get("fit")
+    lawless = isinstance(fit, Mapping) and fit.get("laws") == []
+    empty = [f"{place}.fit.laws: is empty; a measured study fits a law: name one"] if lawless else []
+    return empty + [
         f"{place}.suites[{index}].benchmarks: is for trained studies; this one is measured, so take "
         "it out"
         for index, suite in enumerate(records(study, "suites"))

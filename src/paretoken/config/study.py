@@ -62,11 +62,11 @@ class FitSettings(Record):
 
     laws: Annotated[
         list[Annotated[str, registered(LAWS, "law")]],
-        Field(min_length=1),
         AfterValidator(unique),
     ] = Field(
         default=["product"],
-        description="The first one is the headline: figures, claims and frontier use it.",
+        description="The first one is the headline: figures, claims and frontier use it. None: the "
+        "study compares methods, and nothing is fitted.",
     )
     loss: Loss = Field(default="squared", description="What is minimised.")
     huber_delta: Number = Field(default=1e-3, description="Where the Huber loss turns linear.")

@@ -14,6 +14,7 @@ from paretoken.config.fields import (
     Number,
     Record,
     Share,
+    Size,
     WholeNumber,
     check_registered,
     problem,
@@ -70,7 +71,15 @@ class MiniatureTraining(Record):
     )
     projector_width: Count = Field(description="Inner width of the projector.")
     whiten: bool = Field(default=False, description="Whether the projector's inputs are whitened.")
+    init_std: Size | None = Field(
+        default=None,
+        description="Of new weights of compressors that fix it (0.02, for CLIP's 1024 channels).",
+    )
     recipes: MiniatureRecipes = Field(description="Files of hyperparameters.")
+    lengthened: Annotated[list[Count], AfterValidator(unique)] = Field(
+        default=[],
+        description="Q: questions are also asked at these lengths, in text tokens of a prompt.",
+    )
     blind: Blind = Field(
         default=[],
         description="Sizes that are also trained without an image (V = 0): in the tables, in no fit.",

@@ -17,6 +17,8 @@ from paretoken.files import read_json, sha256, write_json
 from paretoken.folders import replacing_folder
 
 ARRAYS = ("ids", "learned", "offsets", "images")
+#: What only a compressor that reads the question needs; sets of before have none.
+QUESTION_ARRAYS = ("question_ids", "question_offsets")
 INDEX = "index.json"
 
 
@@ -33,6 +35,8 @@ class EncodedSet:
         image_token_id: the placeholder.
         template: how conversations were rendered.
         fingerprint: hash of the content.
+        question_ids: (question tokens,) int32, the first turns alone; None in a set of before.
+        question_offsets: (conversations + 1,) int64, where each of them starts.
     """
 
     ids: NDArray[np.int32]
@@ -43,6 +47,23 @@ class EncodedSet:
     image_token_id: int
     template: str
     fingerprint: str
+    question_ids: NDArray[np.int32] | None = None
+    question_offsets: NDArray[np.int64] | None = None
+
+    def question(self, number: int) -> list[int]:
+        """Return the ids of a conversation's first question alone.
+
+        Raises:
+            UserError: the set was made without them.
+        """
+        if self.question_ids is None or self.question_offsets is None:
+            raise UserError(
+                "this tokenized data set has no questions apart, which quecc reads; delete its folder "
+                "and run `paretoken tokenize` again"
+            )
+        start, end = self.question_offsets[number], self.question_offsets[number + 1]
+        found: list[int] = self.question_ids[start:end].tolist()
+        return found
 
     def __len__(self) -> int:
         return len(self.images)
@@ -63,6 +84,8 @@ class EncodedWriter:
         self.folder = folder
         self._ids = GrowingArray(folder / "ids.npy", np.dtype(np.int32))
         self._learned = GrowingArray(folder / "learned.npy", np.dtype(np.bool_))
+        self._questions = GrowingArray(folder / "question_ids.npy", np.dtype(np.int32))
+        self._question_lengths: list[NDArray[np.int64]] = []
         self._lengths: list[NDArray[np.int64]] = []
         self._images: list[NDArray[np.int32]] = []
         self._numbers: dict[str, int] = {}
@@ -73,6 +96,7 @@ class EncodedWriter:
     def __exit__(self, *error: object) -> None:
         self._ids.abandon()
         self._learned.abandon()
+        self._questions.abandon()
 
     @property
     def tokens(self) -> int:
@@ -85,6 +109,8 @@ class EncodedWriter:
             return
         self._ids.append(np.concatenate([e.ids for e in encoded]))
         self._learned.append(np.concatenate([e.learned for e in encoded]))
+        self._questions.append(np.concatenate([e.question for e in encoded]))
+        self._question_lengths.append(np.array([len(e.question) for e in encoded], np.int64))
         self._lengths.append(np.array([len(e.ids) for e in encoded], np.int64))
         numbers = [-1 if c.image is None else self._number(c.image) for c in conversations]
         self._images.append(np.array(numbers, np.int32))
@@ -106,12 +132,18 @@ class EncodedWriter:
             raise UserError("there is no conversation to store")
         self._ids.finish()
         self._learned.finish()
-        offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *self._lengths]))
-        np.save(self.folder / "offsets.npy", offsets)
+        self._questions.finish()
+        np.save(self.folder / "offsets.npy", _starts(self._lengths))
+        np.save(self.folder / "question_offsets.npy", _starts(self._question_lengths))
         np.save(self.folder / "images.npy", np.concatenate(self._images))
-        hashes = {name: sha256(self.folder / f"{name}.npy") for name in ARRAYS}
+        hashes = {name: sha256(self.folder / f"{name}.npy") for name in (*ARRAYS, *QUESTION_ARRAYS)}
         content = {**record, "image_token_id": image_token_id, "images": list(self._numbers)}
         write_json(self.folder / INDEX, {**content, "sha256": hashes})
+
+
+def _starts(lengths: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    starts: NDArray[np.int64] = np.cumsum(np.concatenate([np.zeros(1, np.int64), *lengths]))
+    return starts
 
 
 class GrowingArray:
@@ -182,7 +214,8 @@ def read_encoded(path: Path) -> EncodedSet:
         raise UserError(f"{path} is no tokenized data set; make one with `paretoken tokenize`")
     index = read_json(path / INDEX)
     arrays = {}
-    for name in ARRAYS:
+    asked = [name for name in QUESTION_ARRAYS if (path / f"{name}.npy").exists()]
+    for name in (*ARRAYS, *asked):
         try:
             arrays[name] = np.load(path / f"{name}.npy", mmap_mode="r")
         except (OSError, ValueError) as error:

@@ -83,6 +83,15 @@ def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     return found
 
 
+def image_source(path: Path) -> ImageSource:
+    """Return the images under ``path``: files of a folder, or those that a data set on disk holds."""
+    if not (path / "state.json").exists():
+        return ImageSource(path)
+    from paretoken.data.rows import read_rows
+
+    return ImageSource(None, stored_images(read_rows(path)))
+
+
 def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Return a decoded RGB image.
 

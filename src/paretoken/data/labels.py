@@ -11,7 +11,7 @@ learning them changes the model but no answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,9 @@ from paretoken.registry import TEMPLATES
 #: Stand-ins for messages, from a private-use plane, so that no template contains them.
 _OPEN, _CLOSE = "\U000f0000", "\U000f0001"
 
+#: What an image without a question is asked, as in the authors' code of QueCC.
+NO_QUESTION = "image"
+
 #: What templates may ask for, the same in training and prediction: no room for thoughts (Qwen3), and
 #: a day that does not pass (Llama 3.1 and later write today's date into each prompt).
 FIXED = {"enable_thinking": False, "date_string": "26 Jul 2024"}
@@ -35,11 +38,13 @@ FIXED = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 class EncodedConversation:
     """Token ids of one conversation and which of them are learned.
 
-    ``ids`` (length,) int32 hold one placeholder for the image; ``learned`` (length,) bool.
+    ``ids`` (length,) int32 hold one placeholder for the image; ``learned`` (length,) bool; ``question``
+    (any length,) int32 is the text of the first turn alone, see `ChatEncoder.questions`.
     """
 
     ids: NDArray[np.int32]
     learned: NDArray[np.bool_]
+    question: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 class ChatEncoder:
@@ -95,12 +100,24 @@ class ChatEncoder:
         encoding = self.tokenizer(
             [text for text, _ in rendered], add_special_tokens=False, return_offsets_mapping=True
         )
+        questions = self.questions([conversation.turns[0] for conversation in conversations])
         return [
-            self._label(ids, offsets, spans)
-            for ids, offsets, (_, spans) in zip(
-                encoding["input_ids"], encoding["offset_mapping"], rendered, strict=True
+            self._label(ids, offsets, spans, np.array(question, np.int32))
+            for ids, offsets, (_, spans), question in zip(
+                encoding["input_ids"], encoding["offset_mapping"], rendered, questions, strict=True
             )
         ]
+
+    def questions(self, turns: Sequence[str]) -> list[list[int]]:
+        """Return the ids of questions alone: without images and without the template.
+
+        This is what a compressor that reads the question is told. A turn without text stands for
+        `NO_QUESTION`; no list is empty.
+        """
+        texts = [turn.replace(IMAGE_TEXT, "").strip() or NO_QUESTION for turn in turns]
+        encoded = self.tokenizer([self._start + text for text in texts], add_special_tokens=False)
+        found: list[list[int]] = encoded["input_ids"]
+        return [ids or [self.tokenizer.eos_token_id] for ids in found]
 
     def prompts(self, questions: Sequence[str]) -> list[list[int]]:
         """Return the ids up to where the answer starts, one list per question."""
@@ -191,7 +208,11 @@ class ChatEncoder:
         return text
 
     def _label(
-        self, ids: list[int], offsets: list[tuple[int, int]], spans: list[tuple[int, int]]
+        self,
+        ids: list[int],
+        offsets: list[tuple[int, int]],
+        spans: list[tuple[int, int]],
+        question: NDArray[np.int32],
     ) -> EncodedConversation:
         starts = np.array([start for start, _ in offsets])
         ends = np.array([end for _, end in offsets])
@@ -206,4 +227,4 @@ class ChatEncoder:
             if stop == len(ids):
                 raise UserError(self._endless())
             learned[inside[0] : stop + 1] = True
-        return EncodedConversation(np.array(ids, np.int32), learned)
+        return EncodedConversation(np.array(ids, np.int32), learned, question)

@@ -21,9 +21,15 @@ def measure_latency(predictor: Predictor, questions: Sequence[Question]) -> dict
     """Return the median and quartiles of seconds per question at batch 1, warm.
 
     With stored features the encoder is timed apart, on one image at a time; ``includes_encoder``
-    says whether it is part of ``median_s``, and ``encoder_median_s`` is null if it was not timed.
+    says whether it is part of ``median_s``, and ``encoder_median_s`` is null if it was not timed. A
+    compressor that reads the question is told a new one each time: nothing is remembered.
     """
-    seconds = _timed(lambda i: predictor.answer([questions[i % len(questions)]]))
+
+    def ask(number: int) -> None:
+        predictor.forget()
+        predictor.answer([questions[number % len(questions)]])
+
+    seconds = _timed(ask)
     encoder, vision = predictor.model.vision_encoder, predictor.model.config.vision_config
     online = predictor.visual is not None and predictor.visual.argument == "pixel_values"
     encoding = None

@@ -48,6 +48,7 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         batch_size: questions at a time.
         device: ignored: a GPU if there is one.
         max_batch_size: ignored: batches have a fixed size.
+        tokens: V, for a model that was trained once for every V; None: what it was trained with.
 
     Raises:
         UserError: the folder cannot be loaded, or several processes were started.
@@ -61,13 +62,17 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         batch_size: int | str = 1,
         device: str | None = None,
         max_batch_size: int | None = None,
+        tokens: int | str | None = None,
     ) -> None:
         super().__init__()
         if os.getenv("WORLD_SIZE", "1") != "1":
             raise UserError("this model is asked by one process; start lmms-eval without a launcher")
         self.pictures = Pictures()
         self.batch = _whole(batch_size)
-        self.predictor = open_predictor(Path(pretrained), images=self.pictures, batch=self.batch)
+        V = None if tokens is None else int(tokens)
+        self.predictor = open_predictor(
+            Path(pretrained), images=self.pictures, batch=self.batch, tokens=V
+        )
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """Return the answer to each request, in order.

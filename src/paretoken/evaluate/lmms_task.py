@@ -26,6 +26,7 @@ def score_task(
     include: Path | None = None,
     limit: int | None = None,
     batch: int = 16,
+    tokens: int | None = None,
 ) -> dict[str, Any]:
     """Return the score file of a task; what is wrong with its metrics is said before it is asked.
 
@@ -38,6 +39,7 @@ def score_task(
         include: a folder with task files besides lmms-eval's own.
         limit: ask so many rows only.
         batch: questions at a time.
+        tokens: V, for a model that was trained once for every V.
 
     Raises:
         UserError: lmms-eval or something that the task needs is not installed, there is no such
@@ -55,7 +57,7 @@ def score_task(
         raise UserError("lmms-eval does not know this project; pip install -e . --no-deps")
     found = _load(TaskManager("ERROR", None if include is None else str(include)), task)
     chosen = choose_metric(task, list(found.aggregation()), metric)
-    model = get_model(MODEL_ID)(pretrained=str(model_folder), batch_size=batch)
+    model = get_model(MODEL_ID)(pretrained=str(model_folder), batch_size=batch, tokens=tokens)
     content = simple_evaluate(model=model, tasks=[found], limit=limit, bootstrap_iters=BOOTSTRAP)
     return as_score(
         name or task, task, chosen, maximum, content["results"][task], content["samples"][task]

@@ -7,16 +7,19 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import AutoConfig
 
 from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
-from paretoken.data.images import ImageSource, read_preprocessor
+from paretoken.data.images import ImageSource, image_source, read_preprocessor
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
+from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import load_pretrained
+from paretoken.tokens import ELASTIC, SMALLER_IMAGES, demand_reachable
 
 
 def open_predictor(
@@ -25,13 +28,23 @@ def open_predictor(
     images: Path | ImageSource | None = None,
     batch: int = 64,
     max_new_tokens: int = 16,
+    tokens: int | None = None,
 ) -> Predictor:
     """Load a model with its tokenizer and the images it will be asked about.
 
+    Args:
+        model_folder: what finetune wrote.
+        features: what `paretoken features` wrote; or
+        images: image files, or a data set that holds its images.
+        batch: questions at a time.
+        max_new_tokens: the longest answer.
+        tokens: V, for an elastic model; None: what it was trained with.
+
     Raises:
-        UserError: something cannot be loaded, or the features are not of the model's layers.
+        UserError: something cannot be loaded, the features are not of the model's layers, or the model
+            cannot answer with so many tokens.
     """
-    model: ParetokenModel = load_pretrained(ParetokenModel, model_folder)
+    model = load_model(model_folder, tokens)
     nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     model.train(False)
     encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
@@ -40,15 +53,35 @@ def open_predictor(
         visual = _features(model, features)
     elif images is not None:
         aspect: Any = model.config.image_aspect
-        source = images if isinstance(images, ImageSource) else ImageSource(images)
+        source = images if isinstance(images, ImageSource) else image_source(images)
         visual = PixelStore(source, read_preprocessor(model_folder, aspect))
     return Predictor(model, encoder, visual, batch, max_new_tokens)
+
+
+def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
+    """Load a stored model; an elastic one with ``tokens`` visual tokens.
+
+    Raises:
+        UserError: it cannot be loaded, or it answers with another number of tokens only.
+    """
+    config: ParetokenConfig = load_pretrained(AutoConfig, folder)
+    if tokens is not None and tokens != config.visual_tokens:
+        if config.compressor not in ELASTIC or not config.visual_tokens or not tokens:
+            raise UserError(
+                f"{folder} was trained with {config.visual_tokens} visual tokens of "
+                f"{config.compressor}; it cannot answer with {tokens}"
+            )
+        config.visual_tokens = demand_reachable(config.compressor, config.grid_side, tokens)
+    model: ParetokenModel = load_pretrained(ParetokenModel, folder, config=config)
+    return model
 
 
 def _features(model: ParetokenModel, path: Path) -> FeatureStore:
     store, config = FeatureStore(path), model.config
     if config.visual_tokens == 0:
         return store
+    if config.compressor in SMALLER_IMAGES:
+        raise UserError(f"{config.compressor} reads smaller images: give --images, not --features")
     expected = (list(config.feature_layers), bool(config.normalise_features))
     if (list(store.layers), bool(store.index["normalised"])) != expected:
         raise UserError(

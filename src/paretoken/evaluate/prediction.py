@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from paretoken.data.collation import VisualStore, expand, pad_left
+from paretoken.data.collation import VisualStore, expand, pad_left, pad_right
 from paretoken.data.labels import ChatEncoder
 from paretoken.errors import UserError
 from paretoken.evaluate.questions import Question
 from paretoken.files import replacing
 from paretoken.models.language import stop_ids
 from paretoken.models.vlm import ParetokenModel
+from paretoken.tokens import TEXT_CONDITIONED
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Predictor:
         self.batch, self.max_new_tokens = batch, max_new_tokens
         # What was learned as the end of an answer need not be among the model's own (Gemma, Llama 3).
         self.stops = {*stop_ids(model.generation_config), encoder.tokenizer.eos_token_id, encoder.end_id}
+        self.asks = model.config.compressor in TEXT_CONDITIONED and model.config.visual_tokens > 0
+        self.forget()
         pad = encoder.tokenizer.pad_token_id
         self.pad_id = encoder.tokenizer.eos_token_id if pad is None else pad
 
@@ -72,10 +75,16 @@ class Predictor:
         prompts = prompt_ids(self.encoder, texts, self.model.config.visual_tokens)
         found: dict[int, Prediction] = {}
         for numbers in self._batches(questions, prompts):
-            part = self._generate([prompts[i] for i in numbers], [questions[i].images for i in numbers])
+            chosen = [questions[i] for i in numbers]
+            part = self._generate([prompts[i] for i in numbers], chosen)
             found.update(zip(numbers, part, strict=True))
             progress(len(found), len(questions))
         return [found[i] for i in range(len(questions))]
+
+    def forget(self) -> None:
+        """Forget the embeddings of the questions that were asked, as a new process would."""
+        if self.asks:  # weights do not change while predicting
+            self.model.question_cache = {}
 
     def _batches(
         self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]
@@ -88,7 +97,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _generate(
-        self, prompts: Sequence[Sequence[int]], images: Sequence[Sequence[str]]
+        self, prompts: Sequence[Sequence[int]], questions: Sequence[Question]
     ) -> list[Prediction]:
         ids, mask = pad_left(prompts, self.pad_id)
         device = self.model.device
@@ -100,7 +109,7 @@ class Predictor:
             max_new_tokens=self.max_new_tokens,
             eos_token_id=sorted(self.stops),
             pad_token_id=self.pad_id,
-            **self._images(images, device),
+            **self._images(questions, device),
         )
         new = output[:, ids.shape[1] :].tolist()
         answers = [self._until_stop(row) for row in new]
@@ -114,15 +123,19 @@ class Predictor:
         end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
         return ids[:end]
 
-    def _images(self, images: Sequence[Sequence[str]], device: torch.device) -> dict[str, Any]:
-        names = [name for row in images for name in row]
+    def _images(self, questions: Sequence[Question], device: torch.device) -> dict[str, Any]:
+        names = [name for question in questions for name in question.images]
         if self.visual is None or not names or not self.model.config.visual_tokens:
             return {}
         unique = list(dict.fromkeys(names))
         number = {name: i for i, name in enumerate(unique)}
         values = self.visual.gather(self.visual.locate(unique))
         index = torch.tensor([number[name] for name in names])
-        return {self.visual.argument: values.to(device), "image_index": index.to(device)}
+        found = {self.visual.argument: values, "image_index": index}
+        if self.asks:
+            texts = [question.text for question in questions for _ in question.images]
+            found["question_ids"], found["question_mask"] = pad_right(self.encoder.questions(texts))
+        return {name: value.to(device) for name, value in found.items()}
 
 
 def prompt_ids(encoder: ChatEncoder, questions: Sequence[str], V: int) -> list[list[int]]:

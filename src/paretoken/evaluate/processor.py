@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoConfig
 
-from paretoken.data.collation import pad_left
+from paretoken.data.collation import pad_left, pad_right
 from paretoken.data.images import Preprocessor, open_image, read_preprocessor
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
@@ -32,6 +32,7 @@ from paretoken.evaluate.prediction import prompt_ids
 from paretoken.evaluate.questions import Question
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.pretrained import load_pretrained
+from paretoken.tokens import TEXT_CONDITIONED
 
 
 class Processor:
@@ -41,16 +42,26 @@ class Processor:
         encoder: renders and tokenizes questions.
         preprocess: from images to pixel values; None for a model that sees none.
         visual_tokens: V.
+        asks: whether the compressor reads the question.
     """
 
     def __init__(
-        self, encoder: ChatEncoder, preprocess: Preprocessor | None, visual_tokens: int
+        self,
+        encoder: ChatEncoder,
+        preprocess: Preprocessor | None,
+        visual_tokens: int,
+        asks: bool = False,
     ) -> None:
-        self.encoder, self.preprocess, self.visual_tokens = encoder, preprocess, visual_tokens
+        self.encoder, self.preprocess = encoder, preprocess
+        self.visual_tokens, self.asks = visual_tokens, asks
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Processor:
+    def from_pretrained(cls, folder: str | Path, tokens: int | None = None) -> Processor:
         """Read what `paretoken train` stored with a model.
+
+        Args:
+            folder: of the model.
+            tokens: V, of an elastic model to which ``config.visual_tokens`` was given; None: its own.
 
         Raises:
             UserError: a file is missing.
@@ -60,12 +71,15 @@ class Processor:
         aspect: Any = config.image_aspect
         preprocess = read_preprocessor(path, aspect) if config.visual_tokens else None
         encoder = ChatEncoder(load_tokenizer(path), config.template)
-        return cls(encoder, preprocess, config.visual_tokens)
+        V = config.visual_tokens if tokens is None else tokens
+        return cls(encoder, preprocess, V, config.compressor in TEXT_CONDITIONED and V > 0)
 
     def __call__(
         self, images: Sequence[Image.Image | str | Path | None], questions: Sequence[str]
     ) -> dict[str, Tensor]:
         """Return ``input_ids``, ``attention_mask`` (padded on the left) and ``pixel_values``.
+
+        A model that reads the question gets ``question_ids`` and ``question_mask`` too.
 
         Args:
             images: one per question; a path, an image, or None for a question without one.
@@ -87,6 +101,9 @@ class Processor:
         opened = [_open(image) for image in images if image is not None]
         if opened and self.preprocess is not None:
             inputs["pixel_values"] = torch.from_numpy(self.preprocess(opened))
+        if opened and self.asks:
+            asked = [text for image, text in zip(images, questions, strict=True) if image is not None]
+            inputs["question_ids"], inputs["question_mask"] = pad_right(self.encoder.questions(asked))
         return inputs
 
     def decode(self, output: Tensor, inputs: dict[str, Tensor]) -> list[str]:

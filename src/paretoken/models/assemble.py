@@ -15,10 +15,11 @@ from paretoken.errors import UserError
 from paretoken.models.compressors.base import Compressor
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
 from paretoken.models.language import greedy, load_language_model
-from paretoken.models.vision import VisionEncoder, grid_side
+from paretoken.models.vision import VisionEncoder, attention_layers, grid_side
 from paretoken.models.vlm import ParetokenModel, new_adapter
 from paretoken.pretrained import read_tensors
 from paretoken.registry import COMPRESSOR_CLASSES
+from paretoken.tokens import ATTENTION_GUIDED, SEVERAL_LAYERS
 
 #: The file with the weights of compressor and projector, as stage 1 leaves them.
 ADAPTER_FILE = "adapter.safetensors"
@@ -58,8 +59,13 @@ def needed_layers(choice: Choice, depth: int) -> tuple[tuple[int, ...], int]:
     layers = kind.default_layers(depth) if choice.layers is None else choice.layers
     resolved = tuple(dict.fromkeys(resolve_layer(layer, depth) for layer in layers))
     query = resolve_layer(choice.query_layer, depth)
-    # Only tokenpacker asks for points; the others must not demand a layer that they never read.
-    return resolved, query if choice.compressor == "tokenpacker" else resolved[-1]
+    # Only some ask for points; the others must not demand a layer that they never read.
+    return resolved, query if choice.compressor in SEVERAL_LAYERS else resolved[-1]
+
+
+def guiding_layers(choice: Choice, depth: int) -> tuple[int, ...]:
+    """Return the numbers of the encoder's last attention if the compressor needs it, else none."""
+    return attention_layers(depth) if choice.compressor in ATTENTION_GUIDED else ()
 
 
 def feature_layers(choices: Sequence[Choice], depth: int) -> tuple[int, ...]:
@@ -67,7 +73,7 @@ def feature_layers(choices: Sequence[Choice], depth: int) -> tuple[int, ...]:
     needed: set[int] = set()
     for choice in choices:
         layers, query = needed_layers(choice, depth)
-        needed |= {*layers, query}
+        needed |= {*layers, query, *guiding_layers(choice, depth)}
     return tuple(sorted(needed))
 
 
@@ -89,6 +95,7 @@ def configure(
         feature_layers=features.layers,
         layers=layers,
         query_layer=query,
+        attention_layers=guiding_layers(choice, vision.num_hidden_layers),
         normalise_features=features.normalised,
         compressor_heads=choice.heads,
         init_std=choice.init_std,

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import AutoConfig, PretrainedConfig
 
 from paretoken.errors import UserError
-from paretoken.tokens import demand_reachable
+from paretoken.tokens import LEARNING, demand_reachable
 
 
 def resolve_layer(layer: int, depth: int) -> int:
@@ -41,7 +41,8 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         vision_width: channels of one encoder layer.
         feature_layers: the encoder layers that ``features`` hold, ascending ``hidden_states`` indices.
         layers: which of them the compressor concatenates (keys and values of `tokenpacker`).
-        query_layer: which of them gives `tokenpacker` its point queries.
+        query_layer: which of them gives `tokenpacker` and `quecc` their queries.
+        attention_layers: where the features hold the encoder's last attention, for `prumerge`.
         normalise_features: normalise each layer's features to mean 0, variance 1 per patch.
         compressor_heads: attention heads of a compressor that has any.
         init_std: standard deviation of new weights; None: as the compressor's authors did.
@@ -67,6 +68,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         feature_layers: Sequence[int] = (0,),
         layers: Sequence[int] = (0,),
         query_layer: int = 0,
+        attention_layers: Sequence[int] = (),
         normalise_features: bool = False,
         compressor_heads: int = 8,
         init_std: float | None = None,
@@ -86,6 +88,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.feature_layers = sorted(feature_layers)
         self.layers = list(layers)
         self.query_layer = query_layer
+        self.attention_layers = list(attention_layers)
         self.normalise_features = normalise_features
         self.compressor_heads = compressor_heads
         self.init_std = init_std
@@ -94,12 +97,12 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.image_token_id = image_token_id
         self.template = template
         self.image_aspect = image_aspect
-        if whiten and compressor == "tokenpacker":
+        if whiten and compressor in LEARNING:
             raise UserError(
-                "tokenpacker cannot be combined with whiten: the map is measured before stage 1, and "
+                f"{compressor} cannot be combined with whiten: the map is measured before stage 1, and "
                 "a compressor that learns would leave it behind; use none or average_pool"
             )
-        missing = sorted({*self.layers, query_layer} - set(self.feature_layers))
+        missing = sorted({*self.layers, query_layer, *attention_layers} - set(self.feature_layers))
         if missing:
             raise UserError(
                 f"the compressor needs encoder layers {missing}, the features hold "

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 from paretoken.errors import UserError
 from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.shapes import ENCODERS
+from paretoken.tokens import SMALLER_IMAGES
 
 
 def grid_side(config: PretrainedConfig) -> int:
@@ -37,6 +38,15 @@ def read_vision_config(folder: Path) -> PretrainedConfig:
     return config
 
 
+def attention_layers(depth: int) -> tuple[int, int]:
+    """Return the numbers under which features hold the encoder's last attention, behind all layers.
+
+    The first: the keys of the last layer (patches, width). The second: what one full-width attention of
+    the class token gives each patch, the same number in all channels. Source: LLaVA-PruMerge.
+    """
+    return depth + 1, depth + 2
+
+
 def normalise(features: Tensor) -> Tensor:
     """Return features with mean 0 and variance 1 over the channels of each patch (no weights)."""
     return functional.layer_norm(features, features.shape[-1:])
@@ -47,9 +57,13 @@ class VisionEncoder(nn.Module):
 
     Args:
         config: the tower's configuration.
-        layers: ``hidden_states`` indices to return (0: embeddings).
-        normalised: whether `normalise` is applied.
+        layers: ``hidden_states`` indices to return (0: embeddings), and `attention_layers`.
+        normalised: whether `normalise` is applied, to hidden states only.
         tower: a loaded tower; without one it is made with random weights.
+        side: patches per side of what is encoded; fewer than the grid's: images are made smaller.
+
+    Raises:
+        UserError: the last attention is asked for, and the tower has no class token.
     """
 
     def __init__(
@@ -58,12 +72,22 @@ class VisionEncoder(nn.Module):
         layers: Sequence[int],
         normalised: bool = False,
         tower: nn.Module | None = None,
+        side: int | None = None,
     ) -> None:
         super().__init__()
         auto: Any = AutoModel  # its methods are untyped
         self.tower = auto.from_config(config) if tower is None else tower
         self.layers, self.normalised = tuple(layers), normalised
-        self.patches = grid_side(config) ** 2
+        self.side = grid_side(config) if side is None else side
+        self.smaller = self.side != grid_side(config)
+        self.patches, self.pixels = self.side**2, self.side * config.patch_size
+        self.depth = config.num_hidden_layers
+        self.guided = [layer for layer in layers if layer > self.depth]
+        if self.guided and not hasattr(self.tower, "pre_layrnorm"):
+            raise UserError(
+                f"prumerge needs an encoder with a class token, such as CLIP's; this one is a "
+                f"{config.model_type!r}: take prumerge and prumerge_plus out"
+            )
         self.requires_grad_(False)
 
     @torch.no_grad()
@@ -77,13 +101,43 @@ class VisionEncoder(nn.Module):
             (images, layers, patches, width): patch features without the class token, which CLIP puts
             in front of them and SigLIP does not have.
         """
-        states = self.tower(pixel_values=pixel_values, output_hidden_states=True).hidden_states
-        features = torch.stack([states[layer][:, -self.patches :] for layer in self.layers], dim=1)
-        return normalise(features) if self.normalised else features
+        options: dict[str, Any] = {}
+        if self.smaller:
+            pixel_values = functional.interpolate(
+                pixel_values.float(), size=(self.pixels, self.pixels), mode="bicubic", antialias=True
+            )
+            options["interpolate_pos_encoding"] = True
+        states = self.tower(
+            pixel_values=pixel_values, output_hidden_states=True, **options
+        ).hidden_states
+        plain = [layer for layer in self.layers if layer <= self.depth]
+        features = torch.stack([states[layer][:, -self.patches :] for layer in plain], dim=1)
+        features = normalise(features) if self.normalised else features
+        if not self.guided:
+            return features
+        last = dict(zip(attention_layers(self.depth), self._attention(states[-2]), strict=True))
+        return torch.cat([features, torch.stack([last[n] for n in self.guided], dim=1)], dim=1)
+
+    def _attention(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last layer's keys and scores (images, patches, width) from its input."""
+        tower: Any = self.tower
+        layer = tower.encoder.layers[-1]
+        inputs = layer.layer_norm1(state)
+        keys, query = layer.self_attn.k_proj(inputs), layer.self_attn.q_proj(inputs[:, :1])
+        weights = (query @ keys.transpose(1, 2) * keys.shape[-1] ** -0.5).float().softmax(-1)
+        scores = weights[:, 0, 1:, None].to(keys.dtype)  # the class token's view of the patches
+        return keys[:, 1:], scores.expand_as(keys[:, 1:])
 
 
-def load_encoder(folder: Path, layers: Sequence[int], normalised: bool) -> VisionEncoder:
-    """Load a frozen encoder from a directory that `from_pretrained` reads.
+def encoded_side(compressor: str, tokens: int) -> int | None:
+    """Return the patches per side that an encoder makes for a compressor; None: its whole grid."""
+    return round(tokens**0.5) if compressor in SMALLER_IMAGES and tokens else None
+
+
+def load_encoder(
+    folder: Path, layers: Sequence[int], normalised: bool, side: int | None = None
+) -> VisionEncoder:
+    """Load a frozen encoder from a directory that `from_pretrained` reads; see `VisionEncoder`.
 
     Raises:
         UserError: the directory or its weights cannot be read.
@@ -92,4 +146,4 @@ def load_encoder(folder: Path, layers: Sequence[int], normalised: bool) -> Visio
     if hasattr(config, "vision_use_head"):
         config.vision_use_head = False  # SigLIP's pooling: no hidden state depends on it
     tower = load_weights(AutoModel, folder, config=config)
-    return VisionEncoder(config, layers, normalised, tower).eval()
+    return VisionEncoder(config, layers, normalised, tower, side).eval()

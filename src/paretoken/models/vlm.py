@@ -14,8 +14,15 @@ from paretoken.models.compressors.base import Compressor, Layout
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import answer_loss, decoder_of, full_loss, plain_head
 from paretoken.models.projector import Projector
-from paretoken.models.vision import VisionEncoder
+from paretoken.models.questions import Cache, embed_cached, embed_questions
+from paretoken.models.vision import VisionEncoder, encoded_side
 from paretoken.registry import COMPRESSOR_CLASSES
+from paretoken.tokens import ELASTIC, TEXT_CONDITIONED
+
+#: Arguments that matter in the first step of a generation only.
+IMAGE_ARGUMENTS = (
+    "pixel_values", "features", "image_index", "token_counts", "question_ids", "question_mask", "text",
+)  # fmt: skip
 
 
 class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
@@ -42,11 +49,18 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         self.vision_encoder = (
             None
             if config.vision_config is None
-            else VisionEncoder(config.vision_config, config.feature_layers, config.normalise_features)
+            else VisionEncoder(
+                config.vision_config,
+                config.feature_layers,
+                config.normalise_features,
+                side=encoded_side(config.compressor, config.visual_tokens),
+            )
         )
         self.compressor, self.projector = new_adapter(config)
         language: Any = AutoModelForCausalLM  # its methods are untyped
         self.language_model = language.from_config(config.text_config)
+        #: Embeddings of questions that were met; only while the language model does not learn.
+        self.question_cache: Cache | None = None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -67,16 +81,23 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         return head
 
     def visual_tokens(
-        self, pixel_values: Tensor | None = None, features: Tensor | None = None
+        self,
+        pixel_values: Tensor | None = None,
+        features: Tensor | None = None,
+        text: Tensor | None = None,
+        image_index: Tensor | None = None,
     ) -> Tensor:
         """Return the visual tokens of images in the language model's width.
 
         Args:
             pixel_values: (images, channels, height, width).
             features: instead, (images, layers, patches, width) of ``config.feature_layers``.
+            text: embeddings of the questions, for a compressor that reads them: one per place
+                (places, hidden size).
+            image_index: which image stands at each place; None: each image stands once.
 
         Returns:
-            (images, V, hidden size of the language model).
+            (places, V, hidden size of the language model), V the most that an elastic model makes.
 
         Raises:
             UserError: both or neither are given, or the model cannot use what is given.
@@ -89,9 +110,27 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             if self.vision_encoder is None:
                 raise UserError("this model holds no vision encoder; give precomputed features")
             features = self.vision_encoder(pixel_values)
-        dtype = self.projector.output.weight.dtype
-        tokens: Tensor = self.projector(self.compressor(features.to(dtype)))
-        return tokens
+        features = features.to(self.projector.output.weight.dtype)
+        if self.config.compressor not in TEXT_CONDITIONED:
+            tokens: Tensor = self.projector(self.compressor(features))
+            return tokens if image_index is None else tokens[image_index]
+        # One image has other tokens for each question. Without any place, one image and one text take
+        # part all the same, so that devices do not wait for each other's gradients.
+        shown = features if image_index is None or not len(image_index) else features[image_index]
+        tokens = self.projector(self.compressor(shown, text))
+        return tokens if image_index is None else tokens[: len(image_index)]
+
+    def question_embeddings(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the embeddings of questions (questions, hidden size), see `paretoken.models.questions`.
+
+        Args:
+            ids: (questions, length), padded on either side.
+            mask: (questions, length), 0 at padding; None: there is none.
+        """
+        mask = torch.ones_like(ids) if mask is None else mask
+        if self.question_cache is None:
+            return embed_questions(self.language_model, ids, mask)
+        return embed_cached(self.language_model, ids, mask, self.question_cache)
 
     def embed(
         self,
@@ -99,6 +138,8 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         pixel_values: Tensor | None = None,
         features: Tensor | None = None,
         image_index: Tensor | None = None,
+        token_counts: Tensor | None = None,
+        text: Tensor | None = None,
     ) -> Tensor:
         """Return input embeddings (batch, length, width) with the visual tokens in their places.
 
@@ -108,6 +149,8 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             features: features of images, see `visual_tokens`.
             image_index: which image stands at each group of V placeholders, in reading order; an
                 image that several rows share is then encoded once. None: each image stands once.
+            token_counts: for an elastic model, how many placeholders each group has; None: V.
+            text: embeddings of the questions, see `visual_tokens`.
 
         Raises:
             UserError: placeholders and images do not match.
@@ -118,15 +161,40 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             if places.any():
                 raise UserError("input_ids hold image placeholders, but no image is given")
             return embedded
-        tokens = self.visual_tokens(pixel_values, features).to(embedded.dtype)
-        if image_index is not None:
-            tokens = tokens[image_index]
-        if int(places.sum()) != tokens.shape[0] * tokens.shape[1]:
+        tokens = self.visual_tokens(pixel_values, features, text, image_index).to(embedded.dtype)
+        if self.compressor is not None and self.config.compressor in ELASTIC:
+            tokens = self._reduced(tokens, token_counts)
+        flat = tokens.flatten(0, -2)
+        if int(places.sum()) != len(flat):
             raise UserError(
                 f"input_ids hold {int(places.sum())} image placeholders, the images make "
-                f"{tokens.shape[0]} x {tokens.shape[1]} visual tokens"
+                f"{len(tokens)} x {len(flat) / max(1, len(tokens)):g} visual tokens"
             )
-        return embedded.masked_scatter(places.unsqueeze(-1), tokens)
+        return embedded.masked_scatter(places.unsqueeze(-1), flat)
+
+    def _reduced(self, tokens: Tensor, counts: Tensor | None) -> Tensor:
+        """Return an elastic model's tokens, V of each image or as many as ``counts`` says.
+
+        Args:
+            tokens: (places, most, hidden size).
+            counts: (places,), or None.
+
+        Returns:
+            (places, V, hidden size), or (all tokens, hidden size) with ``counts``.
+        """
+        compressor: Compressor = self.compressor  # type: ignore[assignment]
+        if counts is None:
+            return compressor.reduce(tokens, self.config.visual_tokens)
+        if not len(counts):
+            return tokens.flatten(0, 1)
+        wanted = counts.tolist()
+        made: list[Tensor] = [tokens[0]] * len(wanted)
+        for count in sorted(set(wanted)):
+            own = [place for place, each in enumerate(wanted) if each == count]
+            reduced = compressor.reduce(tokens[own], count)
+            for place, each in zip(own, reduced, strict=True):
+                made[place] = each
+        return torch.cat(made)
 
     def forward(
         self,
@@ -139,6 +207,10 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         pixel_values: Tensor | None = None,
         features: Tensor | None = None,
         image_index: Tensor | None = None,
+        token_counts: Tensor | None = None,
+        question_ids: Tensor | None = None,
+        question_mask: Tensor | None = None,
+        text: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
@@ -158,6 +230,11 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             pixel_values: images, see `visual_tokens`.
             features: precomputed features of images, see `visual_tokens`.
             image_index: see `embed`.
+            token_counts: see `embed`.
+            question_ids: for a model that reads the question, the ids of its text alone, one row for
+                each place of an image (places, length); padded on either side.
+            question_mask: (places, length), 0 at padding; None: there is none.
+            text: instead of both, what `question_embeddings` returned for them.
             logits_to_keep: how many last positions need logits; 0: all.
             num_items_in_batch: labelled tokens of the global batch, which the loss is divided by.
             kwargs: passed on to the language model.
@@ -169,7 +246,11 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         if inputs_embeds is None:
             if input_ids is None:
                 raise UserError("give input_ids or inputs_embeds")
-            inputs_embeds = self.embed(input_ids, pixel_values, features, image_index)
+            if text is None and question_ids is not None:
+                text = self.question_embeddings(question_ids, question_mask)
+            inputs_embeds = self.embed(
+                input_ids, pixel_values, features, image_index, token_counts, text
+            )
         kwargs |= {
             "attention_mask": attention_mask,
             "position_ids": position_ids,
@@ -192,7 +273,7 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         """Hand images over in the first step of a generation only; then they are in the cache."""
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
         if not kwargs.get("is_first_iteration", False):
-            for name in ("pixel_values", "features", "image_index"):
+            for name in IMAGE_ARGUMENTS:
                 inputs.pop(name, None)
         return inputs
 
@@ -213,6 +294,8 @@ def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector |
         layers=tuple(position[layer] for layer in config.layers),
         query=position[config.query_layer],
         heads=config.compressor_heads,
+        text=config.text_config.hidden_size,
+        attention=_pair([position[layer] for layer in config.attention_layers]),
     )
     compressor = kind(layout, config.visual_tokens)
     projector = Projector(
@@ -223,6 +306,10 @@ def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector |
         for module in [*compressor.modules(), *projector.modules()]:
             _initialise(module, std)
     return compressor, projector
+
+
+def _pair(places: list[int]) -> tuple[int, int] | None:
+    return (places[0], places[1]) if places else None
 
 
 def _initialise(module: nn.Module, std: float) -> None:

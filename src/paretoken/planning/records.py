@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from paretoken.config import Config, LlavaTraining, Study
 from paretoken.errors import UserError
 from paretoken.grid import Cell
+from paretoken.tokens import SEVERAL_LAYERS
 from paretoken.train.recipe import Recipe, read_recipe
 
 Stage = Literal["pretrain", "finetune", "predict"]
@@ -98,7 +99,7 @@ def joined_layers(training: Any, compressor: str) -> int:
     layers = getattr(training, "layers", None)
     if layers:
         return len(layers)
-    return 4 if compressor == "tokenpacker" else 1
+    return 4 if compressor in SEVERAL_LAYERS else 1
 
 
 def asked(study: Study) -> dict[str, int | None]:

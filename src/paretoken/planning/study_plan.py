@@ -10,7 +10,7 @@ from typing import Any
 from paretoken.config import Config, Study
 from paretoken.cost_memory import GIB
 from paretoken.devices import Device
-from paretoken.grid import cells
+from paretoken.grid import Cell, cells
 from paretoken.planning import records
 from paretoken.planning.calibration import (
     Correction,
@@ -101,16 +101,29 @@ def plan_study(
         UserError: the study trains nothing, or a recipe or table cannot be read.
     """
     lines = []
-    for cell in cells(study):
-        for stage in STAGES:
-            planned = estimate(config, study, cell, stage, device, utilisation)
-            done = None if stage == "predict" else read_measured(Path(cell.folder(study.name)) / stage)
-            lines.append(Line(planned, done))
+    side = records.vision_record(config, study).grid
+    for cell, stage in planned_stages(cells(study), side):
+        planned = estimate(config, study, cell, stage, device, utilisation)
+        done = None if stage == "predict" else read_measured(Path(cell.folder(study.name)) / stage)
+        lines.append(Line(planned, done))
     pairs = [(line.planned, line.measured) for line in lines if line.measured is not None]
     found = corrections(pairs, device.peak_tflops) if utilisation is None else {}
     lines = [Line(corrected(line.planned, found), line.measured) for line in lines]
     limit = budget if budget is not None else records.budget_of(study)
     return Plan(study.name, device, lines, found, price, limit)
+
+
+def planned_stages(grid: Sequence[Cell], side: int) -> list[tuple[Cell, Stage]]:
+    """Return every job of a grid's cells; a training that cells share stands once, with its own V.
+
+    Args:
+        grid: cells, in the order of the plan.
+        side: patches per side of the encoder's grid.
+    """
+    jobs = [
+        (cell if stage == "predict" else cell.trained(side), stage) for cell in grid for stage in STAGES
+    ]
+    return list(dict.fromkeys(jobs))
 
 
 def gpu_hours(line: Line) -> float:
@@ -169,7 +182,7 @@ def totals(plan: Plan) -> dict[str, Any]:
     return {
         "study": plan.study,
         "device": plan.device.name,
-        "cells": len(plan.lines) // len(STAGES),
+        "cells": sum(line.planned.stage == "predict" for line in plan.lines),
         "stages": stages,
         "flops": sum(line.planned.work.flops for line in plan.lines),
         "hours": sum(_hours(line) for line in plan.lines),

@@ -14,8 +14,10 @@ from paretoken.cost import (
     decoder_work,
     encoder_work,
 )
+from paretoken.elastic import drawn_counts
 from paretoken.planning.benchmarks import Questions
 from paretoken.planning.training_sets import TrainingSet
+from paretoken.tokens import reachable_tokens
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,18 @@ class Model:
     whitened: bool = False
     online: bool = True
 
+    def showings(self, finetune: bool) -> tuple[float, ...]:
+        """Return the visual tokens of each showing of a conversation in a training stage.
+
+        An elastic model is shown every scale, or a random number of tokens, whose mean stands here.
+        """
+        if finetune and self.tokens and self.compressor == "matryoshka_pooling":
+            return tuple(reachable_tokens(self.compressor, self.encoder.side))
+        if finetune and self.tokens and self.compressor == "matryoshka_query":
+            counts = drawn_counts(self.tokens)
+            return (sum(counts) / len(counts),)
+        return (self.tokens,)
+
     @property
     def adapter_parameters(self) -> int:
         """Parameters of compressor and projector."""
@@ -51,8 +65,9 @@ class Model:
             return 0
         width = self.encoder.width
         return adapter_parameters(
-            self.compressor, width, self.layers * width, self.llm.hidden, self.inner
-        )
+            self.compressor, width, self.layers * width, self.llm.hidden, self.inner, self.tokens,
+            self.encoder.side,
+        )  # fmt: skip
 
     @property
     def parameters(self) -> int:
@@ -109,13 +124,14 @@ def training_work(
     images = tokens = learned = flops = longest = share = 0.0
     for group in data.groups:
         shown = passes * group.count
-        length = min(group.text + group.image * model.tokens, max_length)
-        seen = min(group.learned, length)
-        llm = decoder_work(model.llm, [length], logits=seen).training(finetune)
-        flops += shown * llm
-        tokens += shown * length
-        learned += shown * seen
-        longest, share = max(longest, length), max(share, seen / length)
+        for V in model.showings(finetune):
+            length = min(group.text + group.image * V, max_length)
+            seen = min(group.learned, length)
+            llm = decoder_work(model.llm, [length], logits=seen).training(finetune)
+            flops += shown * llm
+            tokens += shown * length
+            learned += shown * seen
+            longest, share = max(longest, length), max(share, seen / length)
         images += shown * group.image * (model.tokens > 0)
     flops += images * _image_flops(model, learns=True)
     trained = model.adapter_parameters + (model.llm_parameters if finetune else 0)

@@ -21,9 +21,15 @@ def stages_of(study: Study) -> tuple[str, ...]:
     return MEASURED_STAGES if study.training is None else TRAINED_STAGES
 
 
-def cell_jobs(study: Study, cell: Cell) -> dict[str, Job]:
-    """Return the jobs of one cell by stage, sources left out."""
-    folder = cell.folder(study.name)
+def cell_jobs(study: Study, cell: Cell, side: int) -> dict[str, Job]:
+    """Return the jobs of one cell by stage, sources left out.
+
+    Args:
+        study: whose cell it is.
+        cell: the cell.
+        side: patches per side of the encoder's grid; cells of elastic models share their training.
+    """
+    folder, trained = cell.folder(study.name), cell.trained(side).folder(study.name)
     logs = folder / "logs"
     if study.training is None:
         return {"cell": Job("cell", [folder / "errors.csv"], [logs / "cell.log"])}
@@ -38,7 +44,7 @@ def cell_jobs(study: Study, cell: Cell) -> dict[str, Job]:
     one = ["predict"] if miniature else [f"predict-{name}" for name in names]
     scoring = ["score"] if miniature else [f"score-{name}" for name in asked(study) if name not in other]
     return {
-        **{stage: _training_job(folder, stage) for stage in ("pretrain", "finetune")},
+        **{stage: _training_job(trained, stage) for stage in ("pretrain", "finetune")},
         "predict": Job("predict", answers, [logs / f"{name}.log" for name in one]),
         "score": Job(
             "score",

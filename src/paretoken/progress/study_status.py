@@ -13,7 +13,7 @@ from paretoken.devices import DEVICES
 from paretoken.grid import Cell, cells
 from paretoken.planning.calibration import read_measured
 from paretoken.planning.estimate import Estimate, estimate
-from paretoken.planning.records import STAGES, Stage
+from paretoken.planning.records import STAGES, Stage, vision_record
 from paretoken.progress.jobs import cell_jobs, source_jobs, stages_of
 from paretoken.progress.signs import Signs
 from paretoken.progress.states import WORDS, State, state_of, together
@@ -89,6 +89,7 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
         study: one of its studies, measured or trained.
         signs: of life, see `paretoken.progress.signs.look`.
     """
+    side = vision_record(config, study).grid
     sources: dict[str, State] = {}
     shared: dict[tuple[str, int], State] = {}
     found = []
@@ -98,7 +99,7 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
             jobs = {str(job.results[0].parent): job for job in source_jobs(study, cell)}
             sources |= {name: state_of(job, signs) for name, job in jobs.items() if name not in sources}
             shared[key] = together([sources[name] for name in jobs])
-        states = {**_cell_states(study, cell, signs), "sources": shared[key]}
+        states = {**_cell_states(study, cell, side, signs), "sources": shared[key]}
         found.append(CellStatus(cell, {stage: states[stage] for stage in stages_of(study)}))
     remaining = None if study.training is None else _remaining(config, study, found)
     page = Path("results", study.name, "report.html")
@@ -106,10 +107,11 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
     return StudyStatus(study.name, found, sources, remaining, signs.quiet_s, report)
 
 
-def _cell_states(study: Study, cell: Cell, signs: Signs) -> dict[str, State]:
-    if not cell.folder(study.name).is_dir():  # most of a large grid, at first
+def _cell_states(study: Study, cell: Cell, side: int, signs: Signs) -> dict[str, State]:
+    folders = [each.folder(study.name) for each in (cell, cell.trained(side))]
+    if not any(folder.is_dir() for folder in folders):  # most of a large grid, at first
         return dict.fromkeys(stages_of(study), State("missing"))
-    return {stage: state_of(job, signs) for stage, job in cell_jobs(study, cell).items()}
+    return {stage: state_of(job, signs) for stage, job in cell_jobs(study, cell, side).items()}
 
 
 def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Remaining | None:
@@ -122,16 +124,22 @@ def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Rem
     if all(status.stages[stage].word != "done" for status in found for stage in STAGES):
         return None
     plans: dict[tuple[Cell, Stage], Estimate] = {}
+    side = vision_record(config, study).grid
+    counted: set[tuple[Cell, Stage]] = set()
     for status in found:
         for stage in STAGES:
-            key = replace(status.cell, seed=0), stage  # seeds take equally long
+            job = status.cell if stage == "predict" else status.cell.trained(side), stage
+            if job in counted:  # cells of an elastic model share their training
+                continue
+            counted.add(job)
+            key = replace(job[0], seed=0), stage  # seeds take equally long
             if key not in plans:
-                plans[key] = estimate(config, study, status.cell, stage, DEVICES[0])
+                plans[key] = estimate(config, study, job[0], stage, DEVICES[0])
             planned = plans[key]
             state = status.stages[stage]
             if state.word != "done":
                 left.append((stage, (1 - state.share) * planned.duration.seconds))
-            elif (took := _took(study, status.cell, planned)) is not None:
+            elif (took := _took(study, job[0], planned)) is not None:
                 ratios.setdefault(stage, []).append(took / planned.duration.seconds)
     ratio = {stage: median(values) for stage, values in ratios.items()}
     if not ratio or not left:

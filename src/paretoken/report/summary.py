@@ -11,18 +11,26 @@ from paretoken.analysis.comparison import published_table
 from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
+from paretoken.analysis.methods import comparisons
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
 from paretoken.markdown import table as markdown_table
 from paretoken.provenance import versions
 from paretoken.registry import FIGURES
+from paretoken.report.methods import winners
+
+#: Where a study that compares methods has its table.
+METHODS_TABLE = (
+    "Every method, benchmark and published number: [methods.md](methods.md), as LaTeX in "
+    "[tables/methods.tex](tables/methods.tex), as CSV in [tables/methods.csv](tables/methods.csv)."
+)
 
 
 def summary(
     results: StudyResults,
-    pairs: pd.DataFrame,
-    sensitivity: pd.DataFrame,
+    pairs: pd.DataFrame | None,
+    sensitivity: pd.DataFrame | None,
     claims: pd.DataFrame,
     figures: Sequence[str],
     commit: str | None,
@@ -30,23 +38,20 @@ def summary(
     """Return the page; paths in it are relative to the study's folder.
 
     Args:
-        results: errors and fits.
-        pairs: what `equal_cost.comparisons` found.
-        sensitivity: the fits under other choices.
-        claims: the claims and their verdicts.
-        figures: names of those that are drawn.
-        commit: of the code, in words.
+        results: of the study.
+        pairs: tables/equal_cost.csv; None for a study without laws, which compares methods.
+        sensitivity: tables/sensitivity.csv; None as well.
+        claims: tables/claims.csv.
+        figures: that were drawn.
+        commit: of the code.
     """
     study = results.study
-    sections = [
-        f"# {study.name}",
-        f"**Question.** {study.question}",
-        f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
-        f"## Cells\n\n{_cells(results)}",
-    ]
-    for suite in study.suites:
-        sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
-    sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results, pairs)}")
+    sections = [f"# {study.name}", f"**Question.** {study.question}"]
+    if pairs is None or sensitivity is None:
+        sections += [f"**Answer.**\n\n{winners(results, comparisons(results))}",
+                     f"## Cells\n\n{_cells(results)}\n\n{METHODS_TABLE}"]  # fmt: skip
+    else:
+        sections += _laws(results, pairs, sensitivity)
     if claims is not None and len(claims):
         shown = claims[["statement", "value", "low", "high", "verdict"]]
         sections.append(
@@ -57,6 +62,19 @@ def summary(
         sections.append(f"## Figures\n\n{_figures(figures)}")
     sections.append(f"## Provenance\n\n{_provenance(results, commit)}")
     return "\n\n".join(sections) + "\n"
+
+
+def _laws(results: StudyResults, pairs: pd.DataFrame, sensitivity: pd.DataFrame) -> list[str]:
+    """Return the sections of a study that fits laws, from its answer to the pairs of equal cost."""
+    study = results.study
+    sections = [
+        f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
+        f"## Cells\n\n{_cells(results)}",
+    ]
+    for suite in study.suites:
+        sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
+    sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results, pairs)}")
+    return sections
 
 
 def _answer(results: StudyResults, suite: Suite) -> str:
@@ -86,9 +104,10 @@ def _answer(results: StudyResults, suite: Suite) -> str:
 def _cells(results: StudyResults) -> str:
     errors = results.errors
     flagged = errors[errors["flag"] != ""]
+    use = " (in the headline fit, left out of the *unflagged* one)" if results.study.fit.laws else ""
     lines = [
         f"{len(errors)} errors (cells times suites); {int(errors['error'].isna().sum())} missing, "
-        f"{len(flagged)} flagged (in the headline fit, left out of the *unflagged* one)."
+        f"{len(flagged)} flagged{use}."
     ]
     if len(flagged):
         shown = flagged[["suite", "llm", "visual_tokens", "error", "flag"]]
@@ -213,8 +232,14 @@ def _provenance(results: StudyResults, commit: str | None) -> str:
     lines = [
         f"- commit: {commit or 'not a git checkout'}",
         f"- versions: {', '.join(f'{name} {number}' for name, number in found.items())}",
-        f"- bootstrap: {results.study.fit.bootstrap} replicates, seed {results.study.fit.seed}",
-        f"- fitted table: tables/errors.csv, SHA-256 {', '.join(fits)}",
+        *(
+            [
+                f"- bootstrap: {results.study.fit.bootstrap} replicates, seed {results.study.fit.seed}",
+                f"- fitted table: tables/errors.csv, SHA-256 {', '.join(fits)}",
+            ]
+            if fits
+            else []
+        ),
         *[f"- source: {source}" for source in results.errors["source"].dropna().unique()],
     ]
     return "\n".join(lines)

@@ -127,10 +127,9 @@ def largest_plan(
         UserError: not even one conversation fits.
     """
     heaviest = _heaviest(order.reshape(-1, recipe.global_batch), collator.lengths, recipe.packing)
-    learned = learned_tokens(collator)
 
     def needed(numbers: list[int]) -> float:
-        return cost.of(micro_batch(numbers, collator, learned))
+        return cost.of(micro_batch(numbers, collator))
 
     for plan in _plans(recipe, devices):
         micro = MicroBatches(heaviest, plan, 0, collator.lengths if recipe.packing else None)
@@ -163,23 +162,14 @@ def _plans(recipe: Recipe, devices: int) -> Iterator[BatchPlan]:
         yield plan
 
 
-def learned_tokens(collator: TrainingCollator) -> NDArray[np.int64]:
-    """Return how many tokens with a loss each conversation has."""
-    data = collator.data
-    counts: NDArray[np.int64] = np.add.reduceat(data.learned, data.offsets[:-1], dtype=np.int64)
-    return np.minimum(counts, collator.lengths)
-
-
-def micro_batch(
-    numbers: list[int], collator: TrainingCollator, learned: NDArray[np.int64]
-) -> MicroBatch:
+def micro_batch(numbers: list[int], collator: TrainingCollator) -> MicroBatch:
     """Return what a device gets with some conversations, in the terms of the memory model."""
     rows = collator.layout(numbers)
     return MicroBatch(
         conversations=len(numbers),
         rows=len(rows),
-        length=max(int(collator.lengths[row].sum()) for row in rows),
-        learned=int(learned[numbers].sum()),
+        length=max(map(collator.tokens_of, rows)),
+        learned=int(collator.learned[numbers].sum()) * collator.counts.shape[1],
         images=int((collator.data.images[numbers] >= 0).sum()),
     )
 

@@ -10,7 +10,7 @@ from transformers import PretrainedConfig
 
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.features import FeatureStore, PixelStore
-from paretoken.data.images import Aspect, ImageSource, read_preprocessor
+from paretoken.data.images import Aspect, image_source, read_preprocessor
 from paretoken.errors import UserError
 from paretoken.files import sha256
 from paretoken.models.assemble import (
@@ -22,9 +22,10 @@ from paretoken.models.assemble import (
     feature_layers,
     load_adapter,
 )
-from paretoken.models.vision import load_encoder
+from paretoken.models.vision import encoded_side, load_encoder
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
 from paretoken.pretrained import combined_hash, weights_hash
+from paretoken.tokens import SMALLER_IMAGES
 from paretoken.train.arguments import set_attention
 from paretoken.train.recipe import Recipe
 from paretoken.train.whitening import fit_whitening
@@ -35,7 +36,8 @@ class StageInputs:
     """Everything a stage reads, and the folder it writes.
 
     Either ``features`` (precomputed) or ``images`` (a folder, encoded while training) is given;
-    neither for V = 0. ``adapter`` is the result of stage 1, for stage 2.
+    neither for V = 0. ``normalise`` is for images (features say it themselves). ``adapter`` is
+    the result of stage 1, for stage 2.
     """
 
     llm: Path
@@ -47,6 +49,7 @@ class StageInputs:
     features: Path | None = None
     images: Path | None = None
     aspect: Aspect = "pad"
+    normalise: bool = False
     adapter: Path | None = None
     deepspeed: Path | None = None
 
@@ -57,7 +60,7 @@ def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet) -> str:
     if inputs.features is not None and inputs.choice.tokens:
         visual = sha256(inputs.features / "index.json")
     elif inputs.images is not None:
-        visual = f"{inputs.images} {inputs.aspect}"
+        visual = f"{inputs.images} {inputs.aspect}" + " normalised" * inputs.normalise
     adapter = "none" if inputs.adapter is None else sha256(inputs.adapter / ADAPTER_FILE)
     sources = [weights_hash(inputs.llm), weights_hash(inputs.vision), data.fingerprint]
     cell = [str(inputs.choice), str(inputs.seed)]
@@ -70,6 +73,11 @@ def open_visual(
     """Open features or images, and return which layers they hold."""
     if inputs.choice.tokens == 0:
         return None, FeatureLayers(feature_layers([inputs.choice], vision.num_hidden_layers))
+    if inputs.features is not None and inputs.choice.compressor in SMALLER_IMAGES:
+        raise UserError(
+            f"{inputs.choice.compressor} reads smaller images, and stored features are of whole ones; "
+            "give --images instead of --features"
+        )
     if inputs.features is not None:
         store = FeatureStore(inputs.features)
         store.demand_encoder(weights_hash(inputs.vision))
@@ -77,9 +85,9 @@ def open_visual(
     if inputs.images is None:
         raise UserError("give --features or --images (only 0 visual tokens need neither)")
     preprocess = read_preprocessor(inputs.vision, inputs.aspect)
-    source = ImageSource(inputs.images)
+    source = image_source(inputs.images)
     layers = feature_layers([inputs.choice], vision.num_hidden_layers)
-    return PixelStore(source, preprocess), FeatureLayers(layers)
+    return PixelStore(source, preprocess), FeatureLayers(layers, inputs.normalise)
 
 
 def build_model(
@@ -105,7 +113,8 @@ def build_model(
             raise UserError("finetune needs --adapter: what `--stage pretrain` wrote")
         load_adapter(model, inputs.adapter)
     if inputs.features is None and inputs.choice.tokens:
-        attach_encoder(model, load_encoder(inputs.vision, layers.layers, layers.normalised))
+        side = encoded_side(inputs.choice.compressor, inputs.choice.tokens)
+        attach_encoder(model, load_encoder(inputs.vision, layers.layers, layers.normalised, side))
     freeze_all_but(model, trainable_prefixes(recipe.stage))
     set_attention(model.language_model, recipe)
     model.config.template = data.template

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,14 @@ from paretoken.cost import (
     encoder_work,
 )
 from paretoken.data.collation import TrainingCollator
+from paretoken.models.vision import encoded_side
 from paretoken.models.vlm import ParetokenModel
+from paretoken.tokens import ELASTIC, TEXT_CONDITIONED, reachable_tokens
 from paretoken.train.speed import StepWork
 from paretoken.train.zero import size
+
+#: Text tokens Q that costs are stated for: none (cached), and the paper's 50.
+MEASURED_TEXT = (0, 50)
 
 
 def parameter_counts(model: ParetokenModel) -> dict[str, int]:
@@ -40,12 +46,17 @@ def _tables(model: ParetokenModel) -> list[Any]:
     return [layer for layer in layers if layer is not None]
 
 
-def adapter_work_of(model: ParetokenModel) -> Work:
-    """Return the FLOPs of compressing and projecting one image with this model."""
+def adapter_work_of(model: ParetokenModel, tokens: int | None = None) -> Work:
+    """Return the FLOPs of compressing and projecting one image with this model.
+
+    Args:
+        model: the model.
+        tokens: V; None: the model's own.
+    """
     config = model.config
     return adapter_work(
         config.compressor,
-        config.visual_tokens,
+        config.visual_tokens if tokens is None else tokens,
         config.grid_side,
         config.vision_width,
         config.vision_width * len(config.layers),
@@ -55,20 +66,51 @@ def adapter_work_of(model: ParetokenModel) -> Work:
     )
 
 
-def prefill_flops(model: ParetokenModel, text_tokens: int) -> dict[str, float]:
+def prefill_flops(
+    model: ParetokenModel, text_tokens: int, tokens: int | None = None
+) -> dict[str, float]:
     """Return the FLOPs until the first answer token, for one image and ``text_tokens``.
 
-    The encoder's are None if the model holds no encoder.
+    The encoder's are left out if the model holds no encoder. ``question`` is there if the compressor
+    reads the question: the language model then reads the text once more, before the image's tokens.
+
+    Args:
+        model: the model.
+        text_tokens: Q.
+        tokens: V; None: the model's own.
     """
     config = model.config
-    length = text_tokens + config.visual_tokens
-    llm = decoder_work(decoder_shape(config.text_config.to_dict()), [length], logits=1)
-    vision = config.vision_config
-    encoder = encoder_work(encoder_shape(vision.to_dict())).forward if vision else float("nan")
+    V = config.visual_tokens if tokens is None else tokens
+    shape = decoder_shape(config.text_config.to_dict())
+    parts = {
+        "llm": decoder_work(shape, [text_tokens + V], logits=1).forward,
+        "adapter": adapter_work_of(model, V).forward,
+    }
+    if config.vision_config is not None:
+        parts["encoder"] = encoder_flops(model)
+    if config.compressor in TEXT_CONDITIONED and V:
+        parts["question"] = decoder_work(shape, [text_tokens], logits=0).forward
+    return parts
+
+
+def encoder_flops(model: ParetokenModel) -> float:
+    """Return the FLOPs of encoding one image, which a compressor may have made smaller."""
+    config, vision = model.config, model.config.vision_config
+    shape = encoder_shape(vision.to_dict()) if vision is not None else None
+    if shape is None:
+        return 0.0
+    side = encoded_side(config.compressor, config.visual_tokens)
+    return encoder_work(shape if side is None else replace(shape, side=side)).forward
+
+
+def elastic_flops(model: ParetokenModel) -> dict[str, dict[str, dict[str, float]]]:
+    """Return `prefill_flops` at every V of an elastic model, by V and by Q; empty for any other."""
+    config = model.config
+    if config.compressor not in ELASTIC or not config.visual_tokens:
+        return {}
     return {
-        "llm": llm.forward,
-        "adapter": adapter_work_of(model).forward,
-        **({"encoder": encoder} if vision else {}),
+        str(V): {str(text): prefill_flops(model, text, V) for text in MEASURED_TEXT}
+        for V in reachable_tokens(config.compressor, config.grid_side)
     }
 
 
@@ -82,18 +124,41 @@ def step_work(
 ) -> StepWork:
     """Return the tokens and training FLOPs of each step, counted from the architecture."""
     config = model.config
-    shape, vision = decoder_shape(config.text_config.to_dict()), config.vision_config
+    shape = decoder_shape(config.text_config.to_dict())
     batches = order.reshape(max(1, steps), -1)
-    lengths, learned = collator.lengths[batches], _learned(collator)[batches]
+    lengths, learned = collator.showings[batches], collator.learned[batches]
+    showings = lengths.shape[2]
     shown = (collator.data.images[batches] >= 0).sum(1) * bool(collator.visual_tokens)
     per_image = adapter_work_of(model).training(True)
-    if encoded_online and vision is not None:
-        per_image += encoder_work(encoder_shape(vision.to_dict())).forward
+    if encoded_online and config.vision_config is not None:
+        per_image += encoder_flops(model)
     llm = [
-        decoder_work(shape, row.tolist(), logits=float(count)).training(stage == "finetune")
-        for row, count in zip(lengths, learned.sum(1), strict=True)
+        decoder_work(shape, row.ravel().tolist(), logits=float(count)).training(stage == "finetune")
+        for row, count in zip(lengths, showings * learned.sum(1), strict=True)
     ]
-    return StepWork(lengths.sum(1), np.array(llm) + shown * per_image)
+    flops = np.array(llm) + shown * per_image + _question_flops(model, collator, batches, stage)
+    return StepWork(lengths.sum((1, 2)), flops)
+
+
+def _question_flops(
+    model: ParetokenModel, collator: TrainingCollator, batches: NDArray[Any], stage: str
+) -> NDArray[np.float64]:
+    """Return the FLOPs of reading the questions once more, per step; forward only.
+
+    In stage 1 the language model does not change, so each question is read once in all.
+    """
+    flops = np.zeros(len(batches))
+    if not collator.ask:
+        return flops
+    shape, data = decoder_shape(model.config.text_config.to_dict()), collator.data
+    met: set[tuple[int, ...]] = set()
+    for step, batch in enumerate(batches):
+        texts = [tuple(data.question(int(n))) for n in batch if data.images[n] >= 0]
+        if stage == "pretrain":
+            texts = [text for text in dict.fromkeys(texts) if text not in met]
+            met.update(texts)
+        flops[step] = decoder_work(shape, [len(text) for text in texts], logits=0).forward
+    return flops
 
 
 def spending(
@@ -108,14 +173,8 @@ def spending(
         "conversations": len(order),
         "images": int((collator.data.images[order] >= 0).sum()) if collator.visual_tokens else 0,
         "tokens": int(work.tokens.sum()),
-        "learned_tokens": int(_learned(collator)[order].sum()),
+        "learned_tokens": int(collator.learned[order].sum()),
         "training_flops": float(work.flops.sum()) if len(order) else 0.0,
-        "prefill_flops": {str(text): prefill_flops(model, text) for text in (0, 50)},
+        "prefill_flops": {str(text): prefill_flops(model, text) for text in MEASURED_TEXT},
+        **({"prefill_flops_at": at} if (at := elastic_flops(model)) else {}),
     }
-
-
-def _learned(collator: TrainingCollator) -> NDArray[np.int64]:
-    data = collator.data
-    ends = np.concatenate([[0], np.cumsum(data.learned)])
-    counts: NDArray[np.int64] = ends[data.offsets[1:]] - ends[data.offsets[:-1]]
-    return counts

@@ -17,10 +17,12 @@ from transformers import TrainerCallback
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import EncodedSet, read_encoded
 from paretoken.data.order import BatchPlan, data_order, steps_for
+from paretoken.elastic import shown_counts
 from paretoken.errors import UserError
 from paretoken.files import read_json
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
+from paretoken.tokens import ELASTIC, TEXT_CONDITIONED, demand_whole
 from paretoken.train.arguments import packing_of, training_arguments
 from paretoken.train.batching import choose_plan, halve
 from paretoken.train.checkpoints import Checkpoint, latest
@@ -45,6 +47,9 @@ from paretoken.train.trainer import StageTrainer
 from paretoken.train.zero import make_whole, prepare_deepspeed, read_zero, refuse_other_split
 
 __all__ = ["StageInputs", "run_key", "run_stage"]
+
+#: From this stage of ZeRO on, weights are gathered by all devices together: none may skip a pass.
+WHOLE_UP_TO = 3
 
 CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
 
@@ -80,7 +85,8 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
         models = [job.build()]
         collator = TrainingCollator(
             data, visual, inputs.choice.tokens, pad_id_of(models[0]), recipe.max_length,
-            packing_of(recipe),
+            packing_of(recipe), _counts(job, models[0]),
+            ask=inputs.choice.compressor in TEXT_CONDITIONED,
         )  # fmt: skip
         if not any(parameter.requires_grad for parameter in models[0].parameters()):
             say("nothing to train in this stage")  # the blind control has no projector
@@ -186,6 +192,8 @@ def _train(
     arguments = training_arguments(recipe, plan, steps, folder, inputs.seed, job.zero, idle)
     work = step_work(model, collator, order, steps, recipe.stage, inputs.features is None)
     speed = Speed(work, plan.devices)
+    if recipe.stage == "pretrain" and job.zero_stage < WHOLE_UP_TO:
+        model.question_cache = {}  # the language model does not learn: each question is read once
     trainer = StageTrainer(
         model, recipe, plan, order, collator, folder, job.key, spent, arguments,
         _callbacks(recipe, inputs.out), speed,
@@ -210,6 +218,18 @@ def _leave_if_stopped(trainer: StageTrainer, out: Path) -> None:
         note_stop(out, step, steps)
     wait_for_all()
     raise StoppedEarlyError(f"stopped by a signal at step {step} of {steps}; the same command continues")
+
+
+def _counts(job: Job, model: ParetokenModel) -> NDArray[np.int64] | None:
+    """Return the token counts that an elastic model is trained with; None for any other."""
+    config = model.config
+    if config.compressor not in ELASTIC:
+        return None
+    demand_whole(config.compressor, config.grid_side, config.visual_tokens)
+    return shown_counts(
+        config.compressor, config.grid_side, config.visual_tokens, job.recipe.stage, len(job.data),
+        job.inputs.seed,
+    )  # fmt: skip
 
 
 def _spent(checkpoint: Checkpoint | None) -> Spent:

@@ -11,7 +11,7 @@ from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.models.assemble import attach_encoder, save_adapter
 from paretoken.models.language import end_with
-from paretoken.models.vision import load_encoder
+from paretoken.models.vision import encoded_side, load_encoder
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import saving
 from paretoken.train.inputs import StageInputs
@@ -30,7 +30,8 @@ def store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
         return
     if model.vision_encoder is None and inputs.choice.tokens:
         config = model.config
-        encoder = load_encoder(inputs.vision, config.feature_layers, config.normalise_features)
+        side = encoded_side(config.compressor, config.visual_tokens)
+        encoder = load_encoder(inputs.vision, config.feature_layers, config.normalise_features, side)
         attach_encoder(model, encoder)
     if recipe.precision == "bf16":
         nn.Module.to(model, torch.bfloat16)

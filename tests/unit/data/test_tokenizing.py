@@ -51,7 +51,8 @@ def test_parts_of_any_size_give_the_same_tokens(
     monkeypatch.setattr(tokenizing, "PART", 3)
     assert tokenize(world, tmp_path / "parts") == 0
     names = sorted(path.name for path in (tmp_path / "whole").iterdir())
-    assert names == ["ids.npy", "images.npy", "index.json", "learned.npy", "offsets.npy"]
+    assert names == ["ids.npy", "images.npy", "index.json", "learned.npy", "offsets.npy",
+                     "question_ids.npy", "question_offsets.npy"]  # fmt: skip
     for name in names:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     kept = parse_conversations(read_rows(world / "train.json"), Skips("data"))

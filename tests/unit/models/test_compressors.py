@@ -10,10 +10,11 @@ from paretoken.models.compressors.base import Layout, regions
 from paretoken.models.compressors.none import NoCompression
 from paretoken.models.compressors.tokenpacker import TokenPacker
 from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import COMPRESSORS, demand_reachable
+from paretoken.tokens import COMPRESSORS, SMALLER_IMAGES, TEXT_CONDITIONED, demand_reachable
 
 SIDE, WIDTH = 6, 16
-LAYOUT = Layout(side=SIDE, width=WIDTH, layers=(0, 1, 2), query=1, heads=4)
+TEXT = 12
+LAYOUT = Layout(side=SIDE, width=WIDTH, layers=(0, 1, 2), query=1, heads=4, text=TEXT, attention=(1, 2))
 
 
 def features(images: int = 2, side: int = SIDE) -> torch.Tensor:
@@ -27,8 +28,11 @@ def test_the_registry_and_the_arithmetic_know_the_same_compressors() -> None:
         kind = COMPRESSOR_CLASSES.load(name)
         assert kind.name == name
         assert kind.reachable(24) == COMPRESSORS[name](24)
+        text = (torch.randn(2, TEXT),) if name in TEXT_CONDITIONED else ()
         for tokens in kind.reachable(SIDE):
-            made = kind(LAYOUT, tokens)(features())
+            side = round(tokens**0.5) if name in SMALLER_IMAGES else SIDE
+            compressor = kind(LAYOUT, tokens)
+            made = compressor.reduce(compressor(features(side=side), *text), tokens)
             assert made.shape == (2, tokens, kind(LAYOUT, tokens).width)
 
 

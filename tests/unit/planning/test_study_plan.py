@@ -183,3 +183,18 @@ def test_the_command_fails_over_budget_and_writes_files(
         "h100",
         "a6000",
     ]
+
+
+def test_a_training_that_cells_share_is_planned_once(project: Path) -> None:
+    config = load(Path("config.yaml"))
+    plan = plan_study(config, config.study("table1"), A100)
+    stages = [(line.planned.cell, line.planned.stage) for line in plan.lines]
+    elastic = [(cell, stage) for cell, stage in stages if cell.compressor == "matryoshka_pooling"]
+    assert [stage for cell, stage in elastic if cell.seed == 0].count("finetune") == 1
+    assert [stage for cell, stage in elastic if cell.seed == 0].count("predict") == 4
+    assert {cell.tokens for cell, stage in elastic if stage == "finetune"} == {576}
+    assert totals(plan)["cells"] == 141
+    work = {line.planned.cell.compressor: line.planned.work for line in plan.lines
+            if line.planned.stage == "finetune" and line.planned.cell.tokens == 576}  # fmt: skip
+    assert work["matryoshka_pooling"].tokens > 4 * work["none"].tokens / 3  # every scale, every text
+    assert work["matryoshka_pooling"].images == work["none"].images

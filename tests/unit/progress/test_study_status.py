@@ -32,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def finish(study: Any, cell: Any, *stages: str) -> None:
     """Leave what these stages of a cell leave."""
     for stage in stages:
-        for path in cell_jobs(study, cell)[stage].results:
+        for path in cell_jobs(study, cell, 6)[stage].results:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
 
@@ -42,7 +42,7 @@ def test_a_measured_study() -> None:
     study = config.study("published")
     grid = cells(study)
     finish(study, grid[0], "cell")
-    log = cell_jobs(study, grid[1])["cell"].logs[0]
+    log = cell_jobs(study, grid[1], 24)["cell"].logs[0]
     log.parent.mkdir(parents=True)
     log.write_text("paretoken cell: no row\n")
     found = study_status(config, study, NOBODY)

@@ -77,8 +77,9 @@ def test_packing_lets_more_conversations_into_the_same_memory(world: Path) -> No
     plans = {}
     for packing in (False, True):
         collator = collator_of(world, "rows" if packing else None)
-        collator.lengths = collator.lengths.copy()
-        collator.lengths[::6] = 90  # a few are long
+        collator.showings = collator.showings.copy()
+        collator.showings[::6] = 90  # a few are long
+        collator.lengths = collator.showings.sum(1)
         order = data_order(collator.lengths, 20, 8, 0, by_length=False)
         r = recipe(world, micro_batch="auto", packing=packing)
         plans[packing] = largest_plan(r, collator, order, 1, cost, 200.0)

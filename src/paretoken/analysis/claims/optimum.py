@@ -77,6 +77,32 @@ def _sixteen(results: StudyResults) -> Finding:
     )
 
 
+def _grows(results: StudyResults) -> Finding:
+    claim = "optimal_tokens_grow_with_text"
+    suite = suite_for(results, "reasoning", claim)
+    fit = headline_for(results, suite, claim)
+    few, many = float(min(results.study.text_tokens)), float(max(results.study.text_tokens))
+    (start, _), (end, ends) = _star(fit, few), _star(fit, many)
+    least, most = min(fit.token_counts), max(fit.token_counts)
+    if least == most or few == many:
+        verdict = Verdict.UNTESTABLE
+    elif end <= start:
+        verdict = Verdict.NOT
+    else:
+        verdict = Verdict.HOLDS if ends is None or ends.low > start else Verdict.WITHIN
+    growth = None if ends is None else Interval(ends.low - start, ends.high - start)
+    return Finding(
+        computed=f"V* at Q = {many:g} minus V* at Q = {few:g}",
+        value=end - start,
+        interval=growth,
+        verdict=verdict,
+        because=(
+            f"V* = {start:.3g} at Q = {few:g} and {end:.3g} at Q = {many:g} ({in_words(ends)}), of "
+            f"{least:g} to {most:g} measured. Where alpha <= beta, V* is at its upper end at every Q."
+        ),
+    )
+
+
 ONE_TOKEN = Claim(
     "one_token_without_text",
     "Without text tokens (Q = 0), one visual token is compute-optimal",
@@ -88,4 +114,10 @@ SIXTEEN_TOKENS = Claim(
     "With Q = 50 text tokens, about 16 visual tokens are optimal",
     "section 3, Fig. 1b",
     _sixteen,
+)
+GROWS_WITH_TEXT = Claim(
+    "optimal_tokens_grow_with_text",
+    "The more text tokens a question has, the more visual tokens are optimal",
+    "section 3, Fig. 1b and 3a",
+    _grows,
 )

@@ -20,6 +20,8 @@ class Layout:
     layers: tuple[int, ...]  # positions on the layer axis that are concatenated
     query: int  # position on the layer axis of the point query's layer
     heads: int = 8
+    text: int = 0  # channels of a question's embedding: the language model's hidden size
+    attention: tuple[int, int] | None = None  # positions of the last keys, and of the class token's view
 
     @property
     def joined_width(self) -> int:
@@ -28,7 +30,11 @@ class Layout:
 
 
 class Compressor(nn.Module):
-    """Base class; a subclass sets `width` (channels of a visual token) and defines `forward`."""
+    """Base class; a subclass sets `width` (channels of a visual token) and defines `forward`.
+
+    An elastic one (`paretoken.tokens.ELASTIC`) is trained with all its tokens, of which `reduce` makes
+    fewer behind the projector. How many a compressor can make is in `paretoken.tokens`.
+    """
 
     name: ClassVar[str]
     #: Standard deviation of new weights when a config names none; None: torch's own initialisation.
@@ -37,7 +43,7 @@ class Compressor(nn.Module):
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.tokens = layout, tokens
         self.region = layout.side // max(1, round(tokens**0.5))
 
     @classmethod
@@ -53,6 +59,10 @@ class Compressor(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (images, layers, patches, width) to visual tokens (images, V, self.width)."""
         raise NotImplementedError
+
+    def reduce(self, projected: Tensor, tokens: int) -> Tensor:
+        """Return ``tokens`` of an image's projected tokens (images, most, hidden), if it is elastic."""
+        return projected
 
     def joined(self, features: Tensor) -> Tensor:
         """Return the chosen layers concatenated on channels: (images, patches, joined_width)."""

@@ -4,6 +4,9 @@ Source: Li et al., "TokenPacker: Efficient Visual Projector for Multimodal LLM",
 name in its authors' code. Kept as they are: queries by bilinear interpolation without anti-aliasing
 (a region of even size is represented by its 4 central patches only, an odd one by its centre; keys
 and values see everything), no residual around the attention, normal(0, 0.02) weights, zero biases.
+Two variants differ in the queries only: interpolated with anti-aliasing, or averaged over the region.
+
+Tokens: (side / s)^2 for every s that divides the grid's side; 1, 4, 9, 16, 36, 64, 144, 576 of 24 x 24.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ from paretoken.models.compressors.base import Compressor, Layout, regions
 EPSILON = 1e-6
 
 
-class TokenPacker(Compressor):
-    """Point queries from one layer; keys and values from several layers, concatenated."""
+class RegionAttention(Compressor):
+    """Keys and values from several layers, concatenated; each query attends to its region of them.
 
-    name = "tokenpacker"
-    default_std = 0.02
+    A subclass makes the queries, one per region. Shared by TokenPacker and QueCC.
+    """
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)
@@ -30,9 +33,8 @@ class TokenPacker(Compressor):
             raise UserError(
                 f"compressor_heads = {layout.heads} does not divide the encoder's width {width}"
             )
-        self.query_map = nn.Linear(width, width, bias=False)
-        self.key_map = _two_layers(layout.joined_width, width)
-        self.value_map = _two_layers(layout.joined_width, width)
+        self.key_map = two_layers(layout.joined_width, width)
+        self.value_map = two_layers(layout.joined_width, width)
         self.query_norm = nn.LayerNorm(width, eps=EPSILON)
         self.key_norm = nn.LayerNorm(width, eps=EPSILON)
         self.value_norm = nn.LayerNorm(width, eps=EPSILON)
@@ -43,11 +45,10 @@ class TokenPacker(Compressor):
         """Return 12, 16, 22 and 23 for the 24 layers of CLIP ViT-L, in proportion otherwise."""
         return tuple(sorted({depth // 2, round(depth * 2 / 3), max(0, depth - 2), depth - 1}))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return the visual tokens (images, V, width)."""
+    def attend(self, query: Tensor, features: Tensor) -> Tensor:
+        """Return what queries (images, V, width) read in their regions (images, V, width)."""
         side, size, width = self.layout.side, self.region, self.width
         joined = self.joined(features)
-        query = self.query_norm(self.query_map(self.points(features)))  # (images, V, width)
         key = regions(self.key_norm(self.key_map(joined)), side, size)  # (images, V, s s, width)
         value = regions(self.value_norm(self.value_map(joined)), side, size)
         packed, _ = self.attention(
@@ -59,6 +60,22 @@ class TokenPacker(Compressor):
         tokens: Tensor = packed.view(features.shape[0], -1, width)
         return tokens
 
+
+class TokenPacker(RegionAttention):
+    """Point queries from one layer, as published: bilinear, without anti-aliasing."""
+
+    name = "tokenpacker"
+    default_std = 0.02
+    antialias = False
+
+    def __init__(self, layout: Layout, tokens: int) -> None:
+        super().__init__(layout, tokens)
+        self.query_map = nn.Linear(self.width, self.width, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the visual tokens (images, V, width)."""
+        return self.attend(self.query_norm(self.query_map(self.points(features))), features)
+
     def points(self, features: Tensor) -> Tensor:
         """Return the bilinear down-sampling of the query layer (images, V, width)."""
         side = self.layout.side
@@ -68,10 +85,29 @@ class TokenPacker(Compressor):
         grid = patches.transpose(1, 2).reshape(len(patches), -1, side, side).float()
         count = side // self.region
         small = functional.interpolate(
-            grid, size=(count, count), mode="bilinear", align_corners=False, antialias=False
+            grid, size=(count, count), mode="bilinear", align_corners=False, antialias=self.antialias
         )
         return small.flatten(2).transpose(1, 2).to(patches.dtype)
 
 
-def _two_layers(width_in: int, width: int) -> nn.Sequential:
+class AntialiasedTokenPacker(TokenPacker):
+    """Queries by bilinear interpolation with anti-aliasing: a triangle over the region and around it."""
+
+    name = "tokenpacker_antialiased"
+    antialias = True
+
+
+class PooledTokenPacker(TokenPacker):
+    """Queries are the means of their regions."""
+
+    name = "tokenpacker_pooled"
+
+    def points(self, features: Tensor) -> Tensor:
+        """Return the mean patch of the query layer in each region (images, V, width)."""
+        patches = features[:, self.layout.query]
+        return regions(patches, self.layout.side, self.region).mean(dim=2)
+
+
+def two_layers(width_in: int, width: int) -> nn.Sequential:
+    """Return Linear, GELU, Linear."""
     return nn.Sequential(nn.Linear(width_in, width), nn.GELU(), nn.Linear(width, width))

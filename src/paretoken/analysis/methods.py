@@ -1,0 +1,204 @@
+"""Methods side by side at each token count: measured scores, published ones, and who is better.
+
+A mean over seeds has Student's 95 % interval; with one seed it is that of the sample of questions,
+which says nothing about other seeds. Differences of two methods are taken seed by seed: cells of one
+seed share images, questions, encoder and language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from paretoken.analysis.study_results import StudyResults
+
+LEVEL = 0.95
+#: Compressors by the names of the methods in the published Table 1.
+PUBLISHED_METHODS = {
+    "none": "LLaVA-1.5", "tokenpacker": "TokenPacker", "quecc": "QueCC", "prumerge": "LLaVA-PruMerge",
+    "matryoshka_pooling": "M3", "matryoshka_query": "MQT-LLaVA",
+}  # fmt: skip
+#: Benchmarks by their names there, and what the published numbers are out of.
+PUBLISHED_BENCHMARKS = {
+    "gqa": ("GQA", 100.0), "mmbench": ("MMBench", 100.0), "mme": ("MME_perception", 2000.0),
+    "pope": ("POPE", 100.0), "scienceqa": ("ScienceQA", 100.0), "textvqa": ("TextVQA", 100.0),
+    "vizwiz": ("VizWiz", 100.0), "vqav2": ("VQAv2", 100.0),
+}  # fmt: skip
+METHOD = ["llm", "compressor", "visual_tokens"]
+COLUMNS = (
+    *METHOD, "benchmark", "out_of", "seeds", "score", "low", "high", "published", "source", "difference",
+    "difference_low", "difference_high",
+)  # fmt: skip
+COMPARED = (
+    "suite", "llm", "visual_tokens", "compressor", "against", "seeds", "difference", "low", "high",
+    "better",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean with its 95 % interval (None: not known)."""
+
+    value: float
+    low: float | None
+    high: float | None
+    seeds: int
+
+    def scaled(self, factor: float) -> Mean:
+        """Return the mean of values that are ``factor`` (above 0) times as large."""
+        ends = [None if end is None else factor * end for end in (self.low, self.high)]
+        return Mean(factor * self.value, ends[0], ends[1], self.seeds)
+
+
+def mean_of(values: Sequence[float], alone: tuple[float, float] | None = None) -> Mean:
+    """Return the mean of one value per seed.
+
+    Args:
+        values: at least one.
+        alone: the interval if there is one seed only.
+    """
+    count, centre = len(values), float(np.mean(values))
+    if count == 1:
+        low, high = alone or (None, None)
+        return Mean(centre, low, high, 1)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * stats.sem(values))
+    return Mean(centre, centre - half, centre + half, count)
+
+
+def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per method, token count and benchmark, with published numbers beside.
+
+    Args:
+        results: of the study; its published Table 1 may be empty.
+        scores: tables/scores.csv.
+
+    Returns:
+        `COLUMNS`; scores are on the published scale (``out_of`` 100, MME 2000). V = 0 is the model that
+        sees no image. The interval of a difference is that of the measured score: the published one is a
+        single run.
+    """
+    order = {entry.name: i for i, entry in enumerate(results.study.compressors)}
+    benchmarks = list(dict.fromkeys(name for suite in results.study.suites for name in suite.benchmarks))
+    rows = []
+    for (llm, compressor, tokens), own in scores.groupby(METHOD, sort=False):
+        for benchmark in benchmarks:
+            found = own[own["benchmark"] == benchmark]
+            if len(found):
+                rows.append(_score_row(results, llm, compressor, int(tokens), benchmark, found))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table["order"] = [(-V, order[c]) if V else (1, 0) for V, c in
+                      zip(table["visual_tokens"], table["compressor"], strict=True)]  # fmt: skip
+    return (
+        table.sort_values(["llm", "order"], kind="stable").drop(columns="order").reset_index(drop=True)
+    )
+
+
+def _score_row(
+    results: StudyResults, llm: Any, compressor: Any, tokens: int, benchmark: str, found: pd.DataFrame
+) -> dict[str, Any]:
+    name, out_of = PUBLISHED_BENCHMARKS.get(benchmark, (benchmark, 100.0))
+    alone = (float(found["low"].iloc[0]), float(found["high"].iloc[0]))
+    mean = mean_of(found["score"].tolist(), alone).scaled(out_of)
+    published = _published(results.table1, str(llm), str(compressor), tokens, name)
+    known = None if published is None else float(published["score"])
+    ends = [None if known is None or end is None else end - known for end in (mean.low, mean.high)]
+    return {
+        "llm": llm, "compressor": compressor, "visual_tokens": tokens, "benchmark": benchmark,
+        "out_of": out_of, "seeds": mean.seeds, "score": mean.value, "low": mean.low, "high": mean.high,
+        "published": known, "source": None if published is None else published["source"],
+        "difference": None if known is None else mean.value - known,
+        "difference_low": ends[0], "difference_high": ends[1],
+    }  # fmt: skip
+
+
+def _published(
+    table: pd.DataFrame, llm: str, compressor: str, tokens: int, benchmark: str
+) -> pd.Series[Any] | None:
+    if table.empty or compressor not in PUBLISHED_METHODS or not tokens:
+        return None
+    found = table[
+        (table["method"] == PUBLISHED_METHODS[compressor])
+        & (table["visual_tokens"] == tokens)
+        & (table["benchmark"] == benchmark)
+    ]
+    if "llm" in table:
+        found = found[found["llm"] == llm]
+    return None if found.empty else found.iloc[0]
+
+
+def suite_errors(results: StudyResults, suite: str) -> pd.DataFrame:
+    """Return the mean error of each method of a suite: `METHOD`, error, low, high, seeds.
+
+    V = 0, the model that sees no image, is the row whose compressor is ``blind``.
+    """
+    rows = results.errors[(results.errors["suite"] == suite) & results.errors["error"].notna()]
+    rows = rows.assign(compressor=rows["compressor"].where(rows["visual_tokens"] > 0, "blind"))
+    made = []
+    for key, own in rows.groupby(METHOD, sort=False):
+        noise = float(stats.norm.ppf((1 + LEVEL) / 2)) * float(own["stderr"].iloc[0])
+        centre = float(own["error"].iloc[0])
+        alone = None if np.isnan(noise) else (centre - noise, centre + noise)
+        mean = mean_of(own["error"].tolist(), alone)
+        made.append({**dict(zip(METHOD, key, strict=True)), "error": mean.value, "low": mean.low,
+                     "high": mean.high, "seeds": mean.seeds})  # fmt: skip
+    return pd.DataFrame(made, columns=[*METHOD, "error", "low", "high", "seeds"])
+
+
+def difference(
+    results: StudyResults, suite: str, one: tuple[str, int], other: tuple[str, int], llm: str
+) -> Mean | None:
+    """Return the error of a method (compressor, V) minus that of another, paired by seed.
+
+    None if no seed has both. With one seed the interval is that of two independent samples of questions,
+    which is too wide: both answer the same ones.
+    """
+    rows = results.errors[
+        (results.errors["suite"] == suite)
+        & (results.errors["llm"] == llm)
+        & results.errors["error"].notna()
+    ]
+    pair = [
+        rows[(rows["compressor"] == name) & (rows["visual_tokens"] == tokens)].set_index("seed")
+        for name, tokens in (one, other)
+    ]
+    seeds = [seed for seed in pair[0].index if seed in pair[1].index]
+    if not seeds:
+        return None
+    mine, its = (rows.loc[seeds] for rows in pair)
+    gaps = (mine["error"] - its["error"]).tolist()
+    noise = float(np.hypot(mine["stderr"].iloc[0], its["stderr"].iloc[0]))
+    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * noise
+    return mean_of(gaps, None if np.isnan(half) else (gaps[0] - half, gaps[0] + half))
+
+
+def comparisons(results: StudyResults) -> pd.DataFrame:
+    """Return, for each suite and V, every method's error minus the best one's (`COMPARED`).
+
+    ``better`` names the method that the interval decides for, or ``undecided``.
+    """
+    rows = []
+    for suite in results.study.suites:
+        means = suite_errors(results, suite.name)
+        means = means[means["visual_tokens"] > 0]
+        for (llm, tokens), own in means.groupby(["llm", "visual_tokens"], sort=True):
+            best = str(own.sort_values("error", kind="stable")["compressor"].iloc[0])
+            for name in own.sort_values("error", kind="stable")["compressor"].iloc[1:]:
+                one, other = (str(name), int(tokens)), (best, int(tokens))
+                gap = difference(results, suite.name, one, other, str(llm))
+                if gap is not None:
+                    rows.append(_compared(suite.name, str(llm), one, best, gap))
+    return pd.DataFrame(rows, columns=list(COMPARED))
+
+
+def _compared(suite: str, llm: str, one: tuple[str, int], best: str, gap: Mean) -> dict[str, Any]:
+    decided = gap.low is not None and gap.low > 0
+    return {
+        "suite": suite, "llm": llm, "visual_tokens": one[1], "compressor": one[0], "against": best,
+        "seeds": gap.seeds, "difference": gap.value, "low": gap.low, "high": gap.high,
+        "better": best if decided else "undecided",
+    }  # fmt: skip

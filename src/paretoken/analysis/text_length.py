@@ -1,0 +1,91 @@
+"""How the best number of visual tokens moves with the length of the question: measured and predicted.
+
+At each Q, every budget that some measured cell just meets is spent on the best cell that it can pay for;
+the V of those cells is the measured optimum, once with costs 2N(Q + V) and once with measured seconds.
+Beside it stands V* of a law that was fitted to the errors at that same Q.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from paretoken.analysis.laws.base import Law
+from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.study_results import StudyResults
+from paretoken.cost import flops_2nt
+
+OPTIMA = (
+    "suite", "text_tokens", "cost", "budgets", "best_tokens", "least", "most", "predicted",
+    "predicted_low", "predicted_high", "mean_error", "latency_s",
+)  # fmt: skip
+KEY = ["suite", "text_tokens", "params_b", "llm", "compressor", "visual_tokens"]
+
+
+def mean_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return tables/text_length.csv averaged over seeds: one row per suite, Q and cell with V > 0."""
+    seen = table[(table["visual_tokens"] > 0) & table["error"].notna()]
+    columns = ["error", "latency_s", "prompt_text_tokens"]
+    return seen.groupby(KEY, sort=True)[columns].mean().reset_index()
+
+
+def best_at_each_budget(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
+    """Return the best cell's number for each budget that a cell just meets and that leaves a choice."""
+    order = np.argsort(np.asarray(costs), kind="stable")
+    found = []
+    for place in range(1, len(order)):
+        affordable = order[: place + 1]
+        found.append(int(affordable[np.argmin(np.asarray(errors)[affordable])]))
+    return found
+
+
+def optima(results: StudyResults, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the measured and the predicted best V at each Q (`OPTIMA`).
+
+    ``best_tokens`` is the geometric mean over budgets, ``least`` and ``most`` are their extremes. The
+    prediction is the headline law's V* with its interval: it was fitted to the errors of plain
+    questions. ``mean_error`` and ``latency_s`` are means over all cells.
+    """
+    means, rows = mean_rows(table), []
+    for suite in results.study.suites:
+        for Q, own in means[means["suite"] == suite.name].groupby("text_tokens", sort=True):
+            prompt = float(own["prompt_text_tokens"].mean())
+            N, V = (own[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
+            costs = {"flops": flops_2nt(N, V, prompt), "seconds": own["latency_s"].to_numpy(float)}
+            star = _predicted(results, suite.name, prompt)
+            for cost, values in costs.items():
+                chosen = V[best_at_each_budget(list(values), own["error"].tolist())]
+                rows.append(_row(suite.name, int(Q), cost, chosen, star, own))
+    return pd.DataFrame(rows, columns=list(OPTIMA))
+
+
+def _row(
+    suite: str, Q: int, cost: str, chosen: Any, star: tuple[float, float, float], own: pd.DataFrame
+) -> dict[str, Any]:
+    some = len(chosen) > 0
+    return {
+        "suite": suite, "text_tokens": Q, "cost": cost, "budgets": len(chosen),
+        "best_tokens": float(np.exp(np.log(chosen).mean())) if some else None,
+        "least": float(chosen.min()) if some else None, "most": float(chosen.max()) if some else None,
+        "predicted": star[0], "predicted_low": star[1], "predicted_high": star[2],
+        "mean_error": float(own["error"].mean()), "latency_s": float(own["latency_s"].mean()),
+    }  # fmt: skip
+
+
+def _predicted(results: StudyResults, suite: str, Q: float) -> tuple[float, float, float]:
+    """Return V* of the headline law at Q, and its 95 % interval over the bootstrap's draws."""
+    fit = results.headline(suite)
+    law: Law = fit.law
+    low, high = min(fit.token_counts), max(fit.token_counts)
+    if not law.constant_optimum:
+        return np.nan, np.nan, np.nan
+    point = np.array([[fit.parameters[name] for name in law.parameters]])
+    star = float(optimal_tokens(law, law.exponent_ratio(point), Q, low, high)[0])
+    if not len(fit.draws):
+        return star, np.nan, np.nan
+    drawn = optimal_tokens(law, law.exponent_ratio(fit.draws), Q, low, high)
+    ends = np.quantile(drawn, [0.025, 0.975])
+    return star, float(ends[0]), float(ends[1])

@@ -1,0 +1,80 @@
+"""`paretoken text-length`: a model's errors and cost with questions of several lengths."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paretoken.commands.arguments import assignment, positive, whole
+from paretoken.commands.runtime import limit_threads, quiet
+from paretoken.contract import TEXT_LENGTH_COLUMNS
+from paretoken.grid import Cell
+from paretoken.registry import BENCHMARKS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--model", type=Path, required=True, help="what finetune wrote")
+    parser.add_argument("--questions", type=Path, nargs="+", required=True,
+                        help="question_id, image, question, answer rows, per benchmark")  # fmt: skip
+    images = parser.add_mutually_exclusive_group()
+    images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
+    images.add_argument("--images", type=Path, help="or: image files")
+    parser.add_argument("--benchmark", choices=list(BENCHMARKS), default="exact_match",
+                        help="how answers are scored")  # fmt: skip
+    parser.add_argument("--text-tokens", type=whole, nargs="+", required=True, metavar="Q",
+                        help="least text tokens of a prompt")  # fmt: skip
+    parser.add_argument("--suites", type=assignment, nargs="+", required=True,
+                        metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
+    parser.add_argument("--limit", type=whole, help="ask only so many questions of each benchmark")
+    parser.add_argument("--batch", type=whole, default=64, help="questions at a time")
+    parser.add_argument("--max-new-tokens", type=whole, default=16, help="longest answer")
+    parser.add_argument("--study", required=True, help="name of the study")
+    parser.add_argument("--llm", required=True, help="name of the language model")
+    parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
+    parser.add_argument("--compressor", required=True, help="name of the compressor")
+    parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
+    parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
+    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Ask, score, measure and write."""
+    a = arguments
+    quiet()
+    limit_threads(a.threads)
+    from paretoken.data.rows import read_rows
+    from paretoken.data.skips import Skips
+    from paretoken.evaluate.open import open_predictor
+    from paretoken.evaluate.questions import parse_questions
+    from paretoken.evaluate.text_length import measure
+    from paretoken.measured import write_cell
+    from paretoken.scored import error_rows
+    from paretoken.train.spending import prefill_flops
+
+    suites = {suite: names.split(",") for suite, names in a.suites}
+    used = {name for names in suites.values() for name in names}
+    questions = {
+        path.stem: parse_questions(read_rows(path), Skips(str(path), 0.0))[: a.limit]
+        for path in a.questions
+        if path.stem in used
+    }
+    predictor = open_predictor(
+        a.model, a.features, a.images, a.batch, a.max_new_tokens, tokens=a.tokens or None
+    )
+    cell, rows = Cell(a.llm, a.compressor, a.tokens, a.seed), []
+    for Q in a.text_tokens:
+        found = measure(predictor, questions, BENCHMARKS.load(a.benchmark), Q)
+        flops = prefill_flops(predictor.model, round(found.text_tokens))
+        cost = {
+            "text_tokens": str(Q),
+            "prompt_text_tokens": repr(found.text_tokens),
+            "prefill_flops": repr(sum(value for part, value in flops.items() if part != "encoder")),
+            "latency_s": repr(found.latency["median_s"]),
+            "latency_low_s": repr(found.latency["quartiles_s"][0]),
+            "latency_high_s": repr(found.latency["quartiles_s"][1]),
+        }
+        rows += [row | cost for row in error_rows(a.study, cell, a.params_b, suites, found.scores)]
+        print(f"Q = {Q}: {found.latency['median_s']:.4f} s per question")
+    write_cell(a.out, rows, TEXT_LENGTH_COLUMNS)

@@ -1,0 +1,45 @@
+"""`paretoken text-optimum`: the best number of visual tokens by length of the question, and a figure."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from paretoken.analysis.text_length import optima
+from paretoken.commands.results import add_result_arguments, results_of
+from paretoken.contract import TEXT_LENGTH_COLUMNS
+from paretoken.figures.text_length import save_text_length
+from paretoken.files import write_text
+from paretoken.records import demand_unique, read_table, write_table
+from paretoken.report.text_length import latex_of, page
+
+TEXT_LENGTH_KEY = ("llm", "compressor", "visual_tokens", "seed", "suite", "text_tokens")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_result_arguments(parser)
+    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="text_length.csv of cells")
+    parser.add_argument("--out", type=Path, required=True, help="text_length.csv: all cells")
+    parser.add_argument("--optima", type=Path, required=True, help="text_optimum.csv to write")
+    parser.add_argument("--latex", type=Path, required=True, help="text_optimum.tex to write")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown to write")
+    parser.add_argument("--figure", type=Path, nargs="+", required=True, help="figure: .png, .pdf")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Gather the cells, compute the optima and write tables, page and figure."""
+    a = arguments
+    results = results_of(a)
+    parts = [read_table(path, TEXT_LENGTH_COLUMNS) for path in a.cells]
+    table = pd.concat(parts, ignore_index=True)
+    demand_unique(table, TEXT_LENGTH_KEY, "the cells")
+    found = optima(results, table)
+    write_table(a.out, table)
+    write_table(a.optima, found)
+    write_text(a.latex, latex_of(found))
+    write_text(a.page, page(results, found))
+    save_text_length(results, found, a.figure)
+    print(f"{len(table)} errors of {len(parts)} cells; {len(found)} optima")

@@ -1,0 +1,92 @@
+"""Questions made longer without more to ask: errors and measured cost at a chosen number of text tokens.
+
+A question is written out several times in a row until its prompt has at least Q tokens besides the
+image's: text as it stands in prompts, with nothing in it that is not there already.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from paretoken.data.labels import ChatEncoder
+from paretoken.evaluate.benchmarks.base import Benchmark
+from paretoken.evaluate.latency import measure_latency
+from paretoken.evaluate.prediction import Predictor
+from paretoken.evaluate.questions import Question
+from paretoken.evaluate.score import score_predictions
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a model did with questions of one length.
+
+    Attributes:
+        asked: Q that was asked for.
+        text_tokens: mean text tokens of a prompt: at least Q, more where a question alone is longer.
+        scores: by benchmark, as `paretoken score` writes them.
+        latency: seconds per question at batch 1, see `measure_latency`.
+    """
+
+    asked: int
+    text_tokens: float
+    scores: Mapping[str, Mapping[str, Any]]
+    latency: Mapping[str, Any]
+
+
+class Lengthener:
+    """Repeats questions until their prompts are long enough.
+
+    Args:
+        encoder: renders and tokenizes prompts.
+    """
+
+    def __init__(self, encoder: ChatEncoder) -> None:
+        self.encoder = encoder
+        self._lengths: dict[tuple[str, int], tuple[int, int]] = {}
+
+    def lengthen(self, question: Question, Q: int) -> tuple[Question, int]:
+        """Return a question whose prompt has at least Q text tokens, and how many it has."""
+        once, step = self._length(question)
+        times = 1 if once >= Q else 1 + math.ceil((Q - once) / step)
+        made = replace(question, text=" ".join([question.text] * times))
+        return made, once + step * (times - 1)
+
+    def _length(self, question: Question) -> tuple[int, int]:
+        """Return the text tokens of a question's prompt, and of each repetition."""
+        key = question.text, len(question.images)
+        if key not in self._lengths:
+            twice = replace(question, text=f"{question.text} {question.text}")
+            ids = self.encoder.prompts([question.prompt(), twice.prompt()])
+            image = self.encoder.image_id
+            one, two = (len(row) - row.count(image) for row in ids)
+            self._lengths[key] = one, max(1, two - one)
+        return self._lengths[key]
+
+
+def measure(
+    predictor: Predictor, questions: Mapping[str, Sequence[Question]], benchmark: Benchmark, Q: int
+) -> Measured:
+    """Ask all questions at one length, score the answers and measure the seconds.
+
+    Args:
+        predictor: of the model.
+        questions: by the name of their benchmark.
+        benchmark: how answers are scored.
+        Q: text tokens.
+    """
+    lengthener = Lengthener(predictor.encoder)
+    scores, lengths, asked = {}, [], []
+    for name, own in questions.items():
+        made = [lengthener.lengthen(question, Q) for question in own]
+        asked = [question for question, _ in made]
+        lengths += [length for _, length in made]
+        rows = [
+            {"question_id": question.id, "answer": list(question.answers), "prediction": found.text}
+            for question, found in zip(own, predictor.answer(asked), strict=True)
+        ]
+        scores[name] = score_predictions(benchmark, rows)
+    mean = sum(lengths) / max(1, len(lengths))
+    return Measured(Q, mean, scores, measure_latency(predictor, asked))

@@ -1,0 +1,137 @@
+"""PruMerge and PruMerge+: keep the patches that the class token looks at, merge the others into them.
+
+Source: Shang et al., "LLaVA-PruMerge", and its authors' code. Scores are one full-width attention of
+the class token in the encoder's last layer; each kept patch takes up the 32 others whose keys are most
+like its own, weighted by their scores (added, not averaged); one more token is the weighted sum of all
+that were dropped. PruMerge+ also keeps evenly spaced patches. No weights, nothing to train.
+
+Two forms: with a fixed budget (`forward`), V tokens for every image: V - 1 kept and the sum (for V = 1,
+the best patch alone); PruMerge+ keeps a quarter by score and the rest evenly spaced, the published
+proportion. With the published variable count (`adaptive`), each image keeps the patches whose score is
+an outlier (above the third quartile by 1.5 interquartile ranges); the authors count over the flattened
+batch, here it is per image, so an image's tokens do not depend on its neighbours.
+
+Tokens: any number from 1 to the number of patches.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from paretoken.errors import UserError
+from paretoken.models.compressors.base import Compressor, Layout
+
+#: How many of the most similar patches a kept one takes up.
+NEIGHBOURS = 32
+#: An outlier lies above the third quartile by so many interquartile ranges.
+WHISKER = 1.5
+
+
+class PruMerge(Compressor):
+    """The best patches by score, each with its neighbours merged in, and the sum of the rest."""
+
+    name = "prumerge"
+
+    def __init__(self, layout: Layout, tokens: int) -> None:
+        super().__init__(layout, tokens)
+        if layout.attention is None:
+            raise UserError(f"{self.name} needs the encoder's attention among its features")
+        self.keys, self.scores = layout.attention
+        self.width = layout.joined_width
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return V tokens for every image (images, V, width)."""
+        patches, scores = self.joined(features), self.scores_of(features)
+        kept = self.kept(scores, max(1, self.tokens - 1))
+        likeness = key_likeness(features[:, self.keys])
+        return merged(patches, scores, likeness, kept, rest=self.tokens > 1)
+
+    def adaptive(self, features: Tensor) -> list[Tensor]:
+        """Return as many tokens as each image needs, one tensor (tokens, width) per image."""
+        made = []
+        for image in features.split(1):
+            scores = self.scores_of(image)
+            kept = self.kept_adaptively(scores)
+            likeness = key_likeness(image[:, self.keys])
+            made.append(merged(self.joined(image), scores, likeness, kept, rest=True)[0])
+        return made
+
+    def scores_of(self, features: Tensor) -> Tensor:
+        """Return what the class token gives each patch (images, patches)."""
+        return features[:, self.scores, :, 0].float()
+
+    def kept(self, scores: Tensor, count: int) -> Tensor:
+        """Return ``count`` patches of each image (images, count), the best first."""
+        return ranked(scores)[:, :count]
+
+    def kept_adaptively(self, scores: Tensor) -> Tensor:
+        """Return the outliers of one image (1, count), the best first; at least one, not all."""
+        return ranked(scores)[:, : outliers(scores)]
+
+
+class PruMergePlus(PruMerge):
+    """PruMerge with evenly spaced patches besides the best."""
+
+    name = "prumerge_plus"
+
+    def kept(self, scores: Tensor, count: int) -> Tensor:
+        """Return a quarter of ``count`` by score, then evenly spaced ones of the remaining patches."""
+        order = ranked(scores)
+        best = order[:, : math.ceil(count / 4)]
+        left = order[:, best.shape[1] :].sort(dim=1).values  # in reading order
+        wanted = count - best.shape[1]
+        places = (torch.arange(wanted, device=order.device) + 0.5) * left.shape[1] / max(1, wanted)
+        return torch.cat([best, left[:, places.long()]], dim=1)
+
+    def kept_adaptively(self, scores: Tensor) -> Tensor:
+        """Return the outliers, then every (1 / their share / 3)-th patch that is not among them."""
+        best, patches = super().kept_adaptively(scores), scores.shape[1]
+        step = max(1, (patches // best.shape[1]) // 3)
+        spaced = torch.arange(0, patches - 1, step, device=scores.device)
+        return torch.cat([best, spaced[~torch.isin(spaced, best)].unsqueeze(0)], dim=1)
+
+
+def ranked(scores: Tensor) -> Tensor:
+    """Return the patches of each image by falling score; of equal ones the first comes first."""
+    return scores.argsort(dim=1, descending=True, stable=True)
+
+
+def outliers(scores: Tensor) -> int:
+    """Return how many scores (1, patches) are outliers; at least one, and not all."""
+    low, high = torch.quantile(scores, torch.tensor([0.25, 0.75], device=scores.device))
+    count = int((scores > high + WHISKER * (high - low)).sum())
+    return min(max(1, count), scores.shape[1] - 1)
+
+
+def key_likeness(keys: Tensor) -> Tensor:
+    """Return the cosines between keys (images, patches, patches); least of all with itself."""
+    unit = functional.normalize(keys.float(), dim=-1)
+    likeness = unit @ unit.transpose(1, 2)
+    own = torch.eye(keys.shape[1], dtype=torch.bool, device=keys.device)
+    return likeness.masked_fill(own, -torch.inf)
+
+
+def merged(patches: Tensor, scores: Tensor, likeness: Tensor, kept: Tensor, rest: bool) -> Tensor:
+    """Return the kept patches with others merged in, and, with ``rest``, the sum of the dropped ones.
+
+    Args:
+        patches: (images, patches, width).
+        scores: (images, patches).
+        likeness: (images, patches, patches), see `key_likeness`.
+        kept: (images, k) patch numbers, in the order of the tokens.
+        rest: whether the weighted sum of all others comes last.
+    """
+    count = patches.shape[1]
+    rows = likeness.gather(1, kept.unsqueeze(-1).expand(-1, -1, count))
+    near = rows.topk(min(NEIGHBOURS, count - 1), dim=2).indices
+    weight = torch.zeros_like(rows).scatter(2, near, 1.0) * scores.unsqueeze(1)
+    centres = torch.zeros_like(weight).scatter(2, kept.unsqueeze(-1), 1.0)
+    mixture = weight + centres
+    if rest:
+        dropped = scores.scatter(1, kept, 0.0).unsqueeze(1)
+        mixture = torch.cat([mixture, dropped], dim=1)
+    return mixture.to(patches.dtype) @ patches

@@ -1,0 +1,32 @@
+"""Random patches: keep V of them, drawn once; the baseline that pruning methods must beat.
+
+Source: UniPruneBench (arXiv 2511.02650) and VTC-Bench (arXiv 2510.07143), in which it is a strong one.
+The patches are the same for all images of a model, in reading order, and drawn anew with each seed, so
+that answers do not depend on chance at inference.
+
+Tokens: any number from 1 to the number of patches.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from paretoken.models.compressors.base import Compressor, Layout
+
+
+class RandomPatches(Compressor):
+    """A fixed random choice of patches, stored with the weights."""
+
+    name = "random"
+    places: Tensor
+
+    def __init__(self, layout: Layout, tokens: int) -> None:
+        super().__init__(layout, tokens)
+        self.width = layout.joined_width
+        drawn = torch.rand(layout.side**2).argsort()[:tokens]
+        self.register_buffer("places", drawn.sort().values)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the chosen patches (images, V, width)."""
+        return self.joined(features)[:, self.places]

@@ -1,0 +1,30 @@
+"""Four tokens, repeated: the paper's test of whether more tokens help without more information.
+
+Source: Li et al., arXiv 2411.03312, section 3.3.2: an image's 4 compressed tokens are given several
+times in a row, and nothing is gained. The 4 tokens are TokenPacker's; V = 4 r of them reach the language
+model, the whole sequence r times.
+
+Tokens: 4, 8, 12, ..., up to the number of patches.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from paretoken.models.compressors.base import Layout
+from paretoken.models.compressors.tokenpacker import TokenPacker
+from paretoken.tokens import REPEATED
+
+
+class Repeat(TokenPacker):
+    """TokenPacker's four tokens, V / 4 times."""
+
+    name = "repeat"
+
+    def __init__(self, layout: Layout, tokens: int) -> None:
+        super().__init__(layout, REPEATED)
+        self.times = tokens // REPEATED
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the sequence of four, repeated (images, V, width)."""
+        return super().forward(features).repeat(1, self.times, 1)

@@ -1,0 +1,108 @@
+"""The table of methods in Markdown and LaTeX: one row per method and token count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from paretoken.analysis.methods import suite_errors
+from paretoken.analysis.study_results import StudyResults
+from paretoken.markdown import table as markdown_table
+
+Cell = pd.Series  # one row of `method_scores`
+
+
+def wide(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as text: a row per method and V, a column per benchmark and suite.
+
+    A score is ``mean ± half of its interval``, with the published number in brackets; a suite's column
+    is its error.
+
+    Args:
+        results: of the study.
+        scores: what `method_scores` returned.
+    """
+    benchmarks = list(dict.fromkeys(scores["benchmark"]))
+    errors = {suite.name: suite_errors(results, suite.name) for suite in results.study.suites}
+    rows = []
+    for key, own in scores.groupby(["llm", "compressor", "visual_tokens"], sort=False):
+        llm, compressor, tokens = str(key[0]), str(key[1]), int(key[2])
+        by_benchmark = own.set_index("benchmark")
+        shown = compressor if tokens else "blind"
+        row = {"method": shown, "LLM": llm, "V": str(tokens)}
+        for name in benchmarks:
+            row[name] = score_text(by_benchmark.loc[name]) if name in by_benchmark.index else "–"
+        for suite, means in errors.items():
+            found = means[(means["llm"] == llm) & (means["compressor"] == shown)]
+            found = found[found["visual_tokens"] == tokens]
+            row[f"error {suite}"] = error_text(found.iloc[0]) if len(found) else "–"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def score_text(row: Cell) -> str:
+    """Return a score with half its interval, and the published one in brackets."""
+    digits = 0 if row["out_of"] > 100 else 1
+    text = f"{row['score']:.{digits}f}{_half(row['low'], row['high'], digits)}"
+    return text if pd.isna(row["published"]) else f"{text} [{row['published']:g}]"
+
+
+def error_text(row: Cell) -> str:
+    """Return an error with half its interval."""
+    return f"{row['error']:.3f}{_half(row['low'], row['high'], 3)}"
+
+
+def _half(low: float | None, high: float | None, digits: int) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f" ± {(high - low) / 2:.{digits}f}"  # type: ignore[operator]
+
+
+def methods_page(results: StudyResults, table: pd.DataFrame, compared: pd.DataFrame) -> str:
+    """Return the table and who wins as Markdown."""
+    study = results.study
+    return (
+        f"# Methods of the study `{study.name}`\n\n{study.question}\n\n"
+        "Scores out of 100 (MME: 2000), mean over seeds ± half of the 95 % interval (Student's over "
+        "seeds; with one seed, of the sample of questions). In brackets: the published Table 1, one run "
+        f"each, other recipes. Errors are 1 - mean score of a suite.\n\n{markdown_table(table)}\n\n"
+        f"## Who wins\n\n{winners(results, compared)}\n"
+    )
+
+
+def winners(results: StudyResults, compared: pd.DataFrame) -> str:
+    """Return one line per suite and V: the best method, and those that it cannot be told from."""
+    titles = {suite.name: suite.title for suite in results.study.suites}
+    lines = []
+    for (suite, _, tokens), own in compared.groupby(["suite", "llm", "visual_tokens"], sort=False):
+        best, open_ones = (
+            own["against"].iloc[0],
+            own[own["better"] == "undecided"]["compressor"].tolist(),
+        )
+        beaten = own[own["better"] != "undecided"]["compressor"].tolist()
+        told = f"better than {_words(beaten)}" if beaten else "better than none for sure"
+        also = f"; not told from {_words(open_ones)}" if open_ones else ""
+        lines.append(f"- {titles[str(suite)]}, V = {tokens}: **{best}**, {told}{also}.")
+    return "\n".join(lines) or "Nothing to compare."
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def latex(table: pd.DataFrame) -> str:
+    r"""Return the table as LaTeX, for ``\usepackage{booktabs}``."""
+    columns = [str(name) for name in table.columns]
+    lines = [
+        rf"\begin{{tabular}}{{ll{'r' * (len(columns) - 2)}}}", r"\toprule",
+        " & ".join(map(_escaped, columns)) + r" \\", r"\midrule",
+        *(" & ".join(_escaped(str(cell)) for cell in row) + r" \\"
+          for row in table.itertuples(index=False)),
+        r"\bottomrule", r"\end{tabular}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    for mark in "_%&#":
+        text = text.replace(mark, "\\" + mark)
+    return text.replace(" ± ", r" $\pm$ ").replace("–", "--")

@@ -1,0 +1,154 @@
+"""Methods side by side: means, pairs by seed, published numbers, pages, and the claims they decide."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from paretoken.analysis.claims.base import Verdict
+from paretoken.analysis.claims.methods import QUECC_1, QUECC_4, REPETITION
+from paretoken.analysis.methods import comparisons, difference, method_scores, suite_errors
+from paretoken.analysis.study_results import StudyResults
+from paretoken.config import FrozenStudy
+from paretoken.figures.base import save
+from paretoken.figures.methods import METHODS, published_errors
+from paretoken.report.methods import latex, methods_page, wide
+from paretoken.report.summary import summary
+
+ROOT = Path(__file__).parents[3]
+SUITE = {"name": "all", "title": "All of it", "role": "reasoning", "benchmarks": ["gqa", "mme"]}
+METHODS_USED = {"none": [576], "tokenpacker": [4, 1], "quecc": [4, 1], "repeat": [8, 16]}
+#: Errors by seed.
+ERRORS: dict[tuple[str, int], list[float]] = {
+    ("none", 576): [0.20, 0.22, 0.21], ("tokenpacker", 4): [0.30, 0.32, 0.31],
+    ("tokenpacker", 1): [0.40, 0.43, 0.41], ("quecc", 4): [0.28, 0.301, 0.289],
+    ("quecc", 1): [0.42, 0.40, 0.41], ("repeat", 8): [0.30, 0.32, 0.312],
+    ("repeat", 16): [0.33, 0.35, 0.34], ("none", 0): [0.6, 0.6, 0.61],
+}  # fmt: skip
+
+
+def results(errors: dict[tuple[str, int], list[float]] = ERRORS) -> StudyResults:
+    study: dict[str, Any] = {
+        "name": "t", "question": "Which?", "vision": "clip", "llms": ["vicuna-1.5-7b"],
+        "compressors": [{"name": name, "tokens": tokens} for name, tokens in METHODS_USED.items()],
+        "seeds": [0, 1, 2], "suites": [SUITE], "fit": {"laws": []}, "measured": "x.csv",
+    }  # fmt: skip
+    frozen = {"study": study, "llms": [{"name": "vicuna-1.5-7b", "params_b": 7}],
+              "vision": {"name": "clip", "grid": 24}}  # fmt: skip
+    rows = [
+        {"study": "t", "llm": "vicuna-1.5-7b", "params_b": 7.0, "compressor": name, "visual_tokens": V,
+         "seed": seed, "suite": "all", "error": error, "stderr": 0.01, "source": "here", "flag": ""}
+        for (name, V), values in errors.items() for seed, error in enumerate(values)
+    ]  # fmt: skip
+    table1 = pd.read_csv(ROOT / "workflow" / "reference" / "published_table1.csv")
+    return StudyResults(
+        FrozenStudy.model_validate(frozen), pd.DataFrame(rows), {}, pd.DataFrame(), table1
+    )
+
+
+def scores() -> pd.DataFrame:
+    rows = [
+        {"llm": "vicuna-1.5-7b", "compressor": name, "visual_tokens": V, "seed": seed,
+         "benchmark": benchmark, "score": 1 - error, "low": 0.9 - error, "high": 1.1 - error}
+        for (name, V), values in ERRORS.items() for seed, error in enumerate(values)
+        for benchmark in ("gqa", "mme")
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_means_have_students_interval_over_seeds() -> None:
+    means = suite_errors(results(), "all").set_index(["compressor", "visual_tokens"])
+    row = means.loc[("tokenpacker", 4)]
+    half = stats.t.ppf(0.975, 2) * 0.01 / math.sqrt(3)
+    assert (row["error"], row["seeds"]) == (pytest.approx(0.31), 3)
+    assert (row["low"], row["high"]) == (pytest.approx(0.31 - half), pytest.approx(0.31 + half))
+    assert ("blind", 0) in means.index
+    one = results({key: values[:1] for key, values in ERRORS.items()})
+    alone = suite_errors(one, "all").set_index(["compressor", "visual_tokens"]).loc[("quecc", 4)]
+    assert alone["high"] - alone["error"] == pytest.approx(1.959964 * 0.01)
+
+
+def test_differences_are_paired_by_seed() -> None:
+    gap = difference(results(), "all", ("tokenpacker", 4), ("quecc", 4), "vicuna-1.5-7b")
+    assert gap is not None
+    gaps = [0.02, 0.019, 0.021]
+    half = stats.t.ppf(0.975, 2) * stats.sem(gaps)
+    assert (gap.value, gap.low) == (pytest.approx(0.02), pytest.approx(0.02 - half))
+    assert difference(results(), "all", ("tokenpacker", 9), ("quecc", 4), "vicuna-1.5-7b") is None
+
+
+def test_who_is_better_is_decided_only_by_an_interval() -> None:
+    table = comparisons(results()).set_index(["visual_tokens", "compressor"])
+    assert table.loc[(4, "tokenpacker"), "better"] == "quecc"
+    assert table.loc[(1, "tokenpacker"), "better"] == "undecided"
+    assert (table["difference"] >= 0).all()
+
+
+def test_published_numbers_stand_beside_the_measured_ones_on_their_scale() -> None:
+    table = method_scores(results(), scores()).set_index(["compressor", "visual_tokens", "benchmark"])
+    row = table.loc[("quecc", 1, "mme")]
+    assert (row["score"], row["published"]) == (pytest.approx(2000 * 0.59), 1269.1)
+    assert row["difference"] == pytest.approx(2000 * 0.59 - 1269.1)
+    assert row["difference_high"] - row["difference"] == pytest.approx(row["high"] - row["score"])
+    assert table.loc[("tokenpacker", 4, "gqa"), "published"] == 56.2
+    assert pd.isna(table.loc[("repeat", 8, "gqa"), "published"])
+    assert pd.isna(table.loc[("none", 0, "gqa"), "published"])
+
+
+def test_the_table_as_markdown_and_latex() -> None:
+    found = results()
+    table = wide(found, method_scores(found, scores()))
+    assert list(table.columns) == ["method", "LLM", "V", "gqa", "mme", "error all"]
+    assert list(table["V"].astype(int)) == [576, 16, 8, 4, 4, 1, 1, 0]
+    assert table["method"].iloc[-1] == "blind"
+    row = table[(table["method"] == "quecc") & (table["V"] == "4")].iloc[0]
+    assert row["gqa"].startswith("71.0 ± ")
+    assert row["gqa"].endswith("[56.5]")
+    page = methods_page(found, table, comparisons(found))
+    assert "V = 4: **quecc**, better than tokenpacker." in page
+    assert "V = 1: **quecc**, better than none for sure; not told from tokenpacker." in page
+    text = latex(table)
+    assert text.count(r"\\") == 1 + len(table)
+    assert r"71.0 $\pm$ " in text
+    assert "_" not in text.replace(r"\_", "")
+
+
+def test_the_claims() -> None:
+    found = results()
+    four, one = QUECC_4.test(found), QUECC_1.test(found)
+    assert (four.verdict, four.value) == (Verdict.HOLDS, pytest.approx(0.02))
+    assert one.verdict == Verdict.WITHIN
+    worse = results(ERRORS | {("quecc", 1): [0.52, 0.55, 0.53]})
+    assert QUECC_1.test(worse).verdict == Verdict.NOT
+    assert QUECC_1.test(results({("none", 576): [0.2]})).verdict == Verdict.UNTESTABLE
+
+
+def test_repetition_gains_nothing_unless_it_does() -> None:
+    kept = REPETITION.test(results())
+    assert kept.verdict == Verdict.WITHIN  # the gain of 8 tokens may be 0
+    worse = results(ERRORS | {("repeat", 8): [0.33, 0.35, 0.341]})
+    assert REPETITION.test(worse).verdict == Verdict.HOLDS
+    better = results(ERRORS | {("repeat", 8): [0.25, 0.27, 0.2601]})
+    assert REPETITION.test(better).verdict == Verdict.NOT
+    without = {key: values for key, values in ERRORS.items() if key[0] != "repeat"}
+    assert REPETITION.test(results(without)).verdict == Verdict.UNTESTABLE
+
+
+def test_the_figure_and_the_summary_need_no_law(tmp_path: Path) -> None:
+    found = results()
+    save(METHODS, found, [tmp_path / "methods.png"])
+    assert (tmp_path / "methods.png").stat().st_size > 10_000
+    published = published_errors(found, found.study.suites[0], "quecc").set_index("visual_tokens")
+    assert published.loc[1, "error"] == pytest.approx(1 - (0.535 + 1269.1 / 2000) / 2)
+    claims = pd.DataFrame(
+        [{"statement": "s", "value": 1.0, "low": 0.0, "high": 2.0, "verdict": "holds"}]
+    )
+    page = summary(found, None, claims, ["methods"], None)
+    assert "V = 4: **quecc**" in page
+    assert "methods.md" in page
+    assert "alpha" not in page

@@ -199,8 +199,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self.report_job_success(info)
             return False
         log = Path(info.aux["slurm_logfile"])
-        lasted = time.monotonic() - info.aux.setdefault("since", time.monotonic())
-        if fate != "failed" and lasted < max(GRACE_S, GRACE_QUESTIONS * self._poll):
+        since = info.aux.setdefault("since", time.monotonic())
+        if fate != "failed" and time.monotonic() - since < max(GRACE_S, GRACE_QUESTIONS * self._poll):
             return True  # SLURM may be about to start it again, or to list it
         if state is None and says_done(log):
             self.report_job_success(info)
@@ -280,7 +280,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         return str(line + set_gres_string(job))
 
     def _freeze(self) -> None:
-        """Let jobs run a copy of what they run; the stock executor's read the project when they start."""
+        """Let jobs run a copy; the stock executor's read the project's files when they start."""
         alive = [job.folder for job in self._queue if job.fate == "alive"]
         launch = freeze_launch(self.workflow, self._project, alive)
         self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self._project, launch))
@@ -293,7 +293,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             WorkflowError: one writes the same files, but from other inputs or with other settings.
         """
         own = mark_of(job)
-        for queued in self._queue:
+        for queued in list(self._queue):  # two threads submit
             ended_since = queued.fate == "done" and queued.end is not None and queued.end >= STARTED
             if queued.mark == own and (queued.fate == "alive" or ended_since):
                 self._queue.remove(queued)  # if it fails, the next attempt is a new job

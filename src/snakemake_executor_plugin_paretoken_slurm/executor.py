@@ -6,8 +6,6 @@ case. Everything that is not about Snakemake's own objects is in `paretoken.clus
 
 import os
 import shlex
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -24,8 +22,8 @@ from snakemake_executor_plugin_slurm.utils import set_gres_string
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from paretoken.cluster.freeze import belongs_to, freeze, in_launch, remove_old
-from paretoken.cluster.names import label, makes_the_same, mark
+from paretoken.cluster.freeze import belongs_to, in_launch
+from paretoken.cluster.names import makes_the_same
 from paretoken.cluster.queue import (
     LATER,
     Queued,
@@ -33,22 +31,22 @@ from paretoken.cluster.queue import (
     ask_queue,
     cancel,
     fate_of,
-    nodes_are_missing,
     says_done,
     why,
 )
-from paretoken.cluster.site import Site, Wish, described, read_site, request
+from paretoken.cluster.site import Site, described, read_site
 from paretoken.errors import UserError
+from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of, log_of, mark_of
+from snakemake_executor_plugin_paretoken_slurm.start import freeze_launch, impossible
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
-#: Questions for which a state that SLURM may leave by itself must last, or a job be unknown, and seconds.
+#: How long a state that SLURM may leave by itself must last, or a job be unknown: questions, seconds.
 GRACE_QUESTIONS, GRACE_S = 3, 5.0
 #: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
 TAKEN_AT_MOST = 50
-#: What distinguishes requests, see `request`.
-REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "runtime", "gres", "slurm_partition", "constraint")
-LAUNCHES = Path(".snakemake", "launches")
+#: Before Snakemake decides which results are there: this module is imported at its start.
+STARTED = datetime.now().replace(microsecond=0)
 
 
 @dataclass
@@ -82,7 +80,6 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     def __post_init__(self, test_mode: bool = False) -> None:
         """Read the site, look at what SLURM has of this folder, check requests, freeze the launch."""
         super().__post_init__(test_mode)
-        self._begun = datetime.now()
         self._closing = threading.Event()
         self._taken: dict[str, int] = {}
         settings = self.workflow.executor_settings
@@ -116,7 +113,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
         The stock executor names all jobs by the same random number.
         """
-        named = f" --job-name {shlex.quote(self._label(job))} --comment {self._mark(job)}"
+        named = f" --job-name {shlex.quote(label_of(job))} --comment {mark_of(job)}"
         return str(super().get_partition_arg(job)) + named
 
     def run_job(self, job: Any) -> None:
@@ -129,15 +126,15 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         except WorkflowError as error:
             self._report_job_error_threadsafe(SubmittedJobInfo(job), str(error))
             return
-        self._ask_for(job)
+        ask_for(job, self._site)
         if earlier is None:
             super().run_job(job)
             return
         self.logger.info(
-            f"{self._label(job)}: SLURM job {earlier.number} of an earlier start "
+            f"{label_of(job)}: SLURM job {earlier.number} of an earlier start "
             f"({earlier.state.lower()}) is followed, not submitted again."
         )
-        log = self._log(job, earlier.number)
+        log = log_of(job, Path(self.slurm_logdir), earlier.number)
         self._report_job_submission_threadsafe(
             SubmittedJobInfo(job, external_jobid=earlier.number, aux={"slurm_logfile": log})
         )
@@ -147,18 +144,18 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
         The stock executor counts it as a failure of the job: retries are used up in seconds.
         """
-        label_ = self._label(job_info.job)
+        name = label_of(job_info.job)
         if "sbatch failed" in msg and LATER.search(msg) and not self._closing.is_set():
             reason = msg.partition("error message was '")[2].partition("'.\n")[0].strip()
-            self.logger.warning(f"{label_}: sbatch: {reason} It is submitted again later.")
+            self.logger.warning(f"{name}: sbatch: {reason} It is submitted again later.")
             self._closing.wait(self._poll)
             self._queue = self._answered_queue()  # the one that timed out may have got through
             if not self._closing.is_set():
-                self.run_job(job_info.job)
+                self._job_submission_executor.submit(self.run_job, job_info.job)
             return
         if "sbatch failed" in msg:
             asked = described(dict(job_info.job.resources.items()), self._site.account)
-            msg = f"{label_}: asked for {asked}. {msg}"
+            msg = f"{name}: asked for {asked}. {msg}"
         super()._report_job_error_threadsafe(job_info, msg)
 
     # --- what became of it ---------------------------------------------------------------------
@@ -176,7 +173,9 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         async with self.status_rate_limiter:
             queue = ask_queue()
         if queue is None:
-            self.logger.warning("SLURM does not answer: its jobs count as running, and it is asked again.")
+            self.logger.warning(
+                "SLURM does not answer: its jobs count as running, and it is asked again."
+            )
             for info in active_jobs:
                 yield info
             return
@@ -200,8 +199,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self.report_job_success(info)
             return False
         log = Path(info.aux["slurm_logfile"])
-        lasted = time.monotonic() - info.aux.setdefault("since", time.monotonic())
-        if fate != "failed" and lasted < max(GRACE_S, GRACE_QUESTIONS * self._poll):
+        since = info.aux.setdefault("since", time.monotonic())
+        if fate != "failed" and time.monotonic() - since < max(GRACE_S, GRACE_QUESTIONS * self._poll):
             return True  # SLURM may be about to start it again, or to list it
         if state is None and says_done(log):
             self.report_job_success(info)
@@ -210,20 +209,20 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             return False
         asked = info.job.resources.get("mem_mb")
         reason = "SLURM knows it no more" if state is None else why(state, log, asked)
-        msg = f"{self._label(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
+        msg = f"{label_of(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
         self.report_job_error(info, msg=msg, aux_logs=[str(log)])
         return False
 
     def _give_up(self, info: Any, reason: str) -> None:
-        """Cancel a job that would wait for ever, as the stock executor lets it, and say what it asked for."""
+        """Cancel a job that would wait for ever (the stock executor lets it); say what it asked for."""
         cancel(info.external_jobid)
         asked = described(dict(info.job.resources.items()), self._site.account)
-        msg = f"{self._label(info.job)}: SLURM never runs what asks for {asked}: {reason}. "
+        msg = f"{label_of(info.job)}: SLURM never runs what asks for {asked}: {reason}. "
         self.report_job_error(info, msg=msg)
 
     def _submit_again(self, info: Any, state: str) -> bool:
         """Submit a job that was taken from us, without using up a retry; False if that was too often."""
-        name = self._label(info.job)
+        name = label_of(info.job)
         self._taken[name] = self._taken.get(name, 0) + 1
         if self._taken[name] > TAKEN_AT_MOST:
             return False
@@ -260,32 +259,14 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             )
 
     def _refuse_impossible(self) -> None:
-        """Ask SLURM about each kind of request before anything is submitted."""
-        kinds: dict[str, tuple[Any, dict[str, Any]]] = {}
-        for job in self.dag.needrun_jobs():
-            if not job.is_local:
-                kinds.setdefault(repr(self._ask_for(job)), (job, self._ask_for(job)))
-        wrong = []
-        for job, asked in kinds.values():
-            done = subprocess.run(
-                f"{self._sbatch(job)} --test-only --wrap true",
-                shell=True, capture_output=True, text=True, check=False,  # noqa: S602
-            )  # fmt: skip
-            partition = asked["slurm_partition"]
-            if not done.returncode or LATER.search(done.stderr):
-                continue
-            if "node configuration is not available" not in done.stderr or not nodes_are_missing(partition):
-                problem = done.stderr.strip().replace("sbatch: error: ", "").replace("allocation failure: ", "")
-                wrong.append(
-                    f"  - rule {job.rule.name} (such as {self._label(job)}) asks for "
-                    f"{described(asked, self._site.account)}: {problem}"
-                )
-        if wrong:
+        """Ask SLURM about each kind of request; the stock executor finds out job by job, or never."""
+        jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
+        if wrong := impossible(jobs, self._site, self._sbatch):
             where = self.workflow.executor_settings.site or "the profile"
             raise WorkflowError(
                 "SLURM refuses what these rules ask for, so nothing was submitted:\n"
                 + "\n".join(wrong)
-                + f"\nMend {where} (partitions, account, GPUs per node, limits), or the GPUs in config.yaml."
+                + f"\nMend {where} (partitions, account, GPUs per node, limits), or the config's `gpus`."
             )
 
     def _sbatch(self, job: Any) -> str:
@@ -299,54 +280,11 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         return str(line + set_gres_string(job))
 
     def _freeze(self) -> None:
-        """Copy what jobs run, and let them run the copy: the stock executor's read the project's files."""
-        launches = self._project / LAUNCHES
-        remove_old(launches, [job.folder for job in self._queue if job.fate == "alive"])
-        launch = launches / f"{self._begun:%Y%m%d-%H%M%S}-{os.getpid()}"
-        freeze(self._project, launch)
+        """Let jobs run a copy; the stock executor's read the project's files when they start."""
+        alive = [job.folder for job in self._queue if job.fate == "alive"]
+        launch = freeze_launch(self.workflow, self._project, alive)
         self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self._project, launch))
-        files = self.workflow.config_settings.configfiles
-        self.workflow.config_settings.configfiles = [
-            in_launch(Path(path), self._project, launch) for path in files
-        ]
-        self.workflow.overwrite_workdir = launch
-        self.workflow._workdir_init = str(launch)
-        code = launch / "src"
-        if Path(sys.modules[Site.__module__].__file__ or "").is_relative_to(self._project / "src"):
-            os.environ["PYTHONPATH"] = os.pathsep.join(
-                [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
-            )
         self.logger.info(f"Jobs run what config, workflow and code are now: {launch}")
-
-    # --- names ---------------------------------------------------------------------------------
-
-    def _ask_for(self, job: Any) -> dict[str, Any]:
-        """Turn what a job asks for into the request to this site, and return it."""
-        given = job.resources
-        if given.get("slurm_extra") is None:
-            wish = Wish(
-                gpus=given.get("gpus", 0), cpus=given.get("cpus", job.threads),
-                mem_mb=given.get("mem_mb", 1000), runtime_min=given.get("runtime", 10),
-            )  # fmt: skip
-            said = {key: given.get(key) for key in ("slurm_partition", "constraint") if given.get(key)}
-            both = {**dict(given.items()), **request(wish, self._site), **said}
-            job._resources = both if job.is_group() else type(given)(fromdict=both)
-        return {key: job.resources.get(key) for key in REQUESTED}
-
-    @staticmethod
-    def _label(job: Any) -> str:
-        if job.is_group():
-            members = sorted(job.jobs, key=lambda member: str(member.jobid))
-            named = members[0].wildcards_dict
-            cell = {key: named[key] for key in ("llm", "compressor", "tokens", "seed") if key in named}
-            return label(str(job.groupid), cell) if len(cell) == 4 else str(job.groupid)
-        return label(job.rule.name, job.wildcards_dict)
-
-    @staticmethod
-    def _mark(job: Any) -> str:
-        jobs = list(job.jobs) if job.is_group() else [job]
-        work = [word for member in jobs for word in _work(member)]
-        return mark([str(path) for member in jobs for path in member.output], work)
 
     def _earlier(self, job: Any) -> Queued | None:
         """Return the SLURM job of an earlier start that does this job's work.
@@ -354,10 +292,11 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         Raises:
             WorkflowError: one writes the same files, but from other inputs or with other settings.
         """
-        own = self._mark(job)
-        for queued in self._queue:
-            ended_since = queued.fate == "done" and queued.end is not None and queued.end >= self._begun
+        own = mark_of(job)
+        for queued in list(self._queue):  # two threads submit
+            ended_since = queued.fate == "done" and queued.end is not None and queued.end >= STARTED
             if queued.mark == own and (queued.fate == "alive" or ended_since):
+                self._queue.remove(queued)  # if it fails, the next attempt is a new job
                 return queued
             if queued.fate == "alive" and makes_the_same(queued.mark, own):
                 raise WorkflowError(
@@ -365,18 +304,3 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                     f"settings or inputs: wait for it, or `scancel {queued.number}`, and start again. "
                 )
         return None
-
-    def _log(self, job: Any, number: str) -> Path:
-        rule = f"group_{job.name}" if job.is_group() else f"rule_{job.name}"
-        wildcards = "" if job.is_group() else "_".join(job.wildcards).replace("/", "_")
-        return Path(self.slurm_logdir) / rule / wildcards / f"{number}.log"
-
-
-def _work(job: Any) -> Iterable[str]:
-    """Yield what decides about a job's result: its command, and the state of its inputs."""
-    yield str(job.shellcmd)
-    for path in job.input:
-        try:
-            yield f"{path} {Path(path).stat().st_mtime_ns}"
-        except OSError:
-            yield str(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab import Folder, Lab
 
-#: `cell.sh NAME` decides what a cell does; it says in `starts` that it began, and in `ends` that it ended.
+#: `cell.sh NAME` decides what a cell does; `starts` says that it began, and `ends` that it ended.
 SNAKEFILE = """
 from pathlib import Path
 from paretoken.driver import take_over

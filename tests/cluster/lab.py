@@ -33,7 +33,9 @@ def missing(accounting: bool = False) -> str:
     """Return why no cluster can be started here; empty if one can."""
     absent = [name for name in NEEDED + ACCOUNTING * accounting if shutil.which(name) is None]
     if absent:
-        return f"no SLURM here ({', '.join(absent)} not found): as root, on Debian, `.ci/run` installs it"
+        return (
+            f"no SLURM here ({', '.join(absent)} not found): as root, on Debian, `.ci/run` installs it"
+        )
     return "" if os.geteuid() == 0 else "SLURM's daemons are started as root, and this user is not"
 
 
@@ -98,7 +100,7 @@ class Lab:
     def crash(self, node: str, job: str) -> None:
         """Lose a node with a job on it: kill -9 its daemon and all of the job."""
         self.kill(f"slurmd.{node}")
-        steps = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+        steps = [pid for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*"))
                  if _command(pid).startswith(f"slurmstepd: [{job}.")]  # fmt: skip
         for pid in [*steps, *(child for step in steps for child in _descendants(step))]:
             with contextlib.suppress(ProcessLookupError):

@@ -18,10 +18,15 @@ def let(project: Cells, *names: str) -> None:
 
 
 def test_what_runs_is_followed_and_what_is_done_is_kept(lab: Lab, make_cells: Make) -> None:
-    cells = {"done": {"gpus": 0}, "meanwhile": {"gpus": 0}, "running": {"gpus": 0}, "waiting": {"gpus": 8}}
+    cells = {
+        "done": {"gpus": 0},
+        "meanwhile": {"gpus": 0},
+        "running": {"gpus": 0},
+        "waiting": {"gpus": 8},
+    }
     project = make_cells(lab, cells, UNTIL_LET)
-    blocker = lab.run("sbatch", "--parsable", "-p", "gpu", "--nodes=2", "--gres=gpu:1", "-o", "/dev/null",
-                      "--wrap", "sleep 300").strip()  # fmt: skip
+    held = ["-p", "gpu", "--nodes=2", "--gres=gpu:1", "-o", "/dev/null", "--wrap", "sleep 600"]
+    blocker = lab.run("sbatch", "--parsable", *held).strip()
     driver = project.start("-j4")
     wait(lambda: all(project.starts(name) for name in ("done", "meanwhile", "running")), 240)
     lab.job("cell waiting", "PENDING")

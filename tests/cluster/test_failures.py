@@ -1,12 +1,11 @@
-"""What happens to jobs on a cluster: none is lost, none is repeated without need, the table is the same."""
+"""What happens to jobs on a cluster: none is lost, none repeated without need, the table is the same."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-
 from cells import Cells
 from lab import Lab, wait
 
@@ -18,7 +17,8 @@ if [ $times = 1 ]; then
   case $name in
     cancelled | late | node) sleep 300 ;;
     memory) python3 -c "x = bytearray(900_000_000); import time; time.sleep(60)" ;;
-    warned) srun bash -c 'trap "echo \\$SECONDS > results/toy/notes/warning; exit 3" USR1; sleep 300 & wait' || exit 3 ;;
+    warned) srun bash -c 'trap "echo \\$SECONDS > results/toy/notes/warning; exit 3" USR1
+                          sleep 300 & wait' || exit 3 ;;
     wrong) echo "no such thing" >&2; exit 1 ;;
   esac
 fi
@@ -31,7 +31,7 @@ CELLS = {
 
 
 @pytest.fixture(scope="module")
-def storm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cells]:
+def storm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cells:
     """A project each of whose cells had a misfortune of its own, and which ended well all the same."""
     project = Cells(tmp_path_factory.mktemp("storm") / "cells", lab, CELLS, FIRST)
     driver = project.start("-j7")
@@ -45,7 +45,7 @@ def storm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cells]
     lab.restart(f"slurmd.{job['node']}")
     said = driver.end()
     (project.path / "said").write_text(said)
-    yield project
+    return project
 
 
 def test_the_table_is_whole(storm: Cells) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-
 from lab import Folder, Lab
+
 from project_copy import Project, copy_project
 from smoke_study import STUDY, write_recipes
 
@@ -21,7 +20,7 @@ COMPARED = ("errors", "cells", "scores", "fits", "claims", "frontier-reasoning",
 
 
 @pytest.fixture(scope="module")
-def study(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Folder, Path, str]]:
+def study(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, Path, str]:
     """The study's project after its run on the cluster, a local run's, and what the driver said."""
     folder = tmp_path_factory.mktemp("smoke")
     local, remote = copy_project_with(folder / "local"), copy_project_with(folder / "remote")
@@ -31,7 +30,7 @@ def study(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     done = Project(local).snakemake("--configfile", "smoke.yaml")
     assert done.returncode == 0, done.stderr
     said = driver.end()
-    yield project, local, said
+    return project, local, said
 
 
 def copy_project_with(folder: Path) -> Path:

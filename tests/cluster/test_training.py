@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from lab import Folder, Lab, wait
 
 import tiny
-from lab import Folder, Lab, wait
 
 SNAKEFILE = """
 rule stage:
@@ -21,7 +21,9 @@ rule stage:
     log: "results/toy/logs/{name}.log"
     params: out=subpath(output[0], parent=True)
     resources: gpus=2, cpus=2, mem_mb=3000, runtime=10
-    shell: "paretoken launch --gpus {resources.gpus} --logs {log} -- COMMAND --out {params.out} >> {log} 2>&1"
+    shell:
+        "paretoken launch --gpus {resources.gpus} --logs {log} -- COMMAND "
+        "--out {params.out} >> {log} 2>&1"
 """
 CLOSE: dict[str, Any] = {"atol": 2e-4, "rtol": 2e-4}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from paretoken.commands import launch
+from paretoken.errors import UserError
 
 TRAIN = ["train", "--stage", "pretrain"]
 
@@ -59,7 +60,49 @@ def test_two_processes_both_run(tmp_path: Path) -> None:
     assert written.stat().st_size > 1000
 
 
-def _launch(*arguments: str) -> None:
+def _launch(*arguments: str) -> int:
     from paretoken.cli import build_parser
 
-    launch.run(build_parser("launch").parse_args(["launch", *arguments]))
+    return launch.run(build_parser("launch").parse_args(["launch", *arguments]))
+
+
+def test_a_slurm_job_starts_itself_as_a_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines: list[list[str]] = []
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    monkeypatch.delenv("PARETOKEN_STEP", raising=False)
+
+    def run(line: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        lines.append(line)
+        return subprocess.CompletedProcess(line, 3)
+
+    monkeypatch.setattr(launch.subprocess, "run", run)
+    assert _launch("--gpus", "8", "--logs", "a.log", "--", *TRAIN, "--out", str(tmp_path)) == 3
+    (line,) = lines
+    assert line[0] == "srun"
+    again = line[line.index("-m") :]
+    assert again[:7] == ["-m", "paretoken", "launch", "--gpus", "8", "--logs", "a.log"]
+
+
+def test_a_stopped_training_is_started_again_by_slurm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv("PARETOKEN_STEP", raising=False)
+    asked: list[int] = []
+
+    def run(line: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "stopped").write_text("step 5 of 9\n")
+        return subprocess.CompletedProcess(line, 1)
+
+    monkeypatch.setattr(launch.subprocess, "run", run)
+    monkeypatch.setattr(launch, "requeue", asked.append)  # SLURM refuses: None
+    assert _launch("--gpus", "1", "--", *TRAIN, "--out", str(tmp_path)) == 1
+    assert asked == [7]
+    assert "the next attempt goes on there" in capsys.readouterr().out
+
+
+def test_gpus_must_be_shared_out_evenly() -> None:
+    assert launch.share(8, 2) == 4
+    with pytest.raises(UserError, match="9 GPUs on 2 nodes"):
+        launch.share(9, 2)

@@ -70,7 +70,7 @@ def _is_within(folder: Path, project: Path) -> bool:
 
 
 def _is_small(entry: Path) -> bool:
-    """Whether a file or folder is settings or code; asked without reading a folder of a million images."""
+    """Whether a file or folder is settings or code; a folder of a million images is not read."""
     total = 0
     for number, path in enumerate(_files(entry)):
         try:

@@ -35,7 +35,7 @@ ALL_DONE = re.compile(r"^(\d+) of \1 steps \(100%\) done", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Queued:
-    """A job as SLURM knows it: number, state (one word), end, working directory, mark, why it waits, name."""
+    """A job as SLURM knows it: number, state (one word), end, folder, mark, why it waits, name."""
 
     number: str
     state: str
@@ -80,7 +80,7 @@ def read_queue(text: str) -> Iterable[Queued]:
 
 
 def nodes_are_missing(partition: str | None) -> bool:
-    """Whether some nodes of a partition are down or drained: SLURM then calls possible jobs impossible."""
+    """Whether some nodes of a partition are down: SLURM then calls possible jobs impossible."""
     command = ["sinfo", "--noheader", "--states=down,drain,fail,maint", "--format=%D"]
     answer = _answer([*command, *([f"--partition={partition}"] if partition else [])])
     return answer is None or bool(answer.strip())
@@ -129,7 +129,9 @@ def why(state: str, log: Path, mem_mb: object) -> str:
     except OSError:
         text = ""
     if state == "OUT_OF_MEMORY" or NO_MEMORY.search(text):
-        return f"its memory ran out ({mem_mb} MB asked for; a retry asks for more, up to the site's limit)"
+        return (
+            f"its memory ran out ({mem_mb} MB asked for; a retry asks for more, up to the site's limit)"
+        )
     reasons = {
         "TIMEOUT": "its time limit came; a retry has more time, and training goes on where it was",
         "CANCELLED": "it was cancelled",

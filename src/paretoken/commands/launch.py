@@ -1,7 +1,7 @@
 """`paretoken launch`: another command of this program, once per GPU that the job may use.
 
-On a machine: one process per GPU, as far as there are GPUs. In a SLURM job: one process for each GPU that
-was asked for, on all nodes of the job, or an error.
+On a machine: one process per GPU, as far as there are GPUs. In a SLURM job: one process for each GPU
+that was asked for, on all nodes of the job, or an error.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="processes to start, one per GPU; without SLURM fewer if the machine has "
                              "fewer (the result is the same: the global batch is fixed)")  # fmt: skip
     parser.add_argument("--logs", type=Path, metavar="LOG",
-                        help="processes but the first write beside this log: LOG-rank1.log, ...")  # fmt: skip
+                        help="processes but the first write beside it: LOG-rank1.log, ...")  # fmt: skip
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- COMMAND ...",
                         help="the command and its arguments: -- train --stage pretrain ...")  # fmt: skip
 
 
-def run(arguments: argparse.Namespace) -> int | None:
+def run(arguments: argparse.Namespace) -> int:
     """Become the command, or the launcher of its processes; in a SLURM job, start it as a step."""
     command = [word for word in arguments.arguments[:1] if word != "--"] + arguments.arguments[1:]
     found = allocation() if arguments.gpus else None
@@ -64,11 +64,10 @@ def run(arguments: argparse.Namespace) -> int | None:
     line = launch_line(command, processes, found)
     print(f"launch: {max(1, processes) * nodes} process(es)", flush=True)
     os.execv(line[0], line)  # noqa: S606  (signals of a cluster then reach the command itself)
+    return 0  # not reached: this process is another program now
 
 
-def launch_line(
-    command: list[str], processes: int, found: Allocation | None = None
-) -> list[str]:
+def launch_line(command: list[str], processes: int, found: Allocation | None = None) -> list[str]:
     """Return the command line that runs a command in some processes on this machine."""
     program = ["-m", "paretoken", *command]
     nodes = 1 if found is None else found.nodes
@@ -87,7 +86,17 @@ def share(gpus: int, nodes: int) -> int:
 def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str]) -> int:
     """Start this command again, on all nodes of the job; see that a stopped training goes on."""
     logs = [] if arguments.logs is None else ["--logs", str(arguments.logs)]
-    again = [sys.executable, "-m", "paretoken", "launch", "--gpus", str(arguments.gpus), *logs, "--", *command]
+    again = [
+        sys.executable,
+        "-m",
+        "paretoken",
+        "launch",
+        "--gpus",
+        str(arguments.gpus),
+        *logs,
+        "--",
+        *command,
+    ]
     note = out_folder(command) / STOPPED
     note.unlink(missing_ok=True)
     print(f"launch: SLURM job {found.job}, {found.nodes} node(s)", flush=True)

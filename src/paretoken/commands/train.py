@@ -1,7 +1,7 @@
 """`paretoken train`: one stage of one cell. The same command again continues a killed run.
 
 One device: ``paretoken train ...``. Several: ``paretoken launch --gpus 4 -- train ...``, in a SLURM job
-on all its nodes; or torchrun itself: ``torchrun --standalone --nproc-per-node 4 -m paretoken train ...``.
+on all its nodes; or torchrun itself: ``torchrun --standalone --nproc-per-node 4 -m paretoken train``.
 The result does not depend on how many there are, but for rounding. ``SIGUSR1`` stops it: after the step
 that is running a checkpoint is written, from which the same command goes on.
 """

@@ -51,8 +51,9 @@ class Resources:
         return math.ceil(self.gpus / self.nodes)
 
 
-#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes, MB of disk. `data` unpacks about 130 GB of images (fetched as
-#: often as many archives), `fetch` is for 14 billion parameters, `sources` are the miniature's.
+#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes, MB of disk. `data` unpacks
+#: about 130 GB of images (fetched as often as many archives), `fetch` is for 14 billion parameters,
+#: `sources` are the miniature's.
 CPU_JOBS: dict[str, Resources] = {
     "fetch": Resources(0, 1, 2, 4000, 240, 60_000),
     "data": Resources(0, 1, 4, 16_000, 480, 150_000),

@@ -210,7 +210,7 @@ def _train(
 
 
 def _leave_if_stopped(trainer: StageTrainer, out: Path) -> None:
-    """Raise `StoppedEarlyError` in all processes, after the last checkpoint is whole, if asked to stop."""
+    """Raise `StoppedEarlyError` everywhere, once the last checkpoint is whole, if asked to stop."""
     step, steps = trainer.state.global_step, trainer.state.max_steps
     if step >= steps:
         return

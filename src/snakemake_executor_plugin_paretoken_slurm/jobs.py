@@ -1,0 +1,65 @@
+"""What is read from, and written into, Snakemake's job objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from paretoken.cluster.names import CELL, label, mark
+from paretoken.cluster.site import Site, Wish, request
+
+#: What distinguishes requests, see `request`.
+REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "runtime", "gres", "slurm_partition", "constraint")
+#: What a rule may say itself (or `set-resources` in the profile), in place of the site.
+OWN = ("slurm_partition", "constraint")
+
+
+def ask_for(job: Any, site: Site) -> dict[str, Any]:
+    """Turn what a job asks for into the request to this site, once for each attempt; return it."""
+    given = job.resources
+    if given.get("slurm_extra") is None:
+        wish = Wish(
+            gpus=given.get("gpus", 0),
+            cpus=given.get("cpus", job.threads),
+            mem_mb=given.get("mem_mb", 1000),
+            runtime_min=given.get("runtime", 10),
+        )
+        own = {key: given.get(key) for key in OWN if given.get(key)}
+        both = {**dict(given.items()), **request(wish, site), **own}
+        # Snakemake forgets them when the attempt changes, and reckons anew.
+        job._resources = both if job.is_group() else type(given)(fromdict=both)
+    return {key: job.resources.get(key) for key in REQUESTED}
+
+
+def label_of(job: Any) -> str:
+    """Return a job's name for people; a group of one cell's jobs is named like them."""
+    if not job.is_group():
+        return label(job.rule.name, job.wildcards_dict)
+    wildcards = min(job.jobs, key=lambda member: str(member.jobid)).wildcards_dict
+    cell = {name: wildcards[name] for name in CELL if name in wildcards}
+    return label(str(job.groupid), cell if len(cell) == len(CELL) else {})
+
+
+def mark_of(job: Any) -> str:
+    """Return the mark by which a later driver recognises a job."""
+    jobs = list(job.jobs) if job.is_group() else [job]
+    work = [word for member in jobs for word in _work(member)]
+    return mark([str(path) for member in jobs for path in member.output], work)
+
+
+def log_of(job: Any, folder: Path, number: str) -> Path:
+    """Return where the stock executor has SLURM write a job's log."""
+    rule = f"group_{job.name}" if job.is_group() else f"rule_{job.name}"
+    wildcards = "" if job.is_group() else "_".join(job.wildcards).replace("/", "_")
+    return folder / rule / wildcards / f"{number}.log"
+
+
+def _work(job: Any) -> Iterable[str]:
+    """Yield what decides about a job's result: its command, and the state of its inputs."""
+    yield str(job.shellcmd)
+    for path in job.input:
+        try:
+            yield f"{path} {Path(path).stat().st_mtime_ns}"
+        except OSError:
+            yield str(path)

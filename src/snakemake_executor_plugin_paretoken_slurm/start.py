@@ -1,0 +1,79 @@
+"""Before anything is submitted: what SLURM would refuse, and what jobs will run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from paretoken.cluster.freeze import freeze, in_launch, remove_old
+from paretoken.cluster.queue import LATER, nodes_are_missing
+from paretoken.cluster.site import Site, described
+from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of
+
+LAUNCHES = Path(".snakemake", "launches")
+UNAVAILABLE = "node configuration is not available"
+
+
+def impossible(jobs: Iterable[Any], site: Site, sbatch: Callable[[Any], str]) -> list[str]:
+    """Ask SLURM about each kind of request, without submitting it.
+
+    Args:
+        jobs: of Snakemake; they are left as they were.
+        site: where they run.
+        sbatch: returns the line that submits a job.
+
+    Returns:
+        What it refuses, a line for each kind; empty if all can be.
+    """
+    kinds: dict[str, tuple[Any, dict[str, Any], str]] = {}
+    for job in jobs:
+        kept = job._resources
+        asked = ask_for(job, site)
+        if repr(asked) not in kinds:
+            kinds[repr(asked)] = job, asked, sbatch(job)
+        job._resources = kept
+    return [
+        f"  - rule {job.rule.name} (such as {label_of(job)}) asks for "
+        f"{described(asked, site.account)}: {problem}"
+        for job, asked, line in kinds.values()
+        if (problem := _refusal(line, asked["slurm_partition"]))
+    ]
+
+
+def _refusal(line: str, partition: str | None) -> str:
+    """Return what SLURM says against a submission; empty if it may come to run."""
+    words = [*shlex.split(line), "--test-only", "--wrap", "true"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if not done.returncode or LATER.search(done.stderr):
+        return ""
+    if UNAVAILABLE in done.stderr and nodes_are_missing(partition):
+        return ""
+    return re.sub(r"sbatch: error: |allocation failure: ", "", done.stderr.strip())
+
+
+def freeze_launch(workflow: Any, project: Path, used: Collection[Path]) -> Path:
+    """Copy what jobs run, and turn Snakemake to the copy for all that it starts remotely.
+
+    Args:
+        workflow: of Snakemake.
+        project: its working directory.
+        used: working directories of earlier jobs that are still alive.
+    """
+    remove_old(project / LAUNCHES, used)
+    launch = project / LAUNCHES / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    freeze(project, launch)
+    settings = workflow.config_settings
+    settings.configfiles = [in_launch(Path(path), project, launch) for path in settings.configfiles]
+    workflow.overwrite_workdir = launch
+    workflow._workdir_init = str(launch)
+    if Path(sys.modules[Site.__module__].__file__ or "").is_relative_to(project / "src"):
+        path = [str(launch / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(path)
+    return launch

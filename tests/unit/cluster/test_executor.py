@@ -1,0 +1,171 @@
+"""The executor's decisions, without a cluster: what tests/cluster would wait minutes for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from paretoken.cluster.queue import Queued
+from paretoken.cluster.site import Site
+
+pytest.importorskip("snakemake_executor_plugin_slurm")
+from snakemake_executor_plugin_paretoken_slurm import executor as module
+
+
+class Limiter:
+    async def __aenter__(self) -> None: ...
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+class Told(module.Executor):
+    """An executor that notes what Snakemake is told, and what is submitted."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+        self.errors: list[str] = []
+        self.submitted: list[Any] = []
+        self.logger = logging.getLogger("test")
+        self._poll, self._site, self._taken, self._queue = 0, Site(), {}, []
+        self._closing = threading.Event()
+        self._project = Path("/work")
+        self.status_rate_limiter = Limiter()
+        self._job_submission_executor = SimpleNamespace(submit=lambda _, job: self.submitted.append(job))
+
+    def report_job_success(self, info: Any) -> None:
+        self.done.append(info)
+
+    def report_job_error(self, info: Any, msg: str = "", **_: Any) -> None:
+        self.errors.append(msg)
+
+    def follow(self, *infos: Any) -> list[Any]:
+        async def active() -> list[Any]:
+            return [info async for info in self.check_active_jobs(list(infos))]
+
+        return asyncio.run(active())
+
+
+class Job(SimpleNamespace):
+    def is_group(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("")
+    return Job(
+        rule=SimpleNamespace(name="cell"), wildcards_dict={"name": "a"}, output=["a.txt"],
+        input=[str(recipe)], shellcmd="touch a.txt", resources={"mem_mb": 900, "nodes": 1,
+        "cpus_per_task": 1, "runtime": 9},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def info(job: Job, tmp_path: Path) -> SimpleNamespace:
+    aux = {"slurm_logfile": tmp_path / "7.log"}
+    return SimpleNamespace(job=job, external_jobid="7", aux=aux)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    monkeypatch.setattr(module, "GRACE_S", 0.0)
+    monkeypatch.setattr(module, "ask_accounts", lambda _: {})
+    return Told()
+
+
+def queue(monkeypatch: pytest.MonkeyPatch, jobs: list[Queued] | None) -> None:
+    monkeypatch.setattr(module, "ask_queue", lambda: jobs)
+
+
+def queued(job: Job, state: str) -> Queued:
+    return Queued("7", state, None, Path("/work"), module.mark_of(job), "None", "cell a")
+
+
+def test_without_an_answer_all_go_on(told: Told, info: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue(monkeypatch, None)
+    for _ in range(100):
+        assert told.follow(info) == [info]
+    assert not told.done
+    assert not told.errors
+
+
+def test_a_forgotten_job_is_judged_by_its_log(
+    told: Told, info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(monkeypatch, [])
+    info.aux["slurm_logfile"].write_text("1 of 1 steps (100%) done\n")
+    assert told.follow(info) == []
+    assert told.done == [info]
+
+
+def test_a_forgotten_job_without_a_trace_has_failed(
+    told: Told, info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(monkeypatch, [])
+    assert told.follow(info) == []
+    assert "SLURM knows it no more" in told.errors[0]
+    assert not told.done
+
+
+def test_a_state_that_may_pass_is_waited_for(
+    told: Told, info: Any, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 60.0)
+    queue(monkeypatch, [queued(job, "NODE_FAIL")])
+    assert told.follow(info) == [info]
+    queue(monkeypatch, [queued(job, "PENDING")])
+    assert told.follow(info) == [info]
+    assert not told.submitted
+    assert "since" not in info.aux
+
+
+def test_what_is_taken_is_submitted_again_but_not_for_ever(
+    told: Told, info: Any, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(monkeypatch, [queued(job, "PREEMPTED")])
+    for _ in range(module.TAKEN_AT_MOST + 1):
+        assert told.follow(info) == []
+    assert len(told.submitted) == module.TAKEN_AT_MOST
+    assert told.errors == ["cell a (SLURM job 7) failed: SLURM says PREEMPTED. "]
+
+
+def test_a_full_queue_uses_up_no_attempt(told: Told, info: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue(monkeypatch, [])
+    refused = "SLURM sbatch failed. The error message was 'sbatch: error: {}'.\n    sbatch call: ..."
+    told._report_job_error_threadsafe(info, refused.format("AssocMaxSubmitJobLimit"))
+    assert told.submitted == [info.job]
+    assert not told.errors
+    told._main_event_loop = None
+    told._report_job_error_threadsafe(info, refused.format("invalid partition"))
+    assert len(told.submitted) == 1
+    assert "cell a: asked for nodes 1, CPUs per node 1, MB per node 900" in told.errors[0]
+
+
+def test_an_earlier_job_is_recognised_once(told: Told, job: Job) -> None:
+    told._queue = [queued(job, "RUNNING")]
+    assert told._earlier(job) is not None
+    assert told._earlier(job) is None, "if it fails, the next attempt is a new job"
+
+
+@pytest.mark.parametrize(("seconds", "followed"), [(5, True), (-3600, False)])
+def test_what_ended_before_the_start_is_not_followed(
+    told: Told, job: Job, seconds: int, followed: bool
+) -> None:
+    end = datetime.now().replace(microsecond=0) + timedelta(seconds=seconds)
+    told._queue = [replace(queued(job, "COMPLETED"), end=end)]
+    assert (told._earlier(job) is not None) is followed
+
+
+def test_a_newer_recipe_is_other_work(told: Told, job: Job) -> None:
+    told._queue = [queued(job, "RUNNING")]
+    Path(job.input[0]).touch()
+    with pytest.raises(module.WorkflowError, match="scancel 7"):
+        told._earlier(job)

@@ -1,0 +1,117 @@
+"""What jobs are called, and what is read from SLURM's answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from paretoken.cluster.names import label, makes_the_same, mark
+from paretoken.cluster.queue import LATER, fate_of, read_queue, says_done, why
+
+CELL = {"study": "paper", "llm": "qwen1.5-7b", "compressor": "tokenpacker", "tokens": "16", "seed": "0"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "wildcards", "expected"),
+    [
+        ("llava_finetune", CELL, "finetune qwen1.5-7b tokenpacker-16 s0"),
+        ("predict", {**CELL, "benchmark": "gqa"}, "predict qwen1.5-7b tokenpacker-16 s0 gqa"),
+        ("tokenize", {"study": "m", "stage": "pretrain", "seed": "3"}, "tokenize pretrain s3"),
+        ("summary", {"study": "paper"}, "summary"),
+    ],
+)
+def test_names_read(rule: str, wildcards: dict[str, str], expected: str) -> None:
+    assert label(rule, wildcards) == expected
+
+
+def test_a_mark_knows_outputs_and_work_in_any_order() -> None:
+    own = mark(["a", "b"], ["train", "x 1"])
+    assert own == mark(["b", "a"], ["x 1", "train"])
+    other = mark(["a", "b"], ["train", "x 2"])
+    assert own != other
+    assert makes_the_same(own, other)
+    assert not makes_the_same(own, mark(["c"], ["train", "x 1"]))
+
+
+@pytest.mark.parametrize(
+    ("state", "fate"),
+    [
+        ("COMPLETED", "done"), ("PREEMPTED", "taken"), ("NODE_FAIL", "taken"), ("TIMEOUT", "failed"),
+        ("OUT_OF_MEMORY", "failed"), ("CANCELLED", "failed"), ("COMPLETING", "alive"),
+        ("REQUEUE_HOLD", "alive"), ("SUSPENDED", "alive"), ("A_NEW_ONE", "alive"),
+    ],
+)  # fmt: skip
+def test_states_have_a_fate(state: str, fate: str) -> None:
+    assert fate_of(state) == fate
+
+
+def test_the_queue_is_read() -> None:
+    text = (
+        "7|RUNNING|2026-11-25T10:00:00|/work|paretoken:a:b|None|finetune a | b s0\n"
+        "8|PENDING|N/A|/work|(null)|PartitionTimeLimit|x\n"
+        "9|CANCELLED by 0|N/A|/work|m|None|y\n"
+    )
+    first, second, third = read_queue(text)
+    assert (first.number, first.name, first.fate) == ("7", "finetune a | b s0", "alive")
+    assert first.end == datetime(2026, 11, 25, 10)
+    assert (second.end, second.hopeless, first.hopeless) == (None, True, False)
+    assert (third.state, third.fate) == ("CANCELLED", "failed")
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [
+        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller", True),
+        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
+        ("sbatch: error: AssocMaxSubmitJobLimit", True),
+        ("sbatch: error: QOSMaxSubmitJobPerUserLimit", True),
+        ("sbatch: error: invalid partition specified: gqu", False),
+        ("sbatch: error: Batch job submission failed: Invalid account or account/partition", False),
+        ("Requested node configuration is not available", False),
+    ],
+)
+def test_what_is_worth_trying_again(text: str, later: bool) -> None:
+    assert bool(LATER.search(text)) is later
+
+
+@pytest.mark.parametrize(
+    ("text", "done"),
+    [
+        ("rule a:\n1 of 1 steps (100%) done\n", True),
+        ("7 of 7 steps (100%) done\nElapsed time: 1\n", True),
+        ("3 of 7 steps (43%) done\n", False),
+        ("", False),
+    ],
+)
+def test_a_forgotten_jobs_log_says_whether_it_ended(tmp_path: Path, text: str, done: bool) -> None:
+    log = tmp_path / "7.log"
+    log.write_text(text)
+    assert says_done(log) is done
+    assert not says_done(tmp_path / "absent.log")
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "expected"),
+    [
+        ("OUT_OF_MEMORY", "", "its memory ran out (900 MB"),
+        (
+            "FAILED",
+            "slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch",
+            "its memory ran out",
+        ),
+        (
+            "FAILED",
+            "slurmstepd: error: StepId=1 exceeded memory limit; Exceeded job memory limit",
+            "memory",
+        ),
+        ("FAILED", "Traceback", "its command failed"),
+        ("TIMEOUT", "", "its time limit came"),
+        ("DEADLINE", "", "SLURM says DEADLINE"),
+    ],
+)
+def test_reasons(tmp_path: Path, state: str, text: str, expected: str) -> None:
+    log = tmp_path / "7.log"
+    log.write_text(text)
+    assert expected in why(state, log, 900)

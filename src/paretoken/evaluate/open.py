@@ -15,8 +15,9 @@ from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
+from paretoken.files import read_object
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import load_pretrained
+from paretoken.pretrained import load_weights
 
 
 def open_predictor(
@@ -31,7 +32,8 @@ def open_predictor(
     Raises:
         UserError: something cannot be loaded, or the features are not of the model's layers.
     """
-    model: ParetokenModel = load_pretrained(ParetokenModel, model_folder)
+    demand_own(model_folder)
+    model: ParetokenModel = load_weights(ParetokenModel, model_folder)
     nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     model.train(False)
     encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
@@ -43,6 +45,24 @@ def open_predictor(
         source = images if isinstance(images, ImageSource) else ImageSource(images)
         visual = PixelStore(source, read_preprocessor(model_folder, aspect))
     return Predictor(model, encoder, visual, batch, max_new_tokens)
+
+
+def demand_own(folder: Path) -> None:
+    """Refuse a directory that holds no model of this project.
+
+    `transformers` would fill in what its configuration lacks: a language model of billions of random
+    weights, for example.
+
+    Raises:
+        UserError: it holds none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no directory; expected a model as `paretoken train` writes it")
+    config = read_object(folder / "config.json")
+    text = config.get("text_config")
+    own = config.get("model_type") == ParetokenModel.config_class.model_type
+    if not own or not isinstance(text, dict) or "hidden_size" not in text:
+        raise UserError(f"{folder} holds no model that `paretoken train` wrote")
 
 
 def _features(model: ParetokenModel, path: Path) -> FeatureStore:

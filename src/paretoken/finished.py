@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from paretoken.errors import UserError
-from paretoken.files import read_json
+from paretoken.files import read_object
 
 RUN_FILE = "run.json"
 
@@ -26,7 +26,7 @@ def already_done(out: Path, key: str, say: Callable[[str], None] = print, name: 
     path = out / name
     if not path.exists():
         return False
-    if read_json(path).get("key") != key:
+    if read_object(path).get("key") != key:
         raise UserError(
             f"{path} is the record of a run with other settings or seeds; "
             "delete its folder, or choose another --out"

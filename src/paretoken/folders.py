@@ -22,8 +22,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     A folder that stood there before is replaced.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        UserError: the folder cannot be written, is a file or holds the current directory, or the disk
+            is full.
     """
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file; give the name of a folder to write")
+    demand_apart(path, Path.cwd())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{PARTIAL}{path.name}-"))
@@ -37,6 +41,22 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} cannot be written: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def demand_apart(out: Path, *needed: Path | None) -> None:
+    """Refuse to write a folder that holds what is needed: replacing it would delete that.
+
+    Args:
+        out: the folder that is to be written.
+        needed: files and folders that are read (None: not given).
+
+    Raises:
+        UserError: one of them is ``out``, or lies in it.
+    """
+    target = out.resolve()
+    for path in needed:
+        if path is not None and path.resolve().is_relative_to(target):
+            raise UserError(f"{out} is or holds {path}, which would be deleted; write another folder")
 
 
 def _swap(new: Path, path: Path) -> None:

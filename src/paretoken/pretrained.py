@@ -23,12 +23,12 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no directory; expected a model as `save_pretrained` writes it")
-    from huggingface_hub.errors import StrictDataclassError
-
     try:
         return auto_class.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, SafetensorError, RuntimeError, StrictDataclassError) as error:
-        raise UserError(f"{folder} cannot be loaded: {error}") from error
+    except (MemoryError, ModuleNotFoundError):
+        raise
+    except Exception as error:  # readers of several libraries, which raise anything on damaged files
+        raise UserError(f"{folder} cannot be loaded: {error or type(error).__name__}") from error
 
 
 def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:

@@ -51,7 +51,10 @@ def override(raw: dict[str, Any], key: str, text: str) -> None:
         place = place.setdefault(parent, {})
         if not isinstance(place, Mapping):
             raise UserError(f"--set {key}: {parent} holds no keys")
-    place[last] = yaml.safe_load(text)
+    try:
+        place[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {key}: {text!r} is no valid YAML; put text in quotes") from error
 
 
 def digest(*parts: Any) -> str:

@@ -114,26 +114,29 @@ def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
             f"language models of type {family!r} cannot be counted; write one of: "
             f"{', '.join(FAMILIES)}, or describe the family in paretoken.shapes.FAMILIES"
         )
-    try:
-        heads, family = config["num_attention_heads"], config["model_type"]
-        width = config.get("head_dim") or HEAD_WIDTHS.get(family) or config["hidden_size"] // heads
-        differences = {
-            name: bool(config.get(value, False)) if isinstance(value, str) else value
-            for name, value in FAMILIES[family].items()
-        }
-        return DecoderShape(
-            hidden=config["hidden_size"],
-            layers=config["num_hidden_layers"],
-            heads=heads,
-            kv_heads=config.get("num_key_value_heads") or heads,
-            head_width=width,
-            intermediate=config["intermediate_size"],
-            vocabulary=config["vocab_size"],
-            tied=bool(config.get("tie_word_embeddings", family in TIED)),
-            **differences,
-        )
-    except KeyError as error:
-        raise UserError(f"the language model's config has no {error}; cannot count FLOPs") from error
+    if family is None:
+        raise UserError("the language model's config has no 'model_type'; cannot count FLOPs")
+
+    def size(key: str) -> int:
+        return _dimension(config, key, "language model")
+
+    hidden, heads = size("hidden_size"), size("num_attention_heads")
+    own_width = size("head_dim") if config.get("head_dim") else HEAD_WIDTHS.get(family)
+    differences = {
+        name: bool(config.get(value, False)) if isinstance(value, str) else value
+        for name, value in FAMILIES[family].items()
+    }
+    return DecoderShape(
+        hidden=hidden,
+        layers=size("num_hidden_layers"),
+        heads=heads,
+        kv_heads=size("num_key_value_heads") if config.get("num_key_value_heads") else heads,
+        head_width=own_width or hidden // heads,
+        intermediate=size("intermediate_size"),
+        vocabulary=size("vocab_size"),
+        tied=bool(config.get("tie_word_embeddings", family in TIED)),
+        **differences,
+    )
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,9 @@ class EncoderShape:
         return embeddings + around + self.layers * block + pooling
 
 
+#: No dimension of a model is larger; a larger one is a damaged file.
+LARGEST = 10**8
+
 #: Encoders (``model_type``) that are counted.
 ENCODERS = ("clip_vision_model", "siglip_vision_model")
 
@@ -192,16 +198,28 @@ def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
             f"vision encoders of type {family!r} cannot be counted; write one of: {', '.join(ENCODERS)}"
         )
     siglip = family == "siglip_vision_model"
-    try:
-        return EncoderShape(
-            width=config["hidden_size"],
-            layers=config["num_hidden_layers"],
-            intermediate=config["intermediate_size"],
-            side=config["image_size"] // config["patch_size"],
-            patch=config["patch_size"],
-            channels=config.get("num_channels", 3),
-            siglip=siglip,
-            pooling=siglip and bool(config.get("vision_use_head", True)),
+
+    def size(key: str) -> int:
+        return _dimension(config, key, "vision encoder")
+
+    return EncoderShape(
+        width=size("hidden_size"),
+        layers=size("num_hidden_layers"),
+        intermediate=size("intermediate_size"),
+        side=size("image_size") // size("patch_size"),
+        patch=size("patch_size"),
+        channels=size("num_channels") if "num_channels" in config else 3,
+        siglip=siglip,
+        pooling=siglip and bool(config.get("vision_use_head", True)),
+    )
+
+
+def _dimension(config: Mapping[str, Any], key: str, what: str) -> int:
+    if key not in config:
+        raise UserError(f"the {what}'s config has no {key!r}; cannot count FLOPs")
+    value = config[key]
+    if not isinstance(value, int) or not 0 < value <= LARGEST:
+        raise UserError(
+            f"the {what}'s config has {key} = {value!r}; it must be a whole number from 1 to {LARGEST:,}"
         )
-    except KeyError as error:
-        raise UserError(f"the vision encoder's config has no {error}; cannot count FLOPs") from error
+    return value

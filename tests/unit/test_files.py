@@ -10,7 +10,7 @@ import stat
 import pytest
 
 from paretoken.errors import UserError
-from paretoken.files import read_json, replacing, sha256, write_json, write_text
+from paretoken.files import read_json, read_object, replacing, sha256, write_json, write_text
 
 
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -92,6 +92,20 @@ def test_bad_json_is_a_user_error(write, content, words):
 def test_missing_json_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match=r"absent\.json cannot be read"):
         read_json(tmp_path / "absent.json")
+
+
+def test_deep_json_and_json_that_is_no_object_are_user_errors(write):
+    with pytest.raises(UserError, match="is no valid JSON"):
+        read_json(write("[" * 100_000, "deep.json"))
+    for text in ("[]", "null", "5"):
+        with pytest.raises(UserError, match="must hold a JSON object"):
+            read_object(write(text, "other.json"))
+
+
+def test_the_hash_of_what_is_no_file_is_a_user_error(tmp_path):
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(UserError, match="cannot be read"):
+            sha256(path)
 
 
 def test_sha256(write):

@@ -25,9 +25,17 @@ def not_negative(text: str) -> float:
 def whole(text: str) -> int:
     """Return a whole number >= 0."""
     value = not_negative(text)
-    if value != int(value):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number")
+    if value != int(value) or value >= 2**53:  # beyond that floats are not exact, and seeds overflow
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number below 2^53")
     return int(value)
+
+
+def count(text: str) -> int:
+    """Return a whole number >= 1."""
+    value = whole(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be 1 or more")
+    return value
 
 
 def assignment(text: str) -> tuple[str, str]:

@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.skips import Skips
     from paretoken.data.survey import demand_all, survey
     from paretoken.finished import already_done
+    from paretoken.folders import demand_apart
 
     a = arguments
     data_set = read_manifest(a.manifest).set_named(a.set)
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if a.out is None:
         raise UserError("give --out, the folder to write (or --check, which writes nothing)")
+    demand_apart(a.out, a.root, a.manifest)
     options = Options(a.workers, a.decode)
     key = prepared_key(data_set, a.root, a.max_bad_share, options)
     if already_done(a.out, key):

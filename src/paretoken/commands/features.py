@@ -46,11 +46,13 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.images import ImageSource, read_preprocessor, stored_images
     from paretoken.data.rows import read_rows
     from paretoken.data.skips import Skips, read_skipped
+    from paretoken.folders import demand_apart
     from paretoken.models.assemble import Choice, feature_layers
     from paretoken.models.vision import load_encoder, read_vision_config
     from paretoken.pretrained import weights_hash
 
     a = arguments
+    demand_apart(a.out, a.vision, a.images, a.skipped, *a.data)
     rows = [row for path in a.data for row in read_rows(path)]
     skips = Skips("images", a.max_bad_share)
     names: dict[str, None] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import whole
+from paretoken.commands.arguments import count
 from paretoken.registry import TEMPLATES
 
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="branch, tag or, better, full commit hash of the repository")  # fmt: skip
     parser.add_argument("--kind", choices=("llm", "vision", "dataset"), required=True,
                         help="what it is: decides which files are fetched and verified")  # fmt: skip
-    parser.add_argument("--params", type=whole, metavar="N",
+    parser.add_argument("--params", type=count, metavar="N",
                         help="parameters that the model must have, within 0.1 %%; for vision those "
                              "of the tower")  # fmt: skip
     parser.add_argument("--template", choices=("chat", *TEMPLATES), default="chat",

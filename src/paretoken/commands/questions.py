@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.errors import UserError
     from paretoken.files import write_json
     from paretoken.finished import RUN_FILE, already_done
-    from paretoken.folders import replacing_folder
+    from paretoken.folders import demand_apart, replacing_folder
     from paretoken.settings import digest
 
     a = arguments
@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     if a.limit == 0:
         raise UserError("--limit 0 asks nothing; give 1 or more, or leave it out for all questions")
     source = a.source or benchmark.hub.repo
+    demand_apart(a.out, Path(source) if Path(source).is_dir() else None)
     key = digest(a.benchmark, a.variant, source, a.revision, a.limit)
     if already_done(a.out, key):
         return

@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.tokenizers import load_tokenizer
     from paretoken.data.tokenizing import tokenize_file, tokens_key
     from paretoken.finished import already_done
+    from paretoken.folders import demand_apart
 
+    demand_apart(a.out, a.data, a.llm, a.skipped)
     demand_readable(a.data)
     skipped = frozenset() if a.skipped is None else read_skipped(a.skipped)
     key = tokens_key(a.data, a.llm, a.template, a.skipped, a.max_bad_share)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from paretoken.data.conversations import Conversation
 from paretoken.data.labels import EncodedConversation
 from paretoken.errors import UserError
-from paretoken.files import read_json, sha256, write_json
+from paretoken.files import read_object, sha256, write_json
 from paretoken.folders import replacing_folder
 
 ARRAYS = ("ids", "learned", "offsets", "images")
@@ -212,13 +212,15 @@ def read_encoded(path: Path) -> EncodedSet:
     """
     if not (path / INDEX).exists():
         raise UserError(f"{path} is no tokenized data set; make one with `paretoken tokenize`")
-    index = read_json(path / INDEX)
+    index = read_object(path / INDEX)
+    if lacking := {"images", "image_token_id"} - index.keys():
+        raise UserError(f"{path / INDEX} has no {min(lacking)!r}; run `paretoken tokenize` again")
     arrays = {}
     asked = [name for name in QUESTION_ARRAYS if (path / f"{name}.npy").exists()]
     for name in (*ARRAYS, *asked):
         try:
             arrays[name] = np.load(path / f"{name}.npy", mmap_mode="r")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise UserError(
                 f"{path / name}.npy is missing or damaged: {error}; run `paretoken tokenize` again"
             ) from error

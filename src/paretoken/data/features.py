@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from paretoken.data.images import ImageSource, Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
-from paretoken.files import read_json, write_json
+from paretoken.files import read_object, write_json
 from paretoken.folders import replacing_folder
 
 ARRAY, INDEX = "features.npy", "index.json"
@@ -33,10 +33,12 @@ class FeatureStore:
     def __init__(self, path: Path) -> None:
         if not (path / INDEX).exists():
             raise UserError(f"{path} holds no features; compute them with `paretoken features`")
-        self.path, self.index = path, read_json(path / INDEX)
+        self.path, self.index = path, read_object(path / INDEX)
+        if lacking := {"shape", "images", "layers", "encoder"} - self.index.keys():
+            raise UserError(f"{path / INDEX} has no {min(lacking)!r}; delete {path} and rerun")
         try:
             self.array: NDArray[np.float16] = np.load(path / ARRAY, mmap_mode="r")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise UserError(f"{path / ARRAY} is damaged: {error}; delete {path} and rerun") from error
         if list(self.array.shape) != self.index["shape"]:
             raise UserError(f"{path / ARRAY} does not fit its index; delete {path} and rerun")
@@ -121,7 +123,7 @@ def is_current(path: Path, key: dict[str, Any], names: Sequence[str]) -> bool:
     """Whether ``path`` already holds exactly these features."""
     if not (path / INDEX).exists():
         return False
-    index = read_json(path / INDEX)
+    index = read_object(path / INDEX)
     skipped = {row["row"] for row in index.get("skipped", [])}
     stored = [name for name in names if name not in skipped]
     return all(index.get(k) == v for k, v in key.items()) and index.get("images") == stored

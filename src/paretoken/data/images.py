@@ -17,7 +17,7 @@ from PIL import Image
 from paretoken.data.conversations import image_name
 from paretoken.data.image_files import find_image, locate_images
 from paretoken.errors import UserError
-from paretoken.files import read_json
+from paretoken.files import read_object
 
 #: Larger images are refused: a file of kilobytes can unpack to gigabytes.
 MAX_PIXELS = 50_000_000
@@ -219,17 +219,28 @@ def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
         UserError: it is missing, or describes what `Preprocessor` does not do.
     """
     path = folder / "preprocessor_config.json"
-    content = read_json(path)
+    content = read_object(path)
     size, centre = _target(content)
-    mean, std = content.get("image_mean"), content.get("image_std")
-    steps = ("do_resize", "do_rescale", "do_normalize")
-    scaled = abs(content.get("rescale_factor", 1 / 255) * 255 - 1) < 1e-6
-    if size is None or not mean or not std or not scaled or not all(content.get(s, True) for s in steps):
+    mean, std = (_colours(content.get(key)) for key in ("image_mean", "image_std"))
+    factor, resample = content.get("rescale_factor", 1 / 255), content.get("resample", 3)
+    scaled = isinstance(factor, int | float) and abs(factor * 255 - 1) < 1e-6
+    usual = scaled and all(content.get(s, True) for s in ("do_resize", "do_rescale", "do_normalize"))
+    filters = [int(known) for known in Image.Resampling]
+    if size is None or size < 1 or not mean or not std or not all(std) or not usual:
         raise UserError(
             f"{path}: need image_mean, image_std, and either crop_size = size.shortest_edge, as "
             "CLIPImageProcessor writes them, or size.height = size.width, as SiglipImageProcessor does"
         )
-    return Preprocessor(size, tuple(mean), tuple(std), content.get("resample", 3), aspect, centre)
+    if resample not in filters:
+        raise UserError(f"{path}: resample = {resample!r} is none of PIL's filters, 0 to {max(filters)}")
+    return Preprocessor(size, mean, std, resample, aspect, centre)
+
+
+def _colours(values: Any) -> tuple[float, ...] | None:
+    """Return a number for each of three channels; None if they are none."""
+    if not isinstance(values, list) or len(values) != 3:
+        return None
+    return tuple(values) if all(isinstance(value, int | float) for value in values) else None
 
 
 def _target(content: Mapping[str, Any]) -> tuple[int | None, bool]:

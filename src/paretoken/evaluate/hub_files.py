@@ -52,7 +52,10 @@ def shards(root: Path, config: str, split: str) -> list[Path]:
     """
     patterns = _patterns(root, config, split)
     for pattern in patterns:
-        found = sorted(root.glob(pattern))
+        try:
+            found = sorted(root.glob(pattern))
+        except (ValueError, NotImplementedError) as error:  # a data card may say anything
+            raise UserError(f"{root / README} has a pattern that is none: {error}") from error
         if found:
             _demand_all(found)
             return found

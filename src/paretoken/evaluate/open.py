@@ -22,6 +22,11 @@ from paretoken.pretrained import load_pretrained
 from paretoken.tokens import ELASTIC, SMALLER_IMAGES, demand_reachable
 
 
+from paretoken.files import read_object
+from paretoken.models.vlm import ParetokenModel
+from paretoken.pretrained import load_weights
+
+
 def open_predictor(
     model_folder: Path,
     features: Path | None = None,
@@ -45,6 +50,9 @@ def open_predictor(
             cannot answer with so many tokens.
     """
     model = load_model(model_folder, tokens)
+
+    demand_own(model_folder)
+    model: ParetokenModel = load_weights(ParetokenModel, model_folder)
     nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     model.train(False)
     encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
@@ -74,6 +82,24 @@ def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
         config.visual_tokens = demand_reachable(config.compressor, config.grid_side, tokens)
     model: ParetokenModel = load_pretrained(ParetokenModel, folder, config=config)
     return model
+
+
+def demand_own(folder: Path) -> None:
+    """Refuse a directory that holds no model of this project.
+
+    `transformers` would fill in what its configuration lacks: a language model of billions of random
+    weights, for example.
+
+    Raises:
+        UserError: it holds none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no directory; expected a model as `paretoken train` writes it")
+    config = read_object(folder / "config.json")
+    text = config.get("text_config")
+    own = config.get("model_type") == ParetokenModel.config_class.model_type
+    if not own or not isinstance(text, dict) or "hidden_size" not in text:
+        raise UserError(f"{folder} holds no model that `paretoken train` wrote")
 
 
 def _features(model: ParetokenModel, path: Path) -> FeatureStore:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paretoken.errors import UserError
-from paretoken.files import read_json, write_json
+from paretoken.files import read_object, write_json
 from paretoken.finished import RUN_FILE, already_done
-from paretoken.folders import replacing_folder
+from paretoken.folders import demand_apart, replacing_folder
 from paretoken.hub.select import dataset_files, model_files, weight_files
 from paretoken.provenance import versions
 from paretoken.settings import digest
@@ -48,7 +48,7 @@ class Request:
     def local(self) -> Path | None:
         """The local directory that is meant, None for a hub repository."""
         path = Path(self.source).expanduser()
-        return path.resolve() if path.is_dir() else None
+        return path.resolve() if self.source and path.is_dir() else None
 
     def key(self) -> str:
         """Return a hash of all that determines the result."""
@@ -75,16 +75,20 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
         UserError: it cannot be fetched or is not what was asked for. Nothing is left at ``out``.
     """
     if already_done(out, request.key(), say):
-        record: dict[str, Any] = read_json(out / RUN_FILE)
+        record = read_object(out / RUN_FILE)
         _demand_present(out, record)
         return record
     local = request.local
     _demand_source(request)
+    demand_apart(out, local)
     names, found, commit, folder = _gather(request, local)
     with replacing_folder(out) as new:
         for name in names:
             _place(folder / name, new / name, link=not _changes(name))
-        details = _complete(request, new, names)
+        try:
+            details = _complete(request, new, names)
+        except UserError as error:  # the folder is gone when this is read
+            raise UserError(str(error).replace(str(new), request.source)) from error
         record = {
             "key": request.key(),
             "kind": request.kind,
@@ -162,6 +166,9 @@ def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
     from paretoken.hub.verify import demand_count, stored_parameters
 
     details: dict[str, Any] = {}
+    for name in names:
+        if name.endswith(".json"):
+            read_object(folder / name)
     stored = stored_parameters(folder, weight_files(names))
     if request.kind == "llm":
         details["tokenizer_converted"] = make_fast(folder)

@@ -88,12 +88,13 @@ def count_parameters(auto_class: Any, config: Any) -> int:
     """Return the parameters of a model, made without memory for them; tied ones count once.
 
     Raises:
-        UserError: `transformers` does not know such a model without running its repository's code.
+        UserError: its dimensions do not go together, or `transformers` does not know such a model
+            without running its repository's code.
     """
     try:
         with torch.device("meta"):
             model = auto_class.from_config(config)
-    except ValueError as error:
+    except Exception as error:  # whatever a constructor makes of dimensions that do not go together
         raise UserError(f"a model of type {config.model_type!r} cannot be made: {error}") from error
     model.tie_weights()
     return sum(parameter.numel() for parameter in model.parameters())

@@ -156,7 +156,7 @@ def vision_shape(folder: Path, grid: int) -> EncoderShape:
     path = folder / "config.json"
     try:
         return _configured_encoder(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, UserError):
         return replace(CLIP_L_336, side=grid)
 
 

@@ -133,9 +133,14 @@ def test_damaged_features_are_refused(world: Path, tmp_path: Path, encoder: Visi
     out = tmp_path / "features"
     store(world, out, encoder)
     array = (out / "features.npy").read_bytes()
-    (out / "features.npy").write_bytes(array[:-10])
-    with pytest.raises(UserError, match="damaged"):
-        FeatureStore(out)
+    for part in (array[:-10], b""):
+        (out / "features.npy").write_bytes(part)
+        with pytest.raises(UserError, match="damaged"):
+            FeatureStore(out)
+    for text, message in (("null", "must hold a JSON object"), ("{}", "has no 'encoder'")):
+        (out / "index.json").write_text(text)
+        with pytest.raises(UserError, match=message):
+            FeatureStore(out)
     with pytest.raises(UserError, match="holds no features"):
         FeatureStore(tmp_path)
 

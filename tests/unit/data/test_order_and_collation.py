@@ -82,9 +82,14 @@ def test_long_conversations_are_cut(tmp_path: Path) -> None:
 
 def test_a_damaged_token_file_is_refused(tmp_path: Path) -> None:
     encoded_set(tmp_path / "tokens", DATA)
-    (tmp_path / "tokens" / "ids.npy").write_bytes(b"\x93NUMPY")
-    with pytest.raises(UserError, match="damaged"):
-        read_encoded(tmp_path / "tokens")
+    for content in (b"\x93NUMPY", b""):
+        (tmp_path / "tokens" / "ids.npy").write_bytes(content)
+        with pytest.raises(UserError, match="damaged"):
+            read_encoded(tmp_path / "tokens")
+    for text, message in (("[]", "must hold a JSON object"), ("{}", "has no 'image_token_id'")):
+        (tmp_path / "tokens" / "index.json").write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_encoded(tmp_path / "tokens")
     with pytest.raises(UserError, match="no tokenized data set"):
         read_encoded(tmp_path)
 

@@ -88,6 +88,14 @@ def run(manifest: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     return command
 
 
+def test_the_downloads_are_never_replaced_by_what_is_made_of_them(run, root: Path) -> None:
+    before = sorted(root.rglob("*"))
+    code, _, complaint = run("--out", str(root))
+    assert code == 2
+    assert "which would be deleted; write another folder" in complaint
+    assert sorted(root.rglob("*")) == before
+
+
 def test_check_says_what_is_there(run, root: Path) -> None:
     code, printed, _ = run("--check")
     assert code == 0

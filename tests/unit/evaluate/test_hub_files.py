@@ -52,6 +52,16 @@ def test_a_data_set_without_a_card_is_found_by_its_layout(hub: hub_server.Hub, t
     assert sorted(set(hub.downloads)) == SHARDS
 
 
+def test_a_card_with_a_pattern_that_is_none_is_refused(
+    hub: hub_server.Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = hub.datasets["me/MME"] / "README.md"
+    card.write_text(card.read_text().replace("data/test-*", "data/test**"))
+    assert main(["questions", "--benchmark", "mme", "--source", str(card.parent), "--out",
+                 str(tmp_path / "out")]) == 2  # fmt: skip
+    assert "has a pattern that is none" in capsys.readouterr().err
+
+
 def test_a_broken_connection_is_taken_up_and_the_cache_serves_offline(
     hub: hub_server.Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,7 +225,13 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
         (lambda d: next(d.glob("model-*.safetensors")).unlink(), "is not there"),
         (lambda d: _cut(next(d.glob("model-*.safetensors"))), "is damaged"),
         (lambda d: [path.unlink() for path in d.glob("model*")], "no weights"),
-        (lambda d: (d / "config.json").write_text("{"), "cannot be loaded"),
+        (lambda d: (d / "config.json").write_text("{"), "model/config.json is no valid JSON"),
+        (lambda d: (d / "config.json").write_text("null"), "must hold a JSON object"),
+        (lambda d: (d / "tokenizer.json").write_text("[" * 100_000), "is no valid JSON"),
+        (lambda d: (d / "tokenizer.json").write_text("{}"), "model cannot be loaded: 'added_tokens'"),
+        (lambda d: (d / "generation_config.json").write_bytes(b"\xff"), "cannot be read as UTF-8"),
+        (lambda d: _edit(d / "config.json", hidden_size=0), "hidden_size = 0; it must be a whole"),
+        (lambda d: _edit(d / "config.json", num_attention_heads=0), "num_attention_heads = 0"),
         (lambda d: _edit(d / "config.json", model_type="phi"), "cannot be counted"),
         (lambda d: _edit(d / "config.json", intermediate_size=99), "hold .* numbers, its config.json"),
         (lambda d: _edit(d / "config.json", vocab_size=4), "not of the same model"),
@@ -240,6 +246,32 @@ def test_what_is_not_whole_is_refused(sources: Path, tmp_path: Path, spoil: Any,
     with pytest.raises(UserError, match=message):
         get(tmp_path / "out", str(tmp_path / "model"))
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+
+
+def test_the_result_never_takes_the_place_of_its_source(sources: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(sources / "llm", tmp_path / "models" / "llm")
+    for out in (model, tmp_path / "models"):
+        with pytest.raises(UserError, match="which would be deleted"):
+            get(out, str(model))
+    assert (model / "config.json").exists()
+    with pytest.raises(UserError, match="is a file; give the name of a folder"):
+        get(model / "config.json", str(sources / "llm"))
+    with pytest.raises(UserError, match="neither a directory nor a hub id"):
+        get(tmp_path / "out", "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"size": 0}, {"image_mean": "x"}, {"image_mean": [0.5]}, {"image_std": [0, 0, 0]},
+     {"rescale_factor": "a"}, {"resample": 99}],
+)  # fmt: skip
+def test_a_preprocessor_that_makes_no_image_is_refused(
+    sources: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    shutil.copytree(sources / "vision", tmp_path / "vision")
+    _edit(tmp_path / "vision" / "preprocessor_config.json", **changes)
+    with pytest.raises(UserError, match=r"vision/preprocessor_config\.json: "):
+        get(tmp_path / "out", str(tmp_path / "vision"), kind="vision")
 
 
 def _cut(path: Path) -> None:

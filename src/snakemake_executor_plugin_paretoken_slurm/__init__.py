@@ -15,7 +15,7 @@ if find_spec("snakemake_executor_plugin_slurm") is None:
         common_settings,
     )
 else:
-    from snakemake_executor_plugin_paretoken_slurm.executor import (  # type: ignore[assignment]
+    from snakemake_executor_plugin_paretoken_slurm.executor import (
         Executor,
         ExecutorSettings,
         common_settings,

@@ -16,15 +16,11 @@ from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
+from paretoken.files import read_object
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import load_pretrained
+from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.tokens import ELASTIC, SMALLER_IMAGES, demand_reachable
-
-
-from paretoken.files import read_object
-from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import load_weights
 
 
 def open_predictor(

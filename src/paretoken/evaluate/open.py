@@ -37,6 +37,11 @@ def open_predictor(
     nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     model.train(False)
     encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
+    if encoder.image_id != model.config.image_token_id:
+        raise UserError(
+            f"in {model_folder} the tokenizer's <image> is {encoder.image_id}, the model's is "
+            f"{model.config.image_token_id}; they are not of the same model"
+        )
     visual: VisualStore | None = None
     if features is not None:
         visual = _features(model, features)

@@ -20,6 +20,7 @@ def test_a_mapping_is_returned(write):
         ("a: [1\n", "no valid YAML"),
         ("\t- a\n", "no valid YAML"),
         ("- a\n- b\n", "'key: value' lines"),
+        ("[" * 10_000, "no valid YAML"),
         ("", "'key: value' lines"),
         ("just text\n", "'key: value' lines"),
         ("a: !!python/object/apply:os.getcwd []\n", "no valid YAML"),

@@ -22,6 +22,14 @@ def not_negative(text: str) -> float:
     return value
 
 
+def part(text: str) -> float:
+    """Return a number > 0 and <= 1."""
+    value = positive(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be at most 1")
+    return value
+
+
 def whole(text: str) -> int:
     """Return a whole number >= 0."""
     value = not_negative(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import whole
+from paretoken.commands.arguments import count, whole
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=whole, metavar="V",
                         help="visual tokens, for a model that was trained once for every V "
                              "(matryoshka_pooling, matryoshka_query)")  # fmt: skip
-    parser.add_argument("--batch", type=whole, default=64, help="questions at a time")
+    parser.add_argument("--batch", type=count, default=64, help="questions at a time")
     parser.add_argument("--max-new-tokens", type=whole,
                         help="longest answer; without it, what run.json beside the questions says, "
                              f"or {MAX_NEW_TOKENS}")  # fmt: skip
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="share of bad questions that may be left out")  # fmt: skip
     parser.add_argument("--latency", type=Path,
                         help="also measure seconds per question; .json to write")  # fmt: skip
-    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, nargs="+", required=True,
                         help=".parquet files to write, one per questions file")  # fmt: skip
 

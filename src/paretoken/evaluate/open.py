@@ -46,12 +46,14 @@ def open_predictor(
             cannot answer with so many tokens.
     """
     model = load_model(model_folder, tokens)
-
-    demand_own(model_folder)
-    model: ParetokenModel = load_weights(ParetokenModel, model_folder)
     nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     model.train(False)
     encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
+    if encoder.image_id != model.config.image_token_id:
+        raise UserError(
+            f"in {model_folder} the tokenizer's <image> is {encoder.image_id}, the model's is "
+            f"{model.config.image_token_id}; they are not of the same model"
+        )
     visual: VisualStore | None = None
     if features is not None:
         visual = _features(model, features)
@@ -68,6 +70,7 @@ def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
     Raises:
         UserError: it cannot be loaded, or it answers with another number of tokens only.
     """
+    demand_own(folder)
     config: ParetokenConfig = load_pretrained(AutoConfig, folder)
     if tokens is not None and tokens != config.visual_tokens:
         if config.compressor not in ELASTIC or not config.visual_tokens or not tokens:
@@ -76,7 +79,7 @@ def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
                 f"{config.compressor}; it cannot answer with {tokens}"
             )
         config.visual_tokens = demand_reachable(config.compressor, config.grid_side, tokens)
-    model: ParetokenModel = load_pretrained(ParetokenModel, folder, config=config)
+    model: ParetokenModel = load_weights(ParetokenModel, folder, config=config)
     return model
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from paretoken.cost import DecoderShape, EncoderShape, decoder_shape, encoder_shape
 from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.data.miniature.vocabulary import Vocabulary
 from paretoken.errors import UserError
+from paretoken.files import read_object
 from paretoken.settings import read_settings
 from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
 
@@ -75,14 +74,14 @@ def guessed_shape(parameters: int) -> DecoderShape:
 def _fetched(path: Path) -> tuple[DecoderShape, str] | None:
     try:
         return _configured(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError, UserError):
+    except (OSError, UserError):
         return None
 
 
 @lru_cache
 def _configured(path: Path, written: int) -> tuple[DecoderShape, str]:
     """Read a model's configuration; ``written`` is when, so that a changed file is read again."""
-    return decoder_shape(json.loads(path.read_text(encoding="utf-8"))), str(path)
+    return decoder_shape(read_object(path)), str(path)
 
 
 @lru_cache
@@ -156,11 +155,14 @@ def vision_shape(folder: Path, grid: int) -> EncoderShape:
     path = folder / "config.json"
     try:
         return _configured_encoder(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError, UserError):
+    except (OSError, UserError):
         return replace(CLIP_L_336, side=grid)
 
 
 @lru_cache
 def _configured_encoder(path: Path, written: int) -> EncoderShape:
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return encoder_shape(config.get("vision_config", config))
+    config = read_object(path)
+    tower = config.get("vision_config", config)
+    if not isinstance(tower, dict):
+        raise UserError(f"{path}: vision_config must be a JSON object")
+    return encoder_shape(tower)

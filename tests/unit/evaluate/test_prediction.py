@@ -210,3 +210,29 @@ def test_prompts_and_images_must_match() -> None:
         parse_questions([{**row, "image": "a"}], Skips("questions"))
     with pytest.raises(UserError, match="its _id stands twice"):
         parse_questions([row, row], Skips("questions"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", "{}", "holds no model that `paretoken train` wrote"),
+        ("config.json", "null", "must hold a JSON object"),
+        ("config.json", {"image_token_id": 10**9}, "they are not of the same model"),
+        ("config.json", {"text_config": {}}, "holds no model that `paretoken train` wrote"),
+        ("model.safetensors", "", "cannot be loaded"),
+    ],
+)
+def test_a_damaged_model_answers_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: Any, message: str
+) -> None:
+    tiny.save_vision(tmp_path / "vision")
+    tiny.save_model(tmp_path)
+    tiny.save_data(tmp_path, images=2)
+    path = tmp_path / "model" / name
+    text = content if isinstance(content, str) else json.dumps(json.loads(path.read_text()) | content)
+    path.write_text(text)
+    out = tmp_path / "answers.parquet"
+    line = ["predict", "--model", str(path.parent), "--questions", str(tmp_path / "questions.jsonl")]
+    assert main([*line, "--images", str(tmp_path / "images"), "--out", str(out)]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()

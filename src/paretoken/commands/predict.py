@@ -23,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=whole, metavar="V",
                         help="visual tokens, for a model that was trained once for every V "
                              "(matryoshka_pooling, matryoshka_query)")  # fmt: skip
+    parser.add_argument("--adaptive", action="store_true",
+                        help="prumerge: each image gets its own number of tokens, not V")  # fmt: skip
     parser.add_argument("--batch", type=count, default=64, help="questions at a time")
     parser.add_argument("--max-new-tokens", type=whole,
                         help="longest answer; without it, what run.json beside the questions says, "
@@ -52,7 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.files import write_json
 
     longest = [a.max_new_tokens or _max_new_tokens(source) for source in a.questions]
-    predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens)
+    predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,
+                               adaptive=a.adaptive)  # fmt: skip
     for source, target, tokens in zip(a.questions, a.out, longest, strict=True):
         predictor.max_new_tokens = tokens
         skips = Skips(str(source), a.max_bad_share)

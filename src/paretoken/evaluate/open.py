@@ -30,6 +30,7 @@ def open_predictor(
     batch: int = 64,
     max_new_tokens: int = 16,
     tokens: int | None = None,
+    adaptive: bool = False,
 ) -> Predictor:
     """Load a model with its tokenizer and the images it will be asked about.
 
@@ -40,6 +41,7 @@ def open_predictor(
         batch: questions at a time.
         max_new_tokens: the longest answer.
         tokens: V, for an elastic model; None: what it was trained with.
+        adaptive: whether each image gets its own number of tokens (`prumerge`).
 
     Raises:
         UserError: something cannot be loaded, the features are not of the model's layers, or the model
@@ -61,7 +63,7 @@ def open_predictor(
         aspect: Any = model.config.image_aspect
         source = images if isinstance(images, ImageSource) else image_source(images)
         visual = PixelStore(source, read_preprocessor(model_folder, aspect))
-    return Predictor(model, encoder, visual, batch, max_new_tokens)
+    return Predictor(model, encoder, visual, batch, max_new_tokens, adaptive)
 
 
 def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:

@@ -37,6 +37,7 @@ class Predictor:
         visual: features or pixels; None for a model with V = 0.
         batch: questions at a time.
         max_new_tokens: the longest answer.
+        adaptive: whether each image gets its own number of tokens (`prumerge`), not V.
 
     Raises:
         UserError: the model reads images, but there is no store of them.
@@ -49,11 +50,12 @@ class Predictor:
         visual: VisualStore | None,
         batch: int = 64,
         max_new_tokens: int = 16,
+        adaptive: bool = False,
     ) -> None:
         if visual is None and model.config.visual_tokens:
             raise UserError("this model reads images: give --features or --images")
         self.model, self.encoder, self.visual = model, encoder, visual
-        self.batch, self.max_new_tokens = batch, max_new_tokens
+        self.batch, self.max_new_tokens, self.adaptive = batch, max_new_tokens, adaptive
         # What was learned as the end of an answer need not be among the model's own (Gemma, Llama 3).
         self.stops = {*stop_ids(model.generation_config), encoder.tokenizer.eos_token_id, encoder.end_id}
         self.asks = model.config.compressor in TEXT_CONDITIONED and model.config.visual_tokens > 0
@@ -72,7 +74,8 @@ class Predictor:
         features are read and projected once per batch.
         """
         texts = [question.prompt() for question in questions]
-        prompts = prompt_ids(self.encoder, texts, self.model.config.visual_tokens)
+        V = 1 if self.adaptive else self.model.config.visual_tokens  # made longer once it is known
+        prompts = prompt_ids(self.encoder, texts, V)
         found: dict[int, Prediction] = {}
         for numbers in self._batches(questions, prompts):
             chosen = [questions[i] for i in numbers]
@@ -99,8 +102,11 @@ class Predictor:
     def _generate(
         self, prompts: Sequence[Sequence[int]], questions: Sequence[Question]
     ) -> list[Prediction]:
-        ids, mask = pad_left(prompts, self.pad_id)
         device = self.model.device
+        images = self._images(questions, device)
+        if self.adaptive and images:
+            prompts, images = self._adapted(prompts, images)
+        ids, mask = pad_left(prompts, self.pad_id)
         model: Any = self.model  # the signature of `generate` is for a protocol, not for models
         output = model.generate(
             input_ids=ids.to(device),
@@ -109,7 +115,7 @@ class Predictor:
             max_new_tokens=self.max_new_tokens,
             eos_token_id=sorted(self.stops),
             pad_token_id=self.pad_id,
-            **self._images(questions, device),
+            **images,
         )
         new = output[:, ids.shape[1] :].tolist()
         answers = [self._until_stop(row) for row in new]
@@ -118,6 +124,22 @@ class Predictor:
             Prediction(text.strip(), min(len(answer) + 1, len(row)))
             for text, answer, row in zip(texts, answers, new, strict=True)
         ]
+
+    def _adapted(
+        self, prompts: Sequence[Sequence[int]], images: dict[str, Any]
+    ) -> tuple[list[list[int]], dict[str, Any]]:
+        """Return prompts with as many placeholders as each image needs, and the images' features."""
+        features, index = images.get("features"), images["image_index"]
+        if features is None:
+            encoder: Any = self.model.vision_encoder
+            features = encoder(images["pixel_values"])
+        counts = [len(tokens) for tokens in self.model.adaptive_tokens(features=features)]
+        at_places = iter([counts[image] for image in index.tolist()])
+        image_id, made = self.encoder.image_id, []
+        for row in prompts:
+            made.append([t for t in row for _ in range(next(at_places) if t == image_id else 1)])
+        found = torch.tensor([counts[image] for image in index.tolist()])
+        return made, {"features": features, "image_index": index, "token_counts": found}
 
     def _until_stop(self, ids: list[int]) -> list[int]:
         end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))

@@ -10,14 +10,14 @@ from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Compressor, Layout
+from paretoken.models.compressors.base import Adaptive, Compressor, Layout
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import answer_loss, decoder_of, full_loss, plain_head
 from paretoken.models.projector import Projector
 from paretoken.models.questions import Cache, embed_cached, embed_questions
 from paretoken.models.vision import VisionEncoder, encoded_side
 from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ELASTIC, TEXT_CONDITIONED
+from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, TEXT_CONDITIONED
 
 #: Arguments that matter in the first step of a generation only.
 IMAGE_ARGUMENTS = (
@@ -102,6 +102,20 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         Raises:
             UserError: both or neither are given, or the model cannot use what is given.
         """
+        compressor, projector, features = self._parts(pixel_values, features)
+        if self.config.compressor not in TEXT_CONDITIONED:
+            tokens: Tensor = projector(compressor(features))
+            return tokens if image_index is None else tokens[image_index]
+        # One image has other tokens for each question. Without any place, one image and one text take
+        # part all the same, so that devices do not wait for each other's gradients.
+        shown = features if image_index is None or not len(image_index) else features[image_index]
+        tokens = projector(compressor(shown, text))
+        return tokens if image_index is None else tokens[: len(image_index)]
+
+    def _parts(
+        self, pixel_values: Tensor | None, features: Tensor | None
+    ) -> tuple[Compressor, Projector, Tensor]:
+        """Return compressor, projector and features (images, layers, patches, width) of images."""
         if self.compressor is None or self.projector is None:
             raise UserError("this model was made with 0 visual tokens: it accepts no image")
         if (pixel_values is None) == (features is None):
@@ -110,15 +124,28 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             if self.vision_encoder is None:
                 raise UserError("this model holds no vision encoder; give precomputed features")
             features = self.vision_encoder(pixel_values)
-        features = features.to(self.projector.output.weight.dtype)
-        if self.config.compressor not in TEXT_CONDITIONED:
-            tokens: Tensor = self.projector(self.compressor(features))
-            return tokens if image_index is None else tokens[image_index]
-        # One image has other tokens for each question. Without any place, one image and one text take
-        # part all the same, so that devices do not wait for each other's gradients.
-        shown = features if image_index is None or not len(image_index) else features[image_index]
-        tokens = self.projector(self.compressor(shown, text))
-        return tokens if image_index is None else tokens[: len(image_index)]
+        dtype = self.projector.output.weight.dtype
+        return self.compressor, self.projector, features.to(dtype)
+
+    def adaptive_tokens(
+        self, pixel_values: Tensor | None = None, features: Tensor | None = None
+    ) -> list[Tensor]:
+        """Return as many visual tokens as each image needs, one tensor (tokens, hidden size) per image.
+
+        Args:
+            pixel_values: images, see `visual_tokens`.
+            features: or their features.
+
+        Raises:
+            UserError: the model's compressor gives every image as many.
+        """
+        compressor, projector, found = self._parts(pixel_values, features)
+        if not isinstance(compressor, Adaptive):
+            raise UserError(
+                f"{self.config.compressor} gives every image {self.config.visual_tokens} tokens; only "
+                f"{' and '.join(ATTENTION_GUIDED)} can give each its own number"
+            )
+        return [projector(tokens) for tokens in compressor.adaptive(found)]
 
     def question_embeddings(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the embeddings of questions (questions, hidden size), see `paretoken.models.questions`.
@@ -149,7 +176,8 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             features: features of images, see `visual_tokens`.
             image_index: which image stands at each group of V placeholders, in reading order; an
                 image that several rows share is then encoded once. None: each image stands once.
-            token_counts: for an elastic model, how many placeholders each group has; None: V.
+            token_counts: for an elastic model, how many placeholders each group has; None: V. For
+                `prumerge`, it says that each image has its own number, see `adaptive_tokens`.
             text: embeddings of the questions, see `visual_tokens`.
 
         Raises:
@@ -161,9 +189,15 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             if places.any():
                 raise UserError("input_ids hold image placeholders, but no image is given")
             return embedded
-        tokens = self.visual_tokens(pixel_values, features, text, image_index).to(embedded.dtype)
-        if self.compressor is not None and self.config.compressor in ELASTIC:
+        if token_counts is not None and self.config.compressor in ATTENTION_GUIDED:
+            own = self.adaptive_tokens(pixel_values, features)
+            order = range(len(own)) if image_index is None else image_index.tolist()
+            tokens = torch.cat([own[image] for image in order])
+        else:
+            tokens = self.visual_tokens(pixel_values, features, text, image_index)
+        if self.config.compressor in ELASTIC:
             tokens = self._reduced(tokens, token_counts)
+        tokens = tokens.to(embedded.dtype)
         flat = tokens.flatten(0, -2)
         if int(places.sum()) != len(flat):
             raise UserError(

@@ -12,13 +12,14 @@ from transformers import AutoModelForImageTextToText
 import families
 import paretoken.models  # noqa: F401  # teaches transformers the model type
 import tiny
+from paretoken.data.collation import pad_left
 from paretoken.errors import UserError
 from paretoken.evaluate.open import load_model
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder, feature_layers
 from paretoken.models.vision import encoded_side, load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
 from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ELASTIC, LEARNING, TEXT_CONDITIONED, reachable_tokens
+from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, LEARNING, TEXT_CONDITIONED, reachable_tokens
 
 IMAGE, V, SIDE = 40, 4, 6
 METHODS = [name for name in COMPRESSOR_CLASSES if name != "none"]
@@ -227,3 +228,26 @@ def test_features_hold_what_a_compressor_needs(tmp_path: Path) -> None:
     assert FeatureStore(tmp_path / "plain").layers == (2, 3)
     assert main([*common, "--compressors", "prumerge", "--out", str(tmp_path / "more")]) == 0
     assert FeatureStore(tmp_path / "more").layers == (2, 3, 5, 6)
+
+
+@pytest.mark.parametrize("name", ATTENTION_GUIDED)
+def test_images_with_their_own_numbers_of_tokens_are_safe_in_a_batch(parts: Path, name: str) -> None:
+    model = build(parts, name)
+    pixels = torch.randn(3, 3, 24, 24) * torch.tensor([0.2, 1.0, 5.0])[:, None, None, None]
+    own = model.adaptive_tokens(pixels)
+    counts = [len(tokens) for tokens in own]
+    rows = [[5, *[IMAGE] * counts[image], 6 + image] for image in (2, 0, 1)]
+    ids, mask = pad_left(rows, 0)
+    index = torch.tensor([2, 0, 1])
+    together = model.generate(  # type: ignore[operator]
+        input_ids=ids, attention_mask=mask, pixel_values=pixels, image_index=index,
+        token_counts=torch.tensor(counts)[index], **OPTIONS,
+    )[:, ids.shape[1] :]  # fmt: skip
+    for place, image in enumerate((2, 0, 1)):
+        alone = model.generate(  # type: ignore[operator]
+            input_ids=torch.tensor([rows[place]]), pixel_values=pixels[image][None],
+            token_counts=torch.tensor([counts[image]]), **OPTIONS,
+        )[:, len(rows[place]) :]  # fmt: skip
+        assert alone[0].tolist() == together[place].tolist()
+    with pytest.raises(UserError, match="only prumerge and prumerge_plus"):
+        build(parts, "tokenpacker").adaptive_tokens(pixels)

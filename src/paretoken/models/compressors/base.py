@@ -69,6 +69,14 @@ class Compressor(nn.Module):
         return join(features, self.layout.layers)
 
 
+class Adaptive(Compressor):
+    """A compressor that can also give each image its own number of tokens."""
+
+    def adaptive(self, features: Tensor) -> list[Tensor]:
+        """Return as many tokens as each image needs, one tensor (tokens, self.width) per image."""
+        raise NotImplementedError
+
+
 def join(features: Tensor, layers: Sequence[int]) -> Tensor:
     """Concatenate layers on channels: (images, L, patches, width) -> (images, patches, l width)."""
     if len(layers) == 1:

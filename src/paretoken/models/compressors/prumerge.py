@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Compressor, Layout
+from paretoken.models.compressors.base import Adaptive, Layout
 
 #: How many of the most similar patches a kept one takes up.
 NEIGHBOURS = 32
@@ -31,7 +31,7 @@ NEIGHBOURS = 32
 WHISKER = 1.5
 
 
-class PruMerge(Compressor):
+class PruMerge(Adaptive):
     """The best patches by score, each with its neighbours merged in, and the sum of the rest."""
 
     name = "prumerge"

@@ -3,7 +3,7 @@
 # As root, without systemd and cgroups. Debian 12: see .ci/run for the packages.
 #
 #   start-slurm.sh DIR     all of it lives in DIR: config, keys, sockets, state, logs, pids
-#   env: GPU_NODES=2 CPU_NODES=1 GPUS_PER_NODE=4 ACCOUNTING=0|1 PORT=17000 MIN_JOB_AGE=300
+#   env: GPU_NODES=2 CPU_NODES=1 GPUS_PER_NODE=4 ACCOUNTING=0|1 PORT=17000 MIN_JOB_AGE=1800
 set -eu
 dir=$(readlink -m "${1:?usage: $0 DIR}")
 gpu_nodes=${GPU_NODES:-2} cpu_nodes=${CPU_NODES:-1} gpus=${GPUS_PER_NODE:-4}
@@ -59,7 +59,7 @@ SlurmdTimeout=10
 SlurmctldTimeout=30
 KillWait=3
 InactiveLimit=0
-MinJobAge=${MIN_JOB_AGE:-300}
+MinJobAge=${MIN_JOB_AGE:-1800}
 Waittime=0
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,sched_min_interval=0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 import yaml
 from lab import Folder, Lab
 
@@ -17,20 +16,6 @@ SMALL = STUDY | {"compressors": [{"name": "average_pool", "tokens": [1, 4]}], "t
     key: value for key, value in STUDY["training"].items() if key != "blind"}}  # fmt: skip
 #: Without what a machine measures: seconds.
 COMPARED = ("errors", "cells", "scores", "fits", "claims", "frontier-reasoning", "frontier-ocr")
-
-
-@pytest.fixture(scope="module")
-def study(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, Path, str]:
-    """The study's project after its run on the cluster, a local run's, and what the driver said."""
-    folder = tmp_path_factory.mktemp("smoke")
-    local, remote = copy_project_with(folder / "local"), copy_project_with(folder / "remote")
-    project = Folder(remote, lab)
-    project.write_profile(jobs=6)
-    driver = project.start("--configfile", "smoke.yaml")
-    done = Project(local).snakemake("--configfile", "smoke.yaml")
-    assert done.returncode == 0, done.stderr
-    said = driver.end()
-    return project, local, said
 
 
 def copy_project_with(folder: Path) -> Path:
@@ -45,27 +30,27 @@ def copy_project_with(folder: Path) -> Path:
     return folder
 
 
-def test_final_tables_are_those_of_a_local_run(study: tuple[Folder, Path, str]) -> None:
-    project, local, _ = study
+def test_a_study_on_the_cluster_makes_what_a_local_run_makes(lab: Lab, tmp_path: Path) -> None:
+    local, remote = copy_project_with(tmp_path / "local"), copy_project_with(tmp_path / "remote")
+    project = Folder(remote, lab)
+    project.write_profile(jobs=6)
+    driver = project.start("--configfile", "smoke.yaml")
+    done = Project(local).snakemake("--configfile", "smoke.yaml")
+    assert done.returncode == 0, done.stderr
+    said = driver.end()
     for name in COMPARED:
         table = Path("results", "smoke", "tables", f"{name}.csv")
-        assert (project.path / table).read_text() == (local / table).read_text(), name
-    assert (project.path / "results/smoke/summary.md").exists()
+        assert (remote / table).read_text() == (local / table).read_text(), name
+    assert (remote / "results/smoke/summary.md").exists()
 
-
-def test_cells_got_their_gpus_and_names_that_read(study: tuple[Folder, Path, str]) -> None:
-    project, _, _ = study
-    jobs = {job["name"]: job for job in project.lab.jobs() if str(project.path) in job["folder"]}
+    jobs = {job["name"]: job for job in lab.jobs() if str(remote) in job["folder"]}
+    assert {job["state"] for job in jobs.values()} == {"COMPLETED"}
     assert jobs["finetune miniature-16 average_pool-4 s3"]["gpus"] == "gres:gpu:h100:2"
     assert jobs["pretrain miniature-28 average_pool-1 s3"]["gpus"] == "gres:gpu:h100:1"
     assert jobs["tokenize s3 pretrain"]["gpus"] == "N/A"
-    assert {job["state"] for job in jobs.values()} == {"COMPLETED"}
 
-
-def test_small_jobs_are_submitted_together(study: tuple[Folder, Path, str]) -> None:
-    project, _, said = study
-    submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", said)
+    # Small jobs are submitted together: the scores of a cell; tables, fits and figures of the study.
     steps = re.search(r"^(\d+) of \1 steps", said, flags=re.MULTILINE)
     assert steps is not None
-    assert len(submitted) < int(steps[1]) * 2 / 3
-    assert list(project.path.glob("results/slurm-logs/group_*/*.log"))
+    assert said.count("has been submitted with SLURM jobid") < int(steps[1]) * 2 / 3
+    assert list(remote.glob("results/slurm-logs/group_*/*.log"))

@@ -45,7 +45,7 @@ class Signs:
 
     def process(self, paths: Iterable[Path]) -> bool:
         """Whether a process of this machine is writing one of these paths."""
-        return any(path.absolute() in self.outs for path in paths)
+        return any({path.absolute(), path.resolve()} & self.outs for path in paths)
 
     def fresh(self, written: float) -> bool:
         """Whether a file written at this time is a sign of life."""
@@ -78,6 +78,9 @@ def _outs() -> Iterator[Path]:
             if not word or word.startswith("--"):
                 break
             yield working / word
+            yield (
+                working / word
+            ).resolve()  # a job of a cluster works in a copy, with a link to results
 
 
 def _lock_is_held(lock: Path) -> bool:

@@ -112,7 +112,7 @@ def adapter_parameters(
     joined: int,
     hidden: int,
     inner: int | None = None,
-    visual_tokens: int = 1,
+    visual_tokens: float = 1,
     side: int = 1,
 ) -> int:
     """Return the parameters of compressor and projector; the arguments are those of `adapter_work`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class Sizes:
         text: hidden size of the language model, the width of a question's embedding.
     """
 
-    tokens: int
+    tokens: float
     side: int
     width: int
     joined: int
@@ -55,7 +56,7 @@ def _region_attention_parameters(s: Sizes) -> int:
     return 2 * two_layers(s.joined, s.width, s.width) + attention + norms
 
 
-def _region_attention(s: Sizes, V: int) -> Products:
+def _region_attention(s: Sizes, V: float) -> Products:
     """Return keys, values and attention within regions, without what makes the queries."""
     inner = 2 * s.patches * s.width * 2 * s.width + 2 * V * s.width**2
     return Products(2 * s.patches * s.joined * s.width, inner, 2 * s.patches * s.width)
@@ -74,7 +75,7 @@ def _repeat(s: Sizes) -> Products:
 
 
 def _quecc_parameters(s: Sizes) -> int:
-    region = (s.side // round(s.tokens**0.5)) ** 2
+    region = (s.side // round(math.sqrt(s.tokens))) ** 2
     text = s.text * s.width + s.width + 2 * s.width
     return (
         _region_attention_parameters(s)
@@ -149,6 +150,6 @@ def learned_width(compressor: str, width: int, joined: int) -> int:
     return width if compressor in {*PARAMETERS} - {"matryoshka_query"} else joined
 
 
-def projected_tokens(compressor: str, sizes: Sizes) -> int:
+def projected_tokens(compressor: str, sizes: Sizes) -> float:
     """Return how many tokens the projector maps: V, or all patches where pooling comes after it."""
     return sizes.patches if compressor == "matryoshka_pooling" else sizes.tokens

@@ -199,6 +199,11 @@ def training_memory(trainee: Trainee, split: Split, micro: MicroBatch) -> Memory
     return replace(kept, activations=cost.activations(micro), logits=cost.logits(micro))
 
 
+def cache_bytes(llm: DecoderShape, batch: float, length: float) -> float:
+    """Return the bytes that the keys and values of ``length`` tokens take, in bf16."""
+    return float(2 * BF16 * llm.layers * llm.kv_heads * llm.head_width * batch * length)
+
+
 def inference_memory(
     parameters: float, llm: DecoderShape, batch: int, prompt: float, answer: float
 ) -> Memory:
@@ -211,7 +216,7 @@ def inference_memory(
         prompt: tokens of a prompt, the image's included.
         answer: tokens of the longest answer.
     """
-    cache = 2 * BF16 * llm.layers * llm.kv_heads * llm.head_width * batch * (prompt + answer)
+    cache = cache_bytes(llm, batch, prompt + answer)
     return Memory(
         weights=BF16 * parameters,
         gradients=0.0,

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.slow
 
 TOKENS = 4
 STEPS = 200
-LAST_KILL = 80  # the killer may be late, on a busy machine: 120 steps take the tiny model more than a second
+LAST_KILL = (
+    80  # the killer may be late, on a busy machine: 120 steps take the tiny model more than a second
+)
 
 
 def command(world: Path, stage: str, out: Path, adapter: Path | None) -> list[str]:

@@ -89,7 +89,7 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
         for benchmark in benchmarks:
             found = own[own["benchmark"] == benchmark]
             if len(found):
-                rows.append(_score_row(results, llm, compressor, int(tokens), benchmark, found))
+                rows.append(_score_row(results, llm, compressor, int(str(tokens)), benchmark, found))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["order"] = [(-V, order[c]) if V else (1, 0) for V, c in
                       zip(table["visual_tokens"], table["compressor"], strict=True)]  # fmt: skip
@@ -188,7 +188,7 @@ def comparisons(results: StudyResults) -> pd.DataFrame:
         for (llm, tokens), own in means.groupby(["llm", "visual_tokens"], sort=True):
             best = str(own.sort_values("error", kind="stable")["compressor"].iloc[0])
             for name in own.sort_values("error", kind="stable")["compressor"].iloc[1:]:
-                one, other = (str(name), int(tokens)), (best, int(tokens))
+                one, other = (str(name), int(str(tokens))), (best, int(str(tokens)))
                 gap = difference(results, suite.name, one, other, str(llm))
                 if gap is not None:
                     rows.append(_compared(suite.name, str(llm), one, best, gap))

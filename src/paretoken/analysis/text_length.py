@@ -58,7 +58,7 @@ def optima(results: StudyResults, table: pd.DataFrame) -> pd.DataFrame:
             star = _predicted(results, suite.name, prompt)
             for cost, values in costs.items():
                 chosen = V[best_at_each_budget(list(values), own["error"].tolist())]
-                rows.append(_row(suite.name, int(Q), cost, chosen, star, own))
+                rows.append(_row(suite.name, int(str(Q)), cost, chosen, star, own))
     return pd.DataFrame(rows, columns=list(OPTIMA))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretoken.cost import adapter_parameters
-from paretoken.cost_memory import GIB, WEIGHT
+from paretoken.cost_memory import BF16, GIB, cache_bytes
 from paretoken.cost_models.base import CostModel, Numbers
 from paretoken.cost_models.deployment import Deployment, LlmShape
 from paretoken.cost_models.over_sizes import over_sizes
@@ -19,12 +19,11 @@ def _gib(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
         decoder = llm.decoder
         between = adapter_parameters(
             adapter.compressor, encoder.width, adapter.layers * encoder.width, decoder.hidden,
-            adapter.inner,
+            adapter.inner, visual_tokens=tokens, side=encoder.side,
         )  # fmt: skip
-        weights = WEIGHT * (llm.parameters + seen + between)
-        per_token = 2 * WEIGHT * decoder.layers * decoder.kv_heads * decoder.head_width
+        weights = BF16 * (llm.parameters + seen + between)
         length = Q + tokens + (deployment.answer_tokens or 1)
-        return (weights + per_token * deployment.batch * length) / GIB
+        return (weights + cache_bytes(decoder, deployment.batch, length)) / GIB
 
     return over_sizes(shapes, N, V, one)
 

@@ -87,7 +87,8 @@ class TrainingCollator:
         """Tokens with a loss of each conversation (conversations,), in one of its showings."""
         ends = np.concatenate([[0], np.cumsum(self.data.learned)])
         counts: NDArray[np.int64] = ends[self.data.offsets[1:]] - ends[self.data.offsets[:-1]]
-        return np.minimum(counts, self.showings.max(1))
+        shown: NDArray[np.int64] = np.minimum(counts, self.showings.max(1))
+        return shown
 
     def _shown(self) -> NDArray[np.int64]:
         """Return the visual tokens of each showing: 0 without an image."""

@@ -62,6 +62,24 @@ rule paper_grid:
         "--method grid {params.options:q} --out {output:q} > {log:q} 2>&1"
 
 
+rule shapes:
+    input:
+        study="results/{study}/study.json",
+        files=shape_files,
+        code=sources("paretoken.commands.shapes"),
+    output:
+        "results/{study}/shapes.json",
+    log:
+        "results/{study}/logs/shapes.log",
+    benchmark:
+        "results/{study}/benchmarks/shapes.tsv"
+    priority: SOON
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "paretoken shapes --study {input.study:q} --out {output:q} > {log:q} 2>&1"
+
+
 rule frontier:
     input:
         fit=headline_fit,

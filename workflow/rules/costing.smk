@@ -55,21 +55,3 @@ def trained_records(wildcards):
     if study_of(wildcards).training is None:
         return []
     return [f"{folder}/finetune/run.json" for folder in cell_folders(wildcards)]
-
-
-rule shapes:
-    input:
-        study="results/{study}/study.json",
-        files=shape_files,
-        code=sources("paretoken.commands.shapes"),
-    output:
-        "results/{study}/shapes.json",
-    log:
-        "results/{study}/logs/shapes.log",
-    benchmark:
-        "results/{study}/benchmarks/shapes.tsv"
-    priority: SOON
-    conda:
-        "../../envs/analysis.yaml"
-    shell:
-        "paretoken shapes --study {input.study:q} --out {output:q} > {log:q} 2>&1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from paretoken.analysis.scenarios import Scenario
 from paretoken.cost_models.base import Cost
 
 #: Token counts at which slopes are compared, and the relative step of a difference quotient.
-DENSE, STEP = 200, 1e-3
+DENSE, STEP = 100, 1e-3
 COLUMNS = [
     "scenario", "cost_model", "options", "text_tokens", "params_b", "v_star", "v_star_low",
     "v_star_high", "v_min", "v_max",
@@ -99,42 +100,41 @@ def _crossing(log_v: Array, advantage: Array) -> Array:
     """Return V where the advantage of tokens over parameters turns negative, per row."""
     wins = advantage > 0
     stop = np.where(wins.all(axis=1), len(log_v), np.argmin(wins, axis=1))
-    found = np.empty(len(advantage))
-    for row, at in enumerate(stop):
-        if at in {0, len(log_v)}:
-            found[row] = log_v[0] if at == 0 else log_v[-1]
-            continue
-        before, after = advantage[row, at - 1], advantage[row, at]
-        share = before / (before - after)
-        found[row] = log_v[at - 1] + share * (log_v[at] - log_v[at - 1])
-    return np.exp(found)
+    inside = (stop > 0) & (stop < len(log_v))
+    at = np.where(inside, stop, 1 if len(log_v) > 1 else 0)
+    row = np.arange(len(advantage))
+    before, after = advantage[row, at - 1], advantage[row, at]
+    share = np.divide(before, before - after, out=np.zeros_like(before), where=inside)
+    between = log_v[at - 1] + share * (log_v[at] - log_v[at - 1])
+    return np.asarray(np.exp(np.where(inside, between, np.where(stop == 0, log_v[0], log_v[-1]))))
 
 
-def middle(text_tokens: Sequence[int]) -> float | None:
+def middle(text_tokens: Sequence[float]) -> float | None:
     """Return the middle one of a study's positive numbers of text tokens; None if there is none."""
     positive = sorted(Q for Q in text_tokens if Q > 0)
     return float(positive[(len(positive) - 1) // 2]) if positive else None
 
 
 def optimum_table(
-    fit: FittedLaw, scenarios: Sequence[Scenario], sizes: Sequence[float], Q: float
+    fit: FittedLaw, scenarios: Sequence[Scenario], sizes: Sequence[float], text_tokens: Sequence[float]
 ) -> pd.DataFrame:
-    """Return V* with its 95 % interval per scenario and size.
+    """Return V* with its 95 % interval per number of text tokens, scenario and size.
 
     Columns `COLUMNS`; ``v_min`` and ``v_max`` are the ends of the range that was searched, which V*
     sits on where there is no optimum inside.
     """
-    tail = 100 * (1 - LEVEL) / 2
-    slopes = {N: error_slopes(fit, N, Q) for N in sizes}
+    tail = (1 - LEVEL) / 2
+    ends = (min(fit.token_counts), max(fit.token_counts))
+    known: dict[tuple[float, float], Slopes] = {}
     rows = []
-    for scenario in scenarios:
-        for N in sizes:
-            stars = optimal_at(slopes[N], scenario.cost, N, Q)
-            draws = stars[1:]
-            low, high = np.percentile(draws, [tail, 100 - tail]) if len(draws) else (np.nan, np.nan)
-            options = " ".join(scenario.cost.options())
-            ends = (min(fit.token_counts), max(fit.token_counts))
-            rows.append(
-                [scenario.label, scenario.cost.model.name, options, Q, N, stars[0], low, high, *ends]
-            )
+    for Q, scenario, N in product(text_tokens, scenarios, sizes):
+        key = (N, Q if fit.law.text_in_error else 0.0)  # otherwise Q does not matter to the error
+        if key not in known:
+            known[key] = error_slopes(fit, N, Q)
+        stars = optimal_at(known[key], scenario.cost, N, Q)
+        draws = stars[1:]
+        low, high = np.quantile(draws, [tail, 1 - tail]) if len(draws) else (np.nan, np.nan)
+        options = " ".join(scenario.cost.options())
+        name = scenario.cost.model.name
+        rows.append([scenario.label, name, options, Q, N, stars[0], low, high, *ends])
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from paretoken.analysis.cost_optimum import COLUMNS, optimum_table
+from paretoken.analysis.cost_optimum import middle, optimum_table
 from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, frontier, undominated
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--crossovers", type=Path, help="also write where neighbouring sizes are equally good"
     )
     parser.add_argument(
-        "--by-cost", type=Path, help="also write the best V per size under every way to count costs"
+        "--by-cost", type=Path, help="also write the best V per size and way to count, at the middle Q"
     )
     add_cost_arguments(parser)
 
@@ -59,8 +59,9 @@ def run(arguments: argparse.Namespace) -> None:
         write_table(arguments.crossovers, crossovers(fit, sizes, tokens, questions, cost))
     if arguments.by_cost:
         ways = scenarios(deployment_of(arguments))
-        parts = [optimum_table(fit, ways, fit.fitted_sizes, Q) for Q in questions if Q > 0]
-        write_table(arguments.by_cost, pd.concat(parts or [pd.DataFrame(columns=COLUMNS)]))
+        Q = middle(questions)
+        best = optimum_table(fit, ways, fit.fitted_sizes, [] if Q is None else [Q])
+        write_table(arguments.by_cost, best)
     left_out = f"; left out: {cost.model.leaves_out}" if cost.model.leaves_out else ""
     print(f"Cost: {cost.words} ({cost.model.unit}){left_out}.")
     for Q, group in pareto.groupby("text_tokens"):

@@ -37,7 +37,7 @@ def draw(results: StudyResults) -> Drawing:
     drawing, panels = canvas(size, columns=len(suites))
     for axis, suite in zip(panels, suites, strict=True):
         fit = results.headline(suite.name)
-        _plot(axis, optimum_table(fit, ways, sizes, Q), sizes)
+        _plot(axis, optimum_table(fit, ways, sizes, [Q]), sizes)
         tokens_axis(axis, fit.token_counts)
         axis.set_xlim(min(fit.token_counts) / MARGIN, max(fit.token_counts) * MARGIN)
         axis.set_xlabel(f"Best visual tokens V* at Q = {Q:g}")

@@ -62,7 +62,7 @@ def optimum_rows(results: StudyResults, fit: FittedLaw, ways: Sequence[Scenario]
     Q = middle(results.study.text_tokens)
     if Q is None:
         return pd.DataFrame()
-    table = optimum_table(fit, ways, fit.fitted_sizes, Q)
+    table = optimum_table(fit, ways, fit.fitted_sizes, [Q])
     rows = []
     for way in ways:
         own = table[table["scenario"] == way.label]

@@ -74,7 +74,7 @@ def test_the_ends_of_the_known_sizes_have_a_slope_too(fit):
 
 def test_the_table_has_a_row_per_way_and_size(fit):
     ways = scenarios(Deployment(guessed_shapes(SIZES, "tokenpacker")))
-    table = optimum_table(fit, ways, SIZES, 50.0)
+    table = optimum_table(fit, ways, SIZES, [50.0])
     assert list(table.columns) == COLUMNS
     assert len(table) == len(ways) * len(SIZES)
     stars = table.pivot_table(index="scenario", columns="params_b", values="v_star")
@@ -89,7 +89,7 @@ def test_the_table_has_a_row_per_way_and_size(fit):
 
 def test_without_draws_there_is_no_interval(published_record):
     bare = FittedLaw.from_record(published_record | {"draws": []})
-    table = optimum_table(bare, scenarios(Deployment()), [4.0], 50.0)
+    table = optimum_table(bare, scenarios(Deployment()), [4.0], [50.0])
     assert table["v_star_low"].isna().all()
     assert table["v_star"].notna().all()
 

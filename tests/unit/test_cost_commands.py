@@ -1,0 +1,142 @@
+"""Commands under other costs than the paper's: frontier, recommend, figure, shapes."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.cli import main
+from report_study import SUITES, finished_study, latency_table
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    finished = finished_study(tmp_path_factory.mktemp("costs"), suites=SUITES[:1], laws=["product"])
+    latency_table(finished.root / "latency.csv")
+    return finished
+
+
+@pytest.fixture
+def run(study, monkeypatch, capsys):
+    """Run a command in the study's project; return exit code, stdout and stderr."""
+    monkeypatch.chdir(study.root)
+
+    def command(*words):
+        code = main([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return command
+
+
+FIT = ("--fit", "results/demo/fits/scenes/product-all.json")
+SHAPES = ("--shapes", "results/demo/shapes.json")
+TIMED = ("--latency", "latency.csv")
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_a_deployment_in_words(run, study):
+    code, said, _ = run("recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60)
+    assert code == 0
+    assert said.startswith("With 50 ms per question and 60 text tokens, use 7B with ")
+    assert "visual tokens: expected error 0." in said
+    assert "next best: " in said
+    assert "vision encoder included, on Abacus 9" in said
+    _, text, _ = run("recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60, "--json")
+    best = json.loads(text)["recommended"]
+    n, v = best["params_b"], best["visual_tokens"]
+    assert best["cost"] == pytest.approx(6 + 4 + 3 * n + 2e-2 * n * (v + 60))
+    fit = FittedLaw.read(study.root / FIT[1])
+    within = [
+        float(fit.predict(n, v)) for n in fit.sizes for v in fit.token_counts
+        if 10 + 3 * n + 2e-2 * n * (v + 60) <= 50
+    ]  # fmt: skip
+    assert best["error"] == min(within)
+
+
+@pytest.mark.parametrize(
+    ("options", "unit"),
+    [
+        (["--flops", "1e12"], "FLOPs"),
+        (["--flops", "2e12", "--cost", "flops_exact", *SHAPES, "--answer-tokens", "20"], "FLOPs"),
+        (["--budget-gib", "12", *SHAPES, "--batch", "4"], "GiB"),
+        (["--budget", "0.9", "--cost", "price", *TIMED, "--price-per-hour", "40"], "per 1,000 answers"),
+    ],
+)
+def test_budgets_in_every_unit(run, options, unit):
+    code, said, complaint = run("recommend", *FIT, *options, "--text-tokens", 50)
+    assert (code, complaint) == (0, "")
+    assert f"{unit} per question" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--budget-ms", "50"], "latency needs measured latency: give --latency"),
+        (["--flops", "1e12", "--cost", "latency", *TIMED], "--flops is no budget of the cost model"),
+        (["--budget-j", "5", *TIMED], "holds no energy"),
+        (["--budget-ms", "1", *TIMED], "no configuration costs 1 ms or less; the cheapest is 0.5B with"),
+        (["--budget-ms", "90", *TIMED, "--v", "1000"], "knows none of these configurations at Q = 50"),
+        (["--budget-ms", "90", *TIMED, "--batch", "0"], "--batch must be 1 or more"),
+        (["--budget-gib", "9", "--shapes", "results/demo/study.json"], "no dimensions of models"),
+        (["--budget-gib", "9", "--shapes", "absent.json"], "absent.json cannot be read"),
+        (["--flops", "1e12", "--answer-tokens", "9"], "flops_2nt does not depend on --answer-tokens"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(run, options, message):
+    code, said, complaint = run("recommend", *FIT, *options, "--text-tokens", 50)
+    assert (code, said) == (2, "")
+    assert message in complaint
+
+
+def test_configurations_outside_of_what_was_measured_are_told(run):
+    _, said, _ = run("recommend", *FIT, "--budget-ms", 90, *TIMED, "--text-tokens", 50,
+                     "--v", 1, 1000)  # fmt: skip
+    assert "The cost of 4 configurations is not known" in said
+
+
+def test_a_frontier_under_another_cost_and_the_best_v_under_all(run, tmp_path):
+    out, by_cost = tmp_path / "f.csv", tmp_path / "o.csv"
+    code, said, complaint = run(
+        "frontier", *FIT, "--cost", "latency", *TIMED, *SHAPES, "--q", 0, 50, "--out", out,
+        "--by-cost", by_cost, "--crossovers", tmp_path / "c.csv",
+    )  # fmt: skip
+    assert (code, complaint) == (0, "")
+    assert "measured time to answer, vision encoder included, on Abacus 9 (ms)" in said
+    rows = rows_of(out)
+    assert {row["unit"] for row in rows} == {"ms"}
+    assert {row["v_star"] for row in rows} == {""}, "no closed form under this cost"
+    chosen = [row for row in rows if row["status"] == "ok"]
+    assert all(float(row["cost"]) <= float(row["budget"]) * (1 + 1e-9) for row in chosen)
+    models = {row["cost_model"] for row in rows_of(by_cost)}
+    assert models == {"flops_2nt", "flops_exact", "memory", "latency"}
+
+
+@pytest.mark.parametrize("name", ["fig1b", "fig3a"])
+def test_figures_with_an_axis_of_costs_take_any(run, tmp_path, name):
+    files = ("--study", "results/demo/study.json", "--errors", "results/demo/tables/errors.csv",
+             "--fits", FIT[1])  # fmt: skip
+    paper, other = tmp_path / "paper.png", tmp_path / "other.png"
+    assert run("figure", "--name", name, *files, "--out", paper)[0] == 0
+    for cost in (["flops_exact", *SHAPES], ["latency", *TIMED]):
+        code, _, complaint = run("figure", "--name", name, *files, "--cost", *cost, "--out", other)
+        assert (code, complaint) == (0, "")
+        assert other.read_bytes() != paper.read_bytes()
+    code, _, complaint = run(
+        "figure", "--name", "residuals", *files, "--cost", "memory", *SHAPES, "--out", other
+    )
+    assert code == 2
+    assert "residuals has no axis of costs; leave --cost out" in complaint
+
+
+def test_shapes_of_a_file_that_is_no_study(run, tmp_path):
+    (tmp_path / "x.json").write_text("[1]")
+    code, _, complaint = run("shapes", "--study", tmp_path / "x.json", "--out", tmp_path / "s.json")
+    assert code == 2
+    assert "is no study; make it with `paretoken study`" in complaint
+    assert not (tmp_path / "s.json").exists()

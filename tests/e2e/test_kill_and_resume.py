@@ -19,9 +19,8 @@ pytestmark = pytest.mark.slow
 
 TOKENS = 4
 STEPS = 200
-LAST_KILL = (
-    80  # the killer may be late, on a busy machine: 120 steps take the tiny model more than a second
-)
+#: The killer may be late, on a busy machine: the steps after this take the tiny model over a second.
+LAST_KILL = 80
 
 
 def command(world: Path, stage: str, out: Path, adapter: Path | None) -> list[str]:

@@ -26,7 +26,8 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]  # untyped
 class Executor(AbstractExecutor):  # type: ignore[misc]  # untyped
     """Says what is missing."""
 
-    def __init__(self, workflow: Any, logger: Any) -> None:
+    def __new__(cls, workflow: Any, logger: Any) -> "Executor":
+        """Refuse to be made."""
         raise WorkflowError(
             "The SLURM executor is not installed; on a cluster, run: "
             "pip install -c constraints.txt -e '.[train,slurm]'"

@@ -25,7 +25,7 @@ rule all:
 rule cell:
     group: "cells"
     output: "results/cells/{number}.txt"
-    resources: mem_mb=300, runtime=10
+    resources: mem_mb=600, runtime=10
     shell: "sleep 1; echo {wildcards.number} > {output}"
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
             "--paretoken-slurm-poll-seconds", str(a.poll),
             "--jobs", str(a.jobs), "--cores", "4", "--group-components", f"cells={a.together}",
             "--max-jobs-per-timespan", "50/1s", "--latency-wait", "30", "--retries", "0",
-            "--config", f"cells={a.cells}", "--quiet", "all",
+            "--config", f"cells={a.cells}", "--quiet", "rules", "progress",
         ]  # fmt: skip
         code = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
         with (project / "driver.txt").open("wb") as output:

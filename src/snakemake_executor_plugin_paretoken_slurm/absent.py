@@ -8,7 +8,9 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import AbstractExecutor
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-common_settings = CommonSettings(non_local_exec=True, implies_no_shared_fs=False)
+common_settings = CommonSettings(
+    non_local_exec=True, implies_no_shared_fs=False, job_deploy_sources=False
+)
 
 
 @dataclass
@@ -24,7 +26,8 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]  # untyped
 class Executor(AbstractExecutor):  # type: ignore[misc]  # untyped
     """Says what is missing."""
 
-    def __init__(self, workflow: Any, logger: Any) -> None:
+    def __new__(cls, workflow: Any, logger: Any) -> "Executor":
+        """Refuse to be made."""
         raise WorkflowError(
             "The SLURM executor is not installed; on a cluster, run: "
             "pip install -c constraints.txt -e '.[train,slurm]'"

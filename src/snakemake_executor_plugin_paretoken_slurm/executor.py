@@ -6,6 +6,7 @@ case. Everything that is not about Snakemake's own objects is in `paretoken.clus
 
 import os
 import shlex
+import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -89,6 +90,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self._site = read_site(settings.site) if settings.site else Site()
         except UserError as error:
             raise WorkflowError(str(error)) from error
+        if shutil.which("squeue") is None:
+            raise WorkflowError("There is no squeue here: start this on a login node of the cluster")
         self._queue = self._answered_queue()
         self._report_earlier()
         self._refuse_impossible()

@@ -78,9 +78,7 @@ def _outs() -> Iterator[Path]:
             if not word or word.startswith("--"):
                 break
             yield working / word
-            yield (
-                working / word
-            ).resolve()  # a job of a cluster works in a copy, with a link to results
+            yield (working / word).resolve()  # jobs of a cluster see results by a link
 
 
 def _lock_is_held(lock: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -74,7 +75,7 @@ def _repeat(s: Sizes) -> Products:
 
 
 def _quecc_parameters(s: Sizes) -> int:
-    region = (s.side // round(s.tokens**0.5)) ** 2
+    region = (s.side // math.isqrt(s.tokens)) ** 2
     text = s.text * s.width + s.width + 2 * s.width
     return (
         _region_attention_parameters(s)

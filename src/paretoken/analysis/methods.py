@@ -85,11 +85,12 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
     order = {entry.name: i for i, entry in enumerate(results.study.compressors)}
     benchmarks = list(dict.fromkeys(name for suite in results.study.suites for name in suite.benchmarks))
     rows = []
-    for (llm, compressor, tokens), own in scores.groupby(METHOD, sort=False):
+    for (llm, compressor, _), own in scores.groupby(METHOD, sort=False):
+        tokens = int(own["visual_tokens"].iloc[0])
         for benchmark in benchmarks:
             found = own[own["benchmark"] == benchmark]
             if len(found):
-                rows.append(_score_row(results, llm, compressor, int(str(tokens)), benchmark, found))
+                rows.append(_score_row(results, llm, compressor, tokens, benchmark, found))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["order"] = [(-V, order[c]) if V else (1, 0) for V, c in
                       zip(table["visual_tokens"], table["compressor"], strict=True)]  # fmt: skip
@@ -185,10 +186,11 @@ def comparisons(results: StudyResults) -> pd.DataFrame:
     for suite in results.study.suites:
         means = suite_errors(results, suite.name)
         means = means[means["visual_tokens"] > 0]
-        for (llm, tokens), own in means.groupby(["llm", "visual_tokens"], sort=True):
-            best = str(own.sort_values("error", kind="stable")["compressor"].iloc[0])
-            for name in own.sort_values("error", kind="stable")["compressor"].iloc[1:]:
-                one, other = (str(name), int(str(tokens))), (best, int(str(tokens)))
+        for (llm, _), own in means.groupby(["llm", "visual_tokens"], sort=True):
+            tokens = int(own["visual_tokens"].iloc[0])
+            best, *others = own.sort_values("error", kind="stable")["compressor"].astype(str)
+            for name in others:
+                one, other = (name, tokens), (best, tokens)
                 gap = difference(results, suite.name, one, other, str(llm))
                 if gap is not None:
                     rows.append(_compared(suite.name, str(llm), one, best, gap))

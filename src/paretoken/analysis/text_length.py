@@ -2,7 +2,7 @@
 
 At each Q, every budget that some measured cell just meets is spent on the best cell that it can pay for;
 the V of those cells is the measured optimum, once with costs 2N(Q + V) and once with measured seconds.
-Beside it stands V* of a law that was fitted to the errors at that same Q.
+Beside it stands V* at that Q of the headline law, which was fitted to the errors of plain questions.
 """
 
 from __future__ import annotations
@@ -51,23 +51,24 @@ def optima(results: StudyResults, table: pd.DataFrame) -> pd.DataFrame:
     """
     means, rows = mean_rows(table), []
     for suite in results.study.suites:
-        for Q, own in means[means["suite"] == suite.name].groupby("text_tokens", sort=True):
+        for _, own in means[means["suite"] == suite.name].groupby("text_tokens", sort=True):
             prompt = float(own["prompt_text_tokens"].mean())
             N, V = (own[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
             costs = {"flops": flops_2nt(N, V, prompt), "seconds": own["latency_s"].to_numpy(float)}
             star = _predicted(results, suite.name, prompt)
             for cost, values in costs.items():
                 chosen = V[best_at_each_budget(list(values), own["error"].tolist())]
-                rows.append(_row(suite.name, int(str(Q)), cost, chosen, star, own))
+                rows.append(_row(suite.name, cost, chosen, star, own))
     return pd.DataFrame(rows, columns=list(OPTIMA))
 
 
 def _row(
-    suite: str, Q: int, cost: str, chosen: Any, star: tuple[float, float, float], own: pd.DataFrame
+    suite: str, cost: str, chosen: Any, star: tuple[float, float, float], own: pd.DataFrame
 ) -> dict[str, Any]:
     some = len(chosen) > 0
     return {
-        "suite": suite, "text_tokens": Q, "cost": cost, "budgets": len(chosen),
+        "suite": suite, "text_tokens": int(own["text_tokens"].iloc[0]),
+        "cost": cost, "budgets": len(chosen),
         "best_tokens": float(np.exp(np.log(chosen).mean())) if some else None,
         "least": float(chosen.min()) if some else None, "most": float(chosen.max()) if some else None,
         "predicted": star[0], "predicted_low": star[1], "predicted_high": star[2],

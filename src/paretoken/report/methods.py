@@ -27,7 +27,7 @@ def wide(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
     errors = {suite.name: suite_errors(results, suite.name) for suite in results.study.suites}
     rows = []
     for key, own in scores.groupby(["llm", "compressor", "visual_tokens"], sort=False):
-        llm, compressor, tokens = str(key[0]), str(key[1]), int(str(key[2]))
+        llm, compressor, tokens = str(key[0]), str(key[1]), int(own["visual_tokens"].iloc[0])
         by_benchmark = own.set_index("benchmark")
         shown = compressor if tokens else "blind"
         row = {"method": shown, "LLM": llm, "V": str(tokens)}

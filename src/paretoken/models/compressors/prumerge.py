@@ -53,7 +53,8 @@ class PruMerge(Adaptive):
     def adaptive(self, features: Tensor) -> list[Tensor]:
         """Return as many tokens as each image needs, one tensor (tokens, width) per image."""
         made = []
-        for image in features[:, None]:
+        for number in range(len(features)):
+            image = features[number : number + 1]
             scores = self.scores_of(image)
             kept = self.kept_adaptively(scores)
             likeness = key_likeness(image[:, self.keys])

@@ -67,8 +67,8 @@ def _row(
 ) -> dict[str, Any]:
     some = len(chosen) > 0
     return {
-        "suite": suite, "text_tokens": int(own["text_tokens"].iloc[0]),
-        "cost": cost, "budgets": len(chosen),
+        "suite": suite, "text_tokens": int(own["text_tokens"].iloc[0]), "cost": cost,
+        "budgets": len(chosen),
         "best_tokens": float(np.exp(np.log(chosen).mean())) if some else None,
         "least": float(chosen.min()) if some else None, "most": float(chosen.max()) if some else None,
         "predicted": star[0], "predicted_low": star[1], "predicted_high": star[2],

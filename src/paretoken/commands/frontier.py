@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_table(arguments.crossovers, crossovers(fit, sizes, tokens, questions, cost))
     if arguments.by_cost:
         ways = scenarios(deployment_of(arguments))
-        Q = middle(questions)
-        best = optimum_table(fit, ways, fit.fitted_sizes, [] if Q is None else [Q])
+        asked = middle(questions)
+        best = optimum_table(fit, ways, fit.fitted_sizes, [] if asked is None else [asked])
         write_table(arguments.by_cost, best)
     left_out = f"; left out: {cost.model.leaves_out}" if cost.model.leaves_out else ""
     print(f"Cost: {cost.words} ({cost.model.unit}){left_out}.")

@@ -25,7 +25,7 @@ fi
 """
 CELLS = {
     "cancelled": {"gpus": 0}, "fine": {"gpus": 0}, "late": {"gpus": 0, "runtime": 1},
-    "memory": {"gpus": 0, "mem_mb": 500}, "node": {}, "warned": {"gpus": 0, "runtime": 1},
+    "memory": {"gpus": 0, "mem_mb": 500}, "node": {}, "warned": {"gpus": 0, "runtime": 2},
     "wrong": {"gpus": 0},
 }  # fmt: skip
 
@@ -56,7 +56,7 @@ def test_every_cell_survives_a_misfortune_of_its_own(lab: Lab, make_cells: Make)
     assert "TimeLimit=00:02:00" in last_job(project, "late")
     assert reasons["memory"].startswith("its memory ran out (500 MB asked for")
     assert "mem=1000M" in last_job(project, "memory")
-    assert int(project.note("warning")) < 60, "a step is warned before the time limit"
+    assert int(project.note("warning")) < 120, "a step is warned before the time limit"
     assert "no such thing" in said, "the end of the log of a failed command"
 
 

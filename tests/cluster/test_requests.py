@@ -12,6 +12,13 @@ INSIDE = """
 echo "$CUDA_VISIBLE_DEVICES $SLURM_CPUS_PER_TASK $SLURM_MEM_PER_NODE $SLURM_JOB_NUM_NODES" \
 "$SLURM_GPUS_ON_NODE $SLURMD_NODENAME" > results/toy/notes/$name
 """
+#: `a` and `b` run at the same time.
+TOGETHER = """
+case $name in
+  a | b) until [ -e results/toy/notes/a ] && [ -e results/toy/notes/b ]; do sleep 0.2; done ;;
+esac
+sleep 2
+"""
 Make = Callable[..., Cells]
 
 
@@ -20,7 +27,7 @@ def test_jobs_get_the_gpus_cpus_and_memory_that_they_asked_for(lab: Lab, make_ce
         "a": {"gpus": 2, "cpus": 3, "mem_mb": 900}, "b": {"gpus": 2}, "none": {"gpus": 0},
         "two": {"gpus": 8, "cpus": 6, "mem_mb": 1600},
     }  # fmt: skip
-    project = make_cells(lab, cells, INSIDE + "sleep 4")
+    project = make_cells(lab, cells, INSIDE + TOGETHER)
     project.start("-j4").end()
     assert project.table() == ["a 1", "b 1", "none 1", "two 1"]
     devices, cpus, memory, nodes, gpus, node = project.note("a").split()

@@ -9,15 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paretoken.tokens import reachable_tokens
+from paretoken.tokens import drawn_counts, reachable_tokens
 
 #: Stream of random numbers of its own.
 DRAWS = 7
-
-
-def drawn_counts(most: int) -> list[int]:
-    """Return what MQT draws from: 2, 4, 6, ... as published, and 1."""
-    return [1, *range(2, most + 1, 2)]
 
 
 def shown_counts(

@@ -147,3 +147,8 @@ def demand_whole(compressor: str, grid_side: int, tokens: int) -> None:
             f"{compressor} is trained once, with all its tokens, for every V: give --tokens {most}, and "
             f"--tokens {tokens} to `paretoken predict`"
         )
+
+
+def drawn_counts(most: int) -> list[int]:
+    """Return what `matryoshka_query` is trained with: 2, 4, 6, ... as published, and 1."""
+    return [1, *range(2, most + 1, 2)]

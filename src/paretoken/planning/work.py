@@ -14,10 +14,9 @@ from paretoken.cost import (
     decoder_work,
     encoder_work,
 )
-from paretoken.elastic import drawn_counts
 from paretoken.planning.benchmarks import Questions
 from paretoken.planning.training_sets import TrainingSet
-from paretoken.tokens import reachable_tokens
+from paretoken.tokens import drawn_counts, reachable_tokens
 
 
 @dataclass(frozen=True)

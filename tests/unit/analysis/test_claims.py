@@ -84,6 +84,7 @@ def test_verdicts_on_the_published_numbers(results: StudyResults) -> None:
         "largest_within_two_percent": Verdict.UNTESTABLE,
         "one_token_without_text": Verdict.HOLDS,
         "sixteen_tokens_at_fifty": Verdict.WITHIN,
+        "optimal_tokens_grow_with_text": Verdict.HOLDS,
         "log_linear_in_tokens": Verdict.HOLDS,
         "ocr_reverses": Verdict.HOLDS,
         "ocr_alpha": Verdict.WITHIN,

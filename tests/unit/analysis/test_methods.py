@@ -148,7 +148,7 @@ def test_the_figure_and_the_summary_need_no_law(tmp_path: Path) -> None:
     claims = pd.DataFrame(
         [{"statement": "s", "value": 1.0, "low": 0.0, "high": 2.0, "verdict": "holds"}]
     )
-    page = summary(found, None, claims, ["methods"], None)
+    page = summary(found, None, None, claims, ["methods"], None)
     assert "V = 4: **quecc**" in page
     assert "methods.md" in page
     assert "alpha" not in page

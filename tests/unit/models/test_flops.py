@@ -168,4 +168,4 @@ def test_training_flops_of_a_step(parts: Path, stage: str, compressor: str, toke
 
 def test_a_config_without_dimensions_is_refused() -> None:
     with pytest.raises(UserError, match="num_attention_heads"):
-        decoder_shape({"hidden_size": 4})
+        decoder_shape({"model_type": "qwen2", "hidden_size": 4})

@@ -157,8 +157,14 @@ def test_rewritten_lines_count_once(tmp_path: Path) -> None:
     assert tail(tmp_path / "nowhere") == []
 
 
+@pytest.fixture
+def no_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide a SLURM that is installed and does not run here: nobody could tell what it runs."""
+    monkeypatch.setenv("PATH", "")
+
+
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
-def test_a_killed_process_stops_running(tmp_path: Path) -> None:
+def test_a_killed_process_stops_running(tmp_path: Path, no_slurm: None) -> None:
     code = "import sys, time; print('up', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", code, "--out", "finetune", "--other"]
     command[1:1] = ["-X", "paretoken=1"]  # what the search for processes looks for
@@ -175,7 +181,7 @@ def test_a_killed_process_stops_running(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs /proc")
-def test_a_driver_lengthens_the_patience(tmp_path: Path) -> None:
+def test_a_driver_lengthens_the_patience(tmp_path: Path, no_slurm: None) -> None:
     lock = tmp_path / ".snakemake" / "driver.lock"
     lock.parent.mkdir()
     lock.touch()

@@ -115,8 +115,7 @@ def test_both_see_the_same_trainee(world: Path, stage: str, changes: dict[str, A
 @pytest.mark.parametrize("packing", [False, True])
 def test_both_see_the_same_micro_batch(world: Path, packing: bool) -> None:
     sides = Sides(world, "pretrain", packing=packing, micro_batch=8)
-    learned = chosen.learned_tokens(sides.collator)
-    seen = chosen.micro_batch(list(range(8)), sides.collator, learned)
+    seen = chosen.micro_batch(list(range(8)), sides.collator)
     expected: MicroBatch = sides.planned(80, Split(1, 0)).micro
     assert np.isclose(tuple(vars(seen).values()), tuple(vars(expected).values())).all()
 
@@ -137,8 +136,7 @@ def test_both_choose_the_same_micro_batch(world: Path, split: Split, packing: bo
 
 
 def _micro(sides: Sides, conversations: int) -> MicroBatch:
-    learned = chosen.learned_tokens(sides.collator)
-    return chosen.micro_batch(list(range(conversations)), sides.collator, learned)
+    return chosen.micro_batch(list(range(conversations)), sides.collator)
 
 
 def test_what_does_not_fit_the_plan_is_refused_by_training(world: Path) -> None:

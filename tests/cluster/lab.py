@@ -70,7 +70,7 @@ class Lab:
             process.wait()
         self.drivers.clear()
         if left:
-            self.run("scancel", "--user=root")
+            subprocess.run(["scancel", "--user=root"], env=self.environment, check=False, timeout=60)
 
     def stop(self) -> None:
         """Cancel jobs and end all daemons."""

@@ -88,13 +88,14 @@ def test_an_outage_of_forty_seconds_loses_nothing(lab: Lab, make_cells: Make) ->
     """A job ends, and another one becomes ready to be submitted, while slurmctld is away."""
     cells = {"local": {"gpus": 0}, "long": {"gpus": 0}}
     project = make_cells(lab, cells, "[ $name = long ] && sleep 10")
-    # A local job that ends during the outage makes the cell `local` ready.
+    # A local job that ends during the outage makes the cell `local` ready to be submitted.
     snakefile = project.path / "Snakefile"
     snakefile.write_text(snakefile.read_text() + LOCAL)
     project.write_profile(groups=None, retries=0)
     driver = project.start("-j2")
     wait(lambda: project.starts("long"), 240)
     lab.kill("slurmctld")
+    (project.path / "away").touch()
     time.sleep(40)
     driver.says("SLURM does not answer: its jobs count as running")
     driver.says("local_cell local: sbatch:")
@@ -109,7 +110,7 @@ rule first:
     output: "results/toy/first.txt"
     log: "results/toy/logs/first.log"
     localrule: True
-    shell: "sleep 12; touch {output}"
+    shell: "while [ ! -e away ]; do sleep 0.2; done; touch {output}"
 
 use rule cell as local_cell with:
     input: "results/toy/first.txt"

@@ -73,7 +73,7 @@ def test_an_elastic_model_is_trained_once_and_answers_with_any_number(
             )
             assert predictor.model.config.visual_tokens == tokens
             found[tokens] = [p.text for p in predictor.answer(questions)]
-        assert all(any(texts) for texts in found.values())
+        assert {len(texts) for texts in found.values()} == {len(questions)}
     with pytest.raises(UserError, match=r"trained once.*--tokens 36"):
         train(world, tmp_path / "few", "matryoshka_query", 4)
 

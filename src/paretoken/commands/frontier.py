@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_table(arguments.by_cost, best)
     left_out = f"; left out: {cost.model.leaves_out}" if cost.model.leaves_out else ""
     print(f"Cost: {cost.words} ({cost.model.unit}){left_out}.")
-    for asked, group in pareto.groupby("text_tokens"):
-        print(f"Undominated at Q = {asked:g}:")
+    for shown, group in pareto.groupby("text_tokens"):
+        print(f"Undominated at Q = {shown:g}:")
         print(group.drop(columns="text_tokens").to_string(index=False, float_format="{:.5g}".format))
     infeasible = int((table["status"] == "infeasible").sum())
     if infeasible:

@@ -97,6 +97,8 @@ def _queued(project: Path) -> bool:
     command = ["squeue", "--me", "--noheader", "--format=%Z"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except subprocess.CalledProcessError as error:
+        return "config" not in error.stderr  # installed, but of no cluster: there is no configuration
     except (subprocess.SubprocessError, OSError):
         return True
     return any(belongs_to(Path(line), project.absolute()) for line in done.stdout.splitlines() if line)

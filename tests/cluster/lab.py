@@ -52,8 +52,10 @@ class Lab:
     def environment(self) -> dict[str, str]:
         """Environment of what uses the cluster."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
+        # `paretoken` stands beside the interpreter, whether or not its environment is activated.
+        path = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
         own = {"SLURM_CONF": str(self.folder / "slurm.conf"), "OMP_NUM_THREADS": "1", "CI": ""}
-        return {**kept, **own, "PARETOKEN_DEVICE": "cpu"}
+        return {**kept, **own, "PATH": path, "PARETOKEN_DEVICE": "cpu"}
 
     def start(self) -> None:
         """Start all daemons, and wait for the nodes."""

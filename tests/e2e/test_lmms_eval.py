@@ -27,7 +27,7 @@ from paretoken.data.rows import read_rows
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[2]
 LMMS_EVAL = "lmms-eval==0.7.3"
-QUESTIONS, BATCH = 40, 7
+QUESTIONS, BATCH = 160, 7
 MISSING = ("import sys; sys.modules['lmms_eval'] = None; from paretoken.cli import main; "
            "sys.exit(main(sys.argv[1:]))")  # fmt: skip
 

@@ -45,7 +45,7 @@ def figure_files(wildcards):
 def report_options(wildcards):
     """Return the options of `paretoken report` for a study that has figures, or trained cells."""
     figures = figure_files(wildcards)
-    folders = cell_folders(wildcards) if study_of(wildcards).training else []
+    folders = [str(Path(record).parent.parent) for record in trained_records(wildcards)]
     options = ["--figures", *figures] if figures else []
     return options + (["--cells", *folders] if folders else [])
 
@@ -54,4 +54,6 @@ def trained_records(wildcards):
     """Return the records of training that a report tells of."""
     if study_of(wildcards).training is None:
         return []
-    return [f"{folder}/finetune/run.json" for folder in cell_folders(wildcards)]
+    study, side = study_of(wildcards), STUDIES.freeze(wildcards.study).vision.grid
+    trained = dict.fromkeys(cell.trained(side) for cell in cells(study))  # elastic models are shared
+    return [f"{cell.folder(study.name)}/finetune/run.json" for cell in trained]

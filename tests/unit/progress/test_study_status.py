@@ -140,6 +140,7 @@ def test_watch_refreshes_until_interrupted(
             raise KeyboardInterrupt
 
     monkeypatch.setattr("paretoken.commands.status.time.sleep", nap)
+    monkeypatch.setenv("PATH", "")  # waiting for an installed squeue to answer sleeps, too
     assert main(["status", "--study", "published", "--watch", "--every", "2"]) == 0
     assert naps == [2.0, 2.0, 2.0]
     assert capsys.readouterr().out.count("Study published") == 3

@@ -63,9 +63,7 @@ def test_one_model_for_every_token_count_is_trained_once(fresh: Project) -> None
     """The elastic methods: two trainings of each stage for their cells, and an answer for each V."""
     jobs = fresh.dry_run("--config", "run=[miniature_table1]")
     rules, budgets, seeds = jobs.rules, 3, 2
-    plain = (
-        5 * budgets + 2
-    )  # five methods of their own for each V, the whole grid, and the blind control
+    plain = 5 * budgets + 2  # five methods of their own for each V, the whole grid, the blind control
     elastic = 2
     assert rules["pretrain"] == rules["finetune"] == seeds * (plain + elastic)
     assert rules["predict"] == rules["score"] == seeds * (plain + elastic * budgets)

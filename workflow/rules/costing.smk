@@ -44,16 +44,19 @@ def figure_files(wildcards):
 
 def report_options(wildcards):
     """Return the options of `paretoken report` for a study that has figures, or trained cells."""
-    figures = figure_files(wildcards)
-    folders = [str(Path(record).parent.parent) for record in trained_records(wildcards)]
+    figures, folders = figure_files(wildcards), trained_folders(wildcards)
     options = ["--figures", *figures] if figures else []
     return options + (["--cells", *folders] if folders else [])
 
 
 def trained_records(wildcards):
     """Return the records of training that a report tells of."""
-    if study_of(wildcards).training is None:
-        return []
+    return [f"{folder}/finetune/run.json" for folder in trained_folders(wildcards)]
+
+
+def trained_folders(wildcards):
+    """Return the folders of cells that are trained: the cells of an elastic model share one."""
     study, side = study_of(wildcards), STUDIES.freeze(wildcards.study).vision.grid
-    trained = dict.fromkeys(cell.trained(side) for cell in cells(study))  # elastic models are shared
-    return [f"{cell.folder(study.name)}/finetune/run.json" for cell in trained]
+    if study.training is None:
+        return []
+    return list(dict.fromkeys(str(cell.trained(side).folder(study.name)) for cell in cells(study)))

@@ -26,6 +26,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from paretoken.cluster.freeze import belongs_to, in_launch
 from paretoken.cluster.names import makes_the_same
 from paretoken.cluster.queue import (
+    HELD,
     LATER,
     Queued,
     ask_accounts,
@@ -226,6 +227,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     def _submit_again(self, info: Any, state: str) -> bool:
         """Submit a job that was taken from us, without using up a retry; False if that was too often."""
         name = label_of(info.job)
+        if state == HELD:
+            cancel(info.external_jobid)  # it would run a second time when somebody releases it
         self._taken[name] = self._taken.get(name, 0) + 1
         if self._taken[name] > TAKEN_AT_MOST:
             return False
@@ -254,6 +257,9 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         return [job for job in queue or [] if belongs_to(job.folder, self._project)]
 
     def _report_earlier(self) -> None:
+        for job in self._queue:
+            if job.state == HELD:
+                cancel(job.number)
         alive = [job for job in self._queue if job.fate == "alive"]
         for job in alive:
             self.logger.info(

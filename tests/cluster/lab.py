@@ -72,7 +72,18 @@ class Lab:
             process.wait()
         self.drivers.clear()
         if left:
-            subprocess.run(["scancel", "--user=root"], env=self.environment, check=False, timeout=60)
+            self._try("scancel", "--user=root")
+        for node in self._try("sinfo", "-h", "-N", "-o", "%N", "--states=down,drain").split():
+            self._try("scontrol", "update", f"nodename={node}", "state=resume")
+
+    def described(self) -> str:
+        """Return what SLURM says of its nodes and jobs, for the message of a test that failed."""
+        return self._try("sinfo", "-N", "-o", "%N %T %E") + self._try("squeue", "--states=all")
+
+    def _try(self, *command: str) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, env=self.environment,
+                              check=False, timeout=60)  # fmt: skip
+        return done.stdout + done.stderr
 
     def stop(self) -> None:
         """Cancel jobs and end all daemons."""
@@ -170,6 +181,7 @@ class Driver:
 
     process: subprocess.Popen[bytes]
     output: Path
+    lab: Lab
 
     @property
     def said(self) -> str:
@@ -178,14 +190,21 @@ class Driver:
 
     def end(self, limit_s: float = 480) -> str:
         """Wait for its end; return what it printed (a failure fails the test)."""
-        code = self.process.wait(limit_s)
-        assert code == 0, self.said
+        assert self._code(limit_s) == 0, self.said
         return self.said
 
     def fail(self, limit_s: float = 240) -> str:
         """Wait for its end, which must be a failure; return what it printed."""
-        assert self.process.wait(limit_s) != 0, self.said
+        assert self._code(limit_s) != 0, self.said
         return self.said
+
+    def _code(self, limit_s: float) -> int:
+        try:
+            return self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"no end within {limit_s} s:\n{self.said}\n{self.lab.described()}"
+            ) from None
 
     def kill(self) -> None:
         """Kill -9 it, alone: what it submitted stays."""
@@ -231,4 +250,4 @@ class Folder:
                 stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self.lab.drivers.append(process)
-        return Driver(process, output)
+        return Driver(process, output, self.lab)

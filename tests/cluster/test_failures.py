@@ -28,6 +28,8 @@ CELLS = {
     "memory": {"gpus": 0, "mem_mb": 500}, "node": {}, "warned": {"gpus": 0, "runtime": 2},
     "wrong": {"gpus": 0},
 }  # fmt: skip
+#: slurmctld writes down what changed at most so much later.
+SAVED_S = 6
 
 
 def test_every_cell_survives_a_misfortune_of_its_own(lab: Lab, make_cells: Make) -> None:
@@ -84,16 +86,39 @@ def test_preempted_jobs_run_again_whether_slurm_or_nobody_requeues_them(
     assert "attempt" not in said.lower()
 
 
+def test_a_job_that_slurm_holds_is_submitted_again(lab: Lab, make_cells: Make) -> None:
+    """slurmctld is lost before it saved that a job runs. It starts the job anew, on a node that still
+    has it, calls that a failed launch, drains the node, and holds the job for ever."""
+    project = make_cells(lab, {"a": {"gpus": 1}}, "[ $times = 1 ] && sleep 4 && exit 1")
+    project.write_profile(groups=None, retries=0)
+    all_gpus = ["-p", "gpu", "--nodes=2", "--gres=gpu:4", "-o", "/dev/null", "--wrap", "sleep 600"]
+    blocker = lab.run("sbatch", "--parsable", *all_gpus).strip()
+    driver = project.start()
+    lab.job("cell a", "PENDING")
+    time.sleep(SAVED_S)  # that there is such a job is saved, that it was started will not be
+    lab.run("scancel", blocker)
+    wait(lambda: project.starts("a"), 240)
+    lab.kill("slurmctld")
+    time.sleep(15)
+    lab.restart("slurmctld")
+    said = driver.end()
+    assert project.table() == ["a 1"]
+    assert len(project.ends("a")) == 1
+    assert "ended as HELD" in said
+    assert not [job for job in lab.jobs("cell a") if job["state"] == "PENDING"]
+
+
 def test_an_outage_of_forty_seconds_loses_nothing(lab: Lab, make_cells: Make) -> None:
     """A job ends, and another one becomes ready to be submitted, while slurmctld is away."""
     cells = {"local": {"gpus": 0}, "long": {"gpus": 0}}
-    project = make_cells(lab, cells, "[ $name = long ] && sleep 10")
+    project = make_cells(lab, cells, "[ $name = long ] && sleep 20")
     # A local job that ends during the outage makes the cell `local` ready to be submitted.
     snakefile = project.path / "Snakefile"
     snakefile.write_text(snakefile.read_text() + LOCAL)
     project.write_profile(groups=None, retries=0)
     driver = project.start("-j2")
     wait(lambda: project.starts("long"), 240)
+    time.sleep(SAVED_S)
     lab.kill("slurmctld")
     (project.path / "away").touch()
     time.sleep(40)

@@ -14,6 +14,10 @@ Fate = Literal["alive", "done", "failed", "taken"]
 
 #: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
 TAKEN = {"BOOT_FAIL", "NODE_FAIL", "PREEMPTED"}
+#: Not a state of SLURM's: pending, but held by SLURM itself, so that only a person can let it go on.
+HELD = "HELD"
+#: Why SLURM holds a job: starting it failed, or it was started again too often.
+HELD_BECAUSE = {"launch failed requeued held", "launch_failed_requeued_held", "JobHoldMaxRequeue"}
 FAILED = {"CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
 FORMAT = "%i|%T|%e|%Z|%k|%r|%j"
 #: Reasons to wait that time does not mend: sites may accept jobs that their partitions never run.
@@ -60,7 +64,7 @@ def fate_of(state: str) -> Fate:
     """Return what became of a job in a state; one that is not known here counts as alive."""
     if state == "COMPLETED":
         return "done"
-    if state in TAKEN:
+    if state in TAKEN or state == HELD:
         return "taken"
     return "failed" if state in FAILED else "alive"
 
@@ -76,7 +80,9 @@ def read_queue(text: str) -> Iterable[Queued]:
     """Yield the jobs of what squeue printed."""
     for line in text.splitlines():
         number, state, end, folder, mark, reason, name = line.split("|", 6)
-        yield Queued(number, state.split()[0], _time(end), Path(folder), mark, reason, name)
+        held = state == "PENDING" and reason in HELD_BECAUSE
+        state = HELD if held else state.split()[0]
+        yield Queued(number, state, _time(end), Path(folder), mark, reason, name)
 
 
 def nodes_are_missing(partition: str | None) -> bool:

@@ -52,8 +52,12 @@ def test_the_queue_is_read() -> None:
         "7|RUNNING|2026-11-25T10:00:00|/work|paretoken:a:b|None|finetune a | b s0\n"
         "8|PENDING|N/A|/work|(null)|PartitionTimeLimit|x\n"
         "9|CANCELLED by 0|N/A|/work|m|None|y\n"
+        "10|PENDING|N/A|/work|m|launch failed requeued held|z\n"
+        "11|PENDING|N/A|/work|m|JobHeldUser|z\n"
     )
-    first, second, third = read_queue(text)
+    first, second, third, held, waiting = read_queue(text)
+    assert held.fate == "taken", "SLURM holds it for ever: it is submitted again"
+    assert waiting.fate == "alive", "a person holds it, who may let it go"
     assert (first.number, first.name, first.fate) == ("7", "finetune a | b s0", "alive")
     assert first.end == datetime(2026, 11, 25, 10)
     assert (second.end, second.hopeless, first.hopeless) == (None, True, False)

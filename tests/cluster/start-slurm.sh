@@ -24,6 +24,10 @@ munged --force --key-file="$dir/munge/munge.key" --socket="$dir/run/munge.socket
     --pid-file="$dir/run/munged.pid" --log-file="$dir/log/munged.log" \
     --seed-file="$dir/munge/seed" --num-threads=2
 
+# What a node runs before a job: it fails while a test wants it to.
+printf '#!/bin/sh\n[ ! -e %s ]\n' "$dir/run/prolog-fails" > "$dir/prolog"
+chmod +x "$dir/prolog"
+
 # slurmd takes a GPU only if its file is a device: these are all /dev/null.
 for ((i = 0; i < gpus; i++)); do
     [ -c "$dir/dev/nvidia$i" ] || mknod -m 666 "$dir/dev/nvidia$i" c 1 3
@@ -75,6 +79,7 @@ JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 MailProg=/bin/true
+Prolog=$dir/prolog
 END
     if [ "${ACCOUNTING:-0}" = 1 ]; then
         cat <<END

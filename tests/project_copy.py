@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,17 @@ class Project:
             text=True,
             start_new_session=True,
         )
+
+    @contextmanager
+    def with_added(self, path: str, line: str) -> Iterator[None]:
+        """Have one more line at the end of a file, for a while."""
+        file = self.folder / path
+        original = file.read_text()
+        file.write_text(f"{original}{line}\n")
+        try:
+            yield
+        finally:
+            file.write_text(original)
 
     def dry_run(self, *arguments: str) -> Jobs:
         """Return the jobs that would run."""

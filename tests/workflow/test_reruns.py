@@ -66,13 +66,8 @@ def test_touching_a_source_changes_nothing(finished: Project) -> None:
 def test_editing_a_source_reruns_what_is_made_of_it(
     finished: Project, module: str, rules: dict[str, int]
 ) -> None:
-    path = finished.folder / "src" / "paretoken" / module
-    original = path.read_text()
-    path.write_text(f"{original}\n# edited\n")
-    try:
+    with finished.with_added(f"src/paretoken/{module}", "# edited"):
         jobs = finished.dry_run(*SMALL_CONFIG).rules
-    finally:
-        path.write_text(original)
     assert "measured_cell" not in jobs
     assert rules.items() <= dict(jobs).items()
 
@@ -126,13 +121,8 @@ def test_a_new_figure_draws_itself_only(finished: Project) -> None:
 
 
 def test_a_new_line_in_the_registry_reruns_nothing(finished: Project) -> None:
-    path = finished.folder / "src" / "paretoken" / "registry.py"
-    original = path.read_text()
-    path.write_text(f"{original}\n# a new law\n")
-    try:
+    with finished.with_added("src/paretoken/registry.py", "# a new law"):
         assert not finished.dry_run(*SMALL_CONFIG).rules
-    finally:
-        path.write_text(original)
 
 
 def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
@@ -156,13 +146,8 @@ def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
 
 @pytest.mark.parametrize("asset", ["page.css", "explorer.js", "page.html.j2"])
 def test_editing_a_part_of_the_page_makes_the_page_anew(finished: Project, asset: str) -> None:
-    path = finished.folder / "src" / "paretoken" / "report" / "assets" / asset
-    original = path.read_text()
-    path.write_text(f"{original}\n")
-    try:
+    with finished.with_added(f"src/paretoken/report/assets/{asset}", ""):
         jobs = finished.dry_run(*SMALL_CONFIG).rules
-    finally:
-        path.write_text(original)
     assert jobs == {"report": 1, "all": 1}
 
 

@@ -144,25 +144,15 @@ def test_a_new_benchmark_trains_and_asks_nothing(trained: Project) -> None:
 
 @pytest.mark.slow
 def test_another_way_to_score_trains_and_asks_nothing(trained: Project) -> None:
-    path = trained.folder / "src" / "paretoken" / "evaluate" / "benchmarks" / "exact_match.py"
-    original = path.read_text()
-    path.write_text(f"{original}\n# edited\n")
-    try:
+    with trained.with_added("src/paretoken/evaluate/benchmarks/exact_match.py", "# edited"):
         rules = trained.dry_run(*SMOKE).rules
-    finally:
-        path.write_text(original)
     assert rules["score"] == 5
     assert not {*rules} & {*TRAINS, "predict"}
 
 
 @pytest.mark.slow
 def test_another_recipe_of_stage_2_repeats_stage_2_only(trained: Project) -> None:
-    path = trained.folder / "smoke" / "finetune.yaml"
-    original = path.read_text()
-    path.write_text(f"{original}\n# edited\n")
-    try:
+    with trained.with_added("smoke/finetune.yaml", "# edited"):
         rules = trained.dry_run(*SMOKE).rules
-    finally:
-        path.write_text(original)
     assert (rules["finetune"], rules["predict"]) == (5, 5)
     assert not {*rules} & (TRAINS - {"finetune"})

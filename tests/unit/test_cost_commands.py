@@ -154,3 +154,11 @@ def test_numbers_of_tokens_that_nothing_reads_are_refused(run, capsys, options, 
         run("recommend", *FIT, "--flops", 1e12, *options)
     assert left.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--threads", "--repeats"])
+def test_latency_refuses_to_measure_with_nothing(run, capsys, option):
+    with pytest.raises(SystemExit) as left:
+        run("latency", *SHAPES, "--v", 1, option, 0, "--out", "never.csv")
+    assert left.value.code == 2
+    assert f"argument {option}: '0' must be 1 or more" in capsys.readouterr().err

@@ -178,9 +178,10 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
         )
     if repeated:
         lines = ", ".join(map(str, repeated[:3])) + (" …" if len(repeated) > 3 else "")
+        rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"
         sentences.append(
-            f"{len(repeated)} rows repeat an earlier row in every column (line {lines}) and count "
-            "again: take copies out, or tell repetitions apart by a column such as seed."
+            f"{rows} an earlier row in every column (line {lines}), counted again: "
+            "take copies out, or tell repetitions apart by a column such as seed."
         )
     if law.constant_optimum and not is_constant(fitted):
         ratio = float(law.exponent_ratio(fitted.values[None])[0])

@@ -138,7 +138,9 @@ def test_pairs_of_equal_cost_are_those_of_the_table(tmp_path):
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(pairs))
     assert study.report() == 0
     said = " ".join(" ".join(Elements(study.page).text).split())
-    assert "errs less in 2 of 4 pairs, the smaller one with more tokens in 1; 1 are undecided (they" in said
+    assert (
+        "errs less in 2 of 4 pairs, the smaller one with more tokens in 1; 1 are undecided (they" in said
+    )
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(columns=["suite", "wins"]))
     assert study.report() == 0
     assert "errs less in" not in study.page

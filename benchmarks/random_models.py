@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, Qwen2Config
 
+from paretoken.models.adapter import freeze_all_but, new_adapter, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, configure, feature_layers
 from paretoken.models.configuration import ParetokenConfig
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, new_adapter, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 
 #: Hidden size, layers, intermediate size, heads, tied embeddings: config.json of each model.
 SHAPES = {

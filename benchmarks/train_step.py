@@ -27,9 +27,10 @@ from paretoken.data.encoded import read_encoded
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource, read_preprocessor
 from paretoken.data.order import data_order, plan_batches
+from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
 from paretoken.models.vision import load_encoder, read_vision_config
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 from paretoken.train.arguments import training_arguments
 from paretoken.train.recipe import LearningRates, Recipe
 from paretoken.train.speed import Spent

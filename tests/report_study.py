@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.cells import Selection, read_cells
+from paretoken.analysis.equal_cost import comparisons
 from paretoken.analysis.fit import FitOptions, fit_record
+from paretoken.analysis.study_results import read_results
 from paretoken.cli import main
 from paretoken.config import FrozenStudy
 from paretoken.contract import LATENCY_COLUMNS
@@ -52,7 +54,8 @@ class Finished:
         arguments = [
             "report", "--study", folder / "study.json", "--errors", folder / "tables/errors.csv",
             "--fits", *sorted(folder.glob("fits/*/*.json")), "--claims", folder / "tables/claims.csv",
-            "--shapes", folder / "shapes.json", *extra, "--out", folder / "report.html",
+            "--equal-cost", folder / "tables/equal_cost.csv", "--shapes", folder / "shapes.json",
+            *extra, "--out", folder / "report.html",
         ]  # fmt: skip
         return main([str(word) for word in arguments])
 
@@ -91,6 +94,9 @@ def finished_study(
         options = FitOptions(law=law, bootstrap=bootstrap, text_tokens=(0, 25, 50, 100),
                              law_text_tokens=50)  # fmt: skip
         write_json(folder / "fits" / suite["name"] / f"{law}-{rows}.json", fit_record(data, options))
+    fits = sorted(folder.glob("fits/*/*.json"))
+    results = read_results(folder / "study.json", folder / "tables/errors.csv", fits)
+    write_table(folder / "tables" / "equal_cost.csv", comparisons(results))
     shapes = ["shapes", "--n", *map(str, SIZES.values()), "--out", str(folder / "shapes.json")]
     assert main(shapes) == 0
     return Finished(folder)

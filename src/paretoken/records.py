@@ -15,6 +15,8 @@ from paretoken.files import replacing, sha256
 
 #: How many wrong lines a message names.
 LISTED = 5
+#: What tables are separated by that are not separated by commas.
+SEPARATORS = (";", "\t", "|")
 #: Columns that hold whole numbers, as a rule.
 COUNTS = ("visual_tokens", "text_tokens", "visual_tokens_larger", "visual_tokens_smaller")
 
@@ -31,6 +33,12 @@ class Table:
         """Return ``name`` if the table has that column (`UserError` with those it has otherwise)."""
         if name not in self.rows.columns:
             have = ", ".join(self.rows.columns)
+            other = next((mark for mark in SEPARATORS if mark in have), None)
+            if len(self.rows.columns) == 1 and other:
+                raise UserError(
+                    f"{self.path} has one column, {have!r}: its values seem to be separated by "
+                    f"{other!r}; write it with commas (and decimal points)"
+                )
             raise UserError(
                 f"{self.path} has no column {name!r}; its columns are: {have}; name another one with "
                 "the matching --...-column option"
@@ -64,7 +72,8 @@ class Table:
             listed = "; ".join(f"line {line}: {name} = {text[line]!r} {wrong[line]}" for line in first)
             more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
             raise UserError(
-                f"{self.path}, {listed}{more}. Correct them, or leave the rows out with --where"
+                f"{self.path}, {listed}{more}. Correct them, or take the rows out; a cell that was not "
+                "measured has an empty error"
             )
         return values
 

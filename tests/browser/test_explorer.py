@@ -17,6 +17,8 @@ from paretoken.text_tables import size_label
 
 pytestmark = pytest.mark.slow
 WIDTHS = {"desk": (1100, 900), "phone": (390, 844)}
+#: Pixels between the margins of a printed A4 page.
+A4 = 718
 READY = "document.documentElement.dataset.explorer === 'ready'"
 
 
@@ -224,7 +226,12 @@ def test_it_prints_without_its_controls(browser, study, tmp_path):
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator("#x-budget").is_visible()
     assert page.locator("#x-best").is_visible()
+    assert not page.locator("summary:visible").count(), "what is closed is not printed"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size({"width": A4, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4, "no table is cut off"
+    page.locator("summary", has_text="errors").evaluate("e => { e.parentElement.open = true }")
+    assert page.locator("#fits details th", has_text="Seed").is_visible(), "what is open is"
     shots = Path(SCREENSHOTS or tmp_path)
     page.pdf(path=shots / "report.pdf")
     assert (shots / "report.pdf").stat().st_size > 10_000

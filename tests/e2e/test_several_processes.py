@@ -54,17 +54,31 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "deepspeed").symlink_to(REPOSITORY / "workflow" / "recipes" / "deepspeed")
     run([sys.executable, "-m", "paretoken", "tokenize", "--data", folder / "train.jsonl",
          "--llm", folder / "llm", "--out", folder / "tokens"])  # fmt: skip
-    for stage in ("pretrain", "finetune"):
-        run([sys.executable, "-m", "paretoken", *train(folder, stage, folder / "alone" / stage)])
+    train_alone(folder, "tokenpacker")
     return folder
 
 
-def train(world: Path, stage: str, out: Path, zero: str | None = None) -> list[Any]:
+def home(compressor: str) -> str:
+    """Return where one process alone trained a compressor."""
+    return f"alone-{compressor}"
+
+
+def train(
+    world: Path, stage: str, out: Path, zero: str | None = None, compressor: str = "tokenpacker"
+) -> list[Any]:
     line = ["train", "--stage", stage, "--recipe", world / f"{stage}.yaml", "--llm", world / "llm",
             "--vision", world / "vision", "--data", world / "tokens", "--images", world / "images",
-            "--compressor", "tokenpacker", "--tokens", 4, "--seed", 3, "--out", out]  # fmt: skip
+            "--compressor", compressor, "--tokens", 4, "--seed", 3, "--out", out]  # fmt: skip
     line += ["--set", f"deepspeed=deepspeed/{zero}.json"] if zero else []
-    return line + (["--adapter", world / "alone/pretrain/adapter"] if stage == "finetune" else [])
+    return line + (
+        ["--adapter", world / home(compressor) / "pretrain/adapter"] if stage == "finetune" else []
+    )
+
+
+def train_alone(world: Path, compressor: str) -> None:
+    for stage in ("pretrain", "finetune"):
+        line = train(world, stage, world / home(compressor) / stage, compressor=compressor)
+        run([sys.executable, "-m", "paretoken", *line])
 
 
 def torchrun(processes: int, folder: Path, line: list[Any]) -> list[Any]:
@@ -123,7 +137,7 @@ def record(out: Path) -> dict[str, Any]:
 def test_two_processes_survive_kills_and_train_as_one_does(
     world: Path, tmp_path: Path, zero: str | None
 ) -> None:
-    out, alone = tmp_path / "out", world / "alone" / "finetune"
+    out, alone = tmp_path / "out", world / home("tokenpacker") / "finetune"
     line = train(world, "finetune", out, zero)
     kill_all_after(torchrun(2, tmp_path, line), "step 7/12")
     assert list(out.glob("checkpoints/checkpoint-*/manifest.json"))
@@ -170,7 +184,7 @@ def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
     assert all(torch.equal(frozen[name], tensor) for name, tensor in source.items())
     encoder = load_file(world / "vision" / "model.safetensors")
     assert sum(n.startswith("vision_encoder.") for n in held) == len(encoder)
-    alone = world / "alone" / "pretrain"  # padded; packing changes no loss
+    alone = world / home("tokenpacker") / "pretrain"  # padded; packing changes no loss
     torch.testing.assert_close(
         torch.tensor(record(out)["loss"]), torch.tensor(record(alone)["loss"]), **CLOSE
     )
@@ -179,6 +193,30 @@ def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
     assert stored.keys() == expected.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(stored[name], tensor, atol=5e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize("zero", [MODES[0], MODES[2]])
+def test_a_compressor_that_reads_the_question_trains_as_on_one_device(
+    world: Path, tmp_path: Path, zero: str | None
+) -> None:
+    """Each device embeds its own questions, or none, with a language model that may be split."""
+    if not (world / home("quecc")).exists():
+        train_alone(world, "quecc")
+    for stage in ("pretrain", "finetune"):
+        alone, out = world / home("quecc") / stage, tmp_path / stage
+        run(torchrun(2, tmp_path, train(world, stage, out, zero, "quecc")))
+        torch.testing.assert_close(
+            torch.tensor(record(out)["loss"]), torch.tensor(record(alone)["loss"]), **CLOSE
+        )
+        weights = "adapter/adapter" if stage == "pretrain" else "model/model"
+        expected = load_file(alone / f"{weights}.safetensors")
+        stored = load_file(out / f"{weights}.safetensors")
+        assert stored.keys() == expected.keys()
+        for name, tensor in expected.items():
+            torch.testing.assert_close(stored[name], tensor, atol=5e-3, rtol=1e-2)
+    asked = [Question("1", "0.png", "what colour is it ?", ("red",))]
+    predictor = open_predictor(tmp_path / "finetune" / "model", images=world / "images")
+    assert isinstance(predictor.answer(asked)[0].text, str)
 
 
 def test_a_failing_process_ends_all(

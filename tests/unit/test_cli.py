@@ -313,3 +313,13 @@ def test_the_module_runs_as_a_program():
     )
     assert run.returncode == 2
     assert "did you mean 'fit'?" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["features", "tokenize", "predict", "train", "latency", "text-length"]
+)
+def test_no_command_runs_on_0_threads(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([command, "--threads", "0"])
+    assert left.value.code == 2
+    assert "argument --threads: '0' must be 1 or more" in capsys.readouterr().err

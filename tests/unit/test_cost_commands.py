@@ -140,3 +140,25 @@ def test_shapes_of_a_file_that_is_no_study(run, tmp_path):
     assert code == 2
     assert "is no study; make it with `paretoken study`" in complaint
     assert not (tmp_path / "s.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--v", "1.5", "--text-tokens", "50"], "argument --v: '1.5' must be a whole number"),
+        (["--text-tokens", "1e300"], "argument --text-tokens: '1e300' must be at most 1,000,000,000"),
+    ],
+)
+def test_numbers_of_tokens_that_nothing_reads_are_refused(run, capsys, options, words):
+    with pytest.raises(SystemExit) as left:
+        run("recommend", *FIT, "--flops", 1e12, *options)
+    assert left.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--threads", "--repeats"])
+def test_latency_refuses_to_measure_with_nothing(run, capsys, option):
+    with pytest.raises(SystemExit) as left:
+        run("latency", *SHAPES, "--v", 1, option, 0, "--out", "never.csv")
+    assert left.value.code == 2
+    assert f"argument {option}: '0' must be 1 or more" in capsys.readouterr().err

@@ -99,6 +99,7 @@ rule report:
         values=published("values"),
         table1=published("table1"),
         claims="results/{study}/tables/claims.csv",
+        equal_cost="results/{study}/tables/equal_cost.csv",
         figures=figure_files,
         shapes="results/{study}/shapes.json",
         latency=latency_table,
@@ -125,5 +126,6 @@ rule report:
         parts=report_options,
     shell:
         "paretoken report --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} {params.costs:q} --claims {input.claims:q} {params.parts:q} "
+        "{params.reference:q} {params.costs:q} --claims {input.claims:q} "
+        "--equal-cost {input.equal_cost:q} {params.parts:q} "
         "--out {output:q} > {log:q} 2>&1"

@@ -70,11 +70,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class CellData:
-    """Cells, and how they came out of their table: what was left out, what was flagged."""
+    """Cells, and how they came out of their table: what was left out, flagged, or stands twice."""
 
     cells: Cells
     provenance: dict[str, Any]
     flagged: list[str]
+    repeated: Sequence[int] = ()  # lines
 
 
 def read_cells(path: Path, selection: Selection) -> CellData:
@@ -84,8 +85,8 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     rows are left out, and each is listed with its line and the reason.
 
     Raises:
-        UserError: a column is missing, a value is no number or out of range, several suites are
-            mixed, or no row is left.
+        UserError: a column is missing, a value is no number or out of range (an error below 0), several
+            suites are mixed, or no row is left.
     """
     table = read_text_table(path)
     s = selection
@@ -109,7 +110,7 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     cells = Cells(
         N=table.numbers(rows, s.n_column, above=0).to_numpy() * s.n_scale,
         V=table.numbers(rows, s.v_column, minimum=0).to_numpy(),
-        Y=table.numbers(rows, s.error_column).to_numpy(),
+        Y=table.numbers(rows, s.error_column, minimum=0).to_numpy(),
         weight=_weights(table, rows, s),
     )
     provenance = {
@@ -121,7 +122,8 @@ def read_cells(path: Path, selection: Selection) -> CellData:
         "columns": {"N": s.n_column, "V": s.v_column, "Y": s.error_column},
         "exclusions": excluded,
     }
-    return CellData(cells, provenance, flagged)
+    repeated = [int(line) for line in rows.index[rows.duplicated()]]
+    return CellData(cells, provenance, flagged, repeated)
 
 
 def _one_suite(table: Table, s: Selection) -> pd.DataFrame:

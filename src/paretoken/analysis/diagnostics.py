@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +19,9 @@ OUTLIER = 3.5
 LARGEST_B = 1e5
 #: Condition number of the scaled Jacobian beyond which parameters are hardly told apart.
 ILL_CONDITIONED = 1e5
+
+#: Predictions that differ by less than this share are equal: exponents of 1e-30 are zeros.
+ROUNDING = 1e-12
 
 
 class FitStatus(StrEnum):
@@ -109,9 +113,10 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
 
 
 def is_constant(fitted: Estimate) -> bool:
-    """Return whether a product law came out constant: then its optimum means nothing."""
-    exponents = fitted.values[len(fitted.law.linear) :]
-    return fitted.law.linear[0] == "K" and (fitted.values[0] == 0 or not exponents.any())
+    """Return whether a product law came out constant, but for rounding: its optimum means nothing."""
+    predicted = np.asarray(fitted.predicted())[fitted.cells.used]
+    flat = float(np.ptp(predicted)) <= ROUNDING * float(np.abs(predicted).max())
+    return fitted.law.linear[0] == "K" and flat
 
 
 def _range_warnings(fitted: Estimate) -> list[str]:
@@ -135,8 +140,14 @@ def _range_warnings(fitted: Estimate) -> list[str]:
     return sentences
 
 
-def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
-    """Return sentences on what the data lack."""
+def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] = ()) -> list[str]:
+    """Return sentences on what the data lack.
+
+    Args:
+        fitted: the fit.
+        flagged: the flagged cells in it.
+        repeated: lines of the table that say the same as an earlier one.
+    """
     cells, law = fitted.cells, fitted.law
     used, sentences = cells.used, _range_warnings(fitted)
     levels = len(np.unique(cells.N[used]))
@@ -165,6 +176,13 @@ def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
         sentences.append(
             f"{len(flagged)} flagged {verb} in the fit ({named}); compare with --exclude-flagged."
         )
+    if repeated:
+        lines = ", ".join(map(str, repeated[:3])) + (" …" if len(repeated) > 3 else "")
+        rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"
+        sentences.append(
+            f"{rows} an earlier row in every column (line {lines}), counted again: "
+            "take copies out, or tell repetitions apart by a column such as seed."
+        )
     if law.constant_optimum and not is_constant(fitted):
         ratio = float(law.exponent_ratio(fitted.values[None])[0])
         if ratio <= 1:
@@ -178,7 +196,8 @@ def data_warnings(fitted: Estimate, flagged: list[str]) -> list[str]:
 def conditioning(fitted: Estimate) -> dict[str, Any]:
     """Return the condition number of the scaled Jacobian and the correlation of the estimates.
 
-    Both over the free parameters, at centred logarithms.
+    Both over the free parameters, at centred logarithms. The number is None where it is infinite: then
+    nothing tells some of them apart.
     """
     names = [fitted.law.parameters[i] for i in free_parameters(fitted)]
     jacobian = scaled_jacobian(fitted)
@@ -187,10 +206,10 @@ def conditioning(fitted: Estimate) -> dict[str, Any]:
         return {"free": names, "condition_number": None, "correlation": None}
     unit = jacobian / norms
     covariance = np.linalg.pinv(unit.T @ unit)
-    sd = np.sqrt(np.diag(covariance))
+    sd, condition = np.sqrt(np.diag(covariance)), float(np.linalg.cond(unit))
     return {
         "free": names,
-        "condition_number": float(np.linalg.cond(unit)),
+        "condition_number": condition if np.isfinite(condition) else None,
         "correlation": [[float(c) for c in row] for row in covariance / np.outer(sd, sd)],
     }
 

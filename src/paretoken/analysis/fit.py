@@ -87,7 +87,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "warnings": [
             *extra.pop("warnings"),
             *bound_warnings(fitted),
-            *data_warnings(fitted, data.flagged),
+            *data_warnings(fitted, data.flagged, data.repeated),
             *doubt.warnings(),
         ],
         "notes": _notes(law),

@@ -86,6 +86,11 @@ def _mind(fit: FittedLaw, best: pd.Series[float], ranked: pd.DataFrame) -> list[
     """Return what a careful reader would ask about the recommendation."""
     sentences = []
     sizes = fit.fitted_sizes
+    if fit.law.constant_optimum and fit.record["alpha_over_beta"] is None and not fit.record["v_star"]:
+        sentences.append(
+            "The fitted error falls neither with size nor with tokens: the cheapest configuration is "
+            "named, and nothing speaks for it but its cost."
+        )
     if not min(sizes) <= best["params_b"] <= max(sizes):
         sentences.append(
             f"{size_label(best['params_b'])} lies outside the fitted sizes: an extrapolation."
@@ -135,7 +140,10 @@ def in_words(answer: dict[str, Any]) -> str:
     if answer["chosen_in_draws"] is not None:
         lines.append(f"Best in {100 * answer['chosen_in_draws']:.0f} % of the bootstrap draws.")
     if answer["v_star"] is not None:
-        lines.append(f"Best V at any budget, by formula: {answer['v_star']:.3g} visual tokens.")
+        lines.append(
+            f"If every size could be had, {answer['v_star']:.3g} visual tokens would be best at any "
+            "budget (by formula)."
+        )
     suite = f" of {answer['suite']}" if answer["suite"] else ""
     left_out = f" (left out: {model.leaves_out})" if model.leaves_out else ""
     lines.append(f"By the {answer['law']} law{suite}; cost: {answer['counts']}{left_out}.")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 
+#: More tokens than any model reads.
+MOST_TOKENS = 10**9
+
 
 def positive(text: str) -> float:
     """Return a finite number > 0."""
@@ -19,6 +22,14 @@ def not_negative(text: str) -> float:
     value = _number(text)
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"{text!r} must be 0 or more")
+    return value
+
+
+def text_tokens(text: str) -> float:
+    """Return a number of text tokens, >= 0 and less than any model reads."""
+    value = not_negative(text)
+    if value > MOST_TOKENS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be at most {MOST_TOKENS:,}")
     return value
 
 

@@ -8,7 +8,7 @@ import io
 import sys
 from pathlib import Path
 
-from paretoken.commands.arguments import positive, whole
+from paretoken.commands.arguments import count, positive, whole
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.contract import LATENCY_COLUMNS
 from paretoken.errors import UserError
@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--v", type=whole, nargs="+", required=True, help="visual tokens")
     parser.add_argument("--q", type=whole, nargs="+", default=[0, 50, 200], help="text tokens")
     parser.add_argument("--batch", type=whole, nargs="+", default=[1], help="questions at once")
-    parser.add_argument("--repeats", type=whole, default=10, help="runs, of which the median counts")
+    parser.add_argument("--repeats", type=count, default=10, help="runs, of which the median counts")
     parser.add_argument("--dtype", choices=list(DTYPES),
                         help="of the weights; else bf16 on a GPU, fp32 on a processor")  # fmt: skip
-    parser.add_argument("--threads", type=whole, help="CPU threads; else torch's choice")
+    parser.add_argument("--threads", type=count, help="CPU threads; else torch's choice")
     parser.add_argument("--out", type=Path, required=True, help="latency.csv to write")
 
 
@@ -40,8 +40,6 @@ def run(arguments: argparse.Namespace) -> None:
         setattr(a, name, sorted(set(values)))
         if min(values) < (0 if name == "q" else 1):
             raise UserError(f"--{name} wants whole numbers of 1 or more, got {min(values)}")
-    if a.repeats < 1:
-        raise UserError("--repeats must be 1 or more")
     from paretoken.cost_models.deployment import read_shapes
 
     shapes = read_shapes(a.shapes)

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from paretoken.commands.arguments import positive, whole
+from paretoken.commands.arguments import count, positive, whole
 from paretoken.commands.runtime import limit_threads, quiet
 
 
@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=whole, metavar="V",
                         help="visual tokens, for a model that was trained once for every V")  # fmt: skip
     parser.add_argument("--limit", type=whole, help="ask only so many questions, for a trial")
-    parser.add_argument("--batch", type=whole, default=16, help="questions at a time")
-    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--batch", type=count, default=16, help="questions at a time")
+    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="score.json to write")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.recommend import in_words, recommend
-from paretoken.commands.arguments import not_negative, positive, whole
+from paretoken.commands.arguments import count, positive, text_tokens, whole
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
 from paretoken.errors import UserError
 
@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         budget.add_argument(f"--{name.replace('_', '-')}", type=positive, metavar=metavar,
                             help=f"the most, in {text}; --cost {model} if none is named")  # fmt: skip
     parser.add_argument(
-        "--text-tokens", type=not_negative, required=True, metavar="Q", help="text tokens per question"
+        "--text-tokens", type=text_tokens, required=True, metavar="Q", help="text tokens per question"
     )
     parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else the fit's")
-    parser.add_argument("--v", type=positive, nargs="+", help="visual tokens; else the fit's")
+    parser.add_argument("--v", type=count, nargs="+", help="visual tokens; else the fit's")
     parser.add_argument("--runners-up", type=whole, default=3, help="how many to list")
     add_cost_arguments(parser, default=None)
     parser.add_argument("--json", action="store_true", help="print JSON instead of words")

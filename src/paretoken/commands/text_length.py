@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, positive, whole
+from paretoken.commands.arguments import assignment, count, positive, whole
 from paretoken.commands.runtime import limit_threads, quiet
 from paretoken.contract import TEXT_LENGTH_COLUMNS
 from paretoken.grid import Cell
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suites", type=assignment, nargs="+", required=True,
                         metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
     parser.add_argument("--limit", type=whole, help="ask only so many questions of each benchmark")
-    parser.add_argument("--batch", type=whole, default=64, help="questions at a time")
+    parser.add_argument("--batch", type=count, default=64, help="questions at a time")
     parser.add_argument("--max-new-tokens", type=whole, default=16, help="longest answer")
     parser.add_argument("--study", required=True, help="name of the study")
     parser.add_argument("--llm", required=True, help="name of the language model")
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compressor", required=True, help="name of the compressor")
     parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
     parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
-    parser.add_argument("--threads", type=whole, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")
 
 

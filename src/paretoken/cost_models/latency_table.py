@@ -101,10 +101,12 @@ def read_latency(path: Path) -> LatencyTable:
         raise UserError(f"{path} mixes devices ({', '.join(devices)}); keep one per table")
     names = [f"{part}_{unit}" for part in PARTS for unit in ("s", "j")]
     _demand_numbers(path, table, [*AXES, "batch", *names])
+    _demand_combinations(path, table)
     axes, values = {}, {}
     for batch, rows in table.groupby("batch"):
-        axes[int(str(batch))] = _axes(rows)
-        values[int(str(batch))] = {name: _cube(path, rows, name) for name in names}
+        size = int(float(str(batch)))  # pandas reads 1.0 where another row of the column is blank
+        axes[size] = _axes(rows)
+        values[size] = {name: _cube(path, rows, name) for name in names}
     return LatencyTable(str(path), devices[0] if devices else "", axes, values)
 
 
@@ -136,8 +138,24 @@ def _demand_numbers(path: Path, table: pd.DataFrame, names: Sequence[str]) -> No
         wrong = column[(numbers.isna() & column.notna()) | (numbers < 0) | np.isinf(numbers)]
         if len(wrong):
             raise UserError(
-                f"{path}: {name} = {wrong.iloc[0]!r} in row {int(wrong.index[0]) + 1} is no number of "
+                f"{path}: {name} = {wrong.iloc[0]} in row {int(wrong.index[0]) + 1} is no number of "
                 "0 or more; measure again with `paretoken latency`"
+            )
+
+
+def _demand_combinations(path: Path, table: pd.DataFrame) -> None:
+    """Refuse rows that do not say what was measured: a blank on an axis, or no whole batch."""
+    for name in [*AXES, "batch"]:
+        numbers = pd.to_numeric(table[name])
+        whole = (numbers >= 1) & (numbers % 1 == 0)
+        wrong = table.index[numbers.isna() | ((name == "batch") & ~whole)]
+        if len(wrong):
+            wanted = "a whole number of 1 or more" if name == "batch" else "a number"
+            value = table[name][wrong[0]]
+            raise UserError(
+                f"{path}: {name} in row {int(wrong[0]) + 1} must be {wanted}, "
+                f"{'it is blank' if pd.isna(value) else f'got {value}'}; correct it, or measure "
+                "again with `paretoken latency`"
             )
 
 

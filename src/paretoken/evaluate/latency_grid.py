@@ -22,8 +22,9 @@ from transformers import CLIPVisionConfig, PretrainedConfig, Qwen2Config, Siglip
 from paretoken.cost_models.deployment import LlmShape, Shapes
 from paretoken.errors import UserError
 from paretoken.evaluate.energy import Meter
+from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
-from paretoken.models.vlm import ParetokenModel, new_adapter
+from paretoken.models.vlm import ParetokenModel
 from paretoken.shapes import DecoderShape, EncoderShape
 
 #: Runs that do not count, and tokens decoded per run.

@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 from transformers import PretrainedConfig
 
 from paretoken.errors import UserError
+from paretoken.models.adapter import new_adapter
 from paretoken.models.compressors.base import Compressor
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
 from paretoken.models.language import greedy, load_language_model
 from paretoken.models.vision import VisionEncoder, attention_layers, grid_side
-from paretoken.models.vlm import ParetokenModel, new_adapter
+from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import read_tensors
 from paretoken.registry import COMPRESSOR_CLASSES
 from paretoken.tokens import ATTENTION_GUIDED, SEVERAL_LAYERS

@@ -10,14 +10,14 @@ from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Adaptive, Compressor, Layout
+from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import answer_loss, decoder_of, full_loss, plain_head
-from paretoken.models.projector import Projector
+from paretoken.models.placing import placed, reduced
 from paretoken.models.questions import Cache, embed_cached, embed_questions
+from paretoken.models.sight import Sight
 from paretoken.models.vision import VisionEncoder, encoded_side
-from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, TEXT_CONDITIONED
+from paretoken.tokens import ATTENTION_GUIDED, ELASTIC
 
 #: Arguments that matter in the first step of a generation only.
 IMAGE_ARGUMENTS = (
@@ -25,7 +25,7 @@ IMAGE_ARGUMENTS = (
 )  # fmt: skip
 
 
-class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """A causal LM that reads V visual tokens per image among its text tokens.
 
     In ``input_ids`` each image is V consecutive ``config.image_token_id``, which the compressed and
@@ -80,73 +80,6 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
         head: nn.Module = self.language_model.get_output_embeddings()
         return head
 
-    def visual_tokens(
-        self,
-        pixel_values: Tensor | None = None,
-        features: Tensor | None = None,
-        text: Tensor | None = None,
-        image_index: Tensor | None = None,
-    ) -> Tensor:
-        """Return the visual tokens of images in the language model's width.
-
-        Args:
-            pixel_values: (images, channels, height, width).
-            features: instead, (images, layers, patches, width) of ``config.feature_layers``.
-            text: embeddings of the questions, for a compressor that reads them: one per place
-                (places, hidden size).
-            image_index: which image stands at each place; None: each image stands once.
-
-        Returns:
-            (places, V, hidden size of the language model), V the most that an elastic model makes.
-
-        Raises:
-            UserError: both or neither are given, or the model cannot use what is given.
-        """
-        compressor, projector, features = self._parts(pixel_values, features)
-        if self.config.compressor not in TEXT_CONDITIONED:
-            tokens: Tensor = projector(compressor(features))
-            return tokens if image_index is None else tokens[image_index]
-        # One image has other tokens for each question. Without any place, one image and one text take
-        # part all the same, so that devices do not wait for each other's gradients.
-        shown = features if image_index is None or not len(image_index) else features[image_index]
-        tokens = projector(compressor(shown, text))
-        return tokens if image_index is None else tokens[: len(image_index)]
-
-    def _parts(
-        self, pixel_values: Tensor | None, features: Tensor | None
-    ) -> tuple[Compressor, Projector, Tensor]:
-        """Return compressor, projector and features (images, layers, patches, width) of images."""
-        if self.compressor is None or self.projector is None:
-            raise UserError("this model was made with 0 visual tokens: it accepts no image")
-        if (pixel_values is None) == (features is None):
-            raise UserError("give either pixel_values or precomputed features, and not both")
-        if features is None:
-            if self.vision_encoder is None:
-                raise UserError("this model holds no vision encoder; give precomputed features")
-            features = self.vision_encoder(pixel_values)
-        dtype = self.projector.output.weight.dtype
-        return self.compressor, self.projector, features.to(dtype)
-
-    def adaptive_tokens(
-        self, pixel_values: Tensor | None = None, features: Tensor | None = None
-    ) -> list[Tensor]:
-        """Return as many visual tokens as each image needs, one tensor (tokens, hidden size) per image.
-
-        Args:
-            pixel_values: images, see `visual_tokens`.
-            features: or their features.
-
-        Raises:
-            UserError: the model's compressor gives every image as many.
-        """
-        compressor, projector, found = self._parts(pixel_values, features)
-        if not isinstance(compressor, Adaptive):
-            raise UserError(
-                f"{self.config.compressor} gives every image {self.config.visual_tokens} tokens; only "
-                f"{' and '.join(ATTENTION_GUIDED)} can give each its own number"
-            )
-        return [projector(tokens) for tokens in compressor.adaptive(found)]
-
     def question_embeddings(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the embeddings of questions (questions, hidden size), see `paretoken.models.questions`.
 
@@ -195,40 +128,9 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             tokens = torch.cat([own[image] for image in order])
         else:
             tokens = self.visual_tokens(pixel_values, features, text, image_index)
-        if self.config.compressor in ELASTIC:
-            tokens = self._reduced(tokens, token_counts)
-        tokens = tokens.to(embedded.dtype)
-        flat = tokens.flatten(0, -2)
-        if int(places.sum()) != len(flat):
-            raise UserError(
-                f"input_ids hold {int(places.sum())} image placeholders, the images make "
-                f"{len(tokens)} x {len(flat) / max(1, len(tokens)):g} visual tokens"
-            )
-        return embedded.masked_scatter(places.unsqueeze(-1), flat)
-
-    def _reduced(self, tokens: Tensor, counts: Tensor | None) -> Tensor:
-        """Return an elastic model's tokens, V of each image or as many as ``counts`` says.
-
-        Args:
-            tokens: (places, most, hidden size).
-            counts: (places,), or None.
-
-        Returns:
-            (places, V, hidden size), or (all tokens, hidden size) with ``counts``.
-        """
-        compressor: Compressor = self.compressor  # type: ignore[assignment]
-        if counts is None:
-            return compressor.reduce(tokens, self.config.visual_tokens)
-        if not len(counts):
-            return tokens.flatten(0, 1)
-        wanted = counts.tolist()
-        made: list[Tensor] = [tokens[0]] * len(wanted)
-        for count in sorted(set(wanted)):
-            own = [place for place, each in enumerate(wanted) if each == count]
-            reduced = compressor.reduce(tokens[own], count)
-            for place, each in zip(own, reduced, strict=True):
-                made[place] = each
-        return torch.cat(made)
+        if self.config.compressor in ELASTIC and self.compressor is not None:
+            tokens = reduced(self.compressor, tokens, token_counts, self.config.visual_tokens)
+        return placed(embedded, places, tokens)
 
     def forward(
         self,
@@ -310,56 +212,3 @@ class ParetokenModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyp
             for name in IMAGE_ARGUMENTS:
                 inputs.pop(name, None)
         return inputs
-
-
-def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector | None]:
-    """Return a new compressor and projector with random weights (None, None without an image).
-
-    New weights follow the authors of the compressor: normal(0, std) and zero biases where they set
-    a standard deviation, torch's defaults otherwise.
-    """
-    if config.visual_tokens == 0:
-        return None, None
-    kind: type[Compressor] = COMPRESSOR_CLASSES.load(config.compressor)
-    position = {layer: i for i, layer in enumerate(config.feature_layers)}
-    layout = Layout(
-        side=config.grid_side,
-        width=config.vision_width,
-        layers=tuple(position[layer] for layer in config.layers),
-        query=position[config.query_layer],
-        heads=config.compressor_heads,
-        text=config.text_config.hidden_size,
-        attention=_pair([position[layer] for layer in config.attention_layers]),
-    )
-    compressor = kind(layout, config.visual_tokens)
-    projector = Projector(
-        compressor.width, config.text_config.hidden_size, config.projector_width, config.whiten
-    )
-    std = kind.default_std if config.init_std is None else config.init_std
-    if std is not None:
-        for module in [*compressor.modules(), *projector.modules()]:
-            _initialise(module, std)
-    return compressor, projector
-
-
-def _pair(places: list[int]) -> tuple[int, int] | None:
-    return (places[0], places[1]) if places else None
-
-
-def _initialise(module: nn.Module, std: float) -> None:
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=std)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def trainable_prefixes(stage: str) -> tuple[str, ...]:
-    """Return the name prefixes of the parameters that a stage trains; the encoder never is."""
-    adapter = ("compressor.", "projector.")
-    return adapter if stage == "pretrain" else (*adapter, "language_model.")
-
-
-def freeze_all_but(model: torch.nn.Module, prefixes: tuple[str, ...]) -> None:
-    """Let the parameters under ``prefixes`` learn and freeze the others."""
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name.startswith(prefixes))

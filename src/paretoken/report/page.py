@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 
 import paretoken
 from paretoken.analysis.claims.base import Verdict
-from paretoken.analysis.equal_cost import comparisons, tally
+from paretoken.analysis.equal_cost import DECISIVE, tally
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import StudyResults
@@ -45,6 +45,7 @@ class Page:
     Attributes:
         results: of the study; the cost's deployment is what other cost models are computed from.
         claims: tables/claims.csv.
+        pairs: tables/equal_cost.csv.
         figures: PNG files, named as their figures are registered.
         runs: records of training stages.
         commit: of the code.
@@ -53,6 +54,7 @@ class Page:
 
     results: StudyResults
     claims: pd.DataFrame
+    pairs: pd.DataFrame
     figures: Sequence[Path]
     runs: Sequence[dict[str, Any]]
     commit: str | None
@@ -77,7 +79,7 @@ def render(page: Page) -> str:
         explorer=_explorer(data),
         figures=[_figure(path) for path in page.figures],
         suites=[_suite(results, suite) for suite in results.study.suites],
-        equal_cost=_equal_cost(results),
+        equal_cost=_equal_cost(results, page.pairs),
         tables=_tables(results),
         claims=[_claim(row) for _, row in page.claims.iterrows()],
         doubts=doubts(results),
@@ -173,15 +175,15 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
     }
 
 
-def _equal_cost(results: StudyResults) -> list[str]:
-    pairs = comparisons(results)
+def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> list[str]:
     if pairs.empty:
         return []
     titles = {suite.name: suite.title for suite in results.study.suites}
     return [
         f"{titles[suite]}: at nearly equal N·V the larger model with fewer tokens errs less in "
         f"{wins['larger']} of {sum(wins.values())} pairs, the smaller one with more tokens in "
-        f"{wins['smaller']}; {wins['undecided']} are undecided."
+        f"{wins['smaller']}; {wins['undecided']} are undecided (they differ by less than {DECISIVE:g} "
+        "standard errors, or have none)."
         for suite, wins in tally(pairs, list(titles)).items()
     ]
 

@@ -13,6 +13,7 @@ from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import Aspect, image_source, read_preprocessor
 from paretoken.errors import UserError
 from paretoken.files import sha256
+from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import (
     ADAPTER_FILE,
     Choice,
@@ -23,7 +24,7 @@ from paretoken.models.assemble import (
     load_adapter,
 )
 from paretoken.models.vision import encoded_side, load_encoder
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import combined_hash, weights_hash
 from paretoken.tokens import SMALLER_IMAGES
 from paretoken.train.arguments import set_attention

@@ -40,6 +40,20 @@ def test_a_missing_column_lists_those_there(write):
         read_cells(write("params_b,tokens\n1,2\n"), Selection())
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_table_that_is_not_separated_by_commas_is_told_so(write, mark):
+    with pytest.raises(UserError, match=r"seem to be separated by .*; write it with commas"):
+        read_cells(write((HEAD + ROWS).replace(",", mark)), Selection())
+
+
+def test_copies_of_a_row_are_named_and_other_seeds_are_none(write):
+    data = read_cells(write(HEAD + ROWS + "1,1,.5,\n2,1,.41,\n"), Selection())
+    assert data.repeated == [6]
+    assert len(data.cells) == 6
+    seeds = "params_b,visual_tokens,error,seed\n1,1,.5,0\n1,1,.5,1\n"
+    assert read_cells(write(seeds), Selection()).repeated == []
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -54,6 +68,7 @@ def test_a_missing_column_lists_those_there(write):
         ("0,4,.5,", "line 3: params_b = '0' must be greater than 0"),
         ("-7,4,.5,", "line 3: params_b = '-7' must be greater than 0"),
         (",4,.5,", "line 3: params_b = '' is no finite number"),
+        ("1,4,-.5,", "line 3: error = '-.5' must be 0 or more. Correct them, or take the rows out"),
     ],
 )
 def test_a_bad_value_is_named_with_its_line(write, row, words):

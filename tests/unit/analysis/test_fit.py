@@ -268,3 +268,31 @@ def test_errors_of_zero_leave_a_profile_inside_the_bounds():
     held = record["profile"]["D"]["value"]
     assert min(held) == 0
     assert max(held) > 0
+
+
+def test_equal_errors_have_no_best_configuration():
+    """A constant, but for the last digits of exponents: that more tokens win does not follow."""
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1.8, 4], [1.0, 16, 64], indexing="ij"))
+    data = CellData(Cells(N, V, np.full(9, 0.5), np.ones(9)), {"path": ""}, [])
+    record = fit_record(data, FitOptions(bootstrap=0))
+    assert record["alpha_over_beta"] is None
+    assert record["v_star"] is None
+    assert any("does not fall with N or with V" in sentence for sentence in record["warnings"])
+    assert not any("more visual tokens always beat" in sentence for sentence in record["warnings"])
+
+
+def test_one_wild_error_leaves_a_fit_that_can_be_stored():
+    """Nothing but D explains the other cells: K and D cannot be told apart at all."""
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1.8, 4], [1.0, 16, 64], indexing="ij"))
+    Y = np.array([0.62, 0.59, 0.58, 0.56, 0.55, 0.54, 0.53, 0.51, 1.5])
+    record = fit_record(CellData(Cells(N, V, Y, np.ones(9)), {"path": ""}, []), FitOptions(bootstrap=0))
+    json.dumps(record, allow_nan=False)
+    assert record["conditioning"]["condition_number"] is None
+    assert any("Errors reach 1.5" in sentence for sentence in record["warnings"])
+
+
+def test_copied_rows_are_noticed():
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1.8, 4], [1.0, 16, 64], indexing="ij"))
+    cells = Cells(N, V, 0.5 * N**-0.1 * V**-0.05, np.ones(9))
+    record = fit_record(CellData(cells, {"path": ""}, [], [11, 12]), FitOptions(bootstrap=0))
+    assert any("2 rows repeat an earlier row" in s and "line 11, 12" in s for s in record["warnings"])

@@ -92,6 +92,16 @@ def test_without_draws_there_is_no_interval(published_record):
     assert "interval" not in in_words(answer)
 
 
+def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record):
+    flat = published_record | {
+        "parameters": {"K": 0.0, "D": 0.5, "alpha": 0.0, "beta": 0.0},
+        "alpha_over_beta": None, "v_star": None, "draws": [],
+    }  # fmt: skip
+    answer = recommend(FittedLaw.from_record(flat), 1e12, 50.0, SIZES, TOKENS)
+    assert answer["recommended"]["visual_tokens"] == min(TOKENS)
+    assert "falls neither with size nor with tokens" in in_words(answer)
+
+
 def test_a_law_without_closed_form_says_nothing_about_it(published_record):
     record = published_record | {
         "law": "additive", "draws": [],

@@ -145,3 +145,24 @@ def test_a_study_that_measured_nothing_says_so(tmp_path):
 
 def test_sizes_of_the_fixture_are_those_of_the_table(latency_csv):
     assert read_latency(latency_csv()).axes[1][0].tolist() == list(SIZES)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("batch", "1.5", "batch in row 2 must be a whole number of 1 or more, got 1.5"),
+        ("batch", "0", "batch in row 2 must be a whole number of 1 or more, got 0"),
+        ("batch", "", "batch in row 2 must be a whole number of 1 or more, it is blank"),
+        ("params_b", "", "params_b in row 2 must be a number, it is blank"),
+        ("text_tokens", "", "text_tokens in row 2 must be a number, it is blank"),
+        ("prefill_s", "-1", "prefill_s = -1.0 in row 2 is no number of 0 or more"),
+    ],
+)
+def test_a_row_that_does_not_say_what_was_measured_is_named(latency_csv, column, value, words):
+    path = latency_csv()
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    lines[2][lines[0].index(column)] = value
+    path.write_text("".join(",".join(line) + "\n" for line in lines))
+    with pytest.raises(UserError) as refused:
+        read_latency(path)
+    assert words in str(refused.value)

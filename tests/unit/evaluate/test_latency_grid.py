@@ -67,7 +67,6 @@ def test_a_table_that_costs_can_be_read_from(path, tmp_path, capsys):
         (["--v", "1", "--n", "3"], "knows the sizes 1, 2; write some of these"),
         (["--v", "0"], "--v wants whole numbers of 1 or more, got 0"),
         (["--v", "1", "--batch", "0"], "--batch wants whole numbers of 1 or more, got 0"),
-        (["--v", "1", "--repeats", "0"], "--repeats must be 1 or more"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_first(path, tmp_path, capsys, arguments, message):

@@ -15,9 +15,10 @@ import tiny
 from paretoken.data.collation import pad_left
 from paretoken.errors import UserError
 from paretoken.evaluate.open import load_model
+from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder, feature_layers
 from paretoken.models.vision import encoded_side, load_encoder, read_vision_config
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 from paretoken.registry import COMPRESSOR_CLASSES
 from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, LEARNING, TEXT_CONDITIONED, reachable_tokens
 

@@ -25,9 +25,10 @@ from paretoken.cost import (
     encoder_work,
 )
 from paretoken.errors import UserError
+from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, feature_layers
 from paretoken.models.vision import load_encoder, read_vision_config
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 from paretoken.train.spending import adapter_work_of, parameter_counts
 
 IMAGE = 40

@@ -19,9 +19,10 @@ from paretoken.data.collation import Packing, TrainingCollator
 from paretoken.data.conversations import Conversation
 from paretoken.data.encoded import EncodedSet, read_encoded, write_encoded
 from paretoken.data.labels import EncodedConversation
+from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble
 from paretoken.models.vision import read_vision_config
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 
 IMAGE, V = 99, 4
 FAMILIES = ["qwen2", "llama"]

@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 import paretoken.models
 from paretoken.errors import UserError
+from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import (
     Choice,
     FeatureLayers,
@@ -19,7 +20,7 @@ from paretoken.models.assemble import (
     save_adapter,
 )
 from paretoken.models.vision import load_encoder, read_vision_config
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 
 IMAGE = 40  # not in the vocabulary: the placeholder is never embedded
 KINDS = ["qwen2", "llama"]

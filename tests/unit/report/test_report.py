@@ -6,11 +6,13 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import read_results
 from paretoken.cost_models.paper import PAPER_COST
+from paretoken.records import write_table
 from paretoken.report.answer import answer
 from paretoken.report.explorer import text_stops
 from report_study import QUESTION, SUITES, TOKENS, embedded, finished_study, latency_table
@@ -127,6 +129,21 @@ def test_the_explorers_numbers_are_those_of_the_fits_and_costs(finished):
     latency = next(cost for cost in data["costs"] if cost["name"] == "latency")
     beyond = data["stops"].index(125.0)
     assert latency["at"][beyond] == [None] * len(N), "nothing was measured there"
+
+
+def test_pairs_of_equal_cost_are_those_of_the_table(tmp_path):
+    """Its numbers are those of the summary, which takes the same table: nothing is computed again."""
+    study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
+    pairs = [{"suite": "scenes", "wins": side} for side in ("larger", "larger", "smaller", "undecided")]
+    write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(pairs))
+    assert study.report() == 0
+    said = " ".join(" ".join(Elements(study.page).text).split())
+    assert (
+        "errs less in 2 of 4 pairs, the smaller one with more tokens in 1; 1 are undecided (they" in said
+    )
+    write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(columns=["suite", "wins"]))
+    assert study.report() == 0
+    assert "errs less in" not in study.page
 
 
 def test_the_study_without_figures_claims_and_draws_has_a_page_too(tmp_path):

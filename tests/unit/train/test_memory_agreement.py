@@ -24,9 +24,10 @@ from paretoken.data.tokenizers import load_tokenizer
 from paretoken.devices import BY_NAME
 from paretoken.errors import UserError
 from paretoken.files import read_json
+from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice
 from paretoken.models.vision import read_vision_config
-from paretoken.models.vlm import ParetokenModel, freeze_all_but, trainable_prefixes
+from paretoken.models.vlm import ParetokenModel
 from paretoken.planning import layout as planned
 from paretoken.planning.training_sets import tokenized_set
 from paretoken.planning.work import Model, Work, training_work

@@ -1,0 +1,63 @@
+"""Compressor and projector of a model as they begin, and which parameters each stage trains."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from paretoken.models.compressors.base import Compressor, Layout
+from paretoken.models.configuration import ParetokenConfig
+from paretoken.models.projector import Projector
+from paretoken.registry import COMPRESSOR_CLASSES
+
+
+def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector | None]:
+    """Return a new compressor and projector with random weights (None, None without an image).
+
+    New weights follow the authors of the compressor: normal(0, std) and zero biases where they set
+    a standard deviation, torch's defaults otherwise.
+    """
+    if config.visual_tokens == 0:
+        return None, None
+    kind: type[Compressor] = COMPRESSOR_CLASSES.load(config.compressor)
+    position = {layer: i for i, layer in enumerate(config.feature_layers)}
+    layout = Layout(
+        side=config.grid_side,
+        width=config.vision_width,
+        layers=tuple(position[layer] for layer in config.layers),
+        query=position[config.query_layer],
+        heads=config.compressor_heads,
+        text=config.text_config.hidden_size,
+        attention=_pair([position[layer] for layer in config.attention_layers]),
+    )
+    compressor = kind(layout, config.visual_tokens)
+    projector = Projector(
+        compressor.width, config.text_config.hidden_size, config.projector_width, config.whiten
+    )
+    std = kind.default_std if config.init_std is None else config.init_std
+    if std is not None:
+        for module in [*compressor.modules(), *projector.modules()]:
+            _initialise(module, std)
+    return compressor, projector
+
+
+def _pair(places: list[int]) -> tuple[int, int] | None:
+    return (places[0], places[1]) if places else None
+
+
+def _initialise(module: nn.Module, std: float) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=std)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def trainable_prefixes(stage: str) -> tuple[str, ...]:
+    """Return the name prefixes of the parameters that a stage trains; the encoder never is."""
+    adapter = ("compressor.", "projector.")
+    return adapter if stage == "pretrain" else (*adapter, "language_model.")
+
+
+def freeze_all_but(model: nn.Module, prefixes: tuple[str, ...]) -> None:
+    """Let the parameters under ``prefixes`` learn and freeze the others."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith(prefixes))

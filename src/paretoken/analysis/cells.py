@@ -85,8 +85,8 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     rows are left out, and each is listed with its line and the reason.
 
     Raises:
-        UserError: a column is missing, a value is no number or out of range (an error below 0), several
-            suites are mixed, or no row is left.
+        UserError: a column is missing, a value is no number or out of range, several suites are
+            mixed, or no row is left.
     """
     table = read_text_table(path)
     s = selection
@@ -110,7 +110,7 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     cells = Cells(
         N=table.numbers(rows, s.n_column, above=0).to_numpy() * s.n_scale,
         V=table.numbers(rows, s.v_column, minimum=0).to_numpy(),
-        Y=table.numbers(rows, s.error_column, minimum=0).to_numpy(),
+        Y=table.numbers(rows, s.error_column).to_numpy(),
         weight=_weights(table, rows, s),
     )
     provenance = {

@@ -176,6 +176,10 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
         sentences.append(
             f"{len(flagged)} flagged {verb} in the fit ({named}); compare with --exclude-flagged."
         )
+    if below := int((cells.Y[used] < 0).sum()):
+        sentences.append(
+            f"{below} of {used.sum()} values are below 0, which no error is: noise, or another column?"
+        )
     if repeated:
         lines = ", ".join(map(str, repeated[:3])) + (" …" if len(repeated) > 3 else "")
         rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"

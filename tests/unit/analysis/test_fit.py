@@ -296,3 +296,10 @@ def test_copied_rows_are_noticed():
     cells = Cells(N, V, 0.5 * N**-0.1 * V**-0.05, np.ones(9))
     record = fit_record(CellData(cells, {"path": ""}, [], [11, 12]), FitOptions(bootstrap=0))
     assert any("2 rows repeat an earlier row" in s and "line 11, 12" in s for s in record["warnings"])
+
+
+def test_values_below_0_are_noticed_and_fitted():
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1.8, 4], [1.0, 16, 64], indexing="ij"))
+    cells = Cells(N, V, 0.2 * N**-0.5 * V**-0.3 - 0.05, np.ones(9))
+    record = fit_record(CellData(cells, {"path": ""}, []), FitOptions(bootstrap=0))
+    assert any("of 9 values are below 0" in sentence for sentence in record["warnings"])

@@ -313,3 +313,16 @@ def test_the_module_runs_as_a_program():
     )
     assert run.returncode == 2
     assert "did you mean 'fit'?" in run.stderr
+
+
+def test_a_name_that_no_file_can_have_is_no_traceback(run):
+    code, _, complaint = run("fetch", "--source", "x" * 500, "--kind", "llm", "--out", "never")
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert "File name too long" in complaint
+
+
+@pytest.mark.parametrize("share", ["0", "5e-324", "1.1", "nan"])
+def test_a_plan_takes_no_utilisation_that_no_device_has(run, share):
+    code, _, complaint = run("plan", "--study", "paper", "--utilisation", share)
+    assert code == 2
+    assert "--utilisation" in complaint

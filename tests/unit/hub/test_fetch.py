@@ -93,6 +93,14 @@ def test_a_data_set_without_its_program_and_in_part(hub: Hub, tmp_path: Path) ->
         get(tmp_path / "none", "me/data", "dataset", include=("*.tar",))
 
 
+def test_a_folder_without_data_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "load.py").write_text("")
+    with pytest.raises(UserError, match="holds no data"):
+        get(tmp_path / "out", str(tmp_path / "empty"), kind="dataset")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_cut_connection_resumes_where_it_broke(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,9 +53,9 @@ def demand_apart(out: Path, *needed: Path | None) -> None:
     Raises:
         UserError: one of them is ``out``, or lies in it.
     """
-    target = out.resolve()
+    target = Path(os.path.realpath(out))  # `resolve` stumbles over links in a circle
     for path in needed:
-        if path is not None and path.resolve().is_relative_to(target):
+        if path is not None and Path(os.path.realpath(path)).is_relative_to(target):
             raise UserError(f"{out} is or holds {path}, which would be deleted; write another folder")
 
 

@@ -323,3 +323,16 @@ def test_no_command_runs_on_0_threads(command, capsys):
         main([command, "--threads", "0"])
     assert left.value.code == 2
     assert "argument --threads: '0' must be 1 or more" in capsys.readouterr().err
+
+
+def test_a_name_that_no_file_can_have_is_no_traceback(run):
+    code, _, complaint = run("fetch", "--source", "x" * 500, "--kind", "llm", "--out", "never")
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert "File name too long" in complaint
+
+
+@pytest.mark.parametrize("share", ["0", "5e-324", "1.1", "nan"])
+def test_a_plan_takes_no_utilisation_that_no_device_has(run, share):
+    code, _, complaint = run("plan", "--study", "paper", "--utilisation", share)
+    assert code == 2
+    assert "--utilisation" in complaint

@@ -147,11 +147,10 @@ def needs(stage, what):
     """Return a function of wildcards: what `paretoken plan` reckons a job needs, more at each attempt."""
 
     def amount(wildcards, attempt):
-        study = study_of(wildcards)
         if stage in STAGES:
-            planned = resources(STUDIES, study, cell_of(wildcards), stage)
+            planned = resources(STUDIES, study_of(wildcards), cell_of(wildcards), stage)
         else:
-            planned = cpu_resources(STUDIES, study, stage)
+            planned = cpu_resources(stage)
         return getattr(planned, what) * (attempt if what in ("mem_mb", "runtime_min") else 1)
 
     return amount

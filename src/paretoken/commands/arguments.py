@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from paretoken.errors import UserError
 
 #: More tokens than any model reads.
 MOST_TOKENS = 10**9
@@ -33,11 +38,11 @@ def text_tokens(text: str) -> float:
     return value
 
 
-def part(text: str) -> float:
-    """Return a number > 0 and <= 1."""
-    value = positive(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be at most 1")
+def utilisation(text: str) -> float:
+    """Return a share of a device's peak: from a millionth (less makes hours without end) to 1."""
+    value = _number(text)
+    if not 1e-6 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be from 0.000001 to 1")
     return value
 
 
@@ -63,6 +68,21 @@ def assignment(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!r} must be COLUMN=VALUE")
     return name, value
+
+
+def demand_own_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse files to write of which one would overwrite another, or what is read.
+
+    Raises:
+        UserError: two of them are one file, or one is among ``inputs``.
+    """
+    written = [os.path.realpath(path) for path in outputs]  # `resolve` stumbles over links in a circle
+    read = {os.path.realpath(path) for path in inputs}
+    for path, place in zip(outputs, written, strict=True):
+        if place in read:
+            raise UserError(f"--out {path} would overwrite what is read; give another name")
+        if written.count(place) > 1:
+            raise UserError(f"--out {path} stands twice; give each file a name of its own")
 
 
 def _number(text: str) -> float:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from paretoken.commands.arguments import not_negative, part
+from paretoken.commands.arguments import not_negative, utilisation
 from paretoken.config import load
 from paretoken.devices import BY_NAME
 from paretoken.files import write_text
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
     parser.add_argument("--devices", nargs="+", choices=list(BY_NAME), metavar="DEVICE",
                         help=f"kinds of GPU, else the config's: {', '.join(BY_NAME)}")  # fmt: skip
-    parser.add_argument("--utilisation", type=part,
+    parser.add_argument("--utilisation", type=utilisation,
                         help="share of the GPU's peak that model FLOPs reach; else a default per stage, "
                              "corrected by finished stages")  # fmt: skip
     parser.add_argument("--price", type=not_negative, help="of one GPU-hour, in any currency")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import count, whole
+from paretoken.commands.arguments import count, demand_own_outputs, whole
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
 
 MAX_NEW_TOKENS = 16
+#: How answers are stored.
+STORED = ".parquet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +45,17 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     if len(a.out) != len(a.questions):
         raise UserError(f"{len(a.questions)} --questions files need as many --out files")
+    for target in a.out:
+        if target.suffix != STORED:
+            raise UserError(f"{target}: predictions are stored as Parquet; write a name with {STORED}")
+    demand_own_outputs(a.out, a.questions)
     quiet()
     limit_threads(a.threads)
     from paretoken.data.rows import read_rows
     from paretoken.data.skips import Skips
     from paretoken.evaluate.latency import measure_latency
     from paretoken.evaluate.open import open_predictor
-    from paretoken.evaluate.prediction import write_predictions
+    from paretoken.evaluate.prediction import stored_questions, write_predictions
     from paretoken.evaluate.questions import parse_questions
     from paretoken.files import write_json
 
@@ -60,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         predictor.max_new_tokens = tokens
         skips = Skips(str(source), a.max_bad_share)
         questions = parse_questions(read_rows(source), skips)
+        stored_questions(questions)  # refused now rather than after hours of answers
         predictions = predictor.answer(questions, counter(source.stem))
         write_predictions(target, questions, predictions)
         print(f"{target}: {len(questions)} answers; {len(skips.rows)} rows left out")

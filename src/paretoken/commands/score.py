@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from paretoken.commands.arguments import demand_own_outputs
 from paretoken.errors import UserError
 from paretoken.evaluate.score import read_predictions, score_predictions
 from paretoken.files import write_json
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     asked = a.questions or [None] * len(a.predictions)
     if not len(a.predictions) == len(a.out) == len(asked):
         raise UserError(f"{len(a.predictions)} --predictions files need as many --out and --questions")
+    demand_own_outputs(a.out, [*a.predictions, *(a.questions or [])])
     benchmark = BENCHMARKS.load(a.benchmark)
     benchmark.variant(a.variant)  # before anything is read
     for predictions, questions, out in zip(a.predictions, asked, a.out, strict=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from paretoken.cost import adapter_parameters, adapter_work
 from paretoken.errors import UserError
 from paretoken.files import read_json, write_json
 from paretoken.shapes import DecoderShape, EncoderShape
@@ -65,6 +66,19 @@ class Shapes:
     def by_size(self) -> list[LlmShape]:
         """The language models, by ascending N."""
         return sorted(self.llms, key=lambda llm: llm.params_b)
+
+    def between(self, llm: LlmShape, tokens: float) -> tuple[int, float]:
+        """Return parameters and FLOPs per image of compressor and projector, with V = ``tokens``."""
+        encoder, adapter, hidden = self.encoder, self.adapter, llm.decoder.hidden
+        joined = adapter.layers * encoder.width
+        parameters = adapter_parameters(
+            adapter.compressor, encoder.width, joined, hidden, adapter.inner, tokens, encoder.side
+        )
+        work = adapter_work(
+            adapter.compressor, tokens, encoder.side, encoder.width, joined, hidden, adapter.inner,
+            adapter.whitened,
+        )  # fmt: skip
+        return parameters, work.forward
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.cost import adapter_work, decoder_work, encoder_work, flops_2nt
+from paretoken.cost import decoder_work, encoder_work, flops_2nt
 from paretoken.cost_models.base import CostModel, Numbers
 from paretoken.cost_models.deployment import Deployment, LlmShape, Shapes
 from paretoken.cost_models.over_sizes import over_sizes
@@ -41,7 +41,7 @@ def answer_flops(deployment: Deployment, shapes: Shapes, llm: LlmShape, V: float
         V: visual tokens.
         Q: text tokens.
     """
-    decoder, encoder, adapter = llm.decoder, shapes.encoder, shapes.adapter
+    decoder = llm.decoder
     new = V if deployment.cached_text else Q + V
     prompt = decoder_work(decoder, [new], logits=1)
     per_pair = prompt.attention / new**2 if new else 0.0
@@ -50,11 +50,8 @@ def answer_flops(deployment: Deployment, shapes: Shapes, llm: LlmShape, V: float
     step = decoder_work(decoder, [1.0], logits=1)
     mean_context = Q + V + (further + 1) / 2
     total += further * (step.weights + step.attention * mean_context)
-    total += adapter_work(
-        adapter.compressor, V, encoder.side, encoder.width, adapter.layers * encoder.width,
-        decoder.hidden, adapter.inner, adapter.whitened,
-    ).forward  # fmt: skip
-    if adapter.compressor in READS_TEXT and not deployment.cached_text:
+    total += shapes.between(llm, V)[1]
+    if shapes.adapter.compressor in READS_TEXT and not deployment.cached_text:
         total += decoder_work(decoder, [Q], logits=0).forward
     return float(np.float64(total))
 

@@ -24,6 +24,27 @@ class BadRowError(ValueError):
     """One row of a data set that cannot be used; the message says why."""
 
 
+def whole_text(text: str, what: str) -> str:
+    r"""Return a text that can be tokenized and stored.
+
+    JSON can hold half a character (``\ud83d``, one of the two escapes of an emoji), where somebody cut
+    a text in the middle; UTF-8 cannot.
+
+    Args:
+        text: to check.
+        what: how to call it in the message.
+
+    Raises:
+        BadRowError: it holds half a character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = ascii(text[error.start])
+        raise BadRowError(f"its {what} holds half a character ({half}): cut in the middle?") from error
+    return text
+
+
 @dataclass(frozen=True)
 class Conversation:
     """Questions and answers about at most one image.
@@ -137,7 +158,7 @@ def image_name(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         raise BadRowError(f"its image is {type(value).__name__}; write one path")
-    return value
+    return whole_text(value, "image")
 
 
 def _turns(value: Any) -> list[str]:
@@ -162,4 +183,4 @@ def _text(index: int, skipped: int, role: Any, text: Any) -> str:
     if not isinstance(text, str) or not text.strip():
         kind = "answer" if role == ANSWERS else "question"
         raise BadRowError(f"turn {index + 1} is an empty {kind}")
-    return text.strip()
+    return whole_text(text.strip(), f"turn {index + 1}")

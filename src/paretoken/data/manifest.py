@@ -58,7 +58,8 @@ class Part(Record):
         if self.url is not None:
             return f"curl -L -C - --create-dirs -o {quote(str(target))} {quote(self.url)}"
         where = quote(str(target.parent))
-        fetch = f"hf download {self.hub} {self.file} --repo-type dataset --local-dir {where}"
+        hub, file = quote(str(self.hub)), quote(str(self.file))
+        fetch = f"hf download {hub} {file} --repo-type dataset --local-dir {where}"
         got = target.parent / str(self.file)
         return fetch if got == target else f"{fetch} && mv {quote(str(got))} {quote(str(target))}"
 

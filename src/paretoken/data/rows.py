@@ -74,8 +74,8 @@ def _read_list(path: Path) -> Iterator[dict[str, Any]]:
                     )
                 try:
                     row = text.value()
-                except json.JSONDecodeError as error:
-                    raise UserError(f"{path} is no valid JSON in row {number}: {error.msg}") from error
+                except (ValueError, RecursionError) as error:  # see `_line`
+                    raise UserError(f"{path} is no valid JSON in row {number}: {error}") from error
                 yield row
                 number += 1
                 if text.take("]"):
@@ -145,7 +145,8 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def _line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:  # a number of thousands of digits is no `JSONDecodeError`
+    # A number of thousands of digits, or brackets as deep, are no `JSONDecodeError`.
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} line {number} is no valid JSON: {error}") from error
     if not isinstance(row, dict):
         raise UserError(f"{path} line {number} must be an object: {{...}}")

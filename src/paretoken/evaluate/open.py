@@ -18,6 +18,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
 from paretoken.files import read_object
 from paretoken.models.configuration import ParetokenConfig
+from paretoken.models.language import demand_stops
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.tokens import ELASTIC, SMALLER_IMAGES, demand_reachable
@@ -73,6 +74,7 @@ def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
         UserError: it cannot be loaded, or it answers with another number of tokens only.
     """
     demand_own(folder)
+    demand_stops(folder)
     config: ParetokenConfig = load_pretrained(AutoConfig, folder)
     if tokens is not None and tokens != config.visual_tokens:
         if config.compressor not in ELASTIC or not config.visual_tokens or not tokens:

@@ -178,28 +178,48 @@ def write_predictions(
 
     Columns: question_id, prompt, answer (list of accepted texts), prediction, generated_tokens; or, in
     the place of question_id and answer, the data set's own columns.
+
+    Raises:
+        UserError: see `stored_questions`.
     """
     import pyarrow
     from pyarrow.parquet import write_table
 
-    prompts = [question.prompt() for question in questions]
-    own: dict[str, Any] = {
+    generated = [prediction.generated_tokens for prediction in predictions]
+    table = stored_questions(questions)
+    table = table.append_column("prediction", pyarrow.array([p.text for p in predictions]))
+    table = table.append_column("generated_tokens", pyarrow.array(generated, pyarrow.int32()))
+    with replacing(path) as temporary:
+        write_table(table, temporary)
+
+
+def stored_questions(questions: Sequence[Question]) -> Any:
+    """Return the columns of a file of predictions that are known before anything is answered.
+
+    Raises:
+        UserError: questions differ in their columns, or a column mixes types, which Parquet cannot hold.
+    """
+    import pyarrow
+
+    columns: dict[str, list[Any]] = {
         "question_id": [question.id for question in questions],
-        "prompt": prompts,
+        "prompt": [question.prompt() for question in questions],
         "answer": [list(question.answers) for question in questions],
     }
     if questions and questions[0].columns:
         names = questions[0].columns
+        for question in questions:
+            if question.columns.keys() != names.keys():
+                other = min(question.columns.keys() ^ names.keys())
+                raise UserError(f"some questions have a column {other!r}, others do not; add it to all")
         own = {name: [question.columns[name] for question in questions] for name in names}
-        own["prompt"] = prompts
-    table = pyarrow.table(
-        {
-            **own,
-            "prediction": [prediction.text for prediction in predictions],
-            "generated_tokens": pyarrow.array(
-                [prediction.generated_tokens for prediction in predictions], pyarrow.int32()
-            ),
-        }
-    )
-    with replacing(path) as temporary:
-        write_table(table, temporary)
+        columns = {**own, "prompt": columns["prompt"]}
+    arrays = {}
+    for name, values in columns.items():
+        try:
+            arrays[name] = pyarrow.array(values)
+        except (pyarrow.ArrowException, OverflowError) as error:
+            raise UserError(
+                f"column {name!r} of the questions cannot be stored: {error}; write values of one type"
+            ) from error
+    return pyarrow.table(arrays)

@@ -7,11 +7,12 @@ data set's own columns, which pass through to the answers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from paretoken.data.conversations import IMAGE_TEXT, BadRowError, image_name
+from paretoken.data.conversations import IMAGE_TEXT, BadRowError, image_name, whole_text
 from paretoken.data.skips import Skips
 
 #: Columns of `paretoken questions`: the row's unique id, and the whole prompt.
@@ -78,8 +79,11 @@ def _parse_own(row: Mapping[str, Any]) -> Question:
     if text.count(IMAGE_TEXT) not in (0, len(images)):
         raise BadRowError(f"its prompt has {text.count(IMAGE_TEXT)} places for {len(images)} images")
     own = {name: each for name, each in row.items() if name not in (PROMPT, "image")}
+    whole_text(json.dumps(own, ensure_ascii=False, default=str), "columns")
     first = images[0] if images else None
-    return Question(str(row[ROW_ID]), first, text.strip(), (), tuple(images[1:]), own)
+    return Question(
+        str(row[ROW_ID]), first, whole_text(text.strip(), PROMPT), (), tuple(images[1:]), own
+    )
 
 
 def _parse(row: Mapping[str, Any]) -> Question:
@@ -89,8 +93,8 @@ def _parse(row: Mapping[str, Any]) -> Question:
     if not isinstance(text, str) or not text.strip():
         raise BadRowError("it has no question")
     return Question(
-        str(row["question_id"]), image_name(row.get("image")), text.strip(),
-        answers_of(row.get("answer")),
+        whole_text(str(row["question_id"]), "question_id"), image_name(row.get("image")),
+        whole_text(text.strip(), "question"), answers_of(row.get("answer")),
     )  # fmt: skip
 
 
@@ -103,4 +107,4 @@ def answers_of(value: Any) -> tuple[str, ...]:
     values = list(value) if isinstance(value, list | tuple) else [value]
     if not values or not all(isinstance(v, str) and v.strip() for v in values):
         raise BadRowError("it has no answer (a text, or a list of accepted texts)")
-    return tuple(values)
+    return tuple(whole_text(value, "answer") for value in values)

@@ -13,6 +13,8 @@ from paretoken.data.images import read_preprocessor
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
+from paretoken.files import read_object
+from paretoken.models.language import demand_stops
 from paretoken.models.vision import grid_side, read_vision_config
 from paretoken.pretrained import load_pretrained
 from paretoken.shapes import decoder_shape, encoder_shape
@@ -33,6 +35,8 @@ def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
     Raises:
         UserError: its config, tokenizer or template cannot be used, or do not fit each other.
     """
+    demand_plain_weights(folder)
+    demand_stops(folder)
     config = load_pretrained(AutoConfig, folder)
     if hasattr(config, "vision_config"):
         raise UserError(
@@ -68,6 +72,7 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: its config or preprocessor cannot be used, or they do not fit each other.
     """
+    demand_plain_weights(folder)
     config = read_vision_config(folder)
     encoder_shape(config.to_dict())
     size = read_preprocessor(folder).size
@@ -82,6 +87,23 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
         "grid": grid_side(config),
         "image_size": config.image_size,
     }
+
+
+def demand_plain_weights(folder: Path) -> None:
+    """Refuse weights that are quantised, or stored in a type that PyTorch does not know.
+
+    Raises:
+        UserError: the directory's config.json says so.
+    """
+    path = folder / "config.json"
+    config = read_object(path)
+    if config.get("quantization_config"):
+        raise UserError(f"{folder} holds quantised weights, which are not trained; fetch the full ones")
+    for name in ("dtype", "torch_dtype"):
+        value = config.get(name)
+        kind = getattr(torch, value, None) if isinstance(value, str) else None
+        if value is not None and not (isinstance(kind, torch.dtype) and kind.is_floating_point):
+            raise UserError(f"{path} has {name} = {value!r}; write float32, bfloat16 or float16")
 
 
 def count_parameters(auto_class: Any, config: Any) -> int:

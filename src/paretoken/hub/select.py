@@ -58,9 +58,11 @@ def dataset_files(names: Iterable[str], include: Sequence[str], source: str) -> 
     Programs are left out: a data set is read, never run.
 
     Raises:
-        UserError: a pattern matches no file.
+        UserError: there is no file, or a pattern matches none.
     """
     data = sorted(name for name in names if not name.endswith(".py"))
+    if not data:
+        raise UserError(f"{source} holds no data: it has no files, or programs only")
     for pattern in include:
         if not any(fnmatch(name, pattern) for name in data):
             raise UserError(f"--include {pattern}: no file of {source} matches; it holds {_some(data)}")

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
+from paretoken.errors import UserError
+from paretoken.files import read_object
 from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.shapes import decoder_shape
 
@@ -24,9 +26,11 @@ def load_language_model(folder: Path, dtype: torch.dtype = torch.float32) -> Pre
     """Load a causal language model.
 
     Raises:
-        UserError: the directory cannot be loaded, or it is of a family that `paretoken.shapes` does
-            not count: better now than when its training has ended.
+        UserError: the directory cannot be loaded, it does not say properly what ends its answers, or
+            it is of a family that `paretoken.shapes` does not count: better now than when its
+            training has ended.
     """
+    demand_stops(folder)
     decoder_shape(load_pretrained(AutoConfig, folder).to_dict())
     model: PreTrainedModel = load_weights(AutoModelForCausalLM, folder, dtype=dtype)
     return model
@@ -52,6 +56,26 @@ def stop_ids(generation: GenerationConfig | None) -> list[int]:
     """Return the ids that end a generation (none if the model names none)."""
     ids = getattr(generation, "eos_token_id", None)
     return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
+
+
+def demand_stops(folder: Path) -> None:
+    """Refuse a model directory whose generation config is damaged or names no proper end tokens.
+
+    `transformers` makes one up, without a word, where the file is no JSON; answers of a chat model
+    then run on past their end.
+
+    Raises:
+        UserError: it is damaged, or an ``eos_token_id`` is no whole number from 0.
+    """
+    path = folder / "generation_config.json"
+    if not path.is_file():
+        return
+    value = read_object(path).get("eos_token_id")
+    ids = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(type(number) is int and number >= 0 for number in ids):
+        raise UserError(
+            f"{path} has eos_token_id = {value!r}; it must be a token's number, or a list of them"
+        )
 
 
 def end_with(model: PreTrainedModel, token: int) -> None:

@@ -65,13 +65,11 @@ CPU_JOBS: dict[str, Resources] = {
 }
 
 
-def cpu_resources(config: Config, study: Study, stage: CpuStage) -> Resources:
+def cpu_resources(stage: CpuStage) -> Resources:
     """Return what a job that prepares or scores asks for (`UserError` if the stage is unknown).
 
-    ``config`` and ``study`` are taken so that all jobs are sized alike; these jobs do not depend on
-    them: their sizes are those of LLaVA-1.5's data.
+    It depends on no study: the sizes are those of LLaVA-1.5's data.
     """
-    del config, study
     if stage not in CPU_JOBS:
         raise UserError(f"{stage!r} is no job; write one of: {', '.join(CPU_JOBS)}")
     return CPU_JOBS[stage]

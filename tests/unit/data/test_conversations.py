@@ -60,6 +60,8 @@ def test_the_place_of_the_image_is_added_where_it_is_missing() -> None:
         ),
         ({**GOOD, "image": None}, "names no image"),
         ({**GOOD, "image": ["a.png"]}, "write one path"),
+        ({**GOOD, "image": "\ud83d.png"}, r"image holds half a character \('\\ud83d'\)"),
+        (turns(("human", "?"), ("gpt", "a \ude00")), "turn 2 holds half a character"),
     ],
 )
 def test_bad_rows_say_why(row: dict[str, Any], reason: str) -> None:
@@ -158,6 +160,9 @@ def test_all_formats_give_the_same_rows(tmp_path: Path) -> None:
         ("a.json", '[{"a": 1}]x', "after the list"),
         ("a.json", '[{"a": 1}, {"a" 1}' + " " * 99 + "]", "no valid JSON in row 2"),
         ("a.jsonl", '{"a": 1}\n{', "line 2 is no valid JSON"),
+        ("a.json", "[" + '{"a":' * 100_000, "no valid JSON in row 1"),
+        ("a.json", '[{"a": ' + "9" * 5000 + "}]", "no valid JSON in row 1"),
+        ("a.jsonl", '{"a":' * 100_000, "line 1 is no valid JSON"),
         ("a.jsonl", "", "holds no rows"),
         ("a.parquet", "PAR1", "no whole Parquet"),
         ("a.csv", "a", "unknown format"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 from PIL import Image
 
 from paretoken.cli import main
-from paretoken.data.manifest import read_manifest
+from paretoken.data.manifest import Part, read_manifest
 from paretoken.errors import UserError
 
 REAL = Path(__file__).parents[3] / "workflow" / "reference" / "llava_data.yaml"
@@ -120,6 +121,15 @@ def test_check_says_what_is_missing_and_how_to_get_it(run, root: Path, tmp_path:
     assert "has 4 bytes instead of" in complaint
     assert run()[0] == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_command_to_copy_is_safe_to_copy() -> None:
+    part = Part(path="a b/c.zip", hub="o/n", file="$(x) y.zip", licence="any")
+    assert shlex.split(part.command(Path("r"))) == [
+        "hf", "download", "o/n", "$(x) y.zip", "--repo-type", "dataset", "--local-dir", "r/a b",
+        "&&", "mv", "r/a b/$(x) y.zip", "r/a b/c.zip",
+    ]  # fmt: skip
+    assert "'$(x) y.zip'" in part.command(Path("r"))
 
 
 def test_a_set_is_unpacked_indexed_and_linked(run, root: Path, tmp_path: Path) -> None:

@@ -99,6 +99,21 @@ def test_bad_rows_are_known_before_tokenizing_and_listed(
     assert index["skipped"][0]["row"].startswith("row 8 ")
 
 
+def test_half_a_character_is_a_bad_row(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON can hold half an emoji; no tokenizer takes it."""
+    rows = read_rows(world / "train.json")
+    rows[3]["conversations"][0]["value"] += " \ud83d"
+    rows[4]["id"] = "\ud83d"  # not used, so no harm
+    (tmp_path / "bad.json").write_text(json.dumps(rows))
+    assert tokenize(world, tmp_path / "tokens", data=tmp_path / "bad.json") == 2
+    assert "turn 1 holds half a character ('\\ud83d')" in capsys.readouterr().err
+    extra = ("--max-bad-share", "0.05")
+    assert tokenize(world, tmp_path / "tokens", *extra, data=tmp_path / "bad.json") == 0
+    assert "left out: 1 bad rows" in capsys.readouterr().out
+
+
 def test_a_list_of_skipped_images_must_be_one(world: Path, tmp_path: Path) -> None:
     (tmp_path / "skipped.json").write_text('{"a": 1}')
     assert tokenize(world, tmp_path / "t", "--skipped", str(tmp_path / "skipped.json")) == 2

@@ -212,9 +212,71 @@ def test_prompts_and_images_must_match() -> None:
         parse_questions([row, row], Skips("questions"))
 
 
+def test_half_a_character_is_a_bad_question() -> None:
+    good = {"question_id": "1", "question": "what ?", "answer": "a", "image": None}
+    own = {"_id": "1", "prompt": "what ?", "image": None, "options": ["a"]}
+    bad = [
+        {**good, "question": "what \ud83d ?"},
+        {**good, "answer": ["a", "\ud83d"]},
+        {**good, "question_id": "\ud83d"},
+        {**own, "prompt": "\ud83d"},
+        {**own, "options": ["\ud83d"]},
+        {**own, "image": "\ud83d.png"},
+    ]
+    skips = Skips("questions", 1.0)
+    assert parse_questions(bad, skips) == []
+    assert [reason.split(" holds half a character")[0] for _, reason in skips.rows] == [
+        "its question", "its answer", "its question_id", "its prompt", "its columns", "its image"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"answer": ["a"]}, "column 'answer' of the questions cannot be stored"),
+        ({"answer": 10**30}, "column 'answer' of the questions cannot be stored"),
+        ({"hint": "x"}, "some questions have a column 'hint'"),
+    ],
+)
+def test_questions_that_cannot_be_stored_are_refused_before_they_are_answered(
+    world: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    second: dict[str, Any],
+    message: str,
+) -> None:
+    monkeypatch.setattr(Predictor, "answer", lambda *given: pytest.fail("it answers"))
+    rows = [{"_id": "1", "prompt": "what ?", "answer": 1}, {"_id": "2", "prompt": "why ?", "answer": 2}]
+    (tmp_path / "q.jsonl").write_text("\n".join(json.dumps(row) for row in (rows[0], rows[1] | second)))
+    line = ["predict", "--model", str(world / "model"), "--features", str(world / "features"),
+            "--questions", str(tmp_path / "q.jsonl"), "--out", str(tmp_path / "p.parquet")]  # fmt: skip
+    assert main(line) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (["a.txt"], "predictions are stored as Parquet"),
+        (["a"], "predictions are stored as Parquet"),
+        (["a.parquet", "./a.parquet"], "stands twice"),
+        (["q.parquet"], "would overwrite what is read"),
+    ],
+)
+def test_answers_go_to_parquet_files_of_their_own(
+    capsys: pytest.CaptureFixture[str], outputs: list[str], message: str
+) -> None:
+    asked = ["q.parquet"] * len(outputs)
+    assert main(["predict", "--model", "none", "--questions", *asked, "--out", *outputs]) == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("generation_config.json", "{", "is no valid JSON"),
+        ("generation_config.json", {"eos_token_id": "x"}, "eos_token_id = 'x'"),
         ("config.json", "{}", "holds no model that `paretoken train` wrote"),
         ("config.json", "null", "must hold a JSON object"),
         ("config.json", {"image_token_id": 10**9}, "they are not of the same model"),

@@ -183,3 +183,20 @@ def test_an_unknown_variant_lists_the_known(tmp_path: Path, capsys: pytest.Captu
     assert main(line) == 2
     error = capsys.readouterr().err
     assert "'binary' is no variant of docvqa; write one of: binarised" in error
+
+
+def test_a_score_never_takes_the_place_of_what_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"id": "1", "answer": "red", "prediction": "red"}))
+    before = path.read_text()
+    line = ["score", "--benchmark", "gqa", "--predictions", str(path)]
+    (tmp_path / "link").symlink_to(path)
+    assert main([*line, "--out", str(tmp_path / "link")]) == 2
+    assert "would overwrite what is read" in capsys.readouterr().err
+    assert path.read_text() == before
+    out = str(tmp_path / "score.json")
+    assert main([*line, str(path), "--out", out, out]) == 2
+    assert "stands twice" in capsys.readouterr().err
+    assert main([*line, "--out", out]) == 0

@@ -93,6 +93,14 @@ def test_a_data_set_without_its_program_and_in_part(hub: Hub, tmp_path: Path) ->
         get(tmp_path / "none", "me/data", "dataset", include=("*.tar",))
 
 
+def test_a_folder_without_data_is_no_data_set(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "load.py").write_text("")
+    with pytest.raises(UserError, match="holds no data"):
+        get(tmp_path / "out", str(tmp_path / "empty"), kind="dataset")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_cut_connection_resumes_where_it_broke(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +238,12 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
         (lambda d: (d / "tokenizer.json").write_text("[" * 100_000), "is no valid JSON"),
         (lambda d: (d / "tokenizer.json").write_text("{}"), "model cannot be loaded: 'added_tokens'"),
         (lambda d: (d / "generation_config.json").write_bytes(b"\xff"), "cannot be read as UTF-8"),
+        (lambda d: _edit(d / "generation_config.json", eos_token_id="x"), "eos_token_id = 'x'"),
+        (lambda d: _edit(d / "generation_config.json", eos_token_id=[2, -1]), "a token's number"),
+        (lambda d: _edit(d / "config.json", torch_dtype="float99"), "torch_dtype = 'float99'"),
+        (lambda d: _edit(d / "config.json", dtype="int8"), "dtype = 'int8'; write float32"),
+        (lambda d: _edit(d / "config.json", dtype=3), "dtype = 3"),
+        (lambda d: _edit(d / "config.json", quantization_config={"quant_method": "gptq"}), "quantised"),
         (lambda d: _edit(d / "config.json", hidden_size=0), "hidden_size = 0; it must be a whole"),
         (lambda d: _edit(d / "config.json", num_attention_heads=0), "num_attention_heads = 0"),
         (lambda d: _edit(d / "config.json", model_type="phi"), "cannot be counted"),

@@ -73,5 +73,5 @@ def test_unknown_names_are_refused() -> None:
     with pytest.raises(UserError, match="no stage"):
         resources(config, study, CELL, "train")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="no job"):
-        cpu_resources(config, study, "train")  # type: ignore[arg-type]
-    assert cpu_resources(config, study, "score").gpus == 0
+        cpu_resources("train")  # type: ignore[arg-type]
+    assert cpu_resources("score").gpus == 0

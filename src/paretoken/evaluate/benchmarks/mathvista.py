@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.edit_distance import edit_distance
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
@@ -18,6 +19,7 @@ DECIMALS = {1.0: " with one decimal place", 2.0: " with two decimal places"}
 
 def score(row: Row) -> float:
     """Return 1 if the answer, extracted and normalised, is the right one, else 0."""
+    _demand_form(row)
     said = response(row)
     extracted = extract(row, said) if said else ""
     normalised = normalise(row, extracted) if extracted.strip() else None
@@ -30,10 +32,19 @@ def score_lmms_eval(row: Row) -> float:
     An answer that is not in its form already is then empty, and an empty answer to a choice means the
     shortest one; rounding fails where the precision is stored with a decimal point.
     """
+    _demand_form(row)
     if row["answer_type"] == "float" and isinstance(row["precision"], float):
         return 0.0
     normalised = normalise(row, as_asked(row, response(row)) or "")
     return float(normalised is not None and normalised.strip() == gold(row).strip())
+
+
+def _demand_form(row: Row) -> None:
+    """Raise `BadRowError` if a choice lacks the column choices, or a decimal number precision."""
+    choice = row["question_type"] == MULTI_CHOICE
+    needed = "choices" if choice else "precision" if row["answer_type"] == "float" else None
+    if needed is not None and needed not in row:
+        raise BadRowError(f"it has no {needed}; give the data set's own column")
 
 
 def extract(row: Row, said: str) -> str:
@@ -115,14 +126,14 @@ MATHVISTA = Benchmark(
     metric="accuracy",
     score=score,
     source="the official normaliser, no judge; https://arxiv.org/abs/2310.02255",
-    columns=("question_type", "answer_type", "choices", "precision", "answer"),
+    columns=("question_type", "answer_type", "answer"),
     id_column="pid",
     breakdown=("question_type", "answer_type"),
     hub=HubData(
         "AI4Math/MathVista",
         "testmini",
         images=("decoded_image",),
-        columns=("question", "unit", "query"),
+        columns=("question", "unit", "query", "choices", "precision"),
     ),
     prompt=prompt,
     max_new_tokens=1024,

@@ -67,10 +67,10 @@ MMBENCH = Benchmark(
     metric="circular accuracy",
     score=score,
     source="VLMEvalKit's rules without a judge; https://arxiv.org/abs/2307.06281",
-    columns=("index", "answer", "A", "B", "C", "D"),
+    columns=("index", "answer", "A", "B"),
     id_column="index",
     aggregate=aggregate,
-    hub=HubData("lmms-lab/MMBench", "dev", "en", columns=("question", "hint")),
+    hub=HubData("lmms-lab/MMBench", "dev", "en", columns=("question", "hint", "C", "D")),
     prompt=prompt,
     max_new_tokens=1024,
     variants=(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Row
-from paretoken.evaluate.benchmarks.values import is_missing, response, texts
+from paretoken.evaluate.benchmarks.values import is_missing, listed, response, text
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
 
 
 def score(row: Row) -> float:
     """Return the VQA accuracy of a row's answer, 0 to 1."""
-    demand_answers(row)
-    answers = [evalai_answer(answer) for answer in texts(row, "answers")]
+    answers = [evalai_answer(answer) for answer in people(row)]
     return leave_one_out(evalai_answer(response(row)), answers)
 
 
-def demand_answers(row: Row) -> None:
-    """Raise `BadRowError` if people's answers are not given."""
+def people(row: Row) -> list[str]:
+    """Return people's answers: a list of texts, or of records with an ``answer`` each.
+
+    Raises:
+        BadRowError: they are not given, or are no list.
+    """
     if is_missing(row.get("answers")):
         raise BadRowError("its answers are empty; a split with hidden answers cannot be scored here")
+    given = listed(row, "answers")
+    return [text(each.get("answer") if isinstance(each, Mapping) else each) for each in given]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
-from paretoken.evaluate.benchmarks.open_vqa import demand_answers
+from paretoken.evaluate.benchmarks.open_vqa import people
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import listed, response, text
+from paretoken.evaluate.benchmarks.values import response, text
 from paretoken.evaluate.benchmarks.vqa_answers import (
     challenge_answer,
     evalai_answer,
@@ -40,11 +40,7 @@ def score_processed(row: Row) -> float:
 
 
 def _answers(row: Row) -> list[str]:
-    demand_answers(row)
-    people = listed(row, "answers")
-    return [
-        single_line(text(each.get("answer") if isinstance(each, Mapping) else each)) for each in people
-    ]
+    return [single_line(answer) for answer in people(row)]
 
 
 def prompt(row: Row) -> str:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from paretoken.errors import UserError
+from paretoken.evaluate.score import score_predictions
 from paretoken.registry import BENCHMARKS
 
 MATHVISTA = BENCHMARKS.load("mathvista")
@@ -48,6 +50,16 @@ def test_numbers_and_lists(kind: str, answer: Any, prediction: Any, score: float
 def test_a_float_without_a_precision_is_wrong() -> None:
     assert MATHVISTA.score(row("float", "3.1", "3.1")) == 0
     assert MATHVISTA.score(row("float", "3.1", "3.14", precision="1.0")) == 1
+
+
+def test_a_column_is_needed_only_where_it_decides() -> None:
+    free = {"question_type": "free_form", "answer_type": "integer", "answer": "3", "prediction": "3"}
+    assert score_predictions(MATHVISTA, [free])["score"] == 1
+    for changes, column in (({"answer_type": "float"}, "precision"),
+                            ({"question_type": "multi_choice"}, "choices")):  # fmt: skip
+        for variant in (None, "lmms_eval"):
+            with pytest.raises(UserError, match=f"row 1: it has no {column}"):
+                score_predictions(MATHVISTA, [free | changes], variant)
 
 
 def test_lmms_eval_rounds_no_floats_and_takes_the_shortest_choice() -> None:

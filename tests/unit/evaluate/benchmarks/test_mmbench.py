@@ -40,6 +40,11 @@ def test_absent_options_are_no_options(absent: Any) -> None:
     assert MMBENCH.score(row(1, "B", "answer is D", A="red", B="banana", C=absent, D=absent)) == 0
 
 
+def test_rows_of_two_options_need_no_other_columns() -> None:
+    rows = [{"index": 1, "answer": "B", "A": "red", "B": "banana", "prediction": "the banana"}]
+    assert score_predictions(MMBENCH, rows)["score"] == 1
+
+
 def test_a_question_is_right_only_in_all_its_rotations() -> None:
     rows = [row(7, "A", "A"), row(8, "B", "B"), row("1000007", "B", "C"), row(1000008.0, "C", "C."),
             row(9, "D", "what")]  # fmt: skip

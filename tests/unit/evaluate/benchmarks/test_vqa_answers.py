@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -66,6 +67,14 @@ def test_equal_answers_without_ids_are_left_out_by_position() -> None:
     row = {"answers": [{"answer": "yes"}] * 3 + [{"answer": "no"}] * 7, "prediction": "yes"}
     assert VQAV2.score(row) == pytest.approx(0.9)
     assert VQAV2.score({**row, "answers": str(row["answers"])}) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("name", ["textvqa", "vizwiz", "vqav2"])
+def test_answers_are_texts_or_records(name: str) -> None:
+    """VizWiz's own files hold records; its copy on the hub holds texts."""
+    benchmark = BENCHMARKS.load(name)
+    for answers in (people(*["red"] * 10), ["red"] * 10, json.dumps(people(*["red"] * 10))):
+        assert benchmark.score({"answers": answers, "prediction": "red"}) == 1
 
 
 def test_hidden_answers_are_refused() -> None:

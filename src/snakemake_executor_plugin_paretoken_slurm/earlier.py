@@ -7,8 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from snakemake_interface_common.exceptions import WorkflowError
-
 from paretoken.cluster.freeze import belongs_to
 from paretoken.cluster.names import makes_the_same
 from paretoken.cluster.queue import HELD, Queued, ask_queue, cancel
@@ -59,20 +57,15 @@ class Earlier:
             )
 
     def take(self, job: Any) -> Queued | None:
-        """Return the SLURM job that does the work of a job of Snakemake's, once.
+        """Return the SLURM job, if any, that writes what a job of Snakemake's would write; each once.
 
-        Raises:
-            WorkflowError: one writes the same files, but from other inputs or with other settings.
+        If its mark is another, it does so from other inputs or with other settings.
         """
         own = mark_of(job)
         for queued in list(self.jobs):  # two threads submit
             ended_since = queued.fate == "done" and queued.end is not None and queued.end >= STARTED
-            if queued.mark == own and (queued.fate == "alive" or ended_since):
+            writes = queued.fate == "alive" and makes_the_same(queued.mark, own)
+            if writes or (ended_since and queued.mark == own):
                 self.jobs.remove(queued)  # if it fails, the next attempt is a new job
                 return queued
-            if queued.fate == "alive" and makes_the_same(queued.mark, own):
-                raise WorkflowError(
-                    f"SLURM job {queued.number} ({queued.name}) still writes the same files with other "
-                    f"settings or inputs: wait for it, or `scancel {queued.number}`, and start again. "
-                )
         return None

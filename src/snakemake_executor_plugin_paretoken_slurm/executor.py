@@ -102,22 +102,29 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
         The stock executor would run it twice at the same time, in the same folder.
         """
-        try:
-            earlier = self._earlier.take(job)
-        except WorkflowError as error:
-            self._report_job_error_threadsafe(SubmittedJobInfo(job), str(error))
-            return
+        earlier = self._earlier.take(job)
         ask_for(job, self._site)
         if earlier is None:
             super().run_job(job)
             return
-        self.logger.info(
-            f"{label_of(job)}: SLURM job {earlier.number} of an earlier start "
-            f"({earlier.state.lower()}) is followed, not submitted again."
-        )
-        log = log_of(job, Path(self.slurm_logdir), earlier.number)
+        name, same = label_of(job), earlier.mark == mark_of(job)
+        if same:
+            self.logger.info(
+                f"{name}: SLURM job {earlier.number} of an earlier start "
+                f"({earlier.state.lower()}) is followed, not submitted again."
+            )
+        else:  # an error would have Snakemake record that the other job's result is this one's
+            self.logger.warning(
+                f"{name}: SLURM job {earlier.number} of an earlier start still writes the same files "
+                "with other settings or inputs. This job is submitted when that one has ended; "
+                f"`scancel {earlier.number}` ends it now."
+            )
+        aux = {
+            "slurm_logfile": log_of(job, Path(self.slurm_logdir), earlier.number),
+            "submit_after": not same,
+        }
         self._report_job_submission_threadsafe(
-            SubmittedJobInfo(job, external_jobid=earlier.number, aux={"slurm_logfile": log})
+            SubmittedJobInfo(job, external_jobid=earlier.number, aux=aux)
         )
 
     def _report_job_error_threadsafe(self, job_info: Any, msg: str) -> None:
@@ -176,14 +183,16 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         if fate == "alive":
             info.aux.pop("since", None)
             return True
-        if fate == "done":
-            self.report_job_success(info)
-            return False
         log = Path(info.aux["slurm_logfile"])
         since = info.aux.setdefault("since", time.monotonic())
-        if fate != "failed" and time.monotonic() - since < max(GRACE_S, GRACE_QUESTIONS * self._poll):
+        if fate in ("taken", "unknown") and time.monotonic() - since < max(
+            GRACE_S, GRACE_QUESTIONS * self._poll
+        ):
             return True  # SLURM may be about to start it again, or to list it
-        if state is None and says_done(log):
+        if info.aux.get("submit_after"):
+            self._job_submission_executor.submit(self.run_job, info.job)
+            return False
+        if fate == "done" or (state is None and says_done(log)):
             self.report_job_success(info)
             return False
         if fate == "taken" and self._submit_again(info, str(state)):

@@ -174,8 +174,23 @@ def test_what_ended_before_the_start_is_not_followed(
     assert (earlier.take(job) is not None) is followed
 
 
-def test_a_newer_recipe_is_other_work(earlier: Earlier, job: Job) -> None:
-    earlier.jobs = [queued(job, "RUNNING")]
+def test_a_job_with_another_recipe_is_waited_for_and_then_done_again(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error would have Snakemake record the new recipe for the old job's result."""
+    told._earlier.jobs = [queued(job, "RUNNING")]
     Path(job.input[0]).touch()
-    with pytest.raises(module.WorkflowError, match="scancel 7"):
-        earlier.take(job)
+    followed: list[Any] = []
+    monkeypatch.setattr(told, "_report_job_submission_threadsafe", followed.append)
+    monkeypatch.setattr(module, "ask_for", lambda *_: None)
+    monkeypatch.setattr(module, "log_of", lambda *_: "7.log")
+    told.slurm_logdir = "logs"
+    told.run_job(job)
+    (info,) = followed
+    for state in ("RUNNING", "COMPLETED"):
+        queue(monkeypatch, [queued(job, state)])
+        assert told.follow(info) == ([info] if state == "RUNNING" else [])
+    assert told.submitted == [job]
+    assert not told.done
+    assert not told.errors
+    assert told._earlier.take(job) is None

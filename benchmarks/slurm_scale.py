@@ -3,7 +3,9 @@
     python benchmarks/slurm_scale.py --site my-site.yaml --cells 500 [--together 20] [--jobs 50]
 
 Run on a login node, or with SLURM_CONF of the tests' cluster (tests/cluster/start-slurm.sh DIR). Prints
-jobs and cells per minute, the driver's CPU seconds and its largest memory.
+jobs and cells per minute, the driver's CPU seconds and its largest memory, and how much was used of what
+may bound it: the rate of submissions, the jobs at a time, and the cores of this machine (where all nodes
+of the tests' cluster are).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +33,21 @@ rule cell:
 """
 
 
+def busy_s() -> float:
+    """Return the seconds that all cores of this machine have worked since it started."""
+    user, nice, system, _, _, irq, soft = map(int, Path("/proc/stat").read_text().split()[1:8])
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def mean_run_s(project: Path) -> float:
+    """Return how long SLURM ran a job of this project, on average; only those that it remembers."""
+    command = ["squeue", "--me", "--noheader", "--states=all", "--format=%S|%e|%Z"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    jobs = [line.split("|") for line in answer.splitlines() if str(project) in line]
+    times = [datetime.fromisoformat(end) - datetime.fromisoformat(begun) for begun, end, _ in jobs]
+    return sum(time.total_seconds() for time in times) / max(1, len(times))
+
+
 def main() -> None:
     """Run the cells and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -37,6 +55,9 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=500, help="how many")
     parser.add_argument("--together", type=int, default=1, help="cells of one SLURM job")
     parser.add_argument("--jobs", type=int, default=50, help="SLURM jobs at a time")
+    parser.add_argument(
+        "--per-second", type=int, default=50, help="submissions that the driver may make"
+    )
     parser.add_argument("--poll", type=int, default=5, help="seconds between questions to SLURM")
     a = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slurm-scale-") as folder:
@@ -47,17 +68,17 @@ def main() -> None:
             "--paretoken-slurm-site", str(a.site.resolve()),
             "--paretoken-slurm-poll-seconds", str(a.poll),
             "--jobs", str(a.jobs), "--cores", "4", "--group-components", f"cells={a.together}",
-            "--max-jobs-per-timespan", "50/1s", "--latency-wait", "30", "--retries", "0",
+            "--max-jobs-per-timespan", f"{a.per_second}/1s", "--latency-wait", "30", "--retries", "0",
             "--config", f"cells={a.cells}", "--quiet", "rules", "progress",
         ]  # fmt: skip
         code = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
         with (project / "driver.txt").open("wb") as output:
-            begun = time.monotonic()
+            begun, busy = time.monotonic(), busy_s()
             driver = subprocess.Popen(line, cwd=project, env=os.environ | {"PYTHONPATH": code},
                                       stdout=output, stderr=subprocess.STDOUT)  # fmt: skip
             _, status, used = os.wait4(driver.pid, 0)
             driver.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - begun
+        wall, busy = time.monotonic() - begun, busy_s() - busy
         done = len(list((project / "results" / "cells").glob("*.txt")))
         if driver.returncode or done != a.cells:
             print((project / "driver.txt").read_text()[-3000:], file=sys.stderr)
@@ -66,6 +87,11 @@ def main() -> None:
               f"{60 * jobs / wall:.0f} jobs and {60 * done / wall:.0f} cells per minute")  # fmt: skip
         cpu = used.ru_utime + used.ru_stime
         print(f"driver: {cpu:.1f} s CPU, {used.ru_maxrss / 1024:.0f} MB at most")
+        run_s, cores = mean_run_s(project), os.cpu_count() or 1
+        print("used of what may bound it:")
+        print(f"  submissions: {jobs / wall:.2f} of {a.per_second} a second")
+        print(f"  jobs at a time: {jobs * run_s / wall:.1f} of {a.jobs}, each for {run_s:.1f} s")
+        print(f"  cores of this machine: {busy / wall:.1f} of {cores}, {busy / jobs:.1f} CPU s per job")
 
 
 if __name__ == "__main__":

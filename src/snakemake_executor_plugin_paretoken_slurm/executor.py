@@ -10,25 +10,20 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from snakemake_executor_plugin_slurm import Executor as StockExecutor
-from snakemake_executor_plugin_slurm import ExecutorSettings as StockSettings
 from snakemake_executor_plugin_slurm import common_settings
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from paretoken.cluster.freeze import belongs_to, in_launch
-from paretoken.cluster.names import makes_the_same
+from paretoken.cluster.freeze import in_launch
 from paretoken.cluster.queue import (
     HELD,
     LATER,
-    Queued,
     ask_accounts,
     ask_queue,
     cancel,
@@ -38,8 +33,10 @@ from paretoken.cluster.queue import (
 )
 from paretoken.cluster.site import Site, described, read_site
 from paretoken.errors import UserError
+from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
 from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of, log_of, mark_of
-from snakemake_executor_plugin_paretoken_slurm.start import freeze_launch, impossible
+from snakemake_executor_plugin_paretoken_slurm.settings import ExecutorSettings
+from snakemake_executor_plugin_paretoken_slurm.start import freeze_launch, refuse_impossible
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
@@ -47,33 +44,6 @@ __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 GRACE_QUESTIONS, GRACE_S = 3, 5.0
 #: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
 TAKEN_AT_MOST = 50
-#: Before Snakemake decides which results are there: this module is imported at its start.
-STARTED = datetime.now().replace(microsecond=0)
-
-
-@dataclass
-class ExecutorSettings(StockSettings):  # type: ignore[misc]  # untyped
-    """Settings of the stock executor, with defaults that hold on every cluster, and two more.
-
-    ``requeue`` is said in either case: with a cluster's own default the stock executor takes a job for
-    failed that SLURM starts again.
-    """
-
-    site: Optional[Path] = field(  # noqa: UP045  (Snakemake reads these types)
-        default=None, metadata={"help": "The file of the SLURM site."}
-    )
-    poll_seconds: int = field(default=20, metadata={"help": "Seconds between questions to SLURM."})
-    logdir: Optional[Path] = field(  # noqa: UP045
-        default=Path("results", "slurm-logs"), metadata={"help": "Folder of SLURM's own logs."}
-    )
-    status_command: Optional[str] = field(  # noqa: UP045
-        default="squeue", metadata={"help": "squeue, whatever this says; sacct for what it forgot."}
-    )
-
-    def __post_init__(self) -> None:
-        """Say one of the two about being started again."""
-        self.requeue = not self.no_requeue
-        super().__post_init__()
 
 
 class Executor(StockExecutor):  # type: ignore[misc]  # untyped
@@ -91,11 +61,18 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self._site = read_site(settings.site) if settings.site else Site()
         except UserError as error:
             raise WorkflowError(str(error)) from error
+        if settings.array_jobs:
+            raise WorkflowError(
+                "No job arrays with this executor: all tasks would get the resources of the first. "
+                "Leave paretoken-slurm-array-jobs out of the profile and the command line"
+            )
         if shutil.which("squeue") is None:
             raise WorkflowError("There is no squeue here: start this on a login node of the cluster")
-        self._queue = self._answered_queue()
-        self._report_earlier()
-        self._refuse_impossible()
+        self._earlier = Earlier(self._project, self._poll, self._closing, self.logger)
+        self._earlier.ask()
+        self._earlier.report()
+        jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
+        refuse_impossible(jobs, self._site, settings.site, self._sbatch)
         self._freeze()
 
     # --- what is submitted ---------------------------------------------------------------------
@@ -125,22 +102,29 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
         The stock executor would run it twice at the same time, in the same folder.
         """
-        try:
-            earlier = self._earlier(job)
-        except WorkflowError as error:
-            self._report_job_error_threadsafe(SubmittedJobInfo(job), str(error))
-            return
+        earlier = self._earlier.take(job)
         ask_for(job, self._site)
         if earlier is None:
             super().run_job(job)
             return
-        self.logger.info(
-            f"{label_of(job)}: SLURM job {earlier.number} of an earlier start "
-            f"({earlier.state.lower()}) is followed, not submitted again."
-        )
-        log = log_of(job, Path(self.slurm_logdir), earlier.number)
+        name, same = label_of(job), earlier.mark == mark_of(job)
+        if same:
+            self.logger.info(
+                f"{name}: SLURM job {earlier.number} of an earlier start "
+                f"({earlier.state.lower()}) is followed, not submitted again."
+            )
+        else:  # an error would have Snakemake record that the other job's result is this one's
+            self.logger.warning(
+                f"{name}: SLURM job {earlier.number} of an earlier start still writes the same files "
+                "with other settings or inputs. This job is submitted when that one has ended; "
+                f"`scancel {earlier.number}` ends it now."
+            )
+        aux = {
+            "slurm_logfile": log_of(job, Path(self.slurm_logdir), earlier.number),
+            "submit_after": not same,
+        }
         self._report_job_submission_threadsafe(
-            SubmittedJobInfo(job, external_jobid=earlier.number, aux={"slurm_logfile": log})
+            SubmittedJobInfo(job, external_jobid=earlier.number, aux=aux)
         )
 
     def _report_job_error_threadsafe(self, job_info: Any, msg: str) -> None:
@@ -153,7 +137,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             reason = msg.partition("error message was '")[2].partition("'.\n")[0].strip()
             self.logger.warning(f"{name}: sbatch: {reason} It is submitted again later.")
             self._closing.wait(self._poll)
-            self._queue = self._answered_queue()  # the one that timed out may have got through
+            self._earlier.ask()  # the submission that timed out may have got through
             if not self._closing.is_set():
                 self._job_submission_executor.submit(self.run_job, job_info.job)
             return
@@ -199,14 +183,16 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         if fate == "alive":
             info.aux.pop("since", None)
             return True
-        if fate == "done":
-            self.report_job_success(info)
-            return False
         log = Path(info.aux["slurm_logfile"])
         since = info.aux.setdefault("since", time.monotonic())
-        if fate != "failed" and time.monotonic() - since < max(GRACE_S, GRACE_QUESTIONS * self._poll):
+        if fate in ("taken", "unknown") and time.monotonic() - since < max(
+            GRACE_S, GRACE_QUESTIONS * self._poll
+        ):
             return True  # SLURM may be about to start it again, or to list it
-        if state is None and says_done(log):
+        if info.aux.get("submit_after"):
+            self._job_submission_executor.submit(self.run_job, info.job)
+            return False
+        if fate == "done" or (state is None and says_done(log)):
             self.report_job_success(info)
             return False
         if fate == "taken" and self._submit_again(info, str(state)):
@@ -246,38 +232,6 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
     # --- at the start --------------------------------------------------------------------------
 
-    def _answered_queue(self) -> list[Queued]:
-        """Return the queue, as soon as SLURM answers: without it, jobs might be submitted twice."""
-        said = False
-        while (queue := ask_queue()) is None and not self._closing.is_set():
-            if not said:
-                self.logger.warning("SLURM does not answer squeue; waiting until it does.")
-            said = True
-            self._closing.wait(self._poll)
-        return [job for job in queue or [] if belongs_to(job.folder, self._project)]
-
-    def _report_earlier(self) -> None:
-        for job in self._queue:
-            if job.state == HELD:
-                cancel(job.number)
-        alive = [job for job in self._queue if job.fate == "alive"]
-        for job in alive:
-            self.logger.info(
-                f"SLURM still has job {job.number} of this folder ({job.name}, {job.state.lower()}): "
-                "if this run needs it, it is followed and not submitted again."
-            )
-
-    def _refuse_impossible(self) -> None:
-        """Ask SLURM about each kind of request; the stock executor finds out job by job, or never."""
-        jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
-        if wrong := impossible(jobs, self._site, self._sbatch):
-            where = self.workflow.executor_settings.site or "the profile"
-            raise WorkflowError(
-                "SLURM refuses what these rules ask for, so nothing was submitted:\n"
-                + "\n".join(wrong)
-                + f"\nMend {where} (partitions, account, GPUs per node, limits), or the config's `gpus`."
-            )
-
     def _sbatch(self, job: Any) -> str:
         """Return the stock executor's sbatch line for a job."""
         words = {
@@ -290,26 +244,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
     def _freeze(self) -> None:
         """Let jobs run a copy; the stock executor's read the project's files when they start."""
-        alive = [job.folder for job in self._queue if job.fate == "alive"]
-        launch = freeze_launch(self.workflow, self._project, alive)
+        used = [job.folder for job in self._earlier.alive]
+        launch = freeze_launch(self.workflow, self._project, used)
         self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self._project, launch))
         self.logger.info(f"Jobs run what config, workflow and code are now: {launch}")
-
-    def _earlier(self, job: Any) -> Queued | None:
-        """Return the SLURM job of an earlier start that does this job's work.
-
-        Raises:
-            WorkflowError: one writes the same files, but from other inputs or with other settings.
-        """
-        own = mark_of(job)
-        for queued in list(self._queue):  # two threads submit
-            ended_since = queued.fate == "done" and queued.end is not None and queued.end >= STARTED
-            if queued.mark == own and (queued.fate == "alive" or ended_since):
-                self._queue.remove(queued)  # if it fails, the next attempt is a new job
-                return queued
-            if queued.fate == "alive" and makes_the_same(queued.mark, own):
-                raise WorkflowError(
-                    f"SLURM job {queued.number} ({queued.name}) still writes the same files with other "
-                    f"settings or inputs: wait for it, or `scancel {queued.number}`, and start again. "
-                )
-        return None

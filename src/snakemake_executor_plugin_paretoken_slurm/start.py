@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 from paretoken.cluster.freeze import freeze, in_launch, remove_old
 from paretoken.cluster.queue import LATER, nodes_are_missing
 from paretoken.cluster.site import Site, described
@@ -21,16 +23,19 @@ LAUNCHES = Path(".snakemake", "launches")
 UNAVAILABLE = "node configuration is not available"
 
 
-def impossible(jobs: Iterable[Any], site: Site, sbatch: Callable[[Any], str]) -> list[str]:
-    """Ask SLURM about each kind of request, without submitting it.
+def refuse_impossible(
+    jobs: Iterable[Any], site: Site, file: Path | None, sbatch: Callable[[Any], str]
+) -> None:
+    """Ask SLURM about each kind of request; the stock executor finds out job by job, or never.
 
     Args:
         jobs: of Snakemake; they are left as they were.
         site: where they run.
+        file: that says so.
         sbatch: returns the line that submits a job.
 
-    Returns:
-        What it refuses, a line for each kind; empty if all can be.
+    Raises:
+        WorkflowError: it refuses some, each with the rule and what it asks for.
     """
     kinds: dict[str, tuple[Any, dict[str, Any], str]] = {}
     for job in jobs:
@@ -39,12 +44,19 @@ def impossible(jobs: Iterable[Any], site: Site, sbatch: Callable[[Any], str]) ->
         if repr(asked) not in kinds:
             kinds[repr(asked)] = job, asked, sbatch(job)
         job._resources = kept
-    return [
+    wrong = [
         f"  - rule {job.rule.name} (such as {label_of(job)}) asks for "
         f"{described(asked, site.account)}: {problem}"
         for job, asked, line in kinds.values()
         if (problem := _refusal(line, asked["slurm_partition"]))
     ]
+    if wrong:
+        raise WorkflowError(
+            "SLURM refuses what these rules ask for, so nothing was submitted:\n"
+            + "\n".join(wrong)
+            + f"\nMend {file or 'the profile'} (partitions, account, GPUs per node, limits), or the "
+            "config's `gpus`."
+        )
 
 
 def _refusal(line: str, partition: str | None) -> str:

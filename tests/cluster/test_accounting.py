@@ -43,3 +43,18 @@ def test_jobs_that_slurm_forgot_are_looked_up_in_the_accounts(
     assert (len(project.starts("good")), len(project.starts("bad"))) == (1, 2)
     assert "cell bad" in said
     assert "its command failed" in said
+
+
+def test_a_limit_of_submitted_jobs_costs_no_attempt(accounting_lab: Lab, make_cells: Make) -> None:
+    """The profile's `jobs` is above what the site allows: jobs wait in the driver."""
+    project = make_cells(accounting_lab, {name: {"gpus": 0} for name in "abc"}, "sleep 3")
+    project.write_profile(site={"account": "lab"}, groups=None, retries=0)
+    limit = ["sacctmgr", "--immediate", "modify", "user", "root", "set"]
+    accounting_lab.run(*limit, "maxsubmitjobs=1")
+    try:
+        said = project.start("-j3").end()
+    finally:
+        accounting_lab.run(*limit, "maxsubmitjobs=-1")
+    assert project.table() == ["a 1", "b 1", "c 1"]
+    assert {name: len(project.starts(name)) for name in "abc"} == dict.fromkeys("abc", 1)
+    assert "It is submitted again later" in said

@@ -51,7 +51,7 @@ def test_what_runs_is_followed_and_what_is_done_is_kept(lab: Lab, make_cells: Ma
     assert "Nothing to be done" in project.start().end(), "and the records of all of them are there"
 
 
-def test_a_running_job_with_other_settings_is_not_joined_by_a_second_one(
+def test_a_running_job_with_other_settings_is_waited_for_and_its_result_replaced(
     lab: Lab, make_cells: Make
 ) -> None:
     project = make_cells(lab, {"a": {"gpus": 0}, "b": {"gpus": 0}}, UNTIL_LET)
@@ -60,13 +60,13 @@ def test_a_running_job_with_other_settings_is_not_joined_by_a_second_one(
     driver.kill()
     (number,) = project.starts("a")
     project.write_cells({"a": {"gpus": 0, "value": 2}, "b": {"gpus": 0}})
-    project.write_profile(groups=None, retries=0)
     let(project, "b")
-    said = project.start("-j2").fail()
-    assert f"SLURM job {number} (cell a) still writes the same files with other settings" in said
-    assert f"scancel {number}" in said
+    again = project.start("-j2")
+    again.says(f"cell a: SLURM job {number} of an earlier start still writes the same files")
+    again.says(f"scancel {number}")
     assert project.starts("a") == [number]
-    lab.run("scancel", number)
     let(project, "a")
-    project.start("-j2").end()
+    again.end()
     assert project.table() == ["a 2", "b 1"]
+    assert len(project.ends("a")) == 2
+    assert "Nothing to be done" in project.start().end()

@@ -99,6 +99,13 @@ def test_a_site_with_mistakes_is_refused_with_all_of_them(lab: Lab, make_cells: 
     assert "warn_s" in said
 
 
+def test_job_arrays_are_refused(lab: Lab, make_cells: Make) -> None:
+    """Their tasks would all get what the first asked for."""
+    project = make_cells(lab, {"a": {}, "b": {"gpus": 0}})
+    assert "No job arrays" in project.start("--paretoken-slurm-array-jobs", "cell").fail()
+    assert not project.starts("a")
+
+
 def test_an_edit_while_jobs_wait_does_not_change_what_they_run(lab: Lab, make_cells: Make) -> None:
     cells = {"a": {"gpus": 4}, "b": {"gpus": 4}, "late": {"gpus": 8, "value": 7}}
     project = make_cells(lab, cells, "sleep 4")

@@ -17,7 +17,11 @@ from paretoken.cluster.queue import Queued
 from paretoken.cluster.site import Site
 
 pytest.importorskip("snakemake_executor_plugin_slurm")
+from snakemake_executor_plugin_paretoken_slurm import earlier as earlier_module
 from snakemake_executor_plugin_paretoken_slurm import executor as module
+from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
+
+PROJECT = Path("/home/project")
 
 
 class Limiter:
@@ -33,9 +37,9 @@ class Told(module.Executor):
         self.errors: list[str] = []
         self.submitted: list[Any] = []
         self.logger = logging.getLogger("test")
-        self._poll, self._site, self._taken, self._queue = 0, Site(), {}, []
+        self._poll, self._site, self._taken = 0, Site(), {}
         self._closing = threading.Event()
-        self._project = Path("/work")
+        self._earlier = Earlier(PROJECT, 0, self._closing, self.logger)
         self.status_rate_limiter = Limiter()
         self._job_submission_executor = SimpleNamespace(submit=lambda _, job: self.submitted.append(job))
 
@@ -82,11 +86,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 def queue(monkeypatch: pytest.MonkeyPatch, jobs: list[Queued] | None) -> None:
-    monkeypatch.setattr(module, "ask_queue", lambda: jobs)
+    for asking in (module, earlier_module):
+        monkeypatch.setattr(asking, "ask_queue", lambda: jobs)
 
 
 def queued(job: Job, state: str) -> Queued:
-    return Queued("7", state, None, Path("/work"), module.mark_of(job), "None", "cell a")
+    return Queued("7", state, None, PROJECT, module.mark_of(job), "None", "cell a")
 
 
 def test_without_an_answer_all_go_on(told: Told, info: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,23 +154,43 @@ def test_a_full_queue_uses_up_no_attempt(told: Told, info: Any, monkeypatch: pyt
     assert "cell a: asked for nodes 1, CPUs per node 1, MB per node 900" in told.errors[0]
 
 
-def test_an_earlier_job_is_recognised_once(told: Told, job: Job) -> None:
-    told._queue = [queued(job, "RUNNING")]
-    assert told._earlier(job) is not None
-    assert told._earlier(job) is None, "if it fails, the next attempt is a new job"
+@pytest.fixture
+def earlier() -> Earlier:
+    return Earlier(PROJECT, 0, threading.Event(), logging.getLogger("test"))
+
+
+def test_an_earlier_job_is_recognised_once(earlier: Earlier, job: Job) -> None:
+    earlier.jobs = [queued(job, "RUNNING")]
+    assert earlier.take(job) is not None
+    assert earlier.take(job) is None, "if it fails, the next attempt is a new job"
 
 
 @pytest.mark.parametrize(("seconds", "followed"), [(5, True), (-3600, False)])
 def test_what_ended_before_the_start_is_not_followed(
-    told: Told, job: Job, seconds: int, followed: bool
+    earlier: Earlier, job: Job, seconds: int, followed: bool
 ) -> None:
     end = datetime.now().replace(microsecond=0) + timedelta(seconds=seconds)
-    told._queue = [replace(queued(job, "COMPLETED"), end=end)]
-    assert (told._earlier(job) is not None) is followed
+    earlier.jobs = [replace(queued(job, "COMPLETED"), end=end)]
+    assert (earlier.take(job) is not None) is followed
 
 
-def test_a_newer_recipe_is_other_work(told: Told, job: Job) -> None:
-    told._queue = [queued(job, "RUNNING")]
+def test_a_job_with_another_recipe_is_waited_for_and_then_done_again(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error would have Snakemake record the new recipe for the old job's result."""
+    told._earlier.jobs = [queued(job, "RUNNING")]
     Path(job.input[0]).touch()
-    with pytest.raises(module.WorkflowError, match="scancel 7"):
-        told._earlier(job)
+    followed: list[Any] = []
+    monkeypatch.setattr(told, "_report_job_submission_threadsafe", followed.append)
+    monkeypatch.setattr(module, "ask_for", lambda *_: None)
+    monkeypatch.setattr(module, "log_of", lambda *_: "7.log")
+    told.slurm_logdir = "logs"
+    told.run_job(job)
+    (info,) = followed
+    for state in ("RUNNING", "COMPLETED"):
+        queue(monkeypatch, [queued(job, state)])
+        assert told.follow(info) == ([info] if state == "RUNNING" else [])
+    assert told.submitted == [job]
+    assert not told.done
+    assert not told.errors
+    assert told._earlier.take(job) is None

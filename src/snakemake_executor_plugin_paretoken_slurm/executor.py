@@ -189,6 +189,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             GRACE_S, GRACE_QUESTIONS * self._poll
         ):
             return True  # SLURM may be about to start it again, or to list it
+        if state == HELD:
+            cancel(info.external_jobid)  # it would run a second time when somebody releases it
         if info.aux.get("submit_after"):
             self._job_submission_executor.submit(self.run_job, info.job)
             return False
@@ -213,8 +215,6 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     def _submit_again(self, info: Any, state: str) -> bool:
         """Submit a job that was taken from us, without using up a retry; False if that was too often."""
         name = label_of(info.job)
-        if state == HELD:
-            cancel(info.external_jobid)  # it would run a second time when somebody releases it
         self._taken[name] = self._taken.get(name, 0) + 1
         if self._taken[name] > TAKEN_AT_MOST:
             return False

@@ -214,12 +214,12 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
     def _submit_again(self, info: Any, state: str) -> bool:
         """Submit a job that was taken from us, without using up a retry; False if that was too often."""
-        name = label_of(info.job)
-        self._taken[name] = self._taken.get(name, 0) + 1
-        if self._taken[name] > TAKEN_AT_MOST:
+        own = mark_of(info.job)
+        self._taken[own] = self._taken.get(own, 0) + 1
+        if self._taken[own] > TAKEN_AT_MOST:
             return False
         self.logger.warning(
-            f"{name}: SLURM job {info.external_jobid} ended as {state} and is not started again by "
+            f"{label_of(info.job)}: SLURM job {info.external_jobid} ended as {state} and is not started again by "
             "SLURM: it is submitted again and goes on from its last checkpoint."
         )
         self._job_submission_executor.submit(self.run_job, info.job)

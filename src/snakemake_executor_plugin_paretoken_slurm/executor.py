@@ -219,8 +219,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         if self._taken[own] > TAKEN_AT_MOST:
             return False
         self.logger.warning(
-            f"{label_of(info.job)}: SLURM job {info.external_jobid} ended as {state} and is not started again by "
-            "SLURM: it is submitted again and goes on from its last checkpoint."
+            f"{label_of(info.job)}: SLURM job {info.external_jobid} ended as {state} and is not "
+            "started again by SLURM: it is submitted again and goes on from its last checkpoint."
         )
         self._job_submission_executor.submit(self.run_job, info.job)
         return True

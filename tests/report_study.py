@@ -54,9 +54,10 @@ class Finished:
         arguments = [
             "report", "--study", folder / "study.json", "--errors", folder / "tables/errors.csv",
             "--fits", *sorted(folder.glob("fits/*/*.json")), "--claims", folder / "tables/claims.csv",
-            "--equal-cost", folder / "tables/equal_cost.csv", "--shapes", folder / "shapes.json",
-            *extra, "--out", folder / "report.html",
+            "--shapes", folder / "shapes.json", *extra, "--out", folder / "report.html",
         ]  # fmt: skip
+        pairs = folder / "tables/equal_cost.csv"
+        arguments += ["--equal-cost", pairs] if pairs.exists() else []
         return main([str(word) for word in arguments])
 
 
@@ -96,7 +97,8 @@ def finished_study(
         write_json(folder / "fits" / suite["name"] / f"{law}-{rows}.json", fit_record(data, options))
     fits = sorted(folder.glob("fits/*/*.json"))
     results = read_results(folder / "study.json", folder / "tables/errors.csv", fits)
-    write_table(folder / "tables" / "equal_cost.csv", comparisons(results))
+    if laws:
+        write_table(folder / "tables" / "equal_cost.csv", comparisons(results))
     shapes = ["shapes", "--n", *map(str, SIZES.values()), "--out", str(folder / "shapes.json")]
     assert main(shapes) == 0
     return Finished(folder)

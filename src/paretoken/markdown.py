@@ -1,6 +1,8 @@
-"""Tables in Markdown."""
+"""Tables and lists in Markdown."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -11,6 +13,11 @@ def table(frame: pd.DataFrame, digits: int = 4) -> str:
     rows = [[_cell(value, digits) for value in row] for row in frame.itertuples(index=False)]
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def bullets(sentences: Sequence[str]) -> str:
+    """Return a list of sentences."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _cell(value: object, digits: int) -> str:

@@ -62,7 +62,7 @@ def test_the_miniature_makes_its_sources_once_and_trains_each_cell_once(fresh: P
 def test_one_model_for_every_token_count_is_trained_once(fresh: Project) -> None:
     """The elastic methods: two trainings of each stage for their cells, and an answer for each V."""
     jobs = fresh.dry_run("--config", "run=[miniature_table1]")
-    rules, budgets, seeds = jobs.rules, 3, 2
+    rules, budgets, seeds = jobs.rules, 3, 4
     plain = 5 * budgets + 2  # five methods of their own for each V, the whole grid, the blind control
     elastic = 2
     assert rules["pretrain"] == rules["finetune"] == seeds * (plain + elastic)
@@ -156,3 +156,21 @@ def test_another_recipe_of_stage_2_repeats_stage_2_only(trained: Project) -> Non
         rules = trained.dry_run(*SMOKE).rules
     assert (rules["finetune"], rules["predict"]) == (5, 5)
     assert not {*rules} & (TRAINS - {"finetune"})
+
+
+@pytest.mark.slow
+def test_a_study_without_laws_compares_methods_to_its_end(trained: Project) -> None:
+    """Last: it leaves the smoke study's folder with other tables."""
+    arguments = changed(
+        trained, "methods.yaml", llms=["miniature-16"], fit={"laws": []}, figures=["methods"], claims=[],
+        compressors=[{"name": name, "tokens": [1, 4]} for name in ("average_pool", "downsample")],
+    )  # fmt: skip
+    done = trained.snakemake(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = trained.folder / "results" / "smoke"
+    best = pd.read_csv(folder / "tables" / "comparisons.csv")["against"]
+    assert len(best) == 4, "two suites at two token counts"
+    page = (folder / "report.html").read_text()
+    for text in (page, (folder / "summary.md").read_text(), (folder / "methods.md").read_text()):
+        assert f"Reasoning, V = 1: {best[0]}" in text
+    assert "explorer-data" not in page

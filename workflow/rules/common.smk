@@ -125,18 +125,24 @@ def fit_files(wildcards):
     ]
 
 
-def law_tables(wildcards):
-    """Return the tables that only a study with laws has."""
-    names = ("equal_cost", "sensitivity") if study_of(wildcards).fit.laws else ()
-    return [f"results/{wildcards.study}/tables/{name}.csv" for name in names]
+def law_tables(*names):
+    """Return a function of wildcards: these tables, which only a study with laws has."""
+
+    def paths(wildcards):
+        own = names if study_of(wildcards).fit.laws else ()
+        return [f"results/{wildcards.study}/tables/{name}.csv" for name in own]
+
+    return paths
 
 
-def law_table_options(wildcards):
-    return [
-        word
-        for option, table in zip(("--equal-cost", "--sensitivity"), law_tables(wildcards))
-        for word in (option, table)
-    ]
+def law_table_options(*names):
+    """Return a function of wildcards: `--name path` for each of `law_tables`."""
+
+    def options(wildcards):
+        paths = zip(names, law_tables(*names)(wildcards))
+        return [word for name, path in paths for word in (f"--{name.replace('_', '-')}", path)]
+
+    return options
 
 
 def headline_fit(wildcards):

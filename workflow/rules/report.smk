@@ -68,7 +68,7 @@ rule summary:
         fits=fit_files,
         values=published("values"),
         table1=published("table1"),
-        tables=law_tables,
+        tables=law_tables("equal_cost", "sensitivity"),
         claims="results/{study}/tables/claims.csv",
         code=sources("paretoken.commands.summary", *LAWS.modules(), *FIGURES.modules()),
     output:
@@ -83,7 +83,7 @@ rule summary:
     params:
         reference=reference_options("values", "table1"),
         figures=figure_options,
-        tables=law_table_options,
+        tables=law_table_options("equal_cost", "sensitivity"),
     shell:
         "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
         "{params.reference:q} {params.figures:q} {params.tables:q} "
@@ -99,7 +99,7 @@ rule report:
         values=published("values"),
         table1=published("table1"),
         claims="results/{study}/tables/claims.csv",
-        equal_cost="results/{study}/tables/equal_cost.csv",
+        tables=law_tables("equal_cost"),
         figures=figure_files,
         shapes="results/{study}/shapes.json",
         latency=latency_table,
@@ -123,9 +123,10 @@ rule report:
     params:
         reference=reference_options("values", "table1"),
         costs=deployment_options,
+        tables=law_table_options("equal_cost"),
         parts=report_options,
     shell:
         "paretoken report --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
         "{params.reference:q} {params.costs:q} --claims {input.claims:q} "
-        "--equal-cost {input.equal_cost:q} {params.parts:q} "
+        "{params.tables:q} {params.parts:q} "
         "--out {output:q} > {log:q} 2>&1"

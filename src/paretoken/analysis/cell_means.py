@@ -21,7 +21,7 @@ def cell_means(errors: pd.DataFrame) -> pd.DataFrame:
         cell). Seeds draw questions of their own, so their spread holds both kinds of noise:
         ``stderr`` is that of seeds if there are several, of questions otherwise.
     """
-    groups = errors.assign(flag=errors["flag"].fillna("")).groupby(KEY, sort=True)
+    groups = errors.assign(flag=errors["flag"].astype(object).fillna("")).groupby(KEY, sort=True)
     means = groups.agg(
         error=("error", "mean"),
         seeds=("error", "size"),

@@ -112,7 +112,7 @@ def read_results(
     demand_unique(cells, ERROR_KEY, str(errors))
     return StudyResults(
         frozen=read_study(study),
-        errors=cells.assign(flag=cells["flag"].fillna("")),
+        errors=cells.assign(flag=cells["flag"].astype(object).fillna("")),
         fits={(path.parent.name, path.stem): FittedLaw.read(path) for path in fits},
         values=_keyed(values, VALUE_KEY, ("value", "source")),
         table1=_keyed(table1, TABLE1_KEY, ("score", "source")),

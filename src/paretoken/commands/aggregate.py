@@ -21,5 +21,5 @@ def run(arguments: argparse.Namespace) -> None:
     table = aggregate(arguments.cells, arguments.suites)
     write_table(arguments.out, table)
     missing = int(table["error"].isna().sum())
-    flagged = int(table["flag"].fillna("").ne("").sum())
+    flagged = int(table["flag"].astype(object).fillna("").ne("").sum())
     print(f"{len(table)} cells x suites; {missing} without a measurement, {flagged} flagged")

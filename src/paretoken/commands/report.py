@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_result_arguments(parser)
     add_deployment_files(parser)
     parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
-    parser.add_argument("--equal-cost", type=Path, required=True, help="tables/equal_cost.csv")
+    parser.add_argument("--equal-cost", type=Path, help="tables/equal_cost.csv, of a study with laws")
     parser.add_argument("--figures", type=Path, nargs="*", default=[],
                         help="PNG files of figures, named as these are registered")  # fmt: skip
     parser.add_argument("--cells", type=Path, nargs="*", default=[],
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     page = Page(
         results=replace(results_of(a), cost=Cost(FLOPS_2NT, deployment_of(a))),
         claims=read_table(a.claims, columns, may_be_empty=True),
-        pairs=read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True),
+        pairs=read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True) if a.equal_cost else None,
         figures=a.figures,
         runs=read_runs(a.cells),
         commit=commit_words(Path(__file__).parent),

@@ -1,10 +1,11 @@
-"""A study's answer in two sentences, computed from its fits."""
+"""A study's answer in two sentences, computed from its fits, or from its errors where it fits no law."""
 
 from __future__ import annotations
 
 from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
+from paretoken.analysis.methods import comparisons
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 
@@ -13,8 +14,11 @@ def answer(results: StudyResults) -> str:
     """Return exactly two sentences: what is best for the first suite, and how the others compare.
 
     A study with one suite has nothing to compare; then the second sentence says how far the fit holds.
+    A study without laws compares methods: which one errs least, and how often that is sure.
     """
     suites = results.study.suites
+    if not results.study.fit.laws:
+        return _methods(results)
     first = _verdict(results, suites[0])
     if len(suites) == 1:
         return f"{first}. {_support(results.headline(suites[0].name))}."
@@ -35,6 +39,27 @@ def _verdict(results: StudyResults, suite: Suite, brief: bool = False) -> str:
         return f"{what} more visual tokens beat a larger model ({exponents})"
     claim = f"{what} a larger model beats more visual tokens ({exponents})"
     return claim if brief else f"{claim}{_optimum(results, fit)}"
+
+
+def _methods(results: StudyResults) -> str:
+    compared = comparisons(results)
+    if compared.empty:
+        return (
+            "No two methods were measured with the same number of visual tokens. See the errors below."
+        )
+    led = []
+    for suite in results.study.suites:
+        own = compared[compared["suite"] == suite.name].drop_duplicates(["llm", "visual_tokens"])
+        best = [f"{row['against']} with {row['visual_tokens']}" for _, row in own.iterrows()]
+        if best:
+            led.append(f"for {_named(suite)}, {', '.join(best)}")
+    groups = compared.groupby(["suite", "llm", "visual_tokens"])["better"]
+    sure = sum("undecided" not in set(better) for _, better in groups)
+    least = f"Methods that err least, by visual tokens: {'; '.join(led)}"
+    return (
+        f"{least}. In {sure} of {len(groups)} comparisons the best one is told from all others "
+        "(95\u00a0% intervals)."
+    )
 
 
 def _optimum(results: StudyResults, fit: FittedLaw) -> str:

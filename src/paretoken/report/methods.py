@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from paretoken.analysis.methods import suite_errors
 from paretoken.analysis.study_results import StudyResults
+from paretoken.markdown import bullets
 from paretoken.markdown import table as markdown_table
 
 Cell = pd.Series  # one row of `method_scores`
@@ -65,28 +64,27 @@ def methods_page(results: StudyResults, table: pd.DataFrame, compared: pd.DataFr
         "Scores out of 100 (MME: 2000), mean over seeds ± half of the 95 % interval (Student's over "
         "seeds; with one seed, of the sample of questions). In brackets: the published Table 1, one run "
         f"each, other recipes. Errors are 1 - mean score of a suite.\n\n{markdown_table(table)}\n\n"
-        f"## Who wins\n\n{winners(results, compared)}\n"
+        f"## Who wins\n\n{bullets(winners(results, compared))}\n"
     )
 
 
-def winners(results: StudyResults, compared: pd.DataFrame) -> str:
-    """Return one line per suite and V: the best method, and those that it cannot be told from."""
+def winners(results: StudyResults, compared: pd.DataFrame) -> list[str]:
+    """Return one sentence per suite and V: the best method, and those that it cannot be told from."""
     titles = {suite.name: suite.title for suite in results.study.suites}
-    lines = []
+    sentences = []
     for (suite, _, tokens), own in compared.groupby(["suite", "llm", "visual_tokens"], sort=False):
-        best, open_ones = (
-            own["against"].iloc[0],
-            own[own["better"] == "undecided"]["compressor"].tolist(),
-        )
-        beaten = own[own["better"] != "undecided"]["compressor"].tolist()
-        told = f"better than {_words(beaten)}" if beaten else "better than none for sure"
-        also = f"; not told from {_words(open_ones)}" if open_ones else ""
-        lines.append(f"- {titles[str(suite)]}, V = {tokens}: **{best}**, {told}{also}.")
-    return "\n".join(lines) or "Nothing to compare."
+        is_open = own["better"] == "undecided"
+        beaten, close = (", ".join(own["compressor"][rows]) for rows in (~is_open, is_open))
+        found = [own["against"].iloc[0], *([f"better than {beaten}"] if beaten else [])]
+        also = f"{';' if beaten else ','} not told from {close}" if close else ""
+        sentences.append(f"{titles[str(suite)]}, V = {tokens}: {', '.join(found)}{also}.")
+    return sentences or ["Nothing to compare."]
 
 
-def _words(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def error_rows(results: StudyResults, suite: str) -> pd.DataFrame:
+    """Return the errors of a suite's methods, for the fewest tokens first and the best of them first."""
+    rows = suite_errors(results, suite).sort_values(["visual_tokens", "error"], kind="stable")
+    return rows[["compressor", "llm", "visual_tokens", "error", "low", "high", "seeds"]]
 
 
 def latex(table: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from jinja2 import Environment, StrictUndefined
 import paretoken
 from paretoken.analysis.claims.base import Verdict
 from paretoken.analysis.equal_cost import DECISIVE, tally
+from paretoken.analysis.methods import comparisons
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import StudyResults
@@ -29,6 +30,7 @@ from paretoken.report.answer import answer
 from paretoken.report.charts import explorer_chart
 from paretoken.report.explorer import explorer_data
 from paretoken.report.html_tables import HtmlTable, cell, html_table
+from paretoken.report.methods import error_rows, winners
 from paretoken.report.provenance import citation, provenance
 from paretoken.report.suite_tables import fit_rows, interval_rows, optimum_rows
 
@@ -45,7 +47,7 @@ class Page:
     Attributes:
         results: of the study; the cost's deployment is what other cost models are computed from.
         claims: tables/claims.csv.
-        pairs: tables/equal_cost.csv.
+        pairs: tables/equal_cost.csv; None for a study without laws, which compares methods.
         figures: PNG files, named as their figures are registered.
         runs: records of training stages.
         commit: of the code.
@@ -54,7 +56,7 @@ class Page:
 
     results: StudyResults
     claims: pd.DataFrame
-    pairs: pd.DataFrame
+    pairs: pd.DataFrame | None
     figures: Sequence[Path]
     runs: Sequence[dict[str, Any]]
     commit: str | None
@@ -66,8 +68,9 @@ def render(page: Page) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((ASSETS / "page.html.j2").read_text(encoding="utf-8"))
     results = page.results
-    data = explorer_data(results, f"results/{results.study.name}", page.files)
-    count = len(data["sizes"])
+    laws = bool(results.study.fit.laws)
+    data = explorer_data(results, f"results/{results.study.name}", page.files) if laws else None
+    count = len(data["sizes"]) if data else 0
     return template.render(
         study=results.study,
         css=_inline((ASSETS / "page.css").read_text(encoding="utf-8")),
@@ -78,7 +81,8 @@ def render(page: Page) -> str:
         answer=answer(results),
         explorer=_explorer(data),
         figures=[_figure(path) for path in page.figures],
-        suites=[_suite(results, suite) for suite in results.study.suites],
+        suites=[_suite(results, suite) for suite in results.study.suites] if laws else [],
+        methods=None if laws else _methods(results),
         equal_cost=_equal_cost(results, page.pairs),
         tables=_tables(results),
         claims=[_claim(row) for _, row in page.claims.iterrows()],
@@ -90,8 +94,8 @@ def render(page: Page) -> str:
     )
 
 
-def _explorer(data: dict[str, Any]) -> dict[str, Any] | None:
-    if not data["fits"] or not data["costs"]:
+def _explorer(data: dict[str, Any] | None) -> dict[str, Any] | None:
+    if data is None or not data["fits"] or not data["costs"]:
         return None
     labels = [size["label"] for size in data["sizes"]]
     return {
@@ -175,8 +179,22 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
     }
 
 
-def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> list[str]:
-    if pairs.empty:
+def _methods(results: StudyResults) -> dict[str, Any]:
+    names = {
+        "compressor": "Method", "llm": "Model", "visual_tokens": "V", "error": "Error",
+        "low": "95 % from", "high": "to", "seeds": "Seeds",
+    }  # fmt: skip
+    return {
+        "sentences": winners(results, comparisons(results)),
+        "tables": [
+            html_table(error_rows(results, suite.name), suite.title, names)
+            for suite in results.study.suites
+        ],
+    }
+
+
+def _equal_cost(results: StudyResults, pairs: pd.DataFrame | None) -> list[str]:
+    if pairs is None or pairs.empty:
         return []
     titles = {suite.name: suite.title for suite in results.study.suites}
     return [
@@ -212,9 +230,10 @@ def _claim(row: pd.Series[Any]) -> dict[str, str]:
 
 def doubts(results: StudyResults) -> list[str]:
     """Return the warnings of the headline fits, and what is missing or suspicious among the cells."""
+    suites = results.study.suites if results.study.fit.laws else []
     sentences = [
         f"{suite.title}: {warning}"
-        for suite in results.study.suites
+        for suite in suites
         for warning in results.headline(suite.name).record["warnings"]
     ]
     errors = results.errors
@@ -229,5 +248,6 @@ def doubts(results: StudyResults) -> list[str]:
         named = ", ".join(
             f"{r['llm']} at {r['visual_tokens']} ({r['suite']})" for _, r in rows.iterrows()
         )
-        sentences.append(f"Flagged {flag}: {named}; in the headline fit, left out of the unflagged one.")
+        use = "; in the headline fit, left out of the unflagged one" if suites else ""
+        sentences.append(f"Flagged {flag}: {named}{use}.")
     return sentences

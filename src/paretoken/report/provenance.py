@@ -51,13 +51,18 @@ def provenance(
     study = results.study
     fits = list(results.fits.values())
     hashes = sorted({str(fit.record["data"]["sha256"]) for fit in fits})
+    spread = (
+        f"{study.fit.bootstrap} bootstrap replicates, seed {study.fit.seed}"
+        if study.fit.laws
+        else "Student's over seeds; with one seed, of the sample of questions"
+    )
     pairs = [
         ("Code", commit or "not a git checkout"),
         ("Versions", _joined(versions(*PACKAGES))),
-        ("Errors", f"tables/errors.csv, SHA-256 {', '.join(digest[:16] for digest in hashes)}"),
+        ("Errors", ", SHA-256 ".join(["tables/errors.csv", *(digest[:16] for digest in hashes)])),
         ("Sources", "; ".join(map(str, results.errors["source"].dropna().unique())) or "not stated"),
         ("Seeds of cells", ", ".join(map(str, study.seeds))),
-        ("Intervals", f"{study.fit.bootstrap} bootstrap replicates, seed {study.fit.seed}"),
+        ("Intervals", spread),
     ]
     if study.measured is not None:
         pairs.append(("Measured in", study.measured))

@@ -15,6 +15,7 @@ from paretoken.analysis.methods import comparisons
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
+from paretoken.markdown import bullets
 from paretoken.markdown import table as markdown_table
 from paretoken.provenance import versions
 from paretoken.registry import FIGURES
@@ -48,7 +49,7 @@ def summary(
     study = results.study
     sections = [f"# {study.name}", f"**Question.** {study.question}"]
     if pairs is None or sensitivity is None:
-        sections += [f"**Answer.**\n\n{winners(results, comparisons(results))}",
+        sections += [f"**Answer.**\n\n{bullets(winners(results, comparisons(results)))}",
                      f"## Cells\n\n{_cells(results)}\n\n{METHODS_TABLE}"]  # fmt: skip
     else:
         sections += _laws(results, pairs, sensitivity)
@@ -117,7 +118,7 @@ def _cells(results: StudyResults) -> str:
 
 def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> str:
     fit = results.headline(suite.name)
-    warnings = "\n".join(f"- {sentence}" for sentence in fit.record["warnings"]) or "- none"
+    warnings = bullets(fit.record["warnings"] or ["none"])
     parts = [
         f"Headline: `{fit.record['formula']}`, {fit.record['loss']} loss, status "
         f"{fit.record['status']}.",

@@ -158,6 +158,24 @@ def test_the_study_without_figures_claims_and_draws_has_a_page_too(tmp_path):
     assert len(re.findall(r"\.(?: |$)", said)) == 2
 
 
+def test_a_study_without_laws_compares_methods(tmp_path):
+    methods = [{"name": name, "tokens": list(TOKENS)} for name in ("tokenpacker", "average_pool")]
+    study = finished_study(tmp_path, laws=(), compressors=methods, flag="")
+    path = study.folder / "tables" / "errors.csv"
+    one = pd.read_csv(path).assign(stderr=0.001)
+    other = one.assign(compressor="average_pool", error=one["error"] + 0.1)
+    write_table(path, pd.concat([one, other]))
+    assert study.report() == 0
+    text = " ".join(Elements(study.page).text)
+    assert "Scenes, V = 1: tokenpacker, better than average_pool." in text
+    assert "for scenes, tokenpacker with 1" in text
+    count = len(SUITES) * len(TOKENS) * 4  # suites, token counts, language models
+    assert f"In {count} of {count} comparisons the best one is told from all others" in text
+    assert 'id="explorer' not in study.page
+    assert "bootstrap replicates" not in text
+    assert re.search(r"<th[^>]*>Method</th>", study.page)
+
+
 def test_a_broken_ingredient_is_refused_and_nothing_is_left(tmp_path, capsys):
     study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
     fit = study.folder / "fits" / "scenes" / "product-all.json"

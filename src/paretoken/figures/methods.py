@@ -61,7 +61,9 @@ def _panel(axis: Axes, results: StudyResults, suite: Suite, looks: Mapping[str, 
     for name, look in looks.items():
         own = means[means["compressor"] == name].sort_values("visual_tokens")
         V, error = column(own, "visual_tokens"), column(own, "error")
-        low, high = column(own, "low"), column(own, "high")
+        low, high = (
+            np.clip(column(own, end), 0.0, 1.0) for end in ("low", "high")
+        )  # no error is outside
         axis.plot(V, error, zorder=3, **look)
         if np.isfinite(low).all() and len(own) > 1:
             axis.fill_between(V, low, high, color=look["color"], alpha=0.1, linewidth=0)
@@ -108,8 +110,8 @@ METHODS = Figure(
     "methods", "Ways to compress, by token count",
     "Error of each way to compress an image against its number of visual tokens, all trained by one "
     "recipe. Markers are means over seeds; bars and bands are 95 % intervals (Student's over seeds; "
-    "with one seed, of the sample of questions). Dashed with open markers, where there are any: the "
-    "same methods in the paper's Table 1, one run each and by different recipes. Dotted: a model that "
-    "sees no image.",
+    "with one seed, of the sample of questions), cut off at 0 and 1. Dashed with open markers, where there "
+    "are any: the same methods in the paper's Table 1, one run each and by different recipes. Dotted: a "
+    "model that sees no image.",
     draw,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import LogLocator, NullLocator
 
 from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.axes import canvas
@@ -42,6 +43,9 @@ def draw(results: StudyResults, found: pd.DataFrame) -> Drawing:
         axis.set_xlabel("Text tokens Q of a prompt")
         axis.set_ylabel(label)
     best.set_yscale("log")
+    best.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    best.yaxis.set_major_formatter("{x:g}")
+    best.yaxis.set_minor_locator(NullLocator())
     errors.legend()
     best.legend(fontsize=7)
     return drawing

@@ -110,8 +110,8 @@ METHODS = Figure(
     "methods", "Ways to compress, by token count",
     "Error of each way to compress an image against its number of visual tokens, all trained by one "
     "recipe. Markers are means over seeds; bars and bands are 95 % intervals (Student's over seeds; "
-    "with one seed, of the sample of questions), cut off at 0 and 1. Dashed with open markers, where there "
-    "are any: the same methods in the paper's Table 1, one run each and by different recipes. Dotted: a "
-    "model that sees no image.",
+    "with one seed, of the sample of questions), cut off at 0 and 1. Dashed with open markers, where "
+    "there are any: the same methods in the paper's Table 1, one run each and by different recipes. "
+    "Dotted: a model that sees no image.",
     draw,
 )  # fmt: skip

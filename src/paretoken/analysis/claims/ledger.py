@@ -47,9 +47,9 @@ def page(table: pd.DataFrame, study: str) -> str:
     counts = ", ".join(f"{verdict}: {n}" for verdict, n in table["verdict"].value_counts().items())
     return (
         f"# Claims tested by the study `{study}`\n\n"
-        f"{len(table)} tested ({counts}). Intervals are 95 %: of what follows from a fit the hull of three "
-        "bootstraps (residuals, cells, whole model sizes), of differences between methods Student's over "
-        "seeds.\n\n"
+        f"{len(table)} tested ({counts}). Intervals are 95 %: of what follows from a fit the hull of "
+        "three bootstraps (residuals, cells, whole model sizes), of differences between methods "
+        "Student's over seeds.\n\n"
         f"{markdown_table(shown)}\n\n## Why\n\n{reasons}\n"
     )
 

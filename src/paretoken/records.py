@@ -125,6 +125,11 @@ def read_table(path: Path, columns: Sequence[str], *, may_be_empty: bool = False
     return pd.read_csv(io.StringIO(table.rows.to_csv(index=False)))
 
 
+def flags(table: pd.DataFrame) -> pd.Series[str]:
+    """Return flags as text, empty where there is none (a column without any is read as numbers)."""
+    return table["flag"].astype(object).fillna("")
+
+
 def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
     """Raise `UserError` if two rows share a key: each cell stands once."""
     twice = table[table.duplicated(list(key), keep=False)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from paretoken.records import flags
+
 KEY = ["params_b", "llm", "compressor", "visual_tokens"]
 
 
@@ -21,7 +23,7 @@ def cell_means(errors: pd.DataFrame) -> pd.DataFrame:
         cell). Seeds draw questions of their own, so their spread holds both kinds of noise:
         ``stderr`` is that of seeds if there are several, of questions otherwise.
     """
-    groups = errors.assign(flag=errors["flag"].astype(object).fillna("")).groupby(KEY, sort=True)
+    groups = errors.assign(flag=flags(errors)).groupby(KEY, sort=True)
     means = groups.agg(
         error=("error", "mean"),
         seeds=("error", "size"),

@@ -16,7 +16,7 @@ from paretoken.cost_models.base import Cost
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.files import read_json
-from paretoken.records import demand_unique, read_table
+from paretoken.records import demand_unique, flags, read_table
 
 VALUE_KEY = ("suite", "quantity")
 TABLE1_KEY = ("method", "visual_tokens", "benchmark")
@@ -112,7 +112,7 @@ def read_results(
     demand_unique(cells, ERROR_KEY, str(errors))
     return StudyResults(
         frozen=read_study(study),
-        errors=cells.assign(flag=cells["flag"].astype(object).fillna("")),
+        errors=cells.assign(flag=flags(cells)),
         fits={(path.parent.name, path.stem): FittedLaw.read(path) for path in fits},
         values=_keyed(values, VALUE_KEY, ("value", "source")),
         table1=_keyed(table1, TABLE1_KEY, ("score", "source")),

@@ -12,10 +12,10 @@ from typing import Literal
 
 Fate = Literal["alive", "done", "failed", "taken"]
 
-#: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
-TAKEN = {"BOOT_FAIL", "NODE_FAIL", "PREEMPTED"}
 #: Not a state of SLURM's: pending, but held by SLURM itself, so that only a person can let it go on.
 HELD = "HELD"
+#: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
+TAKEN = {"BOOT_FAIL", HELD, "NODE_FAIL", "PREEMPTED"}
 #: Why SLURM holds a job: starting it failed, or it was started again too often.
 HELD_BECAUSE = {"launch failed requeued held", "launch_failed_requeued_held", "JobHoldMaxRequeue"}
 FAILED = {"CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
@@ -64,7 +64,7 @@ def fate_of(state: str) -> Fate:
     """Return what became of a job in a state; one that is not known here counts as alive."""
     if state == "COMPLETED":
         return "done"
-    if state in TAKEN or state == HELD:
+    if state in TAKEN:
         return "taken"
     return "failed" if state in FAILED else "alive"
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.aggregate import aggregate
-from paretoken.records import write_table
+from paretoken.records import flags, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +21,5 @@ def run(arguments: argparse.Namespace) -> None:
     table = aggregate(arguments.cells, arguments.suites)
     write_table(arguments.out, table)
     missing = int(table["error"].isna().sum())
-    flagged = int(table["flag"].astype(object).fillna("").ne("").sum())
+    flagged = int(flags(table).ne("").sum())
     print(f"{len(table)} cells x suites; {missing} without a measurement, {flagged} flagged")

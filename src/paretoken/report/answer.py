@@ -1,11 +1,12 @@
-"""A study's answer in two sentences, computed from its fits, or from its errors where it fits no law."""
+"""A study's answer in two sentences, computed from its fits, or from its methods' errors without one."""
 
 from __future__ import annotations
+
+import pandas as pd
 
 from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import closed_form
-from paretoken.analysis.methods import comparisons
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 
@@ -14,11 +15,8 @@ def answer(results: StudyResults) -> str:
     """Return exactly two sentences: what is best for the first suite, and how the others compare.
 
     A study with one suite has nothing to compare; then the second sentence says how far the fit holds.
-    A study without laws compares methods: which one errs least, and how often that is sure.
     """
     suites = results.study.suites
-    if not results.study.fit.laws:
-        return _methods(results)
     first = _verdict(results, suites[0])
     if len(suites) == 1:
         return f"{first}. {_support(results.headline(suites[0].name))}."
@@ -41,8 +39,13 @@ def _verdict(results: StudyResults, suite: Suite, brief: bool = False) -> str:
     return claim if brief else f"{claim}{_optimum(results, fit)}"
 
 
-def _methods(results: StudyResults) -> str:
-    compared = comparisons(results)
+def methods_answer(results: StudyResults, compared: pd.DataFrame) -> str:
+    """Return two sentences on a study without laws: what errs least, and how often that is sure.
+
+    Args:
+        results: of the study.
+        compared: what `paretoken.analysis.methods.comparisons` returned for them.
+    """
     if compared.empty:
         return (
             "No two methods were measured with the same number of visual tokens. See the errors below."

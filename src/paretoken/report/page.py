@@ -26,7 +26,7 @@ from paretoken.config import Suite
 from paretoken.errors import UserError
 from paretoken.figures.style import ramp
 from paretoken.registry import FIGURES
-from paretoken.report.answer import answer
+from paretoken.report.answer import answer, methods_answer
 from paretoken.report.charts import explorer_chart
 from paretoken.report.explorer import explorer_data
 from paretoken.report.html_tables import HtmlTable, cell, html_table
@@ -71,6 +71,7 @@ def render(page: Page) -> str:
     laws = bool(results.study.fit.laws)
     data = explorer_data(results, f"results/{results.study.name}", page.files) if laws else None
     count = len(data["sizes"]) if data else 0
+    compared = None if laws else comparisons(results)
     return template.render(
         study=results.study,
         css=_inline((ASSETS / "page.css").read_text(encoding="utf-8")),
@@ -78,11 +79,11 @@ def render(page: Page) -> str:
             "light": [_hex(colour) for colour in ramp([float(i) for i in range(count)]).values()],
             "dark": _dark(count),
         },
-        answer=answer(results),
+        answer=answer(results) if compared is None else methods_answer(results, compared),
         explorer=_explorer(data),
         figures=[_figure(path) for path in page.figures],
         suites=[_suite(results, suite) for suite in results.study.suites] if laws else [],
-        methods=None if laws else _methods(results),
+        methods=None if compared is None else _methods(results, compared),
         equal_cost=_equal_cost(results, page.pairs),
         tables=_tables(results),
         claims=[_claim(row) for _, row in page.claims.iterrows()],
@@ -179,13 +180,13 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
     }
 
 
-def _methods(results: StudyResults) -> dict[str, Any]:
+def _methods(results: StudyResults, compared: pd.DataFrame) -> dict[str, Any]:
     names = {
         "compressor": "Method", "llm": "Model", "visual_tokens": "V", "error": "Error",
         "low": "95 % from", "high": "to", "seeds": "Seeds",
     }  # fmt: skip
     return {
-        "sentences": winners(results, comparisons(results)),
+        "sentences": winners(results, compared),
         "tables": [
             html_table(error_rows(results, suite.name), suite.title, names)
             for suite in results.study.suites

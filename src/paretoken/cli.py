@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -57,7 +58,16 @@ COMMANDS = {
 
 
 #: Packages that only studies which are trained need.
-TRAINING_STACK = {"accelerate", "datasets", "PIL", "pyarrow", "safetensors", "torch", "transformers"}
+TRAINING_STACK = {
+    "accelerate",
+    "datasets",
+    "filelock",
+    "PIL",
+    "pyarrow",
+    "safetensors",
+    "torch",
+    "transformers",
+}
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -131,6 +141,8 @@ def command_line() -> int:
     it is asked for less often, and the modules are not searched once more when the process ends.
     """
     gc.set_threshold(50_000)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a job's log says at once where it is
     code = main()
     gc.freeze()
     return code

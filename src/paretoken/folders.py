@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from paretoken.errors import UserError
-
-#: Folders that a killed process leaves behind start like this; `sweep` removes them.
-PARTIAL = ".partial-"
+from paretoken.partial import partial_folder
 
 
 @contextmanager
@@ -29,18 +25,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} is a file; give the name of a folder to write")
     demand_apart(path, Path.cwd())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{PARTIAL}{path.name}-"))
+        with partial_folder(path) as folder:
+            new = folder / "new"
+            new.mkdir()
+            yield new
+            _swap(new, path, folder / "old")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error}") from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)  # mkdtemp makes private folders; results are shared
-        _swap(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def demand_apart(out: Path, *needed: Path | None) -> None:
@@ -59,22 +50,11 @@ def demand_apart(out: Path, *needed: Path | None) -> None:
             raise UserError(f"{out} is or holds {path}, which would be deleted; write another folder")
 
 
-def _swap(new: Path, path: Path) -> None:
+def _swap(new: Path, path: Path, old: Path) -> None:
     for part in new.rglob("*"):
         if part.is_file():
             with part.open("rb") as written:
                 os.fsync(written.fileno())
     if path.exists():
-        # A rename onto a full folder fails; moved aside first, the old one is never half deleted.
-        old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{PARTIAL}{path.name}-"))
-        path.rename(old / "old")
-        new.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        new.rename(path)
-
-
-def sweep(parent: Path) -> None:
-    """Remove what killed processes left half-written in ``parent``."""
-    for leftover in parent.glob(f"{PARTIAL}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        path.rename(old)  # a rename onto a full folder fails; so the old one is never half deleted
+    new.rename(path)

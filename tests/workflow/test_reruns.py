@@ -141,7 +141,7 @@ def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
     done = finished.snakemake(*SMALL_CONFIG)
     assert done.returncode == 0, done.stderr
     assert not finished.dry_run(*SMALL_CONFIG).rules
-    assert not list((finished.folder / "results").rglob(".*.json"))
+    assert not list((finished.folder / "results" / "small").rglob(".*"))
 
 
 @pytest.mark.parametrize("asset", ["page.css", "explorer.js", "page.html.j2"])

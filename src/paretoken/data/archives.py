@@ -6,8 +6,7 @@ there. A killed run leaves the hidden folder, and the next one goes on with it.
 
 from __future__ import annotations
 
-import fcntl
-import os
+import glob
 import shutil
 import stat
 import tarfile
@@ -18,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
+
+from filelock import FileLock, Timeout
 
 from paretoken.data.archive_safety import Budget, Limits, safe_name
 from paretoken.data.manifest import COMMON
@@ -39,7 +40,7 @@ def unpack(
     workers: int = 4,
     progress: Progress = lambda done, total: None,
 ) -> int:
-    """Unpack an archive so that ``folder`` appears whole or not at all.
+    """Unpack an archive so that ``folder`` appears whole or not at all; see `unpacking_alone`.
 
     Args:
         path: the archive.
@@ -54,24 +55,24 @@ def unpack(
         How many files ``folder`` holds.
 
     Raises:
-        UserError: the archive is damaged, unsafe, too large or in no known format, the disk is
-            full, or another process is unpacking it.
+        UserError: the archive is damaged, unsafe, too large or in no known format, or the disk is
+            full.
     """
     kind = next((k for k in READERS if path.name.lower().endswith(k)), None)
     if kind is None:
         raise UserError(f"{path} has an unknown format; expected {FORMATS}")
     try:
-        with _staging(path, folder) as staging:
-            try:
-                count = READERS[kind](path, staging, inner, limits, workers, progress)
-                top = _top(path, staging, inner)
-            except REFUSALS:
-                shutil.rmtree(staging, ignore_errors=True)  # the next archive is another one
-                raise
-            if folder.exists():
-                folder.rmdir()  # made by hand before; an error if there is something in it
-            top.rename(folder)
-            shutil.rmtree(staging, ignore_errors=True)
+        staging = _staging(path, folder)
+        try:
+            count = READERS[kind](path, staging, inner, limits, workers, progress)
+            top = _top(path, staging, inner)
+        except REFUSALS:
+            shutil.rmtree(staging, ignore_errors=True)  # the next archive is another one
+            raise
+        if folder.exists():
+            folder.rmdir()  # made by hand before; an error if there is something in it
+        top.rename(folder)
+        shutil.rmtree(staging, ignore_errors=True)
     except DAMAGES as error:
         raise UserError(f"{path} is damaged: {error}; delete it and download it again") from error
     except OSError as error:
@@ -80,24 +81,43 @@ def unpack(
 
 
 @contextmanager
-def _staging(path: Path, folder: Path) -> Iterator[Path]:
-    """Yield the hidden folder of this archive, locked; it stays when the block fails."""
+def unpacking_alone(folder: Path, say: Callable[[str], None] = print) -> Iterator[None]:
+    """Be the only process that unpacks into ``folder``: wait for another one to end, if there is one.
+
+    Studies share their data; the jobs that make it ready may start at the same time, on several nodes.
+
+    Raises:
+        UserError: nothing can be written beside the folder.
+    """
+    path = folder.parent / f"{UNPACKING}{folder.name}.lock"
+    lock = FileLock(path, mode=0o666, poll_interval=0.5)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            say(f"another process unpacks into {folder}; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        raise UserError(f"{folder} cannot be unpacked into: {error}") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # still held: whoever waits for this file sees that it is gone
+        lock.release()
+
+
+def _staging(path: Path, folder: Path) -> Path:
+    """Return the hidden folder of this archive, which holds what an earlier run had unpacked."""
     status = path.stat()
     version = digest(path.name, status.st_size, status.st_mtime_ns)
-    staging = folder.parent / f"{UNPACKING}{folder.name}-{version}"
+    prefix = f"{UNPACKING}{folder.name}-"
+    staging = folder.parent / f"{prefix}{version}"
     staging.mkdir(parents=True, exist_ok=True)
-    for other in folder.parent.glob(f"{UNPACKING}{folder.name}-*"):
+    for other in folder.parent.glob(glob.escape(prefix) + "?" * len(version)):
         if other != staging:  # of another version of the archive
             shutil.rmtree(other, ignore_errors=True)
-    handle = os.open(staging, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another process is unpacking {path}; wait for it") from None
-        yield staging
-    finally:
-        os.close(handle)
+    return staging
 
 
 def _top(path: Path, staging: Path, inner: str) -> Path:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paretoken.data.archives import unpack
+from paretoken.data.archives import unpack, unpacking_alone
 from paretoken.data.conversations import BadRowError, image_name
 from paretoken.data.image_index import Seen, index_images, renamed
 from paretoken.data.manifest import Archive, Conversations, DataSet, Part
 from paretoken.data.rows import iter_rows
 from paretoken.data.skips import Skips
-from paretoken.data.survey import count_files, demand_all, survey
+from paretoken.data.survey import count_files, demand_all, find_archive, survey
 from paretoken.errors import UserError
 from paretoken.files import sha256, write_json
 from paretoken.finished import RUN_FILE
@@ -75,7 +75,8 @@ def prepare(
     _verify(data_set.conversations, root)
     for finding in findings:
         if finding.state == "packed" and isinstance(finding.part, Archive):
-            _unpack(finding.part, root, options, progress, say)
+            with unpacking_alone(root / finding.part.folder, say):
+                _unpack(finding.part, root, options, progress, say)
     counted = count_rows(root / data_set.conversations.path)
     _demand_rows(counted, data_set.conversations, root)
     indexing = time.monotonic()
@@ -118,6 +119,9 @@ def _unpack(
     progress: Callable[[str], Callable[[int, int], None]],
     say: Callable[[str], None],
 ) -> None:
+    if find_archive(archive, root).state == "present":
+        say(f"{archive.folder}: was unpacked in the meantime")
+        return
     say(f"{archive.path}: {'verifying and ' if archive.sha256 else ''}unpacking into {archive.folder}")
     _verify(archive, root)
     folder = root / archive.folder

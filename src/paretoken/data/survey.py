@@ -27,7 +27,7 @@ def survey(data_set: DataSet, root: Path) -> list[Finding]:
     """Return what of a set is there; nothing is read but sizes and listings."""
     return [
         *(_file(part, root) for part in [data_set.conversations]),
-        *(_archive(archive, root) for archive in data_set.archives),
+        *(find_archive(archive, root) for archive in data_set.archives),
     ]
 
 
@@ -42,7 +42,8 @@ def _file(part: Part, root: Path) -> Finding:
     return Finding(part, "present", f"{size / 1e9:.3g} GB")
 
 
-def _archive(archive: Archive, root: Path) -> Finding:
+def find_archive(archive: Archive, root: Path) -> Finding:
+    """Return whether an archive, or the folder that it is unpacked into, is there."""
     folder, packed = root / archive.folder, _file(archive, root)
     count = count_files(folder) if folder.is_dir() else 0
     if count and (archive.files is None or count >= archive.files):

@@ -14,7 +14,7 @@ from typing import Any
 
 from paretoken.errors import UserError
 from paretoken.files import read_json, sha256, write_json
-from paretoken.folders import PARTIAL, sweep
+from paretoken.partial import PARTIAL
 
 MANIFEST = "manifest.json"
 PREFIX = "checkpoint-"
@@ -57,7 +57,7 @@ def latest(folder: Path, run_key: str) -> tuple[Checkpoint | None, list[str]]:
 
     Half-written checkpoints are removed; those of another run or damaged ones are left alone.
     """
-    sweep(folder)
+    shutil.rmtree(folder / SAVING, ignore_errors=True)
     notes: list[str] = []
     for path in sorted(folder.glob(f"{PREFIX}*"), key=_step, reverse=True):
         problem = defect(path, run_key)

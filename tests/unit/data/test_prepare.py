@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from PIL import Image
 from paretoken.cli import main
 from paretoken.data.manifest import Part, read_manifest
 from paretoken.errors import UserError
+from paretoken.files import read_json
 
 REAL = Path(__file__).parents[3] / "workflow" / "reference" / "llava_data.yaml"
 
@@ -240,6 +245,56 @@ def test_several_processes_see_the_same(root: Path) -> None:
         results.append((index_images(root, names, skips, workers), skips.rows))
     assert results[0] == results[1]
     assert len(results[0][0]) == PART + 4
+
+
+#: `paretoken data` that stops before it writes the first file, until a file `go` is there.
+HELD_UP = """
+import sys, time
+from pathlib import Path
+import paretoken.data.archives as archives
+from paretoken.cli import command_line
+write = archives._write
+def held_up(source, target):
+    print("held up")
+    while not Path("go").exists():
+        time.sleep(0.01)
+    write(source, target)
+archives._write = held_up
+sys.exit(command_line())
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_of_two_at_once_one_unpacks_and_the_other_waits(
+    root: Path, manifest: Path, tmp_path: Path, killed: bool
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+    def start(out: str) -> subprocess.Popen[str]:
+        command = ["data", "--manifest", str(manifest), "--set", "finetune", "--root", str(root),
+                   "--out", str(tmp_path / out), "--workers", "1"]  # fmt: skip
+        return subprocess.Popen([sys.executable, "-c", HELD_UP, *command], cwd=tmp_path, env=environment,
+                                stdout=subprocess.PIPE, text=True)  # fmt: skip
+
+    first = start("first")
+    assert first.stdout is not None
+    assert [first.stdout.readline() for _ in range(2)][1] == "held up\n"
+    second = start("second")
+    assert second.stdout is not None
+    assert "waiting" in second.stdout.readline()
+    if killed:
+        first.kill()
+        first.wait()
+    (tmp_path / "go").touch()
+    said = second.communicate(timeout=60)[0]
+    assert second.returncode == 0
+    assert ("coco/train2017: was unpacked" in said) != killed
+    first.communicate(timeout=60)
+    assert first.returncode == (-signal.SIGKILL if killed else 0)
+    made = ["second"] if killed else ["first", "second"]
+    for out in made:
+        assert read_json(tmp_path / out / "run.json")["images"] == 10
+    assert not list(root.rglob(".*"))
 
 
 def test_wrong_content_is_refused(run, root: Path, manifest: Path, tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What a killed process had half written goes; what a living one writes stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paretoken.files import write_text
+from paretoken.folders import replacing_folder
+from paretoken.partial import PARTIAL
+
+#: Starts to write a file or a folder, says so, and waits to be told to go on.
+WRITER = """
+import sys
+from pathlib import Path
+from paretoken.files import replacing
+from paretoken.folders import replacing_folder
+path = Path(sys.argv[1])
+with replacing(path) if path.suffix else replacing_folder(path) as new:
+    (new if path.suffix else new / "a.txt").write_text("from the other process")
+    print("half way", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half way\n"
+    return process
+
+
+def write(path: Path) -> None:
+    if path.suffix:
+        write_text(path, "from this process")
+    else:
+        with replacing_folder(path) as folder:
+            (folder / "a.txt").write_text("from this process")
+
+
+def content(path: Path) -> str:
+    return (path if path.suffix else path / "a.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["fit [all].json", "model"])
+def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    process = start(path)
+    process.kill()
+    process.communicate()
+    assert not path.exists()
+    assert len(list(tmp_path.glob(f"{PARTIAL}*"))) == 1
+    write(tmp_path / f"other {name}")  # another result has nothing to do with it
+    assert len(list(tmp_path.glob(f"{PARTIAL}*"))) == 1
+    write(path)
+    assert content(path) == "from this process"
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / f"other {name}"])
+
+
+@pytest.mark.parametrize("name", ["fit.json", "model"])
+def test_what_another_process_is_writing_is_left_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    process = start(path)
+    write(path)
+    assert content(path) == "from this process"
+    process.communicate("go on\n", timeout=60)
+    assert process.returncode == 0
+    assert content(path) == "from the other process"
+    assert list(tmp_path.iterdir()) == [path]

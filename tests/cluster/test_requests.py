@@ -23,19 +23,21 @@ Make = Callable[..., Cells]
 
 
 def test_jobs_get_the_gpus_cpus_and_memory_that_they_asked_for(lab: Lab, make_cells: Make) -> None:
-    cells = {
-        "a": {"gpus": 2, "cpus": 3, "mem_mb": 900}, "b": {"gpus": 2}, "none": {"gpus": 0},
-        "two": {"gpus": 8, "cpus": 6, "mem_mb": 1600},
-    }  # fmt: skip
+    cells = {"a": {"gpus": 2, "cpus": 3, "mem_mb": 900}, "b": {"gpus": 2}, "none": {"gpus": 0}}
     project = make_cells(lab, cells, INSIDE + TOGETHER)
-    project.start("-j4").end()
-    assert project.table() == ["a 1", "b 1", "none 1", "two 1"]
+    project.start("-j3").end()
+    assert project.table() == ["a 1", "b 1", "none 1"]
     devices, cpus, memory, nodes, gpus, node = project.note("a").split()
     assert (len(devices.split(",")), cpus, memory, nodes, gpus) == (2, "3", "900", "1", "2")
     assert node.startswith("gpu")
     other, *_, other_node = project.note("b").split()
     assert node != other_node or not {*devices.split(",")} & {*other.split(",")}
     assert project.note("none").split()[-1] == "cpu1"
+
+
+def test_a_job_of_two_nodes_gets_its_share_of_each(lab: Lab, make_cells: Make) -> None:
+    project = make_cells(lab, {"two": {"gpus": 8, "cpus": 6, "mem_mb": 1600}}, INSIDE)
+    project.start().end()
     devices, cpus, memory, nodes, gpus, _ = project.note("two").split()
     # Two nodes with four GPUs each; CPUs and memory of the whole job are split between them.
     assert (len(devices.split(",")), cpus, memory, nodes, gpus) == (4, "3", "800", "2", "4")

@@ -55,8 +55,9 @@ def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None
         "frontier": suites, "tables": 1, "claims": 1, "figure": len(PAPER["figures"]),
         "summary": 1, "report": 1, "shapes": 1, "all": 1,
     }  # fmt: skip
-    # CPU seconds: wall seconds would measure what else the machine does.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 6
+    # About 4 CPU seconds. The bound is for planning that grows with the square of the jobs: where two
+    # processes share a core, each counts more of them.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
 
 
 def test_a_task_of_lmms_eval_takes_one_job_per_cell(fresh: Project) -> None:

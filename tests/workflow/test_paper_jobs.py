@@ -1,11 +1,13 @@
-"""The paper's study at its real scale, as jobs: how many, how fast they are planned, what is stale."""
+"""The paper's study at its real scale, as jobs: how many, what they ask for, what is stale.
+
+How long planning takes, and that it grows in step with the cells, is for ``benchmarks/dry_run.py``.
+"""
 
 from __future__ import annotations
 
 import copy
 import os
 import re
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,9 +45,7 @@ def suites(*without: str) -> list[dict[str, Any]]:
 
 
 def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     rules = fresh.dry_run("--config", "run=[paper]").rules
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     laws, suites = len(PAPER["fit"]["laws"]), len(PAPER["suites"])
     assert rules == {
         "fetch_llm": SIZES, "fetch_vision": 1, "llava_data": 2, "llava_tokenize": 2 * SIZES,
@@ -55,9 +55,6 @@ def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None
         "frontier": suites, "tables": 1, "claims": 1, "figure": len(PAPER["figures"]),
         "summary": 1, "report": 1, "shapes": 1, "all": 1,
     }  # fmt: skip
-    # About 4 CPU seconds. The bound is for planning that grows with the square of the jobs: where two
-    # processes share a core, each counts more of them.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
 
 
 def test_a_task_of_lmms_eval_takes_one_job_per_cell(fresh: Project) -> None:

@@ -35,6 +35,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
+def demand_writable(path: Path) -> None:
+    """Check, before long work, that a file can be written (`UserError` if it cannot)."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file to write")
+    try:
+        with partial_folder(path):
+            pass
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text atomically."""
     with replacing(path) as temporary:

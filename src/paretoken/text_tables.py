@@ -37,6 +37,12 @@ def clock(seconds: float) -> str:
     return f"{whole // 86_400} d {whole // 3600 % 24}:{whole // 60 % 60:02d}"
 
 
+def visual_tokens(count: float, form: str = "g") -> str:
+    """Return a number of visual tokens in words, written in a number format of Python's."""
+    shown = f"{count:{form}}"
+    return f"{shown} visual token" + ("" if shown == "1" else "s")
+
+
 def short(count: float) -> str:
     """Return a count with three digits and a letter: 464M, 7.72B."""
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):

@@ -13,7 +13,7 @@ from conftest import SCREENSHOTS, Problems
 from playwright.sync_api import Browser, Page
 
 from paretoken.cli import main
-from paretoken.text_tables import size_label
+from paretoken.text_tables import size_label, visual_tokens
 
 pytestmark = pytest.mark.slow
 WIDTHS = {"desk": (1100, 900), "phone": (390, 844)}
@@ -64,7 +64,7 @@ def recommended(page: Page, study, capsys, monkeypatch) -> dict[str, Any]:
 def words(row: dict[str, float], unit: str) -> str:
     interval = f"{row['error_low']:.4f} to {row['error_high']:.4f}"
     return (
-        f"{size_label(row['params_b'])} with {row['visual_tokens']:g} visual tokens: expected error "
+        f"{size_label(row['params_b'])} with {visual_tokens(row['visual_tokens'])}: expected error "
         f"{row['error']:.4f} (95\u00a0% interval {interval}), {row['cost']:.4g} {unit}"
     )
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from paretoken.cli import COMMANDS, main
+from paretoken.text_tables import visual_tokens
 
 FAST = ("--bootstrap", "20")
 
@@ -220,7 +221,7 @@ def test_recommend_in_words_and_as_json(run, fitted):
     code, text, _ = run(*arguments, "--json", "--runners-up", 1)
     answer = json.loads(text)
     best = answer["recommended"]
-    assert f"use {best['params_b']:g}B with {best['visual_tokens']:g} visual tokens" in words
+    assert f"use {best['params_b']:g}B with {visual_tokens(best['visual_tokens'])}" in words
     assert len(answer["runners_up"]) == 1
     assert best["cost"] <= 1e12
 
@@ -228,7 +229,7 @@ def test_recommend_in_words_and_as_json(run, fitted):
 def test_recommend_below_the_cheapest(run, fitted):
     code, printed, complaint = run("recommend", "--fit", fitted, "--flops", 1, "--text-tokens", 0)
     assert (code, printed) == (2, "")
-    assert "the cheapest is 0.5B with 1 visual tokens" in complaint
+    assert "the cheapest is 0.5B with 1 visual token at" in complaint
 
 
 def test_an_unknown_command_is_corrected(run):

@@ -19,7 +19,7 @@ from paretoken.cost_models.base import Cost, CostModel
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.registry import COST_MODELS
-from paretoken.text_tables import size_label
+from paretoken.text_tables import size_label, visual_tokens
 
 #: What a configuration is described by.
 SHOWN = ("params_b", "visual_tokens", "cost", "error", "error_low", "error_high")
@@ -56,7 +56,7 @@ def recommend(
         cheapest = table.sort_values("cost", kind="stable").iloc[0]
         raise UserError(
             f"no configuration costs {cost.model.show(budget)} or less; the cheapest is "
-            f"{size_label(cheapest['params_b'])} with {cheapest['visual_tokens']:g} visual tokens at "
+            f"{size_label(cheapest['params_b'])} with {visual_tokens(cheapest['visual_tokens'])} at "
             f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller --n or --v"
         )
     best = ranked.iloc[0]
@@ -141,8 +141,8 @@ def in_words(answer: dict[str, Any]) -> str:
         lines.append(f"Best in {100 * answer['chosen_in_draws']:.0f} % of the bootstrap draws.")
     if answer["v_star"] is not None:
         lines.append(
-            f"If every size could be had, {answer['v_star']:.3g} visual tokens would be best at any "
-            "budget (by formula)."
+            f"If every size could be had, {visual_tokens(answer['v_star'], '.3g')} would be best "
+            "at any budget (by formula)."
         )
     suite = f" of {answer['suite']}" if answer["suite"] else ""
     left_out = f" (left out: {model.leaves_out})" if model.leaves_out else ""
@@ -155,6 +155,6 @@ def _words(model: CostModel, row: dict[str, float | None]) -> str:
     if row["error_low"] is not None:
         interval = f" (95 % interval {row['error_low']:.4f} to {row['error_high']:.4f})"
     return (
-        f"{size_label(row['params_b'] or 0.0)} with {row['visual_tokens']:g} visual tokens: expected "
-        f"error {row['error']:.4f}{interval}, {model.show(row['cost'] or 0.0)}"
+        f"{size_label(row['params_b'] or 0.0)} with {visual_tokens(row['visual_tokens'] or 0.0)}: "
+        f"expected error {row['error']:.4f}{interval}, {model.show(row['cost'] or 0.0)}"
     )

@@ -39,18 +39,29 @@ class Allocation:
 
 
 def allocation(environment: Mapping[str, str] = os.environ) -> Allocation | None:
-    """Return what SLURM gave this process; None where it is no SLURM job."""
+    """Return what SLURM gave this process; None where it is no SLURM job (`UserError` on nonsense)."""
     if "SLURM_JOB_ID" not in environment:
         return None
     devices = environment.get("CUDA_VISIBLE_DEVICES") or environment.get("ROCR_VISIBLE_DEVICES") or ""
-    counted = environment.get("SLURM_GPUS_ON_NODE")
     return Allocation(
-        job=int(environment["SLURM_JOB_ID"]),
-        nodes=int(environment.get("SLURM_JOB_NUM_NODES", 1)),
-        node=int(environment.get("SLURM_NODEID", 0)) if STEP in environment else None,
-        gpus=int(counted) if counted else len([name for name in devices.split(",") if name]),
-        cpus=int(environment.get("SLURM_CPUS_PER_TASK", 1)),
+        job=_whole(environment, "SLURM_JOB_ID", 0),
+        nodes=_whole(environment, "SLURM_JOB_NUM_NODES", 1),
+        node=_whole(environment, "SLURM_NODEID", 0) if STEP in environment else None,
+        gpus=_whole(
+            environment, "SLURM_GPUS_ON_NODE", len([name for name in devices.split(",") if name])
+        ),
+        cpus=_whole(environment, "SLURM_CPUS_PER_TASK", 1),
     )
+
+
+def _whole(environment: Mapping[str, str], name: str, otherwise: int) -> int:
+    found = environment.get(name) or str(otherwise)
+    if not found.isdecimal():
+        raise UserError(
+            f"the environment has {name}={found}, where SLURM writes a whole number; "
+            "unset SLURM's variables to run outside of it"
+        )
+    return int(found)
 
 
 def step_line(found: Allocation, command: Sequence[str]) -> list[str]:

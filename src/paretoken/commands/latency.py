@@ -12,6 +12,7 @@ from paretoken.commands.arguments import count, positive, whole
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.contract import LATENCY_COLUMNS
 from paretoken.errors import UserError
+from paretoken.files import demand_writable
 
 #: Torch's names of number formats.
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not chosen or (a.n and len(chosen) < len(set(a.n))):
         raise UserError(f"--n: {a.shapes} knows the sizes {known}; write some of these")
     _demand_reachable(a.v, shapes.adapter.compressor, shapes.encoder.side)
+    demand_writable(a.out)
     quiet()
     limit_threads(a.threads)
     import torch

@@ -71,9 +71,10 @@ def _optimum(results: StudyResults, fit: FittedLaw) -> str:
         return ", and with the text cached the fewest visual tokens are best at any budget"
     star = closed_form(fit, Q, min(fit.token_counts), max(fit.token_counts))
     interval = fit.record["intervals"].get("v_star", {}).get(f"{Q:g}")
+    shown = f"{star:.3g}"
+    best = "visual token is best" if shown == "1" else "visual tokens are best"
     return (
-        f", and with {Q:g} text tokens {star:.3g}{_ends(interval)} visual tokens are best at any "
-        "inference cost 2N(Q + V)"
+        f", and with {Q:g} text tokens {shown}{_ends(interval)} {best} at any inference cost 2N(Q + V)"
     )
 
 

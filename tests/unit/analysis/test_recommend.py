@@ -10,6 +10,7 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import frontier
 from paretoken.analysis.recommend import in_words, recommend
 from paretoken.errors import UserError
+from paretoken.text_tables import visual_tokens
 
 SIZES, TOKENS = [0.5, 1.8, 4.0, 7.0], [1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0]
 
@@ -53,7 +54,7 @@ def test_fewer_configurations_than_runners_up(fit):
 def test_a_budget_too_small_names_the_cheapest(fit):
     with pytest.raises(UserError) as refused:
         recommend(fit, 1e6, 50.0, SIZES, TOKENS)
-    assert "0.5B with 1 visual tokens at 5.1e+10 FLOPs" in str(refused.value)
+    assert "0.5B with 1 visual token at 5.1e+10 FLOPs" in str(refused.value)
     assert "raise the budget" in str(refused.value)
 
 
@@ -77,7 +78,7 @@ def test_extrapolation_and_ties_are_to_be_minded(fit):
 def test_words_and_json_say_the_same(fit):
     answer = recommend(fit, 1e12, 50.0, SIZES, TOKENS)
     words, best = in_words(answer), answer["recommended"]
-    assert f"use {best['params_b']:g}B with {best['visual_tokens']:g} visual tokens" in words
+    assert f"use {best['params_b']:g}B with {visual_tokens(best['visual_tokens'])}" in words
     assert f"{best['error']:.4f} (95 % interval {best['error_low']:.4f}" in words
     assert f"{answer['v_star']:.3g} visual tokens" in words
     assert words.count("\n  ") == len(answer["runners_up"])

@@ -41,6 +41,12 @@ def test_it_is_read_from_the_environment() -> None:
     assert allocation(devices) == Allocation(1, 1, None, 2, 1)
 
 
+@pytest.mark.parametrize("name", ["SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_GPUS_ON_NODE"])
+def test_nonsense_in_the_environment_is_named(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name}=two"):
+        allocation({**GIVEN, name: "two"})
+
+
 def test_a_step_has_one_task_on_each_node() -> None:
     line = step_line(FOUND, ["true"])
     assert line[0] == "srun"

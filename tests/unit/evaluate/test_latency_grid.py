@@ -76,6 +76,18 @@ def test_what_cannot_be_measured_is_refused_first(path, tmp_path, capsys, argume
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "is a folder"), ("shapes.json/x.csv", "cannot be written")]
+)
+def test_a_table_that_cannot_be_written_is_refused_first(
+    path, tmp_path, capsys, monkeypatch, name, message
+):
+    monkeypatch.setattr("paretoken.evaluate.latency_grid.measure_grid", None)
+    out = tmp_path / name.replace("shapes.json", path.name)
+    assert main(["latency", "--shapes", str(path), "--v", "1", "--out", str(out)]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_model_is_of_the_given_dimensions(shapes):
     llm = shapes.llms[1]
     model = build(shapes, llm, 4, CPU, torch.float32)

@@ -6,7 +6,7 @@ from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.edit_distance import edit_distance
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import text, texts
+from paretoken.evaluate.benchmarks.values import response, text, texts
 
 #: Similarities below this count as none.
 THRESHOLD = 0.5
@@ -23,8 +23,8 @@ def score(row: Row) -> float:
 
 
 def score_binarised(row: Row) -> float:
-    """Return 1 where `score` is not 0."""
-    return float(score(row) > 0)
+    """Return 1 where `score` is not 0, for an answer stripped as lmms-eval does."""
+    return float(score({**row, "prediction": response(row)}) > 0)
 
 
 def _distance(said: str, answer: str) -> float:

@@ -33,7 +33,8 @@ def score_lmms_eval(row: Row) -> float:
     shortest one; rounding fails where the precision is stored with a decimal point.
     """
     _demand_form(row)
-    if row["answer_type"] == "float" and isinstance(row["precision"], float):
+    rounded = row["question_type"] != MULTI_CHOICE and row["answer_type"] == "float"
+    if rounded and isinstance(row["precision"], float):
         return 0.0
     normalised = normalise(row, as_asked(row, response(row)) or "")
     return float(normalised is not None and normalised.strip() == gold(row).strip())

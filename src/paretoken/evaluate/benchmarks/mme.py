@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from paretoken.data.conversations import BadRowError
+from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, response, text
@@ -82,15 +83,21 @@ def aggregate(
         scores: 1 or 0 for each.
         pair: finds the questions on one image.
         subtasks: those that count: 14 of them make 2800 points at most.
+
+    Raises:
+        UserError: no row is of a subtask that counts.
     """
     images = _images(rows, pair, subtasks)
+    if not images:
+        raise UserError(f"no row is of a subtask that counts; these do: {', '.join(subtasks)}")
     counts = {name: _counts(found, scores) for name, found in images.items()}
     points = {name: _points(each, np.ones((1, len(each)))) for name, each in counts.items()}
     maximum = SUBTASK_MAXIMUM * len(subtasks)
 
     def normalised(weights: list[Floats]) -> Floats:
         parts = [_points(*part) for part in zip(counts.values(), weights, strict=True)]
-        return np.sum(parts, axis=0) / maximum if parts else np.zeros(1)
+        summed: Floats = np.sum(parts, axis=0)
+        return summed / maximum
 
     interval, stderr = bootstrap([len(each) for each in counts.values()], normalised)
     single = {name: float(value[0]) for name, value in points.items()}

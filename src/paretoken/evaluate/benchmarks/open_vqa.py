@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Row
-from paretoken.evaluate.benchmarks.values import is_missing, listed, response, text
+from paretoken.evaluate.benchmarks.values import listed, response, text
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
 
 
@@ -20,9 +20,9 @@ def people(row: Row) -> list[str]:
     """Return people's answers: a list of texts, or of records with an ``answer`` each.
 
     Raises:
-        BadRowError: they are not given, or are no list.
+        BadRowError: they are not given, or are no list, or there are none.
     """
-    if is_missing(row.get("answers")):
-        raise BadRowError("its answers are empty; a split with hidden answers cannot be scored here")
     given = listed(row, "answers")
+    if not given:
+        raise BadRowError("it has no answers; a split with hidden answers cannot be scored here")
     return [text(each.get("answer") if isinstance(each, Mapping) else each) for each in given]

@@ -89,10 +89,8 @@ def leave_one_out(prediction: str, answers: Sequence[str]) -> float:
     """Return the VQA accuracy of an answer, 0 to 1.
 
     Each person's answer is left out once, by position; the prediction earns a third for each of the
-    others that equals it, at most 1. The accuracy is the mean.
+    others that equals it, at most 1. The accuracy is the mean; there must be answers.
     """
-    if not answers:
-        return 0.0
     equal = [answer == prediction for answer in answers]
     total = sum(equal)
     return sum(min(1.0, (total - one) / 3) for one in equal) / len(answers)

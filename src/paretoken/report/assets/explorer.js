@@ -81,7 +81,8 @@
   };
 
   const words = (row) =>
-    `${row.size} with ${number(row.v)} visual tokens: expected error ${row.error.toFixed(4)}` +
+    `${row.size} with ${number(row.v)} visual token${row.v === 1 ? "" : "s"}: ` +
+    `expected error ${row.error.toFixed(4)}` +
     (row.low === null ? "" : ` (95 % interval ${row.low.toFixed(4)} to ${row.high.toFixed(4)})`) +
     `, ${number(row.cost)} ${cost().unit}` +
     (row.extrapolated ? "; outside the fitted range, an extrapolation" : "");

@@ -34,6 +34,12 @@ def test_similarity(prediction: object, answers: object, score: float) -> None:
     assert binary == float(score >= 0.5)
 
 
+def test_binarised_counts_no_white_space_around_an_answer() -> None:
+    row = {"prediction": " xy\n", "answers": ["ab"]}
+    assert DOCVQA.score(row) == 0.5
+    assert DOCVQA.variant("binarised").score(row) == 0
+
+
 def test_hidden_answers_are_refused() -> None:
     with pytest.raises(
         UserError, match=r"row 1 \(questionId 5\): it has no answers; a split with hidden"

@@ -69,6 +69,11 @@ def test_lmms_eval_rounds_no_floats_and_takes_the_shortest_choice() -> None:
     assert score(row("text", "oval", "")) == 1
     assert score(row("text", "circle", "B")) == 0
     assert score(row("integer", "14", "14.9")) == 0
+    for precision in (1.0, 1, None):  # a choice is not rounded
+        assert score(row("text", "oval", "oval", answer_type="float", precision=precision)) == 1
+    chosen = row("text", "oval", "oval", answer_type="float")
+    del chosen["precision"]
+    assert score(chosen) == 1
 
 
 @pytest.mark.parametrize(

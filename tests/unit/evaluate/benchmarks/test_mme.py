@@ -75,6 +75,11 @@ def test_variants() -> None:
     assert [row["score"] for row in official["rows"]] == [0, 0, 1, 1]
 
 
+def test_a_variant_that_counts_no_row_is_refused() -> None:
+    with pytest.raises(UserError, match="no row is of a subtask that counts; these do: existence"):
+        score_predictions(MME, pair("b", "code_reasoning", "Yes", "No"), "perception")
+
+
 def test_what_cannot_be_scored_is_refused() -> None:
     row = pair("a", "scene", "Yes", "No")[0]
     with pytest.raises(UserError, match=r"row 1 \(question_id 'a'\).*category is 'x'.*existence"):

@@ -77,10 +77,11 @@ def test_answers_are_texts_or_records(name: str) -> None:
         assert benchmark.score({"answers": answers, "prediction": "red"}) == 1
 
 
-def test_hidden_answers_are_refused() -> None:
-    for name in ("textvqa", "vizwiz", "vqav2"):
-        with pytest.raises(UserError, match="answers are empty; a split with hidden answers"):
-            score_predictions(BENCHMARKS.load(name), [{"answers": None, "prediction": "x"}])
+@pytest.mark.parametrize("answers", [None, [], "[]", ""])
+@pytest.mark.parametrize("name", ["textvqa", "vizwiz", "vqav2"])
+def test_hidden_answers_are_refused(name: str, answers: object) -> None:
+    with pytest.raises(UserError, match="it has no answers; a split with hidden answers"):
+        score_predictions(BENCHMARKS.load(name), [{"answers": answers, "prediction": "x"}])
 
 
 def test_prompts() -> None:

@@ -48,7 +48,9 @@ class FittedLaw:
             parameters = {name: float(record["parameters"][name]) for name in law.parameters}
             fit = cls(law, parameters, draws, record)
             _ = fit.sizes, fit.token_counts
-        except (KeyError, TypeError, ValueError) as error:
+            for name in (*parameters, "alpha_over_beta"):
+                _demand_numbers(record["intervals"].get(name) or {})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{origin} is a damaged fit ({error!r}); make it with `paretoken fit`"
             ) from error
@@ -106,3 +108,10 @@ class FittedLaw:
         tail = (1 - LEVEL) / 2
         low, high = np.quantile(self.draw_errors(N, V, Q), [tail, 1 - tail], axis=0)
         return low.reshape(shape), high.reshape(shape)
+
+
+def _demand_numbers(interval: Mapping[str, Any]) -> None:
+    for end in ("low", "high"):
+        value = interval.get(end)
+        if not isinstance(value, int | float | None):
+            raise TypeError(f"an interval ends at {value!r}")

@@ -71,7 +71,8 @@ def test_json_that_is_no_record_is_refused(write, content):
 
 @pytest.mark.parametrize(
     "change", [{"data": {}}, {"parameters": {"K": "a", "D": 0, "alpha": 0.1, "beta": 0.1}},
-               {"draws": [[1.0, 2.0]]}]
+               {"draws": [[1.0, 2.0]]}, {"intervals": {"alpha": {"low": {}, "high": 1}}},
+               {"intervals": {"alpha_over_beta": {"high": "1"}}}, {"intervals": {"K": 3}}]
 )  # fmt: skip
 def test_a_record_damaged_within_is_a_user_error(published_record, change):
     with pytest.raises(UserError):

@@ -128,9 +128,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"paretoken {parsed.command}: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     return code
 
 
@@ -142,8 +139,13 @@ def command_line() -> int:
     """
     gc.set_threshold(50_000)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # a job's log says at once where it is
-    code = main()
+        # A job's log says at once where it is; a terminal that lacks a character gets its number.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
     gc.freeze()
     return code
 

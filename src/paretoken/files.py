@@ -19,31 +19,40 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path on the same file system that becomes ``path`` if the block succeeds.
 
     The content is flushed to disk before the rename, so a crash leaves the old file or the new
-    one, never a part. The temporary file keeps the suffix: writers choose a format by it.
+    one, never a part. A link stays and what it leads to is replaced. The temporary file keeps the
+    suffix: writers choose a format by it.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        UserError: the folder cannot be written, the disk is full, or ``path`` is no regular file.
     """
     try:
-        with partial_folder(path) as folder:
+        target = _regular(path)
+        with partial_folder(target) as folder:
             temporary = folder / f"new{path.suffix}"
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-            temporary.replace(path)
+            temporary.replace(target)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def demand_writable(path: Path) -> None:
     """Check, before long work, that a file can be written (`UserError` if it cannot)."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file to write")
     try:
-        with partial_folder(path):
+        with partial_folder(_regular(path)):
             pass
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _regular(path: Path) -> Path:
+    """Return the file that a path leads to, there or not; a folder or device is a `UserError`."""
+    target = Path(os.path.realpath(path))  # `resolve` stumbles over links in a circle
+    if target.exists() and not target.is_file():
+        kind = "it is a folder" if target.is_dir() else "it is no regular file"
+        raise UserError(f"{path} cannot be written: {kind}")
+    return target
 
 
 def write_text(path: Path, text: str) -> None:

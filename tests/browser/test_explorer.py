@@ -13,6 +13,7 @@ from conftest import SCREENSHOTS, Problems
 from playwright.sync_api import Browser, Page
 
 from paretoken.cli import main
+from paretoken.registry import COST_MODELS
 from paretoken.text_tables import size_label, visual_tokens
 
 pytestmark = pytest.mark.slow
@@ -93,7 +94,8 @@ def test_its_numbers_are_those_of_recommend(
     answer = recommended(page, study, capsys, monkeypatch)
     best, unit = answer["recommended"], answer["unit"]
     shown = page.locator("#x-best").text_content()
-    start = f"With {answer['budget']:.4g} {unit} per question and {answer['text_tokens']:g} text tokens"
+    each = COST_MODELS.load(answer["cost_model"]).each
+    start = f"With {answer['budget']:.4g} {unit}{each} and {answer['text_tokens']:g} text tokens"
     assert shown == f"{start}, use {words(best, unit)}."
     following = page.locator("#x-next li").all_text_contents()
     assert following == [words(row, unit) for row in answer["runners_up"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
@@ -212,6 +213,59 @@ def test_what_is_no_fit_is_refused(run, write, tmp_path, monkeypatch, command, c
     assert (code, printed) == (2, "")
     assert words in complaint
     assert not (tmp_path / "x.csv").exists()
+
+
+def test_what_is_read_is_never_overwritten(run, fitted, tmp_path, published_path):
+    table = tmp_path / "mine.csv"
+    table.write_bytes(published_path.read_bytes())
+    frontier = ("frontier", "--fit", fitted, "--out")
+    twice = tmp_path / "z.csv"
+    for arguments, words in (
+        (("fit", "--table", table, *FAST, "--suite", "ocr", "--out", table), "overwrite what is read"),
+        ((*frontier, fitted), "overwrite what is read"),
+        ((*frontier, twice, "--crossovers", fitted), "overwrite what is read"),
+        ((*frontier, twice, "--pareto", twice), "would be written twice"),
+    ):
+        before = {path: path.read_bytes() for path in (fitted, table)}
+        code, printed, complaint = run(*arguments)
+        assert (code, printed) == (2, "")
+        assert words in complaint
+        assert {path: path.read_bytes() for path in before} == before
+    assert not twice.exists()
+
+
+def test_held_out_sizes_are_reported(run, tmp_path, published_path):
+    code, printed, _ = run("fit", "--table", published_path, "--suite", "ocr", *FAST, "--holdout-n", 4,
+                           "--out", tmp_path / "fit.json")  # fmt: skip
+    held = json.loads((tmp_path / "fit.json").read_text())["holdout"]["unseen"]
+    assert code == 0
+    shown = f"{100 * held['law']['mean_abs_relative_error']:.2f} %"
+    assert f"N = 4 held out: mean relative error {shown}" in printed
+
+
+def test_an_interruption_while_it_starts_is_one_word():
+    program = """if True:
+        import sys, paretoken.cli as cli
+        def build_parser(command):
+            raise KeyboardInterrupt
+        cli.build_parser = build_parser
+        sys.exit(cli.command_line())"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_a_terminal_without_a_character_gets_its_number(write, tmp_path):
+    rows = [f"{n},{v},{n**-0.3 * v**-0.1},é✓" for n in (1, 2, 4) for v in (1, 4, 16)]
+    table = write("\n".join(["params_b,visual_tokens,error,suite", *rows]), "t.csv")
+    command = [sys.executable, "-m", "paretoken"]
+    ascii_only = os.environ | {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    fit = ["fit", "--table", str(table), "--suite", "é✓", "--bootstrap", "0", "--out", "f.json"]
+    recommend = ["recommend", "--fit", "f.json", "--flops", "1e12", "--text-tokens", "5"]
+    assert main([*fit[:-1], str(tmp_path / "f.json")]) == 0
+    done = subprocess.run([*command, *recommend], cwd=tmp_path, env=ascii_only, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "law of \\xe9\\u2713" in done.stdout
 
 
 def test_recommend_in_words_and_as_json(run, fitted):

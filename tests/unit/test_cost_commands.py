@@ -62,16 +62,22 @@ def test_a_deployment_in_words(run, study):
 @pytest.mark.parametrize(
     ("options", "unit"),
     [
-        (["--flops", "1e12"], "FLOPs"),
-        (["--flops", "2e12", "--cost", "flops_exact", *SHAPES, "--answer-tokens", "20"], "FLOPs"),
-        (["--budget-gib", "12", *SHAPES, "--batch", "4"], "GiB"),
-        (["--budget", "0.9", "--cost", "price", *TIMED, "--price-per-hour", "40"], "per 1,000 answers"),
+        (["--flops", "1e12"], "FLOPs per question and"),
+        (
+            ["--flops", "2e12", "--cost", "flops_exact", *SHAPES, "--answer-tokens", "20"],
+            "FLOPs per question and",
+        ),
+        (["--budget-gib", "12", *SHAPES, "--batch", "4"], "GiB and"),
+        (
+            ["--budget", "0.9", "--cost", "price", *TIMED, "--price-per-hour", "40"],
+            "per 1,000 answers and",
+        ),
     ],
 )
 def test_budgets_in_every_unit(run, options, unit):
     code, said, complaint = run("recommend", *FIT, *options, "--text-tokens", 50)
     assert (code, complaint) == (0, "")
-    assert f"{unit} per question" in said
+    assert f"{unit} 50 text tokens" in said
 
 
 @pytest.mark.parametrize(

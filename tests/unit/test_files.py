@@ -10,7 +10,15 @@ import stat
 import pytest
 
 from paretoken.errors import UserError
-from paretoken.files import read_json, read_object, replacing, sha256, write_json, write_text
+from paretoken.files import (
+    demand_writable,
+    read_json,
+    read_object,
+    replacing,
+    sha256,
+    write_json,
+    write_text,
+)
 
 
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -58,6 +66,28 @@ def test_a_folder_in_the_way_is_a_user_error(tmp_path):
         with pytest.raises(UserError, match="cannot be written"):
             write_text(path, "x")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_pipe_or_device_is_left_alone(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for write in (lambda: write_text(pipe, "x"), lambda: demand_writable(pipe)):
+        with pytest.raises(UserError, match="it is no regular file"):
+            write()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    for link, target in (("old", "there/old.txt"), ("new", "there/new.txt")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    (tmp_path / "there" / "old.txt").write_text("old")
+    for link in ("old", "new"):
+        write_text(tmp_path / link, link)
+        assert (tmp_path / link).is_symlink()
+        assert (tmp_path / "there" / f"{link}.txt").read_text() == link
+    assert sorted(p.name for p in (tmp_path / "there").iterdir()) == ["new.txt", "old.txt"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

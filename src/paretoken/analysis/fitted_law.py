@@ -80,6 +80,12 @@ class FittedLaw:
         return [float(n) for n in self.record["data"].get("held_out", [])]
 
     @property
+    def is_flat(self) -> bool:
+        """Whether the law has an optimal V and the fitted error falls neither with N nor with V."""
+        without_ratio = self.record.get("alpha_over_beta", 1.0) is None
+        return self.law.constant_optimum and without_ratio and self.record.get("v_star") is None
+
+    @property
     def token_counts(self) -> list[float]:
         """The V of the fitted table, ascending."""
         return [float(v) for v in self.record["data"]["levels"]["V"]]

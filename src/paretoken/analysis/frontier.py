@@ -188,9 +188,16 @@ def share_choosing_first(errors: Array) -> float | None:
 def closed_form(
     fit: FittedLaw, Q: float, v_min: float, v_max: float, cost: Cost = PAPER_COST
 ) -> float | None:
-    """Return V*(Q) in closed form, or None if the optimum depends on the budget."""
-    if not fit.law.constant_optimum or cost.model != FLOPS_2NT:
+    """Return V*(Q) in closed form.
+
+    None if the optimum depends on the budget, if the error falls neither with N nor with V, and for
+    a law with T = Q + V where the text is cached: cost and error then share no sum.
+    """
+    cached = cost.deployment.cached_text
+    if not fit.law.constant_optimum or cost.model != FLOPS_2NT or (cached and fit.law.text_in_error):
         return None
-    Q = 0.0 if cost.deployment.cached_text else Q
+    if fit.is_flat:
+        return None
+    Q = 0.0 if cached else Q
     values = np.array([[fit.parameters[name] for name in fit.law.parameters]])
     return float(optimal_tokens(fit.law, fit.law.exponent_ratio(values), Q, v_min, v_max)[0])

@@ -86,7 +86,7 @@ def _mind(fit: FittedLaw, best: pd.Series[float], ranked: pd.DataFrame) -> list[
     """Return what a careful reader would ask about the recommendation."""
     sentences = []
     sizes = fit.fitted_sizes
-    if fit.law.constant_optimum and fit.record["alpha_over_beta"] is None and not fit.record["v_star"]:
+    if fit.is_flat:
         sentences.append(
             "The fitted error falls neither with size nor with tokens: the cheapest configuration is "
             "named, and nothing speaks for it but its cost."
@@ -101,6 +101,8 @@ def _mind(fit: FittedLaw, best: pd.Series[float], ranked: pd.DataFrame) -> list[
             f"{best['visual_tokens']:g} tokens lie outside the fitted range "
             f"{low:g} to {high:g}: an extrapolation."
         )
+    if best["error"] < 0:
+        sentences.append("An error below 0 cannot be: the law says nothing useful there.")
     if len(ranked) > 1:
         second = ranked.iloc[1]
         if second["error"] - best["error"] < fit.record["rmse"]:
@@ -132,7 +134,7 @@ def in_words(answer: dict[str, Any]) -> str:
     """Return the recommendation as a few lines of text."""
     model: CostModel = COST_MODELS.load(answer["cost_model"])
     lines = [
-        f"With {model.show(answer['budget'])} per question and {answer['text_tokens']:g} text "
+        f"With {model.show(answer['budget'])}{model.each} and {answer['text_tokens']:g} text "
         f"tokens, use {_words(model, answer['recommended'])}."
     ]
     for place, row in enumerate(answer["runners_up"], start=2):

@@ -80,9 +80,9 @@ def demand_own_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
     read = {os.path.realpath(path) for path in inputs}
     for path, place in zip(outputs, written, strict=True):
         if place in read:
-            raise UserError(f"--out {path} would overwrite what is read; give another name")
+            raise UserError(f"{path} would overwrite what is read; give another name")
         if written.count(place) > 1:
-            raise UserError(f"--out {path} stands twice; give each file a name of its own")
+            raise UserError(f"{path} would be written twice; give each file a name of its own")
 
 
 def _number(text: str) -> float:

@@ -11,9 +11,9 @@ import numpy as np
 from paretoken.analysis.cells import CellData, Selection, read_cells
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.losses import HUBER_DELTA, LOSSES
-from paretoken.commands.arguments import assignment, not_negative, positive, whole
+from paretoken.commands.arguments import assignment, demand_own_outputs, not_negative, positive, whole
 from paretoken.errors import UserError
-from paretoken.files import write_json
+from paretoken.files import demand_writable, write_json
 from paretoken.registry import LAWS
 
 #: Unit of sizes in a table -> billions of parameters.
@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     if a.exclude_flagged and a.flag_column is None:
         raise UserError("--exclude-flagged needs a flag column")
+    demand_own_outputs([a.out], [a.table])
     selection = Selection(
         suite=a.suite,
         where=dict(a.where),
@@ -130,6 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
         law_text_tokens=a.law_text_tokens,
         held_out=_held_out(data, a),
     )
+    demand_writable(a.out)
     record = fit_record(data, options)
     write_json(a.out, record)
     print(essentials(record))
@@ -159,6 +161,12 @@ def essentials(record: dict[str, Any]) -> str:
         lines.append(
             f"  largest N ({held['n'][0]:g}) held out: mean relative error "
             f"{100 * held['law']['mean_abs_relative_error']:.2f} %"
+        )
+    unseen = record["holdout"].get("unseen") or {}
+    if unseen.get("law") and unseen["n"] != held.get("n"):
+        lines.append(
+            f"  N = {', '.join(f'{n:g}' for n in unseen['n'])} held out: mean relative error "
+            f"{100 * unseen['law']['mean_abs_relative_error']:.2f} %"
         )
     left_out = len(record["data"]["exclusions"])
     if left_out:

@@ -12,7 +12,7 @@ from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, frontier, undominated
 from paretoken.analysis.scenarios import scenarios
-from paretoken.commands.arguments import count, positive, text_tokens
+from paretoken.commands.arguments import count, demand_own_outputs, positive, text_tokens
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of, deployment_of
 from paretoken.records import write_table
 
@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the tables and print the undominated configurations."""
+    a = arguments
+    outputs, inputs = [a.out, a.pareto, a.crossovers, a.by_cost], [a.fit, a.shapes, a.latency]
+    demand_own_outputs([path for path in outputs if path], [path for path in inputs if path])
     fit = FittedLaw.read(arguments.fit)
     sizes, tokens = arguments.n or fit.sizes, arguments.v or [v for v in fit.token_counts if v > 0]
     questions, cost = list(dict.fromkeys(arguments.q)), cost_of(arguments)

@@ -28,6 +28,7 @@ class CostModel:
         evaluate: deployment, N, V (both (n,)), Q -> costs (n,); NaN where nothing is known.
         counts: the settings of a deployment that change it.
         needs: what the deployment must hold: ``shapes``, ``latency`` or ``price_per_hour``.
+        each: what a budget is for, where the unit does not say so.
     """
 
     name: str
@@ -37,6 +38,7 @@ class CostModel:
     evaluate: Callable[[Deployment, Numbers, Numbers, float], Numbers]
     counts: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    each: str = " per question"
 
     def show(self, cost: float) -> str:
         """Return an amount with its unit."""

@@ -70,6 +70,7 @@ PRICE = CostModel(
     name="price",
     title="price of 1,000 answers",
     unit="per 1,000 answers",
+    each="",
     leaves_out="idle time of the device",
     evaluate=_price,
     counts=COUNTS,

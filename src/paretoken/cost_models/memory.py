@@ -26,6 +26,7 @@ MEMORY = CostModel(
     name="memory",
     title="memory of weights and KV cache",
     unit="GiB",
+    each="",
     leaves_out="activations and the framework's own memory",
     evaluate=_gib,
     counts=("answer_tokens", "batch", "encoder"),

@@ -18,6 +18,7 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.errors import UserError
 from paretoken.text_tables import size_label
 
 #: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
@@ -35,6 +36,8 @@ def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> d
     """
     study = results.study
     fits = {key: fit for key, fit in results.fits.items() if key[1] != PAPER_GRID}
+    if not fits:
+        raise UserError(f"the study {study.name} has laws, and none of its fits was given; add --fits")
     sizes = sorted({n for fit in fits.values() for n in fit.sizes})
     tokens = sorted({v for fit in fits.values() for v in fit.token_counts if v > 0})
     configurations = list(product(sizes, tokens))
@@ -130,6 +133,7 @@ def _costs(
         "label": scenario.label,
         "model": cost.model.name,
         "unit": cost.model.unit,
+        "each": cost.model.each,
         "words": cost.words,
         "leaves_out": cost.model.leaves_out,
         "options": cost.options(),

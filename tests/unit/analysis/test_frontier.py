@@ -19,6 +19,8 @@ from paretoken.analysis.frontier import (
     share_choosing_first,
     undominated,
 )
+from paretoken.cost_models.base import Cost, Deployment
+from paretoken.cost_models.flops import FLOPS_2NT
 from paretoken.errors import UserError
 from paretoken.registry import LAWS
 
@@ -176,6 +178,17 @@ def test_v_star_stands_beside_each_row():
     additive = fit_of("additive", E=0.1, A=0.3, B=0.1, alpha=0.3, beta=0.2)
     assert frontier(additive, [7], [1, 576], [50], [1e13])["v_star"].isna().all()
     assert closed_form(additive, 50, 1, 576) is None
+
+
+def test_a_law_of_all_tokens_has_no_closed_form_where_the_text_is_cached():
+    """By hand: at 1e12 FLOPs 500B with one token err less than 0.87B with 576."""
+    fit = fit_of("product_q_plus_v", q=500.0, K=1.0, D=0.0, alpha=0.1, beta=0.2)
+    cached = Cost(FLOPS_2NT, Deployment(cached_text=True))
+    assert closed_form(fit, 500.0, 1, 576) == 576
+    assert closed_form(fit, 500.0, 1, 576, cached) is None
+    errors = [float(fit.predict(1e12 / (2e9 * V), V, 500.0)) for V in (1, 576)]
+    assert errors[0] < errors[1]
+    assert closed_form(fit_of(), 500.0, 1, 576, cached) == 1
 
 
 def test_dense_frontier_agrees_with_v_star():

@@ -100,7 +100,18 @@ def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record
     }  # fmt: skip
     answer = recommend(FittedLaw.from_record(flat), 1e12, 50.0, SIZES, TOKENS)
     assert answer["recommended"]["visual_tokens"] == min(TOKENS)
+    assert answer["v_star"] is None
     assert "falls neither with size nor with tokens" in in_words(answer)
+
+
+def test_an_error_below_zero_is_to_be_minded(published_record):
+    record = published_record | {
+        "law": "log_linear", "draws": [],
+        "parameters": {"c": 0.5, "a": 0.1, "b": 0.01},
+    }  # fmt: skip
+    answer = recommend(FittedLaw.from_record(record), 1e30, 50.0, [5000.0], TOKENS)
+    assert answer["recommended"]["error"] < 0
+    assert "An error below 0 cannot be" in in_words(answer)
 
 
 def test_a_law_without_closed_form_says_nothing_about_it(published_record):

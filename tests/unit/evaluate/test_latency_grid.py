@@ -77,7 +77,7 @@ def test_what_cannot_be_measured_is_refused_first(path, tmp_path, capsys, argume
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("", "is a folder"), ("shapes.json/x.csv", "cannot be written")]
+    ("name", "message"), [("", "it is a folder"), ("shapes.json/x.csv", "cannot be written")]
 )
 def test_a_table_that_cannot_be_written_is_refused_first(
     path, tmp_path, capsys, monkeypatch, name, message

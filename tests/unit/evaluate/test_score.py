@@ -198,5 +198,5 @@ def test_a_score_never_takes_the_place_of_what_is_read(
     assert path.read_text() == before
     out = str(tmp_path / "score.json")
     assert main([*line, str(path), "--out", out, out]) == 2
-    assert "stands twice" in capsys.readouterr().err
+    assert "would be written twice" in capsys.readouterr().err
     assert main([*line, "--out", out]) == 0

@@ -11,6 +11,7 @@ import pytest
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import read_results
+from paretoken.cli import main
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.records import write_table
 from paretoken.report.answer import answer
@@ -183,6 +184,16 @@ def test_a_broken_ingredient_is_refused_and_nothing_is_left(tmp_path, capsys):
     assert study.report() == 2
     assert "product-all.json is no fit" in capsys.readouterr().err
     assert not (study.folder / "report.html").exists()
+
+
+def test_a_report_without_any_fit_says_what_is_missing(tmp_path, capsys):
+    study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
+    tables = study.folder / "tables"
+    arguments = ["report", "--study", study.folder / "study.json", "--errors", tables / "errors.csv",
+                 "--claims", tables / "claims.csv", "--out", tmp_path / "r.html"]  # fmt: skip
+    assert main([str(each) for each in arguments]) == 2
+    assert "none of its fits was given; add --fits" in capsys.readouterr().err
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_a_figure_that_is_none_is_refused(tmp_path, capsys):

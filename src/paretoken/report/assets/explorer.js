@@ -167,7 +167,7 @@
       (cost().leaves_out ? `; left out: ${cost().leaves_out}.` : ".");
     by("x-formula").textContent = fit().formula;
     by("x-best").textContent = best
-      ? `With ${number(wanted)} ${cost().unit} per question and ${Q} text tokens, use ${words(best)}.`
+      ? `With ${number(wanted)} ${cost().unit}${cost().each} and ${Q} text tokens, use ${words(best)}.`
       : rows.length
         ? `No configuration costs ${number(wanted)} ${cost().unit} or less with ${Q} text tokens.`
         : `The cost is not known with ${Q} text tokens: nothing was measured there.`;

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,16 @@ class Lab:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @contextlib.contextmanager
+    def occupied(self) -> Iterator[None]:
+        """Keep a GPU of each node busy: what asks for all of them waits."""
+        busy = ["-p", "gpu", "--nodes=2", "--gres=gpu:1", "-o", "/dev/null", "--wrap", "sleep 600"]
+        job = self.run("sbatch", "--parsable", *busy).strip()
+        try:
+            yield
+        finally:
+            self.run("scancel", job)
 
     def daemon(self, name: str) -> int:
         """Return the process of a daemon: slurmctld, slurmd.gpu1, ..."""

@@ -25,23 +25,21 @@ def test_what_runs_is_followed_and_what_is_done_is_kept(lab: Lab, make_cells: Ma
         "waiting": {"gpus": 8},
     }
     project = make_cells(lab, cells, UNTIL_LET)
-    held = ["-p", "gpu", "--nodes=2", "--gres=gpu:1", "-o", "/dev/null", "--wrap", "sleep 600"]
-    blocker = lab.run("sbatch", "--parsable", *held).strip()
-    driver = project.start("-j4")
-    wait(lambda: all(project.starts(name) for name in ("done", "meanwhile", "running")), 240)
-    lab.job("cell waiting", "PENDING")
-    let(project, "done")
-    driver.says("1 of 5 steps")
-    driver.kill()
-    let(project, "meanwhile")  # ends while nobody looks
-    wait(lambda: project.ends("meanwhile"), 240)
-    before = {name: project.starts(name) for name in cells}
-    waiting = lab.job("cell waiting", "PENDING")["id"]
+    with lab.occupied():
+        driver = project.start("-j4")
+        wait(lambda: all(project.starts(name) for name in ("done", "meanwhile", "running")), 240)
+        lab.job("cell waiting", "PENDING")
+        let(project, "done")
+        driver.says("1 of 5 steps")
+        driver.kill()
+        let(project, "meanwhile")  # ends while nobody looks
+        wait(lambda: project.ends("meanwhile"), 240)
+        before = {name: project.starts(name) for name in cells}
+        waiting = lab.job("cell waiting", "PENDING")["id"]
 
-    again = project.start("-j4")
-    again.says(f"cell running: SLURM job {before['running'][0]} of an earlier start")
-    again.says(f"cell waiting: SLURM job {waiting} of an earlier start (pending) is followed")
-    lab.run("scancel", blocker)
+        again = project.start("-j4")
+        again.says(f"cell running: SLURM job {before['running'][0]} of an earlier start")
+        again.says(f"cell waiting: SLURM job {waiting} of an earlier start (pending) is followed")
     let(project, "running", "waiting")
     said = again.end()
     assert project.table() == [f"{name} 1" for name in cells]

@@ -46,7 +46,8 @@ def test_a_job_of_two_nodes_gets_its_share_of_each(lab: Lab, make_cells: Make) -
 
 
 def test_jobs_wait_until_there_are_gpus(lab: Lab, make_cells: Make) -> None:
-    project = make_cells(lab, {name: {"gpus": 4} for name in "abc"}, "sleep 3")
+    two = "until [ $(ls results/toy/notes/*.starts | wc -l) -ge 2 ]; do sleep 0.2; done; sleep 2"
+    project = make_cells(lab, {name: {"gpus": 4} for name in "abc"}, two)
     project.start("-j3").end()
     assert len(project.table()) == 3
     times = []

@@ -25,23 +25,27 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written, the disk is full, or ``path`` is no regular file.
     """
-    try:
-        target = _regular(path)
-        with partial_folder(target) as folder:
-            temporary = folder / f"new{path.suffix}"
-            yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            temporary.replace(target)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    with _room(path) as (target, folder):
+        temporary = folder / f"new{path.suffix}"
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
 
 
 def demand_writable(path: Path) -> None:
     """Check, before long work, that a file can be written (`UserError` if it cannot)."""
+    with _room(path):
+        pass
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the file that a path leads to, and a hidden folder beside it."""
     try:
-        with partial_folder(_regular(path)):
-            pass
+        target = _regular(path)
+        with partial_folder(target) as folder:
+            yield target, folder
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
 

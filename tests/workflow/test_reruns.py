@@ -16,6 +16,7 @@ import pytest
 import yaml
 from conftest import SMALL, Project
 
+from paretoken.partial import PARTIAL
 from report_study import latency_table
 
 pytestmark = pytest.mark.slow
@@ -141,7 +142,8 @@ def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
     done = finished.snakemake(*SMALL_CONFIG)
     assert done.returncode == 0, done.stderr
     assert not finished.dry_run(*SMALL_CONFIG).rules
-    assert not list((finished.folder / "results" / "small").rglob(".*"))
+    results = finished.folder / "results"
+    assert not [*(results / "small").rglob(".*"), *results.rglob(f"{PARTIAL}*")]
 
 
 @pytest.mark.parametrize("asset", ["page.css", "explorer.js", "page.html.j2"])

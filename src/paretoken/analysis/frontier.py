@@ -193,10 +193,10 @@ def closed_form(
     None if the optimum depends on the budget, if the error falls neither with N nor with V, and for
     a law with T = Q + V where the text is cached: cost and error then share no sum.
     """
-    cached = cost.deployment.cached_text
-    if not fit.law.constant_optimum or cost.model != FLOPS_2NT or (cached and fit.law.text_in_error):
+    if not fit.law.constant_optimum or fit.is_flat or cost.model != FLOPS_2NT:
         return None
-    if fit.is_flat:
+    cached = cost.deployment.cached_text
+    if cached and fit.law.text_in_error:
         return None
     Q = 0.0 if cached else Q
     values = np.array([[fit.parameters[name] for name in fit.law.parameters]])

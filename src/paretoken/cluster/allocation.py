@@ -43,13 +43,12 @@ def allocation(environment: Mapping[str, str] = os.environ) -> Allocation | None
     if "SLURM_JOB_ID" not in environment:
         return None
     devices = environment.get("CUDA_VISIBLE_DEVICES") or environment.get("ROCR_VISIBLE_DEVICES") or ""
+    listed = len([name for name in devices.split(",") if name])
     return Allocation(
         job=_whole(environment, "SLURM_JOB_ID", 0),
         nodes=_whole(environment, "SLURM_JOB_NUM_NODES", 1),
         node=_whole(environment, "SLURM_NODEID", 0) if STEP in environment else None,
-        gpus=_whole(
-            environment, "SLURM_GPUS_ON_NODE", len([name for name in devices.split(",") if name])
-        ),
+        gpus=_whole(environment, "SLURM_GPUS_ON_NODE", listed),
         cpus=_whole(environment, "SLURM_CPUS_PER_TASK", 1),
     )
 

@@ -70,15 +70,16 @@ def assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def demand_own_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Refuse files to write of which one would overwrite another, or what is read.
+def demand_own_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
+    """Refuse files to write of which one would overwrite another, or what is read (None: not given).
 
     Raises:
         UserError: two of them are one file, or one is among ``inputs``.
     """
-    written = [os.path.realpath(path) for path in outputs]  # `resolve` stumbles over links in a circle
-    read = {os.path.realpath(path) for path in inputs}
-    for path, place in zip(outputs, written, strict=True):
+    given = [path for path in outputs if path is not None]
+    written = [os.path.realpath(path) for path in given]  # `resolve` stumbles over links in a circle
+    read = {os.path.realpath(path) for path in inputs if path is not None}
+    for path, place in zip(given, written, strict=True):
         if place in read:
             raise UserError(f"{path} would overwrite what is read; give another name")
         if written.count(place) > 1:

@@ -156,22 +156,23 @@ def essentials(record: dict[str, Any]) -> str:
     for Q, value in (record["v_star"] or {}).items():
         star = (intervals.get("v_star") or {}).get(Q)
         lines.append(f"  {f'V* at Q = {Q}':<16}{_number(value)}{_range(star)}")
-    held = record["holdout"].get("leave_largest_n_out") or {}
-    if held.get("law"):
-        lines.append(
-            f"  largest N ({held['n'][0]:g}) held out: mean relative error "
-            f"{100 * held['law']['mean_abs_relative_error']:.2f} %"
-        )
-    unseen = record["holdout"].get("unseen") or {}
-    if unseen.get("law") and unseen["n"] != held.get("n"):
-        lines.append(
-            f"  N = {', '.join(f'{n:g}' for n in unseen['n'])} held out: mean relative error "
-            f"{100 * unseen['law']['mean_abs_relative_error']:.2f} %"
-        )
+    largest, unseen = (record["holdout"].get(key) or {} for key in ("leave_largest_n_out", "unseen"))
+    lines += _predicted(largest, "largest N ({})")
+    if unseen.get("n") != largest.get("n"):
+        lines += _predicted(unseen, "N = {}")
     left_out = len(record["data"]["exclusions"])
     if left_out:
         lines.append(f"  rows left out: {left_out} (listed under data.exclusions)")
     return "\n".join(lines + [f"warning: {sentence}" for sentence in record["warnings"]])
+
+
+def _predicted(held_out: dict[str, Any], words: str) -> list[str]:
+    """Return how well sizes that were held out are predicted; nothing where the rest cannot tell."""
+    if not held_out.get("law"):
+        return []
+    sizes = words.format(", ".join(f"{n:g}" for n in held_out["n"]))
+    error = 100 * held_out["law"]["mean_abs_relative_error"]
+    return [f"  {sizes} held out: mean relative error {error:.2f} %"]
 
 
 def _number(value: float | None) -> str:

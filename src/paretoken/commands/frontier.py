@@ -45,26 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the tables and print the undominated configurations."""
     a = arguments
-    outputs, inputs = [a.out, a.pareto, a.crossovers, a.by_cost], [a.fit, a.shapes, a.latency]
-    demand_own_outputs([path for path in outputs if path], [path for path in inputs if path])
-    fit = FittedLaw.read(arguments.fit)
-    sizes, tokens = arguments.n or fit.sizes, arguments.v or [v for v in fit.token_counts if v > 0]
-    questions, cost = list(dict.fromkeys(arguments.q)), cost_of(arguments)
-    table = frontier(fit, sizes, tokens, questions, arguments.budgets, cost)
+    demand_own_outputs([a.out, a.pareto, a.crossovers, a.by_cost], [a.fit, a.shapes, a.latency])
+    fit = FittedLaw.read(a.fit)
+    sizes, tokens = a.n or fit.sizes, a.v or [v for v in fit.token_counts if v > 0]
+    questions, cost = list(dict.fromkeys(a.q)), cost_of(a)
+    table = frontier(fit, sizes, tokens, questions, a.budgets, cost)
     pareto = pd.concat(
         [undominated(configurations(fit, sizes, tokens, Q, cost)) for Q in questions],
         ignore_index=True,
     )
-    write_table(arguments.out, table)
-    if arguments.pareto:
-        write_table(arguments.pareto, pareto)
-    if arguments.crossovers:
-        write_table(arguments.crossovers, crossovers(fit, sizes, tokens, questions, cost))
-    if arguments.by_cost:
-        ways = scenarios(deployment_of(arguments))
+    write_table(a.out, table)
+    if a.pareto:
+        write_table(a.pareto, pareto)
+    if a.crossovers:
+        write_table(a.crossovers, crossovers(fit, sizes, tokens, questions, cost))
+    if a.by_cost:
+        ways = scenarios(deployment_of(a))
         asked = middle(questions)
         best = optimum_table(fit, ways, fit.fitted_sizes, [] if asked is None else [asked])
-        write_table(arguments.by_cost, best)
+        write_table(a.by_cost, best)
     left_out = f"; left out: {cost.model.leaves_out}" if cost.model.leaves_out else ""
     print(f"Cost: {cost.words} ({cost.model.unit}){left_out}.")
     for shown, group in pareto.groupby("text_tokens"):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Row
-from paretoken.evaluate.benchmarks.values import listed, response, text
+from paretoken.evaluate.benchmarks.values import accepted, response, text
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
 
 
@@ -22,7 +21,4 @@ def people(row: Row) -> list[str]:
     Raises:
         BadRowError: they are not given, or are no list, or there are none.
     """
-    given = listed(row, "answers")
-    if not given:
-        raise BadRowError("it has no answers; a split with hidden answers cannot be scored here")
-    return [text(each.get("answer") if isinstance(each, Mapping) else each) for each in given]
+    return [text(each.get("answer") if isinstance(each, Mapping) else each) for each in accepted(row)]

@@ -56,6 +56,18 @@ def listed(row: Row, column: str) -> list[Any]:
     return list(value)
 
 
+def accepted(row: Row) -> list[Any]:
+    """Return the list of accepted answers of a row, see `listed`.
+
+    Raises:
+        BadRowError: there are none, as in test splits whose answers are hidden.
+    """
+    found = listed(row, "answers")
+    if not found:
+        raise BadRowError("it has no answers; a split with hidden answers cannot be scored here")
+    return found
+
+
 def texts(row: Row, column: str) -> list[str]:
     """Return the texts in a cell that holds a list, see `listed`."""
     return [text(value) for value in listed(row, column)]

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import IO
 
 from paretoken.data.decoded import Decoded, Whole
-from paretoken.data.image_depth import to_rgb
 from paretoken.data.image_files import locate_images, name_problem
-from paretoken.data.images import reading
+from paretoken.data.images import reading, shown
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 
@@ -125,7 +124,7 @@ def look_at(path: Path, decode: bool = True, known: Whole | None = None) -> Resu
             with path.open("rb") as stream:
                 whole = _ends_well(stream, ENDS.get(image.format or ""))
             if decode or not whole:
-                to_rgb(image)
+                shown(image, path.name)
     except UserError as error:
         return str(error)
     except OSError as error:

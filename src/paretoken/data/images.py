@@ -106,7 +106,15 @@ def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXEL
             message names it.
     """
     with reading(source, name, max_pixels) as image:
+        return shown(image, name)
+
+
+def shown(image: Image.Image, name: str) -> Image.Image:
+    """Return an image that is open already in RGB (`UserError` as of `open_image`)."""
+    try:
         return to_rgb(image)
+    except ScaleError as error:
+        raise UserError(f"image {name} cannot be shown: {error}") from error
 
 
 @contextmanager
@@ -143,9 +151,7 @@ def check_size(width: int, height: int, name: str, max_pixels: int = MAX_PIXELS)
 
 
 def _damage(source: Path | io.BytesIO, error: Exception) -> str:
-    """Say what a file is that is no image, or none that can be shown."""
-    if isinstance(error, ScaleError):
-        return f"cannot be shown: {error}"
+    """Say what a file is that is no image."""
     try:
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
             stream.seek(0)

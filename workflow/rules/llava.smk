@@ -30,7 +30,8 @@ def manifest(wildcards):
 
 def data_options(wildcards):
     data = llava_of(wildcards).data
-    return ["--root", data.root, "--max-bad-share", data.max_bad_share]
+    options = ["--root", data.root, "--max-bad-share", data.max_bad_share]
+    return options + ([] if data.decode else ["--no-decode"])
 
 
 def max_bad_share(wildcards):

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
             "split": benchmark.hub.split,
             "limit": a.limit,
             "questions": written.questions,
+            "text_only": written.text_only,
             "images": written.images,
             "max_new_tokens": benchmark.max_new_tokens,
             "files": [{"name": name, "bytes": size} for name, size in written.files],
@@ -64,4 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
             "versions": versions("pyarrow", "huggingface_hub"),
         }
         write_json(folder / RUN_FILE, record)
-    print(f"{a.out}: {written.questions} questions, {written.images} images")
+    print(
+        f"{a.out}: {written.questions} questions ({written.text_only} without image), "
+        f"{written.images} images"
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from paretoken.config.fields import (
+    ConfigPath,
     Count,
     Name,
     Number,
@@ -50,9 +51,9 @@ class Suite(Record):
 class Published(Record):
     """Published numbers that a study is compared with; paths relative to the project."""
 
-    values: str = Field(description="Keyed table of the paper's parameters and statements.")
-    table1: str | None = Field(default=None, description="Keyed table of the paper's Table 1.")
-    dimensions: str | None = Field(
+    values: ConfigPath = Field(description="Keyed table of the paper's parameters and statements.")
+    table1: ConfigPath | None = Field(default=None, description="Keyed table of the paper's Table 1.")
+    dimensions: ConfigPath | None = Field(
         default=None, description="Exact parameter counts, for other conventions of N."
     )
 
@@ -82,7 +83,7 @@ class Study(Record):
 
     name: Name = Field(description="The folder under results/.")
     question: str = Field(description="What the study answers; heads its summary page.")
-    measured: str | None = Field(
+    measured: ConfigPath | None = Field(
         default=None, description="Table with one measured error per cell and suite; or `training:`."
     )
     training: Training | None = Field(
@@ -111,7 +112,7 @@ class Study(Record):
     budget_gpu_hours: Number | None = Field(
         default=None, description="`paretoken plan` fails if the study would take more."
     )
-    latency: str | None = Field(
+    latency: ConfigPath | None = Field(
         default=None, description="Table of `paretoken latency`, for costs in time and energy; a path."
     )
     price_per_hour: Number | None = Field(

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from paretoken.config.fields import (
     Assignment,
+    ConfigPath,
     Count,
     Name,
     Number,
@@ -54,11 +55,11 @@ def benchmarks_of(kind: str) -> list[str]:
 class MiniatureRecipes(Record):
     """How a miniature study makes its sources and trains its cells; paths relative to the project."""
 
-    world: str = Field(description="The generated world, its images and conversations.")
-    vision: str = Field(description="Training of the vision encoder.")
-    llm: str = Field(description="Training of the language models.")
-    pretrain: str = Field(description="Stage 1: projector and compressor.")
-    finetune: str = Field(description="Stage 2: the language model too.")
+    world: ConfigPath = Field(description="The generated world, its images and conversations.")
+    vision: ConfigPath = Field(description="Training of the vision encoder.")
+    llm: ConfigPath = Field(description="Training of the language models.")
+    pretrain: ConfigPath = Field(description="Stage 1: projector and compressor.")
+    finetune: ConfigPath = Field(description="Stage 2: the language model too.")
 
 
 class MiniatureTraining(Record):
@@ -89,18 +90,24 @@ class MiniatureTraining(Record):
 class LlavaRecipes(Record):
     """How a llava study trains its cells; paths relative to the project."""
 
-    pretrain: str = Field(description="Stage 1: projector and compressor.")
-    finetune: str = Field(description="Stage 2: the language model too.")
+    pretrain: ConfigPath = Field(description="Stage 1: projector and compressor.")
+    finetune: ConfigPath = Field(description="Stage 2: the language model too.")
 
 
 class LlavaData(Record):
     """The conversations and images of both stages."""
 
-    manifest: str = Field(description="What the data are and where they come from; a path.")
-    root: str = Field(description="Folder that holds the downloaded archives; images unpack there.")
+    manifest: ConfigPath = Field(description="What the data are and where they come from; a path.")
+    root: ConfigPath = Field(
+        description="Folder that holds the downloaded archives; images unpack there."
+    )
     max_bad_share: Share = Field(
         default=0.0,
         description="Share that may be left out: images that cannot be read, bad conversations.",
+    )
+    decode: bool = Field(
+        default=True,
+        description="Decode every image once before training; false: look at headers and ends only.",
     )
 
 
@@ -141,7 +148,7 @@ class BenchmarkSettings(Record):
         default="paretoken",
         description="Who asks and scores. lmms_eval: one of its tasks, under a name of its own.",
     )
-    source: str | None = Field(
+    source: ConfigPath | None = Field(
         default=None, description="Where its data set is: a hub's id, or a local directory."
     )
     revision: str | None = Field(default=None, description="Commit of the hub's repository.")
@@ -159,7 +166,7 @@ class BenchmarkSettings(Record):
     maximum: Number | None = Field(
         default=None, description="lmms_eval: what the metric can reach, such as 100 (default 1)."
     )
-    include: str | None = Field(
+    include: ConfigPath | None = Field(
         default=None, description="lmms_eval: a folder of task files besides its own; a path."
     )
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from paretoken.data.image_files import name_problem
 from paretoken.data.images import ImageSource, Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
@@ -87,7 +88,9 @@ class PixelStore:
         new = [name for name in names if name not in self._rows]
         missing = self.source.missing(new)
         if missing:
-            raise UserError(f"{len(missing)} images are missing, {missing[0]!r} for one")
+            problem = name_problem(missing[0])
+            reason = f"; it {problem}" if problem else ""
+            raise UserError(f"{len(missing)} images are missing, {missing[0]!r} for one{reason}")
         for name in new:
             self._rows[name] = len(self._names)
             self._names.append(name)

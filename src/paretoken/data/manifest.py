@@ -20,8 +20,8 @@ COMMON = "common"
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts:
-        raise ValueError(f"{path!r} must stay inside --root; write a relative path without '..'")
+    if parts.is_absolute() or ".." in parts.parts or path.startswith("~/"):
+        raise ValueError(f"{path!r} must stay inside --root; write a relative path without '..' and '~'")
     return path
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from paretoken.data.collation import pad_left, pad_right
-from paretoken.data.images import Preprocessor, open_image, read_preprocessor
+from paretoken.data.images import Preprocessor, open_image, read_preprocessor, shown
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
@@ -115,5 +115,5 @@ class Processor:
 
 def _open(image: Image.Image | str | Path) -> Image.Image:
     if isinstance(image, Image.Image):
-        return image.convert("RGB")
+        return shown(image, "that was given")
     return open_image(Path(image), str(image))

@@ -12,11 +12,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from paretoken.data.conversations import IMAGE_TEXT, BadRowError, image_name, whole_text
+from paretoken.data.conversations import (
+    IMAGE_TEXT,
+    BadRowError,
+    image_name,
+    require_keys,
+    whole_text,
+)
+from paretoken.data.row_keys import kind_of
 from paretoken.data.skips import Skips
 
 #: Columns of `paretoken questions`: the row's unique id, and the whole prompt.
 ROW_ID, PROMPT = "_id", "prompt"
+
+#: What is read of other rows, with what it holds.
+QUESTION_KEYS = {
+    "question_id": "a unique id",
+    "image": "the path of one image",
+    "question": "a text",
+    "answer": "a text, or a list of accepted texts",
+}
 
 
 @dataclass(frozen=True)
@@ -87,13 +102,19 @@ def _parse_own(row: Mapping[str, Any]) -> Question:
 
 
 def _parse(row: Mapping[str, Any]) -> Question:
-    if row.get("question_id") in (None, ""):
+    require_keys(row, QUESTION_KEYS, doubles=False)
+    name = row.get("question_id")
+    if name in (None, ""):
         raise BadRowError("it has no question_id")
+    if isinstance(name, bool) or not isinstance(name, str | int | float):
+        raise BadRowError(f"its question_id is {kind_of(name)}; write a text or a number")
     text = row.get("question")
-    if not isinstance(text, str) or not text.strip():
+    if text is not None and not isinstance(text, str):
+        raise BadRowError(f"its question is {kind_of(text)}, write text")
+    if text is None or not text.strip():
         raise BadRowError("it has no question")
     return Question(
-        whole_text(str(row["question_id"]), "question_id"), image_name(row.get("image")),
+        whole_text(str(name), "question_id"), image_name(row.get("image")),
         whole_text(text.strip(), "question"), answers_of(row.get("answer")),
     )  # fmt: skip
 
@@ -105,6 +126,11 @@ def answers_of(value: Any) -> tuple[str, ...]:
         BadRowError: there is none, or one is empty.
     """
     values = list(value) if isinstance(value, list | tuple) else [value]
-    if not values or not all(isinstance(v, str) and v.strip() for v in values):
+    other = [each for each in values if each is not None and not isinstance(each, str)]
+    if other:
+        raise BadRowError(
+            f"its answer is {kind_of(other[0])}; write a text, or a list of accepted texts"
+        )
+    if not values or not all(each and each.strip() for each in values):
         raise BadRowError("it has no answer (a text, or a list of accepted texts)")
     return tuple(whole_text(value, "answer") for value in values)

@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paretoken.data.conversations import IMAGE_TEXT, BadRowError, Conversation
-from paretoken.data.prompt_border import Answer, Spelling, split_answers
+from paretoken.data.prompt_border import Answer, AnswerSplitter, Parts
 from paretoken.data.rendering import Rendering
+from paretoken.data.spelling import Spelling
 from paretoken.data.tokenizers import CHAT, PLAIN_LLAVA, ending_tokens
 from paretoken.errors import UserError
 
@@ -48,14 +48,6 @@ class EncodedConversation:
     question: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """The answers of a conversation with what stands before each, and what follows the last one."""
-
-    answers: list[Answer]
-    rest: list[int]
-
-
 class ChatEncoder:
     """Renders and tokenizes conversations with a chat template.
 
@@ -77,6 +69,7 @@ class ChatEncoder:
         self.image_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TEXT)
         self.rendering = Rendering(tokenizer, template, self.stops)
         self._spelling = Spelling(tokenizer)
+        self._splitter = AnswerSplitter(tokenizer, self._spelling)
 
     @cached_property
     def end_id(self) -> int:
@@ -86,7 +79,7 @@ class ChatEncoder:
             UserError: the template does not end an answer with a special token.
         """
         if self.template == PLAIN_LLAVA:
-            return int(self._ids(["a" + LINE_END])[0][-1])
+            return int(self._spelling.ids(["a" + LINE_END])[0][-1])
         return self.rendering.end
 
     def encode(self, conversations: Sequence[Conversation]) -> list[EncodedConversation]:
@@ -118,7 +111,7 @@ class ChatEncoder:
         """
         captions = self.template == PLAIN_LLAVA
         parts = self._captions(conversations) if captions else self._dialogues(conversations)
-        self._refuse_unwritten(parts)
+        self._refuse_unwritten(parts, 0 if captions else 1)
         questions = self.questions([conversation.turns[0] for conversation in conversations])
         return [
             found if isinstance(found, BadRowError) else _assembled(found, question)
@@ -132,44 +125,21 @@ class ChatEncoder:
         `NO_QUESTION`; no list is empty.
         """
         texts = [turn.replace(IMAGE_TEXT, "").strip() or NO_QUESTION for turn in turns]
-        found = self._ids([self.rendering.start + text for text in texts])
+        found = self._spelling.ids([self.rendering.start + text for text in texts])
         return [ids or [self.tokenizer.eos_token_id] for ids in found]
 
     def prompts(self, questions: Sequence[str]) -> list[list[int]]:
         """Return the ids up to where the answer starts, one list per question."""
-        return self._ids([self.prompt_text(question) for question in questions])
+        return self._spelling.ids([self.prompt_text(question) for question in questions])
 
     def prompt_text(self, question: str) -> str:
         """Return what the model reads before it answers ``question``."""
         return self.rendering.prompt(question)
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return ids
+    def _dialogues(self, conversations: Sequence[Conversation]) -> list[Parts | BadRowError]:
+        return self._splitter.split([self.rendering.conversation(c.turns) for c in conversations])
 
-    def _dialogues(self, conversations: Sequence[Conversation]) -> list[_Parts | BadRowError]:
-        """Tokenize whole texts, and apart what stands before each answer."""
-        rendered = [self.rendering.conversation(conversation.turns) for conversation in conversations]
-        encoding = self.tokenizer(
-            [r.text for r in rendered], add_special_tokens=False, return_offsets_mapping=True
-        )
-        before = iter(self._ids([text for r in rendered for text in r.prompts()]))
-        parts: list[_Parts | BadRowError] = []
-        for ids, offsets, r in zip(
-            encoding["input_ids"], encoding["offset_mapping"], rendered, strict=True
-        ):
-            prompts = list(islice(before, len(r.regions)))
-            try:
-                parts.append(
-                    _Parts(*split_answers(ids, offsets, r, prompts, self.stops, self._spelling))
-                )
-            except BadRowError as error:
-                parts.append(error)
-        return parts
-
-    def _captions(self, conversations: Sequence[Conversation]) -> list[_Parts | BadRowError]:
+    def _captions(self, conversations: Sequence[Conversation]) -> list[Parts | BadRowError]:
         """Tokenize captions as LLaVA-1.5 does: apart from what stands before the image.
 
         So a tokenizer that writes a blank in front of every text (Llama) writes one after the image.
@@ -177,26 +147,27 @@ class ChatEncoder:
         """
         prompts = self.prompts([conversation.turns[0] for conversation in conversations])
         texts = [conversation.turns[1] + LINE_END for conversation in conversations]
-        start = self._ids([self.rendering.start])[0]
+        start = self._spelling.ids([self.rendering.start])[0]
         written = self.tokenizer(texts)["input_ids"] if texts else []
         return [
-            _Parts([Answer(prompt, ids[len(start) :], 0, text)], [])
+            Parts([Answer(prompt, ids[len(start) :], text)], [])
             if self.stops.isdisjoint(ids[len(start) :])
             else BadRowError(f"its caption contains a special token of the tokenizer: {text!r:.80}")
             for prompt, ids, text in zip(prompts, written, texts, strict=True)
         ]
 
-    def _refuse_unwritten(self, parts: list[_Parts | BadRowError]) -> None:
-        """Put a reason where an answer is not what its ids spell, or follows nothing."""
+    def _refuse_unwritten(self, parts: list[Parts | BadRowError], ends: int) -> None:
+        """Put a reason where an answer is not what its ids spell, or follows nothing.
+
+        The last ``ends`` ids of an answer are the token that ends it, which is no text.
+        """
         places = [
             (number, answer)
             for number, found in enumerate(parts)
             if not isinstance(found, BadRowError)
             for answer in found.answers
         ]
-        written = self._spelling.texts(
-            [answer.ids[: len(answer.ids) - answer.end] for _, answer in places]
-        )
+        written = self._spelling.texts([answer.ids[: len(answer.ids) - ends] for _, answer in places])
         for (number, answer), text in zip(places, written, strict=True):
             if not self._spelling.same(text, answer.text):
                 parts[number] = BadRowError(
@@ -209,7 +180,7 @@ class ChatEncoder:
                 )
 
 
-def _assembled(parts: _Parts, question: Iterable[int]) -> EncodedConversation:
+def _assembled(parts: Parts, question: Iterable[int]) -> EncodedConversation:
     ids: list[int] = []
     learned: list[bool] = []
     for answer in parts.answers:

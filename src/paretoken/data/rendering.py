@@ -55,11 +55,6 @@ class Rendered:
     text: str
     regions: tuple[Region, ...]
 
-    def prompts(self) -> list[str]:
-        """Return what stands before each answer, from the end token of the answer before it."""
-        starts = [0, *(region.end for region in self.regions)]
-        return [self.text[s : r.begin] for s, r in zip(starts, self.regions, strict=False)]
-
 
 class Rendering:
     """Writes conversations with a chat template.

@@ -47,6 +47,16 @@ def ending_tokens(tokenizer: Any) -> frozenset[int]:
     return frozenset({*tokenizer.all_special_ids, *added} - never | {tokenizer.eos_token_id})
 
 
+def splitting_tokens(tokenizer: Any) -> frozenset[int]:
+    """Return the ids of the tokens at which texts are split before anything else is done to them."""
+    added = tokenizer.added_tokens_decoder.items()
+    return frozenset(
+        number
+        for number, token in added
+        if token.special and not token.normalized and not token.single_word
+    )
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Load a tokenizer and make sure that it knows ``<image>`` as one token.
 

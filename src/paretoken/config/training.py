@@ -39,7 +39,7 @@ KEYS_OF_OTHERS = {
 }
 
 #: `chat`: that of each language model's record; `plain`: none, image, caption and end of text;
-#: `plain_llava`: the same with a line end, as LLaVA-1.5. After that no answer ends, so stage 2 has it not.
+#: `plain_llava`: as LLaVA-1.5, with a line end, which cannot end the answers of stage 2.
 PretrainTemplate = Annotated[
     str, registered(dict.fromkeys(("chat", "plain", "plain_llava", *TEMPLATES)), "template")
 ]

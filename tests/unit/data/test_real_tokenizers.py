@@ -98,7 +98,7 @@ def test_what_is_given_and_what_is_learned_are_the_conversation(name: str, templ
     @example([("What?", "\u0301x"), ("And?", "\n\n2")])
     def holds(pairs: list[tuple[str, str]]) -> None:
         assume(name not in {"llama2", "gemma"} or all("▁" not in a for _, a in pairs))
-        texts = [text for pair in pairs for text in pair]
+        texts = [text for pair in pairs[:turns] for text in pair]
         require_invariant(chat, (f"<image>\n{texts[0]}", *texts[1:]))
 
     holds()
@@ -133,6 +133,35 @@ def test_each_turn_of_rows_as_they_are_read_equals_the_template(name: str, templ
             assert ids[: where[number][0]] == written(turns[: 2 * number + 1], True)
         if turns_of_template == len(pairs):
             assert ids == written(turns, False)
+
+    holds()
+
+
+#: The blank before an answer is given, so no token of the answer may hold it: each is tokenized apart.
+BLANK_GIVEN = (
+    "{{ bos_token or '' }}{% for m in messages %}{% if m['role'] == 'user' %}"
+    "{{ 'USER: ' + m['content'] + ' ASSISTANT: ' }}{% else %}{{ m['content'] + eos_token }}{% endif %}"
+    "{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("name", real_tokenizers.TEMPLATES)
+def test_a_blank_that_is_given_is_not_learned(name: str) -> None:
+    chat = encoder_of(name, "chat")
+    chat.rendering.text = BLANK_GIVEN
+
+    @settings(max_examples=25)
+    @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3))
+    @example([("How many?", "red"), ("And?", "blue")])
+    def holds(pairs: list[tuple[str, str]]) -> None:
+        assume(name not in {"llama2", "gemma"} or all("▁" not in a for _, a in pairs))
+        texts = [text for pair in pairs for text in pair]
+        ids, where = require_invariant(chat, (f"<image>\n{texts[0]}", *texts[1:]))
+        for number, (start, stop) in enumerate(where):
+            given_text, answer = spelled(chat, ids[:start]), texts[2 * number + 1]
+            assert given_text.endswith("ASSISTANT: ")
+            written = spelled(chat, ids[: stop - 1])[len(given_text) :]
+            assert written == unicodedata.normalize("NFC", answer) or written == answer
 
     holds()
 

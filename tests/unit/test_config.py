@@ -271,6 +271,11 @@ FETCHED = [
 ]  # fmt: skip
 
 
+def test_stage_1_can_be_written_as_llava_1_5_does():
+    changes = [*copy.deepcopy(FETCHED), (f"{STUDY}.training.templates", {"pretrain": "plain_llava"})]
+    assert parse(config(*changes)).studies[0].training.templates.pretrain == "plain_llava"
+
+
 def test_a_llava_study_has_the_papers_conventions_unless_told_otherwise():
     training = parse(config(*copy.deepcopy(FETCHED))).studies[0].training
     assert (training.templates.pretrain, training.templates.finetune) == ("plain", "chat")
@@ -339,6 +344,7 @@ def test_what_does_not_fit_a_harness_is_named(entry, words):
         (f"{STUDY}.training.recipes.world", "r", ["studies[0].training.recipes.world", "no key here"]),
         ("llms.0.template", "qwen", ["llms[0].template", "'qwen' is no template", "qwen_1_5"]),
         (f"{STUDY}.training.templates", {"pretrain": "own"}, ["templates.pretrain", "chat, plain"]),
+        (f"{STUDY}.training.templates", {"finetune": "plain_llava"}, ["templates.finetune", "stage 2"]),
         (f"{STUDY}.budget_gpu_hours", 0, ["budget_gpu_hours", "greater than 0"]),
     ],
 )  # fmt: skip

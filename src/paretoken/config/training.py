@@ -39,8 +39,14 @@ KEYS_OF_OTHERS = {
     "lmms_eval": ("source", "revision", "questions", "scoring"),
 }
 
-#: `chat`: that of each language model's record; `plain`: none, as in stage 1 of LLaVA-1.5.
-StageTemplate = Annotated[str, registered(dict.fromkeys(("chat", "plain", *TEMPLATES)), "template")]
+#: `chat`: that of each language model's record; `plain`: none, image, caption and end of text;
+#: `plain_llava`: as LLaVA-1.5, with a line end, which cannot end the answers of stage 2.
+PretrainTemplate = Annotated[
+    str, registered(dict.fromkeys(("chat", "plain", "plain_llava", *TEMPLATES)), "template")
+]
+FinetuneTemplate = Annotated[
+    str, registered(dict.fromkeys(("chat", "plain", *TEMPLATES)), "template of stage 2")
+]
 Aspect = Literal["crop", "pad"]
 Blind = Annotated[list[Name], AfterValidator(unique)]
 
@@ -125,10 +131,12 @@ class StageOverrides(Record):
 class StageTemplates(Record):
     """How conversations are written."""
 
-    pretrain: StageTemplate = Field(
-        default="plain", description="Stage 1; LLaVA-1.5: plain (captions only)."
+    pretrain: PretrainTemplate = Field(
+        default="plain",
+        description="Stage 1; plain: captions only, each with an end token; plain_llava: as LLaVA-1.5, "
+        "with a line end (docs/training_data.md).",
     )
-    finetune: StageTemplate = Field(
+    finetune: FinetuneTemplate = Field(
         default="chat", description="Stage 2 and benchmarks; chat: each model's own."
     )
 

@@ -26,12 +26,13 @@ ROOT = Path(__file__).parents[1]
 Raw = dict[str, Any]
 Change = Callable[[Raw], Any]
 
-STUDIES = [study["name"] for study in read_yaml(ROOT / "config.yaml")["studies"]]
+SHIPPED = read_yaml(ROOT / "config.yaml")
+STUDIES = [study["name"] for study in SHIPPED["studies"]]
 
 
 def shipped() -> Raw:
     """Return the shipped config, as YAML made it, in records of its own."""
-    return copy.deepcopy(read_yaml(ROOT / "config.yaml"))
+    return copy.deepcopy(SHIPPED)
 
 
 def study_of(raw: Raw, name: str) -> Raw:

@@ -26,15 +26,19 @@ def laws_are_determined(subject: Subject) -> Iterator[Finding]:
     laws = list(subject.study.fit.laws)
     if subject.study.published is not None and laws and GRID_LAW not in laws:
         laws.append(GRID_LAW)
-    kind = Kind.CONFIG if subject.study.measured is None else Kind.FILE
-    for suite in subject.study.suites if laws else []:
+    measured = subject.study.measured is not None
+    kind = Kind.FILE if measured else Kind.CONFIG
+    # Without a table all suites have the cells of the grid: they are told of once.
+    suites = subject.study.suites if measured else subject.study.suites[:1]
+    for suite in suites if laws else []:
         try:
             points = subject.points(suite.name)
         except UserError:
             return  # the rule on tables tells why
+        of_suite = f" of suite {suite.name}" if measured else ""
         yield from _missing_held_out(subject, suite.name, points)
         for which, chosen in _fits(subject, points):
-            yield from _undetermined(subject, f"{which} of suite {suite.name}", chosen, laws, kind)
+            yield from _undetermined(subject, f"{which}{of_suite}", chosen, laws, kind)
 
 
 def _fits(subject: Subject, points: list[Point]) -> Iterator[tuple[str, list[Point]]]:

@@ -30,6 +30,7 @@ from paretoken.config import Config
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Kind
 from paretoken.figures.style import styled
+from paretoken.needs import FIGURE_NEEDS, Needs
 from paretoken.registry import CLAIMS, FIGURES
 
 CASES = [
@@ -113,3 +114,13 @@ def test_everything_at_once_works_or_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_shipped_studies_have_no_problem(name: str) -> None:
     assert found(alone(name)) == []
+
+
+def test_a_wrong_declaration_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = asking_for_everything("published", lambda study: study["suites"].pop(1))
+    monkeypatch.setitem(FIGURE_NEEDS, "fig4", Needs())
+    monkeypatch.setitem(FIGURE_NEEDS, "fig1a", Needs(roles=("control",)))
+    assert mismatches(config, ["fig1a", "fig1b", "fig4"]) == {
+        "fig1a": "works, and check refuses it",
+        "fig4": "fails, and check accepts it",
+    }

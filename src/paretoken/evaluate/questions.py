@@ -14,9 +14,10 @@ from typing import Any
 
 from paretoken.data.conversations import IMAGE_TEXT, BadRowError, image_name, whole_text
 from paretoken.data.skips import Skips
+from paretoken.evaluate.ids import ROW_ID
 
-#: Columns of `paretoken questions`: the row's unique id, and the whole prompt.
-ROW_ID, PROMPT = "_id", "prompt"
+#: The column of `paretoken questions` that holds the whole prompt.
+PROMPT = "prompt"
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class HubData:
         images: columns of pictures, in the order in which they are shown.
         columns: the data set's other columns that prompt or score need.
         join: where the pictures are, if not beside the questions.
+        text_only: whether some questions show no picture.
     """
 
     repo: str
@@ -50,6 +51,7 @@ class HubData:
     images: tuple[str, ...] = ("image",)
     columns: tuple[str, ...] = ()
     join: Join | None = None
+    text_only: bool = False
 
 
 @dataclass(frozen=True)

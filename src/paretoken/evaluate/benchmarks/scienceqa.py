@@ -72,7 +72,7 @@ SCIENCEQA = Benchmark(
         Variant(
             "full",
             "all 4241 questions, with and without an image",
-            {"hub": replace(_IMAGES, config="ScienceQA-FULL")},
+            {"hub": replace(_IMAGES, config="ScienceQA-FULL", text_only=True)},
         ),
     ),
 )

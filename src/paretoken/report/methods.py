@@ -72,8 +72,8 @@ def methods_page(
     return (
         f"# Methods of the study `{study.name}`\n\n{study.question}\n\n"
         f"Scores out of 100{_points(scores)}, mean over seeds ± half of the 95 % interval (Student's "
-        "over seeds; with one seed, of the sample of questions). In brackets: the published Table 1, one run "
-        f"each, other recipes. Errors are 1 - mean score of a suite.{_not_compared(scores)}\n\n"
+        "over seeds; with one seed, of the sample of questions). In brackets: the published Table 1, "
+        f"one run each, other recipes. Errors are 1 - mean score of a suite.{_not_compared(scores)}\n\n"
         f"{markdown_table(table)}\n\n"
         f"## Who wins\n\n{bullets(winners(results, compared))}\n"
     )

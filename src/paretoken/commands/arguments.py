@@ -62,6 +62,13 @@ def count(text: str) -> int:
     return value
 
 
+def named(text: str) -> str:
+    """Return a text that is not empty: an empty one would stand for the default."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty; leave the option out for its default")
+    return text
+
+
 def assignment(text: str) -> tuple[str, str]:
     """Return the two sides of COLUMN=VALUE."""
     name, equals, value = text.partition("=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import count, named
 from paretoken.registry import TEMPLATES
 
 
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--source", required=True, metavar="ID_OR_DIRECTORY",
                         help="hub repository (owner/name), or a local directory")  # fmt: skip
-    parser.add_argument("--revision", default="main",
+    parser.add_argument("--revision", type=named, default="main",
                         help="branch, tag or, better, full commit hash of the repository")  # fmt: skip
     parser.add_argument("--kind", choices=("llm", "vision", "dataset"), required=True,
                         help="what it is: decides which files are fetched and verified")  # fmt: skip

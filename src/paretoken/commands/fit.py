@@ -69,9 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     law.add_argument(
         "--huber-delta",
         type=positive,
-        default=HUBER_DELTA,
         metavar="X",
-        help="where a Huber loss turns linear, in the unit of the residual",
+        help=f"where a Huber loss turns linear, in the unit of the residual; without it {HUBER_DELTA:g}",
     )
     law.add_argument(
         "--method",
@@ -104,6 +103,10 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     if a.exclude_flagged and a.flag_column is None:
         raise UserError("--exclude-flagged needs a flag column")
+    if a.huber_delta is not None and "huber" not in a.loss:
+        raise UserError(
+            f"--huber-delta means nothing to the loss {a.loss}; leave it out, or give --loss huber"
+        )
     demand_own_outputs([a.out], [a.table])
     selection = Selection(
         suite=a.suite,
@@ -123,7 +126,7 @@ def run(arguments: argparse.Namespace) -> None:
     options = FitOptions(
         law=a.law,
         loss=a.loss,
-        huber_delta=a.huber_delta,
+        huber_delta=HUBER_DELTA if a.huber_delta is None else a.huber_delta,
         method=a.method,
         bootstrap=a.bootstrap,
         seed=a.seed,

@@ -17,8 +17,9 @@ from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
 from paretoken.evaluate.hub_files import shards
+from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.image_folder import ImageFolder
-from paretoken.evaluate.questions import PROMPT, ROW_ID
+from paretoken.evaluate.questions import PROMPT
 
 QUESTIONS, IMAGES = "questions.parquet", "images"
 #: Rows in memory at a time, with their pictures.

@@ -55,7 +55,6 @@ SCIENCEQA = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task scienceqa_img; https://arxiv.org/abs/2209.09513",
     columns=("choices", "answer"),
-    id_column=None,
     breakdown=("subject",),
     hub=_IMAGES,
     prompt=prompt,

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from paretoken.registry import Registry, unknown_name
+from paretoken.seeds import LARGEST_SEED
 
 
 def problem(sentence: str) -> PydanticCustomError:
@@ -71,6 +72,7 @@ Assignment = Annotated[str, AfterValidator(_assignment)]
 Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
+Seed = Annotated[WholeNumber, Field(le=LARGEST_SEED)]
 
 
 class Record(BaseModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,12 @@ def template_text(tokenizer: Any, template: str) -> str | None:
     if template not in TEMPLATES:
         raise UserError(unknown_name("template", template, [CHAT, PLAIN, *TEMPLATES]))
     return str(TEMPLATES.load(template))
+
+
+def vocabulary_hash(tokenizer: Any) -> str:
+    """Return a hash of the tokens and their ids: equal ones can read each other's token files."""
+    tokens = sorted((number, token) for token, number in tokenizer.get_vocab().items())
+    return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
 
 
 def load_tokenizer(folder: Path) -> Any:

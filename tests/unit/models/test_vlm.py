@@ -156,7 +156,7 @@ def test_the_seed_decides_new_weights_and_nothing_else_does(parts: Path) -> None
 
 def test_adapters_are_stored_and_checked(parts: Path, tmp_path: Path) -> None:
     model, other = (build(parts, "qwen2", "tokenpacker", 4, seed=seed) for seed in (1, 2))
-    save_adapter(model, tmp_path)
+    save_adapter(model, tmp_path, {})
     load_adapter(other, tmp_path)
     assert torch.equal(model.projector.output.weight, other.projector.output.weight)
     with pytest.raises(UserError, match="is of another model"):

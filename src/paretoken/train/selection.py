@@ -64,9 +64,12 @@ def select(
     skips = Skips(str(origin), max_bad_share, unit="conversations", advice=ADVICE)
     for number in np.flatnonzero(collator.learned == 0):
         skips.add(*_bad_row(collator, int(number)))
-    if len(skips.rows) == count:
-        skips.share = 0.0  # a share of 1 would leave nothing to train on
     skips.check(count)
+    if len(skips.rows) == count:
+        raise UserError(
+            f"{origin}: none of its {count} conversations has anything to learn ({skips.rows[0][1]}); "
+            "raise max_length or shorten the conversations"
+        )
     return Selection(np.flatnonzero(collator.learned), skips, losses)
 
 

@@ -104,9 +104,7 @@ def test_conversations_without_anything_to_learn_are_bad_rows(
 def test_no_share_allows_that_nothing_is_learned(tiny_world: Path, tmp_path: Path) -> None:
     data = stages.tokenized(tiny_world, tmp_path, [ENDLESS] * 3)
     inputs = stages.inputs(tiny_world, tmp_path / "out", data=data, max_bad_share=1.0)
-    with pytest.raises(
-        UserError, match="none of its 3 .* learn .all answers lie beyond max_length = 96"
-    ):
+    with pytest.raises(UserError, match=r"none of its 3 .* learn .all answers lie beyond"):
         run_stage(inputs, stages.recipe(tiny_world))
 
 

@@ -21,7 +21,8 @@ def llm_origin(wildcards):
 
 
 def vision_origin(wildcards):
-    return fetch_options(STUDIES.freeze(wildcards.study).vision)
+    record = STUDIES.freeze(wildcards.study).vision
+    return [*fetch_options(record), "--grid", record.grid]
 
 
 def manifest(wildcards):

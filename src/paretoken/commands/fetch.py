@@ -20,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", type=count, metavar="N",
                         help="parameters that the model must have, within 0.1 %%; for vision those "
                              "of the tower")  # fmt: skip
+    parser.add_argument("--grid", type=count, metavar="SIDE",
+                        help="for vision: patches per side that the encoder must have")  # fmt: skip
     parser.add_argument("--template", choices=("chat", *TEMPLATES), default="chat",
                         help="for an llm: chat: its tokenizer's own chat template; or a named one, "
                              "written into the directory")  # fmt: skip
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.hub.fetch import Request, fetch
 
     a = arguments
-    request = Request(a.source, a.revision, a.kind, a.params, a.template, tuple(a.include))
+    request = Request(a.source, a.revision, a.kind, a.params, a.template, tuple(a.include), a.grid)
     record = fetch(request, a.out)
     size = sum(file["size"] for file in record["files"].values())
     commit = f" at {record['commit']}" if record["commit"] else ""

@@ -11,7 +11,14 @@ import numpy as np
 from paretoken.analysis.cells import CellData, Selection, read_cells
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.losses import HUBER_DELTA, LOSSES
-from paretoken.commands.arguments import assignment, demand_own_outputs, not_negative, positive, whole
+from paretoken.commands.arguments import (
+    assignment,
+    demand_own_outputs,
+    not_negative,
+    positive,
+    seed,
+    whole,
+)
 from paretoken.errors import UserError
 from paretoken.files import demand_writable, write_json
 from paretoken.registry import LAWS
@@ -86,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="replicates of each of three resampling methods; 0: none",
     )
-    uncertainty.add_argument("--seed", type=whole, default=0, metavar="S", help="of the bootstrap")
+    uncertainty.add_argument("--seed", type=seed, default=0, metavar="S", help="of the bootstrap")
     uncertainty.add_argument(
         "--q",
         type=not_negative,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, count, positive, whole
+from paretoken.commands.arguments import assignment, count, positive, seed, whole
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.contract import TEXT_LENGTH_COLUMNS
 from paretoken.grid import Cell
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
     parser.add_argument("--compressor", required=True, help="name of the compressor")
     parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
-    parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
+    parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
     parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from paretoken.registry import Registry, unknown_name
+from paretoken.seeds import LARGEST_SEED
 
 
 def problem(sentence: str) -> PydanticCustomError:
@@ -100,8 +101,7 @@ Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=MOST)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=MOST)]
 #: Text tokens of a question: no model reads more.
 TextTokens = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10**9)]
-#: Every generator of random numbers takes these (NumPy's older ones take no larger ones).
-Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, lt=2**32)]
+Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST_SEED)]
 
 
 class Record(BaseModel):

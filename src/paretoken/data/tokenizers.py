@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,12 @@ def splitting_tokens(tokenizer: Any) -> frozenset[int]:
         for number, token in added
         if token.special and not token.normalized and not token.single_word
     )
+
+
+def vocabulary_hash(tokenizer: Any) -> str:
+    """Return a hash of the tokens and their ids: equal ones can read each other's token files."""
+    tokens = sorted((number, token) for token, number in tokenizer.get_vocab().items())
+    return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
 
 
 def load_tokenizer(folder: Path) -> Any:

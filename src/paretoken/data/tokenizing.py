@@ -13,7 +13,7 @@ from paretoken.data.encoded import EncodedWriter
 from paretoken.data.labels import LABEL_RULE, ChatEncoder, EncodedConversation
 from paretoken.data.rows import data_files, iter_rows
 from paretoken.data.skips import Skips
-from paretoken.data.tokenizers import CAPTIONS_ONLY
+from paretoken.data.tokenizers import CAPTIONS_ONLY, vocabulary_hash
 from paretoken.files import sha256
 from paretoken.folders import replacing_folder
 from paretoken.pretrained import combined_hash
@@ -131,6 +131,7 @@ def _record(encoder: ChatEncoder, census: Census, skips: Skips, key: str) -> dic
     return {
         "key": key,
         "template": encoder.template,
+        "vocabulary": vocabulary_hash(encoder.tokenizer),
         "conversations": census.kept,
         "skipped": skips.record(),
         "left_out_for_their_image": census.without_image_file,

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from paretoken.data.collation import VisualStore, expand, pad_left, pad_right
+from paretoken.data.collation import VisualStore, pad_left, pad_right
 from paretoken.data.labels import ChatEncoder
+from paretoken.data.truncation import expand
 from paretoken.errors import UserError
 from paretoken.evaluate.left_out import with_left_out
 from paretoken.evaluate.questions import Question
 from paretoken.files import replacing
 from paretoken.models.language import stop_ids
-from paretoken.models.positions import positions_of
+from paretoken.models.questions import shortened
 from paretoken.models.vlm import ParetokenModel
+from paretoken.positions import positions_of
 from paretoken.tokens import TEXT_CONDITIONED
 
 #: The columns of answers.
@@ -204,7 +206,8 @@ class Predictor:
         found = {self.visual.argument: values, "image_index": index}
         if self.asks:
             texts = [question.text for question in questions for _ in question.images]
-            found["question_ids"], found["question_mask"] = pad_right(self.encoder.questions(texts))
+            asked = shortened(self.encoder.questions(texts), self.model.config)
+            found["question_ids"], found["question_mask"] = pad_right(asked)
         return {name: value.to(device) for name, value in found.items()}
 
 

@@ -9,6 +9,7 @@ from paretoken.feasibility.backbones import local_config
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.miniature import llm_recipe, world_settings
 from paretoken.feasibility.recipes import STAGES, changes, readable_recipe
+from paretoken.positions import positions_of
 
 #: Tokens that a question and its answer take with a chat template at the least, and usually.
 LEAST_TEXT, USUAL_TEXT = 64, 256
@@ -94,6 +95,6 @@ def _positions(subject: Subject) -> Iterator[tuple[str, int]]:
             config = local_config(subject.frozen.llm(llm).hub) or {}
         except UserError:
             continue
-        positions = config.get("max_position_embeddings")
-        if isinstance(positions, int) and not isinstance(positions, bool):
+        positions = positions_of(config)
+        if positions is not None:
             yield f"{subject.llm_place(llm)}.hub", positions

@@ -15,7 +15,7 @@ from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
 from paretoken.files import read_object
 from paretoken.models.language import demand_stops
-from paretoken.models.vision import grid_side, read_vision_config
+from paretoken.models.vision import grid_side, read_vision_config, require_image_size
 from paretoken.pretrained import load_pretrained
 from paretoken.shapes import decoder_shape, encoder_shape
 
@@ -78,12 +78,7 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
     demand_plain_weights(folder)
     config = read_vision_config(folder)
     encoder_shape(config.to_dict())
-    size = read_preprocessor(folder).size
-    if size != config.image_size:
-        raise UserError(
-            f"{folder}: its preprocessor makes images of {size} pixels, its encoder takes "
-            f"{config.image_size}"
-        )
+    require_image_size(config, read_preprocessor(folder).size, folder)
     return {
         "parameters": count_parameters(AutoModel, config),
         "model_type": config.model_type,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from transformers import GPT2Config, LlamaConfig, PretrainedConfig, Qwen2Config
 
-from paretoken.models.positions import positions_of
+from paretoken.positions import positions_of
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,8 @@ class PixelStore:
             problem = name_problem(missing[0])
             reason = f": it {problem}" if problem else ""
             raise UserError(
-                f"{len(missing)} of {len(new)} images are missing, {missing[0]!r} for one{reason}; put them "
-                "in their place (training may leave some out: --max-bad-share)"
+                f"{len(missing)} of {len(new)} images are missing, {missing[0]!r} for one{reason}; put "
+                "them in their place (training may leave some out: --max-bad-share)"
             )
         for name in new:
             self._rows[name] = len(self._names)

@@ -26,6 +26,8 @@ TABLES = {"cell_scores", "aggregate", "scores", "costs", "fit", "paper_grid", "f
 ASKED_FOR = re.compile(r"^rule (\w+):\n(?:    (?!resources).*\n)*    resources: (.*)$", re.MULTILINE)
 OUTPUTS = re.compile(r"^(?:local)?rule (\w+):\n(?:    (?!output).*\n)*    output: (.*)$", re.MULTILINE)
 SIZES, COUNTS, ASKED = 5, 8, 13
+#: What a grid of two sizes can do: hold none out, and draw what needs no third one.
+SMALLER: dict[str, Any] = {"holdout": [], "figures": ["fig1a"]}
 CELLS = SIZES * COUNTS
 
 
@@ -96,7 +98,7 @@ def test_every_size_of_every_study_can_be_planned(fresh: Project, study: dict[st
     "llm", [r["name"] for r in CONFIG["llms"] if "hub" in r and r["name"] not in PAPER["llms"]]
 )
 def test_a_size_outside_the_grid_can_take_its_place(fresh: Project, llm: str) -> None:
-    options = changed(fresh, "other.yaml", llms=["qwen1.5-0.5b", llm], holdout=[])
+    options = changed(fresh, "other.yaml", llms=["qwen1.5-0.5b", llm], **SMALLER)
     assert fresh.dry_run(*options).rules["llava_finetune"] == 2 * COUNTS
 
 
@@ -110,7 +112,7 @@ def test_an_unknown_variant_is_refused_before_anything_runs(fresh: Project) -> N
     training = PAPER["training"] | {"benchmarks": [{"name": "docvqa", "scoring": "binary"}]}
     done = fresh.snakemake("--dry-run", *changed(fresh, "variant.yaml", training=training))
     assert done.returncode == 2
-    assert "study paper, training.benchmarks, docvqa.scoring: 'binary' is no variant" in done.stderr
+    assert "studies[0].training.benchmarks[0].scoring: 'binary' is no variant" in done.stderr
     assert "did you mean 'binarised'" in done.stderr
 
 
@@ -149,7 +151,7 @@ def pretended(fresh: Project) -> Iterator[Project]:
     Tables are not: without Snakemake's records of a real run, one that is there would be taken for
     current. What becomes stale after a real run is tested end to end.
     """
-    options = changed(fresh, "before.yaml", llms=PAPER["llms"][:2], holdout=[], suites=suites("vqav2"))
+    options = changed(fresh, "before.yaml", llms=PAPER["llms"][:2], suites=suites("vqav2"), **SMALLER)
     made = [
         fresh.folder / path
         for rule, paths in OUTPUTS.findall(fresh.dry_run(*options).text)
@@ -169,7 +171,7 @@ def pretended(fresh: Project) -> Iterator[Project]:
 
 
 def expensive(project: Project, name: str, **changes: Any) -> dict[str, int]:
-    rules = project.dry_run(*changed(project, name, holdout=[], **changes)).rules
+    rules = project.dry_run(*changed(project, name, **SMALLER, **changes)).rules
     return {rule: count for rule, count in rules.items() if rule not in TABLES}
 
 

@@ -32,6 +32,8 @@ def sources_can_be_made(subject: Subject) -> Iterator[Finding]:
     if subject.kind != "miniature":
         return
     for key, kind in (("world", MiniatureSettings), ("vision", VisionRecipe), ("llm", LlmRecipe)):
+        if _read(subject, key, kind) is not None:
+            continue
         try:
             read_settings(_path(subject, key), kind, f"recipe of the miniature's {key}")
         except UserError as error:

@@ -117,6 +117,8 @@ def kept_turns(row: Mapping[str, Any]) -> list[str] | None:
     if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
         return None
     pairs = [(turn.get("from"), turn.get("value")) for turn in turns]
+    if not all(isinstance(part, str) for pair in pairs for part in pair):
+        return None  # what is left out before and after must be of the right form, too
     if pairs and pairs[0][0] == "gpt":
         pairs = pairs[1:]
     if len(pairs) % 2 and pairs[-1][0] == "human":

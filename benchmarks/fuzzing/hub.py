@@ -53,7 +53,8 @@ def _file(source: Path, table: Any) -> Path:
 
 
 def _tables(benchmark: str) -> list[Any]:
-    return TABLES[benchmark] if benchmark == "gqa" else TABLES[benchmark][:1]
+    tables: list[Any] = TABLES[benchmark]
+    return tables if benchmark == "gqa" else tables[:1]
 
 
 def _change_picture(rng: Random, rows: list[Any], column: str) -> str:

@@ -124,9 +124,11 @@ def _image_problem(value: Any, text: str, images: Path) -> str | None:
     if text.count("<image>") not in (0, len(names)):
         return f"has {text.count('<image>')} places for {len(names)} images"
     for name in names:
-        if name_problem(name) or not (images / name).is_file():
+        # Another suffix is allowed: some data sets call all of their pictures .jpg.
+        found = [path for path in images.iterdir() if path.name == name or path.stem == Path(name).stem]
+        if name_problem(name) or not found:
             return f"its image {ascii(name)[:60]} is missing"
-        if picture_problem((images / name).read_bytes()):
+        if picture_problem(found[0].read_bytes()):
             return f"its image {name} cannot be decoded"
     return None
 

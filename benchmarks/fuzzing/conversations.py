@@ -60,6 +60,8 @@ def tokenize(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
         found = read_again(data)
         if found is None:
             return ["the file is not JSON in UTF-8, but was accepted"]
+        if any(map(odd_edge, found)):
+            return []
         problems = [row_problem(row, template) for row in found]
         kept = [row for row, problem in zip(found, problems, strict=True) if problem is None]
         wrong = [f"row {n}: {p}" for n, p in enumerate(problems, 1) if p] if bad == "0" else []
@@ -77,8 +79,8 @@ def row_problem(row: Any, template: str = "chat") -> str | None:
     image, turns = row.get("image"), kept_turns(row)
     if not (image is None or isinstance(image, str)) or turns is None:
         return f"its image is {ascii(image)[:60]}" if turns else "its conversation is malformed"
-    if template == "plain" and len(turns) != 2:
-        return "plain takes one question and one answer"
+    if template == "plain" and (len(turns) != 2 or not image):
+        return "plain takes one image, one question and one answer"
     return (name_problem(image) if image else None) or _place_problem(image, turns)
 
 
@@ -117,8 +119,6 @@ def kept_turns(row: Mapping[str, Any]) -> list[str] | None:
     if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
         return None
     pairs = [(turn.get("from"), turn.get("value")) for turn in turns]
-    if not all(isinstance(part, str) for pair in pairs for part in pair):
-        return None  # what is left out before and after must be of the right form, too
     if pairs and pairs[0][0] == "gpt":
         pairs = pairs[1:]
     if len(pairs) % 2 and pairs[-1][0] == "human":
@@ -129,6 +129,18 @@ def kept_turns(row: Mapping[str, Any]) -> list[str] | None:
         return None
     bad = any(not isinstance(text, str) or not text.strip() or _half(text) for text in texts)
     return None if bad else [text.strip() for text in texts]
+
+
+def odd_edge(row: Any) -> bool:
+    """Whether a turn that is left out anyhow (an answer in front, a last question) has an odd form.
+
+    Such a row may be used or not.
+    """
+    turns = row.get("conversations") if isinstance(row, Mapping) else None
+    if not isinstance(turns, list) or not turns:
+        return False
+    edges = [turn for turn in (turns[0], turns[-1]) if isinstance(turn, Mapping)]
+    return any(not isinstance(turn.get("value"), str) or not turn["value"].strip() for turn in edges)
 
 
 def encoded_problems(out: Path, llm: Path, rows: list[Any], template: str) -> list[str]:

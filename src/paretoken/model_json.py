@@ -7,7 +7,7 @@ shall run, reads shards from other folders. Here is what a usual model can say, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
@@ -88,13 +88,16 @@ def shards_of(index: Path) -> dict[str, str]:
     if not isinstance(listed, dict) or not listed:
         raise UserError(f"{index} lists no weights (no weight_map)")
     for name in listed.values():
-        plain = isinstance(name, str) and PurePosixPath(name).name == name and "\\" not in name
-        if not plain or not str(name).isprintable():
+        if not isinstance(name, str) or name in {"", ".", ".."} or not _is_plain(name):
             raise UserError(
                 f"{index} names {_short(name)} as a file of weights; it must be the name of a file in "
                 f"{index.parent}"
             )
     return listed
+
+
+def _is_plain(name: str) -> bool:
+    return not {"/", "\\"} & set(name) and name.isprintable()
 
 
 def _require_no_code(path: Path, config: Mapping[str, Any]) -> None:

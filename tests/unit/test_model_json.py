@@ -49,7 +49,7 @@ def test_absurd_numbers_are_refused(tmp_path: Path, key: str, inner: bool) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (json.dumps(CONFIG | {"num_hidden_layers": 100_000}), "num_hidden_layers = 100000, 1,000 at most"),
+        (json.dumps(CONFIG | {"num_hidden_layers": 100_000}), "num_hidden_layers = 100000, 1,000 at"),
         ('{"hidden_size": ' + "9" * 4000 + "}", "hidden_size = a number of more than 20 digits"),
         ('{"hidden_size": ' + "9" * 5000 + "}", "not valid JSON|no valid JSON"),
         ('{"a":' * 50 + "1" + "}" * 50, "objects in objects"),
@@ -122,6 +122,7 @@ for auto in (AutoConfig, AutoTokenizer):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["evil", "llama"])
 def test_code_of_a_model_is_never_run_whatever_is_answered(tmp_path: Path, family: str) -> None:
     code = f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n"

@@ -78,7 +78,7 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} cannot be read as UTF-8: {error}") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers without end are a `ValueError`, too
         raise UserError(f"{path} is no valid JSON: {error}") from error
 
 

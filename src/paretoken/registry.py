@@ -85,7 +85,7 @@ COMPRESSOR_CLASSES = Registry(
     ("repeat", "paretoken.models.compressors.repeat:Repeat"),
 )
 
-#: Chat templates other than the tokenizer's own (``chat``) and none at all (``plain``).
+#: Chat templates other than the tokenizer's own (``chat``) and none at all (``plain``, ``plain_llava``).
 TEMPLATES = Registry(
     "template",
     ("qwen_1_5", "paretoken.data.templates:CHATML"),

@@ -56,12 +56,14 @@ def _study(folder: Path, encoder: str, grid: tuple[str, ...]) -> dict[str, Any]:
                 "max_bad_share": 0.05,
             },
             "recipes": {stage: str(folder / "recipes" / f"{stage}.yaml") for stage in RECIPES},
+            "overrides": {stage: ["max_length=512"] for stage in RECIPES},  # their positions
             "features": encoder == CACHED,
             "benchmarks": [{"name": BENCHMARK, "source": str(folder / "hub" / BENCHMARK)}],
         },
         "vision": encoder,
         "llms": list(grid),
         "compressors": [{"name": "tokenpacker", "tokens": [TOKENS]}],
+        "fit": {"laws": []},
         "suites": [{"name": "visual_reasoning", "title": "POPE", "role": "reasoning",
                     "benchmarks": [BENCHMARK]}],
     }  # fmt: skip

@@ -153,6 +153,17 @@ def published_record(published: Callable[..., CellData]) -> dict[str, Any]:
     return plain
 
 
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world with features and tokens, which no test may change."""
+    import torch
+
+    import tiny
+
+    torch.set_num_threads(1)
+    return tiny.save_prepared_world(tmp_path_factory.mktemp("tiny_world"), "--aspect", "crop")
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes text or bytes to a file in a folder of the test's own."""

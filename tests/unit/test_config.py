@@ -271,6 +271,11 @@ FETCHED = [
 ]  # fmt: skip
 
 
+def test_stage_1_can_be_written_as_llava_1_5_does():
+    changes = [*copy.deepcopy(FETCHED), (f"{STUDY}.training.templates", {"pretrain": "plain_llava"})]
+    assert parse(config(*changes)).studies[0].training.templates.pretrain == "plain_llava"
+
+
 def test_a_llava_study_has_the_papers_conventions_unless_told_otherwise():
     training = parse(config(*copy.deepcopy(FETCHED))).studies[0].training
     assert (training.templates.pretrain, training.templates.finetune) == ("plain", "chat")
@@ -339,9 +344,70 @@ def test_what_does_not_fit_a_harness_is_named(entry, words):
         (f"{STUDY}.training.recipes.world", "r", ["studies[0].training.recipes.world", "no key here"]),
         ("llms.0.template", "qwen", ["llms[0].template", "'qwen' is no template", "qwen_1_5"]),
         (f"{STUDY}.training.templates", {"pretrain": "own"}, ["templates.pretrain", "chat, plain"]),
+        (f"{STUDY}.training.templates", {"finetune": "plain_llava"}, ["templates.finetune", "stage 2"]),
         (f"{STUDY}.budget_gpu_hours", 0, ["budget_gpu_hours", "greater than 0"]),
     ],
 )  # fmt: skip
 def test_problems_of_a_llava_study_are_named(place, value, words):
     lines = problems(*copy.deepcopy(FETCHED), (place, value))
     assert any(all(word in line for word in words) for line in lines), lines
+
+
+#: Every place of a path, in a config of each kind of study.
+PATHS = {
+    "measured": (
+        [],
+        [f"{STUDY}.measured", f"{STUDY}.latency", *(f"{STUDY}.published.{key}" for key in
+         ("values", "table1", "dimensions")), "llms.2.hub", "vision.0.hub"],
+    ),
+    "miniature": (
+        TRAINED,
+        [f"{STUDY}.training.recipes.{key}" for key in TRAINING["recipes"]],
+    ),
+    "llava": (
+        [*FETCHED, (f"{STUDY}.training.benchmarks", [
+            {"name": "mme"}, {"name": "own", "harness": "lmms_eval", "include": "tasks"}]),
+         (f"{STUDY}.suites.0.benchmarks", ["mme", "docvqa", "own"])],
+        [f"{STUDY}.training.data.manifest", f"{STUDY}.training.data.root", "llms.0.hub", "llms.1.hub",
+         "vision.0.hub", f"{STUDY}.training.recipes.pretrain", f"{STUDY}.training.recipes.finetune",
+         f"{STUDY}.training.benchmarks.0.source", f"{STUDY}.training.benchmarks.1.include"],
+    ),
+}  # fmt: skip
+
+
+def paths_of(kind, path):
+    """The changes that make a study of a kind with ``path`` in every place of one."""
+    changes, places = copy.deepcopy(PATHS[kind])
+    published = [(f"{STUDY}.published", {})] if kind == "measured" else []
+    return [*changes, *published, *((place, path) for place in places)]
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_a_tilde_is_the_home_directory_in_every_path(kind, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    text = parse(config(*paths_of(kind, "~/a b/~c"))).model_dump_json()
+    assert text.count('"/home/someone/a b/~c"') == len(PATHS[kind][1])
+    assert '"~' not in text
+
+
+@pytest.mark.parametrize("path", ["data/~x", "/data/~", "org/name", "a~"])
+def test_a_tilde_within_a_path_stays(path):
+    parsed = parse(config(*paths_of("llava", path)))
+    assert parsed.studies[0].training.data.root == path
+    assert parsed.llms[0].hub == path
+
+
+@pytest.mark.parametrize("kind", PATHS)
+@pytest.mark.parametrize(("path", "home", "reason"), [
+    ("~nobody-of-this-name/x", "/home/someone", "there is no such user"),
+    ("~/x", "", "HOME names no directory"),
+    ("~", "relative", "HOME names no directory"),
+])  # fmt: skip
+def test_a_home_directory_that_is_not_known_is_a_problem_in_every_path(
+    kind, path, home, reason, monkeypatch
+):
+    monkeypatch.setenv("HOME", home)
+    lines = problems(*paths_of(kind, path))
+    assert len(lines) == len(PATHS[kind][1])
+    assert all(f"{path!r} begins with ~" in line and reason in line for line in lines)
+    assert any("write the whole path" in line for line in lines)

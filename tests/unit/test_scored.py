@@ -86,6 +86,11 @@ def test_the_commands_write_the_tables(tmp_path: Path) -> None:
     table = str(tmp_path / "all.csv")
     assert main(["scores", "--cells", str(tmp_path / "scores.csv"), "--out", table]) == 0
     assert len(Path(table).read_text().splitlines()) == 1 + len(SCORES)
+    other = (tmp_path / "scores.csv").read_text().replace(",7,", ",8,").replace("accuracy", "F1")
+    (tmp_path / "other.csv").write_text(other)
+    mixed = [str(tmp_path / "scores.csv"), str(tmp_path / "other.csv")]
+    assert main(["scores", "--cells", *mixed, "--out", table]) == 2
+    assert len(Path(table).read_text().splitlines()) == 1 + len(SCORES)
     twice = [str(tmp_path / "scores.csv")] * 2
     assert main(["scores", "--cells", *twice, "--out", table]) == 2
 

@@ -67,6 +67,16 @@ def test_a_task_of_lmms_eval_takes_one_job_per_cell(fresh: Project) -> None:
     assert (rules["llava_predict"], rules["questions"]) == (CELLS * ASKED, ASKED)
 
 
+@pytest.mark.parametrize("decode", [True, False])
+def test_images_are_decoded_unless_the_config_says_no(fresh: Project, decode: bool) -> None:
+    data = PAPER["training"]["data"] | ({} if decode else {"decode": False})
+    options = changed(fresh, "decode.yaml", training=PAPER["training"] | {"data": data})
+    text = fresh.dry_run("--printshellcmds", *options).text
+    lines = [line for line in text.splitlines() if "paretoken data " in line]
+    assert len(lines) == 2
+    assert all(("--no-decode" in line) != decode for line in lines)
+
+
 def test_other_studies_know_nothing_of_it(fresh: Project) -> None:
     for study in ("published", "miniature"):
         rules = fresh.dry_run("--config", f"run=[{study}]").rules

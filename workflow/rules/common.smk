@@ -8,7 +8,7 @@ from paretoken.config import parse as parse_config
 from paretoken.config.fields import as_list
 from paretoken.driver import take_over
 from paretoken.errors import UserError
-from paretoken.evaluate.variants import demand_variants
+from paretoken.feasibility.examine import require_runnable
 from paretoken.grid import cells
 from paretoken.planning.records import dimensions_file
 from paretoken.registry import BENCHMARKS, CLAIMS, COST_MODELS, FIGURES, LAWS
@@ -25,10 +25,13 @@ os.environ.update(
 
 try:
     STUDIES = parse_config(config)
-    demand_variants(STUDIES)
+    # Jobs of a cluster read this file, too: what is known before the first one is not asked again.
+    CONCERNS = require_runnable(STUDIES) if workflow.is_main_process else []
 except UserError as error:
     print(f"snakemake: {error}", file=sys.stderr)
     sys.exit(2)
+for concern in CONCERNS:
+    print(f"warning: {concern}", file=sys.stderr)
 
 # A run that was killed leaves Snakemake's lock behind; the next one goes on without it.
 if not workflow.dryrun and workflow.is_main_process:
@@ -162,7 +165,8 @@ def fit_options(wildcards):
     """Return the arguments of `paretoken fit` that follow from the study's settings."""
     study = study_of(wildcards)
     sizes = [STUDIES.freeze(study.name).params_b(llm) for llm in study.holdout]
-    options = ["--loss", study.fit.loss, "--huber-delta", study.fit.huber_delta]
+    options = ["--loss", study.fit.loss]
+    options += ["--huber-delta", study.fit.huber_delta] if "huber" in study.fit.loss else []
     options += ["--bootstrap", study.fit.bootstrap, "--seed", study.fit.seed]
     options += ["--law-text-tokens", study.fit.law_text_tokens, "--q", *study.text_tokens]
     return options + (["--holdout-n", *sizes] if sizes else [])

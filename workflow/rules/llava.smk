@@ -21,7 +21,8 @@ def llm_origin(wildcards):
 
 
 def vision_origin(wildcards):
-    return fetch_options(STUDIES.freeze(wildcards.study).vision)
+    record = STUDIES.freeze(wildcards.study).vision
+    return [*fetch_options(record), "--grid", record.grid]
 
 
 def manifest(wildcards):
@@ -30,7 +31,8 @@ def manifest(wildcards):
 
 def data_options(wildcards):
     data = llava_of(wildcards).data
-    return ["--root", data.root, "--max-bad-share", data.max_bad_share]
+    options = ["--root", data.root, "--max-bad-share", data.max_bad_share]
+    return options + ([] if data.decode else ["--no-decode"])
 
 
 def max_bad_share(wildcards):

@@ -32,12 +32,13 @@ rule llava_pretrain:
         tokens=subpath(input.tokens, parent=True),
         images=stage_images("pretrain"),
         overrides=stage_overrides("pretrain"),
+        max_bad_share=max_bad_share,
     shell:
         "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage pretrain "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
         "{params.images:q} --data {params.tokens:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} --seed {wildcards.seed:q} "
-        "--out {params.out:q} >> {log:q} 2>&1"
+        "--max-bad-share {params.max_bad_share:q} --out {params.out:q} >> {log:q} 2>&1"
 
 
 rule llava_finetune:
@@ -72,12 +73,13 @@ rule llava_finetune:
         adapter=subpath(input.adapter, parent=True),
         images=stage_images("finetune"),
         overrides=stage_overrides("finetune"),
+        max_bad_share=max_bad_share,
     shell:
         "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage finetune "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
         "{params.images:q} --data {params.tokens:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} --adapter {params.adapter:q}/adapter --seed {wildcards.seed:q} "
-        "--out {params.out:q} >> {log:q} 2>&1"
+        "--max-bad-share {params.max_bad_share:q} --out {params.out:q} >> {log:q} 2>&1"
 
 
 rule llava_predict:

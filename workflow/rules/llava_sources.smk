@@ -120,10 +120,11 @@ rule llava_features:
         data=subpath(input.data, parent=True),
         aspect=aspect,
         compressors=compressor_names,
+        max_bad_share=max_bad_share,
     shell:
         "paretoken features --vision {params.vision:q} --data {params.data:q}/conversations.json "
         "--skipped {params.data:q}/skipped.json --images {params.data:q}/images --aspect {params.aspect:q} "
-        "--compressors {params.compressors:q} --out {params.out:q} > {log:q} 2>&1"
+        "--compressors {params.compressors:q} --max-bad-share {params.max_bad_share:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule questions:

@@ -91,8 +91,9 @@ rule pretrain_vision:
     params:
         out=subpath(output[0], parent=True),
         world_seed=world_seed,
+        grid=grid,
     shell:
-        "paretoken pretrain-vision --recipe {input.recipe:q} "
+        "paretoken pretrain-vision --recipe {input.recipe:q} --grid {params.grid:q} "
         "--world {input.world:q} --world-seed {params.world_seed:q} --seed {wildcards.seed:q} "
         "--out {params.out:q} > {log:q} 2>&1"
 

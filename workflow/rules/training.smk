@@ -20,6 +20,10 @@ def world_seed(wildcards):
     return study_of(wildcards).training.world_seed
 
 
+def grid(wildcards):
+    return STUDIES.freeze(wildcards.study).vision.grid
+
+
 def llm_width(wildcards):
     return STUDIES.freeze(wildcards.study).llm(wildcards.llm).width
 

@@ -15,6 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from paretoken.analysis.scales import (
+    PUBLISHED_BENCHMARKS,
+    not_comparable,
+    points_of,
+    require_one_metric,
+)
 from paretoken.analysis.study_results import StudyResults
 
 LEVEL = 0.95
@@ -23,16 +29,10 @@ PUBLISHED_METHODS = {
     "none": "LLaVA-1.5", "tokenpacker": "TokenPacker", "quecc": "QueCC", "prumerge": "LLaVA-PruMerge",
     "matryoshka_pooling": "M3", "matryoshka_query": "MQT-LLaVA",
 }  # fmt: skip
-#: Benchmarks by their names there, and what the published numbers are out of.
-PUBLISHED_BENCHMARKS = {
-    "gqa": ("GQA", 100.0), "mmbench": ("MMBench", 100.0), "mme": ("MME_perception", 2000.0),
-    "pope": ("POPE", 100.0), "scienceqa": ("ScienceQA", 100.0), "textvqa": ("TextVQA", 100.0),
-    "vizwiz": ("VizWiz", 100.0), "vqav2": ("VQAv2", 100.0),
-}  # fmt: skip
 METHOD = ["llm", "compressor", "visual_tokens"]
 COLUMNS = (
-    *METHOD, "benchmark", "out_of", "seeds", "score", "low", "high", "published", "source", "difference",
-    "difference_low", "difference_high",
+    *METHOD, "benchmark", "metric", "out_of", "seeds", "score", "low", "high", "published", "source",
+    "difference", "difference_low", "difference_high", "not_compared",
 )  # fmt: skip
 COMPARED = (
     "suite", "llm", "visual_tokens", "compressor", "against", "seeds", "difference", "low", "high",
@@ -78,10 +78,15 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
         scores: tables/scores.csv.
 
     Returns:
-        `COLUMNS`; scores are on the published scale (``out_of`` 100, MME 2000). V = 0 is the model that
-        sees no image. The interval of a difference is that of the measured score: the published one is a
-        single run.
+        `COLUMNS`; scores are on the scale of their metric (``out_of`` 100, or MME's points). A published
+        number stands beside a score of the same metric only; otherwise ``not_compared`` says why. V = 0
+        is the model that sees no image. The interval of a difference is that of the measured score: the
+        published one is a single run.
+
+    Raises:
+        UserError: cells were scored by different metrics.
     """
+    require_one_metric(scores)
     order = {entry.name: i for i, entry in enumerate(results.study.compressors)}
     benchmarks = list(dict.fromkeys(name for suite in results.study.suites for name in suite.benchmarks))
     rows = []
@@ -102,18 +107,27 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
 def _score_row(
     results: StudyResults, llm: Any, compressor: Any, tokens: int, benchmark: str, found: pd.DataFrame
 ) -> dict[str, Any]:
-    name, out_of = PUBLISHED_BENCHMARKS.get(benchmark, (benchmark, 100.0))
+    metric = str(found["metric"].iloc[0])
+    out_of, why_not = points_of(metric), not_comparable(benchmark, metric)
     alone = (float(found["low"].iloc[0]), float(found["high"].iloc[0]))
     mean = mean_of(found["score"].tolist(), alone).scaled(out_of)
-    published = _published(results.table1, str(llm), str(compressor), tokens, name)
+    known_as = PUBLISHED_BENCHMARKS.get(benchmark)
+    there = (
+        None
+        if known_as is None
+        else _published(results.table1, str(llm), str(compressor), tokens, known_as.name)
+    )
+    published = there if why_not is None else None
     known = None if published is None else float(published["score"])
     ends = [None if known is None or end is None else end - known for end in (mean.low, mean.high)]
     return {
         "llm": llm, "compressor": compressor, "visual_tokens": tokens, "benchmark": benchmark,
-        "out_of": out_of, "seeds": mean.seeds, "score": mean.value, "low": mean.low, "high": mean.high,
+        "metric": metric, "out_of": out_of, "seeds": mean.seeds, "score": mean.value, "low": mean.low,
+        "high": mean.high,
         "published": known, "source": None if published is None else published["source"],
         "difference": None if known is None else mean.value - known,
         "difference_low": ends[0], "difference_high": ends[1],
+        "not_compared": None if there is None else why_not,
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paretoken.errors import UserError
+from paretoken.seeds import LARGEST_SEED
 
 #: More tokens than any model reads.
 MOST_TOKENS = 10**9
@@ -49,9 +50,17 @@ def utilisation(text: str) -> float:
 def whole(text: str) -> int:
     """Return a whole number >= 0."""
     value = not_negative(text)
-    if value != int(value) or value >= 2**53:  # beyond that floats are not exact, and seeds overflow
+    if value != int(value) or value >= 2**53:  # beyond that floats are not exact
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number below 2^53")
     return int(value)
+
+
+def seed(text: str) -> int:
+    """Return a number that all random generators take as a seed."""
+    value = whole(text)
+    if value > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} must be at most {LARGEST_SEED:,}, as a seed")
+    return value
 
 
 def count(text: str) -> int:
@@ -60,6 +69,13 @@ def count(text: str) -> int:
     if value == 0:
         raise argparse.ArgumentTypeError(f"{text!r} must be 1 or more")
     return value
+
+
+def named(text: str) -> str:
+    """Return a text that is not empty: an empty one would stand for the default."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty; leave the option out for its default")
+    return text
 
 
 def assignment(text: str) -> tuple[str, str]:

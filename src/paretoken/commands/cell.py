@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import positive, whole
+from paretoken.commands.arguments import positive, seed, whole
 from paretoken.grid import Cell
 from paretoken.measured import measured_cell, write_cell
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
     parser.add_argument("--compressor", required=True, help="name of the compressor")
     parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
-    parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
+    parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
 
 

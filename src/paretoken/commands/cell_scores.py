@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, positive, whole
+from paretoken.commands.arguments import assignment, positive, seed, whole
 from paretoken.contract import SCORE_COLUMNS
 from paretoken.grid import Cell
 from paretoken.measured import write_cell
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
     parser.add_argument("--compressor", required=True, help="name of the compressor")
     parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
-    parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
+    parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
     parser.add_argument("--out-scores", type=Path, required=True, help="scores.csv to write")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from paretoken.commands.arguments import positive, whole
+from paretoken.commands.arguments import count, positive, whole
 from paretoken.registry import COMPRESSOR_CLASSES
 
 
@@ -15,10 +15,10 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=whole, required=True, metavar="V",
                         help="visual tokens per image; 0: the model sees no image")  # fmt: skip
     add_layer_arguments(parser)
-    parser.add_argument("--compressor-heads", type=whole, default=8, help="its attention heads")
+    parser.add_argument("--compressor-heads", type=count, default=8, help="its attention heads")
     parser.add_argument("--init-std", type=positive, metavar="STD",
                         help="of new weights; else what the compressor's authors chose")  # fmt: skip
-    parser.add_argument("--projector-width", type=whole, metavar="CHANNELS",
+    parser.add_argument("--projector-width", type=count, metavar="CHANNELS",
                         help="between the projector's two layers; else the LLM's width")  # fmt: skip
     parser.add_argument("--whiten", action="store_true",
                         help="put a fixed map before the projector that makes its inputs white; "

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import positive, whole
+from paretoken.commands.arguments import count, positive
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.deployment import Deployment, read_shapes
 from paretoken.cost_models.latency_table import read_latency
-from paretoken.errors import UserError
 from paretoken.registry import COST_MODELS
 
 
@@ -19,7 +18,7 @@ def add_cost_arguments(parser: argparse.ArgumentParser, default: str | None = "f
     add_deployment_files(parser)
     parser.add_argument("--answer-tokens", type=positive, metavar="TOKENS",
                         help="length of an answer; else up to its first token")  # fmt: skip
-    parser.add_argument("--batch", type=whole, default=1, help="questions answered at once")
+    parser.add_argument("--batch", type=count, default=1, help="questions answered at once")
     parser.add_argument("--no-encoder", action="store_true",
                         help="images are stored encoded: leave the vision encoder out")  # fmt: skip
     parser.add_argument("--cached-text", action="store_true",
@@ -51,8 +50,6 @@ def cost_of(arguments: argparse.Namespace) -> Cost:
         UserError: a file is missing or malformed, or the model needs or refuses something.
     """
     a = arguments
-    if a.batch < 1:
-        raise UserError("--batch must be 1 or more")
     files = deployment_of(a)
     deployment = Deployment(
         shapes=files.shapes,

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from paretoken.commands.arguments import whole
+from paretoken.commands.arguments import count
 from paretoken.commands.runtime import counter, share
 from paretoken.errors import UserError
 
@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="where its files are: LLaVA's playground/data")  # fmt: skip
     parser.add_argument("--check", action="store_true",
                         help="only say what is there, what is missing and how to get it")  # fmt: skip
-    parser.add_argument("--decode", action="store_true",
-                        help="read every image to its end, not only its header and last bytes: "
-                             "hours instead of minutes")  # fmt: skip
+    parser.add_argument("--no-decode", dest="decode", action="store_false",
+                        help="read only the header and last bytes of each image: minutes instead "
+                             "of hours, but damage in the middle shows in training only")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of images that may be missing or unreadable")  # fmt: skip
-    parser.add_argument("--workers", type=whole, default=min(8, cores),
+    parser.add_argument("--workers", type=count, default=min(8, cores),
                         help="processes that look at images, threads that unpack")  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder to write; needed without --check")
 

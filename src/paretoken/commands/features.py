@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Encode the images and store their features."""
     quiet()
     limit_threads(arguments.threads)
-    from paretoken.data.conversations import BadRowError, image_name
+    from paretoken.data.conversations import BadRowError, row_image
     from paretoken.data.features import compute_features, features_key, is_current
     from paretoken.data.images import ImageSource, read_preprocessor, stored_images
     from paretoken.data.rows import read_rows
@@ -58,12 +58,13 @@ def run(arguments: argparse.Namespace) -> None:
     names: dict[str, None] = {}
     for number, row in enumerate(rows, start=1):
         try:
-            names[image_name(row.get("image")) or ""] = None
+            names[row_image(row) or ""] = None
         except BadRowError as error:
             skips.add(f"row {number}", str(error))
     for name in {"", *(read_skipped(a.skipped) if a.skipped else ())}:
         names.pop(name, None)
     if not names:
+        skips.check(len(rows))
         raise UserError(f"{', '.join(map(str, a.data))}: no row names an image that is to be encoded")
     depth = read_vision_config(a.vision).num_hidden_layers
     layers = None if a.layers is None else tuple(a.layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import count, named
 from paretoken.registry import TEMPLATES
 
 
@@ -13,13 +13,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--source", required=True, metavar="ID_OR_DIRECTORY",
                         help="hub repository (owner/name), or a local directory")  # fmt: skip
-    parser.add_argument("--revision", default="main",
+    parser.add_argument("--revision", type=named, default="main",
                         help="branch, tag or, better, full commit hash of the repository")  # fmt: skip
     parser.add_argument("--kind", choices=("llm", "vision", "dataset"), required=True,
                         help="what it is: decides which files are fetched and verified")  # fmt: skip
     parser.add_argument("--params", type=count, metavar="N",
                         help="parameters that the model must have, within 0.1 %%; for vision those "
                              "of the tower")  # fmt: skip
+    parser.add_argument("--grid", type=count, metavar="SIDE",
+                        help="for vision: patches per side that the encoder must have")  # fmt: skip
     parser.add_argument("--template", choices=("chat", *TEMPLATES), default="chat",
                         help="for an llm: chat: its tokenizer's own chat template; or a named one, "
                              "written into the directory")  # fmt: skip
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.hub.fetch import Request, fetch
 
     a = arguments
-    request = Request(a.source, a.revision, a.kind, a.params, a.template, tuple(a.include))
+    request = Request(a.source, a.revision, a.kind, a.params, a.template, tuple(a.include), a.grid)
     record = fetch(request, a.out)
     size = sum(file["size"] for file in record["files"].values())
     commit = f" at {record['commit']}" if record["commit"] else ""

@@ -11,7 +11,14 @@ import numpy as np
 from paretoken.analysis.cells import CellData, Selection, read_cells
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.losses import HUBER_DELTA, LOSSES
-from paretoken.commands.arguments import assignment, demand_own_outputs, not_negative, positive, whole
+from paretoken.commands.arguments import (
+    assignment,
+    demand_own_outputs,
+    not_negative,
+    positive,
+    seed,
+    whole,
+)
 from paretoken.errors import UserError
 from paretoken.files import demand_writable, write_json
 from paretoken.registry import LAWS
@@ -69,9 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     law.add_argument(
         "--huber-delta",
         type=positive,
-        default=HUBER_DELTA,
         metavar="X",
-        help="where a Huber loss turns linear, in the unit of the residual",
+        help=f"where a Huber loss turns linear, in the unit of the residual; without it {HUBER_DELTA:g}",
     )
     law.add_argument(
         "--method",
@@ -87,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="replicates of each of three resampling methods; 0: none",
     )
-    uncertainty.add_argument("--seed", type=whole, default=0, metavar="S", help="of the bootstrap")
+    uncertainty.add_argument("--seed", type=seed, default=0, metavar="S", help="of the bootstrap")
     uncertainty.add_argument(
         "--q",
         type=not_negative,
@@ -104,6 +110,10 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     if a.exclude_flagged and a.flag_column is None:
         raise UserError("--exclude-flagged needs a flag column")
+    if a.huber_delta is not None and "huber" not in a.loss:
+        raise UserError(
+            f"--huber-delta means nothing to the loss {a.loss}; leave it out, or give --loss huber"
+        )
     demand_own_outputs([a.out], [a.table])
     selection = Selection(
         suite=a.suite,
@@ -123,7 +133,7 @@ def run(arguments: argparse.Namespace) -> None:
     options = FitOptions(
         law=a.law,
         loss=a.loss,
-        huber_delta=a.huber_delta,
+        huber_delta=HUBER_DELTA if a.huber_delta is None else a.huber_delta,
         method=a.method,
         bootstrap=a.bootstrap,
         seed=a.seed,

@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shapes", type=Path, required=True,
                         help="shapes.json of a study, or of `paretoken shapes --n`")  # fmt: skip
     parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else all of --shapes")
-    parser.add_argument("--v", type=whole, nargs="+", required=True, help="visual tokens")
+    parser.add_argument("--v", type=count, nargs="+", required=True, help="visual tokens")
     parser.add_argument("--q", type=whole, nargs="+", default=[0, 50, 200], help="text tokens")
-    parser.add_argument("--batch", type=whole, nargs="+", default=[1], help="questions at once")
+    parser.add_argument("--batch", type=count, nargs="+", default=[1], help="questions at once")
     parser.add_argument("--repeats", type=count, default=10, help="runs, of which the median counts")
     parser.add_argument("--dtype", choices=list(DTYPES),
                         help="of the weights; else bf16 on a GPU, fp32 on a processor")  # fmt: skip
@@ -37,10 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure, and write the table after each size: an interrupted run keeps the sizes it has."""
     a = arguments
     for name in ("v", "q", "batch"):
-        values = getattr(a, name)
-        setattr(a, name, sorted(set(values)))
-        if min(values) < (0 if name == "q" else 1):
-            raise UserError(f"--{name} wants whole numbers of 1 or more, got {min(values)}")
+        setattr(a, name, sorted(set(getattr(a, name))))
     from paretoken.cost_models.deployment import read_shapes
 
     shapes = read_shapes(a.shapes)

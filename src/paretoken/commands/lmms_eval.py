@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from paretoken.commands.arguments import count, positive, whole
+from paretoken.commands.arguments import count, named, positive, whole
 from paretoken.commands.runtime import limit_threads, quiet
 
 
@@ -14,14 +14,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--model", type=Path, required=True, help="the folder `model` of finetune")
     parser.add_argument("--task", required=True, help="its name in lmms-eval")
-    parser.add_argument("--name", help="of the benchmark, if other than the task's")
-    parser.add_argument("--metric", help="which of the task's metrics is the score, if it has several")
+    parser.add_argument("--name", type=named, help="of the benchmark, if other than the task's")
+    parser.add_argument(
+        "--metric", type=named, help="which of the task's metrics is the score, if it has several"
+    )
     parser.add_argument("--maximum", type=positive, default=1.0,
                         help="what the metric can reach, such as 100: divides it")  # fmt: skip
     parser.add_argument("--include", type=Path, help="folder of task files besides lmms-eval's own")
     parser.add_argument("--tokens", type=whole, metavar="V",
                         help="visual tokens, for a model that was trained once for every V")  # fmt: skip
-    parser.add_argument("--limit", type=whole, help="ask only so many questions, for a trial")
+    parser.add_argument("--limit", type=count, help="ask only so many questions, for a trial")
     parser.add_argument("--batch", type=count, default=16, help="questions at a time")
     parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="score.json to write")

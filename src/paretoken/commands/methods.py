@@ -31,6 +31,6 @@ def run(arguments: argparse.Namespace) -> None:
     compared, table = comparisons(results), wide(results, scores)
     write_table(a.out, scores)
     write_table(a.comparisons, compared)
-    write_text(a.page, methods_page(results, table, compared))
+    write_text(a.page, methods_page(results, table, compared, scores))
     write_text(a.latex, latex(table))
     print(f"{len(table)} methods and token counts, {len(compared)} comparisons")

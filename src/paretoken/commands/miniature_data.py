@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretoken.commands.arguments import assignment, count, whole
+from paretoken.commands.arguments import assignment, count, seed
 
 if TYPE_CHECKING:
     from paretoken.data.miniature.settings import MiniatureSettings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_world_arguments(parser)
-    parser.add_argument("--seed", type=whole, default=0, help="of images and questions")
+    parser.add_argument("--seed", type=seed, default=0, help="of images and questions")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 
@@ -23,7 +23,7 @@ def add_world_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare which world it is, and how single settings are changed."""
     parser.add_argument("--world", type=Path, default=Path("workflow/recipes/miniature_world.yaml"),
                         help="the world and its data sets, a YAML file")  # fmt: skip
-    parser.add_argument("--world-seed", type=whole, default=0, help="of icons and facts")
+    parser.add_argument("--world-seed", type=seed, default=0, help="of icons and facts")
     parser.add_argument("--set-world", type=assignment, action="append", default=[],
                         metavar="KEY=VALUE",
                         help="change the world: train_images.count=100; may be repeated")  # fmt: skip
@@ -43,7 +43,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: 
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE",
                         help=f"change the recipe: {example}; may be repeated")  # fmt: skip
     add_world_arguments(parser)
-    parser.add_argument("--seed", type=whole, default=0, help=f"of {seeds}")
+    parser.add_argument("--seed", type=seed, default=0, help=f"of {seeds}")
     parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from paretoken.commands.arguments import count, demand_own_outputs, whole
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
+from paretoken.files import demand_writable
 
 MAX_NEW_TOKENS = 16
 #: How answers are stored.
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adaptive", action="store_true",
                         help="prumerge: each image gets its own number of tokens, not V")  # fmt: skip
     parser.add_argument("--batch", type=count, default=64, help="questions at a time")
-    parser.add_argument("--max-new-tokens", type=whole,
+    parser.add_argument("--max-new-tokens", type=count,
                         help="longest answer; without it, what run.json beside the questions says, "
                              f"or {MAX_NEW_TOKENS}")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
@@ -48,37 +49,34 @@ def run(arguments: argparse.Namespace) -> None:
     for target in a.out:
         if target.suffix != STORED:
             raise UserError(f"{target}: predictions are stored as Parquet; write a name with {STORED}")
-    demand_own_outputs(a.out, a.questions)
+    demand_own_outputs([*a.out, a.latency], a.questions)
+    for target in [*a.out, *([a.latency] if a.latency else [])]:
+        demand_writable(target)
     quiet()
     limit_threads(a.threads)
-    from paretoken.data.rows import read_rows
-    from paretoken.data.skips import Skips
+    from paretoken.evaluate.asking import read_asked, require_answerable
     from paretoken.evaluate.latency import measure_latency
     from paretoken.evaluate.open import open_predictor
-    from paretoken.evaluate.prediction import stored_questions, write_predictions
-    from paretoken.evaluate.questions import parse_questions
+    from paretoken.evaluate.prediction import write_predictions
     from paretoken.files import write_json
 
-    longest = [a.max_new_tokens or _max_new_tokens(source) for source in a.questions]
+    files = [read_asked(source, _longest(source, a.max_new_tokens)) for source in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,
                                adaptive=a.adaptive)  # fmt: skip
-    for source, target, tokens in zip(a.questions, a.out, longest, strict=True):
-        predictor.max_new_tokens = tokens
-        skips = Skips(str(source), a.max_bad_share)
-        questions = parse_questions(read_rows(source), skips)
-        stored_questions(questions)  # refused now rather than after hours of answers
-        predictions = predictor.answer(questions, counter(source.stem))
-        write_predictions(target, questions, predictions)
-        print(f"{target}: {len(questions)} answers; {len(skips.rows)} rows left out")
+    require_answerable(files, predictor, a.max_bad_share, counter("pictures"))
+    for asked, target in zip(files, a.out, strict=True):
+        predictor.max_new_tokens = asked.max_new_tokens
+        predictions = predictor.answer(asked.questions, counter(asked.source.stem))
+        write_predictions(target, asked.questions, predictions, asked.bad)
+        print(f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out")
+        for number, reason in asked.bad.items():
+            print(f"  row {number}: {reason}")
     if a.latency is not None:
-        write_json(a.latency, measure_latency(predictor, questions))
+        write_json(a.latency, measure_latency(predictor, files[-1].questions))
 
 
-def _max_new_tokens(questions: Path) -> int:
-    """Return the longest answer of a benchmark, as `paretoken questions` recorded it."""
-    from paretoken.files import read_json
-    from paretoken.finished import RUN_FILE
+def _longest(questions: Path, given: int | None) -> int:
+    """Return the longest answer: what was given, or else what belongs to the questions."""
+    from paretoken.evaluate.asking import max_new_tokens_of
 
-    record = questions.parent / RUN_FILE
-    found = read_json(record) if record.exists() else {}
-    return int(found.get("max_new_tokens", MAX_NEW_TOKENS))
+    return max_new_tokens_of(questions, MAX_NEW_TOKENS) if given is None else given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from paretoken.commands.arguments import count
 from paretoken.commands.miniature_data import add_source_arguments, read_world
 from paretoken.commands.runtime import counter, limit_threads, quiet
 
@@ -11,10 +12,13 @@ from paretoken.commands.runtime import counter, limit_threads, quiet
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_source_arguments(parser, "miniature_vision.yaml", "steps=100", "weights and training images")
+    parser.add_argument("--grid", type=count, metavar="SIDE",
+                        help="patches per side that the encoder must have")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the encoder."""
+    from paretoken.data.miniature.world import PATCH, SIZE
     from paretoken.settings import read_settings
     from paretoken.train.sources.recipes import VisionRecipe
 
@@ -22,6 +26,9 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = read_settings(a.recipe, VisionRecipe, "recipe of a vision encoder", a.set)
     world = read_world(a).world
     quiet()
+    from paretoken.models.vision import require_grid
+
+    require_grid(SIZE // PATCH, a.grid, "the miniature's encoder")
     limit_threads(a.threads)
     from paretoken.train.sources.vision import pretrain_vision
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import whole
+from paretoken.commands.arguments import count, named
 from paretoken.registry import BENCHMARKS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--benchmark", choices=list(BENCHMARKS), required=True, help="what to ask")
-    parser.add_argument("--source",
+    parser.add_argument("--source", type=named,
                         help="hub id, or local directory in the hub's layout; without it, the "
                              "benchmark's own hub id")  # fmt: skip
-    parser.add_argument("--revision", help="branch, tag or commit on the hub")
+    parser.add_argument("--revision", type=named, help="branch, tag or commit on the hub")
     parser.add_argument("--variant", help="another convention of the benchmark; unknown: lists them")
-    parser.add_argument("--limit", type=whole, help="ask only so many, the first ones")
+    parser.add_argument("--limit", type=count, help="ask only so many, the first ones")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 
@@ -33,8 +33,6 @@ def run(arguments: argparse.Namespace) -> None:
     benchmark = BENCHMARKS.load(a.benchmark).variant(a.variant)
     if benchmark.hub is None:
         raise UserError(f"{a.benchmark} has no data set on the hub; `paretoken miniature-data` asks it")
-    if a.limit == 0:
-        raise UserError("--limit 0 asks nothing; give 1 or more, or leave it out for all questions")
     source = a.source or benchmark.hub.repo
     demand_apart(a.out, Path(source) if Path(source).is_dir() else None)
     key = digest(a.benchmark, a.variant, source, a.revision, a.limit)
@@ -57,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
             "split": benchmark.hub.split,
             "limit": a.limit,
             "questions": written.questions,
+            "text_only": written.text_only,
             "images": written.images,
             "max_new_tokens": benchmark.max_new_tokens,
             "files": [{"name": name, "bytes": size} for name, size in written.files],
@@ -64,4 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
             "versions": versions("pyarrow", "huggingface_hub"),
         }
         write_json(folder / RUN_FILE, record)
-    print(f"{a.out}: {written.questions} questions, {written.images} images")
+    print(
+        f"{a.out}: {written.questions} questions ({written.text_only} without image), "
+        f"{written.images} images"
+    )

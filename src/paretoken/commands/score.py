@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from paretoken.commands.arguments import demand_own_outputs
 from paretoken.errors import UserError
-from paretoken.evaluate.score import read_predictions, score_predictions
-from paretoken.files import write_json
+from paretoken.evaluate.score import score_file
+from paretoken.files import demand_writable, write_json
 from paretoken.registry import BENCHMARKS
 
 
@@ -27,15 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Score the predictions."""
     a = arguments
-    asked = a.questions or [None] * len(a.predictions)
+    asked = [None] * len(a.predictions) if a.questions is None else a.questions
     if not len(a.predictions) == len(a.out) == len(asked):
         raise UserError(f"{len(a.predictions)} --predictions files need as many --out and --questions")
     demand_own_outputs(a.out, [*a.predictions, *(a.questions or [])])
     benchmark = BENCHMARKS.load(a.benchmark)
     benchmark.variant(a.variant)  # before anything is read
-    for predictions, questions, out in zip(a.predictions, asked, a.out, strict=True):
-        result = score_predictions(benchmark, read_predictions(predictions, questions), a.variant)
+    for out in a.out:
+        demand_writable(out)
+    results = [
+        score_file(benchmark, predictions, questions, a.variant)
+        for predictions, questions in zip(a.predictions, asked, strict=True)
+    ]
+    for out, result in zip(a.out, results, strict=True):
         write_json(out, result)
         low, high = result["interval"]
         print(f"{out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to "
-              f"{high:.4f}), {result['n']} rows")  # fmt: skip
+              f"{high:.4f}), {result['n']} rows{_left_out(result)}")  # fmt: skip
+
+
+def _left_out(result: dict[str, Any]) -> str:
+    return f"; {result['left_out']} questions were left out" if "left_out" in result else ""

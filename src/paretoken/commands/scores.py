@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from paretoken.analysis.scales import require_one_metric
 from paretoken.contract import SCORE_COLUMNS
 from paretoken.records import demand_unique, read_table, write_table
 
@@ -23,5 +24,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Gather the cells, in the order of the grid, and write the table."""
     table = pd.concat([read_table(path, SCORE_COLUMNS) for path in arguments.cells], ignore_index=True)
     demand_unique(table, KEY, "the cells")
+    require_one_metric(table)
     write_table(arguments.out, table)
     print(f"{len(table)} scores of {len(arguments.cells)} cells")

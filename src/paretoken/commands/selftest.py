@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.selftest import checks
-from paretoken.commands.arguments import whole
+from paretoken.commands.arguments import count
 from paretoken.errors import UserError
 
 PUBLISHED = Path("workflow/reference/published_errors.csv")
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"table of the published errors; by default {PUBLISHED} if it is there",
     )
     parser.add_argument(
-        "--datasets", type=whole, default=100, help="noisy data sets drawn for the coverage"
+        "--datasets", type=count, default=100, help="noisy data sets drawn for the coverage"
     )
 
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     if published is None:
         print(f"skipped: the published fits ({PUBLISHED} is not here; give --published)")
     failed = 0
-    for check in checks(published, max(arguments.datasets, 1)):
+    for check in checks(published, arguments.datasets):
         print(f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.detail}")
         failed += not check.passed
     if failed:

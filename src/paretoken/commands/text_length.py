@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, count, positive, whole
-from paretoken.commands.runtime import limit_threads, quiet
+from paretoken.commands.arguments import assignment, count, positive, seed, whole
+from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.contract import TEXT_LENGTH_COLUMNS
 from paretoken.grid import Cell
 from paretoken.registry import BENCHMARKS
@@ -26,15 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="least text tokens of a prompt")  # fmt: skip
     parser.add_argument("--suites", type=assignment, nargs="+", required=True,
                         metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
-    parser.add_argument("--limit", type=whole, help="ask only so many questions of each benchmark")
+    parser.add_argument("--limit", type=count, help="ask only so many questions of each benchmark")
     parser.add_argument("--batch", type=count, default=64, help="questions at a time")
-    parser.add_argument("--max-new-tokens", type=whole, default=16, help="longest answer")
+    parser.add_argument("--max-new-tokens", type=count, default=16, help="longest answer")
     parser.add_argument("--study", required=True, help="name of the study")
     parser.add_argument("--llm", required=True, help="name of the language model")
     parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
     parser.add_argument("--compressor", required=True, help="name of the compressor")
     parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
-    parser.add_argument("--seed", type=whole, required=True, help="seed of the cell")
+    parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
     parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")
 
@@ -44,25 +44,20 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     quiet()
     limit_threads(a.threads)
-    from paretoken.data.rows import read_rows
-    from paretoken.data.skips import Skips
+    from paretoken.evaluate.asking import read_asked, require_answerable
     from paretoken.evaluate.open import open_predictor
-    from paretoken.evaluate.questions import parse_questions
-    from paretoken.evaluate.text_length import measure
+    from paretoken.evaluate.text_length import measure, require_room
     from paretoken.measured import write_cell
     from paretoken.scored import error_rows
     from paretoken.train.spending import prefill_flops
 
     suites = {suite: names.split(",") for suite, names in a.suites}
     used = {name for names in suites.values() for name in names}
-    questions = {
-        path.stem: parse_questions(read_rows(path), Skips(str(path), 0.0))[: a.limit]
-        for path in a.questions
-        if path.stem in used
-    }
-    predictor = open_predictor(
-        a.model, a.features, a.images, a.batch, a.max_new_tokens, tokens=a.tokens or None
-    )
+    files = [read_asked(path, a.max_new_tokens) for path in a.questions if path.stem in used]
+    predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens, tokens=a.tokens)
+    require_answerable(files, predictor, progress=counter("pictures"))
+    questions = {asked.source.stem: asked.questions[: a.limit] for asked in files}
+    require_room(predictor, questions, max(a.text_tokens))
     cell, rows = Cell(a.llm, a.compressor, a.tokens, a.seed), []
     for Q in a.text_tokens:
         found = measure(predictor, questions, BENCHMARKS.load(a.benchmark), Q)

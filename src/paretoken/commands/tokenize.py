@@ -18,9 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "Hugging Face data set on disk")  # fmt: skip
     parser.add_argument("--llm", type=Path, required=True,
                         help="directory of a language model with this tokenizer")  # fmt: skip
-    parser.add_argument("--template", choices=("chat", "plain", *TEMPLATES), default="chat",
+    parser.add_argument("--template", choices=("chat", "plain", "plain_llava", *TEMPLATES),
+                        default="chat",
                         help="chat: the tokenizer's own; plain: image, answer, end of text; "
-                             "or a named one")  # fmt: skip
+                             "plain_llava: image, answer, line end; or a named one")  # fmt: skip
     parser.add_argument("--skipped", type=Path,
                         help="skipped.json of `paretoken data`: images whose conversations are "
                              "left out")  # fmt: skip

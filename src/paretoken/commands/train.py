@@ -12,9 +12,9 @@ import argparse
 from pathlib import Path
 
 from paretoken.cluster.allocation import own_log
-from paretoken.commands.arguments import assignment, count, whole
+from paretoken.commands.arguments import assignment, count, seed
 from paretoken.commands.choices import add_choice_arguments
-from paretoken.commands.runtime import limit_threads, quiet
+from paretoken.commands.runtime import limit_threads, quiet, share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          help="with --images: each layer to mean 0, variance 1 per patch")  # fmt: skip
     sources.add_argument("--adapter", type=Path,
                          help="for finetune: the `adapter` folder that pretrain wrote")  # fmt: skip
+    sources.add_argument("--max-bad-share", type=share, default=0.0,
+                         help="share of conversations that may have nothing to learn within "
+                              "max_length, and of images that may be unreadable: they are left out "
+                              "and listed in run.json")  # fmt: skip
     cell = parser.add_argument_group("cell")
     add_choice_arguments(parser)
-    cell.add_argument("--seed", type=whole, default=0, help="of new weights and order of data")
+    cell.add_argument("--seed", type=seed, default=0, help="of new weights and order of data")
     parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
@@ -65,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     inputs = StageInputs(
         llm=a.llm, vision=a.vision, data=a.data, out=a.out, choice=choice, seed=a.seed,
         features=a.features, images=a.images, aspect=a.aspect, normalise=a.normalise, adapter=a.adapter,
-        deepspeed=deepspeed,
+        deepspeed=deepspeed, max_bad_share=a.max_bad_share,
     )  # fmt: skip
     record = run_stage(inputs, recipe)
     if record:

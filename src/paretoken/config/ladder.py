@@ -6,7 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.config.fields import Billions, Count, Name, Record, registered
+from paretoken.config.fields import (
+    LARGEST_GRID,
+    Billions,
+    ConfigPath,
+    Count,
+    Name,
+    Record,
+    registered,
+)
 from paretoken.registry import TEMPLATES
 
 
@@ -26,7 +34,7 @@ class Llm(Record):
     width: Count | None = Field(
         default=None, description="Hidden size, if a miniature study trains it; else left out."
     )
-    hub: str | None = Field(
+    hub: ConfigPath | None = Field(
         default=None, description="Where a llava study fetches it: a hub's id, or a local directory."
     )
     revision: str | None = Field(default=None, description="Commit of the hub's repository.")
@@ -46,8 +54,10 @@ class Vision(Record):
     """One frozen vision encoder."""
 
     name: Name = Field(description="How studies call this encoder.")
-    grid: Count = Field(description="Patches per side; 24 for CLIP ViT-L/14 at 336 px.")
-    hub: str | None = Field(
+    grid: Annotated[Count, Field(le=LARGEST_GRID)] = Field(
+        description="Patches per side; 24 for CLIP ViT-L/14 at 336 px."
+    )
+    hub: ConfigPath | None = Field(
         default=None, description="Where a llava study fetches it: a hub's id, or a local directory."
     )
     revision: str | None = Field(default=None, description="Commit of the hub's repository.")

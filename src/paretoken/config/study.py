@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from paretoken.config.fields import (
+    ConfigPath,
     Count,
     Name,
     Number,
     Record,
+    Seed,
+    TextTokens,
     WholeNumber,
     registered,
     unique,
@@ -50,9 +53,9 @@ class Suite(Record):
 class Published(Record):
     """Published numbers that a study is compared with; paths relative to the project."""
 
-    values: str = Field(description="Keyed table of the paper's parameters and statements.")
-    table1: str | None = Field(default=None, description="Keyed table of the paper's Table 1.")
-    dimensions: str | None = Field(
+    values: ConfigPath = Field(description="Keyed table of the paper's parameters and statements.")
+    table1: ConfigPath | None = Field(default=None, description="Keyed table of the paper's Table 1.")
+    dimensions: ConfigPath | None = Field(
         default=None, description="Exact parameter counts, for other conventions of N."
     )
 
@@ -71,8 +74,8 @@ class FitSettings(Record):
     loss: Loss = Field(default="squared", description="What is minimised.")
     huber_delta: Number = Field(default=1e-3, description="Where the Huber loss turns linear.")
     bootstrap: WholeNumber = Field(default=1000, description="Replicates per interval; 0: none.")
-    seed: WholeNumber = Field(default=0, description="Seed of the bootstrap.")
-    law_text_tokens: WholeNumber = Field(
+    seed: Seed = Field(default=0, description="Seed of the bootstrap.")
+    law_text_tokens: TextTokens = Field(
         default=50, description="Q inside the error of product_q_plus_v (other laws ignore it)."
     )
 
@@ -82,7 +85,7 @@ class Study(Record):
 
     name: Name = Field(description="The folder under results/.")
     question: str = Field(description="What the study answers; heads its summary page.")
-    measured: str | None = Field(
+    measured: ConfigPath | None = Field(
         default=None, description="Table with one measured error per cell and suite; or `training:`."
     )
     training: Training | None = Field(
@@ -95,7 +98,7 @@ class Study(Record):
     compressors: Annotated[list[Compression], Field(min_length=1)] = Field(
         description="The token counts of the grid."
     )
-    seeds: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] = Field(
         default=[0], description="One grid per seed."
     )
     suites: Annotated[list[Suite], Field(min_length=1)] = Field(description="Which averages are fitted.")
@@ -105,13 +108,13 @@ class Study(Record):
     predict: Annotated[list[Name], AfterValidator(unique)] = Field(
         default=[], description="Sizes outside the grid whose errors the fit predicts."
     )
-    text_tokens: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
+    text_tokens: Annotated[list[TextTokens], Field(min_length=1), AfterValidator(unique)] = Field(
         default=[0, 25, 50, 100, 200], description="Q: text tokens per question, for the frontier."
     )
     budget_gpu_hours: Number | None = Field(
         default=None, description="`paretoken plan` fails if the study would take more."
     )
-    latency: str | None = Field(
+    latency: ConfigPath | None = Field(
         default=None, description="Table of `paretoken latency`, for costs in time and energy; a path."
     )
     price_per_hour: Number | None = Field(

@@ -9,10 +9,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from paretoken.config.fields import (
     Assignment,
+    ConfigPath,
     Count,
     Name,
     Number,
     Record,
+    Seed,
     Share,
     Size,
     WholeNumber,
@@ -38,8 +40,14 @@ KEYS_OF_OTHERS = {
     "lmms_eval": ("source", "revision", "questions", "scoring"),
 }
 
-#: `chat`: that of each language model's record; `plain`: none, as in stage 1 of LLaVA-1.5.
-StageTemplate = Annotated[str, registered(dict.fromkeys(("chat", "plain", *TEMPLATES)), "template")]
+#: `chat`: that of each language model's record; `plain`: none, image, caption and end of text;
+#: `plain_llava`: as LLaVA-1.5, with a line end, which cannot end the answers of stage 2.
+PretrainTemplate = Annotated[
+    str, registered(dict.fromkeys(("chat", "plain", "plain_llava", *TEMPLATES)), "template")
+]
+FinetuneTemplate = Annotated[
+    str, registered(dict.fromkeys(("chat", "plain", *TEMPLATES)), "template of stage 2")
+]
 Aspect = Literal["crop", "pad"]
 Blind = Annotated[list[Name], AfterValidator(unique)]
 
@@ -54,18 +62,18 @@ def benchmarks_of(kind: str) -> list[str]:
 class MiniatureRecipes(Record):
     """How a miniature study makes its sources and trains its cells; paths relative to the project."""
 
-    world: str = Field(description="The generated world, its images and conversations.")
-    vision: str = Field(description="Training of the vision encoder.")
-    llm: str = Field(description="Training of the language models.")
-    pretrain: str = Field(description="Stage 1: projector and compressor.")
-    finetune: str = Field(description="Stage 2: the language model too.")
+    world: ConfigPath = Field(description="The generated world, its images and conversations.")
+    vision: ConfigPath = Field(description="Training of the vision encoder.")
+    llm: ConfigPath = Field(description="Training of the language models.")
+    pretrain: ConfigPath = Field(description="Stage 1: projector and compressor.")
+    finetune: ConfigPath = Field(description="Stage 2: the language model too.")
 
 
 class MiniatureTraining(Record):
     """Backbones and data from nothing, then two stages."""
 
     kind: Literal["miniature"] = Field(description="miniature: everything is generated and trained.")
-    world_seed: WholeNumber = Field(default=0, description="Seed of the world's icons and facts.")
+    world_seed: Seed = Field(default=0, description="Seed of the world's icons and facts.")
     layers: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
         description="Hidden states of the encoder that the projector sees."
     )
@@ -89,18 +97,24 @@ class MiniatureTraining(Record):
 class LlavaRecipes(Record):
     """How a llava study trains its cells; paths relative to the project."""
 
-    pretrain: str = Field(description="Stage 1: projector and compressor.")
-    finetune: str = Field(description="Stage 2: the language model too.")
+    pretrain: ConfigPath = Field(description="Stage 1: projector and compressor.")
+    finetune: ConfigPath = Field(description="Stage 2: the language model too.")
 
 
 class LlavaData(Record):
     """The conversations and images of both stages."""
 
-    manifest: str = Field(description="What the data are and where they come from; a path.")
-    root: str = Field(description="Folder that holds the downloaded archives; images unpack there.")
+    manifest: ConfigPath = Field(description="What the data are and where they come from; a path.")
+    root: ConfigPath = Field(
+        description="Folder that holds the downloaded archives; images unpack there."
+    )
     max_bad_share: Share = Field(
         default=0.0,
         description="Share that may be left out: images that cannot be read, bad conversations.",
+    )
+    decode: bool = Field(
+        default=True,
+        description="Decode every image once before training; false: look at headers and ends only.",
     )
 
 
@@ -118,10 +132,12 @@ class StageOverrides(Record):
 class StageTemplates(Record):
     """How conversations are written."""
 
-    pretrain: StageTemplate = Field(
-        default="plain", description="Stage 1; LLaVA-1.5: plain (captions only)."
+    pretrain: PretrainTemplate = Field(
+        default="plain",
+        description="Stage 1; plain: captions only, each with an end token; plain_llava: as LLaVA-1.5, "
+        "with a line end (docs/training_data.md).",
     )
-    finetune: StageTemplate = Field(
+    finetune: FinetuneTemplate = Field(
         default="chat", description="Stage 2 and benchmarks; chat: each model's own."
     )
 
@@ -141,7 +157,7 @@ class BenchmarkSettings(Record):
         default="paretoken",
         description="Who asks and scores. lmms_eval: one of its tasks, under a name of its own.",
     )
-    source: str | None = Field(
+    source: ConfigPath | None = Field(
         default=None, description="Where its data set is: a hub's id, or a local directory."
     )
     revision: str | None = Field(default=None, description="Commit of the hub's repository.")
@@ -159,7 +175,7 @@ class BenchmarkSettings(Record):
     maximum: Number | None = Field(
         default=None, description="lmms_eval: what the metric can reach, such as 100 (default 1)."
     )
-    include: str | None = Field(
+    include: ConfigPath | None = Field(
         default=None, description="lmms_eval: a folder of task files besides its own; a path."
     )
 

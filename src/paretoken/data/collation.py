@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.packing import rows_of
+from paretoken.data.truncation import expanded, truncate
 from paretoken.errors import UserError
 
 IGNORED = -100
@@ -30,7 +30,21 @@ class VisualStore(Protocol):
         """Return the rows of images (`UserError` for one that is missing)."""
 
     def gather(self, rows: NDArray[np.int64]) -> Tensor:
-        """Return the features or pixels of ``rows``."""
+        """Return the features or pixels of ``rows`` (`UserError` for one that cannot be read)."""
+
+    def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
+        """Return the same, blank where an image cannot be read, and why, by its place in ``rows``."""
+
+
+class Unread(TypedDict):
+    """What a batch lost: reasons by the names of images, and how many labels."""
+
+    images: dict[str, str]
+    labels: int
+
+
+#: Where a batch says what of it could not be read; it is taken out before the model sees the batch.
+UNREAD = "unread"
 
 
 class TrainingCollator:
@@ -40,12 +54,16 @@ class TrainingCollator:
     attention takes its fast causal path. Packed, a row holds several conversations, and their
     ``position_ids``, which start again at 0 with each, tell attention where one ends.
 
+    An image that cannot be read does not stop a run here: a blank one takes its place, what would have
+    been learned about it is ignored, and the batch says so (`UNREAD`).
+
     Args:
         data: tokenized conversations.
         visual: features or pixels; None with ``visual_tokens`` = 0.
         visual_tokens: V.
         pad_id: id written into the padding (never seen by the loss).
-        max_length: longer conversations are cut, in tokens with their image expanded.
+        max_length: longer conversations are cut, in tokens with their image expanded, see
+            `paretoken.data.truncation`.
         counts: (conversations, showings) tokens of each showing of a conversation, for elastic models:
             it stands in the batch once for each; None: once, with V.
         ask: whether the batch holds the questions, for a compressor that reads them.
@@ -76,23 +94,14 @@ class TrainingCollator:
         self.visual_tokens, self.max_length, self.packing = visual_tokens, max_length, packing
         self.elastic, self.ask = counts is not None, ask and visual_tokens > 0
         self.counts = np.full((len(data), 1), visual_tokens) if counts is None else counts
+        self.kept = truncate(data, self.counts, max_length)
         #: (conversations, showings) tokens of each, and (conversations,) of all showings together.
-        self.showings = np.minimum(data.lengths(0)[:, None] + self._shown(), max_length)
+        self.showings = self.kept.lengths
         self.lengths: NDArray[np.int64] = self.showings.sum(1)
+        #: (conversations,) tokens with a loss, of all showings together; whether the image is seen.
+        self.learned, self.seen = self.kept.learned, self.kept.seen
         needed = visual is not None and visual_tokens > 0 and len(data.image_names) > 0
         self.rows = visual.locate(data.image_names) if visual is not None and needed else None
-
-    @cached_property
-    def learned(self) -> NDArray[np.int64]:
-        """Tokens with a loss of each conversation (conversations,), in one of its showings."""
-        ends = np.concatenate([[0], np.cumsum(self.data.learned)])
-        counts: NDArray[np.int64] = ends[self.data.offsets[1:]] - ends[self.data.offsets[:-1]]
-        shown: NDArray[np.int64] = np.minimum(counts, self.showings.max(1))
-        return shown
-
-    def _shown(self) -> NDArray[np.int64]:
-        """Return the visual tokens of each showing: 0 without an image."""
-        return np.where(self.data.images[:, None] >= 0, self.counts, 0)
 
     def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return ``input_ids``, ``labels`` (batch, length) and what the images and packing need."""
@@ -101,6 +110,8 @@ class TrainingCollator:
         ids = np.full((len(rows), length), self.pad_id, np.int64)
         labels = np.full((len(rows), length), IGNORED, np.int64)
         positions = np.tile(np.arange(length), (len(rows), 1))
+        images, failed = self.images([showing for row in rows for showing in row])
+        lost = 0
         for row, members in enumerate(rows):
             start = 0
             for showing in members:
@@ -108,7 +119,11 @@ class TrainingCollator:
                 end = start + len(tokens)
                 ids[row, start:end] = tokens
                 # No token predicts the first one: what stands before it is another conversation.
-                labels[row, start + 1 : end][learned[1:]] = tokens[1:][learned[1:]]
+                chosen = np.flatnonzero(learned[1:]) + 1
+                if failed and self._image(showing) in failed:
+                    lost += len(chosen)
+                else:
+                    labels[row, start + chosen] = tokens[chosen]
                 positions[row, end:] = np.arange(length - end)
                 start = end
         batch: dict[str, Any] = {
@@ -119,7 +134,10 @@ class TrainingCollator:
             batch["position_ids"] = torch.from_numpy(positions)
         if self.packing == "flat":
             batch |= flash_arguments(self.showings.ravel()[rows[0]])
-        return batch | self.images([showing for row in rows for showing in row])
+        if failed:
+            names = {self.data.image_names[image]: reason for image, reason in failed.items()}
+            batch[UNREAD] = Unread(images=names, labels=lost)
+        return batch | images
 
     def layout(self, numbers: Sequence[int]) -> list[list[int]]:
         """Return which showings stand in which row, in which order.
@@ -138,43 +156,51 @@ class TrainingCollator:
         return int(self.showings.ravel()[row].sum())
 
     def expanded(self, showing: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Return ids and learned mask of a showing, its image as many placeholders long as it says."""
-        data, number = self.data, showing // self.counts.shape[1]
-        start, end = data.offsets[number], data.offsets[number + 1]
-        ids, learned = data.ids[start:end], data.learned[start:end]
-        if data.images[number] >= 0:
-            place, count = int(np.flatnonzero(ids == data.image_token_id)[0]), self._count(showing)
-            ids, learned = expand(ids, place, count), expand(learned, place, count)
-        return ids[: self.max_length], learned[: self.max_length]
+        """Return ids and learned mask of a showing, cut, its image as many placeholders as it says."""
+        number = showing // self.counts.shape[1]
+        return expanded(
+            self.data, number, int(self.counts.flat[showing]), int(self.showings.flat[showing])
+        )
 
-    def _count(self, showing: int) -> int:
-        return int(self.counts.ravel()[showing])
+    def question(self, number: int) -> list[int]:
+        """Return the ids of a conversation's first question alone, as far as the model reads it."""
+        return self.data.question(number)[: self.max_length]
 
-    def images(self, showings: Sequence[int]) -> dict[str, Tensor]:
+    def _image(self, showing: int) -> int | None:
+        """Return which image of the data set a showing shows."""
+        shown = self.kept.shown.flat[showing]
+        return int(self.data.images[showing // self.counts.shape[1]]) if shown else None
+
+    def images(self, showings: Sequence[int]) -> tuple[dict[str, Tensor], dict[int, str]]:
         """Return the images of a batch, each once, and which place in reading order shows which.
 
         With them stand how many tokens each place has, for an elastic model, and the question at each
         place, for a compressor that reads it. A batch without any image gets one that nothing shows:
         the compressor and the projector then take part in every micro batch on every device, without
         which devices would wait for each other's gradients and weights for ever.
+
+        Returns:
+            That, and the images (numbers of the data set) that cannot be read, with the reasons.
         """
         if self.visual is None or self.rows is None:
-            return {}
-        each, images = self.counts.shape[1], self.data.images
-        places = [showing for showing in showings if images[showing // each] >= 0]
-        shown = images[[showing // each for showing in places]]
+            return {}, {}
+        each = self.counts.shape[1]
+        places = [showing for showing in showings if self.kept.shown.flat[showing]]
+        shown = self.data.images[[showing // each for showing in places]]
         unique, index = np.unique(shown, return_inverse=True)
-        gathered = self.rows[unique if len(unique) else np.zeros(1, np.int64)]
+        gathered = unique if len(unique) else np.zeros(1, np.int64)
+        values, failed = self.visual.read(self.rows[gathered])
         batch = {
-            self.visual.argument: self.visual.gather(gathered),
+            self.visual.argument: values,
             "image_index": torch.from_numpy(index.astype(np.int64)),
         }
         if self.elastic:
-            batch["token_counts"] = torch.tensor([self._count(p) for p in places], dtype=torch.long)
+            counts = [int(self.counts.flat[place]) for place in places]
+            batch["token_counts"] = torch.tensor(counts, dtype=torch.long)
         if self.ask:
-            asked = [self.data.question(p // each) for p in places] or [self.data.question(0)]
+            asked = [self.question(p // each) for p in places] or [self.question(0)]
             batch["question_ids"], batch["question_mask"] = pad_right(asked)
-        return batch
+        return batch, {int(unique[place]): failed[place] for place in failed if len(unique)}
 
 
 def flash_arguments(lengths: NDArray[np.int64]) -> dict[str, Any]:
@@ -184,12 +210,6 @@ def flash_arguments(lengths: NDArray[np.int64]) -> dict[str, Any]:
     return {
         "cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest
     }  # fmt: skip
-
-
-def expand(tokens: NDArray[Any], place: int, count: int) -> NDArray[Any]:
-    """Return ``tokens`` with the one at ``place`` repeated ``count`` times (0: removed)."""
-    repeated = np.repeat(tokens[place : place + 1], count)
-    return np.concatenate([tokens[:place], repeated, tokens[place + 1 :]])
 
 
 def pad_right(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:

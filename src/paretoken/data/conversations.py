@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from paretoken.data.image_files import name_problem
+from paretoken.data.row_keys import key_problems, kind_of
 from paretoken.data.skips import Skips
 
 #: Where the image stands in a human turn.
@@ -19,9 +21,23 @@ IMAGE_TEXT = "<image>"
 #: The two roles, which alternate; the first one asks.
 ASKS, ANSWERS = "human", "gpt"
 
+#: What is read of a row and of a turn, with what it holds.
+IMAGE_KEY = {"image": "the path of one image"}
+ROW_KEYS = {**IMAGE_KEY, "conversations": "[{from, value}, ...]"}
+TURN_KEYS = {"from": f"{ASKS!r} or {ANSWERS!r}", "value": "the text"}
+
 
 class BadRowError(ValueError):
     """One row of a data set that cannot be used; the message says why."""
+
+
+def require_keys(
+    row: Mapping[str, Any], known: Mapping[str, str], where: str = "it", doubles: bool = True
+) -> None:
+    """Raise `BadRowError` for keys that look like known ones; arguments as of `key_problems`."""
+    problems = list(key_problems(row, known, where, doubles))
+    if problems:
+        raise BadRowError("; ".join(problems))
 
 
 def whole_text(text: str, what: str) -> str:
@@ -127,9 +143,10 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
     human is left out, and so is a last question without an answer, which teaches nothing.
 
     Raises:
-        BadRowError: roles do not alternate, a turn is empty, or image and place of the image do not
-            match.
+        BadRowError: a key is misspelt, roles do not alternate, a turn is empty or no text, or image and
+            place of the image do not match.
     """
+    require_keys(row, ROW_KEYS)
     turns = _turns(row.get("conversations"))
     image = image_name(row.get("image"))
     places = [index for index, text in enumerate(turns) for _ in range(text.count(IMAGE_TEXT))]
@@ -144,12 +161,23 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
     return Conversation(str(row.get("id", "")), image, tuple(turns))
 
 
+def row_image(row: Mapping[str, Any]) -> str | None:
+    """Return the name of the image of any row that may have one, None without.
+
+    Raises:
+        BadRowError: it is not a usable name, or its key is misspelt.
+    """
+    require_keys(row, IMAGE_KEY)
+    return image_name(row.get("image"))
+
+
 def image_name(value: Any) -> str | None:
     """Return the name of a row's image (a path, or a stored image with its path), None without.
 
     Raises:
-        BadRowError: the value is neither.
+        BadRowError: the value is neither, or a path that leads out of the image folder.
     """
+    inside = isinstance(value, Mapping) and bool(value.get("bytes"))
     if isinstance(value, Mapping):
         value = value.get("path")
         if value is None:
@@ -157,30 +185,45 @@ def image_name(value: Any) -> str | None:
     if value in (None, ""):
         return None
     if not isinstance(value, str):
-        raise BadRowError(f"its image is {type(value).__name__}; write one path")
-    return whole_text(value, "image")
+        raise BadRowError(f"its image is {kind_of(value)}; write one path")
+    whole_text(value, "image")
+    if not inside and (problem := name_problem(value)):
+        raise BadRowError(f"its image {value!r} {problem}")
+    return value
 
 
 def _turns(value: Any) -> list[str]:
     if not isinstance(value, list) or not value:
-        raise BadRowError("it has no conversations: [{from, value}, ...]")
-    pairs = [
-        (turn.get("from"), turn.get("value")) if isinstance(turn, Mapping) else ("", "")
-        for turn in value
-    ]
-    skipped = 1 if pairs[0][0] == ANSWERS else 0
-    if (len(pairs) - skipped) % 2 and pairs[-1][0] == ASKS:
-        pairs.pop()
-    if len(pairs) <= skipped:
+        if value in (None, []):
+            raise BadRowError("it has no conversations: [{from, value}, ...]")
+        raise BadRowError(f"its conversations are {kind_of(value)}; write [{{from, value}}, ...]")
+    turns = [_turn(number, turn) for number, turn in enumerate(value, start=1)]
+    skipped = 1 if turns[0]["from"] == ANSWERS else 0
+    if (len(turns) - skipped) % 2 and turns[-1]["from"] == ASKS:
+        turns.pop()
+    if len(turns) <= skipped:
         raise BadRowError("no question in it has an answer")
-    return [_text(index, skipped, *pairs[index]) for index in range(skipped, len(pairs))]
+    return [_text(index, skipped, turns[index]) for index in range(skipped, len(turns))]
 
 
-def _text(index: int, skipped: int, role: Any, text: Any) -> str:
+def _turn(number: int, turn: Any) -> Mapping[str, Any]:
+    if not isinstance(turn, Mapping):
+        raise BadRowError(f"turn {number} is {kind_of(turn)}; write {{from, value}}")
+    require_keys(turn, TURN_KEYS, f"turn {number}")
+    missing = [key for key in TURN_KEYS if key not in turn]
+    if missing:
+        raise BadRowError(f"turn {number} has no {missing[0]!r}; write {{from, value}}")
+    return turn
+
+
+def _text(index: int, skipped: int, turn: Mapping[str, Any]) -> str:
+    place, role, text = f"turn {index + 1}", turn["from"], turn["value"]
     expected = (ASKS, ANSWERS)[(index - skipped) % 2]
     if role != expected:
-        raise BadRowError(f"turn {index + 1} is from {role!r}; it must be from {expected!r}")
-    if not isinstance(text, str) or not text.strip():
+        raise BadRowError(f"{place} is from {role!r}; it must be from {expected!r}")
+    if not isinstance(text, str):
+        raise BadRowError(f"{place} is {kind_of(text)}, write text")
+    if not text.strip():
         kind = "answer" if role == ANSWERS else "question"
-        raise BadRowError(f"turn {index + 1} is an empty {kind}")
-    return whole_text(text.strip(), f"turn {index + 1}")
+        raise BadRowError(f"{place} is an empty {kind}")
+    return whole_text(text.strip(), place)

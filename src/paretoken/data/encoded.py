@@ -21,6 +21,9 @@ ARRAYS = ("ids", "learned", "offsets", "images")
 QUESTION_ARRAYS = ("question_ids", "question_offsets")
 INDEX = "index.json"
 
+#: Tokens that are looked at at once where all of them are.
+CHUNK = 1 << 24
+
 
 @dataclass(frozen=True)
 class EncodedSet:
@@ -37,6 +40,7 @@ class EncodedSet:
         fingerprint: hash of the content.
         question_ids: (question tokens,) int32, the first turns alone; None in a set of before.
         question_offsets: (conversations + 1,) int64, where each of them starts.
+        vocabulary: what identifies the tokenizer's vocabulary; None in a set of before.
     """
 
     ids: NDArray[np.int32]
@@ -49,6 +53,27 @@ class EncodedSet:
     fingerprint: str
     question_ids: NDArray[np.int32] | None = None
     question_offsets: NDArray[np.int64] | None = None
+    vocabulary: str | None = None
+
+    def image_place(self, number: int) -> int:
+        """Return at which token of a conversation its image stands.
+
+        Raises:
+            UserError: the conversation names an image, but has no placeholder for it.
+        """
+        ids = self.ids[self.offsets[number] : self.offsets[number + 1]]
+        places = np.flatnonzero(ids == self.image_token_id)
+        if not len(places):
+            raise UserError(
+                f"conversation {number + 1} of the tokenized data set names an image, but has no "
+                f"placeholder (token {self.image_token_id}); run `paretoken tokenize` again"
+            )
+        return int(places[0])
+
+    def largest_id(self) -> int:
+        """Return the largest id besides the placeholder's, which is never embedded."""
+        parts = (self.ids[start : start + CHUNK] for start in range(0, len(self.ids), CHUNK))
+        return max(int(np.where(ids == self.image_token_id, 0, ids).max()) for ids in parts)
 
     def question(self, number: int) -> list[int]:
         """Return the ids of a conversation's first question alone.
@@ -230,4 +255,5 @@ def read_encoded(path: Path) -> EncodedSet:
         image_token_id=index["image_token_id"],
         template=index.get("template", "chat"),
         fingerprint=sha256(path / INDEX),
+        vocabulary=index.get("vocabulary"),
     )

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
+from paretoken.data.image_files import name_problem
 from paretoken.data.images import ImageSource, Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
@@ -24,13 +26,18 @@ ARRAY, INDEX = "features.npy", "index.json"
 class FeatureStore:
     """Memory-mapped features (images, layers, patches, width) with the names of their images.
 
+    Args:
+        path: what `compute_features` wrote.
+        max_bad_share: share of a data set's images that may be without features.
+
     Raises:
         UserError: the folder is no feature store, or its array is damaged.
     """
 
     argument = "features"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_bad_share: float = 0.0) -> None:
+        self.max_bad_share = max_bad_share
         if not (path / INDEX).exists():
             raise UserError(f"{path} holds no features; compute them with `paretoken features`")
         self.path, self.index = path, read_object(path / INDEX)
@@ -58,36 +65,57 @@ class FeatureStore:
             )
 
     def locate(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """Return the rows of images (`UserError` for those without features)."""
+        """Return the rows of images, -1 where there is none (`UserError` if that is too many)."""
         missing = [name for name in names if name not in self._rows]
-        if missing:
+        if len(missing) > self.max_bad_share * len(names):
+            more = f" and {len(missing) - 1} more images" if len(missing) > 1 else ""
             raise UserError(
-                f"{self.path} has no features of {missing[0]!r}"
-                + (f" and {len(missing) - 1} more images" if len(missing) > 1 else "")
+                f"{self.path} has no features of {missing[0]!r}{more} of {len(names)}; compute them "
+                "with `paretoken features` (training may leave some out: --max-bad-share)"
             )
-        return np.array([self._rows[name] for name in names], np.int64)
+        return np.array([self._rows.get(name, -1) for name in names], np.int64)
 
     def gather(self, rows: NDArray[np.int64]) -> Tensor:
         """Return the features of ``rows`` (rows, layers, patches, width), float16."""
         return torch.from_numpy(self.array[rows])
 
+    def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
+        """Return the same, zeros where there are none, and why, by the place in ``rows``."""
+        features, missing = self.array[rows], np.flatnonzero(rows < 0)
+        features[missing] = 0
+        reason = f"{self.path} has no features of it"
+        return torch.from_numpy(features), {int(place): reason for place in missing}
+
 
 class PixelStore:
-    """Images read when a batch needs them, for data too large to store features of."""
+    """Images read when a batch needs them, for data too large to store features of.
+
+    Args:
+        source: where they are.
+        preprocess: from image to pixels.
+        max_bad_share: share of a data set's images that may be missing.
+    """
 
     argument = "pixel_values"
 
-    def __init__(self, source: ImageSource, preprocess: Preprocessor) -> None:
-        self.source, self.preprocess = source, preprocess
+    def __init__(
+        self, source: ImageSource, preprocess: Preprocessor, max_bad_share: float = 0.0
+    ) -> None:
+        self.source, self.preprocess, self.max_bad_share = source, preprocess, max_bad_share
         self._names: list[str] = []
         self._rows: dict[str, int] = {}
 
     def locate(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """Return a number for each image (`UserError` for those that are missing)."""
+        """Return a number for each image (`UserError` if too many are missing)."""
         new = [name for name in names if name not in self._rows]
         missing = self.source.missing(new)
-        if missing:
-            raise UserError(f"{len(missing)} images are missing, {missing[0]!r} for one")
+        if len(missing) > self.max_bad_share * len(new):
+            problem = name_problem(missing[0])
+            reason = f": it {problem}" if problem else ""
+            raise UserError(
+                f"{len(missing)} of {len(new)} images are missing, {missing[0]!r} for one{reason}; put "
+                "them in their place (training may leave some out: --max-bad-share)"
+            )
         for name in new:
             self._rows[name] = len(self._names)
             self._names.append(name)
@@ -97,6 +125,17 @@ class PixelStore:
         """Return the pixel values of ``rows`` (rows, channels, height, width)."""
         images = [self.source.open(self._names[row]) for row in rows]
         return torch.from_numpy(self.preprocess(images))
+
+    def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
+        """Return the same, black where an image cannot be read, and why, by the place in ``rows``."""
+        images, failed = [], {}
+        for place, row in enumerate(rows):
+            try:
+                images.append(self.source.open(self._names[row]))
+            except (UserError, OSError) as error:
+                failed[place] = str(error)
+                images.append(Image.new("RGB", (self.preprocess.size, self.preprocess.size)))
+        return torch.from_numpy(self.preprocess(images)), failed
 
 
 def features_key(

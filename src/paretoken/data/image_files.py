@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 #: Where an image may be when it is not called as a data set says: OCR-VQA's files came as .gif and
 #: .png, too, and LLaVA's list calls all of them .jpg. The content, not the name, says what it is.
 SUFFIXES = (".jpg", ".gif", ".png", ".jpeg", ".webp")
 
+#: What a usable name looks like, for messages.
+FORM = "write it relative to the image folder, with forward slashes, such as folder/0.png"
+#: Starts of paths that are not relative: the root, a home, a drive, an address.
+ABSOLUTE = re.compile(r"/|~(?=/|$)|[A-Za-z]:(?=[/\\])|\\\\|[A-Za-z][A-Za-z0-9+.-]+://")
 
-def is_inside(name: str) -> bool:
-    """Whether a relative name stays in its folder (a data set could name ``../../secret.png``)."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+def name_problem(name: str) -> str | None:
+    """Say why a name cannot be that of an image in a folder; None if it can.
+
+    What it refuses would be missing, or lead out of the folder (a data set could name
+    ``../../secret.png``).
+    """
+    parts = name.split("/")
+    if not name.strip():
+        found = "is empty"
+    elif ABSOLUTE.match(name):
+        found = "is an absolute path or an address"
+    elif "\\" in name:
+        found = "has backslashes"
+    elif "\0" in name:
+        found = "has a zero character"
+    elif ".." in parts:
+        found = "leads out of its folder ('..')"
+    elif parts[-1] in ("", "."):
+        found = "is a folder's name"
+    else:
+        return None
+    return f"{found}; {FORM}"
 
 
 def locate_images(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -25,18 +49,23 @@ def locate_images(folder: Path, names: Iterable[str]) -> dict[str, str]:
     listings: dict[str, frozenset[str]] = {}
     found = {}
     for name in names:
-        parent, _, file = name.rpartition("/")
+        if name_problem(name):
+            continue
+        parent, slash, file = name.rpartition("/")
         if parent not in listings:
-            listings[parent] = _listing(folder / parent) if is_inside(name) else frozenset()
-        listing = listings[parent]
-        if file in listing:
-            found[name] = name
-        else:
-            stem = file.rpartition(".")[0]
-            other = next((stem + s for s in SUFFIXES if stem and stem + s in listing), None)
-            if other is not None:
-                found[name] = f"{parent}/{other}" if parent else other
+            listings[parent] = _listing(folder / parent)
+        other = next((each for each in _called(file) if each in listings[parent]), None)
+        if other is not None:
+            found[name] = f"{parent}{slash}{other}"
     return found
+
+
+def _called(file: str) -> Iterator[str]:
+    """Yield what an image's file may be called."""
+    yield file
+    stem = file.rpartition(".")[0]
+    if stem:
+        yield from (stem + suffix for suffix in SUFFIXES)
 
 
 def _listing(folder: Path) -> frozenset[str]:
@@ -49,8 +78,15 @@ def _listing(folder: Path) -> frozenset[str]:
 
 def find_image(folder: Path, name: str) -> Path | None:
     """Return the path of one image, None if it is missing."""
-    if not is_inside(name):
+    if name_problem(name):
         return None
-    path = folder / name
-    candidates = (path, *(path.with_suffix(suffix) for suffix in SUFFIXES)) if path.name else ()
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    parent, _, file = name.rpartition("/")
+    candidates = (folder / parent / each for each in _called(file))
+    return next((candidate for candidate in candidates if _is_file(candidate)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than file systems take
+        return False

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from paretoken.data.conversations import image_name
-from paretoken.data.image_files import find_image, locate_images
+from paretoken.data.image_depth import ScaleError, to_rgb
+from paretoken.data.image_files import find_image, locate_images, name_problem
 from paretoken.errors import UserError
 from paretoken.files import read_object
 
@@ -67,7 +68,8 @@ class ImageSource:
             return open_image(io.BytesIO(self.stored[name]), name, self.max_pixels)
         path = None if self.folder is None else find_image(self.folder, name)
         if path is None:
-            raise UserError(f"image {name!r} is missing in {self.folder or 'the data set'}")
+            words = name_problem(name) or f"is missing in {self.folder or 'the data set'}"
+            raise UserError(f"image {name!r} {words}")
         return open_image(path, str(path), self.max_pixels)
 
 
@@ -96,17 +98,23 @@ def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXEL
     """Return a decoded RGB image.
 
     As in LLaVA-1.5, a transparent image loses its transparency, an animation keeps its first frame,
-    and an EXIF tag for rotation is not followed. Unlike there, 16 bits per channel are scaled to 8
-    (PIL would cut them off: everything but black turns white).
+    and an EXIF tag for rotation is not followed. Unlike there, more than 8 bits per channel are scaled
+    to 8 (PIL would cut them off: everything but black turns white).
 
     Raises:
-        UserError: it is too large, truncated or no image; the message names it.
+        UserError: it is too large, truncated, no image, or of values that have no known scale; the
+            message names it.
     """
     with reading(source, name, max_pixels) as image:
-        if image.mode.startswith("I"):  # 16-bit greyscale
-            values = np.asarray(image, np.float32) / 257
-            return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
-        return image.convert("RGB")
+        return shown(image, name)
+
+
+def shown(image: Image.Image, name: str) -> Image.Image:
+    """Return an image that is open already in RGB (`UserError` as of `open_image`)."""
+    try:
+        return to_rgb(image)
+    except ScaleError as error:
+        raise UserError(f"image {name} cannot be shown: {error}") from error
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from paretoken.data.archives import unpack, unpacking_alone
-from paretoken.data.conversations import BadRowError, image_name
+from paretoken.data.conversations import BadRowError, row_image
+from paretoken.data.decoded import remembering
 from paretoken.data.image_index import Seen, index_images, renamed
 from paretoken.data.manifest import Archive, Conversations, DataSet, Part
 from paretoken.data.rows import iter_rows
@@ -23,6 +26,8 @@ from paretoken.folders import replacing_folder
 from paretoken.settings import digest
 
 CONVERSATIONS, IMAGES, SKIPPED, INDEX = "conversations.json", "images", "skipped.json", "images.parquet"
+#: What is beside the folder: which images were decoded (see `paretoken.data.decoded`).
+MEMORY = ".decoded"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Options:
     """How to prepare: processes and threads, and whether every image is decoded."""
 
     workers: int = 1
-    decode: bool = False
+    decode: bool = True
 
 
 def prepared_key(data_set: DataSet, root: Path, max_bad_share: float, options: Options) -> str:
@@ -55,7 +60,8 @@ def prepare(
         data_set: what it consists of.
         root: where its parts are.
         out: folder to write: ``conversations.json`` and ``images`` (links), ``images.parquet`` (name,
-            file, width, height, bytes), ``skipped.json``, ``run.json``.
+            file, width, height, bytes), ``skipped.json``, ``run.json``. Beside it, ``*.decoded``
+            remembers which images were decoded.
         skips: takes the images that are missing or cannot be read.
         key: hash of the settings, stored.
         options: how.
@@ -73,17 +79,18 @@ def prepare(
     findings = survey(data_set, root)
     demand_all(findings, root)
     _verify(data_set.conversations, root)
+    counted = count_rows(root / data_set.conversations.path, skips.share)
+    _demand_rows(counted, data_set.conversations, root)
     for finding in findings:
         if finding.state == "packed" and isinstance(finding.part, Archive):
             with unpacking_alone(root / finding.part.folder, say):
                 _unpack(finding.part, root, options, progress, say)
-    counted = count_rows(root / data_set.conversations.path)
-    _demand_rows(counted, data_set.conversations, root)
     indexing = time.monotonic()
-    images = root / data_set.images
-    seen = index_images(
-        images, list(counted.images), skips, options.workers, options.decode, progress("images")
-    )
+    images, memory = root / data_set.images, Path(f"{os.path.realpath(out)}{MEMORY}")
+    with remembering(memory, images) if options.decode else nullcontext() as decoded:
+        seen = index_images(
+            images, list(counted.images), skips, options.workers, decoded, progress("images")
+        )
     for folder, count in renamed(seen).items():
         say(f"{folder or '.'}: {count:,} images lie under another suffix than {CONVERSATIONS} says "
             "(.gif or .png for .jpg); they are used as they are")  # fmt: skip
@@ -145,20 +152,27 @@ class Counted:
     images: Counter[str]
 
 
-def count_rows(path: Path) -> Counted:
-    """Count the rows of a file of conversations and the images that they name."""
-    counted = Counted(0, 0, Counter(), Counter())
+def count_rows(path: Path, max_bad_share: float = 0.0) -> Counted:
+    """Count the rows of a file of conversations and the images that they name.
+
+    Raises:
+        UserError: in more than a share of the rows, the image is misspelt or has no usable name; those
+            of a smaller share are left to `paretoken tokenize`, which lists them.
+    """
+    counted, bad = Counted(0, 0, Counter(), Counter()), Skips(str(path), max_bad_share)
     for row in iter_rows(path):
         counted.rows += 1
         try:
-            name = image_name(row.get("image"))
-        except BadRowError:
-            continue  # `paretoken tokenize` refuses or lists it
+            name = row_image(row)
+        except BadRowError as error:
+            bad.add(f"row {counted.rows} (id {row.get('id')!r})", str(error))
+            continue
         if name is None:
             counted.text_only += 1
         else:
             counted.images[name] += 1
             counted.folders[name.partition("/")[0]] += 1
+    bad.check(counted.rows)
     return counted
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from paretoken.errors import UserError
 from paretoken.files import read_json
 
-#: How many bad rows a message shows.
+#: How many bad rows a message lists, if not told otherwise.
 SHOWN = 5
 
 
@@ -20,11 +20,18 @@ class Skips:
     Args:
         origin: what to call the data in messages.
         share: the largest share of rows that may be bad, 0 to 1; 0: none.
+        rows: place and reason of each.
+        shown: how many bad rows a message lists.
+        unit: what to call them in messages.
+        advice: what to do about them.
     """
 
     origin: str
     share: float = 0.0
-    rows: list[tuple[str, str]] = field(default_factory=list)  # place, reason
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    shown: int = SHOWN
+    unit: str = "rows"
+    advice: str = ""
 
     def add(self, place: str, reason: str) -> None:
         """Leave a row out."""
@@ -33,12 +40,13 @@ class Skips:
     def check(self, total: int) -> None:
         """Raise `UserError` if more than the share of ``total`` rows is bad."""
         if len(self.rows) > self.share * total:
-            shown = "\n".join(f"  - {place}: {reason}" for place, reason in self.rows[:SHOWN])
-            more = len(self.rows) - SHOWN
+            shown = "\n".join(f"  - {place}: {reason}" for place, reason in self.rows[: self.shown])
+            more = len(self.rows) - self.shown
             rest = f"\n  - and {more} more" if more > 0 else ""
             raise UserError(
-                f"{self.origin}: {len(self.rows)} of {total} rows are bad, "
+                f"{self.origin}: {len(self.rows)} of {total} {self.unit} are bad, "
                 f"{self.share:.4%} may be (--max-bad-share):\n{shown}{rest}"
+                + (f"\n{self.advice}" if self.advice else "")
             )
 
     def record(self) -> list[dict[str, Any]]:

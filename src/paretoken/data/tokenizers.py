@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +14,56 @@ from paretoken.tokenizer_json import require_bounded_tokenizer
 
 #: Stage 1 of LLaVA-1.5: image, caption, end; the question is left out.
 PLAIN = "plain"
+#: The same, token for token as LLaVA-1.5 writes it: a line end instead of the end of text.
+PLAIN_LLAVA = "plain_llava"
+#: Templates that are none: they take one question, which is left out, and one answer.
+CAPTIONS_ONLY = (PLAIN, PLAIN_LLAVA)
 #: The tokenizer's own template.
 CHAT = "chat"
 
 
 def template_text(tokenizer: Any, template: str) -> str | None:
-    """Return the Jinja text of a template; None for ``plain``, which is none.
+    """Return the Jinja text of a template; None for those of `CAPTIONS_ONLY`.
 
     Raises:
         UserError: there is no such template, or the tokenizer has none of its own.
     """
-    if template == PLAIN:
+    if template in CAPTIONS_ONLY:
         return None
     if template == CHAT:
         if isinstance(tokenizer.chat_template, str) and tokenizer.chat_template:
             return tokenizer.chat_template
         raise UserError(
             f"{tokenizer.name_or_path} has no chat template; name one: "
-            f"--template {', '.join([*TEMPLATES, PLAIN])}"
+            f"--template {', '.join([*TEMPLATES, *CAPTIONS_ONLY])}"
         )
     if template not in TEMPLATES:
-        raise UserError(unknown_name("template", template, [CHAT, PLAIN, *TEMPLATES]))
+        raise UserError(unknown_name("template", template, [CHAT, *CAPTIONS_ONLY, *TEMPLATES]))
     return str(TEMPLATES.load(template))
+
+
+def ending_tokens(tokenizer: Any) -> frozenset[int]:
+    """Return the ids of the tokens that can end an answer: special ones, no image, nothing unknown."""
+    # Some families list their special tokens only among the added ones (Llama 3).
+    added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    never = {tokenizer.convert_tokens_to_ids(IMAGE_TEXT), tokenizer.unk_token_id}
+    return frozenset({*tokenizer.all_special_ids, *added} - never | {tokenizer.eos_token_id})
+
+
+def splitting_tokens(tokenizer: Any) -> frozenset[int]:
+    """Return the ids of the tokens at which texts are split before anything else is done to them."""
+    added = tokenizer.added_tokens_decoder.items()
+    return frozenset(
+        number
+        for number, token in added
+        if token.special and not token.normalized and not token.single_word
+    )
+
+
+def vocabulary_hash(tokenizer: Any) -> str:
+    """Return a hash of the tokens and their ids: equal ones can read each other's token files."""
+    tokens = sorted((number, token) for token, number in tokenizer.get_vocab().items())
+    return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
 
 
 def load_tokenizer(folder: Path) -> Any:

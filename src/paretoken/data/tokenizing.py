@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from paretoken.data.conversations import Census, iter_conversations
+from paretoken.data.conversations import BadRowError, Census, Conversation, iter_conversations
 from paretoken.data.encoded import EncodedWriter
-from paretoken.data.labels import ChatEncoder
+from paretoken.data.labels import LABEL_RULE, ChatEncoder, EncodedConversation
 from paretoken.data.rows import data_files, iter_rows
 from paretoken.data.skips import Skips
-from paretoken.data.tokenizers import PLAIN
+from paretoken.data.tokenizers import CAPTIONS_ONLY, vocabulary_hash
 from paretoken.files import sha256
 from paretoken.folders import replacing_folder
 from paretoken.pretrained import combined_hash
@@ -54,7 +54,7 @@ def tokens_key(data: Path, llm: Path, template: str, skipped: Path | None, max_b
     files = [llm / name for name in TOKENIZER_FILES if (llm / name).is_file()]
     hashes = [f"{path.name} {sha256(path)}" for path in [*files, *data_files(data)]]
     left_out = "none" if skipped is None else sha256(skipped)
-    return combined_hash([*hashes, template, left_out, str(max_bad_share)])
+    return combined_hash([*hashes, template, left_out, str(max_bad_share), f"labels {LABEL_RULE}"])
 
 
 def tokenize_file(
@@ -68,8 +68,9 @@ def tokenize_file(
 ) -> Tokenized:
     """Tokenize a file of conversations and write the result atomically.
 
-    The rows are read twice, which takes seconds: so bad ones are known before the minutes that
-    tokenizing takes, and never all of them are in memory.
+    The rows are read twice, which takes seconds: so rows of a wrong form are known before the minutes
+    that tokenizing takes, and never all of them are in memory. Those that cannot be labelled are found
+    while tokenizing, which stops as soon as they are too many.
 
     Args:
         data: conversations, see `iter_rows`.
@@ -83,27 +84,54 @@ def tokenize_file(
     Raises:
         UserError: the data are damaged, or more rows are bad than ``skips`` allows.
     """
-    census, plain, seen = Census(), encoder.template == PLAIN, set[int]()
+    census, plain, seen = Census(), encoder.template in CAPTIONS_ONLY, set[int]()
     for conversation in iter_conversations(iter_rows(data), skips, skipped, census, plain):
         seen.add(hash((conversation.image, conversation.turns)))
     skips.check(census.rows)
-    again = iter_conversations(iter_rows(data), Skips(str(data), 1.0), skipped, None, plain)
+    repeated, total = census.kept - len(seen), census.kept
+    again = _numbered(data, skipped, plain)
     learned = done = 0
     with replacing_folder(out) as folder, EncodedWriter(folder) as writer:
         while part := list(islice(again, PART)):
-            encoded = encoder.encode(part)
-            writer.add(part, encoded)
+            kept, encoded = _encode(part, encoder, skips, census)
+            skips.check(census.rows)
+            writer.add(kept, encoded)
             learned += sum(int(e.learned.sum()) for e in encoded)
             done += len(part)
-            progress(done, census.kept)
+            progress(done, total)
         writer.finish(encoder.image_id, _record(encoder, census, skips, key))
-    return Tokenized(census, writer.tokens, learned, census.kept - len(seen))
+    return Tokenized(census, writer.tokens, learned, repeated)
+
+
+def _numbered(data: Path, skipped: Collection[str], plain: bool) -> Iterator[tuple[int, Conversation]]:
+    """Yield the valid conversations of a file with the numbers of their rows."""
+    census = Census()
+    rows = iter_conversations(iter_rows(data), Skips(str(data), 1.0), skipped, census, plain)
+    return ((census.rows, conversation) for conversation in rows)
+
+
+def _encode(
+    part: list[tuple[int, Conversation]], encoder: ChatEncoder, skips: Skips, census: Census
+) -> tuple[list[Conversation], list[EncodedConversation]]:
+    """Return the conversations that can be labelled, and their tokens; the others are bad rows."""
+    kept, encoded = [], []
+    made = encoder.encode_each([conversation for _, conversation in part])
+    for (number, conversation), found in zip(part, made, strict=True):
+        if isinstance(found, BadRowError):
+            skips.add(f"row {number} (id {conversation.id!r})", str(found))
+            census.kept -= 1
+            census.text_only -= conversation.image is None
+        else:
+            kept.append(conversation)
+            encoded.append(found)
+    return kept, encoded
 
 
 def _record(encoder: ChatEncoder, census: Census, skips: Skips, key: str) -> dict[str, Any]:
     return {
         "key": key,
         "template": encoder.template,
+        "vocabulary": vocabulary_hash(encoder.tokenizer),
         "conversations": census.kept,
         "skipped": skips.record(),
         "left_out_for_their_image": census.without_image_file,

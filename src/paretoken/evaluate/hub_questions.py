@@ -17,12 +17,15 @@ from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
 from paretoken.evaluate.hub_files import shards
+from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.image_folder import ImageFolder
-from paretoken.evaluate.questions import PROMPT, ROW_ID
+from paretoken.evaluate.questions import PROMPT
 
 QUESTIONS, IMAGES = "questions.parquet", "images"
 #: Rows in memory at a time, with their pictures.
 BATCH = 32
+#: Bad rows that a message lists.
+SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Written:
     """How much `write_questions` wrote, and from which files (name and bytes)."""
 
     questions: int
+    text_only: int
     images: int
     files: list[tuple[str, int]]
 
@@ -54,7 +58,7 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
         limit: at most so many questions, the first ones.
 
     Raises:
-        UserError: files, columns or pictures are missing or damaged; names the file and row.
+        UserError: files, columns or pictures are missing or damaged; names the files and all rows.
     """
     hub = benchmark.hub
     if hub is None or benchmark.prompt is None:
@@ -64,24 +68,28 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
     files = shards(root, hub.config, hub.split)
     joined = _joined(hub, root, store, _keys(hub, files, limit))
     writer: parquet.ParquetWriter | None = None
-    count = 0
+    count = text_only = 0
+    problems: list[str] = []
     try:
         for file, batch in _batches(files, (*hub.columns, *benchmark.columns, *hub.images), limit):
-            table = _asked(benchmark, hub, store, joined, batch, f"{file}: row {{}}", count)
+            table = _asked(benchmark, hub, store, joined, batch, f"{file}: row {{}}", count, problems)
+            count += len(batch)
+            if table is None:
+                continue
             if writer is None:
                 writer = parquet.ParquetWriter(folder / QUESTIONS, table.schema)
             writer.write_table(table.cast(writer.schema))
-            count += len(table)
+            text_only += sum(not each for each in table["image"].to_pylist())
     except (pa.ArrowException, ValueError) as error:
         raise UserError(f"{root}: the files of {hub.split} do not fit together: {error}") from error
     finally:
         if writer is not None:
             writer.close()
+    _raise_all(problems)
     if count == 0:
         raise UserError(f"{files[0]} holds no rows")
-    return Written(
-        count, len(store.names), [(str(f.relative_to(root)), f.stat().st_size) for f in files]
-    )
+    sizes = [(str(file.relative_to(root)), file.stat().st_size) for file in files]
+    return Written(count, text_only, len(store.names), sizes)
 
 
 def _asked(
@@ -92,7 +100,9 @@ def _asked(
     batch: pa.RecordBatch,
     place: str,
     start: int,
-) -> pa.Table:
+    problems: list[str],
+) -> pa.Table | None:
+    """Return the questions of a batch; None, and one more of ``problems`` per row, if some are bad."""
     prompts: list[str] = []
     pictures: list[list[str]] = []
     for number, row in enumerate(batch.to_pylist(), start=start):
@@ -100,7 +110,9 @@ def _asked(
             pictures.append(_pictures(benchmark, hub, store, joined, row))
             prompts.append(benchmark.prompt(row) if benchmark.prompt else "")
         except BadRowError as error:
-            raise UserError(f"{place.format(number)}: {error}") from error
+            problems.append(f"{place.format(number)}: {error}")
+    if problems:
+        return None
     taken = {*hub.images, "image", PROMPT, ROW_ID}
     own = pa.Table.from_batches([batch]).replace_schema_metadata(None)
     own = own.select([name for name in own.column_names if name not in taken])
@@ -124,7 +136,22 @@ def _pictures(
         return [joined[key]]
     if benchmark.shown is not None:  # the prompt names these: none may be missing
         return [store.add(row.get(column)) for column in benchmark.shown(row)]
-    return [store.add(row[column]) for column in hub.images if row[column] is not None]
+    found = [store.add(row[column]) for column in hub.images if row[column] is not None]
+    if not found and not hub.text_only:
+        raise BadRowError(f"it has no picture (its {', '.join(hub.images)} is null)")
+    return found
+
+
+def _raise_all(problems: Sequence[str]) -> None:
+    """Raise `UserError` that lists all problems, or the first `SHOWN` of them."""
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems[:SHOWN])
+        more = len(problems) - SHOWN
+        rest = f"\n  - and {more:,} more" if more > 0 else ""
+        raise UserError(
+            f"{len(problems):,} rows cannot be asked; fetch their files again, or take another copy of "
+            f"the data set:\n{listed}{rest}"
+        )
 
 
 def _keys(hub: HubData, files: Sequence[Path], limit: int | None) -> set[str]:
@@ -140,14 +167,15 @@ def _joined(hub: HubData, root: Path, store: ImageFolder, keys: set[str]) -> dic
     if hub.join is None:
         return {}
     join, names = hub.join, {}
-    files = shards(root, join.config, join.split)
+    files, problems = shards(root, join.config, join.split), []
     for file, batch in _batches(files, (join.id, join.column), None, only_these=True):
         for row in batch.to_pylist():
             if str(row[join.id]) in keys:
                 try:
                     names[str(row[join.id])] = store.add(row[join.column])
                 except BadRowError as error:
-                    raise UserError(f"{file}, {join.id} {row[join.id]!r}: {error}") from error
+                    problems.append(f"{file}, {join.id} {row[join.id]!r}: {error}")
+    _raise_all(problems)
     return names
 
 

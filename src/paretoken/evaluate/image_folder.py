@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from paretoken.data.conversations import BadRowError
+from paretoken.data.images import open_image
+from paretoken.errors import UserError
 
 #: How files of each format start, and what they are called.
 SIGNATURES = (
@@ -31,12 +34,18 @@ class ImageFolder:
     def add(self, value: Any) -> str:
         """Store a picture as data sets hold it, ``{bytes, path}`` or bytes; return its file name.
 
+        It is decoded once before that, as it will be to answer.
+
         Raises:
-            BadRowError: there is no picture in it.
+            BadRowError: there is no picture in it, or a damaged one.
         """
         content = self._content(value)
         name = hashlib.sha256(content).hexdigest()[:32] + _suffix(content)
         if name not in self.names:
+            try:
+                open_image(io.BytesIO(content), "of the row")
+            except UserError as error:
+                raise BadRowError(f"its {error}") from error
             (self.folder / name).write_bytes(content)
             self.names.add(name)
         return name

@@ -14,7 +14,7 @@ from lmms_eval.api.model import lmms
 from PIL import Image
 
 from paretoken.data.conversations import IMAGE_TEXT
-from paretoken.data.images import ImageSource, check_size
+from paretoken.data.images import ImageSource, check_size, shown
 from paretoken.errors import UserError
 from paretoken.evaluate.lmms_answers import batches, cut, generation
 from paretoken.evaluate.open import open_predictor
@@ -36,8 +36,8 @@ class Pictures(ImageSource):
         return [name for name in names if name not in self.held]
 
     def open(self, name: str) -> Image.Image:
-        """Return a picture in RGB."""
-        return self.held[name].convert("RGB")
+        """Return a picture in RGB (`UserError` if its values have no known scale)."""
+        return shown(self.held[name], name)
 
 
 class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types

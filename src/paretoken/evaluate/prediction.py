@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from paretoken.data.collation import VisualStore, expand, pad_left, pad_right
+from paretoken.data.collation import VisualStore, pad_left, pad_right
 from paretoken.data.labels import ChatEncoder
+from paretoken.data.truncation import expand
 from paretoken.errors import UserError
+from paretoken.evaluate.left_out import with_left_out
 from paretoken.evaluate.questions import Question
 from paretoken.files import replacing
 from paretoken.models.language import stop_ids
+from paretoken.models.questions import shortened
 from paretoken.models.vlm import ParetokenModel
+from paretoken.positions import positions_of
 from paretoken.tokens import TEXT_CONDITIONED
+
+#: The columns of answers.
+ANSWERED = ("prediction", "generated_tokens")
 
 
 @dataclass(frozen=True)
@@ -73,9 +80,10 @@ class Predictor:
         Batches hold prompts of similar length; questions on one image stand together, so that its
         features are read and projected once per batch.
         """
-        texts = [question.prompt() for question in questions]
+        read = self._prompts(questions)
+        self._require_fitting(questions, read)
         V = 1 if self.adaptive else self.model.config.visual_tokens  # made longer once it is known
-        prompts = prompt_ids(self.encoder, texts, V)
+        prompts = expanded(read, self.encoder.image_id, V)
         found: dict[int, Prediction] = {}
         for numbers in self._batches(questions, prompts):
             chosen = [questions[i] for i in numbers]
@@ -83,6 +91,48 @@ class Predictor:
             found.update(zip(numbers, part, strict=True))
             progress(len(found), len(questions))
         return [found[i] for i in range(len(questions))]
+
+    def misfits(self, questions: Sequence[Question], max_new_tokens: int) -> dict[int, str]:
+        """Return what is wrong with prompts that do not fit the model, by their place.
+
+        A prompt has a place for each picture, and it fits with its longest answer into the positions
+        of the language model; with ``adaptive``, pictures may need as many tokens as patches.
+        """
+        return self._misfits(questions, self._prompts(questions), max_new_tokens)
+
+    def _prompts(self, questions: Sequence[Question]) -> list[list[int]]:
+        """Return the ids of prompts, with one placeholder per image."""
+        return self.encoder.prompts([question.prompt() for question in questions]) if questions else []
+
+    def _require_fitting(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> None:
+        problems = self._misfits(questions, prompts, self.max_new_tokens)
+        if problems:
+            place = min(problems)
+            raise UserError(
+                f"{len(problems)} of {len(questions)} questions do not fit, {questions[place].id!r} for "
+                f"one: {problems[place]}; ask shorter ones, or for shorter answers"
+            )
+
+    def _misfits(
+        self, questions: Sequence[Question], prompts: Sequence[Sequence[int]], max_new_tokens: int
+    ) -> dict[int, str]:
+        config = self.model.config
+        V = config.grid_side**2 if self.adaptive else config.visual_tokens
+        room, found = positions_of(config.text_config), {}
+        for number, ids in enumerate(prompts):
+            pictures, places = len(questions[number].images), ids.count(self.encoder.image_id)
+            length = len(ids) + places * (V - 1)
+            if config.visual_tokens and places != pictures:
+                found[number] = (
+                    f"its prompt has {places} places for {pictures} images with the template "
+                    f"{self.encoder.template}"
+                )
+            elif room is not None and length + max_new_tokens > room:
+                found[number] = (
+                    f"its prompt has {length} tokens and its answer up to {max_new_tokens}; the model "
+                    f"has {room} positions"
+                )
+        return found
 
     def forget(self) -> None:
         """Forget the embeddings of the questions that were asked, as a new process would."""
@@ -156,28 +206,44 @@ class Predictor:
         found = {self.visual.argument: values, "image_index": index}
         if self.asks:
             texts = [question.text for question in questions for _ in question.images]
-            found["question_ids"], found["question_mask"] = pad_right(self.encoder.questions(texts))
+            asked = shortened(self.encoder.questions(texts), self.model.config)
+            found["question_ids"], found["question_mask"] = pad_right(asked)
         return {name: value.to(device) for name, value in found.items()}
 
 
 def prompt_ids(encoder: ChatEncoder, questions: Sequence[str], V: int) -> list[list[int]]:
     """Return the ids that a model reads before it answers, each image V placeholders long."""
+    return expanded(encoder.prompts(questions), encoder.image_id, V)
+
+
+def expanded(prompts: Sequence[Sequence[int]], image_id: int, V: int) -> list[list[int]]:
+    """Return prompts with each image V placeholders long."""
     rows = []
-    for ids in encoder.prompts(questions):
+    for ids in prompts:
         array = np.array(ids)
-        for place in reversed(np.flatnonzero(array == encoder.image_id)):
+        for place in reversed(np.flatnonzero(array == image_id)):
             array = expand(array, int(place), V)
         rows.append(array.tolist())
     return rows
 
 
 def write_predictions(
-    path: Path, questions: Sequence[Question], predictions: Sequence[Prediction]
+    path: Path,
+    questions: Sequence[Question],
+    predictions: Sequence[Prediction],
+    left_out: Mapping[int, str] | None = None,
 ) -> None:
     """Write one row per question to Parquet, atomically and in the order of the questions.
 
     Columns: question_id, prompt, answer (list of accepted texts), prediction, generated_tokens; or, in
     the place of question_id and answer, the data set's own columns.
+
+    Args:
+        path: file to write.
+        questions: what was asked.
+        predictions: what was answered.
+        left_out: rows of the questions' file that were not asked, and why; see
+            `paretoken.evaluate.left_out`.
 
     Raises:
         UserError: see `stored_questions`.
@@ -187,8 +253,9 @@ def write_predictions(
 
     generated = [prediction.generated_tokens for prediction in predictions]
     table = stored_questions(questions)
-    table = table.append_column("prediction", pyarrow.array([p.text for p in predictions]))
-    table = table.append_column("generated_tokens", pyarrow.array(generated, pyarrow.int32()))
+    table = table.append_column(ANSWERED[0], pyarrow.array([p.text for p in predictions]))
+    table = table.append_column(ANSWERED[1], pyarrow.array(generated, pyarrow.int32()))
+    table = with_left_out(table, left_out or {})
     with replacing(path) as temporary:
         write_table(table, temporary)
 
@@ -197,7 +264,8 @@ def stored_questions(questions: Sequence[Question]) -> Any:
     """Return the columns of a file of predictions that are known before anything is answered.
 
     Raises:
-        UserError: questions differ in their columns, or a column mixes types, which Parquet cannot hold.
+        UserError: questions differ in their columns, have one that answers are written to, or a column
+            mixes types, which Parquet cannot hold.
     """
     import pyarrow
 
@@ -208,6 +276,10 @@ def stored_questions(questions: Sequence[Question]) -> Any:
     }
     if questions and questions[0].columns:
         names = questions[0].columns
+        if taken := [name for name in ANSWERED if name in names]:
+            raise UserError(
+                f"the questions have a column {taken[0]!r}, which answers are written to; rename it"
+            )
         for question in questions:
             if question.columns.keys() != names.keys():
                 other = min(question.columns.keys() ^ names.keys())

@@ -24,13 +24,14 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from paretoken.data.collation import pad_left, pad_right
-from paretoken.data.images import Preprocessor, open_image, read_preprocessor
+from paretoken.data.images import Preprocessor, open_image, read_preprocessor, shown
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import prompt_ids
 from paretoken.evaluate.questions import Question
 from paretoken.models.configuration import ParetokenConfig
+from paretoken.models.questions import shortened
 from paretoken.pretrained import load_pretrained
 from paretoken.tokens import TEXT_CONDITIONED
 
@@ -42,7 +43,7 @@ class Processor:
         encoder: renders and tokenizes questions.
         preprocess: from images to pixel values; None for a model that sees none.
         visual_tokens: V.
-        asks: whether the compressor reads the question.
+        asked: configuration of a model whose compressor reads the question; None for any other.
     """
 
     def __init__(
@@ -50,10 +51,10 @@ class Processor:
         encoder: ChatEncoder,
         preprocess: Preprocessor | None,
         visual_tokens: int,
-        asks: bool = False,
+        asked: ParetokenConfig | None = None,
     ) -> None:
         self.encoder, self.preprocess = encoder, preprocess
-        self.visual_tokens, self.asks = visual_tokens, asks
+        self.visual_tokens, self.asked = visual_tokens, asked
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, tokens: int | None = None) -> Processor:
@@ -72,7 +73,8 @@ class Processor:
         preprocess = read_preprocessor(path, aspect) if config.visual_tokens else None
         encoder = ChatEncoder(load_tokenizer(path), config.template)
         V = config.visual_tokens if tokens is None else tokens
-        return cls(encoder, preprocess, V, config.compressor in TEXT_CONDITIONED and V > 0)
+        asks = config.compressor in TEXT_CONDITIONED and V > 0
+        return cls(encoder, preprocess, V, config if asks else None)
 
     def __call__(
         self, images: Sequence[Image.Image | str | Path | None], questions: Sequence[str]
@@ -101,9 +103,10 @@ class Processor:
         opened = [_open(image) for image in images if image is not None]
         if opened and self.preprocess is not None:
             inputs["pixel_values"] = torch.from_numpy(self.preprocess(opened))
-        if opened and self.asks:
-            asked = [text for image, text in zip(images, questions, strict=True) if image is not None]
-            inputs["question_ids"], inputs["question_mask"] = pad_right(self.encoder.questions(asked))
+        if opened and self.asked is not None:
+            told = [text for image, text in zip(images, questions, strict=True) if image is not None]
+            asked = shortened(self.encoder.questions(told), self.asked)
+            inputs["question_ids"], inputs["question_mask"] = pad_right(asked)
         return inputs
 
     def decode(self, output: Tensor, inputs: dict[str, Tensor]) -> list[str]:
@@ -115,5 +118,5 @@ class Processor:
 
 def _open(image: Image.Image | str | Path) -> Image.Image:
     if isinstance(image, Image.Image):
-        return image.convert("RGB")
+        return shown(image, "that was given")
     return open_image(Path(image), str(image))

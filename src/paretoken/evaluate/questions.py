@@ -12,11 +12,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from paretoken.data.conversations import IMAGE_TEXT, BadRowError, image_name, whole_text
+from paretoken.data.conversations import (
+    IMAGE_TEXT,
+    BadRowError,
+    image_name,
+    require_keys,
+    whole_text,
+)
+from paretoken.data.row_keys import kind_of
 from paretoken.data.skips import Skips
+from paretoken.evaluate.ids import ROW_ID, id_text
 
-#: Columns of `paretoken questions`: the row's unique id, and the whole prompt.
-ROW_ID, PROMPT = "_id", "prompt"
+#: The column of `paretoken questions` that holds the whole prompt.
+PROMPT = "prompt"
+
+#: What is read of other rows, with what it holds.
+QUESTION_KEYS = {
+    "question_id": "a unique id",
+    "image": "the path of one image",
+    "question": "a text",
+    "answer": "a text, or a list of accepted texts",
+}
 
 
 @dataclass(frozen=True)
@@ -51,19 +67,39 @@ def parse_questions(rows: Sequence[Mapping[str, Any]], skips: Skips) -> list[Que
     Raises:
         UserError: more rows are bad than ``skips`` allows.
     """
-    kept: list[Question] = []
-    seen: set[str] = set()
+    good, bad = sort_questions(rows)
+    for number, reason in bad.items():
+        skips.add(place_of(number, rows[number - 1]), reason)
+    skips.check(len(rows))
+    return list(good.values())
+
+
+def sort_questions(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int, Question], dict[int, str]]:
+    """Return the valid questions by row from 1, and what is wrong with the other rows."""
+    good: dict[int, Question] = {}
+    bad: dict[int, str] = {}
+    first: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
+        column = id_column(row)
         try:
             question = _parse_own(row) if PROMPT in row else _parse(row)
-            if question.id in seen:
-                raise BadRowError(f"its {ROW_ID if PROMPT in row else 'question_id'} stands twice")
-            seen.add(question.id)
-            kept.append(question)
+            seen = first.setdefault(id_text(row[column], column), number)
+            if seen != number:
+                raise BadRowError(f"its {column} appears twice, in row {seen} too")
+            good[number] = question
         except BadRowError as error:
-            skips.add(f"row {number} (question_id {row.get('question_id')!r})", str(error))
-    skips.check(len(rows))
-    return kept
+            bad[number] = str(error)
+    return good, bad
+
+
+def id_column(row: Mapping[str, Any]) -> str:
+    """Return the column that holds a question's id."""
+    return ROW_ID if PROMPT in row else "question_id"
+
+
+def place_of(number: int, row: Mapping[str, Any]) -> str:
+    """Return where a row is, for messages."""
+    return f"row {number} ({id_column(row)} {row.get(id_column(row))!r})"
 
 
 def _parse_own(row: Mapping[str, Any]) -> Question:
@@ -73,11 +109,7 @@ def _parse_own(row: Mapping[str, Any]) -> Question:
     text = row[PROMPT]
     if not isinstance(text, str) or not text.strip():
         raise BadRowError(f"it has no {PROMPT}")
-    value = row.get("image")
-    names = value if isinstance(value, list) else [value]
-    images = [name for name in map(image_name, names) if name is not None]
-    if text.count(IMAGE_TEXT) not in (0, len(images)):
-        raise BadRowError(f"its prompt has {text.count(IMAGE_TEXT)} places for {len(images)} images")
+    images = _images(row.get("image"), text, PROMPT)
     own = {name: each for name, each in row.items() if name not in (PROMPT, "image")}
     whole_text(json.dumps(own, ensure_ascii=False, default=str), "columns")
     first = images[0] if images else None
@@ -87,15 +119,38 @@ def _parse_own(row: Mapping[str, Any]) -> Question:
 
 
 def _parse(row: Mapping[str, Any]) -> Question:
-    if row.get("question_id") in (None, ""):
+    require_keys(row, QUESTION_KEYS, doubles=False)
+    name = row.get("question_id")
+    if name in (None, ""):
         raise BadRowError("it has no question_id")
+    if isinstance(name, bool) or not isinstance(name, str | int | float):
+        raise BadRowError(f"its question_id is {kind_of(name)}; write a text or a number")
     text = row.get("question")
-    if not isinstance(text, str) or not text.strip():
+    if text is not None and not isinstance(text, str):
+        raise BadRowError(f"its question is {kind_of(text)}, write text")
+    if text is None or not text.strip():
         raise BadRowError("it has no question")
+    images = _images(row.get("image"), text, "question")
     return Question(
-        whole_text(str(row["question_id"]), "question_id"), image_name(row.get("image")),
-        whole_text(text.strip(), "question"), answers_of(row.get("answer")),
+        whole_text(str(name), "question_id"), images[0] if images else None,
+        whole_text(text.strip(), "question"), answers_of(row.get("answer")), tuple(images[1:]),
     )  # fmt: skip
+
+
+def _images(value: Any, text: str, where: str) -> list[str]:
+    """Return the names of a row's images: of one, or of a list of them.
+
+    Raises:
+        BadRowError: one of a list is empty, or the text has places for another number of images.
+    """
+    names = [image_name(each) for each in (value if isinstance(value, list) else [value])]
+    images = [name for name in names if name is not None]
+    if isinstance(value, list) and len(images) < len(names):
+        raise BadRowError(f"its list of images has an empty place, number {names.index(None) + 1}")
+    places = text.count(IMAGE_TEXT)
+    if places not in (0, len(images)):
+        raise BadRowError(f"its {where} has {places} places for {len(images)} images")
+    return images
 
 
 def answers_of(value: Any) -> tuple[str, ...]:
@@ -105,6 +160,11 @@ def answers_of(value: Any) -> tuple[str, ...]:
         BadRowError: there is none, or one is empty.
     """
     values = list(value) if isinstance(value, list | tuple) else [value]
-    if not values or not all(isinstance(v, str) and v.strip() for v in values):
+    other = [each for each in values if each is not None and not isinstance(each, str)]
+    if other:
+        raise BadRowError(
+            f"its answer is {kind_of(other[0])}; write a text, or a list of accepted texts"
+        )
+    if not values or not all(each and each.strip() for each in values):
         raise BadRowError("it has no answer (a text, or a list of accepted texts)")
     return tuple(whole_text(value, "answer") for value in values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
 from paretoken.evaluate.benchmarks.values import text
+from paretoken.evaluate.ids import ROW_ID, Key, in_words, require_unique, usable_keys
 from paretoken.evaluate.intervals import interval, means
-from paretoken.evaluate.questions import ROW_ID
+from paretoken.evaluate.left_out import read_left_out
+
+#: How many rows a message shows.
+SHOWN = 5
 
 
 def score_predictions(
@@ -23,27 +28,33 @@ def score_predictions(
 
     Args:
         benchmark: the rules.
-        rows: each with ``prediction`` and the data set's own columns that the benchmark needs.
+        rows: each with ``prediction`` and the data set's own columns that the benchmark needs. A list
+            with one text counts as that text.
         variant: a convention other than the recommended one.
 
     Returns:
         ``benchmark, metric, score, n, interval, rows``, each row with its ``score``; also ``variant``
-        and ``details`` where there are some. The interval is of 95 %. All of it is plain JSON.
+        and ``details`` where there are some. The interval is of 95 %. All of it is plain JSON. Where
+        rows lack what the metric's name promises, the metric says so.
 
     Raises:
-        UserError: a row lacks something, or an id that must be unique stands twice; names the row.
+        UserError: there are no rows, one lacks something or has a prediction that is not a text, or an
+            id appears twice; names the rows.
     """
     chosen = benchmark.variant(variant)
+    if not rows:
+        raise UserError(f"there is no row to score by {benchmark.name}")
     _demand_columns(chosen, rows)
-    if chosen.unique_ids:
-        _demand_unique(rows, chosen.id_column or ROW_ID)
+    rows = _with_texts(chosen, rows)
+    for key in usable_keys(rows, chosen.keys):
+        require_unique(rows, key, "the predictions")
     scores = [_score(chosen, row, number) for number, row in enumerate(rows, start=1)]
     found = _aggregate(chosen, rows, scores)
     details = _breakdown(chosen, rows, scores) | dict(found.details)
     result: dict[str, Any] = {
         "benchmark": benchmark.name,
         "variant": variant,
-        "metric": chosen.metric,
+        "metric": _metric(chosen, found),
         "score": found.score,
         "n": len(rows),
         "interval": found.interval,
@@ -53,24 +64,66 @@ def score_predictions(
     return {key: value for key, value in result.items() if value not in (None, {})}
 
 
-def read_predictions(path: Path, questions: Path | None = None) -> list[dict[str, Any]]:
+def score_file(
+    benchmark: Benchmark, predictions: Path, questions: Path | None = None, variant: str | None = None
+) -> dict[str, Any]:
+    """Score a file of predictions, see `score_predictions` and `read_predictions`.
+
+    Returns:
+        The same; also ``left_out`` if `paretoken predict` left questions out.
+    """
+    rows = read_predictions(predictions, questions, benchmark.keys)
+    left_out = len(read_left_out(predictions))
+    result = score_predictions(benchmark, rows, variant)
+    return result | ({"left_out": left_out} if left_out else {})
+
+
+def read_predictions(
+    path: Path, questions: Path | None = None, keys: Sequence[Key] = (("question_id",),)
+) -> list[dict[str, Any]]:
     """Read predictions, and compare their ids with the questions' if these are given.
 
+    Questions that `paretoken predict` left out as bad rows (``--max-bad-share``) are not missing: the
+    predictions say which rows they are.
+
+    Args:
+        path: of the predictions.
+        questions: what was asked.
+        keys: columns that identify a row, see `Benchmark`; ``_id`` comes first.
+
     Raises:
-        UserError: the file cannot be read, or it lacks questions or has some that were not asked.
+        UserError: a file cannot be read, an id appears twice in one, or the predictions lack questions
+            or have some that were not asked.
     """
     rows = read_rows(path)
     if questions is None:
         return rows
-    asked = {_row_id(row) for row in read_rows(questions)}
-    given = {_row_id(row) for row in rows}
-    for problem, ids in (("lacks", asked - given), ("has, unasked,", given - asked)):
+    left_out = read_left_out(path)
+    asked = [row for number, row in enumerate(read_rows(questions), 1) if number not in left_out]
+    key = _common_key(path, rows, questions, asked, keys)
+    given = Counter(require_unique(rows, key, str(path)))
+    wanted = Counter(require_unique(asked, key, str(questions)))
+    for problem, ids in (("lacks", wanted - given), ("has, unasked,", given - wanted)):
         if ids:
             raise UserError(
-                f"{path} {problem} {len(ids)} of {len(asked)} questions, {min(ids)!r} for one; "
-                "run `paretoken predict` again for these questions"
+                f"{path} {problem} {len(ids)} of {len(asked)} questions, {in_words(key, min(ids))} for "
+                f"one; run `paretoken predict` again with {questions}"
             )
     return rows
+
+
+def _common_key(
+    path: Path, rows: Sequence[Row], questions: Path, asked: Sequence[Row], keys: Sequence[Key]
+) -> Key:
+    """Return the columns by which predictions and questions are compared."""
+    for key in ((ROW_ID,), *keys):
+        if all(any(column in row for row in part) for part in (rows, asked) for column in key):
+            return key
+    known = ", ".join(" with ".join(key) for key in ((ROW_ID,), *keys))
+    raise UserError(
+        f"{path} and {questions} have no id in common by which they could be compared; both need one "
+        f"of: {known}"
+    )
 
 
 def json_value(value: Any) -> Any:
@@ -84,8 +137,35 @@ def json_value(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
-def _row_id(row: Row) -> str:
-    return str(row.get(ROW_ID, row.get("question_id")))
+def _with_texts(benchmark: Benchmark, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the rows with their predictions as texts: a list that holds one text is that text."""
+    made, wrong = [], []
+    for number, row in enumerate(rows, start=1):
+        said = row["prediction"]
+        if isinstance(said, list | tuple) and len(said) == 1:
+            said = said[0]
+        if not isinstance(said, str):
+            wrong.append(f"{_place(benchmark, row, number)}: {_shortened(row['prediction'])}")
+        made.append({**row, "prediction": said})
+    if wrong:
+        more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+        listing = "\n".join(f"  - {line}" for line in [*wrong[:SHOWN], *more])
+        raise UserError(
+            f"{len(wrong)} of {len(rows)} rows have a prediction that is not a text; write a text "
+            f"(empty: the model said nothing) or a list that holds one:\n{listing}"
+        )
+    return made
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _metric(benchmark: Benchmark, found: Aggregate) -> str:
+    """Return what the score is called, with what the rows lack for the full name."""
+    name = found.metric or benchmark.metric
+    return f"{name} ({'; '.join(found.lacks)})" if found.lacks else name
 
 
 def _aggregate(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
@@ -109,12 +189,13 @@ def _score(benchmark: Benchmark, row: Row, number: int) -> float:
 
 
 def _place(benchmark: Benchmark, row: Row, number: int) -> str:
-    name = ROW_ID if benchmark.id_column is None else benchmark.id_column
-    return f"row {number} ({name} {row[name]!r})" if name in row else f"row {number}"
+    key = next((key for key in (*benchmark.keys, (ROW_ID,)) if all(c in row for c in key)), ())
+    named = ", ".join(f"{column} {row[column]!r}" for column in key)
+    return f"row {number} ({named})" if key else f"row {number}"
 
 
 def _demand_columns(benchmark: Benchmark, rows: Sequence[Row]) -> None:
-    needed = (*benchmark.columns, "prediction") if benchmark.columns else ()
+    needed = (*benchmark.columns, "prediction")
     for number, row in enumerate(rows, start=1):
         missing = [name for name in needed if name not in row]
         if missing:
@@ -122,13 +203,3 @@ def _demand_columns(benchmark: Benchmark, rows: Sequence[Row]) -> None:
                 f"{_place(benchmark, row, number)} has no {', '.join(missing)}; {benchmark.name} needs "
                 f"the data set's own columns {', '.join(benchmark.columns)}, and prediction"
             )
-
-
-def _demand_unique(rows: Sequence[Row], column: str) -> None:
-    seen: set[str] = set()
-    for number, row in enumerate(rows, start=1):
-        key = str(row.get(column))
-        if row.get(column) in (None, "") or key in seen:
-            what = "stands twice" if key in seen else "is missing"
-            raise UserError(f"row {number}: {column} {key!r} {what}")
-        seen.add(key)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paretoken.data.labels import ChatEncoder
+from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Benchmark
 from paretoken.evaluate.latency import measure_latency
 from paretoken.evaluate.prediction import Predictor
@@ -64,6 +65,24 @@ class Lengthener:
             one, two = (len(row) - row.count(image) for row in ids)
             self._lengths[key] = one, max(1, two - one)
         return self._lengths[key]
+
+
+def require_room(predictor: Predictor, questions: Mapping[str, Sequence[Question]], Q: int) -> None:
+    """Check that all questions fit into the model's positions when they have Q text tokens.
+
+    Raises:
+        UserError: some do not; says how many, and names one.
+    """
+    lengthener = Lengthener(predictor.encoder)
+    for name, own in questions.items():
+        made = [lengthener.lengthen(question, Q)[0] for question in own]
+        problems = predictor.misfits(made, predictor.max_new_tokens)
+        if problems:
+            place = min(problems)
+            raise UserError(
+                f"{len(problems)} of {len(own)} questions of {name} do not fit at --text-tokens {Q}, "
+                f"{own[place].id!r} for one: {problems[place]}; give a smaller Q"
+            )
 
 
 def measure(

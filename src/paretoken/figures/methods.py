@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
-from paretoken.analysis.methods import PUBLISHED_BENCHMARKS, PUBLISHED_METHODS, suite_errors
+from paretoken.analysis.methods import PUBLISHED_METHODS, suite_errors
+from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, study_metrics
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 from paretoken.errors import UserError
@@ -83,16 +84,21 @@ def _panel(axis: Axes, results: StudyResults, suite: Suite, looks: Mapping[str, 
 
 
 def published_errors(results: StudyResults, suite: Suite, compressor: str) -> pd.DataFrame:
-    """Return V and error of a method in the published table, where it has every benchmark of a suite."""
-    table, names = results.table1, [PUBLISHED_BENCHMARKS.get(name) for name in suite.benchmarks]
-    method = PUBLISHED_METHODS.get(compressor)
-    if table.empty or method is None or None in names:
+    """Return V and error of a method in the published table, where it has every benchmark of a suite.
+
+    There are none if the study scores a benchmark by another metric than the published one.
+    """
+    table, method = results.table1, PUBLISHED_METHODS.get(compressor)
+    known = [PUBLISHED_BENCHMARKS[name] for name in suite.benchmarks
+             if name in PUBLISHED_BENCHMARKS
+             and study_metrics(results.study, name) == {PUBLISHED_BENCHMARKS[name].metric}]  # fmt: skip
+    if table.empty or method is None or len(known) < len(suite.benchmarks):
         return pd.DataFrame(columns=["visual_tokens", "error"])
     rows = []
     for tokens, own in table[table["method"] == method].groupby("visual_tokens"):
         scores = dict(zip(own["benchmark"], own["score"], strict=True))
-        shares = [float(scores[n[0]]) / n[1] for n in names if n is not None and n[0] in scores]
-        if len(shares) == len(names):
+        shares = [float(scores[each.name]) / each.out_of for each in known if each.name in scores]
+        if len(shares) == len(known):
             rows.append({"visual_tokens": tokens, "error": 1 - float(np.mean(shares))})
     return pd.DataFrame(rows, columns=["visual_tokens", "error"])
 

@@ -37,6 +37,7 @@ class Request:
         template: chat template of a language model: ``chat``, its own, or a named one, which is
             then written into the directory.
         include: patterns of the data set's files; none: all.
+        grid: patches per side that a vision encoder must have; None: any number.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Request:
     params: int | None = None
     template: str = "chat"
     include: tuple[str, ...] = ()
+    grid: int | None = None
 
     @property
     def local(self) -> Path | None:
@@ -53,7 +55,7 @@ class Request:
         return path.resolve() if self.source and path.is_dir() else None
 
     def key(self) -> str:
-        """Return a hash of all that determines the result."""
+        """Return a hash of all that determines the result (``grid`` only says what it must be)."""
         source = self.source if self.local is None else str(self.local)
         return digest(source, self.revision, self.kind, self.params, self.template, self.include)
 
@@ -79,9 +81,13 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
     if already_done(out, request.key(), say):
         record = read_object(out / RUN_FILE)
         _demand_present(out, record)
+        if request.kind == "vision":
+            _require_grid(request, record["grid"])
         return record
     local = request.local
     _demand_source(request)
+    if request.grid is not None and request.kind != "vision":
+        raise UserError(f"--grid is for --kind vision: a {request.kind} has no patches; leave it out")
     demand_apart(out, local)
     names, found, commit, folder = _gather(request, local)
     roots = _roots(local)
@@ -190,8 +196,15 @@ def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
         details |= inspect_llm(folder, "chat") | {"template": request.template}
     else:
         details |= inspect_vision(folder)
+        _require_grid(request, details["grid"])
     demand_count(details["parameters"], stored, request.params, request.source)
     return details
+
+
+def _require_grid(request: Request, side: int) -> None:
+    from paretoken.models.vision import require_grid
+
+    require_grid(side, request.grid, request.source)
 
 
 def _demand_present(out: Path, record: dict[str, Any]) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-from paretoken.data.conversations import IMAGE_TEXT, Conversation
+from paretoken.data.conversations import IMAGE_TEXT, BadRowError, Conversation
 from paretoken.data.images import read_preprocessor
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
 from paretoken.model_json import read_model_json
 from paretoken.models.language import demand_stops
-from paretoken.models.vision import grid_side, read_vision_config
+from paretoken.models.vision import grid_side, read_vision_config, require_image_size
 from paretoken.pretrained import load_pretrained
 from paretoken.shapes import decoder_shape, encoder_shape
 
@@ -46,7 +46,10 @@ def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
     parameters = count_parameters(AutoModelForCausalLM, config)
     tokenizer = load_tokenizer(folder)
     encoder = ChatEncoder(tokenizer, template)
-    encoder.encode([_EXAMPLE])
+    try:
+        encoder.encode([_EXAMPLE])
+    except BadRowError as error:
+        raise UserError(f"the tokenizer in {folder} cannot write {_EXAMPLE.turns}: {error}") from error
     largest = max(number for word, number in tokenizer.get_vocab().items() if word != IMAGE_TEXT)
     if largest >= config.vocab_size:
         raise UserError(
@@ -75,12 +78,7 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
     demand_plain_weights(folder)
     config = read_vision_config(folder)
     encoder_shape(config.to_dict())
-    size = read_preprocessor(folder).size
-    if size != config.image_size:
-        raise UserError(
-            f"{folder}: its preprocessor makes images of {size} pixels, its encoder takes "
-            f"{config.image_size}"
-        )
+    require_image_size(config, read_preprocessor(folder).size, folder)
     return {
         "parameters": count_parameters(AutoModel, config),
         "model_type": config.model_type,

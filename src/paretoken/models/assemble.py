@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,10 +148,16 @@ def attach_encoder(model: ParetokenModel, encoder: VisionEncoder) -> None:
     model.config.vision_config = config
 
 
-def save_adapter(model: ParetokenModel, folder: Path) -> None:
-    """Write the compressor's and the projector's weights and the model's configuration."""
+def save_adapter(model: ParetokenModel, folder: Path, sources: Mapping[str, str]) -> None:
+    """Write the compressor's and the projector's weights and the model's configuration.
+
+    Args:
+        model: what stage 1 trained.
+        folder: to write to.
+        sources: hashes of the language model and the encoder, which stand with the weights.
+    """
     tensors = {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(ADAPTER)}
-    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt", **sources})
     model.config.save_pretrained(folder)
 
 

@@ -51,6 +51,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         image_token_id: id of the placeholder that visual tokens replace; never embedded.
         template: how questions are rendered: ``chat`` (the tokenizer's template), ``plain`` or a name.
         image_aspect: how images are made square: ``pad`` or ``crop``.
+        question_length: tokens at which questions are cut, for a compressor that reads them.
     """
 
     model_type = "paretoken"
@@ -77,6 +78,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         image_token_id: int = 0,
         template: str = "chat",
         image_aspect: str = "pad",
+        question_length: int | None = None,
         **kwargs: Any,
     ) -> None:
         self.text_config = _sub_config(text_config, "qwen2")
@@ -97,6 +99,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.image_token_id = image_token_id
         self.template = template
         self.image_aspect = image_aspect
+        self.question_length = question_length
         if whiten and compressor in LEARNING:
             raise UserError(
                 f"{compressor} cannot be combined with whiten: the map is measured before stage 1, and "

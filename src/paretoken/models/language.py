@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GenerationConfig,
+    PreTrainedModel,
+)
 
 from paretoken.errors import UserError
 from paretoken.model_json import read_model_json
@@ -114,8 +119,9 @@ def full_loss(logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Ten
 
 def _mean(logits: Tensor, targets: Tensor, items: Tensor | int | None) -> Tensor:
     total = functional.cross_entropy(logits.float(), targets, reduction="sum")
-    # A batch without a labelled token contributes 0 rather than 0 / 0.
-    return total / (targets.numel() or 1 if items is None else items)
+    count = targets.numel() if items is None else items
+    # Without a labelled token the loss is 0 with a gradient of 0, rather than 0 / 0.
+    return total / (count.clamp(min=1) if isinstance(count, Tensor) else max(1, count))
 
 
 def plain_head(config: Any) -> bool:

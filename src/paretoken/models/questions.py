@@ -4,11 +4,14 @@ Which text it is. The user's first turn of the conversation that shows the image
 without any template (the authors cut the same text out of Vicuna's template, the only one they support);
 a turn without text stands for the word "image", as in their code. Later turns do not change an image's
 tokens, which stand before all of them. The embedding is the hidden state at the text's last token,
-behind the last norm, without a gradient; it depends on the text alone, so it can be stored.
+behind the last norm, without a gradient; it depends on the text alone, so it can be stored. Of a text
+longer than a conversation may be (``max_length`` of the recipe) its beginning is read, in training and
+prediction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,10 +19,18 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from paretoken.data.collation import pad_right
+from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import decoder_of
+from paretoken.positions import positions_of
 
 #: Embeddings by the ids of their texts.
 Cache = dict[tuple[int, ...], Tensor]
+
+
+def shortened(questions: Sequence[list[int]], config: ParetokenConfig) -> list[list[int]]:
+    """Return the ids of questions, cut where training cut them, or at the model's positions."""
+    limit = config.question_length or positions_of(config.text_config)
+    return [ids[:limit] for ids in questions]
 
 
 @torch.no_grad()

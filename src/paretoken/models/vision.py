@@ -38,6 +38,24 @@ def read_vision_config(folder: Path) -> PretrainedConfig:
     return config
 
 
+def require_image_size(config: PretrainedConfig, pixels: int, folder: Path) -> None:
+    """Raise `UserError` if an encoder's preprocessor makes images of another size than it takes."""
+    if pixels != config.image_size:
+        raise UserError(
+            f"{folder}: its preprocessor makes images of {pixels} pixels, its encoder takes "
+            f"{config.image_size}; they are not of the same model"
+        )
+
+
+def require_grid(side: int, wanted: int | None, what: str) -> None:
+    """Raise `UserError` if an encoder's grid is not the one that is recorded for it (None: any)."""
+    if wanted is not None and side != wanted:
+        raise UserError(
+            f"{what} has a grid of {side} x {side} patches, its record says grid: {wanted}; write "
+            f"grid: {side} in the config, or name another encoder"
+        )
+
+
 def attention_layers(depth: int) -> tuple[int, int]:
     """Return the numbers under which features hold the encoder's last attention, behind all layers.
 

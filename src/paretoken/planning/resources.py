@@ -13,6 +13,8 @@ from paretoken.grid import Cell
 from paretoken.planning import records
 from paretoken.planning.estimate import PREDICT_WORKERS, Estimate, estimate
 from paretoken.planning.records import STAGES, Stage
+from paretoken.planning.speed import DECODED_PER_CORE_S
+from paretoken.planning.training_sets import LLAVA
 
 GPUS_PER_NODE = 8
 #: A limit is a multiple of the estimate: published runs with 16 visual tokens took 2.4 times as long.
@@ -51,12 +53,16 @@ class Resources:
         return math.ceil(self.gpus / self.nodes)
 
 
-#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes, MB of disk. `data` unpacks
-#: about 130 GB of images (fetched as often as many archives), `fetch` is for 14 billion parameters,
-#: `sources` are the miniature's.
+#: `data`: cores, minutes to unpack about 130 GB of images (fetched as often as many archives), and to
+#: decode each of them once (the larger set names 624,610, some of them in several conversations).
+DATA_CPUS, UNPACK_MIN = 4, 480
+DECODE_MIN = math.ceil(MARGIN * LLAVA["finetune"].images / (DATA_CPUS * DECODED_PER_CORE_S) / 60)
+
+#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes, MB of disk. `fetch` is for 14
+#: billion parameters, `sources` are the miniature's.
 CPU_JOBS: dict[str, Resources] = {
     "fetch": Resources(0, 1, 2, 4000, 240, 60_000),
-    "data": Resources(0, 1, 4, 16_000, 480, 150_000),
+    "data": Resources(0, 1, DATA_CPUS, 16_000, UNPACK_MIN + DECODE_MIN, 150_000),
     "tokenize": Resources(0, 1, 4, 24_000, 120, 2000),
     "features": Resources(1, 1, 5, 32_000, 720, 1_000_000),
     "questions": Resources(0, 1, 2, 16_000, 120, 20_000),

@@ -151,12 +151,22 @@ def miniature_world(path: Path) -> MiniatureSettings:
 
 
 def vision_shape(folder: Path, grid: int) -> EncoderShape:
-    """Return a fetched encoder's shape; CLIP ViT-L/14's, with the record's grid, before that."""
+    """Return a fetched encoder's shape; CLIP ViT-L/14's, with the record's grid, before that.
+
+    Raises:
+        UserError: the fetched encoder has another grid than the record says.
+    """
     path = folder / "config.json"
     try:
-        return _configured_encoder(path, path.stat().st_mtime_ns)
+        shape = _configured_encoder(path, path.stat().st_mtime_ns)
     except (OSError, UserError):
         return replace(CLIP_L_336, side=grid)
+    if shape.side != grid:
+        raise UserError(
+            f"the encoder in {folder} has {shape.side} x {shape.side} patches, its record says "
+            f"grid: {grid}; write grid: {shape.side} in the config, or delete {folder} and fetch another"
+        )
+    return shape
 
 
 @lru_cache

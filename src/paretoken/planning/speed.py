@@ -16,6 +16,8 @@ UTILISATION = {"pretrain": 0.31, "finetune": 0.24, "predict": 0.25}
 
 #: Images that one loading process decodes, resizes and normalises per second.
 IMAGES_PER_WORKER_S = 30.0
+#: Images of LLaVA's data (JPEG, mostly 640 x 480) that one core only decodes per second.
+DECODED_PER_CORE_S = 100.0
 #: Imports, reading weights and data, and writing the result, beside 1 GB/s of weights.
 START_S, DISK_BYTES_S = 120.0, 1e9
 #: One decoding step launches a layer's kernels from Python.

@@ -45,6 +45,11 @@ class TrainingSet:
         """How many."""
         return sum(group.count for group in self.groups)
 
+    @property
+    def images(self) -> int:
+        """How many of them are about an image."""
+        return sum(group.count for group in self.groups if group.image)
+
 
 #: LLaVA-1.5's data. Counts are exact. Nobody publishes token statistics of both sets, so the means are
 #: derived from the sizes of the published files, at 4.2 characters per token:

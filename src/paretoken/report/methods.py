@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from paretoken.analysis.methods import suite_errors
+from paretoken.analysis.scales import PERCENT
 from paretoken.analysis.study_results import StudyResults
 from paretoken.markdown import bullets
 from paretoken.markdown import table as markdown_table
@@ -56,15 +57,41 @@ def _half(low: float | None, high: float | None, digits: int) -> str:
     return "" if pd.isna(low) or pd.isna(high) else f" ± {(high - low) / 2:.{digits}f}"
 
 
-def methods_page(results: StudyResults, table: pd.DataFrame, compared: pd.DataFrame) -> str:
-    """Return the table and who wins as Markdown."""
+def methods_page(
+    results: StudyResults, table: pd.DataFrame, compared: pd.DataFrame, scores: pd.DataFrame
+) -> str:
+    """Return the table and who wins as Markdown.
+
+    Args:
+        results: of the study.
+        table: what `wide` made.
+        compared: what `comparisons` returned.
+        scores: what `method_scores` returned.
+    """
     study = results.study
     return (
         f"# Methods of the study `{study.name}`\n\n{study.question}\n\n"
-        "Scores out of 100 (MME: 2000), mean over seeds ± half of the 95 % interval (Student's over "
-        "seeds; with one seed, of the sample of questions). In brackets: the published Table 1, one run "
-        f"each, other recipes. Errors are 1 - mean score of a suite.\n\n{markdown_table(table)}\n\n"
+        f"Scores out of 100{_points(scores)}, mean over seeds ± half of the 95 % interval (Student's "
+        "over seeds; with one seed, of the sample of questions). In brackets: the published Table 1, "
+        f"one run each, other recipes. Errors are 1 - mean score of a suite.{_not_compared(scores)}\n\n"
+        f"{markdown_table(table)}\n\n"
         f"## Who wins\n\n{bullets(winners(results, compared))}\n"
+    )
+
+
+def _points(scores: pd.DataFrame) -> str:
+    """Return which scores are out of something other than 100."""
+    odd = scores[scores["out_of"] != PERCENT].drop_duplicates(["benchmark", "out_of"])
+    named = [f"{name}: {points:g}" for name, points in zip(odd["benchmark"], odd["out_of"], strict=True)]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _not_compared(scores: pd.DataFrame) -> str:
+    """Return a sentence per benchmark whose published numbers are of another metric."""
+    rows = scores[scores["not_compared"].notna()].drop_duplicates(["benchmark", "not_compared"])
+    return "".join(
+        f" {name} is not compared with the published numbers: {why}."
+        for name, why in zip(rows["benchmark"], rows["not_compared"], strict=True)
     )
 
 

@@ -27,7 +27,6 @@ def training_arguments(
     folder: Path,
     seed: int,
     zero: dict[str, Any] | None = None,
-    idle_parameters: bool = False,
 ) -> TrainingArguments:
     """Translate a recipe for the Hugging Face Trainer.
 
@@ -38,7 +37,6 @@ def training_arguments(
         folder: for checkpoints.
         seed: of the Trainer's generators.
         zero: a DeepSpeed configuration.
-        idle_parameters: whether some trained parameters never get a gradient.
     """
     return TrainingArguments(
         output_dir=str(folder),
@@ -59,7 +57,7 @@ def training_arguments(
         disable_tqdm=True,
         log_level="error",
         remove_unused_columns=False,
-        ddp_find_unused_parameters=idle_parameters,
+        ddp_find_unused_parameters=False,
         seed=seed,
         data_seed=seed,
         use_cpu=not torch.cuda.is_available(),

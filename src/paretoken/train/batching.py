@@ -169,8 +169,8 @@ def micro_batch(numbers: list[int], collator: TrainingCollator) -> MicroBatch:
         conversations=len(numbers),
         rows=len(rows),
         length=max(map(collator.tokens_of, rows)),
-        learned=int(collator.learned[numbers].sum()) * collator.counts.shape[1],
-        images=int((collator.data.images[numbers] >= 0).sum()),
+        learned=int(collator.learned[numbers].sum()),
+        images=int(collator.seen[numbers].sum()),
     )
 
 

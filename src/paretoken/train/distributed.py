@@ -82,13 +82,18 @@ def from_main(make: Callable[[], Value]) -> Value:
     return box[0]  # type: ignore[return-value]
 
 
+def gathered(value: Value) -> list[Value]:
+    """Return what each process gives, in the order of the processes."""
+    if not distributed.is_initialized():
+        return [value]
+    values: list[Value] = [value] * processes()
+    distributed.all_gather_object(values, value)
+    return values
+
+
 def smallest(value: float) -> float:
     """Return the smallest of what each process gives."""
-    if not distributed.is_initialized():
-        return value
-    values: list[float] = [value] * processes()
-    distributed.all_gather_object(values, value)
-    return min(values)
+    return min(gathered(value))
 
 
 def means(values: Sequence[float], device: torch.device) -> list[float]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import PretrainedConfig
+from transformers import AutoConfig, PretrainedConfig
 
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import Aspect, image_source, read_preprocessor
+from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import sha256
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
@@ -20,15 +22,19 @@ from paretoken.models.assemble import (
     FeatureLayers,
     assemble,
     attach_encoder,
+    configure,
     feature_layers,
     load_adapter,
 )
-from paretoken.models.vision import encoded_side, load_encoder
+from paretoken.models.configuration import ParetokenConfig
+from paretoken.models.vision import encoded_side, grid_side, load_encoder, require_image_size
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import combined_hash, weights_hash
-from paretoken.tokens import SMALLER_IMAGES
+from paretoken.pretrained import combined_hash, load_pretrained, weights_hash
+from paretoken.tokens import SMALLER_IMAGES, TEXT_CONDITIONED
 from paretoken.train.arguments import set_attention
+from paretoken.train.matching import require_adapter, require_positions, require_vocabulary
 from paretoken.train.recipe import Recipe
+from paretoken.train.unread import ADVICE
 from paretoken.train.whitening import fit_whitening
 
 
@@ -38,7 +44,8 @@ class StageInputs:
 
     Either ``features`` (precomputed) or ``images`` (a folder, encoded while training) is given;
     neither for V = 0. ``normalise`` is for images (features say it themselves). ``adapter`` is
-    the result of stage 1, for stage 2.
+    the result of stage 1, for stage 2. ``max_bad_share`` of the conversations may have nothing to learn,
+    and of the images be unreadable: it decides whether a run may go on, and no result depends on it.
     """
 
     llm: Path
@@ -53,9 +60,15 @@ class StageInputs:
     normalise: bool = False
     adapter: Path | None = None
     deepspeed: Path | None = None
+    max_bad_share: float = 0.0
 
 
-def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet) -> str:
+def source_hashes(inputs: StageInputs) -> dict[str, str]:
+    """Return hashes of the weights that a stage starts from."""
+    return {"llm": weights_hash(inputs.llm), "vision": weights_hash(inputs.vision)}
+
+
+def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet, sources: Mapping[str, str]) -> str:
     """Return a hash of all that determines the result of a stage."""
     visual = "none"
     if inputs.features is not None and inputs.choice.tokens:
@@ -63,32 +76,82 @@ def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet) -> str:
     elif inputs.images is not None:
         visual = f"{inputs.images} {inputs.aspect}" + " normalised" * inputs.normalise
     adapter = "none" if inputs.adapter is None else sha256(inputs.adapter / ADAPTER_FILE)
-    sources = [weights_hash(inputs.llm), weights_hash(inputs.vision), data.fingerprint]
     cell = [str(inputs.choice), str(inputs.seed)]
-    return combined_hash([recipe.digest(), *sources, visual, adapter, *cell])
+    parts = [sources["llm"], sources["vision"], data.fingerprint]
+    return combined_hash([recipe.digest(), *parts, visual, adapter, *cell])
 
 
 def open_visual(
-    inputs: StageInputs, vision: PretrainedConfig
+    inputs: StageInputs, vision: PretrainedConfig, encoder_hash: str
 ) -> tuple[FeatureStore | PixelStore | None, FeatureLayers]:
-    """Open features or images, and return which layers they hold."""
+    """Open features or images, and return which layers they hold.
+
+    Raises:
+        UserError: there are none, or they do not fit the encoder or the choice.
+    """
     if inputs.choice.tokens == 0:
         return None, FeatureLayers(feature_layers([inputs.choice], vision.num_hidden_layers))
-    if inputs.features is not None and inputs.choice.compressor in SMALLER_IMAGES:
-        raise UserError(
-            f"{inputs.choice.compressor} reads smaller images, and stored features are of whole ones; "
-            "give --images instead of --features"
-        )
     if inputs.features is not None:
-        store = FeatureStore(inputs.features)
-        store.demand_encoder(weights_hash(inputs.vision))
+        store = FeatureStore(inputs.features, inputs.max_bad_share)
+        store.demand_encoder(encoder_hash)
+        _require_features(store, inputs, vision)
         return store, FeatureLayers(store.layers, bool(store.index["normalised"]))
     if inputs.images is None:
         raise UserError("give --features or --images (only 0 visual tokens need neither)")
     preprocess = read_preprocessor(inputs.vision, inputs.aspect)
+    require_image_size(vision, preprocess.size, inputs.vision)
     source = image_source(inputs.images)
     layers = feature_layers([inputs.choice], vision.num_hidden_layers)
-    return PixelStore(source, preprocess), FeatureLayers(layers, inputs.normalise)
+    return (
+        PixelStore(source, preprocess, inputs.max_bad_share),
+        FeatureLayers(layers, inputs.normalise),
+    )
+
+
+def _require_features(store: FeatureStore, inputs: StageInputs, vision: PretrainedConfig) -> None:
+    """Require that stored features are what the encoder makes and the choice asks for."""
+    if inputs.choice.compressor in SMALLER_IMAGES:
+        raise UserError(
+            f"{inputs.choice.compressor} reads smaller images, and stored features are of whole ones; "
+            "give --images instead of --features"
+        )
+    if inputs.normalise and not store.index["normalised"]:
+        raise UserError(
+            f"the features in {store.path} are not normalised; leave --normalise out, or compute them "
+            "with `paretoken features --normalise`"
+        )
+    expected = [len(store.layers), grid_side(vision) ** 2, vision.hidden_size]
+    if store.index["shape"][1:] != expected:
+        raise UserError(
+            f"the features in {store.path} have the shape {store.index['shape'][1:]} (layers, patches, "
+            f"width), the encoder makes {expected}; delete the folder and run `paretoken features` again"
+        )
+
+
+def plan_model(
+    inputs: StageInputs,
+    recipe: Recipe,
+    data: EncodedSet,
+    vision: PretrainedConfig,
+    layers: FeatureLayers,
+    sources: dict[str, str],
+) -> ParetokenConfig:
+    """Return the configuration of the model of a stage, once all its parts fit each other.
+
+    Raises:
+        UserError: a part is missing or does not fit the others.
+    """
+    text = load_pretrained(AutoConfig, inputs.llm)
+    config = configure(text, vision, inputs.choice, layers, data.image_token_id)
+    require_vocabulary(data, inputs.data, inputs.llm, config)
+    require_positions(recipe.max_length, inputs.llm, config)
+    if recipe.stage == "pretrain" and inputs.adapter is not None:
+        raise UserError("--adapter is for finetune: stage 1 starts from a new projector; leave it out")
+    if recipe.stage == "finetune" and inputs.choice.tokens:
+        if inputs.adapter is None:
+            raise UserError("finetune needs --adapter: what `--stage pretrain` wrote")
+        require_adapter(inputs.adapter, config, sources)
+    return config
 
 
 def build_model(
@@ -109,9 +172,7 @@ def build_model(
     dtype = _llm_dtype(inputs, recipe)
     token = data.image_token_id
     model = assemble(inputs.llm, vision, inputs.choice, layers, token, inputs.seed, dtype)
-    if recipe.stage == "finetune" and inputs.choice.tokens:
-        if inputs.adapter is None:
-            raise UserError("finetune needs --adapter: what `--stage pretrain` wrote")
+    if recipe.stage == "finetune" and inputs.choice.tokens and inputs.adapter is not None:
         load_adapter(model, inputs.adapter)
     if inputs.features is None and inputs.choice.tokens:
         side = encoded_side(inputs.choice.compressor, inputs.choice.tokens)
@@ -120,8 +181,11 @@ def build_model(
     set_attention(model.language_model, recipe)
     model.config.template = data.template
     model.config.image_aspect = aspect_of(visual)
+    if model.config.compressor in TEXT_CONDITIONED:
+        model.config.question_length = recipe.max_length
     if model.config.whiten and recipe.stage == "pretrain" and visual is not None:
-        fit_whitening(model, visual, data.image_names)
+        skips = Skips("whitening", inputs.max_bad_share, unit="images", advice=ADVICE)
+        fit_whitening(model, visual, data.image_names, skips)
     return model
 
 
@@ -138,7 +202,7 @@ def aspect_of(visual: FeatureStore | PixelStore | None) -> str:
     return "pad" if visual is None else visual.preprocess.aspect
 
 
-def pad_id_of(model: ParetokenModel) -> int:
+def pad_id_of(config: ParetokenConfig) -> int:
     """Return the id that padding gets."""
-    pad = model.config.text_config.pad_token_id
+    pad = config.text_config.pad_token_id
     return 0 if pad is None else int(pad)

@@ -127,14 +127,13 @@ def step_work(
     shape = decoder_shape(config.text_config.to_dict())
     batches = order.reshape(max(1, steps), -1)
     lengths, learned = collator.showings[batches], collator.learned[batches]
-    showings = lengths.shape[2]
-    shown = (collator.data.images[batches] >= 0).sum(1) * bool(collator.visual_tokens)
+    shown = collator.seen[batches].sum(1)
     per_image = adapter_work_of(model).training(True)
     if encoded_online and config.vision_config is not None:
         per_image += encoder_flops(model)
     llm = [
         decoder_work(shape, row.ravel().tolist(), logits=float(count)).training(stage == "finetune")
-        for row, count in zip(lengths, showings * learned.sum(1), strict=True)
+        for row, count in zip(lengths, learned.sum(1), strict=True)
     ]
     flops = np.array(llm) + shown * per_image + _question_flops(model, collator, batches, stage)
     return StepWork(lengths.sum((1, 2)), flops)
@@ -150,10 +149,10 @@ def _question_flops(
     flops = np.zeros(len(batches))
     if not collator.ask:
         return flops
-    shape, data = decoder_shape(model.config.text_config.to_dict()), collator.data
+    shape = decoder_shape(model.config.text_config.to_dict())
     met: set[tuple[int, ...]] = set()
     for step, batch in enumerate(batches):
-        texts = [tuple(data.question(int(n))) for n in batch if data.images[n] >= 0]
+        texts = [tuple(collator.question(int(n))) for n in batch if collator.seen[n]]
         if stage == "pretrain":
             texts = [text for text in dict.fromkeys(texts) if text not in met]
             met.update(texts)
@@ -162,18 +161,29 @@ def _question_flops(
 
 
 def spending(
-    model: ParetokenModel, collator: TrainingCollator, order: NDArray[Any], work: StepWork
+    model: ParetokenModel,
+    collator: TrainingCollator,
+    order: NDArray[Any],
+    work: StepWork,
+    unlearned: int = 0,
 ) -> dict[str, Any]:
     """Return parameters, conversations, images shown, tokens and training FLOPs of a stage.
 
     Tokens are those of the conversations, padding left out; ``learned_tokens`` have a loss.
+
+    Args:
+        model: what was trained.
+        collator: made the batches.
+        order: which conversation stood where.
+        work: tokens and FLOPs of each step.
+        unlearned: tokens that had no loss since their image could not be read.
     """
     return {
         "parameters": parameter_counts(model),
         "conversations": len(order),
-        "images": int((collator.data.images[order] >= 0).sum()) if collator.visual_tokens else 0,
+        "images": int(collator.seen[order].sum()),
         "tokens": int(work.tokens.sum()),
-        "learned_tokens": int(collator.learned[order].sum()),
+        "learned_tokens": int(collator.learned[order].sum()) - unlearned,
         "training_flops": float(work.flops.sum()) if len(order) else 0.0,
         "prefill_flops": {str(text): prefill_flops(model, text) for text in MEASURED_TEXT},
         **({"prefill_flops_at": at} if (at := elastic_flops(model)) else {}),

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from transformers import TrainerCallback
 
 from paretoken.data.collation import TrainingCollator
-from paretoken.data.encoded import EncodedSet, read_encoded
+from paretoken.data.encoded import read_encoded
 from paretoken.data.order import BatchPlan, data_order, steps_for
 from paretoken.elastic import shown_counts
 from paretoken.errors import UserError
 from paretoken.files import read_json
+from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
 from paretoken.tokens import ELASTIC, TEXT_CONDITIONED, demand_whole
@@ -34,16 +35,26 @@ from paretoken.train.distributed import (
     rank,
     wait_for_all,
 )
-from paretoken.train.inputs import StageInputs, build_model, open_visual, pad_id_of, run_key
+from paretoken.train.inputs import (
+    StageInputs,
+    build_model,
+    open_visual,
+    pad_id_of,
+    plan_model,
+    run_key,
+    source_hashes,
+)
 from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
 from paretoken.train.run_record import RUN_FILE, write_run
+from paretoken.train.selection import Selection, select
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
 from paretoken.train.stop_note import forget_stop, note_stop
 from paretoken.train.stopping import StoppedEarlyError
 from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
+from paretoken.train.unread import UnreadImages
 from paretoken.train.zero import make_whole, prepare_deepspeed, read_zero, refuse_other_split
 
 __all__ = ["StageInputs", "run_key", "run_stage"]
@@ -72,22 +83,25 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
     zero = None if inputs.deepspeed is None else read_zero(inputs.deepspeed)
     vision = read_vision_config(inputs.vision)
     data = read_encoded(inputs.data)
-    key = run_key(inputs, recipe, data)
+    sources = source_hashes(inputs)
+    key = run_key(inputs, recipe, data, sources)
     finished = inputs.out / RUN_FILE
     if finished.exists():
         return _already_done(finished, key, say)
-    visual, layers = open_visual(inputs, vision)
+    visual, layers = open_visual(inputs, vision, sources["vision"])
+    config = plan_model(inputs, recipe, data, vision, layers, sources)
+    collator = TrainingCollator(
+        data, visual, inputs.choice.tokens, pad_id_of(config), recipe.max_length, packing_of(recipe),
+        _counts(config, recipe, len(data), inputs.seed),
+        ask=inputs.choice.compressor in TEXT_CONDITIONED,
+    )  # fmt: skip
+    selection = select(collator, inputs.data, inputs.max_bad_share, say)
     job = Job(
-        inputs, recipe, data, key, zero, say,
+        inputs, recipe, selection, key, sources, zero, say,
         lambda: build_model(inputs, recipe, vision, data, visual, layers),
     )  # fmt: skip
     with process_group(even_alone=zero is not None):
         models = [job.build()]
-        collator = TrainingCollator(
-            data, visual, inputs.choice.tokens, pad_id_of(models[0]), recipe.max_length,
-            packing_of(recipe), _counts(job, models[0]),
-            ask=inputs.choice.compressor in TEXT_CONDITIONED,
-        )  # fmt: skip
         if not any(parameter.requires_grad for parameter in models[0].parameters()):
             say("nothing to train in this stage")  # the blind control has no projector
             outcome = Outcome(models[0], np.zeros(0, np.int64), 0, [], None, Spent())
@@ -96,7 +110,7 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
         make_whole(outcome.model)
     if rank():
         return {}
-    store(outcome.model, inputs, recipe)
+    store(outcome.model, inputs, recipe, sources)
     record = write_run(inputs.out, _record(job, collator, outcome))
     shutil.rmtree(inputs.out / CHECKPOINTS, ignore_errors=True)
     return record
@@ -108,8 +122,9 @@ class Job:
 
     inputs: StageInputs
     recipe: Recipe
-    data: EncodedSet
+    selection: Selection
     key: str
+    sources: dict[str, str]
     zero: dict[str, Any] | None
     say: Callable[[str], None]
     build: Callable[[], ParetokenModel]
@@ -132,6 +147,7 @@ class Outcome:
     spent: Spent
     work: StepWork | None = None
     throughput: dict[str, Any] | None = None
+    unread: UnreadImages | None = None
 
 
 def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCollator) -> Outcome:
@@ -149,9 +165,10 @@ def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCol
     """
     model = models.pop()
     recipe, folder = job.recipe, job.inputs.out / CHECKPOINTS
-    count, devices = len(job.data), processes()
-    steps = recipe.steps or steps_for(count, recipe.global_batch, recipe.epochs or 1)
-    order = data_order(collator.lengths, steps, recipe.global_batch, job.inputs.seed, recipe.by_length)
+    numbers, devices = job.selection.numbers, processes()
+    steps = recipe.steps or steps_for(len(numbers), recipe.global_batch, recipe.epochs or 1)
+    lengths, seed = collator.lengths[numbers], job.inputs.seed
+    order = numbers[data_order(lengths, steps, recipe.global_batch, seed, recipe.by_length)]
     while True:
         plan = choose_plan(recipe, model, collator, order, devices, job.zero_stage, folder)
         try:
@@ -188,25 +205,26 @@ def _train(
         prepare_deepspeed()
         refuse_other_split(checkpoint, plan.devices)
     spent = _spent(checkpoint)
-    idle = collator.rows is None and recipe.stage == "finetune"
-    arguments = training_arguments(recipe, plan, steps, folder, inputs.seed, job.zero, idle)
+    unread = UnreadImages(len(collator.data.image_names), inputs.max_bad_share)
+    arguments = training_arguments(recipe, plan, steps, folder, inputs.seed, job.zero)
     work = step_work(model, collator, order, steps, recipe.stage, inputs.features is None)
     speed = Speed(work, plan.devices)
     if recipe.stage == "pretrain" and job.zero_stage < WHOLE_UP_TO:
         model.question_cache = {}  # the language model does not learn: each question is read once
     trainer = StageTrainer(
         model, recipe, plan, order, collator, folder, job.key, spent, arguments,
-        _callbacks(recipe, inputs.out), speed,
+        _callbacks(recipe, inputs.out), speed, unread,
     )  # fmt: skip
     if checkpoint is not None:
         trainer.guard.restore(checkpoint.progress["guard"])
+        unread.restore(checkpoint.progress)
     if rank() == 0:
         forget_stop(inputs.out)
     trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
     _leave_if_stopped(trainer, inputs.out)
     logged = [entry for entry in trainer.state.log_history if "loss" in entry]
     loss = [[entry["step"], entry["loss"]] for entry in logged]
-    return Outcome(model, order, steps, loss, plan, spent, work, speed.summary())
+    return Outcome(model, order, steps, loss, plan, spent, work, speed.summary(), unread)
 
 
 def _leave_if_stopped(trainer: StageTrainer, out: Path) -> None:
@@ -220,16 +238,16 @@ def _leave_if_stopped(trainer: StageTrainer, out: Path) -> None:
     raise StoppedEarlyError(f"stopped by a signal at step {step} of {steps}; the same command continues")
 
 
-def _counts(job: Job, model: ParetokenModel) -> NDArray[np.int64] | None:
+def _counts(
+    config: ParetokenConfig, recipe: Recipe, conversations: int, seed: int
+) -> NDArray[np.int64] | None:
     """Return the token counts that an elastic model is trained with; None for any other."""
-    config = model.config
     if config.compressor not in ELASTIC:
         return None
     demand_whole(config.compressor, config.grid_side, config.visual_tokens)
     return shown_counts(
-        config.compressor, config.grid_side, config.visual_tokens, job.recipe.stage, len(job.data),
-        job.inputs.seed,
-    )  # fmt: skip
+        config.compressor, config.grid_side, config.visual_tokens, recipe.stage, conversations, seed
+    )
 
 
 def _spent(checkpoint: Checkpoint | None) -> Spent:
@@ -239,10 +257,11 @@ def _spent(checkpoint: Checkpoint | None) -> Spent:
 
 def _record(job: Job, collator: TrainingCollator, outcome: Outcome) -> dict[str, Any]:
     """Return the content of ``run.json``, without what `write_run` adds."""
-    recipe = job.recipe
+    recipe, unread = job.recipe, outcome.unread or UnreadImages(0, 0.0)
     nothing = StepWork(np.zeros(0, np.int64), np.zeros(0))
     return {
         "key": job.key,
+        "sources": job.sources,
         "stage": recipe.stage,
         "choice": asdict(job.inputs.choice),
         "seed": job.inputs.seed,
@@ -254,7 +273,9 @@ def _record(job: Job, collator: TrainingCollator, outcome: Outcome) -> dict[str,
         "steps": outcome.steps,
         "loss": outcome.loss,
         "throughput": outcome.throughput,
-        **spending(outcome.model, collator, outcome.order, outcome.work or nothing),
+        **job.selection.record(),
+        "unreadable_images": unread.record(),
+        **spending(outcome.model, collator, outcome.order, outcome.work or nothing, unread.labels),
         **outcome.spent.total(),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -18,15 +19,23 @@ from paretoken.train.inputs import StageInputs
 from paretoken.train.recipe import Recipe
 
 
-def store(model: ParetokenModel, inputs: StageInputs, recipe: Recipe) -> None:
+def store(
+    model: ParetokenModel, inputs: StageInputs, recipe: Recipe, sources: Mapping[str, str]
+) -> None:
     """Write the result of a stage: ``adapter`` after pretrain, ``model`` after finetune.
+
+    Args:
+        model: what was trained.
+        inputs: sources and target.
+        recipe: how it was trained.
+        sources: hashes of the sources, see `source_hashes`.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
     if recipe.stage == "pretrain":
         with saving(inputs.out / "adapter") as folder:
-            save_adapter(model, folder)
+            save_adapter(model, folder, sources)
         return
     if model.vision_encoder is None and inputs.choice.tokens:
         config = model.config

@@ -21,18 +21,19 @@ from transformers import (
     TrainingArguments,
 )
 
-from paretoken.data.collation import TrainingCollator
+from paretoken.data.collation import UNREAD, TrainingCollator, Unread
 from paretoken.data.order import BatchPlan, MicroBatches
 from paretoken.errors import UserError
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import read_tensors
 from paretoken.train import checkpoints
-from paretoken.train.distributed import means
+from paretoken.train.distributed import gathered, means
 from paretoken.train.guard import Guard
 from paretoken.train.optimisation import make_optimiser, make_schedule
 from paretoken.train.recipe import Recipe
 from paretoken.train.speed import Speed, Spent
 from paretoken.train.stopping import StopSignal
+from paretoken.train.unread import UnreadImages
 from paretoken.train.zero import keep_frozen
 
 #: The trained weights in a checkpoint; frozen ones come from their sources again.
@@ -83,6 +84,7 @@ class StageTrainer(Trainer):
         arguments: of the Hugging Face Trainer, see `training_arguments`.
         callbacks: for reporting.
         speed: measures, if given.
+        unread: takes images that cannot be read; without it, none may be unreadable.
 
     Attributes:
         stop: whether it was asked to stop.
@@ -101,7 +103,10 @@ class StageTrainer(Trainer):
         arguments: TrainingArguments,
         callbacks: list[TrainerCallback],
         speed: Speed | None = None,
+        unread: UnreadImages | None = None,
     ) -> None:
+        self.unread = unread or UnreadImages(len(collator.data.image_names), 0.0)
+        self._unread_now: list[Unread] = []
         self.plan, self.order, self.collator, self.speed = plan, order, collator, speed
         self.folder, self.run_key, self.recipe, self.spent = folder, run_key, recipe, spent
         self.guard, self.stop = Guard(recipe.divergence), StopSignal()
@@ -151,6 +156,13 @@ class StageTrainer(Trainer):
             persistent_workers=workers > 0,
         )
 
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Keep from the model what a batch says of images that could not be read."""
+        if UNREAD in inputs:
+            self._unread_now.append(inputs.pop(UNREAD))
+        prepared: dict[str, Any] = super()._prepare_inputs(inputs)
+        return prepared
+
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """Run a micro batch and add its share to the loss of the step."""
         loss: Tensor = super().training_step(*args, **kwargs)
@@ -167,9 +179,12 @@ class StageTrainer(Trainer):
 
     def observe(self, step: int) -> None:
         """Show the finished accumulation to the guard: the same numbers on all devices."""
-        mine = (float(self._step_loss), float(self.stop.seen))
-        loss, stopping = means(mine, self.args.device)
+        mine = (float(self._step_loss), float(self.stop.seen), float(len(self._unread_now)))
+        loss, stopping, unread = means(mine, self.args.device)
         self._step_loss, self.stop.agreed = 0.0, stopping > 0
+        if unread:
+            self.unread.add([part for parts in gathered(self._unread_now) for part in parts])
+            self._unread_now = []
         self.guard.observe(step, loss, None if self._norm is None else float(self._norm))
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -194,7 +209,8 @@ class StageTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 progress = {
-                    **self.spent.total(), "guard": self.guard.state(), "devices": self.plan.devices
+                    **self.spent.total(), "guard": self.guard.state(), "devices": self.plan.devices,
+                    **self.unread.state(),
                 }  # fmt: skip
                 step = self.state.global_step
                 checkpoints.seal(hidden / name, self.folder / name, self.run_key, step, progress)

@@ -9,12 +9,14 @@ stands behind the compressor, not in the cached features: each V needs its own, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from paretoken.data.collation import VisualStore
+from paretoken.data.skips import Skips
+from paretoken.errors import UserError
 from paretoken.models.vlm import ParetokenModel
 
 #: Variances are raised by this share of their mean, so that empty directions do not blow up.
@@ -24,7 +26,7 @@ SHRINK = 0.02
 MOST_IMAGES, CHUNK = 4096, 256
 
 
-def fit_whitening(model: ParetokenModel, store: VisualStore, names: Iterable[str]) -> None:
+def fit_whitening(model: ParetokenModel, store: VisualStore, names: Sequence[str], skips: Skips) -> None:
     """Measure the compressor's tokens on training images and set the map of the model.
 
     A function of weights and images only: a continued run sets the same map again.
@@ -33,17 +35,30 @@ def fit_whitening(model: ParetokenModel, store: VisualStore, names: Iterable[str
         model: with ``config.whiten``; its compressor is used as it is.
         store: features or pixels.
         names: the images; of many, evenly spaced ones are taken.
+        skips: takes those that cannot be read.
+
+    Raises:
+        UserError: more images cannot be read than ``skips`` allows, or none can.
     """
-    chosen = list(names)
-    chosen = chosen[:: -(-len(chosen) // MOST_IMAGES)]
+    rows, step = store.locate(names), -(-len(names) // MOST_IMAGES)
+    rows, chosen = rows[::step], names[::step]
     width = model.compressor.width  # type: ignore[union-attr]
     count, total = 0, torch.zeros(width, dtype=torch.float64)
     squares = torch.zeros(width, width, dtype=torch.float64)
     for start in range(0, len(chosen), CHUNK):
-        tokens = _tokens(model, store, chosen[start : start + CHUNK])
+        values, failed = store.read(rows[start : start + CHUNK])
+        for place, reason in failed.items():
+            skips.add(chosen[start + place], reason)
+        skips.check(len(chosen))
+        if len(failed) == len(values):
+            continue
+        read = [place for place in range(len(values)) if place not in failed]
+        tokens = _tokens(model, store, values[read] if failed else values)
         count += len(tokens)
         total += tokens.sum(0)
         squares += tokens.T @ tokens
+    if not count:
+        raise UserError(f"{skips.origin}: none of the images can be read; whitening needs some")
     mean = total / count
     matrix = symmetric_root(squares / count - torch.outer(mean, mean))
     model.projector.set_input_map(mean, matrix)  # type: ignore[union-attr]
@@ -58,9 +73,8 @@ def symmetric_root(covariance: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _tokens(model: ParetokenModel, store: VisualStore, names: list[str]) -> Tensor:
-    """Return the compressor's tokens of some images (tokens, width)."""
-    values = store.gather(store.locate(names))
+def _tokens(model: ParetokenModel, store: VisualStore, values: Tensor) -> Tensor:
+    """Return the compressor's tokens of some images (tokens, width), from features or pixels."""
     if store.argument == "pixel_values":
         values = model.vision_encoder(values)  # type: ignore[misc]
     weight = next(model.projector.parameters())  # type: ignore[union-attr]

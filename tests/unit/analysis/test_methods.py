@@ -13,10 +13,13 @@ from scipy import stats
 from paretoken.analysis.claims.base import Verdict
 from paretoken.analysis.claims.methods import QUECC_1, QUECC_4, REPETITION
 from paretoken.analysis.methods import comparisons, difference, method_scores, suite_errors
+from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, study_metrics
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import FrozenStudy
+from paretoken.errors import UserError
 from paretoken.figures.base import save
 from paretoken.figures.methods import METHODS, published_errors
+from paretoken.registry import BENCHMARKS
 from paretoken.report.methods import latex, methods_page, wide
 from paretoken.report.summary import summary
 
@@ -32,11 +35,20 @@ ERRORS: dict[tuple[str, int], list[float]] = {
 }  # fmt: skip
 
 
-def results(errors: dict[tuple[str, int], list[float]] = ERRORS) -> StudyResults:
+#: A trained study that scores MME as Table 1 does.
+TRAINING = {
+    "kind": "llava", "data": {"manifest": "m.yaml", "root": "data"},
+    "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
+    "benchmarks": [{"name": "mme", "scoring": "perception"}],
+}  # fmt: skip
+METRICS = {"gqa": "accuracy", "mme": "perception / 2000"}
+
+
+def results(errors: dict[tuple[str, int], list[float]] = ERRORS, **changes: Any) -> StudyResults:
     study: dict[str, Any] = {
         "name": "t", "question": "Which?", "vision": "clip", "llms": ["vicuna-1.5-7b"],
         "compressors": [{"name": name, "tokens": tokens} for name, tokens in METHODS_USED.items()],
-        "seeds": [0, 1, 2], "suites": [SUITE], "fit": {"laws": []}, "measured": "x.csv",
+        "seeds": [0, 1, 2], "suites": [SUITE], "fit": {"laws": []}, "training": TRAINING, **changes,
     }  # fmt: skip
     frozen = {"study": study, "llms": [{"name": "vicuna-1.5-7b", "params_b": 7}],
               "vision": {"name": "clip", "grid": 24}}  # fmt: skip
@@ -51,10 +63,11 @@ def results(errors: dict[tuple[str, int], list[float]] = ERRORS) -> StudyResults
     )
 
 
-def scores() -> pd.DataFrame:
+def scores(**metrics: str) -> pd.DataFrame:
     rows = [
         {"llm": "vicuna-1.5-7b", "compressor": name, "visual_tokens": V, "seed": seed,
-         "benchmark": benchmark, "score": 1 - error, "low": 0.9 - error, "high": 1.1 - error}
+         "benchmark": benchmark, "metric": (METRICS | metrics)[benchmark],
+         "score": 1 - error, "low": 0.9 - error, "high": 1.1 - error}
         for (name, V), values in ERRORS.items() for seed, error in enumerate(values)
         for benchmark in ("gqa", "mme")
     ]  # fmt: skip
@@ -100,6 +113,72 @@ def test_published_numbers_stand_beside_the_measured_ones_on_their_scale() -> No
     assert pd.isna(table.loc[("none", 0, "gqa"), "published"])
 
 
+SUM = "(perception + cognition) / 2800"
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "metric", "points"),
+    [
+        ("mme", SUM, 2800), ("mme", f"{SUM} (subtasks missing, counted as 0: OCR)", 2800),
+        ("mme", "perception / 2000 (subtasks missing, counted as 0: OCR)", 2000),
+        ("mme", "accuracy", 100), ("gqa", "exact_match", 100), ("gqa", SUM, 2800),
+    ],
+)  # fmt: skip
+def test_scores_of_another_metric_never_meet_the_published_ones(
+    benchmark: str, metric: str, points: float
+) -> None:
+    found = results()
+    table = method_scores(found, scores(**{benchmark: metric}))
+    row = table.set_index(["compressor", "visual_tokens", "benchmark"]).loc[("quecc", 1, benchmark)]
+    assert (row["metric"], row["out_of"]) == (metric, points)
+    assert row["score"] == pytest.approx(points * 0.59)
+    assert pd.isna(row[["published", "difference", "difference_low", "difference_high"]]).all()
+    assert row["not_compared"] == f"the score is {metric}, the published one is {METRICS[benchmark]}"
+    other = table[table["benchmark"] != benchmark]
+    assert other["published"].notna().any()
+    assert other["not_compared"].isna().all()
+    page = methods_page(found, wide(found, table), comparisons(found), table)
+    assert f"{benchmark} is not compared with the published numbers: the score is {metric}" in page
+    if points != 100:
+        assert f"{benchmark}: {points:g}" in page
+    assert "[" not in wide(found, table).query("method == 'quecc'")[benchmark].iloc[0]
+
+
+@pytest.mark.parametrize("row", [0, 5, -1])
+def test_cells_scored_by_two_metrics_are_refused(row: int) -> None:
+    table = scores()
+    mme = table.index[table["benchmark"] == "mme"]
+    table.loc[mme[row], "metric"] = SUM
+    with pytest.raises(UserError, match=r"mme was scored as .*; such scores cannot be averaged"):
+        method_scores(results(), table)
+
+
+def test_every_published_benchmark_has_the_metric_of_a_convention() -> None:
+    for name, published in PUBLISHED_BENCHMARKS.items():
+        benchmark = BENCHMARKS.load(name)
+        metrics = {benchmark.variant(each).metric
+                   for each in (None, *(variant.name for variant in benchmark.variants))}  # fmt: skip
+        assert published.metric in metrics
+        assert published.out_of == (2000 if name == "mme" else 100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "compared"),
+    [
+        ({}, True),
+        ({"training": TRAINING | {"benchmarks": []}}, False),
+        ({"training": TRAINING | {"benchmarks": [{"name": "mme", "scoring": "official"}]}}, False),
+        ({"training": None, "measured": "x.csv"}, False),  # nobody knows how MME was scored
+    ],
+)
+def test_the_figure_draws_published_errors_of_the_same_metric_only(
+    changes: dict[str, Any], compared: bool
+) -> None:
+    found = results(**changes)
+    assert (len(published_errors(found, found.study.suites[0], "quecc")) > 0) is compared
+    assert study_metrics(found.study, "gqa") == {"accuracy"}
+
+
 def test_the_table_as_markdown_and_latex() -> None:
     found = results()
     table = wide(found, method_scores(found, scores()))
@@ -109,7 +188,7 @@ def test_the_table_as_markdown_and_latex() -> None:
     row = table[(table["method"] == "quecc") & (table["V"] == "4")].iloc[0]
     assert row["gqa"].startswith("71.0 ± ")
     assert row["gqa"].endswith("[56.5]")
-    page = methods_page(found, table, comparisons(found))
+    page = methods_page(found, table, comparisons(found), method_scores(found, scores()))
     assert "V = 4: quecc, better than tokenpacker." in page
     assert "V = 1: quecc, not told from tokenpacker." in page
     text = latex(table)

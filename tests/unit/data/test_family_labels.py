@@ -115,15 +115,20 @@ def test_qwen_1_5_is_rendered_as_llava_next_does(folders: Path) -> None:
     assert chat.tokenizer.convert_tokens_to_ids("<|im_start|>") not in learned
 
 
-def test_thoughts_are_neither_learned_nor_asked_for(folders: Path) -> None:
-    runs = pieces(encoder(folders, "qwen3"), TURNS)
-    assert runs[0][1].endswith("<|im_start|>assistant\n")  # the template gives earlier answers none
-    assert runs[2][1].endswith("<think>\n\n</think>\n\n")
+def test_thoughts_are_not_learned_and_stand_before_each_answer_as_when_it_is_asked_for(
+    folders: Path,
+) -> None:
+    """The template itself writes them before the last answer only."""
+    chat = encoder(folders, "qwen3")
+    runs = pieces(chat, TURNS)
+    assert runs[0][1] == chat.prompt_text(QUESTION)
+    for run in (runs[0][1], runs[2][1]):
+        assert run.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
 
 
 def test_dates_in_prompts_do_not_pass(folders: Path) -> None:
     chat = encoder(folders, "llama3")
-    chat._text = (
+    chat.rendering.text = (
         "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}"
         "{%- endif %}{{ 'Today Date: ' + date_string }}" + families.LLAMA3
     )
@@ -141,6 +146,6 @@ def test_templates_without_a_name_or_of_other_models_are_refused(folders: Path) 
 
 def test_a_template_that_raises_is_a_clear_error(folders: Path) -> None:
     chat = encoder(folders, "gemma2")
-    chat._text = "{{ raise_exception('never') }}"
+    chat.rendering.text = "{{ raise_exception('never') }}"
     with pytest.raises(UserError, match="refuses a conversation: never"):
         chat.prompts(["What is this?"])

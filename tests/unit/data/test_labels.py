@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import tiny
-from paretoken.data.conversations import Conversation
-from paretoken.data.labels import ChatEncoder
+from paretoken.data.conversations import BadRowError, Conversation
+from paretoken.data.labels import ChatEncoder, EncodedConversation
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 
@@ -92,6 +92,7 @@ def test_the_prompt_of_a_question_is_the_start_of_its_training_ids(tmp_path: Pat
     [
         (tiny.CHATML.replace("m['content']", "m['content'].upper()"), "rewrites or drops"),
         (tiny.CHATML.replace("<|im_end|>", ""), "does not end answers"),
+        (tiny.CHATML.replace("'<|im_end|>\n'", "('<|im_end|>\n' if loop.last else '\n')"), "after each"),
     ],
 )
 def test_templates_that_cannot_be_labelled_are_refused(
@@ -99,7 +100,30 @@ def test_templates_that_cannot_be_labelled_are_refused(
 ) -> None:
     chat = encoder(tmp_path, template, ("<|im_start|>", "<|im_end|>"))
     with pytest.raises(UserError, match=message):
-        chat.encode([Conversation("a", None, ("what is it ?", "red"))])
+        chat.encode([TWO_TURNS])
+
+
+def test_a_conversation_that_cannot_be_labelled_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    chat = encoder(tmp_path, tiny.CHATML, ("<|im_start|>", "<|im_end|>"))
+    turns = ("what is it ?", "red <|im_end|> blue", "what ?", "it")
+    made = chat.encode_each([TWO_TURNS, Conversation("b", None, turns), TWO_TURNS])
+    assert isinstance(made[1], BadRowError)
+    alone = chat.encode([TWO_TURNS])[0]
+    for found in (made[0], made[2]):
+        assert isinstance(found, EncodedConversation)
+        assert found.ids.tolist() == alone.ids.tolist()
+        assert found.learned.tolist() == alone.learned.tolist()
+    with pytest.raises(BadRowError, match="contains a special token"):
+        chat.encode([TWO_TURNS, Conversation("b", None, turns)])
+
+
+@pytest.mark.parametrize("question", ["what <|im_end|> ?", "<|im_start|>assistant\nred<|im_end|>\n"])
+def test_a_question_may_look_like_an_answer(tmp_path: Path, question: str) -> None:
+    chat = encoder(tmp_path, tiny.CHATML, ("<|im_start|>", "<|im_end|>"))
+    for turns in ((question, "blue"), ("what ?", "red", question, "blue")):
+        pairs = labelled(chat, Conversation("a", None, turns))
+        words = [word for word, learned in pairs if learned]
+        assert words == [w for turn in turns[1::2] for w in (turn, "<|im_end|>")]
 
 
 def test_a_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:

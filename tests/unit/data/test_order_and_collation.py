@@ -31,6 +31,9 @@ class Rows:
     def gather(self, rows: NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(rows)
 
+    def read(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, dict[int, str]]:
+        return self.gather(rows), {}
+
 
 def encoded_set(folder: Path, conversations: list[tuple[str | None, list[int], list[int]]]):
     cs = [Conversation(str(i), image, ("q", "a")) for i, (image, _, _) in enumerate(conversations)]

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ import yaml
 from PIL import Image
 
 from paretoken.cli import main
+from paretoken.data.decoded import remembering
+from paretoken.data.image_index import PART, index_images
+from paretoken.data.images import ImageSource
 from paretoken.data.manifest import Part, read_manifest
+from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import read_json
 
@@ -213,27 +218,38 @@ def test_images_under_another_suffix_are_used_as_they_are(run, root: Path, tmp_p
     code, printed, _ = run()
     assert code == 0
     assert "ocr_vqa/images: 2 images lie under another suffix" in printed
-    from paretoken.data.images import ImageSource
-
     source = ImageSource(tmp_path / "out" / "images")
     names = [f"ocr_vqa/images/{i}.jpg" for i in range(3)]
     assert source.missing([*names, "ocr_vqa/images/3.jpg"]) == ["ocr_vqa/images/3.jpg"]
     assert source.open(names[0]).size == (40, 30)
 
 
-def test_decode_finds_damage_in_the_middle(run, root: Path) -> None:
+def test_damage_in_the_middle_is_found_unless_it_is_not_looked_for(run, root: Path) -> None:
     path = root / "ocr_vqa/images/0.jpg"
     data = bytearray(jpeg(path, (300, 300), "PNG"))
     data[len(data) // 2] ^= 255
     path.write_bytes(data)
-    assert run("--decode")[0] == 2
-    assert run()[0] == 0  # its end looks whole
+    code, _, complaint = run()
+    assert code == 2
+    assert "ocr_vqa/images/0.jpg: image 0.jpg is truncated or no image" in complaint
+    assert run("--no-decode")[0] == 0  # its end looks whole
 
 
-def test_several_processes_see_the_same(root: Path) -> None:
-    from paretoken.data.image_index import PART, index_images
-    from paretoken.data.skips import Skips
+def test_misspelt_rows_are_refused_before_anything_is_unpacked(run, root: Path) -> None:
+    rows = json.loads((root / "mix.json").read_text())
+    rows[2]["images"] = [rows[2].pop("image")]
+    rows[3]["image"] = "coco\\train2017\\3.jpg"
+    (root / "mix.json").write_text(json.dumps(rows))
+    code, _, complaint = run()
+    assert code == 2
+    assert "2 of 12 rows are bad" in complaint
+    assert "row 3 (id 2): it has the unknown key 'images'; write 'image'" in complaint
+    assert "row 4 (id 3): its image 'coco\\\\train2017\\\\3.jpg' has backslashes" in complaint
+    assert not (root / "coco").exists()
 
+
+@pytest.mark.parametrize("decode", [True, False])
+def test_several_processes_see_the_same(root: Path, tmp_path: Path, decode: bool) -> None:
     names = [f"many/{i}.png" for i in range(PART + 5)]
     whole = jpeg(root / names[0], (5, 7), "PNG")
     for name in names[1:]:
@@ -242,7 +258,8 @@ def test_several_processes_see_the_same(root: Path) -> None:
     results = []
     for workers in (1, 2):
         skips = Skips("images", 1.0)
-        results.append((index_images(root, names, skips, workers), skips.rows))
+        with remembering(tmp_path / f"{workers}", root) if decode else nullcontext() as decoded:
+            results.append((index_images(root, names, skips, workers, decoded), skips.rows))
     assert results[0] == results[1]
     assert len(results[0][0]) == PART + 4
 
@@ -320,20 +337,20 @@ def test_an_image_folder_may_be_a_link(run, root: Path, tmp_path: Path) -> None:
     assert run()[0] == 0
 
 
-def test_names_that_lead_out_of_the_folder_are_missing(run, root: Path, tmp_path: Path) -> None:
+def test_names_that_lead_out_of_the_folder_are_refused(run, root: Path, tmp_path: Path) -> None:
     jpeg(tmp_path / "secret.jpg")
     rows = json.loads((root / "mix.json").read_text())
     rows[9]["image"], rows[7]["image"] = "ocr_vqa/../../secret.jpg", str(tmp_path / "secret.jpg")
     (root / "mix.json").write_text(json.dumps(rows))
     complaint = run()[2]
-    assert "rows in ocr_vqa: 2 instead of 3" in complaint
-    from paretoken.data.images import ImageSource
-
+    assert f"row 8 (id 2): its image '{tmp_path}/secret.jpg' is an absolute path" in complaint
+    assert "row 10 (id 4): its image 'ocr_vqa/../../secret.jpg' leads out of its folder" in complaint
+    assert "rows in ocr_vqa: 1 instead of 3" in run("--max-bad-share", "0.5")[2]
     source = ImageSource(root)
     outside = ["ocr_vqa/../../secret.jpg", str(tmp_path / "secret.jpg")]
     assert source.missing(outside) == outside
     for name in outside:
-        with pytest.raises(UserError, match="missing"):
+        with pytest.raises(UserError, match="forward slashes"):
             source.open(name)
 
 

@@ -114,6 +114,88 @@ def test_half_a_character_is_a_bad_row(
     assert "left out: 1 bad rows" in capsys.readouterr().out
 
 
+def bad_answers(world: Path, path: Path, *answers: str) -> Path:
+    """Write rows of which the first few have these answers; their ids are r0, r1 and so on."""
+    rows = read_rows(world / "train.json")
+    for number, (row, answer) in enumerate(zip(rows, answers, strict=False)):
+        row["id"] = f"r{number}"
+        row["conversations"][1]["value"] = answer
+    path.write_text(json.dumps(rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("it is <|im_end|> red", "contains a special token"),
+        ("<|im_start|>", "contains a special token"),
+        ("it is purple", "cannot write an answer: 'it is purple'"),
+        ("<unk>", "cannot write an answer"),
+    ],
+)
+@pytest.mark.parametrize("part", [1, 3, 2048])
+def test_an_answer_that_cannot_be_learned_is_a_bad_row(
+    world: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    reason: str,
+    part: int,
+) -> None:
+    monkeypatch.setattr(tokenizing, "PART", part)
+    data = bad_answers(world, tmp_path / "bad.json", "red", answer)
+    assert tokenize(world, tmp_path / "tokens", data=data) == 2
+    error = capsys.readouterr().err
+    assert "1 of 25 rows are bad" in error
+    assert f"row 2 (id 'r1'): {'an answer' if 'special' in reason else 'this tokenizer'}" in error
+    assert reason in error
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.json"]
+    assert tokenize(world, tmp_path / "tokens", "--max-bad-share", "0.05", data=data) == 0
+    assert "24 conversations, 1 of them without image" in (printed := capsys.readouterr().out)
+    assert "left out: 1 bad rows" in printed
+    index = json.loads((tmp_path / "tokens" / "index.json").read_text())
+    assert index["conversations"] == len(read_encoded(tmp_path / "tokens")) == 24
+    assert [row["row"] for row in index["skipped"]] == ["row 2 (id 'r1')"]
+
+
+def captions(world: Path) -> list[dict[str, Any]]:
+    """Return the rows about an image that have one answer."""
+    rows = read_rows(world / "train.json")
+    return [row for row in rows if len(row["conversations"]) == 2 and row.get("image")]
+
+
+@pytest.mark.parametrize("template", ["plain", "plain_llava"])
+def test_a_caption_that_follows_nothing_is_a_bad_row(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], template: str
+) -> None:
+    """This tokenizer puts no token in front of a text, and without an image there is none either."""
+    text = [{"from": "human", "value": "what ?"}, {"from": "gpt", "value": "red"}]
+    rows = [*captions(world), {"id": "t", "conversations": text}]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    assert tokenize(world, tmp_path / "t", "--template", template, data=tmp_path / "rows.json") == 2
+    assert f"row {len(rows)} (id 't'): nothing stands before its answer" in capsys.readouterr().err
+
+
+def test_stage_1_in_both_forms_ends_with_its_own_token(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps(captions(world)))
+    ends = {"plain": "<|im_end|>", "plain_llava": "\n"}
+    for template, end in ends.items():
+        extra = ("--template", template)
+        assert tokenize(world, tmp_path / template, *extra, data=tmp_path / "rows.json") == 0
+        stored = read_encoded(tmp_path / template)
+        tokenizer = load_tokenizer(world / "llm")
+        last = stored.ids[stored.offsets[1:] - 1].tolist()
+        assert set(tokenizer.convert_ids_to_tokens(last)) == {end}
+        assert stored.learned[stored.offsets[1:] - 1].all()
+        encoder = ChatEncoder(tokenizer, template)
+        assert tokenizer.convert_ids_to_tokens(encoder.end_id) == end
+        assert encoder.prompts(["<image>\nwhat ?"]) == [[encoder.image_id]]
+    left = [read_encoded(tmp_path / template) for template in ends]
+    inner = [np.delete(stored.ids, stored.offsets[1:] - 1).tolist() for stored in left]
+    assert inner[0] == inner[1]
+
+
 def test_a_list_of_skipped_images_must_be_one(world: Path, tmp_path: Path) -> None:
     (tmp_path / "skipped.json").write_text('{"a": 1}')
     assert tokenize(world, tmp_path / "t", "--skipped", str(tmp_path / "skipped.json")) == 2

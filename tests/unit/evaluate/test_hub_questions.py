@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import hub_data
 from paretoken.cli import main
 from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
 from paretoken.evaluate.hub_files import fetch_splits, shards
-from paretoken.evaluate.hub_questions import write_questions
+from paretoken.evaluate.hub_questions import BATCH, write_questions
 from paretoken.registry import BENCHMARKS
 
 
@@ -148,3 +152,79 @@ def test_every_benchmark_says_where_it_is_and_all_its_variants_apply(name: str) 
         assert "/" in chosen.hub.repo
     with pytest.raises(UserError, match=f"'none' is no variant of {name}"):
         benchmark.variant("none")
+
+
+def damaged_picture() -> dict[str, Any]:
+    """A picture with a valid header and end, and a body that does not decode."""
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(stream, "PNG")
+    content = bytearray(stream.getvalue())
+    content[len(content) // 2 : len(content) // 2 + 64] = bytes(64)
+    return {"bytes": bytes(content), "path": None}
+
+
+#: What the picture of a row may be instead of a picture, and what is said of it.
+BAD_PICTURES: list[tuple[Any, str]] = [
+    (damaged_picture(), "its image of the row is truncated or no image"),
+    (None, "it has no picture"),
+    ({"bytes": None, "path": None}, "its image is empty"),
+    ({"bytes": b"hello", "path": None}, "in no known format"),
+    ({"bytes": b"\x89PNG\r\n\x1a\n", "path": None}, "truncated or no image"),
+    ({"bytes": b"", "path": None}, "in no known format"),
+]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in BENCHMARKS if name not in ("exact_match", "gqa", "mmmu")]
+)
+def test_all_bad_pictures_of_a_benchmark_are_told_at_once_by_row(tmp_path: Path, name: str) -> None:
+    """Whatever the benchmark, a row without a good picture is never asked."""
+    benchmark = BENCHMARKS.load(name)
+    hub = benchmark.hub
+    assert hub is not None
+    (column,) = hub.images
+    row = dict.fromkeys((*hub.columns, *benchmark.columns), "x")
+    rows = [{**row, column: hub_data.picture((9, 9, i))} for i in range(BATCH + 10)]
+    places = dict(zip((1, 2, 5, BATCH, BATCH + 3, BATCH + 9), BAD_PICTURES, strict=True))
+    for place, (value, _) in places.items():
+        rows[place][column] = value
+    folder = tmp_path / ("data" if hub.config == "default" else hub.config)
+    hub_data.write_split(folder, hub.split, rows, pictures=[column])
+    asked = replace(benchmark, prompt=lambda row: "what ?")
+    with pytest.raises(UserError, match="6 rows cannot be asked") as refused:
+        write_questions(_new(tmp_path), asked, tmp_path)
+    lines = str(refused.value).splitlines()[1:]
+    assert len(lines) == len(places)
+    for line, (place, (_, reason)) in zip(lines, places.items(), strict=True):
+        assert f"row {place}: " in line
+        assert reason in line
+
+
+def test_bad_pictures_that_are_joined_are_told_at_once(tmp_path: Path) -> None:
+    hub_data.write_gqa(tmp_path)
+    images = [{"id": f"n{i}", "image": damaged_picture() if i else None} for i in range(4)]
+    for path in (tmp_path / "testdev_balanced_images").iterdir():
+        path.unlink()
+    hub_data.write_split(tmp_path / "testdev_balanced_images", "testdev", images)
+    with pytest.raises(UserError, match="2 rows cannot be asked") as refused:
+        write_questions(_new(tmp_path), BENCHMARKS.load("gqa"), tmp_path)
+    assert "id 'n0': its image is empty" in str(refused.value)
+    assert "id 'n1': its image of the row is truncated" in str(refused.value)
+
+
+def test_a_benchmark_with_questions_on_text_only_counts_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"question": "x", "hint": "", "choices": ["a", "b"], "answer": 0}
+    rows = [{**row, "image": hub_data.picture((i, 0, 0)) if i else None} for i in range(3)]
+    for config in ("ScienceQA-IMG", "ScienceQA-FULL"):
+        hub_data.write_split(tmp_path / "hub" / config, "test", rows)
+    assert ask("scienceqa", tmp_path / "hub", tmp_path / "full", "--variant", "full") == 0
+    assert "3 questions (1 without image), 2 images" in capsys.readouterr().out
+    blind = [row["image"] is None for row in read_rows(tmp_path / "full" / "questions.parquet")]
+    assert blind == [True, False, False]
+    assert json.loads((tmp_path / "full" / "run.json").read_text())["text_only"] == 1
+    assert ask("scienceqa", tmp_path / "hub", tmp_path / "images") == 2
+    assert "row 0: it has no picture (its image is null)" in capsys.readouterr().err
+    assert not (tmp_path / "images").exists()

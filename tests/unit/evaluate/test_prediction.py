@@ -135,7 +135,7 @@ def test_bad_questions_are_refused_or_listed() -> None:
     assert parse_questions([good, *bad], skips) == [Question("1", None, "what ?", ("a", "b"))]
     assert [reason for _, reason in skips.rows] == [
         "it has no answer (a text, or a list of accepted texts)",
-        "its question_id stands twice",
+        "its question_id appears twice, in row 1 too",
         "it has no question",
     ]
 
@@ -208,7 +208,7 @@ def test_prompts_and_images_must_match() -> None:
     assert question.columns == {"_id": "1", "x": 1}
     with pytest.raises(UserError, match="2 places for 1 images"):
         parse_questions([{**row, "image": "a"}], Skips("questions"))
-    with pytest.raises(UserError, match="its _id stands twice"):
+    with pytest.raises(UserError, match="its _id appears twice, in row 1 too"):
         parse_questions([row, row], Skips("questions"))
 
 

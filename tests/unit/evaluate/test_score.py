@@ -11,7 +11,9 @@ import pytest
 from paretoken.cli import main
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.exact_match import exact_match
-from paretoken.evaluate.score import interval, read_predictions, score_predictions
+from paretoken.evaluate.ids import ROW_ID
+from paretoken.evaluate.intervals import interval
+from paretoken.evaluate.score import read_predictions, score_predictions
 from paretoken.registry import BENCHMARKS
 
 EXACT = BENCHMARKS.load("exact_match")
@@ -54,8 +56,11 @@ def test_intervals() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([row(1, "x"), row(1, "x")], r"row 2: question_id '1' stands twice"),
-        ([{**row(1, "x"), "question_id": None}], "is missing"),
+        (
+            [row(1, "x"), row(1, "x")],
+            r"1 of 1 ids appear more than once(.|\n)*question_id '1': rows 1, 2",
+        ),
+        ([{**row(1, "x"), "question_id": None}], "row 1: its question_id is missing"),
         ([row(1, "x"), row(2, "x", "")], r"row 2 .*no answer"),
         ([{"question_id": "1", "prediction": "x"}], "no answer"),
         ([{"question_id": "1", "answer": "x"}], "no prediction"),
@@ -73,7 +78,7 @@ def test_missing_and_extra_predictions_are_refused(tmp_path: Path) -> None:
 
     asked = write("questions.jsonl", [1, 2, 3])
     assert len(read_predictions(write("all.jsonl", [3, 2, 1]), asked)) == 3
-    with pytest.raises(UserError, match="lacks 1 of 3 questions, '2' for one"):
+    with pytest.raises(UserError, match="lacks 1 of 3 questions, question_id '2' for one"):
         read_predictions(write("few.jsonl", [1, 3]), asked)
     with pytest.raises(UserError, match="unasked, 1 of 3"):
         read_predictions(write("many.jsonl", [1, 2, 3, 4]), asked)
@@ -123,41 +128,128 @@ ROWS: dict[str, tuple[dict[str, Any], Any]] = {
               "answer": "B"}, "B"),
     "scienceqa": ({"choices": ["x", "y"], "answer": 1}, "B"),
     "mathvista": ({"pid": "1", "question_type": "free_form", "answer_type": "integer",
-                   "choices": None, "precision": NAN, "answer": "3"}, 3),
+                   "choices": None, "precision": NAN, "answer": "3"}, "3"),
     "pope": ({"category": "random", "answer": "no"}, "no"),
-    "chartqa": ({"answer": 3}, 3),
+    "chartqa": ({"answer": 3}, "3"),
     "docvqa": ({"questionId": "1", "answers": ["red"]}, "red"),
     "textvqa": ({"question_id": 1, "answers": ["red"] * 10}, "red"),
     "vizwiz": ({"question_id": "1.jpg", "answers": ["red"] * 10}, "red"),
     "vqav2": ({"question_id": 1, "answers": [{"answer": "red", "answer_id": i} for i in range(10)]},
               "red"),
 }  # fmt: skip
-#: What models and tables have been seen to hold.
-ODD = ["", None, NAN, float("inf"), 7, 0.5, True, [], ["red", 1], {"a": NAN}, "\u2028", "日本 🙂",
-       "\ud800", "nan", "None", "[", "%", "x" * 3000, "9" * 5000, "(", "\\", "\x00"]  # fmt: skip
+#: What models have been seen to say.
+ODD = ["", "\u2028", "日本 🙂", "\ud800", "nan", "None", "[", "['Yes']", "%", "x" * 3000, "9" * 5000,
+       "(", "\\", "\x00"]  # fmt: skip
+#: What is not an answer, though tables hold it.
+NO_TEXTS = [None, NAN, float("inf"), 7, 0.5, True, [], [None], [7], [["red"]], ["red", "red"],
+            {"a": NAN}, {"text": "red"}]  # fmt: skip
+
+
+def numbered(name: str, row: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a row of a benchmark with an id of its own."""
+    own = {"mmbench": number, "mmmu": f"validation_Art_{number}"}.get(name, f"q{number}")
+    key = BENCHMARKS.load(name).keys[0]
+    return {"category": "random", **row, key[-1]: own} if name == "pope" else {**row, key[-1]: own}
+
+
+def scored(tmp_path: Path, name: str, rows: list[dict[str, Any]], *options: str) -> dict[str, Any] | str:
+    """Return what `paretoken score` writes; its message and what it left if it refuses."""
+    source, out = tmp_path / "rows.jsonl", tmp_path / "score.json"
+    out.unlink(missing_ok=True)
+    source.write_text("\n".join(json.dumps(each) for each in rows) + "\n")
+    line = ["score", "--benchmark", name, "--predictions", str(source), "--out", str(out), *options]
+    if main(line) == 2:
+        assert not out.exists()
+        return "refused"
+
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text} is no JSON")
+
+    content: dict[str, Any] = json.loads(out.read_text(), parse_constant=refuse)
+    return content
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_odd_predictions_neither_crash_nor_break_the_file(name: str, tmp_path: Path) -> None:
     row, right = ROWS[name]
-    rows = [{**row, "_id": i, "prediction": said} for i, said in enumerate([right, *ODD])]
-    source, out = tmp_path / "rows.jsonl", tmp_path / "score.json"
-    source.write_text("\n".join(json.dumps(each) for each in rows) + "\n")
-    line = ["score", "--benchmark", name, "--predictions", str(source), "--out", str(out)]
+    rows = [{**numbered(name, row, i), "_id": i, "prediction": said}
+            for i, said in enumerate([right, *ODD], start=1)]  # fmt: skip
     for variant in (None, *(v.name for v in BENCHMARKS.load(name).variants)):
-        assert main([*line, *(["--variant", variant] if variant else [])]) == 0
-
-        def refuse(text: str) -> None:
-            raise AssertionError(f"{text} is no JSON")
-
-        content = json.loads(out.read_text(), parse_constant=refuse)
-        assert [each["_id"] for each in content["rows"]] == list(range(len(rows)))
+        content = scored(tmp_path, name, rows, *(["--variant", variant] if variant else []))
+        assert isinstance(content, dict)
+        assert [each["_id"] for each in content["rows"]] == list(range(1, len(rows) + 1))
         assert content.get("variant") == variant
         assert 0 <= content["interval"][0] <= content["score"] <= content["interval"][1] <= 1
-    main(line)
-    scores = [each["score"] for each in json.loads(out.read_text())["rows"]]
+        if variant is None:
+            scores = [each["score"] for each in content["rows"]]
     assert scores[0] == 1
     assert sum(scores[1:]) == 0
+
+
+@pytest.mark.parametrize("name", [*ROWS, "exact_match"])
+def test_a_list_of_one_text_is_that_text_and_nothing_else_is(name: str, tmp_path: Path) -> None:
+    plain, right = ROWS.get(name, ({"answer": "red"}, "red"))
+    good, other = (numbered(name, plain, i) | {"prediction": said} for i, said in ((1, right), (2, "x")))
+    texts = scored(tmp_path, name, [good, other])
+    lists = scored(tmp_path, name, [good | {"prediction": [right]}, other | {"prediction": ["x"]}])
+    assert texts == lists
+    assert isinstance(texts, dict)
+    assert [row["score"] for row in texts["rows"]] == [1, 0]
+    for said in NO_TEXTS:
+        assert scored(tmp_path, name, [other, good | {"prediction": said}]) == "refused"
+        with pytest.raises(
+            UserError, match=r"1 of 2 rows have a prediction that is not a text(.|\n)*row 2"
+        ):
+            score_predictions(BENCHMARKS.load(name), [other, good | {"prediction": said}])
+
+
+def keyed(name: str, key: tuple[str, ...], number: int) -> dict[str, Any]:
+    """Return a right answer to which this key alone gives an id, apart from columns it must have."""
+    benchmark = BENCHMARKS.load(name)
+    plain, right = ROWS.get(name, ({"answer": "red"}, "red"))
+    row = {**numbered(name, plain, number), "prediction": right}
+    others = {column for each in benchmark.keys for column in each} - {
+        *benchmark.columns,
+        *key,
+        "question",
+    }
+    row = {column: value for column, value in row.items() if column not in others}
+    return row | {column: f"q{number}" for column in key if column not in row}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [(name, key) for name in (*ROWS, "exact_match") for key in ((ROW_ID,), *BENCHMARKS.load(name).keys)
+     if key != ("question_id", "category", "answer")],
+)  # fmt: skip
+def test_an_id_that_appears_twice_is_refused_in_every_benchmark(
+    name: str, key: tuple[str, ...], tmp_path: Path
+) -> None:
+    rows = [keyed(name, key, number) for number in range(1, 5)]
+    twice = [*rows, rows[1], rows[1], rows[3]]
+    message = r"2 of 4 ids appear more than once(.|\n)*rows 2, 5, 6\n(.|\n)*rows 4, 7"
+    assert score_predictions(BENCHMARKS.load(name), rows)["n"] == 4
+    with pytest.raises(UserError, match=message):
+        score_predictions(BENCHMARKS.load(name), twice)
+    paths = [tmp_path / "once.jsonl", tmp_path / "twice.jsonl"]
+    for path, part in zip(paths, (rows, twice), strict=True):
+        path.write_text("\n".join(json.dumps(row) for row in part))
+    keys = BENCHMARKS.load(name).keys
+    assert len(read_predictions(paths[0], paths[0], keys)) == 4
+    for given, asked in (paths, paths[::-1]):
+        with pytest.raises(UserError, match=f"{paths[1]}: {message}"):
+            read_predictions(given, asked, keys)
+
+
+def test_two_questions_on_one_image_are_no_duplicates_unless_they_are() -> None:
+    common = {"question_id": "a.png", "category": "OCR", "prediction": "Yes"}
+    both = [{**common, "answer": "Yes"}, {**common, "answer": "No"}]
+    mme = BENCHMARKS.load("mme")
+    assert score_predictions(mme, both)["details"]["unpaired_images"] == 0
+    with pytest.raises(UserError, match="1 of 2 ids appear more than once"):
+        score_predictions(mme, [*both, both[0]])
+    asked = [{**common, "answer": "Yes", "question": text} for text in ("is it a ?", "is it b ?")]
+    assert score_predictions(mme, asked)["n"] == 2
 
 
 @pytest.mark.parametrize("name", ROWS)

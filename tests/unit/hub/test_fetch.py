@@ -85,6 +85,18 @@ def test_a_vision_tower(tmp_path: Path) -> None:
     assert record["parameters"] == sum(p.numel() for p in encoder.parameters())
 
 
+def test_an_encoder_has_the_grid_that_is_recorded_for_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="me/vision has a grid of 6 x 6 patches, its record says"):
+        get(tmp_path / "out", "me/vision", "vision", grid=7)
+    assert not (tmp_path / "out").exists()
+    record = get(tmp_path / "out", "me/vision", "vision", grid=6)
+    assert get(tmp_path / "out", "me/vision", "vision") == record  # it changes no result
+    with pytest.raises(UserError, match="its record says grid: 7"):
+        get(tmp_path / "out", "me/vision", "vision", grid=7)
+    with pytest.raises(UserError, match="--grid is for --kind vision"):
+        get(tmp_path / "llm", "me/llm", grid=7)
+
+
 def test_a_data_set_without_its_program_and_in_part(hub: Hub, tmp_path: Path) -> None:
     assert set(get(tmp_path / "all", "me/data", "dataset")["files"]) == {"train.json", "images.zip"}
     part = get(tmp_path / "part", "me/data", "dataset", include=("*.json",))

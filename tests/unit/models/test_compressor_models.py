@@ -17,6 +17,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.open import load_model
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder, feature_layers
+from paretoken.models.questions import shortened
 from paretoken.models.vision import encoded_side, load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel
 from paretoken.registry import COMPRESSOR_CLASSES
@@ -115,6 +116,15 @@ def test_the_question_changes_the_tokens_and_padding_does_not(parts: Path) -> No
         torch.testing.assert_close(padded, plain)
     with pytest.raises(UserError, match="needs the question"):
         model(**inputs)
+
+
+def test_a_question_is_cut_where_training_cut_it_or_at_the_positions(parts: Path) -> None:
+    config = build(parts, "quecc").config
+    assert config.question_length is None
+    long = [list(range(1000)), [1, 2]]
+    assert shortened(long, config) == [long[0][: config.text_config.max_position_embeddings], [1, 2]]
+    config.question_length = 7
+    assert shortened(long, config) == [long[0][:7], [1, 2]]
 
 
 def test_a_question_is_read_once_and_may_be_given_as_its_embedding(parts: Path) -> None:

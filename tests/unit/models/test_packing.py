@@ -42,6 +42,9 @@ class Store:
     def gather(self, rows: NDArray[np.int64]) -> Tensor:
         return self.features[rows]
 
+    def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
+        return self.gather(rows), {}
+
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -135,6 +135,24 @@ def test_training_loss_is_the_mean_over_labelled_tokens(parts: Path, kind: str) 
     torch.testing.assert_close(torch.stack(parts_of_batch).sum(), expected)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("items", [None, 0, torch.tensor(0), 4])
+def test_a_batch_without_any_label_has_loss_0_and_gradients_of_0(
+    parts: Path, items: Any, training: bool
+) -> None:
+    model = build(parts, "qwen2", "average_pool", 4).train(training)
+    ids = torch.tensor([[5, *[IMAGE] * 4, 6, 7, 3]])
+    loss = model(
+        input_ids=ids, pixel_values=torch.randn(1, 3, 24, 24), labels=torch.full_like(ids, -100),
+        num_items_in_batch=items,
+    ).loss  # fmt: skip
+    loss.backward()
+    assert loss.item() == 0
+    for part in (model.projector, model.language_model):  # devices wait for each other's gradients
+        gradients = [p.grad for p in part.parameters() if p.requires_grad]
+        assert all(gradient is not None and not gradient.any() for gradient in gradients)
+
+
 def test_stages_train_what_they_should(parts: Path) -> None:
     model = build(parts, "qwen2", "tokenpacker", 4)
     for stage, trained in (("pretrain", {"compressor", "projector"}),
@@ -156,7 +174,7 @@ def test_the_seed_decides_new_weights_and_nothing_else_does(parts: Path) -> None
 
 def test_adapters_are_stored_and_checked(parts: Path, tmp_path: Path) -> None:
     model, other = (build(parts, "qwen2", "tokenpacker", 4, seed=seed) for seed in (1, 2))
-    save_adapter(model, tmp_path)
+    save_adapter(model, tmp_path, {})
     load_adapter(other, tmp_path)
     assert torch.equal(model.projector.output.weight, other.projector.output.weight)
     with pytest.raises(UserError, match="is of another model"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from paretoken.devices import BY_NAME
 from paretoken.errors import UserError
 from paretoken.grid import Cell, cells
 from paretoken.planning.estimate import estimate
-from paretoken.planning.resources import cpu_resources, resources, sized
+from paretoken.planning.resources import MARGIN, UNPACK_MIN, cpu_resources, resources, sized
+from paretoken.planning.speed import DECODED_PER_CORE_S
+from paretoken.planning.training_sets import LLAVA
 
 CELL = Cell("qwen1.5-7b", "tokenpacker", 16, 0)
 
@@ -75,3 +78,10 @@ def test_unknown_names_are_refused() -> None:
     with pytest.raises(UserError, match="no job"):
         cpu_resources("train")  # type: ignore[arg-type]
     assert cpu_resources("score").gpus == 0
+
+
+def test_the_time_for_data_holds_unpacking_and_decoding_every_image() -> None:
+    asked = cpu_resources("data")
+    minutes = LLAVA["finetune"].images / (asked.cpus * DECODED_PER_CORE_S) / 60
+    assert 20 < minutes < 60
+    assert asked.runtime_min == UNPACK_MIN + math.ceil(MARGIN * minutes)

@@ -67,7 +67,7 @@ class Sides:
             world / "llm", world / "vision", world / "tokens", world / "out", CHOICE, 0,
             images=world / "images",
         )  # fmt: skip
-        visual, layers = open_visual(inputs, vision)
+        visual, layers = open_visual(inputs, vision, "")
         recipe = self.recipe.model_copy(update={"stage": "pretrain"})  # stage 2 would want an adapter
         self.model: ParetokenModel = build_model(inputs, recipe, vision, self.data, visual, layers)
         freeze_all_but(self.model, trainable_prefixes(stage))

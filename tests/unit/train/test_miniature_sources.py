@@ -127,6 +127,18 @@ def test_a_finished_source_is_kept_and_other_settings_are_refused(sources: Path)
         pretrain_llm(sources / "llm", small.llm(), WORLD, 16, 3, 1)
 
 
+def test_the_encoder_has_the_grid_of_its_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["pretrain-vision", "--recipe", str(small.RECIPES / "miniature_vision.yaml"), "--world",
+            str(small.RECIPES / "miniature_world.yaml"), "--out", str(tmp_path / "out")]  # fmt: skip
+    assert main([*line, "--grid", "7"]) == 2
+    assert "the miniature's encoder has a grid of 6 x 6 patches, its record says grid: 7" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_rates_and_heads_follow_the_width() -> None:
     recipe = small.llm()
     assert recipe.rate(16) == pytest.approx(0.008)

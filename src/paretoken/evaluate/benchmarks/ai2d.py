@@ -38,7 +38,6 @@ AI2D = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task ai2d; https://arxiv.org/abs/1603.07396",
     columns=("options", "answer"),
-    id_column=None,
     hub=HubData("lmms-lab/ai2d", "test", columns=("question",)),
     prompt=prompt,
     variants=(

@@ -42,6 +42,7 @@ class HubData:
         images: columns of pictures, in the order in which they are shown.
         columns: the data set's other columns that prompt or score need.
         join: where the pictures are, if not beside the questions.
+        text_only: whether questions without a picture belong to it, to be asked without one.
     """
 
     repo: str
@@ -50,6 +51,7 @@ class HubData:
     images: tuple[str, ...] = ("image",)
     columns: tuple[str, ...] = ()
     join: Join | None = None
+    text_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,15 @@ class Aggregate:
         score: from 0 to 1.
         interval: 95 %.
         details: what else the score file says; ``stderr`` if rows do not give it.
+        metric: what this score is, where it is not the benchmark's metric; None: it is.
+        lacks: what the metric's name promises and the rows do not have.
     """
 
     score: float
     interval: list[float]
     details: Mapping[str, Any] = field(default_factory=dict)
+    metric: str | None = None
+    lacks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,8 @@ class Benchmark:
             raises `BadRowError` for a row that cannot be scored.
         source: where the rule comes from.
         columns: what rows must have besides ``prediction``.
-        id_column: the data set's own id, for messages; None where it has none.
-        unique_ids: whether an id may stand once only.
+        keys: columns that identify a row, the first of them that a file has; no two rows may share
+            their values. Data sets without an id of their own have the columns that people add.
         aggregate: from rows and their scores to the benchmark's score; None: the mean.
         breakdown: columns whose values get a mean each, where rows have them.
         hub: where the questions are; None for a benchmark that is made here.
@@ -109,8 +115,7 @@ class Benchmark:
     score: Callable[[Row], float]
     source: str
     columns: tuple[str, ...] = ()
-    id_column: str | None = "question_id"
-    unique_ids: bool = False
+    keys: tuple[tuple[str, ...], ...] = (("question_id",), ("id",))
     aggregate: Callable[[Sequence[Row], Sequence[float]], Aggregate] | None = None
     breakdown: tuple[str, ...] = ()
     hub: HubData | None = None

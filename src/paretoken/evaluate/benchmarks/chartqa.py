@@ -37,7 +37,6 @@ CHARTQA = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task chartqa; https://arxiv.org/abs/2203.10244",
     columns=("answer",),
-    id_column=None,
     breakdown=("type",),
     hub=HubData("lmms-lab/ChartQA", "test", columns=("question", "type")),
     prompt=prompt,

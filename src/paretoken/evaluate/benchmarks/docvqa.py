@@ -44,7 +44,7 @@ DOCVQA = Benchmark(
     score=score,
     source="the RRC's script; https://arxiv.org/abs/2007.00398",
     columns=("answers",),
-    id_column="questionId",
+    keys=(("questionId",), ("question_id",)),
     hub=HubData("lmms-lab/DocVQA", "validation", "DocVQA", columns=("question",)),
     prompt=prompt,
     max_new_tokens=32,

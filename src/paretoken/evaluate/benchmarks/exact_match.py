@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Benchmark, Row
 from paretoken.evaluate.questions import answers_of
 
@@ -21,12 +20,14 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
 
 def score_row(row: Row) -> float:
     """Return 1 if a row's prediction equals one of its answers (a text or accepted texts)."""
-    prediction = row.get("prediction")
-    if not isinstance(prediction, str):
-        raise BadRowError("it has no prediction (a text; empty if the model said nothing)")
-    return exact_match(prediction, answers_of(row.get("answer")))
+    return exact_match(row["prediction"], answers_of(row.get("answer")))
 
 
 EXACT_MATCH = Benchmark(
-    name="exact_match", metric="accuracy", score=score_row, source="this project", unique_ids=True
+    name="exact_match",
+    metric="accuracy",
+    score=score_row,
+    source="this project",
+    columns=("question_id", "answer"),
+    keys=(("question_id",),),
 )

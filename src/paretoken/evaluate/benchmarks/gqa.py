@@ -29,7 +29,7 @@ GQA = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task gqa; https://arxiv.org/abs/1902.09506",
     columns=("answer",),
-    id_column="id",
+    keys=(("id",), ("question_id",)),
     hub=HubData(
         "lmms-lab/GQA",
         "testdev",

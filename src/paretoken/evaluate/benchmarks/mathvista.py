@@ -128,7 +128,7 @@ MATHVISTA = Benchmark(
     score=score,
     source="the official normaliser, no judge; https://arxiv.org/abs/2310.02255",
     columns=("question_type", "answer_type", "answer"),
-    id_column="pid",
+    keys=(("pid",), ("question_id",)),
     breakdown=("question_type", "answer_type"),
     hub=HubData(
         "AI4Math/MathVista",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from paretoken.data.conversations import BadRowError
+from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.choices import infer_choice
 from paretoken.evaluate.benchmarks.prompts import LETTER
@@ -34,23 +36,58 @@ def score(row: Row) -> float:
 
 
 def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
-    """Return the share of questions that are right in all their rotations."""
-    groups: dict[int, list[float]] = {}
-    categories: dict[int, str] = {}
-    for row, value in zip(rows, scores, strict=True):
-        group = whole(row, "index") % ROTATION
-        groups.setdefault(group, []).append(value)
-        categories[group] = text(row.get("category"))
-    right = [float(all(values)) for values in groups.values()]
+    """Return the share of questions that are right in all their rotations.
+
+    Where no question has any rotation, that is the accuracy, and is called so.
+
+    Raises:
+        UserError: some rotations are there and others are not.
+    """
+    groups = _groups(rows)
+    rotated = _demand_whole(groups, rows)
+    right = [float(all(scores[number] for number in group)) for group in groups.values()]
+    categories = [text(rows[group[-1]].get("category")) for group in groups.values()]
     unread = sum(infer_choice(response(row), options_of(row)) is None for row in rows)
     details = {
         "groups": len(groups),
         "row_accuracy": sum(scores) / len(scores),
         "unread": unread,
-        "categories": means(right, [categories[group] for group in groups]),
+        "categories": means(right, categories),
         "stderr": standard_error(right),
     }
-    return Aggregate(sum(right) / len(right), interval(right), details)
+    plain: dict[str, Any] = {} if rotated else {"metric": "accuracy", "lacks": ["no rotations"]}
+    return Aggregate(sum(right) / len(right), interval(right), details, **plain)
+
+
+def _groups(rows: Sequence[Row]) -> dict[int, list[int]]:
+    """Return the numbers of the rows of each question."""
+    groups: dict[int, list[int]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault(whole(row, "index") % ROTATION, []).append(number)
+    return groups
+
+
+def _demand_whole(groups: Mapping[int, Sequence[int]], rows: Sequence[Row]) -> bool:
+    """Return whether questions have their rotations, as many as options (False: none has any).
+
+    Raises:
+        UserError: some rotations are missing, or there are more than options.
+    """
+    if all(len(group) == 1 for group in groups.values()):
+        return False
+    odd = {}
+    for question, group in groups.items():
+        turns = sorted(whole(rows[number], "index") // ROTATION for number in group)
+        options = max(len(options_of(rows[number])) for number in group)
+        if turns != list(range(options)):
+            odd[question] = f"index {question} has {len(turns)} of {options} rotations"
+    if odd:
+        raise UserError(
+            f"{len(odd)} of {len(groups)} questions lack rotations, {next(iter(odd.values()))} for one: "
+            "circular accuracy needs each question once per option, with its index plus multiples of "
+            f"{ROTATION:,}; ask all rows, or score each by itself with --variant rows"
+        )
+    return True
 
 
 def prompt(row: Row) -> str:
@@ -68,7 +105,7 @@ MMBENCH = Benchmark(
     score=score,
     source="VLMEvalKit's rules without a judge; https://arxiv.org/abs/2307.06281",
     columns=("index", "answer", "A", "B"),
-    id_column="index",
+    keys=(("index",),),
     aggregate=aggregate,
     hub=HubData("lmms-lab/MMBench", "dev", "en", columns=("question", "hint", "C", "D")),
     prompt=prompt,

@@ -20,6 +20,8 @@ PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity",
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
 #: A subtask's score is a percentage of questions plus a percentage of images.
 SUBTASK_MAXIMUM = 200
+#: How many missing subtasks the metric names.
+NAMED = 3
 SUFFIX = " Please answer yes or no."
 #: Numbers of the rows of one subtask, image by image.
 Images = list[list[int]]
@@ -115,7 +117,20 @@ def aggregate(
         "unpaired_images": int(sum((each[:, 1] != 2).sum() for each in counts.values())),
         "stderr": stderr,
     }
-    return Aggregate(total / maximum, interval, details)
+    return Aggregate(total / maximum, interval, details, lacks=_lacks(details, rows, images))
+
+
+def _lacks(details: Mapping[str, Any], rows: Sequence[Row], images: Mapping[str, Images]) -> list[str]:
+    """Return what the points promise and the rows do not have: all subtasks, two questions an image."""
+    missing, unpaired = details["missing_subtasks"], details["unpaired_images"]
+    named = ", ".join(missing) if len(missing) <= NAMED else f"{len(missing)} of them"
+    pairs = [pair for found in images.values() for pair in found]
+    crossed = sum(len({str(rows[number]["question_id"]) for number in pair}) > 1 for pair in pairs)
+    return [
+        *([f"subtasks missing, counted as 0: {named}"] if missing else []),
+        *([f"{unpaired} images without exactly two questions"] if unpaired else []),
+        *([f"{crossed} pairs of rows of two images"] if crossed else []),
+    ]
 
 
 def _images(
@@ -175,6 +190,8 @@ MME = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task mme; https://arxiv.org/abs/2306.13394",
     columns=("question_id", "category", "answer"),
+    # An image's two questions share its id; one is to be answered Yes, the other No.
+    keys=(("question_id", "category", "question"), ("question_id", "category", "answer")),
     aggregate=aggregate,
     hub=HubData("lmms-lab/MME", "test", columns=("question",)),
     prompt=prompt,

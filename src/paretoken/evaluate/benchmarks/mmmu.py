@@ -106,7 +106,7 @@ MMMU = Benchmark(
     score=score,
     source="the official tool, unread choices wrong; https://arxiv.org/abs/2311.16502",
     columns=("id", "question_type", "options", "answer"),
-    id_column="id",
+    keys=(("id",),),
     aggregate=aggregate,
     hub=HubData("lmms-lab/MMMU", "validation", images=IMAGES, columns=("question",)),
     prompt=prompt,

@@ -1,12 +1,17 @@
-"""What TextVQA and VizWiz share: ten people's answers, compared after EvalAI's processing."""
+"""What VQA benchmarks share: ten people's answers, compared after EvalAI's processing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
-from paretoken.evaluate.benchmarks.base import Row
+from paretoken.evaluate.benchmarks.base import Aggregate, Row
 from paretoken.evaluate.benchmarks.values import accepted, response, text
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
+from paretoken.evaluate.intervals import interval
+
+#: Each answer is compared with those of the other nine: with fewer people, a right one earns less.
+PEOPLE = 10
 
 
 def score(row: Row) -> float:
@@ -22,3 +27,10 @@ def people(row: Row) -> list[str]:
         BadRowError: they are not given, or are no list, or there are none.
     """
     return [text(each.get("answer") if isinstance(each, Mapping) else each) for each in accepted(row)]
+
+
+def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
+    """Return the mean; the metric says how many questions were not answered by ten people."""
+    odd = sum(len(accepted(row)) != PEOPLE for row in rows)
+    lacks = [f"{odd} of {len(rows)} questions without exactly {PEOPLE} answers"] if odd else []
+    return Aggregate(math.fsum(scores) / len(scores), interval(scores), lacks=lacks)

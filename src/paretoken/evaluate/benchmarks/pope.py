@@ -14,6 +14,7 @@ from paretoken.evaluate.benchmarks.values import gold, is_missing, response, tex
 from paretoken.evaluate.intervals import Floats, bootstrap
 
 NEGATIONS = frozenset({"No", "no", "not"})
+CATEGORIES = ("adversarial", "popular", "random")
 #: True positives, false positives, false negatives.
 Counts = tuple[bool, bool, bool]
 
@@ -38,6 +39,9 @@ def _truth(row: Row) -> str:
     truth = gold(row).lower().strip()
     if truth not in ("yes", "no"):
         raise BadRowError(f"its answer is {row['answer']!r}; it must be yes or no")
+    if row["category"] not in CATEGORIES:
+        known = ", ".join(CATEGORIES)
+        raise BadRowError(f"its category is {row['category']!r}; it must be one of {known}")
     return truth
 
 
@@ -100,7 +104,9 @@ def aggregate(
         "said_yes": sum(count(row)[0] or count(row)[1] for row in rows) / len(rows),
         "stderr": stderr,
     }
-    return Aggregate(whole if pooled else mean, interval, details)
+    missing = [name for name in CATEGORIES if name not in names]
+    lacks = [f"without {', '.join(missing)}"] if missing else []
+    return Aggregate(whole if pooled else mean, interval, details, lacks=lacks)
 
 
 def _image(row: Row, number: int) -> str:
@@ -134,6 +140,8 @@ POPE = Benchmark(
     score=score,
     source="eval_pope.py of LLaVA; https://arxiv.org/abs/2305.10355",
     columns=("category", "answer"),
+    # Each category numbers its questions anew.
+    keys=(("category", "question_id"), ("category", "id")),
     aggregate=aggregate,
     hub=HubData("lmms-lab/POPE", "test", columns=("question", "image_source")),
     prompt=prompt,

@@ -55,7 +55,6 @@ SCIENCEQA = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task scienceqa_img; https://arxiv.org/abs/2209.09513",
     columns=("choices", "answer"),
-    id_column=None,
     breakdown=("subject",),
     hub=_IMAGES,
     prompt=prompt,
@@ -73,7 +72,7 @@ SCIENCEQA = Benchmark(
         Variant(
             "full",
             "all 4241 questions, with and without an image",
-            {"hub": replace(_IMAGES, config="ScienceQA-FULL")},
+            {"hub": replace(_IMAGES, config="ScienceQA-FULL", text_only=True)},
         ),
     ),
 )

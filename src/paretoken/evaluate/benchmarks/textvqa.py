@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
-from paretoken.evaluate.benchmarks.open_vqa import score
+from paretoken.evaluate.benchmarks.open_vqa import aggregate, score
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import text, texts
 
@@ -25,6 +25,7 @@ TEXTVQA = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task textvqa_val; https://arxiv.org/abs/1904.08920",
     columns=("answers",),
+    aggregate=aggregate,
     hub=HubData("lmms-lab/textvqa", "validation", columns=("question", "ocr_tokens")),
     prompt=prompt,
     max_new_tokens=128,

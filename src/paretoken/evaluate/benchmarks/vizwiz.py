@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
-from paretoken.evaluate.benchmarks.open_vqa import score
+from paretoken.evaluate.benchmarks.open_vqa import aggregate, score
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import text
 
@@ -21,6 +21,7 @@ VIZWIZ = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task vizwiz_vqa_val; https://arxiv.org/abs/1802.08218",
     columns=("answers",),
+    aggregate=aggregate,
     breakdown=("category",),
     hub=HubData("lmms-lab/VizWiz-VQA", "val", columns=("question", "category")),
     prompt=prompt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
-from paretoken.evaluate.benchmarks.open_vqa import people
+from paretoken.evaluate.benchmarks.open_vqa import aggregate, people
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import response, text
 from paretoken.evaluate.benchmarks.vqa_answers import (
@@ -54,6 +54,7 @@ VQAV2 = Benchmark(
     score=score,
     source="EvalAI's processor and the official evaluator; https://arxiv.org/abs/1612.00837",
     columns=("answers",),
+    aggregate=aggregate,
     breakdown=("answer_type",),
     hub=HubData("lmms-lab/VQAv2", "validation", columns=("question", "answer_type")),
     prompt=prompt,

@@ -36,7 +36,7 @@ def test_how_the_row_may_be_written(answer: object, options: object) -> None:
 def test_bad_rows_are_refused(change: dict[str, object]) -> None:
     row = {"options": OPTIONS, "answer": "1", "prediction": "B"}
     with pytest.raises(UserError, match=r"^row 2 \(_id 7\): its (answer|options) is"):
-        score_predictions(AI2D, [row, {**row, "_id": 7, **change}])
+        score_predictions(AI2D, [{**row, "_id": 6}, {**row, "_id": 7, **change}])
 
 
 def test_the_prompt() -> None:

@@ -46,15 +46,34 @@ def test_rows_of_two_options_need_no_other_columns() -> None:
 
 
 def test_a_question_is_right_only_in_all_its_rotations() -> None:
-    rows = [row(7, "A", "A"), row(8, "B", "B"), row("1000007", "B", "C"), row(1000008.0, "C", "C."),
-            row(9, "D", "what")]  # fmt: skip
+    two = {"C": "nan", "D": None}
+    rows = [row(7, "A", "A", **two), row(8, "B", "B", **two), row("1000007", "B", "C", **two),
+            row(1000008.0, "A", "A.", **two), row(9, "A", "what", **two),
+            row(1000009, "B", "B", **two)]  # fmt: skip
     result = score_predictions(MMBENCH, rows)
+    assert result["metric"] == "circular accuracy"
     assert result["score"] == pytest.approx(1 / 3)
-    assert [r["score"] for r in result["rows"]] == [1, 1, 0, 1, 0]
-    assert (result["details"]["groups"], result["details"]["unread"]) == (3, 1)
-    assert result["details"]["row_accuracy"] == 0.6
+    assert [r["score"] for r in result["rows"]] == [1, 1, 0, 1, 0, 1]
+    assert (result["details"]["groups"], result["details"]["unread"]) == (3, 2)
+    assert result["details"]["row_accuracy"] == pytest.approx(4 / 6)
     assert result["interval"] == pytest.approx([0.0615, 0.7923], abs=1e-4)  # Wilson, 1 of 3
-    assert score_predictions(MMBENCH, rows, "rows")["score"] == 0.6
+    by_row = score_predictions(MMBENCH, rows, "rows")
+    assert (by_row["score"], by_row["metric"]) == (pytest.approx(4 / 6), "accuracy")
+
+
+def test_without_any_rotation_the_metric_is_another_one() -> None:
+    result = score_predictions(MMBENCH, [row(7, "A", "A"), row(8, "B", "A")])
+    assert (result["metric"], result["score"]) == ("accuracy (no rotations)", 0.5)
+
+
+@pytest.mark.parametrize("lost", range(1, 7))
+def test_a_lost_rotation_is_refused(lost: int) -> None:
+    whole = [row(base + turn * 1_000_000, "A", "A") for base in (1, 2) for turn in range(4)]
+    assert score_predictions(MMBENCH, whole)["metric"] == "circular accuracy"
+    with pytest.raises(UserError, match=r"of 2 questions lack rotations.*--variant rows"):
+        score_predictions(MMBENCH, whole[:lost] + whole[lost + 1 :])
+    with pytest.raises(UserError, match="1 of 8 ids appear more than once"):
+        score_predictions(MMBENCH, [*whole, whole[lost]])
 
 
 def test_rows_without_a_right_option_are_refused() -> None:

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from paretoken.errors import UserError
-from paretoken.evaluate.benchmarks.mme import read_answer
+from paretoken.evaluate.benchmarks.mme import COGNITION, PERCEPTION, read_answer
 from paretoken.evaluate.score import score_predictions
 from paretoken.registry import BENCHMARKS
 
 MME = BENCHMARKS.load("mme")
+SUM = "(perception + cognition) / 2800"
 
 
 def pair(image: str, category: str, first: str, second: str) -> list[dict[str, Any]]:
@@ -59,10 +60,41 @@ def test_images_are_found_by_id_wherever_their_rows_stand() -> None:
     assert crossed["details"]["subtasks"]["OCR"]["both_right"] == 0.5
 
 
-def test_an_image_with_one_question_cannot_have_both_right() -> None:
-    result = score_predictions(MME, pair("a", "OCR", "Yes", "No")[:1])
-    assert result["details"]["perception"] == 100
+def test_an_image_with_one_question_cannot_have_both_right_and_the_metric_says_so() -> None:
+    rows = whole()
+    del rows[1]
+    result = score_predictions(MME, rows)
+    assert result["details"]["perception"] == 2000 - 100
     assert result["details"]["unpaired_images"] == 1
+    assert result["metric"] == f"{SUM} (1 images without exactly two questions)"
+
+
+def whole() -> list[dict[str, Any]]:
+    """One image of each subtask, all answers right."""
+    return [row for name in (*PERCEPTION, *COGNITION) for row in pair(f"{name}/1", name, "Yes", "No")]
+
+
+def test_the_metric_is_what_it_promises_with_every_subtask_and_says_what_is_missing() -> None:
+    rows = whole()
+    full, perception = score_predictions(MME, rows), score_predictions(MME, rows, "perception")
+    assert (full["metric"], full["score"]) == (SUM, 1)
+    assert (perception["metric"], perception["score"]) == ("perception / 2000", 1)
+    for name in (*PERCEPTION, *COGNITION):
+        part = [row for row in rows if row["category"] != name]
+        result = score_predictions(MME, part)
+        assert result["metric"] == f"{SUM} (subtasks missing, counted as 0: {name})"
+        assert result["score"] == pytest.approx(2600 / 2800)
+        kept = score_predictions(MME, part, "perception")["metric"]
+        assert (kept == "perception / 2000") is (name in COGNITION)
+
+
+def test_neighbours_of_two_images_are_named_by_the_official_tool() -> None:
+    rows = whole()
+    rows += pair("OCR/2", "OCR", "Yes", "No")
+    ocr = [i for i, row in enumerate(rows) if row["category"] == "OCR"]
+    rows[ocr[1]], rows[ocr[3]] = rows[ocr[3]], rows[ocr[1]]
+    assert score_predictions(MME, rows)["metric"] == SUM
+    assert score_predictions(MME, rows, "official")["metric"] == f"{SUM} (2 pairs of rows of two images)"
 
 
 def test_variants() -> None:
@@ -82,7 +114,9 @@ def test_a_variant_that_counts_no_row_is_refused() -> None:
 
 def test_what_cannot_be_scored_is_refused() -> None:
     row = pair("a", "scene", "Yes", "No")[0]
-    with pytest.raises(UserError, match=r"row 1 \(question_id 'a'\).*category is 'x'.*existence"):
+    with pytest.raises(
+        UserError, match=r"row 1 \(question_id 'a', category 'x'.*category is 'x'.*existence"
+    ):
         score_predictions(MME, [{**row, "category": "x"}])
     with pytest.raises(UserError, match="must be Yes or No"):
         score_predictions(MME, [{**row, "answer": "maybe"}])

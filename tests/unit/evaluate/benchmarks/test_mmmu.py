@@ -46,10 +46,14 @@ def choice(prediction: str, subject: str = "Art_Theory", **changes: Any) -> dict
             "options": str(OPTIONS), "prediction": prediction, **changes}  # fmt: skip
 
 
+def numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "id": row["id"].replace("_3", f"_{i}")} for i, row in enumerate(rows)]
+
+
 def test_unread_choices_are_wrong_and_what_guessing_gains_is_said() -> None:
     rows = [choice("B"), choice("hm"), choice("A", "Math"),
             choice("2.00", "Math", question_type="open", answer="['two', '2']")]  # fmt: skip
-    result = score_predictions(MMMU, rows)
+    result = score_predictions(MMMU, numbered(rows))
     assert [row["score"] for row in result["rows"]] == [1, 0, 0, 1]
     assert result["score"] == 0.5
     details = result["details"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.pope import read_answer
 from paretoken.evaluate.score import score_predictions
 from paretoken.registry import BENCHMARKS
@@ -47,6 +48,25 @@ def test_the_literal_variant_loses_unread_answers_from_f1() -> None:
     assert result["score"] == 1
     assert result["details"]["accuracy"] == pytest.approx(1 / 3)
     assert score_predictions(POPE, rows)["score"] == 1
+
+
+@pytest.mark.parametrize("variant", [None, "pooled", "literal"])
+def test_a_missing_category_is_in_the_metric(variant: str | None) -> None:
+    rows = [row(name, "yes", "yes") for name in ("random", "popular", "adversarial")]
+    name = POPE.variant(variant).metric
+    assert score_predictions(POPE, rows, variant)["metric"] == name
+    assert score_predictions(POPE, rows[:2], variant)["metric"] == f"{name} (without adversarial)"
+    assert (
+        score_predictions(POPE, rows[:1], variant)["metric"] == f"{name} (without adversarial, popular)"
+    )
+
+
+@pytest.mark.parametrize("category", ["Random", "random ", "", None, 1])
+def test_another_category_is_refused(category: Any) -> None:
+    with pytest.raises(
+        UserError, match=r"row 1: its category is .*; it must be one of adversarial, popular"
+    ):
+        score_predictions(POPE, [row(category, "yes", "yes")])
 
 
 def test_nobody_said_yes() -> None:

@@ -84,6 +84,16 @@ def test_hidden_answers_are_refused(name: str, answers: object) -> None:
         score_predictions(BENCHMARKS.load(name), [{"answers": answers, "prediction": "x"}])
 
 
+@pytest.mark.parametrize("name", ["textvqa", "vizwiz", "vqav2"])
+def test_other_than_ten_people_are_in_the_metric(name: str) -> None:
+    benchmark = BENCHMARKS.load(name)
+    ten, one = ({"answers": ["red"] * n, "prediction": "red"} for n in (10, 1))
+    assert score_predictions(benchmark, [ten, ten])["metric"] == "VQA accuracy"
+    result = score_predictions(benchmark, [ten, one])
+    assert result["metric"] == "VQA accuracy (1 of 2 questions without exactly 10 answers)"
+    assert result["score"] == 0.5
+
+
 def test_prompts() -> None:
     short = "\nAnswer the question using a single word or phrase."
     row = {"question": "what Brand is IT?", "ocr_tokens": ["dell", "XPS"]}

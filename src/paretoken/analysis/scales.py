@@ -1,0 +1,93 @@
+"""What published scores are, so that no score is compared with one on another scale.
+
+MME's published numbers are the perception subtasks, of 2,000 points; the sum with cognition has 2,800.
+POPE's are F1 averaged over its three categories, MMBench's are right in all rotations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from paretoken.config import LlavaTraining, Study
+from paretoken.errors import UserError
+from paretoken.registry import BENCHMARKS
+
+#: What scores are out of, by how their metric begins; others are percentages.
+POINTS = {"perception / 2000": 2000.0, "(perception + cognition) / 2800": 2800.0}
+PERCENT = 100.0
+
+
+@dataclass(frozen=True)
+class Published:
+    """A benchmark in the published Table 1: its name there, and the metric of its numbers."""
+
+    name: str
+    metric: str
+
+    @property
+    def out_of(self) -> float:
+        """What the published numbers are out of."""
+        return points_of(self.metric)
+
+
+PUBLISHED_BENCHMARKS = {
+    "gqa": Published("GQA", "accuracy"),
+    "mmbench": Published("MMBench", "circular accuracy"),
+    "mme": Published("MME_perception", "perception / 2000"),
+    "pope": Published("POPE", "F1, mean over categories"),
+    "scienceqa": Published("ScienceQA", "accuracy"),
+    "textvqa": Published("TextVQA", "VQA accuracy"),
+    "vizwiz": Published("VizWiz", "VQA accuracy"),
+    "vqav2": Published("VQAv2", "VQA accuracy"),
+}
+
+
+def points_of(metric: str) -> float:
+    """Return what a score with this metric is out of."""
+    return next((points for start, points in POINTS.items() if metric.startswith(start)), PERCENT)
+
+
+def not_comparable(benchmark: str, metric: str) -> str | None:
+    """Return why a score cannot be compared with the published one; None if it can.
+
+    Args:
+        benchmark: its registered name.
+        metric: of the score.
+    """
+    published = PUBLISHED_BENCHMARKS.get(benchmark)
+    if published is None or metric == published.metric:
+        return None
+    return f"the score is {metric}, the published one is {published.metric}"
+
+
+def require_one_metric(scores: pd.DataFrame) -> None:
+    """Check that all cells of a study were scored alike, benchmark by benchmark.
+
+    Args:
+        scores: rows of scores.csv.
+
+    Raises:
+        UserError: a benchmark has scores of several metrics.
+    """
+    for benchmark, own in scores.groupby("benchmark", sort=False):
+        metrics = list(dict.fromkeys(own["metric"].astype(str)))
+        if len(metrics) > 1:
+            raise UserError(
+                f"{benchmark} was scored as {' and as '.join(metrics)}; such scores cannot be averaged "
+                "or compared: answer and score all cells alike"
+            )
+
+
+def study_metrics(study: Study, benchmark: str) -> set[str]:
+    """Return the metrics that a study's scores of a benchmark may have.
+
+    A trained study says how it scores; of measured errors nobody knows, so all conventions count.
+    """
+    if benchmark not in BENCHMARKS:
+        return set()
+    found = BENCHMARKS.load(benchmark)
+    if isinstance(study.training, LlavaTraining):
+        return {found.variant(study.training.settings(benchmark).scoring).metric}
+    return {found.metric, *(found.variant(variant.name).metric for variant in found.variants)}

@@ -1,0 +1,69 @@
+"""From what a file holds, of any depth and colour space, to 8 bits of red, green and blue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+#: TIFF's tags: bits per sample, whether 0 is black or white, and what samples are.
+BITS, PHOTOMETRIC, MEANING = 258, 262, 339
+WHITE_IS_ZERO, UNSIGNED = 0, 1
+
+#: What the largest value of an image may be, if its file does not say.
+SCALES = (255.0, 65535.0)
+#: Fractions that were resized overshoot 0 and 1 by so much.
+OVERSHOOT = 0.1
+
+
+class ScaleError(ValueError):
+    """The values of an image have no known scale."""
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB, decoded.
+
+    Raises:
+        ScaleError: nothing says which of its values is white.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _gray(image).convert("RGB")
+    if image.mode == "LAB":
+        lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(lab, rgb, "LAB", "RGB").apply(image)
+    if image.mode == "La":  # premultiplied: PIL converts it to nothing else
+        return image.convert("LA").convert("RGB")
+    return image.convert("RGB")
+
+
+def _gray(image: Image.Image) -> Image.Image:
+    image.load()
+    tags = getattr(image, "tag_v2", {})
+    values = np.asarray(image).astype(np.float64)
+    white = _depth(image.mode, tags) or _scale(values, image.mode == "F")
+    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        values = white - values
+    scaled = np.rint(values * (255 / white))
+    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+
+
+def _depth(mode: str, tags: Mapping[int, Any]) -> float | None:
+    """Return the largest value that up to 16 bits without a sign can hold; None for other images."""
+    if not mode.startswith("I;16") or tags.get(MEANING, (UNSIGNED,))[0] != UNSIGNED:
+        return None
+    return float(2 ** tags.get(BITS, (16,))[0] - 1)
+
+
+def _scale(values: NDArray[np.float64], fractions: bool) -> float:
+    """Return which value is white, judged by the values."""
+    low, high = float(values.min()), float(values.max())
+    if fractions and low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
+        return 1.0
+    found = next((scale for scale in SCALES if low >= 0 and high <= scale), None)
+    if found is None:
+        ranges = "0 to 1 (fractions), 0 to 255 or 0 to 65,535"
+        raise ScaleError(f"its values go from {low:g} to {high:g} instead of {ranges}; convert it")
+    return found

@@ -1,0 +1,199 @@
+"""From turns to text: where in it each answer begins, and where the token that ends it stands.
+
+A template is reduced once to the constant text between the messages (its skeleton), so that a
+conversation is rendered by joining strings; a check against the template itself makes sure of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from paretoken.data.conversations import IMAGE_TEXT, Conversation
+from paretoken.data.tokenizers import CAPTIONS_ONLY, CHAT, template_text
+from paretoken.errors import UserError
+from paretoken.registry import TEMPLATES
+
+#: Stand-ins for messages, from a private-use plane, so that no template contains them.
+_OPEN, _CLOSE = "\U000f0000", "\U000f0001"
+
+#: What templates may ask for, the same in training and prediction: no room for thoughts (Qwen3), and
+#: a day that does not pass (Llama 3.1 and later write today's date into each prompt).
+FIXED = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+
+
+@dataclass(frozen=True)
+class End:
+    """The token that ends an answer, and where it stands in the text that follows the answer."""
+
+    token: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where an answer stands in a text, in characters.
+
+    Attributes:
+        begin: where the prompt ends: all that follows has to be generated, a blank too.
+        end: where the text of the token that ends the answer begins.
+        stop: where that text ends.
+    """
+
+    begin: int
+    end: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A conversation as text, and the regions of its answers."""
+
+    text: str
+    regions: tuple[Region, ...]
+
+
+class Rendering:
+    """Writes conversations with a chat template.
+
+    The text up to an answer is what the template writes when it asks for that answer (its generation
+    prompt), even where it writes a conversation otherwise: Qwen3's puts empty thoughts before the last
+    answer only, though each answer was asked for with them.
+
+    Args:
+        tokenizer: a fast tokenizer.
+        template: see `paretoken.data.tokenizers.template_text`.
+        stops: ids of the tokens that can end an answer.
+
+    Raises:
+        UserError: there is no such template, or the tokenizer has none of its own.
+    """
+
+    def __init__(self, tokenizer: Any, template: str, stops: Collection[int]) -> None:
+        self.tokenizer, self.template, self.stops = tokenizer, template, stops
+        self.text = template_text(tokenizer, template)
+        self._skeletons: dict[tuple[int, bool], list[str]] = {}
+        self._ends: dict[str, End] = {}
+
+    def prompt(self, question: str) -> str:
+        """Return what the model reads before it answers ``question``."""
+        if self.template in CAPTIONS_ONLY:
+            return self.start + (IMAGE_TEXT if IMAGE_TEXT in question else "")
+        glue = self._skeleton(1, generate=True)
+        return glue[0] + question + glue[1]
+
+    def conversation(self, turns: Sequence[str]) -> Rendered:
+        """Return the text of a conversation.
+
+        Raises:
+            UserError: the template rewrites its messages, or does not end each answer with the same
+                special token.
+        """
+        if self.template in CAPTIONS_ONLY:
+            prompt, end = self.prompt(turns[0]), self.tokenizer.eos_token
+            text = prompt + turns[1]
+            return Rendered(text + end, (Region(len(prompt), len(text), len(text) + len(end)),))
+        glue = self._skeleton(len(turns), generate=False)
+        text, regions, begin = self._skeleton(1, generate=True)[0], [], 0
+        for index, turn in enumerate(turns):
+            text, after = text + turn, glue[index + 1]
+            if index % 2:
+                end = self._end_in(after)
+                regions.append(Region(begin, len(text) + end.start, len(text) + end.stop))
+            else:
+                asked = self._skeleton(index + 1, generate=True)[-1]
+                begin = len(text) + len(asked)
+                after = asked + (after[len(asked) :] if after.startswith(asked) else "")
+            text += after
+        return Rendered(text, tuple(regions))
+
+    @cached_property
+    def end(self) -> int:
+        """The token that ends an answer.
+
+        Raises:
+            UserError: the template does not end an answer with a special token.
+        """
+        if self.template in CAPTIONS_ONLY:
+            return int(self.tokenizer.eos_token_id)
+        return self._first_stop(self._skeleton(2, generate=False)[2]).token
+
+    @cached_property
+    def start(self) -> str:
+        """The token that the tokenizer itself puts before every text, if it does (Llama, Gemma)."""
+        ids, first = self.tokenizer("")["input_ids"], self.tokenizer.bos_token_id
+        return str(self.tokenizer.bos_token) if ids[:1] == [first] and first is not None else ""
+
+    def _end_in(self, after: str) -> End:
+        if after not in self._ends:
+            found = self._first_stop(after)
+            if found.token != self.end:
+                raise UserError(self._endless())
+            self._ends[after] = found
+        return self._ends[after]
+
+    def _first_stop(self, after: str) -> End:
+        made = self.tokenizer(after, add_special_tokens=False, return_offsets_mapping=True)
+        for token, (start, stop) in zip(made["input_ids"], made["offset_mapping"], strict=True):
+            if token in self.stops:
+                return End(int(token), start, stop)
+        raise UserError(self._endless())
+
+    def _skeleton(self, count: int, generate: bool) -> list[str]:
+        """Return the constant texts around ``count`` messages."""
+        key = (count, generate)
+        if key not in self._skeletons:
+            marks = [f"{_OPEN}{i}{_CLOSE}" for i in range(count)]
+            text = self._apply(marks, generate)
+            glue = []
+            for mark in marks:
+                before, found, text = text.partition(mark)
+                if not found:
+                    raise UserError(self._rewritten())
+                glue.append(before)
+            self._skeletons[key] = [*glue, text]
+            self._check(self._skeletons[key], count, generate)
+        return self._skeletons[key]
+
+    def _check(self, glue: list[str], count: int, generate: bool) -> None:
+        words = [f"{IMAGE_TEXT}\nWhat is {i}?\n" if i == 0 else f"word {i}" for i in range(count)]
+        words = [word.strip() for word in words]
+        joined = glue[0] + "".join(w + g for w, g in zip(words, glue[1:], strict=True))
+        if joined != self._apply(words, generate):
+            raise UserError(self._rewritten())
+
+    def _called(self) -> str:
+        own = f"the chat template of {self.tokenizer.name_or_path}"
+        return own if self.template == CHAT else f"template {self.template!r}"
+
+    def _rewritten(self) -> str:
+        return (
+            f"{self._called()} rewrites or drops messages; labels cannot be placed; use a template "
+            f"that inserts each message as it is, {', '.join(TEMPLATES)} for example"
+        )
+
+    def _endless(self) -> str:
+        return (
+            f"{self._called()} does not end answers with a special token of "
+            f"{self.tokenizer.name_or_path}, the same one after each: a model trained with it could "
+            f"not stop; use another template, {', '.join(TEMPLATES)} for example"
+        )
+
+    def _apply(self, texts: Sequence[str], generate: bool) -> str:
+        messages = Conversation("", None, tuple(texts)).messages()
+        from jinja2.exceptions import TemplateError
+
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                messages,
+                chat_template=self.text,
+                tokenize=False,
+                add_generation_prompt=generate,
+                **FIXED,
+            )
+        except TemplateError as error:
+            raise UserError(f"{self._called()} refuses a conversation: {error}") from error
+        return text

@@ -1,0 +1,58 @@
+"""What ids spell, and ids that spell a text behind others."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+#: What a text is tokenized behind where it cannot be tokenized behind its prompt. Tokenizers of the
+#: Llama kind write a blank in front of a text; behind a line end, which merges with no piece, none.
+ANCHORS = ("", "\n", ":")
+
+
+class Spelling:
+    """Texts of ids and ids of texts.
+
+    Args:
+        tokenizer: a fast tokenizer.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of texts, without a token that the tokenizer would put in front."""
+        if not texts:
+            return []
+        found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return found
+
+    def texts(self, ids: Sequence[list[int]], special: bool = False) -> list[str]:
+        """Return what ids spell, special tokens left out unless ``special``."""
+        backend = self.tokenizer.backend_tokenizer
+        found: list[str] = backend.decode_batch(ids, skip_special_tokens=not special)
+        return found
+
+    @staticmethod
+    def same(written: str, text: str) -> bool:
+        """Whether texts are equal but for what tokenizers change on purpose: blanks, case, form."""
+        return written.strip() == text.strip() or _folded(written) == _folded(text)
+
+    def after(self, prompt: list[int], text: str, whole: list[int]) -> list[int] | None:
+        """Return ids of ``text`` that spell, behind those of a prompt, the same as ``whole``.
+
+        None if there are none.
+        """
+        for anchor in ANCHORS:
+            start, ids = self.ids([anchor, anchor + text])
+            found = ids[len(start) :]
+            if ids[: len(start)] == start:
+                written, wanted = self.texts([prompt + found, whole], special=True)
+                if unicodedata.normalize("NFC", written) == unicodedata.normalize("NFC", wanted):
+                    return found
+        return None
+
+
+def _folded(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -1,0 +1,99 @@
+"""Which row is which: the ids of a data set's rows, however they are written.
+
+JSON, Parquet and pandas turn ``1`` into ``1.0`` or ``"1"`` on their way: the three are one id, and so
+are texts that differ only by white space around them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from numbers import Number
+from typing import Any
+
+from paretoken.data.conversations import BadRowError
+from paretoken.errors import UserError
+from paretoken.evaluate.benchmarks.base import Row
+from paretoken.evaluate.benchmarks.values import is_missing
+
+#: The column of `paretoken questions`: the row's unique id.
+ROW_ID = "_id"
+#: How many ids a message shows.
+SHOWN = 5
+
+Key = tuple[str, ...]
+
+
+def id_text(value: Any, column: str) -> str:
+    """Return an id as text; whole numbers are written without a decimal point.
+
+    Raises:
+        BadRowError: it is empty, or neither a text nor a number.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = "" if is_missing(value) else str(value).strip()
+    if not text:
+        raise BadRowError(f"its {column} is missing; give every row an id of its own")
+    if isinstance(value, bool) or not isinstance(value, str | Number):
+        raise BadRowError(f"its {column} is {value!r}; write a text or a number")
+    return text
+
+
+def usable_keys(rows: Sequence[Row], keys: Sequence[Key]) -> list[Key]:
+    """Return the keys that identify rows: the row id of `paretoken questions`, and the data set's own.
+
+    Of ``keys``, the first counts of which some row has all columns; without any, rows have no id.
+    """
+    own = next((key for key in keys if any(all(c in row for c in key) for row in rows)), None)
+    return [*([(ROW_ID,)] if any(ROW_ID in row for row in rows) else []), *([own] if own else [])]
+
+
+def ids_of(rows: Sequence[Row], key: Key, origin: str) -> list[Key]:
+    """Return the id of every row, one text per column of the key.
+
+    Raises:
+        UserError: a row has none; names it.
+    """
+    found = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            found.append(tuple(id_text(row.get(column), column) for column in key))
+        except BadRowError as error:
+            raise UserError(f"{origin}, row {number}: {error}") from error
+    return found
+
+
+def require_unique(rows: Sequence[Row], key: Key, origin: str) -> list[Key]:
+    """Return the ids of rows, of which none may appear twice.
+
+    Raises:
+        UserError: a row has no id, or ids appear more than once; names them and their rows.
+    """
+    ids = ids_of(rows, key, origin)
+    repeated = [each for each, times in Counter(ids).items() if times > 1]
+    if repeated:
+        raise UserError(
+            f"{origin}: {len(repeated)} of {len(set(ids))} ids appear more than once, each may appear "
+            f"once; remove the repeated rows:\n{_listing(ids, repeated, key)}"
+        )
+    return ids
+
+
+def _listing(ids: Sequence[Key], repeated: Sequence[Key], key: Key) -> str:
+    places: dict[Key, list[int]] = {each: [] for each in repeated[:SHOWN]}
+    for number, each in enumerate(ids, start=1):
+        if each in places:
+            places[each].append(number)
+    lines = [f"  - {in_words(key, each)}: rows {_numbers(rows)}" for each, rows in places.items()]
+    more = len(repeated) - SHOWN
+    return "\n".join([*lines, *([f"  - and {more} more"] if more > 0 else [])])
+
+
+def _numbers(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
+
+
+def in_words(key: Key, values: Key) -> str:
+    """Return an id with the names of its columns."""
+    return ", ".join(f"{column} {value!r}" for column, value in zip(key, values, strict=True))

@@ -1,0 +1,61 @@
+"""Whether the pictures of questions can be shown, found out before the first question is asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from paretoken.data.collation import VisualStore
+from paretoken.data.features import FeatureStore, PixelStore
+from paretoken.data.images import ImageSource
+from paretoken.errors import UserError
+
+#: Threads that decode pictures; more wait for the disk.
+MOST_THREADS = 8
+
+
+def unusable(
+    visual: VisualStore | None,
+    names: Sequence[str],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, str]:
+    """Return what is wrong with pictures that cannot be shown, by name.
+
+    Args:
+        visual: where pictures come from: image files are decoded, features are looked up.
+        names: of the pictures, each once.
+        progress: is told how many of how many were decoded.
+    """
+    if isinstance(visual, FeatureStore):
+        stored = set(visual.index["images"])
+        reasons = {row["row"]: row["reason"] for row in visual.index.get("skipped", [])}
+        return {
+            name: reasons.get(name, f"{visual.path} has no features of its image {name!r}")
+            for name in names
+            if name not in stored
+        }
+    return _undecodable(visual.source, names, progress) if isinstance(visual, PixelStore) else {}
+
+
+def _undecodable(
+    source: ImageSource, names: Sequence[str], progress: Callable[[int, int], None]
+) -> dict[str, str]:
+    place = source.folder or "the data set"
+    found = {name: f"its image {name!r} is missing in {place}" for name in source.missing(names)}
+    left = [name for name in names if name not in found]
+    with ThreadPoolExecutor(min(MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:
+        problems = pool.map(lambda name: _problem(source, name), left)
+        for number, (name, problem) in enumerate(zip(left, problems, strict=True), start=1):
+            if problem is not None:
+                found[name] = problem
+            progress(number, len(left))
+    return found
+
+
+def _problem(source: ImageSource, name: str) -> str | None:
+    try:
+        source.open(name)
+    except (UserError, OSError) as error:
+        return str(error)
+    return None

@@ -1,0 +1,96 @@
+"""Whether the parts of a stage belong together: checked before any weight is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from paretoken.data.conversations import IMAGE_TEXT
+from paretoken.data.encoded import EncodedSet
+from paretoken.data.tokenizers import load_tokenizer, vocabulary_hash
+from paretoken.errors import UserError
+from paretoken.files import read_object
+from paretoken.models.assemble import ADAPTER_FILE
+from paretoken.models.configuration import ParetokenConfig
+from paretoken.positions import positions_of
+
+#: What an adapter's configuration must have in common with that of the model that goes on with it.
+SHARED = (
+    "compressor", "visual_tokens", "grid_side", "vision_width", "layers", "query_layer",
+    "attention_layers", "normalise_features", "compressor_heads", "projector_width", "whiten",
+)  # fmt: skip
+
+
+def require_vocabulary(data: EncodedSet, tokens: Path, llm: Path, config: ParetokenConfig) -> None:
+    """Require that conversations were tokenized with the language model's own vocabulary.
+
+    Args:
+        data: the conversations.
+        tokens: their folder.
+        llm: directory of the language model.
+        config: of the model that is to be trained.
+
+    Raises:
+        UserError: they were not, or hold an id that the model's embedding does not have.
+    """
+    tokenizer = load_tokenizer(llm)
+    image = tokenizer.convert_tokens_to_ids(IMAGE_TEXT)
+    again = f"run `paretoken tokenize --llm {llm}` again"
+    known = data.vocabulary in (None, vocabulary_hash(tokenizer))
+    if not known or data.image_token_id != image:
+        raise UserError(f"{tokens} was tokenized with another vocabulary than that of {llm}; {again}")
+    rows, largest = config.text_config.vocab_size, data.largest_id()
+    if largest >= rows:
+        raise UserError(
+            f"{tokens} holds the token {largest}, the embedding of {llm} has {rows} rows, 0 to "
+            f"{rows - 1}; they are not of the same model; {again}"
+        )
+
+
+def require_positions(max_length: int, llm: Path, config: ParetokenConfig) -> None:
+    """Raise `UserError` if ``max_length`` goes beyond the positions of the language model."""
+    positions = positions_of(config.text_config)
+    if positions is not None and max_length > positions:
+        raise UserError(
+            f"the recipe's max_length = {max_length} goes beyond the {positions} positions of {llm} "
+            f"(max_position_embeddings); lower it: --set max_length={positions}"
+        )
+
+
+def require_adapter(adapter: Path, config: ParetokenConfig, sources: dict[str, str]) -> None:
+    """Require that stage 1 trained an adapter for the same choice, encoder and language model.
+
+    Args:
+        adapter: the folder that stage 1 wrote.
+        config: of the model that is to be trained.
+        sources: hashes of its encoder and language model; an adapter of before names none.
+
+    Raises:
+        UserError: it did not; the message says what differs.
+    """
+    stored = read_object(adapter / "config.json")
+    differing = [key for key in SHARED if key in stored and stored[key] != getattr(config, key)]
+    if differing:
+        key = differing[0]
+        raise UserError(
+            f"{adapter} was trained with {key} = {stored[key]!r}, this stage "
+            f"has {getattr(config, key)!r}; use the stage-1 result of the same choice, or train one"
+        )
+    named = _metadata(adapter / ADAPTER_FILE)
+    other = [part for part in sources if named.get(part, sources[part]) != sources[part]]
+    if other:
+        called = {"llm": "language model", "vision": "vision encoder"}[other[0]]
+        raise UserError(
+            f"{adapter} was trained with another {called} than --{other[0]} names; give the same to "
+            "both stages, or train stage 1 again"
+        )
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework="pt") as stream:
+            return dict(stream.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is missing or not a whole safetensors file: {error}") from error

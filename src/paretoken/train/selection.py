@@ -1,0 +1,99 @@
+"""Which conversations a stage trains on, and what ``max_length`` takes from them, told in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretoken.data.collation import TrainingCollator
+from paretoken.data.skips import Skips
+from paretoken.errors import UserError
+
+ADVICE = (
+    "Raise max_length or shorten the conversations, or let some be left out with a larger "
+    "--max-bad-share"
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The conversations that a stage trains on.
+
+    Attributes:
+        numbers: (selected,) ascending; all of them, as a rule.
+        skips: those that are left out.
+        losses: how many lose something to ``max_length``, see `Kept.losses`.
+    """
+
+    numbers: NDArray[np.int64]
+    skips: Skips
+    losses: dict[str, int]
+
+    def record(self) -> dict[str, Any]:
+        """Return what ``run.json`` says of it."""
+        return {"cut_by_max_length": self.losses, "left_out": self.skips.record()}
+
+
+def select(
+    collator: TrainingCollator, origin: Path, max_bad_share: float, say: Callable[[str], None]
+) -> Selection:
+    """Return the conversations with anything to learn.
+
+    Args:
+        collator: knows what of each conversation is read and learned.
+        origin: the tokenized data set.
+        max_bad_share: share of its conversations that may have nothing to learn.
+        say: is told how many conversations ``max_length`` cuts.
+
+    Raises:
+        UserError: no image is seen although the model has visual tokens, more conversations than
+            allowed have nothing to learn, or all of them.
+    """
+    require_images(collator, origin)
+    losses, limit, count = collator.kept.losses(), collator.max_length, len(collator.data)
+    say(
+        f"max_length = {limit}: {losses['part']} of {count} conversations lose a part of their answers, "
+        f"{losses['all']} all of them"
+        + (f"; {losses['image']} lose their image" if losses["image"] else "")
+    )
+    skips = Skips(str(origin), max_bad_share, unit="conversations", advice=ADVICE)
+    for number in np.flatnonzero(collator.learned == 0):
+        skips.add(*_bad_row(collator, int(number)))
+    skips.check(count)
+    if len(skips.rows) == count:
+        raise UserError(
+            f"{origin}: none of its {count} conversations has anything to learn ({skips.rows[0][1]}); "
+            "raise max_length or shorten the conversations"
+        )
+    return Selection(np.flatnonzero(collator.learned), skips, losses)
+
+
+def require_images(collator: TrainingCollator, origin: Path) -> None:
+    """Raise `UserError` if a model with visual tokens would not see a single image."""
+    if not collator.visual_tokens or collator.seen.any():
+        return
+    count = len(collator.data)
+    if not (collator.data.images >= 0).any():
+        raise UserError(
+            f"{origin}: none of its {count} conversations names an image, so this stage would see none; "
+            "an image's name stands in each row under the key `image` (with <image> in the question); "
+            "add it and run `paretoken tokenize` again, or train without images: --tokens 0"
+        )
+    raise UserError(
+        f"{origin}: in all of its {count} conversations the image lies beyond max_length = "
+        f"{collator.max_length}, so this stage would see none; raise max_length"
+    )
+
+
+def _bad_row(collator: TrainingCollator, number: int) -> tuple[str, str]:
+    """Return which conversation has nothing to learn, and why."""
+    image = int(collator.data.images[number])
+    shows = f" with image {collator.data.image_names[image]!r}" if image >= 0 else ""
+    beyond = f"all answers lie beyond max_length = {collator.max_length}"
+    reason = beyond if collator.kept.uncut[number] else "it has no answer to learn"
+    return f"conversation {number + 1}{shows}", reason

@@ -1,0 +1,259 @@
+"""Misspelt keys, wrong types and unusable names: each is refused with what is right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tiny
+from paretoken.cli import main
+from paretoken.data.conversations import ROW_KEYS, TURN_KEYS, BadRowError, parse_conversation, row_image
+from paretoken.data.image_files import find_image, locate_images, name_problem
+from paretoken.data.row_keys import ALIASES
+from paretoken.data.skips import Skips
+from paretoken.errors import UserError
+from paretoken.evaluate.questions import QUESTION_KEYS, parse_questions
+
+TURNS = [{"from": "human", "value": "what is it ?"}, {"from": "gpt", "value": "red"}]
+ROW: dict[str, Any] = {"id": "1", "image": "a.png", "conversations": TURNS}
+QUESTION: dict[str, Any] = {"question_id": 1, "image": "a.png", "question": "what ?", "answer": "red"}
+
+#: Columns that real data sets have beside the ones that are read.
+HARMLESS = {
+    "id": "7",
+    "model": "",
+    "source": "coco",
+    "width": 3,
+    "height": 2,
+    "data_source": "x",
+    "metadata": {},
+    "conversation_id": "c7",
+    "image_size": [3, 2],
+    "language": "en",
+    "question_type": "open",
+    "tag": None,
+}
+
+
+def misspelt(draw: st.DrawFn, name: str) -> str:
+    """Draw a spelling of a key that is wrong in one way."""
+    place = draw(st.integers(0, len(name) - 2))
+    letter = draw(st.sampled_from("aeinrst"))
+    return draw(
+        st.sampled_from(
+            [
+                name.upper(),
+                name.capitalize(),
+                f"{name}s",
+                f" {name}",
+                f"{name}_",
+                f"{name}1",
+                name[:place] + name[place + 1] + name[place] + name[place + 2 :],
+                name[:place] + name[place + 1 :],
+                name[:place] + letter + name[place:],
+            ]
+        ).filter(lambda key: key != name)
+    )
+
+
+def renamed(row: dict[str, Any], name: str, key: str) -> dict[str, Any]:
+    return {key if each == name else each: value for each, value in row.items()}
+
+
+def reason_of(action: Callable[[], object]) -> str:
+    with pytest.raises(BadRowError) as refused:
+        action()
+    return str(refused.value)
+
+
+@given(st.data())
+def test_every_misspelt_key_of_a_row_is_refused_with_the_right_one(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(list(ROW_KEYS)))
+    key = data.draw(st.one_of(st.composite(misspelt)(name), st.sampled_from(ALIASES[name])))
+    row = {**HARMLESS, **renamed(ROW, name, key)}
+    assert f"unknown key {key!r}; write {name!r}" in reason_of(lambda: parse_conversation(row))
+    if name == "image":
+        assert f"{key!r}; write 'image'" in reason_of(lambda: row_image(row))
+
+
+@given(st.data())
+def test_every_misspelt_key_of_a_turn_is_refused_with_the_right_one(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(list(TURN_KEYS)))
+    key = data.draw(st.one_of(st.composite(misspelt)(name), st.sampled_from(ALIASES[name])))
+    number = data.draw(st.integers(0, 1))
+    turns = [renamed(turn, name, key) if i == number else turn for i, turn in enumerate(TURNS)]
+    reason = reason_of(lambda: parse_conversation({**ROW, "conversations": turns}))
+    assert f"turn {number + 1} has the unknown key {key!r}; write {name!r}" in reason
+
+
+@given(st.data())
+def test_every_misspelt_key_of_a_question_is_refused_with_the_right_one(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(list(QUESTION_KEYS)))
+    key = data.draw(st.one_of(st.composite(misspelt)(name), st.sampled_from(ALIASES[name])))
+    with pytest.raises(UserError) as refused:
+        parse_questions([renamed(QUESTION, name, key)], Skips("questions"))
+    assert f"unknown key {key!r}; write {name!r}" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [None, "image"])
+def test_what_data_sets_have_beside_is_passed_over(name: str | None) -> None:
+    row = {**HARMLESS, **ROW} if name else {**HARMLESS, "conversations": TURNS}
+    assert parse_conversation(row).image == ("a.png" if name else None)
+    assert parse_conversation({**row, "images": None, "messages": [], "image_id": ""}).turns[1] == "red"
+    more = {**QUESTION, "answers": ["red", "rot"], "image_id": 5, "text": "other"}
+    assert [q.answers for q in parse_questions([more], Skips("questions"))] == [("red",)]
+
+
+def test_rows_of_paretoken_questions_keep_the_data_sets_own_columns() -> None:
+    own = {"_id": "0", "image": None, "prompt": "what ?", "images": 3, "answers": ["a"], "id": 1}
+    (question,) = parse_questions([own], Skips("questions"))
+    assert question.columns["answers"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({**ROW, "images": ["b.png"]}, "has both 'image' and 'images'; write 'image' only"),
+        ({**ROW, "Image": "b.png"}, "has both 'image' and 'Image'"),
+        ({**ROW, "conversation": TURNS}, "has both 'conversations' and 'conversation'"),
+        ({"images": ["a.png"], "messages": TURNS}, "'images'; write 'image' .*'messages'; write 'conv"),
+    ],
+)
+def test_two_spellings_and_two_mistakes_are_told_at_once(row: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadRowError, match=reason):
+        parse_conversation(row)
+
+
+WRONG_TYPES = [
+    (5, "a number"),
+    (1.5, "a number"),
+    (True, "true or false"),
+    (None, "null"),
+    (["red"], "a list"),
+    ({"text": "red"}, "an object"),
+]
+
+
+@pytest.mark.parametrize(("value", "kind"), WRONG_TYPES)
+def test_a_wrong_type_is_called_what_it_is(value: Any, kind: str) -> None:
+    def told(row: dict[str, Any]) -> str:
+        return reason_of(lambda: parse_conversation(row))
+
+    answer = [TURNS[0], {"from": "gpt", "value": value}]
+    assert f"turn 2 is {kind}, write text" in told({**ROW, "conversations": answer})
+    assert (
+        f"turn 2 is {kind}" in told({**ROW, "conversations": [TURNS[0], value]}) or kind == "an object"
+    )
+    if value is not None:
+        if not isinstance(value, list | dict):
+            assert told({**ROW, "conversations": value}).startswith(f"its conversations are {kind}")
+        if not isinstance(value, dict):
+            assert told({**ROW, "image": value}) == f"its image is {kind}; write one path"
+        for key, words in (("question", "question"), ("answer", "answer"), ("image", "image")):
+            if key == "answer" and isinstance(value, list):
+                continue
+            with pytest.raises(
+                UserError, match=f"its {words} (is {kind}|is an object|.*has no path)|path"
+            ):
+                parse_questions([{**QUESTION, key: value}], Skips("questions"))
+
+
+def test_other_shapes_of_conversations_and_images_are_called_what_they_are() -> None:
+    for value, words in (("red", "a text"), ({"from": "human"}, "an object")):
+        reason = reason_of(lambda value=value: parse_conversation({**ROW, "conversations": value}))
+        assert reason == f"its conversations are {words}; write [{{from, value}}, ...]"
+    assert reason_of(lambda: row_image({"image": []})) == "its image is a list; write one path"
+    assert "has no path" in reason_of(lambda: row_image({"image": {}}))
+    missing = [TURNS[0], {"from": "gpt"}]
+    told = reason_of(lambda: parse_conversation({**ROW, "conversations": missing}))
+    assert told == "turn 2 has no 'value'; write {from, value}"
+
+
+NAMES = {
+    "/data/a.png": "an absolute path",
+    "//host/a.png": "an absolute path",
+    "C:/a.png": "an absolute path",
+    "C:\\a.png": "an absolute path",
+    "~/a.png": "an absolute path",
+    "https://example.org/a.png": "an address",
+    "file:///a.png": "an address",
+    "coco\\a.png": "has backslashes",
+    "..\\a.png": "has backslashes",
+    "../a.png": "leads out of its folder",
+    "coco/../a.png": "leads out of its folder",
+    "coco/..": "leads out of its folder",
+    "a\0.png": "zero character",
+    "coco/": "a folder's name",
+    ".": "a folder's name",
+    "coco/.": "a folder's name",
+    "  ": "is empty",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_cannot_be_one_says_what_a_name_looks_like(tmp_path: Path, name: str) -> None:
+    (tmp_path / "coco").mkdir()
+    for file in ("a.png", "coco/a.png", "coco\\a.png"):
+        (tmp_path / file).touch()
+    for reason in (
+        reason_of(lambda: parse_conversation({**ROW, "image": name})),
+        reason_of(lambda: row_image({"image": {"path": name, "bytes": None}})),
+        name_problem(name) or "",
+    ):
+        assert NAMES[name] in reason
+        assert "relative to the image folder, with forward slashes" in reason
+    assert row_image({"image": {"path": name, "bytes": b"x"}}) == name  # only called so
+    assert find_image(tmp_path / "coco", name) is None
+    assert locate_images(tmp_path / "coco", [name]) == {}
+    with pytest.raises(UserError, match="forward slashes"):
+        parse_questions([{**QUESTION, "image": name}], Skips("questions"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.png", "./a.png", "b/a.png", "b//a.png", "~a.png", "a b.png", "ä:b.png", "..a.png", "b/.a.png"],
+)
+def test_unusual_names_that_can_be_one_are_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    assert name_problem(name) is None
+    assert find_image(tmp_path, name) == path
+    assert locate_images(tmp_path, [name]) == {name: name}
+    other = f"{name[:-4]}.jpg"
+    assert find_image(tmp_path, other) == path
+    assert locate_images(tmp_path, [other]) == {other: name}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join("y" * 50 for _ in range(100)), "a.png/b.png", "b"])
+def test_names_of_nothing_are_missing(tmp_path: Path, name: str) -> None:
+    for file in ("a.png", "b.png"):
+        (tmp_path / file).touch()
+    assert find_image(tmp_path, name) is None
+    assert locate_images(tmp_path, [name]) == {}
+
+
+@pytest.mark.parametrize("command", ["tokenize", "features"])
+def test_commands_name_the_row_and_the_right_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "rows.json").write_text(
+        json.dumps([renamed({**ROW, "image": ["a.png"]}, "image", "images")])
+    )
+    line = [command, "--data", str(tmp_path / "rows.json"), "--out", str(tmp_path / "out")]
+    if command == "tokenize":
+        tiny.tokenizer().save_pretrained(tmp_path / "llm")
+        line += ["--llm", str(tmp_path / "llm")]
+    else:
+        line += ["--vision", str(tmp_path)]
+    assert main(line) == 2
+    told = capsys.readouterr().err
+    assert "row 1" in told
+    assert "unknown key 'images'; write 'image' (the path of one image)" in told
+    assert not (tmp_path / "out").exists()

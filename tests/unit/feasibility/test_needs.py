@@ -1,0 +1,69 @@
+"""What `paretoken.needs` repeats of heavy modules is what these say."""
+
+from __future__ import annotations
+
+import pytest
+
+from paretoken.analysis.equal_cost import TOLERANCE
+from paretoken.config import benchmarks_of
+from paretoken.data.miniature.world import GRID
+from paretoken.data.miniature.write import SPARSE
+from paretoken.feasibility import miniature, points
+from paretoken.models.assemble import Choice
+from paretoken.models.compressors.base import Layout
+from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS, VARIANTS
+from paretoken.registry import BENCHMARKS, CLAIMS, COMPRESSOR_CLASSES, FIGURES, LAWS
+from paretoken.tokens import ATTENDING, COMPRESSORS, HEADS
+
+#: What decides a question and its answer; everything else of a benchmark is how it is scored.
+ASKED = {"hub", "prompt", "shown", "max_new_tokens", "columns"}
+
+
+def test_every_registered_figure_claim_and_law_says_what_it_needs() -> None:
+    assert set(FIGURE_NEEDS) == set(FIGURES)
+    assert set(CLAIM_NEEDS) == set(CLAIMS)
+    assert set(LAW_FACTS) == set(LAWS)
+
+
+@pytest.mark.parametrize("name", list(LAWS))
+def test_laws_are_what_is_said_of_them(name: str) -> None:
+    law, facts = LAWS.load(name), LAW_FACTS[name]
+    assert facts.parameters == len(law.parameters)
+    assert facts.constant_optimum == law.constant_optimum
+    assert facts.paper_form == ("K" in law.parameters and not law.text_in_error)
+
+
+@pytest.mark.parametrize("name", list(BENCHMARKS))
+def test_variants_stand_under_the_key_that_they_change(name: str) -> None:
+    known = {
+        variant.name: "questions" if ASKED & set(variant.changes) else "scoring"
+        for variant in BENCHMARKS.load(name).variants
+    }
+    assert VARIANTS.get(name, {}) == known
+
+
+@pytest.mark.parametrize("name", benchmarks_of("llava"))
+def test_what_a_llava_study_can_ask_has_a_data_set(name: str) -> None:
+    assert BENCHMARKS.load(name).hub is not None
+    assert BENCHMARKS.load(name).prompt is not None
+
+
+def test_numbers_that_are_repeated_are_the_same() -> None:
+    assert miniature.GRID == GRID
+    assert miniature.SPARSE == SPARSE
+    assert Choice("none", 1).query_layer == miniature.QUERY_LAYER
+    assert points.EQUAL_COST == TOLERANCE
+    assert Choice("none", 1).heads == HEADS == Layout.__dataclass_fields__["heads"].default
+
+
+@pytest.mark.parametrize("name", list(COMPRESSORS))
+def test_compressors_with_attention_are_listed(name: str) -> None:
+    source = COMPRESSOR_CLASSES.load(name)
+    uses = any("MultiheadAttention" in vars_text(kind) for kind in source.__mro__)
+    assert uses == (name in ATTENDING)
+
+
+def vars_text(kind: type) -> str:
+    """Return the names that a class's `__init__` uses."""
+    made = vars(kind).get("__init__")
+    return " ".join(getattr(getattr(made, "__code__", None), "co_names", ()))

@@ -14,6 +14,7 @@ MENDS = {
     "missing": "is missing; add it",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
     "less_than_equal": "must be {le:g} or less",
     "finite_number": "must be a finite number",
     "float_parsing": "is no number; write one, such as 0.5 or 1e-3",
@@ -22,8 +23,10 @@ MENDS = {
     "int_type": "is no whole number; write one, such as 16",
     "int_from_float": "is no whole number; write one, such as 16",
     "string_type": "must be text; put it in quotes",
-    "string_pattern_mismatch": "may have only lower-case letters, digits, '.', '_' and '-', "
-    "and starts with a letter or digit (it names a folder)",
+    "string_pattern_mismatch": "may have only lower-case letters, digits, '.', '_' and '-', starts with "
+    "a letter or digit, and does not end in '.' (it names a folder)",
+    "string_too_long": "is too long; write at most {max_length} characters",
+    "dict_type": "must be a record; write 'key: value' lines",
     "list_type": "must be a list; write [first, second] or one '- item' a line",
     "model_type": "must be a record; write 'key: value' lines",
     "model_attributes_type": "must be a record; write 'key: value' lines",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from paretoken.contract import ERROR_COLUMNS
@@ -31,8 +31,43 @@ def measured_cell(
         UserError: the table cannot be read, a row is missing or stands twice, an error is no number
             >= 0, or the size differs from the config's.
     """
-    rows = [row for row in _read(path) if _belongs(row, cell)]
+    rows = [row for row in read_rows(path) if _belongs(row, cell)]
     return [_one(path, study, cell, params_b, suite, rows) for suite in suites]
+
+
+def rows_of_cells(rows: Sequence[Row], cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Row]]]:
+    """Yield each cell with its rows of a table, of all suites."""
+    models: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        models.setdefault((row["llm"], row["compressor"]), []).append(row)
+    for cell in cells:
+        of_model = models.get((cell.llm, cell.compressor), [])
+        yield cell, [row for row in of_model if _belongs(row, cell)]
+
+
+def table_problems(
+    path: Path, study: str, cells: Sequence[Cell], sizes: Mapping[str, float], suites: Sequence[str]
+) -> list[str]:
+    """Return everything for which `measured_cell` would refuse a cell of a grid.
+
+    Args:
+        path: the table.
+        study: name of the study.
+        cells: of its grid.
+        sizes: billions of parameters by language model.
+        suites: names of its suites.
+
+    Raises:
+        UserError: the table cannot be read.
+    """
+    problems = []
+    for cell, rows in rows_of_cells(read_rows(path), cells):
+        for suite in suites:
+            try:
+                _one(path, study, cell, sizes[cell.llm], suite, rows)
+            except UserError as error:
+                problems.append(str(error))
+    return problems
 
 
 def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_COLUMNS) -> None:
@@ -44,7 +79,8 @@ def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_C
     write_text(path, text.getvalue())
 
 
-def _read(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a table of measured errors (`UserError` if it cannot be read, or is none)."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, strict=True)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from paretoken.config import Record
 from paretoken.config_errors import describe
 from paretoken.errors import UserError
-from paretoken.yaml_files import read_yaml
+from paretoken.yaml_files import UNREADABLE, read_yaml
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -53,7 +53,7 @@ def override(raw: dict[str, Any], key: str, text: str) -> None:
             raise UserError(f"--set {key}: {parent} holds no keys")
     try:
         place[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except UNREADABLE as error:
         raise UserError(f"--set {key}: {text!r} is no valid YAML; put text in quotes") from error
 
 

@@ -6,6 +6,7 @@ Kept apart from the compressors themselves, so that a config is checked without 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from paretoken.errors import UserError
 from paretoken.registry import unknown_name
@@ -42,6 +43,9 @@ def any_prefix(side: int) -> list[int]:
     """Any number of the first queries, up to one per patch and at most 256 (`matryoshka_query`)."""
     return list(range(1, min(MOST_QUERIES, side * side) + 1))
 
+
+#: More token counts than this are not listed one by one in a message.
+MOST_LISTED = 20
 
 #: What `repeat` compresses to before it repeats: section 3.3.2 of the paper repeats 4 tokens.
 REPEATED = 4
@@ -87,6 +91,12 @@ SEVERAL_LAYERS = (
     "tokenpacker", "tokenpacker_antialiased", "tokenpacker_pooled", "quecc", "repeat",
 )  # fmt: skip
 
+#: Compressors with attention of so many heads over the encoder's channels ...
+HEADS = 8
+ATTENDING = (*SEVERAL_LAYERS, "matryoshka_query")
+#: ... and those of them that attend over the channels of all their layers together.
+JOINING = ("matryoshka_query",)
+
 #: Compressors that read the question, through the language model's own last hidden state.
 TEXT_CONDITIONED = ("quecc",)
 
@@ -122,6 +132,16 @@ def reachable_tokens(compressor: str, grid_side: int) -> list[int]:
     return COMPRESSORS[compressor](grid_side)
 
 
+def spans(counts: list[int]) -> str:
+    """Return ascending counts in words, such as "1, 4, 9", or "1, 2, 3, ... up to 576 in steps of 1"."""
+    if len(counts) <= MOST_LISTED:
+        return ", ".join(map(str, counts)) or "(none)"
+    steps = {after - before for before, after in pairwise(counts)}
+    every = f" in steps of {steps.pop()}" if len(steps) == 1 else ""
+    shown = counts[:3] if every else counts[:MOST_LISTED]
+    return f"{', '.join(map(str, shown))}, ... up to {counts[-1]}{every}"
+
+
 def demand_reachable(compressor: str, grid_side: int, tokens: int) -> int:
     """Return ``tokens`` if ``compressor`` can make that many of a square patch grid.
 
@@ -135,7 +155,7 @@ def demand_reachable(compressor: str, grid_side: int, tokens: int) -> int:
         return tokens
     raise UserError(
         f"{compressor} cannot make {tokens} tokens of a {grid_side} x {grid_side} grid; "
-        f"write one of: {', '.join(map(str, reachable))} (or 0: no image)"
+        f"write one of: {spans(reachable)} (or 0: no image)"
     )
 
 

@@ -9,6 +9,10 @@ import yaml
 
 from paretoken.errors import UserError
 
+#: What parsing a text as YAML raises: `ValueError` for a date or a number that does not exist, such as
+#: 2024-13-45, and `RecursionError` for brackets without end.
+UNREADABLE = (yaml.YAMLError, RecursionError, ValueError)
+
 
 class _UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that refuses a mapping in which a key stands twice."""
@@ -39,7 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} is no valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold 'key: value' lines at its top level")

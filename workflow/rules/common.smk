@@ -8,7 +8,7 @@ from paretoken.config import parse as parse_config
 from paretoken.config.fields import as_list
 from paretoken.driver import take_over
 from paretoken.errors import UserError
-from paretoken.evaluate.variants import demand_variants
+from paretoken.feasibility.examine import require_runnable
 from paretoken.grid import cells
 from paretoken.planning.records import dimensions_file
 from paretoken.registry import BENCHMARKS, CLAIMS, COST_MODELS, FIGURES, LAWS
@@ -25,10 +25,13 @@ os.environ.update(
 
 try:
     STUDIES = parse_config(config)
-    demand_variants(STUDIES)
+    # Jobs of a cluster read this file, too: what is known before the first one is not asked again.
+    CONCERNS = require_runnable(STUDIES) if workflow.is_main_process else []
 except UserError as error:
     print(f"snakemake: {error}", file=sys.stderr)
     sys.exit(2)
+for concern in CONCERNS:
+    print(f"warning: {concern}", file=sys.stderr)
 
 # A run that was killed leaves Snakemake's lock behind; the next one goes on without it.
 if not workflow.dryrun and workflow.is_main_process:

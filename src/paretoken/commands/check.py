@@ -1,13 +1,15 @@
-"""`paretoken check`: is the config right? And its JSON schema, for editors."""
+"""`paretoken check`: can every study be run to its end? And the schema of the config, for editors."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from paretoken.config import json_schema, load
-from paretoken.evaluate.variants import demand_variants
+from paretoken.feasibility.examine import examine, problems_of, refuse
+from paretoken.feasibility.findings import Kind
 from paretoken.files import write_text
 from paretoken.grid import cells
 
@@ -23,12 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check the config and say what it asks for; or write the schema."""
+    """Check the config, warn, and say what it asks for; or write the schema."""
     if arguments.write_schema:
         write_text(arguments.write_schema, schema_text())
         return
     config = load(arguments.config)
-    demand_variants(config)
+    findings = examine(config)
+    for warning in dict.fromkeys(str(f) for f in findings if f.kind == Kind.WARNING):
+        print(f"warning: {warning}", file=sys.stderr)
+    refuse(problems_of(findings), str(arguments.config))
     for study in config.studies:
         runs = "runs" if study.name in config.run else "not under `run:`"
         laws = ", ".join(study.fit.laws) or "no law: compares methods"

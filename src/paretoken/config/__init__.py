@@ -24,6 +24,7 @@ from paretoken.config.fields import (
     unique,
 )
 from paretoken.config.ladder import Llm, StageGpus, Vision
+from paretoken.config.raw import unwritable_texts
 from paretoken.config.references import reference_problems
 from paretoken.config.study import (
     Compression,
@@ -121,7 +122,7 @@ def parse(raw: Mapping[str, Any], origin: str = "config.yaml") -> Config:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
         problems += describe(error, Config)
-    problems += reference_problems(raw)
+    problems += [*unwritable_texts(raw), *reference_problems(raw)]
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise UserError(f"{origin} has {len(problems)} problem(s):\n{listed}")

@@ -62,15 +62,23 @@ def as_list(value: Any) -> Any:
 
 #: Nothing that this project counts in billions is larger.
 LARGEST = 100_000
-#: Names become folders, wildcards and job names.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+#: Patches per side of an encoder's grid; 24 is usual.
+LARGEST_GRID = 1000
+#: No count of anything is larger; larger ones are mistakes, and do not fit into 64 bits.
+MOST = 10**15
+#: Names become folders, wildcards and job names: no file system changes or shortens them.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9_-])?$", max_length=100)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[Number, Field(le=LARGEST)]
 Billions = Annotated[Number, AfterValidator(_billions)]
 Assignment = Annotated[str, AfterValidator(_assignment)]
 Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
-WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
+Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=MOST)]
+WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=MOST)]
+#: Text tokens of a question: no model reads more.
+TextTokens = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10**9)]
+#: Every generator of random numbers takes these (NumPy's older ones take no larger ones).
+Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, lt=2**32)]
 
 
 class Record(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.config.fields import Billions, Count, Name, Record, registered
+from paretoken.config.fields import LARGEST_GRID, Billions, Count, Name, Record, registered
 from paretoken.registry import TEMPLATES
 
 
@@ -46,7 +46,9 @@ class Vision(Record):
     """One frozen vision encoder."""
 
     name: Name = Field(description="How studies call this encoder.")
-    grid: Count = Field(description="Patches per side; 24 for CLIP ViT-L/14 at 336 px.")
+    grid: Annotated[Count, Field(le=LARGEST_GRID)] = Field(
+        description="Patches per side; 24 for CLIP ViT-L/14 at 336 px."
+    )
     hub: str | None = Field(
         default=None, description="Where a llava study fetches it: a hub's id, or a local directory."
     )

@@ -22,7 +22,7 @@ def whole(value: Any) -> int | None:
     """Return the positive whole number that pydantic makes of a value, or None if it makes none."""
     try:
         number = None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return int(number) if number and number > 0 and number.is_integer() else None
 
@@ -31,3 +31,32 @@ def texts(value: Any) -> list[str]:
     """Return the texts in a list, or a text alone as a list of one."""
     values = value if isinstance(value, list) else [value]
     return [v for v in values if isinstance(v, str)]
+
+
+def unwritable_texts(raw: Mapping[str, Any]) -> list[str]:
+    """Return one sentence per text that no file can hold or be named by: NUL, or half a character."""
+    problems: list[str] = []
+    seen: set[int] = set()  # YAML's aliases let a list hold itself
+    left: list[tuple[str, Any]] = [("", raw)]
+    while left:
+        place, value = left.pop()
+        if isinstance(value, str) and ("\0" in value or not _can_be_encoded(value)):
+            problems.append(f"{place}: {value!r} has a character that no file can hold; take it out")
+        if isinstance(value, Mapping | list) and id(value) not in seen:
+            seen.add(id(value))
+            left += _parts(place, value)
+    return problems
+
+
+def _parts(place: str, value: Mapping[Any, Any] | list[Any]) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [(f"{place}.{key}".lstrip("."), part) for key, part in value.items()]
+    return [(f"{place}[{index}]", part) for index, part in enumerate(value)]
+
+
+def _can_be_encoded(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

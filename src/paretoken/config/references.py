@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from paretoken.config.fields import LARGEST_GRID
 from paretoken.config.raw import counts, records, texts, whole
 from paretoken.config.trained import training_problems
 from paretoken.registry import unknown_name
-from paretoken.tokens import COMPRESSORS, reachable_tokens
+from paretoken.tokens import COMPRESSORS, reachable_tokens, spans
 
 
 def reference_problems(raw: Mapping[str, Any]) -> list[str]:
@@ -106,7 +107,7 @@ def _predict_problems(place: str, study: Mapping[str, Any]) -> list[str]:
 def _token_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> list[str]:
     sides = [v.get("grid") for v in records(raw, "vision") if v.get("name") == study.get("vision")]
     side = whole(sides[0]) if sides else None  # as pydantic will read it
-    if side is None:
+    if side is None or side > LARGEST_GRID:
         return []
     problems: list[str] = []
     for index, entry in enumerate(records(study, "compressors")):
@@ -116,7 +117,7 @@ def _token_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
         reachable = reachable_tokens(name, side)
         problems += [
             f"{place}.compressors[{index}].tokens: {name} cannot make {count} tokens of a "
-            f"{side} x {side} grid; write some of {', '.join(map(str, reachable))}"
+            f"{side} x {side} grid; write some of {spans(reachable)}"
             for count in map(whole, tokens)
             if count is not None and count not in reachable
         ]

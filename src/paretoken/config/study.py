@@ -11,6 +11,8 @@ from paretoken.config.fields import (
     Name,
     Number,
     Record,
+    Seed,
+    TextTokens,
     WholeNumber,
     registered,
     unique,
@@ -71,8 +73,8 @@ class FitSettings(Record):
     loss: Loss = Field(default="squared", description="What is minimised.")
     huber_delta: Number = Field(default=1e-3, description="Where the Huber loss turns linear.")
     bootstrap: WholeNumber = Field(default=1000, description="Replicates per interval; 0: none.")
-    seed: WholeNumber = Field(default=0, description="Seed of the bootstrap.")
-    law_text_tokens: WholeNumber = Field(
+    seed: Seed = Field(default=0, description="Seed of the bootstrap.")
+    law_text_tokens: TextTokens = Field(
         default=50, description="Q inside the error of product_q_plus_v (other laws ignore it)."
     )
 
@@ -95,7 +97,7 @@ class Study(Record):
     compressors: Annotated[list[Compression], Field(min_length=1)] = Field(
         description="The token counts of the grid."
     )
-    seeds: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] = Field(
         default=[0], description="One grid per seed."
     )
     suites: Annotated[list[Suite], Field(min_length=1)] = Field(description="Which averages are fitted.")
@@ -105,7 +107,7 @@ class Study(Record):
     predict: Annotated[list[Name], AfterValidator(unique)] = Field(
         default=[], description="Sizes outside the grid whose errors the fit predicts."
     )
-    text_tokens: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
+    text_tokens: Annotated[list[TextTokens], Field(min_length=1), AfterValidator(unique)] = Field(
         default=[0, 25, 50, 100, 200], description="Q: text tokens per question, for the frontier."
     )
     budget_gpu_hours: Number | None = Field(

@@ -13,6 +13,7 @@ from paretoken.config.fields import (
     Name,
     Number,
     Record,
+    Seed,
     Share,
     Size,
     WholeNumber,
@@ -65,7 +66,7 @@ class MiniatureTraining(Record):
     """Backbones and data from nothing, then two stages."""
 
     kind: Literal["miniature"] = Field(description="miniature: everything is generated and trained.")
-    world_seed: WholeNumber = Field(default=0, description="Seed of the world's icons and facts.")
+    world_seed: Seed = Field(default=0, description="Seed of the world's icons and facts.")
     layers: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
         description="Hidden states of the encoder that the projector sees."
     )

@@ -35,11 +35,17 @@ def training_of(study: Study) -> Any:
 def stage_recipe(training: Any, stage: Stage) -> Recipe:
     """Return the recipe of a training stage, with the study's changes to it."""
     overrides = getattr(getattr(training, "overrides", None), stage, [])
-    return _recipe(Path(getattr(training.recipes, stage)), stage, tuple(overrides))
+    path = Path(getattr(training.recipes, stage))
+    return _recipe(path, stage, tuple(overrides), _written(path))
+
+
+def _written(path: Path) -> tuple[Path, int]:
+    """Return which file a path means and when it was written, so that another one is read anew."""
+    return path.absolute(), path.stat().st_mtime_ns if path.exists() else 0
 
 
 @lru_cache
-def _recipe(path: Path, stage: str, overrides: tuple[str, ...]) -> Recipe:
+def _recipe(path: Path, stage: str, overrides: tuple[str, ...], written: tuple[Path, int]) -> Recipe:
     pairs = [(key, value) for key, _, value in (text.partition("=") for text in overrides)]
     return read_recipe(path, stage, pairs)
 

@@ -11,18 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from paretoken.errors import UserError
-from paretoken.files import read_json
 from paretoken.train.checkpoints import Checkpoint
+from paretoken.train.deepspeed_file import read_deepspeed_file
 from paretoken.train.distributed import rank
-
-STAGES = (1, 2, 3)
-
-#: Parts of a DeepSpeed JSON that would decide what the recipe decides, or that this project lacks.
-REFUSED = {
-    "optimizer": "the recipe decides betas, epsilon and weight_decay",
-    "scheduler": "the recipe decides schedule and warmup",
-    "fp16": "precision is fp32 or bf16, in the recipe",
-}
 
 
 def read_zero(path: Path) -> dict[str, Any]:
@@ -38,14 +29,7 @@ def read_zero(path: Path) -> dict[str, Any]:
             "`pip install -c constraints.txt 'paretoken[deepspeed]'`, or train without it: "
             "--set deepspeed=null"
         )
-    config = read_json(path)
-    stage = config.get("zero_optimization", {}).get("stage") if isinstance(config, dict) else None
-    if stage not in STAGES:
-        raise UserError(f"{path}: zero_optimization.stage must be one of 1, 2 and 3")
-    for key, reason in REFUSED.items():
-        if key in config:
-            raise UserError(f"{path} sets {key!r}: {reason}; remove it")
-    return dict(config)
+    return read_deepspeed_file(path)
 
 
 def prepare_deepspeed() -> None:

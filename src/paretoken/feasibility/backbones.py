@@ -1,0 +1,161 @@
+"""Rules on what a llava study fetches: language models, encoders, training data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from paretoken.data.manifest import read_manifest
+from paretoken.errors import UserError
+from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
+from paretoken.feasibility.recipes import STAGES, one_line
+from paretoken.files import read_object
+from paretoken.shapes import ENCODERS, decoder_shape
+from paretoken.tokens import ATTENDING, ATTENTION_GUIDED, HEADS
+
+#: Ids of repositories on a hub: owner and name, or a name alone.
+HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+#: What the ids of published encoders say: pixels of a patch, and of an image.
+PATCHES = re.compile(r"patch(\d+)(?:-(\d+))?$")
+#: Pixels of an image where the id does not say, as CLIP's and SigLIP's first versions have them.
+USUAL_PIXELS = 224
+#: Whole models whose vision half is an encoder that is read.
+WHOLE = ("clip", "siglip")
+
+
+def local_folder(source: str | None) -> Path | None:
+    """Return the local directory that a source means, None for a hub's id."""
+    if not source:
+        return None
+    path = path_of(source)
+    return path if path.is_dir() else None
+
+
+def source_problem(source: str, revision: str | None) -> tuple[str, Kind] | None:
+    """Return what is wrong with where something is fetched from: a hub's id, or a local directory."""
+    if local_folder(source) is not None:
+        if revision is not None:
+            return (
+                f"{source} is a local directory, which has no revision; take the revision out",
+                Kind.FILE,
+            )
+        return None
+    if source.startswith(("/", ".", "~")) or source.count("/") > 1:
+        return f"{source} is not a directory; write an existing one, or a hub's id", Kind.FILE
+    if not HUB_ID.fullmatch(source):
+        return f"{source!r} is not a hub's id, such as owner/name, and not a directory", Kind.CONFIG
+    return None
+
+
+def local_config(source: str | None) -> dict[str, Any] | None:
+    """Return the ``config.json`` of a local directory; None for a hub's id.
+
+    Raises:
+        UserError: the directory has none that can be read.
+    """
+    folder = local_folder(source)
+    return None if folder is None else dict(read_object(folder / "config.json"))
+
+
+def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
+    """Find sources of language models that are not there, or hold something else."""
+    for name in subject.study.llms if subject.kind == "llava" else ():
+        record, place = subject.frozen.llm(name), subject.llm_place(name)
+        if record.hub is None:
+            continue
+        problem = source_problem(record.hub, record.revision)
+        if problem is not None:
+            yield subject.elsewhere(f"{place}.hub", *problem)
+            continue
+        try:
+            config = local_config(record.hub)
+            if config is not None:
+                decoder_shape(config)
+        except UserError as error:
+            yield subject.elsewhere(f"{place}.hub", f"{record.hub}: {error}", Kind.FILE)
+
+
+def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
+    """Find encoders that are not there, have another grid, or lack what a compressor reads."""
+    record = subject.frozen.vision
+    if subject.kind != "llava" or record.hub is None:
+        return
+    place, problem = subject.vision_place(), source_problem(record.hub, record.revision)
+    if problem is not None:
+        yield subject.elsewhere(f"{place}.hub", *problem)
+        return
+    try:
+        config = local_config(record.hub)
+        found = _from_id(record.hub) if config is None else _from_config(config)
+    except UserError as error:
+        yield subject.elsewhere(f"{place}.hub", f"{record.hub}: {error}", Kind.FILE)
+        return
+    kind = Kind.CONFIG if config is None else Kind.FILE
+    side, siglip, width = found
+    if side is not None and side != record.grid:
+        yield subject.elsewhere(
+            f"{place}.grid",
+            f"is {record.grid}, and {record.hub} has {side} patches per side; write {side}",
+            kind,
+        )
+    guided = [name for name in subject.compressors if name in ATTENTION_GUIDED]
+    if siglip and guided:
+        yield subject.finding(
+            "compressors",
+            f"{' and '.join(guided)} need an encoder with a class token, and {record.hub} is a "
+            f"SigLIP, which has none; take {' and '.join(guided)} out, or take a CLIP under vision",
+            kind,
+        )
+    attending = [name for name in subject.compressors if name in ATTENDING]
+    if width is not None and width % HEADS and attending:
+        yield subject.finding(
+            "compressors",
+            f"{' and '.join(attending)} need channels that {HEADS} divides, and {record.hub} has "
+            f"{width}; take them out, or take another encoder under vision",
+            kind,
+        )
+
+
+Encoder = tuple[int | None, bool, int | None]
+
+
+def _from_id(hub: str) -> Encoder:
+    """Return what an id says: patches per side, whether it is a SigLIP, and the width (not known)."""
+    found = PATCHES.search(hub.lower())
+    side = None if found is None or not int(found[1]) else int(found[2] or USUAL_PIXELS) // int(found[1])
+    return side, "siglip" in hub.lower(), None
+
+
+def _from_config(config: dict[str, Any]) -> Encoder:
+    """Return the same from a ``config.json``, that of a whole model or of its tower alone."""
+    whole, family = config.get("vision_config"), config.get("model_type")
+    tower = whole if isinstance(whole, dict) else config
+    if family not in (ENCODERS if tower is config else (*ENCODERS, *WHOLE)):
+        raise UserError(f"holds a {family!r}; a vision encoder must be a CLIP or a SigLIP")
+    sizes = [tower.get(name) for name in ("image_size", "patch_size", "hidden_size")]
+    pixels, patch, width = (size if isinstance(size, int) and size > 0 else None for size in sizes)
+    side = pixels // patch if pixels and patch else None
+    return side, str(family).startswith("siglip"), width
+
+
+def training_data_are_described(subject: Subject) -> Iterator[Finding]:
+    """Find manifests without the sets of both stages; warn of data that are not on this machine."""
+    if subject.kind != "llava":
+        return
+    data = subject.training.data
+    try:
+        manifest = read_manifest(path_of(data.manifest))
+        for stage in STAGES:
+            manifest.set_named(stage)
+    except UserError as error:
+        yield subject.finding("training.data.manifest", one_line(error), Kind.FILE)
+        return
+    if not path_of(data.root).is_dir():
+        yield subject.finding(
+            "training.data.root",
+            f"{data.root} is not a directory on this machine; `paretoken data --manifest "
+            f"{data.manifest} --set pretrain --root {data.root} --check` says what to download",
+            Kind.WARNING,
+        )

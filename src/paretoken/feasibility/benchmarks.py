@@ -1,0 +1,59 @@
+"""Rules on what a study asks: conventions under the right key, sources that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from paretoken.config import BenchmarkSettings
+from paretoken.feasibility.backbones import source_problem
+from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
+from paretoken.needs import VARIANTS
+from paretoken.registry import unknown_name
+
+KEYS = ("questions", "scoring")
+
+
+def variants_are_known(subject: Subject) -> Iterator[Finding]:
+    """Find conventions that a benchmark does not have, or that stand under the wrong key."""
+    for index, own in _settings(subject):
+        for key in KEYS:
+            name = getattr(own, key)
+            if name is None:
+                continue
+            place, known = f"training.benchmarks[{index}].{key}", VARIANTS.get(own.name, {})
+            under_key = [variant for variant, right in known.items() if right == key]
+            if name not in known:
+                sentence = unknown_name(f"variant of {own.name} for {key}", name, under_key)
+                yield subject.finding(place, sentence)
+            elif known[name] != key:
+                changes = "how answers are scored" if key == "questions" else "what is asked"
+                yield subject.finding(
+                    place, f"{name!r} changes {changes}; write {known[name]}: {name} in its place"
+                )
+
+
+def sources_exist(subject: Subject) -> Iterator[Finding]:
+    """Find sources of questions that are not there, and harnesses that are not installed."""
+    for index, own in _settings(subject):
+        place = f"training.benchmarks[{index}]"
+        problem = None if own.source is None else source_problem(own.source, own.revision)
+        if problem is not None:
+            yield subject.finding(f"{place}.source", *problem)
+        if own.include is not None and not path_of(own.include).is_dir():
+            yield subject.finding(
+                f"{place}.include",
+                f"{own.include} is not a directory; write one that holds task files",
+                Kind.FILE,
+            )
+        if own.harness == "lmms_eval" and find_spec("lmms_eval") is None:
+            yield subject.finding(
+                f"{place}.harness",
+                "lmms_eval is not installed here; install it where the study runs (docs/lmms_eval.md)",
+                Kind.WARNING,
+            )
+
+
+def _settings(subject: Subject) -> Iterator[tuple[int, BenchmarkSettings]]:
+    if subject.kind == "llava":
+        yield from enumerate(subject.training.benchmarks)

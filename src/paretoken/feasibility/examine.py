@@ -1,0 +1,113 @@
+"""All rules over all studies, and what follows for `paretoken check` and for Snakemake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from paretoken.config import Config
+from paretoken.errors import UserError
+from paretoken.feasibility.backbones import (
+    encoder_can_be_fetched,
+    language_models_can_be_fetched,
+    training_data_are_described,
+)
+from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
+from paretoken.feasibility.findings import Finding, Kind, Subject
+from paretoken.feasibility.laws import laws_are_determined, laws_are_used, sizes_are_of_one_family
+from paretoken.feasibility.lengths import images_fit_into_max_length, models_read_max_length
+from paretoken.feasibility.miniature import (
+    encoder_fits,
+    sources_can_be_made,
+    widths_can_be_trained,
+    world_has_questions,
+)
+from paretoken.feasibility.names import logs_have_names_of_their_own
+from paretoken.feasibility.recipes import (
+    gpus_divide_the_batch,
+    recipes_can_be_read,
+    recipes_fit_their_devices,
+)
+from paretoken.feasibility.reference_tables import (
+    latency_and_price,
+    measured_table_is_whole,
+    published_tables_can_be_read,
+)
+from paretoken.feasibility.results import claims_can_be_tested, figures_can_be_drawn
+
+Rule = Callable[[Subject], Iterator[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    recipes_can_be_read,
+    gpus_divide_the_batch,
+    recipes_fit_their_devices,
+    images_fit_into_max_length,
+    models_read_max_length,
+    sources_can_be_made,
+    world_has_questions,
+    encoder_fits,
+    widths_can_be_trained,
+    language_models_can_be_fetched,
+    encoder_can_be_fetched,
+    training_data_are_described,
+    variants_are_known,
+    sources_exist,
+    measured_table_is_whole,
+    published_tables_can_be_read,
+    latency_and_price,
+    laws_are_determined,
+    laws_are_used,
+    sizes_are_of_one_family,
+    figures_can_be_drawn,
+    claims_can_be_tested,
+    logs_have_names_of_their_own,
+)
+
+
+def examine(config: Config) -> list[Finding]:
+    """Return what every rule finds in every study."""
+    subjects = [Subject(config, index) for index in range(len(config.studies))]
+    found = (finding for subject in subjects for rule in RULES for finding in _apply(rule, subject))
+    return list(dict.fromkeys(found))
+
+
+def _apply(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    try:
+        yield from rule(subject)
+    except OSError as error:  # a name too long, a folder that may not be read
+        sentence = (
+            f"{error.filename} cannot be read: {error.strerror}; write the name of a readable file"
+        )
+        yield Finding(subject.study.name, f"studies[{subject.index}]", sentence, Kind.FILE)
+
+
+def problems_of(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that are more than warnings."""
+    return [finding for finding in findings if finding.kind != Kind.WARNING]
+
+
+def blocking(config: Config, findings: Iterable[Finding]) -> list[Finding]:
+    """Return what stops a run: contradictions in the config, and files that selected studies need."""
+    return [
+        finding
+        for finding in problems_of(findings)
+        if finding.kind == Kind.CONFIG or finding.study in config.run
+    ]
+
+
+def require_runnable(config: Config, origin: str = "config.yaml") -> list[Finding]:
+    """Return the warnings about the studies that are run.
+
+    Raises:
+        UserError: something stops the run; one line per problem.
+    """
+    findings = examine(config)
+    refuse(blocking(config, findings), origin)
+    return [f for f in findings if f.kind == Kind.WARNING and f.study in config.run]
+
+
+def refuse(problems: Iterable[Finding], origin: str) -> None:
+    """Raise `UserError` with one line per problem, if there is any."""
+    lines = list(dict.fromkeys(f"  - {problem}" for problem in problems))  # studies share records
+    if lines:
+        listed = "\n".join(lines)
+        raise UserError(f"{origin} has {len(lines)} problem(s):\n{listed}")

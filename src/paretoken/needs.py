@@ -1,0 +1,158 @@
+"""What figures, claims, laws and benchmarks need of a study, by their registered names.
+
+Facts about modules that import numpy or matplotlib, repeated here as plain values so that a config is
+checked without importing them. Tests hold every entry against its module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class LawFacts:
+    """What a law needs to be fitted and what can be done with it.
+
+    Attributes:
+        parameters: how many are fitted, so how many distinct cells it takes.
+        paper_form: whether it is K N^-alpha V^-beta (+ D), which the paper's claims are about.
+        constant_optimum: whether V* does not depend on the budget.
+    """
+
+    parameters: int
+    paper_form: bool
+    constant_optimum: bool
+
+
+LAW_FACTS = {
+    "product": LawFacts(4, paper_form=True, constant_optimum=True),
+    "product_zero_d": LawFacts(3, paper_form=True, constant_optimum=True),
+    "product_q_plus_v": LawFacts(4, paper_form=False, constant_optimum=True),
+    "log_linear": LawFacts(3, paper_form=False, constant_optimum=True),
+    "additive": LawFacts(5, paper_form=False, constant_optimum=False),
+}
+
+#: What the first law of a study must be: any law, one with an optimal V, one of the paper's form.
+FirstLaw = Literal["any", "optimum", "paper"]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a figure or a claim needs of the study that asks for it.
+
+    Attributes:
+        roles: of suites that must be there.
+        law: what the first law must be; None: no law is used.
+        laws: that must be fitted, in any place.
+        squared: whether `fit.loss` must be squared, of errors or of their logarithms.
+        plain_squared: whether `fit.loss` must be ``squared`` itself.
+        text: whether `text_tokens` must have a number above 0.
+        several_texts: whether less than two numbers there leave nothing to say (a warning).
+        one_token: whether a grid without V = 1 leaves nothing to say (a warning).
+        unseen: whether a size must be held out or predicted.
+        backtest: whether the smaller sizes must determine the law without the largest one.
+        equal_cost: whether two sizes must cost nearly the same at some V.
+        spare_cells: fitted cells beyond the law's parameters, for `laws`.
+        each_size: whether every fitted size must have two V.
+        values: quantities that `published.values` must have, of the suite with the first role ...
+        values_of: ... or of this suite.
+        table1: rows that `published.table1` must have: method, visual tokens, benchmark.
+        compared: compressors that must be there, each with its V (None: any).
+    """
+
+    roles: tuple[str, ...] = ()
+    law: FirstLaw | None = None
+    laws: tuple[str, ...] = ()
+    squared: bool = False
+    plain_squared: bool = False
+    text: bool = False
+    several_texts: bool = False
+    one_token: bool = False
+    unseen: bool = False
+    backtest: bool = False
+    equal_cost: bool = False
+    spare_cells: int = 0
+    each_size: bool = False
+    values: tuple[str, ...] = ()
+    values_of: str | None = None
+    table1: tuple[tuple[str, int, str], ...] = ()
+    compared: tuple[tuple[str, int | None], ...] = ()
+
+
+REASONING, OCR = ("reasoning",), ("ocr",)
+
+FIGURE_NEEDS = {
+    "fig1a": Needs(roles=REASONING, law="any"),
+    "fig1b": Needs(roles=REASONING, law="any", text=True),
+    "fig2": Needs(roles=REASONING, law="any", unseen=True, backtest=True),
+    "fig3a": Needs(roles=REASONING, law="any", text=True),
+    "fig3b": Needs(roles=OCR, law="any", text=True),
+    "fig4": Needs(roles=(*REASONING, *OCR), equal_cost=True),
+    "optimal_tokens": Needs(roles=REASONING, law="optimum", text=True),
+    "optimum_by_cost": Needs(roles=REASONING, law="any", text=True),
+    "profile": Needs(roles=REASONING, law="any"),
+    "residuals": Needs(roles=REASONING, law="any"),
+    "parameters": Needs(roles=REASONING, law="any"),
+    "methods": Needs(),
+}
+
+
+def _gap(benchmark: str, short: str, tokens: int) -> Needs:
+    methods = (("LLaVA-1.5", 576), ("TokenPacker", tokens), ("QueCC", tokens))
+    plural = "s" if tokens > 1 else ""
+    return Needs(
+        values=(f"gap_closed_{short}_{tokens}_token{plural}_percent",),
+        values_of="table1",
+        table1=tuple((method, V, benchmark) for method, V in methods),
+    )
+
+
+CLAIM_NEEDS = {
+    "five_times_faster": Needs(roles=REASONING, law="paper", values=("exponent_ratio",)),
+    "visual_alpha": Needs(roles=REASONING, law="paper", values=("alpha",)),
+    "visual_beta": Needs(roles=REASONING, law="paper", values=("beta",)),
+    "grid_optimum": Needs(roles=REASONING, law="any", plain_squared=True, values=("alpha", "beta")),
+    "largest_within_two_percent": Needs(
+        roles=REASONING, law="any", values=("largest_error_percent", "unseen_params_b")
+    ),
+    "one_token_without_text": Needs(roles=REASONING, law="paper", one_token=True),
+    "sixteen_tokens_at_fifty": Needs(
+        roles=REASONING, law="paper", values=("optimal_tokens_q50_text", "optimal_tokens_q50")
+    ),
+    "optimal_tokens_grow_with_text": Needs(roles=REASONING, law="paper", several_texts=True),
+    "log_linear_in_tokens": Needs(
+        roles=REASONING,
+        laws=("log_linear", "product_zero_d"),
+        squared=True,
+        spare_cells=3,
+        each_size=True,
+    ),
+    "ocr_reverses": Needs(roles=OCR, law="paper"),
+    "ocr_alpha": Needs(roles=OCR, law="paper", values=("alpha",)),
+    "ocr_beta": Needs(roles=OCR, law="paper", values=("beta",)),
+    "gap_mme_1": _gap("MME_perception", "mme", 1),
+    "gap_mmb_1": _gap("MMBench", "mmb", 1),
+    "gap_mme_4": _gap("MME_perception", "mme", 4),
+    "gap_mmb_4": _gap("MMBench", "mmb", 4),
+    "quecc_beats_tokenpacker_1": Needs(compared=(("quecc", 1), ("tokenpacker", 1))),
+    "quecc_beats_tokenpacker_4": Needs(compared=(("quecc", 4), ("tokenpacker", 4))),
+    "repetition_gains_nothing": Needs(compared=(("repeat", None), ("tokenpacker", 4))),
+}
+
+#: Under which key of a benchmark's settings a variant belongs: it changes what is asked, or the score.
+VariantKey = Literal["questions", "scoring"]
+
+VARIANTS: dict[str, dict[str, VariantKey]] = {
+    "mme": {"perception": "scoring", "official": "scoring"},
+    "gqa": {"llava": "scoring"},
+    "ai2d": {"vlmevalkit": "scoring", "no_mask": "questions"},
+    "mmbench": {"rows": "scoring"},
+    "mmmu": {"interleaved": "questions"},
+    "scienceqa": {"letter_only": "scoring", "llava": "scoring", "full": "questions"},
+    "mathvista": {"lmms_eval": "scoring", "query": "questions"},
+    "pope": {"pooled": "scoring", "literal": "scoring"},
+    "docvqa": {"binarised": "scoring"},
+    "textvqa": {"ocr": "questions"},
+    "vqav2": {"processed": "scoring", "raw": "scoring"},
+}

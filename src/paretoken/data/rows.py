@@ -185,7 +185,8 @@ def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
 def _arrow_files(state: Path) -> list[str]:
     """Return the names of a data set's files, all of them in its folder."""
     entries = read_object(state).get("_data_files")
-    names = [each.get("filename") for each in entries if isinstance(each, dict)] if entries else []
+    entries = entries if isinstance(entries, list) else []
+    names = [each.get("filename") for each in entries if isinstance(each, dict)]
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise UserError(f"{state} must list the data set's files, each as a name in its folder")
     return [str(name) for name in names]

@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from paretoken.bounded import LARGEST_YAML
 from paretoken.errors import UserError
 from paretoken.hub.fetch import MAIN
+from paretoken.yaml_files import UNREADABLE, parse_yaml
 
 README = "README.md"
 DEFAULT = "default"
@@ -92,7 +92,10 @@ def _stated(readme: Path, config: str, split: str) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    return read_bounded(path, LARGEST_YAML).decode(errors="replace") if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        return stream.read(LARGEST_YAML).decode(errors="replace")
 
 
 def _of_split(files: Any, split: str) -> list[str]:

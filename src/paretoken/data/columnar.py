@@ -44,7 +44,7 @@ class Limits:
 
     def of(self, path: Path) -> float:
         """Return the bytes that a file may unpack to."""
-        return max(self.floor, self.ratio * path.stat().st_size)
+        return max(float(self.floor), self.ratio * path.stat().st_size)
 
 
 class UnpackedRows:
@@ -84,7 +84,7 @@ def unpacked_bytes(array: Any) -> int:
     if types.is_dictionary(kind):
         return unpacked_bytes(array.dictionary_decode())
     if types.is_run_end_encoded(kind):
-        return len(array) * max(1, array.values.nbytes)  # an upper bound
+        return int(len(array) * max(1, array.values.nbytes))  # an upper bound
     if types.is_nested(kind) and not types.is_union(kind):
         parts = array.flatten() if types.is_struct(kind) else [array.values]
         return int(array.nbytes) + sum(unpacked_bytes(part) for part in parts)

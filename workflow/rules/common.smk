@@ -8,6 +8,7 @@ from paretoken.config import parse as parse_config
 from paretoken.config.fields import as_list
 from paretoken.driver import take_over
 from paretoken.errors import UserError
+from paretoken.escape import message
 from paretoken.evaluate.variants import demand_variants
 from paretoken.grid import cells
 from paretoken.planning.records import dimensions_file
@@ -27,7 +28,7 @@ try:
     STUDIES = parse_config(config)
     demand_variants(STUDIES)
 except UserError as error:
-    print(f"snakemake: {error}", file=sys.stderr)
+    print(message(f"snakemake: {error}"), file=sys.stderr)
     sys.exit(2)
 
 # A run that was killed leaves Snakemake's lock behind; the next one goes on without it.

@@ -13,6 +13,7 @@ from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.losses import HUBER_DELTA, LOSSES
 from paretoken.commands.arguments import assignment, demand_own_outputs, not_negative, positive, whole
 from paretoken.errors import UserError
+from paretoken.escape import terminal
 from paretoken.files import demand_writable, write_json
 from paretoken.registry import LAWS
 
@@ -134,7 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
     demand_writable(a.out)
     record = fit_record(data, options)
     write_json(a.out, record)
-    print(essentials(record))
+    print(terminal(essentials(record)))
 
 
 def _held_out(data: CellData, a: argparse.Namespace) -> tuple[float, ...]:

@@ -71,8 +71,8 @@ def markdown(text: str) -> str:
 
     Bare addresses stay as they are: pages that make links of them show where these lead.
     """
-    line = _ENTITY.sub("&amp;", _MARKDOWN.sub(r"\\\g<0>", one_line(text)))
-    line = line.replace("<", "&lt;").replace(">", "&gt;")
+    line = _MARKDOWN.sub(r"\\\g<0>", one_line(text))
+    line = _HTML_IN_MARKDOWN.sub(lambda found: _ENTITIES[found[0]], line)
     return _MARKDOWN_START.sub(r"\1\\\2", line)
 
 

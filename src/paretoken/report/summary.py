@@ -190,7 +190,8 @@ def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> str:
     lines = [
         f"- {markdown(titles[suite])}: the larger model with fewer tokens errs less in "
         f"{wins['larger']} of {sum(wins.values())} pairs, the smaller one with more tokens in "
-        f"{wins['smaller']}; {wins['undecided']} differ by less than {DECISIVE:g} standard errors (or have none)."
+        f"{wins['smaller']}; {wins['undecided']} differ by less than {DECISIVE:g} "
+        "standard errors (or have none)."
         for suite, wins in tally(pairs, list(titles)).items()
     ]
     return (

@@ -18,6 +18,7 @@ MENDS = {
     "less_than_equal": "must be {le:g} or less",
     "finite_number": "must be a finite number",
     "float_parsing": "is no number; write one, such as 0.5 or 1e-3",
+    "bool_type": "must be true or false",
     "float_type": "is no number; write one, such as 0.5 or 1e-3",
     "int_parsing": "is no whole number; write one, such as 16",
     "int_type": "is no whole number; write one, such as 16",

@@ -40,9 +40,9 @@ def require_own_logs(studies: Iterable[Path]) -> None:
                     )
 
 
-def _through_no_link(path: str, flags: int) -> int:
+def _open_own(path: Path) -> IO[str]:
     try:
-        return os.open(path, flags | os.O_NOFOLLOW, 0o644)
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise UserError(f"{path} is a link; remove it: it would be overwritten") from error
@@ -64,7 +64,7 @@ def take_over(folder: Path) -> IO[str] | None:
         Snakemake's lock stands, and its message is right).
     """
     folder.mkdir(exist_ok=True)
-    lock = (folder / "driver.lock").open("w", opener=_through_no_link)
+    lock = _open_own(folder / "driver.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

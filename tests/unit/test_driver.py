@@ -49,9 +49,10 @@ def test_logs_and_benchmarks_that_lead_out_of_their_study_are_refused(
     victim = tmp_path / "home"
     victim.mkdir()
     link = folder if whole else folder / "fit.log"
-    folder.mkdir() if not whole else None
+    if not whole:
+        folder.mkdir()
     link.symlink_to(victim if whole else victim / "bashrc")
-    with pytest.raises(UserError, match="is a link to .*home.*remove the link"):
+    with pytest.raises(UserError, match=r"is a link to .*home.*remove the link"):
         require_own_logs([tmp_path / "results" / "absent", study])
 
 

@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import paretoken
 from paretoken.errors import UserError
-from paretoken.escape import message
+from paretoken.escape import message, terminal
 from paretoken.registry import unknown_name
 
 #: Subcommand -> what it does; the module is `paretoken.commands.<name>`, `-` written as `_`.
@@ -78,9 +78,16 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default in (None, False, []) else super()._get_help_string(action)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says wrong arguments, which the workflow takes from files, as text."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(terminal(message))
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser; only ``command``'s own arguments are added (its module is imported)."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="paretoken",
         description="Given an inference budget: how large a language model, how few visual tokens?",
         epilog="Each command explains itself: paretoken COMMAND --help",

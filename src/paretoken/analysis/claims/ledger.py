@@ -48,7 +48,9 @@ def page(table: pd.DataFrame, study: str) -> str:
         f"- *{markdown(str(row['statement']))}*: {markdown(str(row['because']))}"
         for _, row in table.iterrows()
     )
-    counts = ", ".join(f"{verdict}: {n}" for verdict, n in table["verdict"].value_counts().items())
+    counts = ", ".join(
+        f"{markdown(str(verdict))}: {n}" for verdict, n in table["verdict"].value_counts().items()
+    )
     return (
         f"# Claims tested by the study `{study}`\n\n"
         f"{len(table)} tested ({counts}). Intervals are 95 %: of what follows from a fit the hull of "

@@ -63,7 +63,7 @@ def one_line(text: str) -> str:
 
 def html(text: str) -> str:
     """Return text for Jinja, which escapes the markup itself: lines stay lines."""
-    return visible(text, kept="\n\t")
+    return visible(text.replace("\r\n", "\n"), kept="\n\t")
 
 
 def markdown(text: str) -> str:
@@ -100,8 +100,10 @@ def csv_cell(text: str) -> str:
     """Return a cell of a CSV file that no spreadsheet computes; numbers stay numbers.
 
     What would be a formula gets an apostrophe in front, as in spreadsheets; `csv_value` takes it away.
+    Carriage returns become line breaks: `csv` does not quote them, and a reader would see a new row.
     """
-    written = _NOT_IN_TABLES.sub(lambda found: _written(found[0]), text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    written = _NOT_IN_TABLES.sub(lambda found: _written(found[0]), lines)
     computed = _FORMULA.match(written) and not _NUMBER.fullmatch(written.strip())
     return f"'{written}" if computed else written
 
@@ -118,7 +120,7 @@ def csv_value(cell: str) -> str:
 
 def terminal(text: str) -> str:
     """Return text for a terminal or a log: its lines stay, escape sequences and secrets do not."""
-    return visible(redacted(text), kept="\n\t")
+    return visible(redacted(text).replace("\r\n", "\n"), kept="\n\t")
 
 
 def message(error: object) -> str:

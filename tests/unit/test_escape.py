@@ -62,7 +62,7 @@ def test_a_cell_of_a_table_is_no_formula_and_is_read_as_it_was(text: str) -> Non
     cell = csv_cell(text)
     if cell.lstrip()[:1] in set("=+-@\t\r＝＋－＠"):
         float(cell)  # a number
-    if visible(text, kept="\t\n\r") == text:
+    if visible(text, kept="\t\n") == text:
         assert csv_value(cell) == text
 
 
@@ -94,6 +94,16 @@ def test_a_cell_of_measurements_holds_no_formulas(tmp_path: Path) -> None:
     write_cell(tmp_path / "errors.csv", [row], ("study", "llm", "error", "source", "flag"))
     assert (tmp_path / "errors.csv").read_text().splitlines()[1] == "s,a,-0.5,'=HYPERLINK(1),'@f"
     assert read_table(tmp_path / "errors.csv", [])["source"].tolist() == ["=HYPERLINK(1)"]
+
+
+def test_no_text_makes_a_row_of_its_own(tmp_path: Path) -> None:
+    texts = ["a\rb,c", "a\r\nb", 'a\n"b', "a\x0bb\x85c\u2028d"]
+    write_table(tmp_path / "t.csv", pd.DataFrame({"a": texts, "b": 1}))
+    write_cell(tmp_path / "c.csv", [{"a": text, "b": "1"} for text in texts], ("a", "b"))
+    for name in ("t.csv", "c.csv"):
+        read = read_table(tmp_path / name, ["a", "b"])
+        assert read["a"].tolist() == ["a\nb,c", "a\nb", 'a\n"b', "a\\x0bb\\x85c\u2028d"]
+        assert read["b"].tolist() == [1] * 4
 
 
 def test_control_characters_and_lone_surrogates_can_be_written(tmp_path: Path) -> None:

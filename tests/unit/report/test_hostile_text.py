@@ -149,7 +149,7 @@ def test_every_page_has_the_elements_of_a_harmless_one(hostile: Any, plain: dict
     text, _, pages = hostile
     found, expected = Structure(pages["report.html"]), Structure(plain["report.html"])
     assert found.elements == expected.elements
-    assert html(text).replace("\r\n", "\n") in "".join(found.texts)
+    assert html(text) in "".join(found.texts)
     shown = one_line(text)
     for name in ("summary.md", "claims.md", "methods.md"):
         ours, theirs = (RENDERER.render(each[name]) for each in (pages, plain))
@@ -194,7 +194,8 @@ def test_tables_hold_no_formulas(hostile: Any) -> None:
             cells = [cell for row in csv.reader(stream) for cell in row]
         assert not [cell for cell in cells if re.match(r"\s*([=+@]|-(?![\d.]))", cell)], path
     source = read_table(study.folder / "tables/errors.csv", [])["source"].iloc[0]
-    assert source == (text if not UNSEEN.search(text.replace("\r", "")) else source)
+    if not UNSEEN.search(text.replace("\r", "")):
+        assert source == text.replace("\r\n", "\n")
 
 
 def _said(capsys: pytest.CaptureFixture[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from paretoken.errors import UserError
+from paretoken.escape import shown
 
 #: What macOS adds to archives.
 JUNK = ("__MACOSX", ".DS_Store")
@@ -156,11 +157,6 @@ def _unsafe(name: str, limits: Limits) -> str | None:
     if len(parts) > limits.depth + 1:
         return f"is more than {limits.depth} folders deep"
     return None
-
-
-def shown(name: str) -> str:
-    """Return a name as it may be printed: escaped, and not longer than a line."""
-    return repr(name if len(name) <= 80 else f"{name[:77]}...")
 
 
 def demand_space(folder: Path, needed: int) -> None:

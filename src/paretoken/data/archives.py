@@ -20,11 +20,12 @@ from tempfile import mkdtemp
 
 from filelock import FileLock, Timeout
 
-from paretoken.data.archive_safety import Budget, Limits, demand_space, safe_name, shown
+from paretoken.data.archive_safety import Budget, Limits, demand_space, safe_name
 from paretoken.data.manifest import COMMON
 from paretoken.data.tar_reading import GzipStream, TarReader, named_compression
 from paretoken.data.zip_reading import checked_members, demand_bounded_directory, read_member
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.partial import own_folders
 from paretoken.settings import digest
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from paretoken.data.archive_safety import Budget, shown
+from paretoken.data.archive_safety import Budget
 
 BLOCK = tarfile.BLOCKSIZE
 #: Bytes that are read, and bytes that are decompressed, at once.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from paretoken.data.archive_safety import Budget, safe_name, shown
+from paretoken.data.archive_safety import Budget, safe_name
 
 #: What can be unpacked: both have an upper bound to what one byte becomes, and images are not smaller
 #: in others.

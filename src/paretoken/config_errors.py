@@ -16,7 +16,7 @@ MENDS = {
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be less than {lt}",
-    "less_than_equal": "must be {le:g} or less",
+    "less_than_equal": "must be {le:,.15g} or less",
     "finite_number": "must be a finite number",
     "float_parsing": "is no number; write one, such as 0.5 or 1e-3",
     "bool_type": "must be true or false",

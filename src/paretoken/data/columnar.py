@@ -133,7 +133,8 @@ def _declared(metadata: Any, limits: Limits) -> int:
     """Return the bytes that the file says its rows take when they are decompressed."""
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     values = metadata.num_rows * max(1, metadata.num_columns)
-    return int(max(values * limits.value, sum(max(0, group.total_byte_size) for group in groups))
+    stored = sum(max(0, group.total_byte_size) for group in groups)
+    return int(max(values * limits.value, stored))
 
 
 def _rows_at_a_time(metadata: Any, limits: Limits) -> int:

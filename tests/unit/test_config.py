@@ -384,6 +384,7 @@ def test_problems_of_a_llava_study_are_named(place, value, words):
 
 
 #: Every place of a path, in a config of each kind of study.
+OWN_TASK = {"name": "own", "harness": "lmms_eval", "include": "tasks", "allow_code": True}
 PATHS = {
     "measured": (
         [],
@@ -396,7 +397,7 @@ PATHS = {
     ),
     "llava": (
         [*FETCHED, (f"{STUDY}.training.benchmarks", [
-            {"name": "mme"}, {"name": "own", "harness": "lmms_eval", "include": "tasks", "allow_code": True}]),
+            {"name": "mme"}, OWN_TASK]),
          (f"{STUDY}.suites.0.benchmarks", ["mme", "docvqa", "own"])],
         [f"{STUDY}.training.data.manifest", f"{STUDY}.training.data.root", "llms.0.hub", "llms.1.hub",
          "vision.0.hub", f"{STUDY}.training.recipes.pretrain", f"{STUDY}.training.recipes.finetune",

@@ -60,9 +60,12 @@ def listed(value: Any) -> list[Any]:
 
 
 def are_answers(value: Any) -> bool:
-    """Whether a value is a list of answers, as texts or as records with an ``answer``."""
+    """Whether a value is a list of answers, as texts or as records with an ``answer``.
+
+    One person of ten may have left the answer blank; not all of them.
+    """
     each = [v.get("answer") if isinstance(v, Mapping) else v for v in listed(value)]
-    return bool(each) and all(map(is_answer, each))
+    return any(map(is_answer, each)) and all(isinstance(v, str) or is_answer(v) for v in each)
 
 
 def is_number_of(options: str) -> Callable[[Row, Any], bool]:

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
             "versions": versions("pyarrow", "huggingface_hub"),
         }
         write_json(folder / RUN_FILE, record)
+    cut = f"; the last {written.cut} rows within --limit are parts of questions, left out"
     print(
         f"{a.out}: {written.questions} questions ({written.text_only} without image), "
-        f"{written.images} images"
+        f"{written.images} images{cut if written.cut else ''}"
     )

@@ -20,6 +20,7 @@ from paretoken.evaluate.hub_files import shards
 from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.image_folder import ImageFolder
 from paretoken.evaluate.questions import PROMPT
+from paretoken.evaluate.scorable import ScoreCheck
 
 QUESTIONS, IMAGES = "questions.parquet", "images"
 #: Rows in memory at a time, with their pictures.
@@ -30,12 +31,16 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Written:
-    """How much `write_questions` wrote, and from which files (name and bytes)."""
+    """How much `write_questions` wrote, and from which files (name and bytes).
+
+    ``cut``: rows within the limit that were left out, since the rest of their question is beyond it.
+    """
 
     questions: int
     text_only: int
     images: int
     files: list[tuple[str, int]]
+    cut: int = 0
 
 
 def splits_of(hub: HubData) -> list[tuple[str, str]]:
@@ -55,10 +60,12 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
         folder: where to; it must exist.
         benchmark: one with a hub data set.
         root: the data set's directory.
-        limit: at most so many questions, the first ones.
+        limit: at most so many questions, the first ones; where several rows are one question, it is
+            cut at whole questions.
 
     Raises:
-        UserError: files, columns or pictures are missing or damaged; names the files and all rows.
+        UserError: files, columns or pictures are missing or damaged, rows have no question, or their
+            answers could not be scored; names the files and all rows.
     """
     hub = benchmark.hub
     if hub is None or benchmark.prompt is None:
@@ -66,13 +73,16 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
     (folder / IMAGES).mkdir()
     store = ImageFolder(folder / IMAGES, root)
     files = shards(root, hub.config, hub.split)
+    cut = _cut(benchmark, hub, files, limit)
+    limit = None if limit is None else limit - cut
     joined = _joined(hub, root, store, _keys(hub, files, limit))
+    check = ScoreCheck(benchmark)
     writer: parquet.ParquetWriter | None = None
     count = text_only = 0
     problems: list[str] = []
     try:
         for file, batch in _batches(files, (*hub.columns, *benchmark.columns, *hub.images), limit):
-            table = _asked(benchmark, hub, store, joined, batch, f"{file}: row {{}}", count, problems)
+            table = _asked(check, hub, store, joined, batch, f"{file}: row {{}}", count, problems)
             count += len(batch)
             if table is None:
                 continue
@@ -88,12 +98,13 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
     _raise_all(problems)
     if count == 0:
         raise UserError(f"{files[0]} holds no rows")
+    check.together()
     sizes = [(str(file.relative_to(root)), file.stat().st_size) for file in files]
-    return Written(count, text_only, len(store.names), sizes)
+    return Written(count, text_only, len(store.names), sizes, cut)
 
 
 def _asked(
-    benchmark: Benchmark,
+    check: ScoreCheck,
     hub: HubData,
     store: ImageFolder,
     joined: Mapping[str, str],
@@ -103,12 +114,14 @@ def _asked(
     problems: list[str],
 ) -> pa.Table | None:
     """Return the questions of a batch; None, and one more of ``problems`` per row, if some are bad."""
+    benchmark = check.benchmark
     prompts: list[str] = []
     pictures: list[list[str]] = []
     for number, row in enumerate(batch.to_pylist(), start=start):
         try:
-            pictures.append(_pictures(benchmark, hub, store, joined, row))
             prompts.append(benchmark.prompt(row) if benchmark.prompt else "")
+            check.row(number, row)
+            pictures.append(_pictures(benchmark, hub, store, joined, row))
         except BadRowError as error:
             problems.append(f"{place.format(number)}: {error}")
     if problems:
@@ -152,6 +165,18 @@ def _raise_all(problems: Sequence[str]) -> None:
             f"{len(problems):,} rows cannot be asked; fetch their files again, or take another copy of "
             f"the data set:\n{listed}{rest}"
         )
+
+
+def _cut(benchmark: Benchmark, hub: HubData, files: Sequence[Path], limit: int | None) -> int:
+    """Return how many rows within the limit belong to questions that go on beyond it."""
+    if limit is None or benchmark.whole is None:
+        return 0
+    parts = _batches(files, (*benchmark.columns, *hub.columns), limit, only_these=True)
+    rows = [row for _, batch in parts for row in batch.to_pylist()]
+    try:
+        return len(rows) - benchmark.whole(rows)
+    except BadRowError:  # it will be named with all the others
+        return 0
 
 
 def _keys(hub: HubData, files: Sequence[Path], limit: int | None) -> set[str]:

@@ -28,15 +28,15 @@ def id_text(value: Any, column: str) -> str:
     """Return an id as text; whole numbers are written without a decimal point.
 
     Raises:
-        BadRowError: it is empty, or neither a text nor a number.
+        BadRowError: it is empty, or neither a text nor a whole number.
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = "" if is_missing(value) else str(value).strip()
     if not text:
         raise BadRowError(f"its {column} is missing; give every row an id of its own")
-    if isinstance(value, bool) or not isinstance(value, str | Number):
-        raise BadRowError(f"its {column} is {value!r}; write a text or a number")
+    if isinstance(value, bool | float) or not isinstance(value, str | Number):
+        raise BadRowError(f"its {column} is {value!r}; write a text or a whole number")
     return text
 
 

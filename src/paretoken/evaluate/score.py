@@ -126,6 +126,17 @@ def _common_key(
     )
 
 
+def row_score(benchmark: Benchmark, row: Row) -> float:
+    """Return the score of one row, 0 to 1.
+
+    Raises:
+        BadRowError: it cannot be scored, or a column of the breakdown is neither a text nor a number.
+    """
+    for column in benchmark.breakdown:
+        text(row, column)
+    return benchmark.score(row)
+
+
 def json_value(value: Any) -> Any:
     """Return a value as JSON can hold it: NaN and infinity become null, bytes are left out."""
     if isinstance(value, Mapping):
@@ -176,14 +187,14 @@ def _aggregate(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float
 
 def _breakdown(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float]) -> dict[str, Any]:
     tables = {
-        column: means(scores, [text(row.get(column)) for row in rows]) for column in benchmark.breakdown
+        column: means(scores, [text(row, column) for row in rows]) for column in benchmark.breakdown
     }
     return {column: table for column, table in tables.items() if table}
 
 
 def _score(benchmark: Benchmark, row: Row, number: int) -> float:
     try:
-        return benchmark.score(row)
+        return row_score(benchmark, row)
     except BadRowError as error:
         raise UserError(f"{_place(benchmark, row, number)}: {error}") from error
 

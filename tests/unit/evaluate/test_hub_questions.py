@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 import hub_data
 from paretoken.cli import main
@@ -17,6 +20,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.hub_files import fetch_splits, shards
 from paretoken.evaluate.hub_questions import BATCH, write_questions
 from paretoken.registry import BENCHMARKS
+from standins.benchmarks import TABLES, save_benchmark
 
 
 def ask(name: str, source: Path, out: Path, *more: str) -> int:
@@ -191,7 +195,7 @@ def test_all_bad_pictures_of_a_benchmark_are_told_at_once_by_row(tmp_path: Path,
         rows[place][column] = value
     folder = tmp_path / ("data" if hub.config == "default" else hub.config)
     hub_data.write_split(folder, hub.split, rows, pictures=[column])
-    asked = replace(benchmark, prompt=lambda row: "what ?")
+    asked = replace(benchmark, prompt=lambda row: "what ?", score=lambda row: 0.0, keys=(), whole=None)
     with pytest.raises(UserError, match="6 rows cannot be asked") as refused:
         write_questions(_new(tmp_path), asked, tmp_path)
     lines = str(refused.value).splitlines()[1:]
@@ -211,6 +215,75 @@ def test_bad_pictures_that_are_joined_are_told_at_once(tmp_path: Path) -> None:
         write_questions(_new(tmp_path), BENCHMARKS.load("gqa"), tmp_path)
     assert "id 'n0': its image is empty" in str(refused.value)
     assert "id 'n1': its image of the row is truncated" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_without_a_question_are_told_at_once(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_benchmark(tmp_path / "hub", name)
+    assert ask(name, tmp_path / "hub", tmp_path / "out") == 0
+    count = len(read_rows(tmp_path / "out" / "questions.parquet"))
+    empty = [None, "", " \n"]
+    change(tmp_path / "hub", name, lambda row, n: row | {"question": empty[n % 3] if n else "What?"})
+    assert ask(name, tmp_path / "hub", tmp_path / "bad") == 2
+    error = capsys.readouterr().err
+    assert f"{count - 1} rows cannot be asked" in error
+    for number in range(1, count):
+        assert f"row {number}: its question is missing or empty" in error
+    assert not (tmp_path / "bad").exists()
+
+
+def change(root: Path, name: str, made: Callable[[dict[str, Any], int], dict[str, Any]]) -> None:
+    """Change the rows of a data set that `save_benchmark` wrote."""
+    table = TABLES[name][0]
+    place = "data" if table.config == "default" else table.config
+    path = root / place / f"{table.split}-00000-of-00001.parquet"
+    old = parquet.read_table(path)
+    rows = [made(row, number) for number, row in enumerate(old.to_pylist())]
+    parquet.write_table(pa.Table.from_pylist(rows, old.schema), path)
+
+
+def test_rows_that_could_not_be_scored_are_told_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {1: {"answer": None}, 2: {"answer": "maybe"}, 3: {"category": None},
+             4: {"question_id": None}, 5: {"category": "random", "question_id": "0"}}  # fmt: skip
+    save_benchmark(tmp_path / "hub", "pope")
+    wrong_rows = {0: {"category": "random", "question_id": "0"}} | wrong
+    change(tmp_path / "hub", "pope", lambda row, n: row | wrong_rows[n])
+    assert ask("pope", tmp_path / "hub", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    for number, reason in enumerate(
+        ["answer is empty", "answer is 'maybe'", "category is None", "question_id is missing",
+         "category 'random', question_id '0' appears twice, in row 0 too"], start=1
+    ):  # fmt: skip
+        assert f"row {number}: its {reason}" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_limit_is_cut_at_whole_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_benchmark(tmp_path / "hub", "mmbench")  # two questions with two rotations each
+    for limit, asked in ((1, 1), (2, 2), (3, 2), (4, 4)):
+        out = tmp_path / f"first{limit}"
+        assert ask("mmbench", tmp_path / "hub", out, "--limit", str(limit)) == 0
+        assert len(read_rows(out / "questions.parquet")) == asked
+        said = capsys.readouterr().out
+        assert f"{asked} questions" in said
+        assert ("the last 1 rows within --limit are parts of questions" in said) is (limit == 3)
+    rows = tmp_path / "rows"
+    assert ask("mmbench", tmp_path / "hub", rows, "--limit", "3", "--variant", "rows") == 0
+    assert len(read_rows(rows / "questions.parquet")) == 3
+
+
+def test_questions_that_lack_rotations_are_refused_before_they_are_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_benchmark(tmp_path / "hub", "mmbench")
+    change(tmp_path / "hub", "mmbench", lambda row, n: row | ({"index": 9} if n == 3 else {}))
+    assert ask("mmbench", tmp_path / "hub", tmp_path / "out") == 2
+    assert "2 of 3 questions lack rotations, index 8 has 1 of 2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_benchmark_with_questions_on_text_only_counts_them(

@@ -42,7 +42,9 @@ def test_large_numbers_are_told_apart() -> None:
     assert len(set(require_unique(rows, ("id",), "file"))) == 3
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), "", "  ", [], ["1"], {"a": 1}, True, b"1"])
+@pytest.mark.parametrize(
+    "value", [None, float("nan"), "", "  ", [], ["1"], {"a": 1}, True, b"1", 0.5, float("inf")]
+)
 def test_what_is_no_id_is_refused_by_row(value: Any) -> None:
     with pytest.raises(BadRowError, match="its id is"):
         id_text(value, "id")

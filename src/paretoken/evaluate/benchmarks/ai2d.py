@@ -8,7 +8,7 @@ from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.choices import infer_choice, letter_of
 from paretoken.evaluate.benchmarks.plain_text import same_text
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
-from paretoken.evaluate.benchmarks.values import response, text, texts
+from paretoken.evaluate.benchmarks.values import question, response, texts
 
 _LETTER_FIRST = re.compile(r"\s*([A-Z])\.")
 
@@ -29,7 +29,7 @@ def score_inferred(row: Row) -> float:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return f"{text(row['question'])}\n{option_lines(texts(row, 'options'))}{LETTER}"
+    return f"{question(row)}\n{option_lines(texts(row, 'options'))}{LETTER}"
 
 
 AI2D = Benchmark(

@@ -102,6 +102,8 @@ class Benchmark:
         keys: columns that identify a row, the first of them that a file has; no two rows may share
             their values. Data sets without an id of their own have the columns that people add.
         aggregate: from rows and their scores to the benchmark's score; None: the mean.
+        whole: from rows to how many of the first of them can be scored together, where a question has
+            several rows; None: any rows can.
         breakdown: columns whose values get a mean each, where rows have them.
         hub: where the questions are; None for a benchmark that is made here.
         prompt: from a row to the whole prompt.
@@ -117,6 +119,7 @@ class Benchmark:
     columns: tuple[str, ...] = ()
     keys: tuple[tuple[str, ...], ...] = (("question_id",), ("id",))
     aggregate: Callable[[Sequence[Row], Sequence[float]], Aggregate] | None = None
+    whole: Callable[[Sequence[Row]], int] | None = None
     breakdown: tuple[str, ...] = ()
     hub: HubData | None = None
     prompt: Callable[[Row], str] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
-from paretoken.evaluate.benchmarks.values import gold, response, text
+from paretoken.evaluate.benchmarks.values import gold, question, response
 
 TOLERANCE = 0.05
 WORD = "\nAnswer the question with a single word."
@@ -28,7 +28,7 @@ def score(row: Row) -> float:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]) + WORD
+    return question(row) + WORD
 
 
 CHARTQA = Benchmark(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Row
 from paretoken.evaluate.benchmarks.prompts import letters
-from paretoken.evaluate.benchmarks.values import listed, whole
+from paretoken.evaluate.benchmarks.values import require_texts, whole
 
 #: An answer that contains one of these refuses; it is read as `REFUSED`, which is never right.
 REFUSALS = (
@@ -33,7 +33,7 @@ def letter_of(row: Row, options: str) -> str:
     Raises:
         BadRowError: there is no such option.
     """
-    number, count = whole(row, "answer"), len(listed(row, options))
+    number, count = whole(row, "answer"), len(require_texts(row, options))
     if not 0 <= number < count:
         raise BadRowError(f"its answer is {number}, but it has {count} {options}")
     return letters(count)[number]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.edit_distance import edit_distance
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import accepted, response, text
+from paretoken.evaluate.benchmarks.values import accepted, question, response, text
 
 #: Similarities below this count as none.
 THRESHOLD = 0.5
@@ -13,8 +13,8 @@ THRESHOLD = 0.5
 
 def score(row: Row) -> float:
     """Return the similarity to the nearest right answer, 0 to 1 (the challenge's own script)."""
-    said = text(row.get("prediction"))  # not stripped: its white space counts in the length
-    similarity = 1 - min(_distance(said, text(answer)) for answer in accepted(row))
+    said = text(row, "prediction")  # not stripped: its white space counts in the length
+    similarity = 1 - min(_distance(said, answer) for answer in accepted(row))
     return 0.0 if similarity < THRESHOLD else similarity
 
 
@@ -35,7 +35,7 @@ def _tidy(answer: str) -> str:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]) + SHORT
+    return question(row) + SHORT
 
 
 DOCVQA = Benchmark(

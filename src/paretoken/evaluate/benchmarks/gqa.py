@@ -5,7 +5,7 @@ from __future__ import annotations
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Join, Row, Variant
 from paretoken.evaluate.benchmarks.plain_text import same_text
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import gold, response, text
+from paretoken.evaluate.benchmarks.values import gold, question, response
 
 
 def score(row: Row) -> float:
@@ -20,7 +20,7 @@ def score_llava(row: Row) -> float:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]) + SHORT
+    return question(row) + SHORT
 
 
 GQA = Benchmark(

@@ -9,21 +9,32 @@ from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.edit_distance import edit_distance
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
-from paretoken.evaluate.benchmarks.values import gold, is_missing, response, text, texts
+from paretoken.evaluate.benchmarks.values import (
+    gold,
+    is_missing,
+    one_of,
+    question,
+    require_texts,
+    response,
+    text,
+    texts,
+    whole,
+)
 
-MULTI_CHOICE = "multi_choice"
+MULTI_CHOICE, FREE_FORM = "multi_choice", "free_form"
+ANSWER_TYPES = ("text", "integer", "float", "list")
 _QUOTED = re.compile(r'The answer is "(.*)"\.')
 _BRACKETED = re.compile(r"\(([a-zA-Z])\)")
-DECIMALS = {1.0: " with one decimal place", 2.0: " with two decimal places"}
+DECIMALS = {1: " with one decimal place", 2: " with two decimal places"}
 
 
 def score(row: Row) -> float:
     """Return 1 if the answer, extracted and normalised, is the right one, else 0."""
-    _demand_form(row)
+    right = _right(row)
     said = response(row)
     extracted = extract(row, said) if said else ""
     normalised = normalise(row, extracted) if extracted.strip() else None
-    return float(normalised is not None and normalised.strip() == gold(row).strip())
+    return float(normalised is not None and normalised.strip() == right)
 
 
 def score_lmms_eval(row: Row) -> float:
@@ -32,20 +43,37 @@ def score_lmms_eval(row: Row) -> float:
     An answer that is not in its form already is then empty, and an empty answer to a choice means the
     shortest one; rounding fails where the precision is stored with a decimal point.
     """
-    _demand_form(row)
+    right = _right(row)
     rounded = row["question_type"] != MULTI_CHOICE and row["answer_type"] == "float"
     if rounded and isinstance(row["precision"], float):
         return 0.0
     normalised = normalise(row, as_asked(row, response(row)) or "")
-    return float(normalised is not None and normalised.strip() == gold(row).strip())
+    return float(normalised is not None and normalised.strip() == right)
 
 
-def _demand_form(row: Row) -> None:
-    """Raise `BadRowError` if a choice lacks the column choices, or a decimal number precision."""
-    choice = row["question_type"] == MULTI_CHOICE
-    needed = "choices" if choice else "precision" if row["answer_type"] == "float" else None
+def _right(row: Row) -> str:
+    """Return the right answer of a row that has the form of its kind.
+
+    Raises:
+        BadRowError: its kind is unknown, a choice lacks choices or the right one, or a decimal number
+            its column precision.
+    """
+    choice = one_of(row, "question_type", (MULTI_CHOICE, FREE_FORM)) == MULTI_CHOICE
+    kind = one_of(row, "answer_type", ANSWER_TYPES)
+    needed = "choices" if choice else "precision" if kind == "float" else None
     if needed is not None and needed not in row:
         raise BadRowError(f"it has no {needed}; give the data set's own column")
+    right = gold(row).strip()
+    if choice:
+        one_of({"answer": right}, "answer", [each.strip() for each in require_texts(row, "choices")])
+    elif kind == "float":
+        _precision(row)
+    return right
+
+
+def _precision(row: Row) -> int | None:
+    """Return how many decimals the right answer has, None if that is not said."""
+    return None if is_missing(row.get("precision")) else whole(row, "precision")
 
 
 def extract(row: Row, said: str) -> str:
@@ -76,8 +104,8 @@ def normalise(row: Row, extracted: str) -> str | None:
     if kind == "integer":
         return _attempt(lambda: str(int(float(extracted))))
     if kind == "float":
-        # The data set stores the precision as a floating-point number.
-        return _attempt(lambda: str(round(float(extracted), int(float(row["precision"])))))
+        decimals = _precision(row)
+        return None if decimals is None else _attempt(lambda: str(round(float(extracted), decimals)))
     return extracted
 
 
@@ -99,10 +127,10 @@ def _attempt(convert: Callable[[], str]) -> str | None:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked: lmms-eval's format without examples or reasoning."""
-    unit = text(row.get("unit"))
-    question = text(row["question"]) + (f" (Unit: {unit})" if unit else "")
+    unit = text(row, "unit")
+    asked = question(row) + (f" (Unit: {unit})" if unit else "")
     choices = texts(row, "choices")
-    return "\n".join(part for part in (question, option_lines(choices), _hint(row)) if part)
+    return "\n".join(part for part in (asked, option_lines(choices), _hint(row)) if part)
 
 
 def _hint(row: Row) -> str:
@@ -111,15 +139,14 @@ def _hint(row: Row) -> str:
     if row["answer_type"] == "integer":
         return "Answer the question using a single integer number."
     if row["answer_type"] == "float":
-        precision = row.get("precision")
-        decimals = "" if is_missing(precision) else DECIMALS.get(float(text(precision)), "")
+        decimals = DECIMALS.get(_precision(row) or 0, "")
         return f"Answer the question using a single floating-point number{decimals}."
     return "Answer the question using a Python list." if row["answer_type"] == "list" else ""
 
 
 def prompt_query(row: Row) -> str:
     """Return the data set's own prompt, with its hint to reason."""
-    return text(row["query"])
+    return question(row, "query")
 
 
 MATHVISTA = Benchmark(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.choices import infer_choice
 from paretoken.evaluate.benchmarks.prompts import LETTER
-from paretoken.evaluate.benchmarks.values import gold, response, text, whole
+from paretoken.evaluate.benchmarks.values import gold, question, response, text, whole
 from paretoken.evaluate.intervals import interval, means, standard_error
 
 #: A question's rotations have its index plus multiples of this.
@@ -21,13 +22,14 @@ ABSENT = "nan"
 
 def options_of(row: Row) -> dict[str, str]:
     """Return the options of a row by letter, without absent ones."""
-    cells = {letter: text(row[letter]) for letter in string.ascii_uppercase if letter in row}
+    cells = {letter: text(row, letter) for letter in string.ascii_uppercase if letter in row}
     return {letter: cell for letter, cell in cells.items() if cell not in ("", ABSENT)}
 
 
 def score(row: Row) -> float:
     """Return 1 if the answer means the right option, else 0; what cannot be read is wrong."""
     whole(row, "index")  # or its rotations could not be found
+    text(row, "category")
     right = gold(row).strip()
     options = options_of(row)
     if right not in options:
@@ -46,7 +48,7 @@ def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
     groups = _groups(rows)
     rotated = _demand_whole(groups, rows)
     right = [float(all(scores[number] for number in group)) for group in groups.values()]
-    categories = [text(rows[group[-1]].get("category")) for group in groups.values()]
+    categories = [text(rows[group[-1]], "category") for group in groups.values()]
     unread = sum(infer_choice(response(row), options_of(row)) is None for row in rows)
     details = {
         "groups": len(groups),
@@ -76,11 +78,11 @@ def _demand_whole(groups: Mapping[int, Sequence[int]], rows: Sequence[Row]) -> b
     if all(len(group) == 1 for group in groups.values()):
         return False
     odd = {}
-    for question, group in groups.items():
+    for base, group in groups.items():
         turns = sorted(whole(rows[number], "index") // ROTATION for number in group)
         options = max(len(options_of(rows[number])) for number in group)
         if turns != list(range(options)):
-            odd[question] = f"index {question} has {len(turns)} of {options} rotations"
+            odd[base] = f"index {base} has {len(turns)} of {options} rotations"
     if odd:
         raise UserError(
             f"{len(odd)} of {len(groups)} questions lack rotations, {next(iter(odd.values()))} for one: "
@@ -90,13 +92,29 @@ def _demand_whole(groups: Mapping[int, Sequence[int]], rows: Sequence[Row]) -> b
     return True
 
 
+def whole_questions(rows: Sequence[Row]) -> int:
+    """Return how many of the first rows are whole questions, with all their rotations or all without."""
+    counts: Counter[int] = Counter()
+    incomplete: set[int] = set()
+    found = 0
+    for number, row in enumerate(rows, start=1):
+        base = whole(row, "index") % ROTATION
+        counts[base] += 1
+        incomplete.add(base)
+        if counts[base] == len(options_of(row)):
+            incomplete.remove(base)
+        if not incomplete or len(counts) == number:
+            found = number
+    return found
+
+
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
     options = options_of(row)
     lines = "\n".join(f"{letter}. {options[letter]}" for letter in "ABCDE" if letter in options)
-    hint = text(row["hint"])
+    hint = text(row, "hint")
     context = f"{hint} " if hint not in ("", ABSENT) else ""
-    return f"{context}{text(row['question'])} There are several options:\n{lines}\n{LETTER}"
+    return f"{context}{question(row)} There are several options:\n{lines}\n{LETTER}"
 
 
 MMBENCH = Benchmark(
@@ -107,6 +125,7 @@ MMBENCH = Benchmark(
     columns=("index", "answer", "A", "B"),
     keys=(("index",),),
     aggregate=aggregate,
+    whole=whole_questions,
     hub=HubData("lmms-lab/MMBench", "dev", "en", columns=("question", "hint", "C", "D")),
     prompt=prompt,
     max_new_tokens=1024,
@@ -114,7 +133,7 @@ MMBENCH = Benchmark(
         Variant(
             "rows",
             "every row by itself, without rotations: what LLaVA's script asks",
-            {"metric": "accuracy", "aggregate": None},
+            {"metric": "accuracy", "aggregate": None, "whole": None},
         ),
     ),
 )

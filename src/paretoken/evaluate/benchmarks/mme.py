@@ -12,7 +12,7 @@ from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import gold, response, text
+from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
 from paretoken.evaluate.intervals import Floats, bootstrap
 
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark",
@@ -47,16 +47,14 @@ def score(row: Row) -> float:
 
 def score_official(row: Row) -> float:
     """Return the same by the official tool, which neither strips nor drops full stops."""
-    return float(_read_start(text(row.get("prediction")).lower()) == _truth(row))
+    return float(_read_start(text(row, "prediction").lower()) == _truth(row))
 
 
 def _truth(row: Row) -> str:
     truth = gold(row).lower().strip().replace(".", "")
     if truth not in ("yes", "no"):
         raise BadRowError(f"its answer is {row['answer']!r}; it must be Yes or No")
-    if row.get("category") not in PERCEPTION + COGNITION:
-        known = ", ".join(PERCEPTION + COGNITION)
-        raise BadRowError(f"its category is {row.get('category')!r}; it must be one of {known}")
+    one_of(row, "category", PERCEPTION + COGNITION)
     return truth
 
 
@@ -181,7 +179,7 @@ def aggregate_perception(rows: Sequence[Row], scores: Sequence[float]) -> Aggreg
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]).strip().replace(SUFFIX, "") + SHORT
+    return question(row).strip().replace(SUFFIX, "") + SHORT
 
 
 MME = Benchmark(

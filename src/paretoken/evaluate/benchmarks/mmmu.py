@@ -8,11 +8,21 @@ from collections.abc import Sequence
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.mmmu_choice import read_choice
 from paretoken.evaluate.benchmarks.mmmu_open import is_right
-from paretoken.evaluate.benchmarks.prompts import LETTER, SHORT, option_lines
-from paretoken.evaluate.benchmarks.values import gold, parsed_list, response, text, texts
+from paretoken.evaluate.benchmarks.prompts import LETTER, SHORT, letters, option_lines
+from paretoken.evaluate.benchmarks.values import (
+    gold,
+    listed,
+    one_of,
+    parsed_list,
+    question,
+    require_texts,
+    response,
+    text,
+    texts,
+)
 from paretoken.evaluate.intervals import interval, means
 
-MULTIPLE_CHOICE = "multiple-choice"
+MULTIPLE_CHOICE, OPEN = "multiple-choice", "open"
 IMAGES = tuple(f"image_{number}" for number in range(1, 8))
 _PLACE = re.compile(r"<image (\d+)>")
 
@@ -40,29 +50,39 @@ def choice_of(row: Row) -> str | None:
 
 def score(row: Row) -> float:
     """Return 1 if the answer is right, else 0; a choice that cannot be read is wrong."""
-    right = gold(row)
-    accepted = [text(each) for each in parsed_list(right) or [right]]
-    if row["question_type"] == MULTIPLE_CHOICE:
-        return float(choice_of(row) in accepted)
-    return float(is_right(response(row), accepted))
+    right = _accepted(row)
+    if not _is_choice(row):
+        return float(is_right(response(row), right))
+    known = letters(len(require_texts(row, "options")))
+    for letter in right:
+        one_of({"answer": letter}, "answer", known)
+    return float(choice_of(row) in right)
+
+
+def _is_choice(row: Row) -> bool:
+    return one_of(row, "question_type", (MULTIPLE_CHOICE, OPEN)) == MULTIPLE_CHOICE
+
+
+def _accepted(row: Row) -> list[str]:
+    """Return the right answers: one text, or a list, which may be written as a text."""
+    value = row["answer"]
+    if isinstance(value, list) or (isinstance(value, str) and parsed_list(value)):
+        return [gold({"answer": each}) for each in listed(row, "answer")]
+    return [gold(row)]
 
 
 def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
     """Return the accuracy over all questions; subjects and domains beside it."""
     mean = sum(scores) / len(scores)
     # Only a subject is read from an id such as validation_Art_Theory_12.
-    subjects = ["_".join(text(row["id"]).split("_")[1:-1]) for row in rows]
-    unread = [
-        len(texts(row, "options"))
-        for row in rows
-        if row["question_type"] == MULTIPLE_CHOICE and choice_of(row) is None
-    ]
+    subjects = ["_".join(text(row, "id").split("_")[1:-1]) for row in rows]
+    unread = [len(texts(row, "options")) for row in rows if _is_choice(row) and choice_of(row) is None]
     guesses = sum(1 / options for options in unread if options)
     details = {
         "unread": len(unread),
         # The official tool draws an option where it reads none; this is what it gains on average.
         "score_with_guesses": mean + guesses / len(scores),
-        "question_types": means(scores, [text(row["question_type"]) for row in rows]),
+        "question_types": means(scores, [row["question_type"] for row in rows]),
         "domains": means(scores, [_DOMAIN.get(subject, "") for subject in subjects]),
         "subjects": means(scores, subjects),
     }
@@ -71,10 +91,9 @@ def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked; places such as <image 1> stay in the text."""
-    question = text(row["question"])
-    if row["question_type"] == MULTIPLE_CHOICE:
-        return f"{question}\n{option_lines(texts(row, 'options'))}\n{LETTER}"
-    return f"{question}\n{SHORT}"
+    if _is_choice(row):
+        return f"{question(row)}\n{option_lines(texts(row, 'options'))}\n{LETTER}"
+    return f"{question(row)}\n{SHORT}"
 
 
 def prompt_interleaved(row: Row) -> str:

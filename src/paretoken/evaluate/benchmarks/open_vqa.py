@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from paretoken.evaluate.benchmarks.base import Aggregate, Row
-from paretoken.evaluate.benchmarks.values import accepted, response, text
+from paretoken.evaluate.benchmarks.values import accepted, response
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
 from paretoken.evaluate.intervals import interval
 
@@ -24,13 +25,17 @@ def people(row: Row) -> list[str]:
     """Return people's answers: a list of texts, or of records with an ``answer`` each.
 
     Raises:
-        BadRowError: they are not given, or are no list, or there are none.
+        BadRowError: they are not given, or are not a list, or there are none, or one is neither.
     """
-    return [text(each.get("answer") if isinstance(each, Mapping) else each) for each in accepted(row)]
+    return accepted(row, _answer)
+
+
+def _answer(entry: Any) -> Any:
+    return entry.get("answer") if isinstance(entry, Mapping) else entry
 
 
 def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
     """Return the mean; the metric says how many questions were not answered by ten people."""
-    odd = sum(len(accepted(row)) != PEOPLE for row in rows)
+    odd = sum(len(people(row)) != PEOPLE for row in rows)
     lacks = [f"{odd} of {len(rows)} questions without exactly {PEOPLE} answers"] if odd else []
     return Aggregate(math.fsum(scores) / len(scores), interval(scores), lacks=lacks)

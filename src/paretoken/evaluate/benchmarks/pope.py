@@ -10,7 +10,7 @@ import numpy as np
 from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import gold, is_missing, response, text
+from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
 from paretoken.evaluate.intervals import Floats, bootstrap
 
 NEGATIONS = frozenset({"No", "no", "not"})
@@ -39,9 +39,8 @@ def _truth(row: Row) -> str:
     truth = gold(row).lower().strip()
     if truth not in ("yes", "no"):
         raise BadRowError(f"its answer is {row['answer']!r}; it must be yes or no")
-    if row["category"] not in CATEGORIES:
-        known = ", ".join(CATEGORIES)
-        raise BadRowError(f"its category is {row['category']!r}; it must be one of {known}")
+    one_of(row, "category", CATEGORIES)
+    _image(row)
     return truth
 
 
@@ -77,12 +76,12 @@ def aggregate(
         count: from a row to what it adds to the counts of F1.
         pooled: over all rows; otherwise the mean over the categories, as in papers on LLaVA.
     """
-    names = sorted({text(row["category"]) for row in rows})
-    images = [_image(row, number) for number, row in enumerate(rows)]
+    names = sorted({row["category"] for row in rows})
+    images = [_image(row) or f"row {number}" for number, row in enumerate(rows)]
     place = {image: number for number, image in enumerate(dict.fromkeys(images))}
     table = np.zeros((len(place), len(names), 3))
     for row, image in zip(rows, images, strict=True):
-        table[place[image], names.index(text(row["category"]))] += count(row)
+        table[place[image], names.index(row["category"])] += count(row)
 
     def statistic(weights: list[Floats]) -> Floats:
         counts = np.tensordot(weights[0], table, axes=1)
@@ -109,13 +108,12 @@ def aggregate(
     return Aggregate(whole if pooled else mean, interval, details, lacks=lacks)
 
 
-def _image(row: Row, number: int) -> str:
-    source = row.get("image_source")
-    return f"row {number}" if is_missing(source) else str(source)
+def _image(row: Row) -> str:
+    return text(row, "image_source")
 
 
 def _detail(rows: Sequence[Row], scores: Sequence[float], name: str) -> dict[str, float]:
-    own = [value for row, value in zip(rows, scores, strict=True) if text(row["category"]) == name]
+    own = [value for row, value in zip(rows, scores, strict=True) if row["category"] == name]
     return {"accuracy": sum(own) / len(own), "questions": len(own)}
 
 
@@ -131,7 +129,7 @@ def aggregate_literal(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]).strip() + SHORT
+    return question(row).strip() + SHORT
 
 
 POPE = Benchmark(

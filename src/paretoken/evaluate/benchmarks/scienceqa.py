@@ -8,7 +8,7 @@ from dataclasses import replace
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.choices import letter_of
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
-from paretoken.evaluate.benchmarks.values import response, text, texts
+from paretoken.evaluate.benchmarks.values import question, response, text, texts
 
 #: LLaVA's script allows any character after the letter: the full stop is not escaped.
 _ANSWER_IS = re.compile(r"The answer is ([A-Z]).")
@@ -42,9 +42,9 @@ def score_llava(row: Row) -> float:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    hint = text(row["hint"])
+    hint = text(row, "hint")
     context = f"Context: {hint}\n" if hint else ""
-    return f"{context}{text(row['question'])}\n{option_lines(texts(row, 'choices'))}{LETTER}"
+    return f"{context}{question(row)}\n{option_lines(texts(row, 'choices'))}{LETTER}"
 
 
 _IMAGES = HubData("lmms-lab/ScienceQA", "test", "ScienceQA-IMG", columns=("question", "hint"))

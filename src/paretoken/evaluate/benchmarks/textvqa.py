@@ -5,18 +5,18 @@ from __future__ import annotations
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.open_vqa import aggregate, score
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import text, texts
+from paretoken.evaluate.benchmarks.values import question, texts
 
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]).capitalize() + SHORT
+    return question(row).capitalize() + SHORT
 
 
 def prompt_with_words(row: Row) -> str:
     """Return what the model is asked, with the words that a reader of text found in the image."""
     words = ", ".join(texts(row, "ocr_tokens"))
-    return f"{text(row['question']).capitalize()}\nReference OCR token: {words}{SHORT}"
+    return f"{question(row).capitalize()}\nReference OCR token: {words}{SHORT}"
 
 
 TEXTVQA = Benchmark(

@@ -1,15 +1,23 @@
-"""Values as data sets write them: texts that may be numbers, lists that may be texts, empty cells."""
+"""Values as data sets write them: texts that may be numbers, lists that may be texts, empty cells.
+
+What is neither (true or false, an object, a list within a list) is never read as a text.
+"""
 
 from __future__ import annotations
 
 import ast
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Number
 from typing import Any
 
 from paretoken.data.conversations import BadRowError
+from paretoken.data.row_keys import kind_of
 from paretoken.evaluate.benchmarks.base import Row
+
+#: Characters of a value that a message shows.
+SHOWN = 60
 
 
 def is_missing(value: Any) -> bool:
@@ -17,27 +25,58 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def text(value: Any) -> str:
-    """Return a value as text: empty for an empty cell, numbers and lists as Python writes them."""
-    if isinstance(value, str):
-        return value
-    return "" if is_missing(value) else str(value)
+def text(row: Row, column: str) -> str:
+    """Return a cell as text: empty for an empty cell, numbers as Python writes them.
+
+    Raises:
+        BadRowError: it is neither empty nor a text nor a number.
+    """
+    return "" if is_missing(row.get(column)) else _text(row[column], column)
+
+
+def question(row: Row, column: str = "question") -> str:
+    """Return what a row asks.
+
+    Raises:
+        BadRowError: it is missing, or not a text.
+    """
+    value = row.get(column)
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+        raise BadRowError(f"its {column} is missing or empty; every row needs one")
+    if not isinstance(value, str):
+        raise BadRowError(f"its {column} is {kind_of(value)}; write a text")
+    return value
 
 
 def response(row: Row) -> str:
     """Return a row's prediction without the white space around it."""
-    return text(row.get("prediction")).strip()
+    return text(row, "prediction").strip()
 
 
 def gold(row: Row, column: str = "answer") -> str:
     """Return a row's right answer as text.
 
     Raises:
-        BadRowError: the cell is empty, as in test splits whose answers are hidden.
+        BadRowError: the cell is empty, as in test splits whose answers are hidden, or holds neither a
+            text nor a number.
     """
-    if is_missing(row.get(column)):
+    found = text(row, column)
+    if not found.strip():
         raise BadRowError(f"its {column} is empty; a split with hidden answers cannot be scored here")
-    return text(row[column])
+    return found
+
+
+def one_of(row: Row, column: str, known: Iterable[str]) -> str:
+    """Return a cell that holds one of the known texts.
+
+    Raises:
+        BadRowError: it holds something else.
+    """
+    value = row.get(column)
+    names = list(known)
+    if value not in names:
+        raise BadRowError(f"its {column} is {_shortened(value)}; it must be one of {', '.join(names)}")
+    return str(value)
 
 
 def listed(row: Row, column: str) -> list[Any]:
@@ -52,25 +91,46 @@ def listed(row: Row, column: str) -> list[Any]:
     if isinstance(value, str):
         value = parsed_list(value)
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise BadRowError(f"its {column} is no list: {row.get(column)!r}")
+        raise BadRowError(f"its {column} is not a list: {_shortened(row.get(column))}")
     return list(value)
 
 
-def accepted(row: Row) -> list[Any]:
-    """Return the list of accepted answers of a row, see `listed`.
+def accepted(row: Row, read: Callable[[Any], Any] = lambda entry: entry) -> list[str]:
+    """Return the accepted answers of a row as texts.
+
+    Args:
+        row: with a list in ``answers``, see `listed`. People may have left some of them blank.
+        read: from an entry of the list to the answer.
 
     Raises:
-        BadRowError: there are none, as in test splits whose answers are hidden.
+        BadRowError: there are none, as in test splits whose answers are hidden, or one is neither a
+            text nor a number.
     """
-    found = listed(row, "answers")
-    if not found:
+    found = [_text(read(entry), "answers") for entry in listed(row, "answers")]
+    if not any(each.strip() for each in found):
         raise BadRowError("it has no answers; a split with hidden answers cannot be scored here")
     return found
 
 
 def texts(row: Row, column: str) -> list[str]:
-    """Return the texts in a cell that holds a list, see `listed`."""
-    return [text(value) for value in listed(row, column)]
+    """Return the texts in a cell that holds a list, see `listed`.
+
+    Raises:
+        BadRowError: one is neither a text nor a number.
+    """
+    return [_text(value, column) for value in listed(row, column)]
+
+
+def require_texts(row: Row, column: str) -> list[str]:
+    """Return the texts in a cell that holds a list, see `texts`.
+
+    Raises:
+        BadRowError: there are none.
+    """
+    found = texts(row, column)
+    if not any(each.strip() for each in found):
+        raise BadRowError(f"it has no {column}; give the data set's own column")
+    return found
 
 
 def parsed_list(value: str) -> list[Any] | None:
@@ -94,9 +154,23 @@ def whole(row: Row, column: str) -> int:
     """
     value = row.get(column)
     try:
-        number = float(text(value))
+        number = float(text(row, column))
         if number.is_integer():
-            return int(text(value)) if isinstance(value, str) and value.isdigit() else int(number)
-    except (ValueError, OverflowError):
+            return int(value) if isinstance(value, str) and value.isdigit() else int(number)
+    except (ValueError, OverflowError):  # BadRowError, too
         pass
-    raise BadRowError(f"its {column} is {value!r}; it must be a whole number")
+    raise BadRowError(f"its {column} is {_shortened(value)}; it must be a whole number")
+
+
+def _text(value: Any, column: str) -> str:
+    if isinstance(value, str):
+        return value
+    usable = isinstance(value, Number) and not isinstance(value, bool)
+    if not usable or (isinstance(value, float) and not math.isfinite(value)):
+        raise BadRowError(f"its {column} holds {_shortened(value)}; write a text or a number")
+    return str(value)
+
+
+def _shortened(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."

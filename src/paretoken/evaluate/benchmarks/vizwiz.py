@@ -5,14 +5,14 @@ from __future__ import annotations
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
 from paretoken.evaluate.benchmarks.open_vqa import aggregate, score
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import text
+from paretoken.evaluate.benchmarks.values import question
 
 INSUFFICIENT = "\nWhen the provided information is insufficient, respond with 'Unanswerable'."
 
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]).capitalize() + INSUFFICIENT + SHORT
+    return question(row).capitalize() + INSUFFICIENT + SHORT
 
 
 VIZWIZ = Benchmark(

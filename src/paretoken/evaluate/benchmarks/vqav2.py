@@ -7,7 +7,7 @@ from collections.abc import Callable
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.open_vqa import aggregate, people
 from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import response, text
+from paretoken.evaluate.benchmarks.values import question, response
 from paretoken.evaluate.benchmarks.vqa_answers import (
     challenge_answer,
     evalai_answer,
@@ -45,7 +45,7 @@ def _answers(row: Row) -> list[str]:
 
 def prompt(row: Row) -> str:
     """Return what the model is asked."""
-    return text(row["question"]) + SHORT
+    return question(row) + SHORT
 
 
 VQAV2 = Benchmark(

@@ -25,17 +25,21 @@ def test_letters(prediction: str, score: float, generous: float) -> None:
 
 
 @pytest.mark.parametrize("answer", ["1", 1, 1.0, "1.0"])
-@pytest.mark.parametrize("options", [OPTIONS, str(OPTIONS), '["root", "leaf", null]'])
+@pytest.mark.parametrize("options", [OPTIONS, str(OPTIONS), '["root", "leaf", "stem"]', [1, 2.5]])
 def test_how_the_row_may_be_written(answer: object, options: object) -> None:
     assert AI2D.score({"options": options, "answer": answer, "prediction": "B"}) == 1
 
 
 @pytest.mark.parametrize(
-    "change", [{"answer": "3"}, {"answer": "B"}, {"answer": None}, {"options": "x"}]
-)
+    "change",
+    [
+        {"answer": "3"}, {"answer": "B"}, {"answer": None}, {"answer": True}, {"options": "x"},
+        {"options": '["root", null]'}, {"options": ["root", ["leaf"]]}, {"options": ["root", False]},
+    ],
+)  # fmt: skip
 def test_bad_rows_are_refused(change: dict[str, object]) -> None:
     row = {"options": OPTIONS, "answer": "1", "prediction": "B"}
-    with pytest.raises(UserError, match=r"^row 2 \(_id 7\): its (answer|options) is"):
+    with pytest.raises(UserError, match=r"^row 2 \(_id 7\): its (answer|options) (is|holds)"):
         score_predictions(AI2D, [{**row, "_id": 6}, {**row, "_id": 7, **change}])
 
 

@@ -23,7 +23,7 @@ def test_edit_distance(first: str, second: str, distance: int) -> None:
     [
         ("Paris", ["paris"], 1), ("pariz", ["paris", "x"], 0.8), ("ab", ["ax"], 0.5),
         ("abx", ["ayz"], 0),
-        ("a  b", ["a b"], 1), ("", [""], 1), ("", ["a"], 0), ("x", ["a", "x"], 1),
+        ("a  b", ["a b"], 1), ("", ["", "a"], 1), ("", ["a"], 0), ("x", ["a", "x"], 1),
         ("  abc  ", ["abd"], 1 - 1 / 7), ("straße", ["strasse"], 1 - 2 / 7), (3, ["3"], 1),
         ("a", "['a', 'b']", 1), (None, ["ab"], 0),
     ],

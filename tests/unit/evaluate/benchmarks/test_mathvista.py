@@ -40,7 +40,6 @@ def test_choices(prediction: Any, score: float) -> None:
         ("float", "3.1", "3.14", 1), ("float", "3.10", "3.1", 0), ("float", "14.0", "14", 1),
         ("float", "nan", "nan", 1), ("float", "3.1", "", 0),
         ("list", "[2007, 2008]", "[2007, 2008]", 1), ("list", "[2007, 2008]", "[2007,2008]", 0),
-        ("list", "[2007, 2008]", [2007, 2008], 1),
     ],
 )  # fmt: skip
 def test_numbers_and_lists(kind: str, answer: Any, prediction: Any, score: float) -> None:
@@ -60,6 +59,28 @@ def test_a_column_is_needed_only_where_it_decides() -> None:
         for variant in (None, "lmms_eval"):
             with pytest.raises(UserError, match=f"row 1: it has no {column}"):
                 score_predictions(MATHVISTA, [free | changes], variant)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"choices": None}, "it has no choices"), ({"choices": []}, "it has no choices"),
+        ({"choices": ["circle", ["oval"]]}, "its choices holds .'oval'."),
+        ({"answer": "square"}, "its answer is 'square'; it must be one of rectangle, circle, oval"),
+        ({"question_type": "open"}, "its question_type is 'open'; it must be one of multi_choice, free"),
+        ({"answer_type": 0}, "its answer_type is 0; it must be one of text, integer, float, list"),
+        ({"question_type": "free_form", "answer_type": "float", "precision": "x"},
+         "its precision is 'x'; it must be a whole number"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("variant", [None, "lmms_eval"])
+def test_rows_of_no_known_form_are_refused(
+    changes: dict[str, Any], message: str, variant: str | None
+) -> None:
+    good = row("text", "circle", "B")
+    assert score_predictions(MATHVISTA, [good], variant)["score"] == (variant is None)
+    with pytest.raises(UserError, match=f"row 2: {message}"):
+        score_predictions(MATHVISTA, [good, good | changes], variant)
 
 
 def test_lmms_eval_rounds_no_floats_and_takes_the_shortest_choice() -> None:

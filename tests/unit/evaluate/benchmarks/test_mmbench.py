@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import permutations
 
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.choices import infer_choice
+from paretoken.evaluate.benchmarks.mmbench import whole_questions
 from paretoken.evaluate.score import score_predictions
 from paretoken.registry import BENCHMARKS
 
@@ -83,6 +86,29 @@ def test_rows_without_a_right_option_are_refused() -> None:
         score_predictions(MMBENCH, [row(3, "E", "A")])
     with pytest.raises(UserError, match="index is 'x'; it must be a whole number"):
         score_predictions(MMBENCH, [row("x", "A", "A")])
+
+
+def test_what_is_neither_text_nor_number_is_no_third_option() -> None:
+    for wrong in (False, ["red"], {"text": "red"}):
+        with pytest.raises(UserError, match=r"row 1 \(index 3\): its C holds"):
+            score_predictions(MMBENCH, [row(3, "A", "A") | {"C": wrong}])
+
+
+@settings(max_examples=20, deadline=None)
+@given(order=permutations([base + turn * 1_000_000 for base in (1, 2, 3) for turn in range(4)]))
+def test_rows_are_cut_where_they_can_be_scored_together(order: list[int]) -> None:
+    rows = [row(index, "A", "A") for index in order]
+
+    def together(count: int) -> bool:
+        try:
+            score_predictions(MMBENCH, rows[:count])
+        except UserError:
+            return False
+        return True
+
+    for limit in range(1, len(rows) + 1):
+        expected = max(count for count in range(1, limit + 1) if together(count))
+        assert whole_questions(rows[:limit]) == expected
 
 
 def test_the_prompt() -> None:

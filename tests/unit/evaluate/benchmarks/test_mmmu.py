@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.mmmu_choice import read_choice
 from paretoken.evaluate.benchmarks.mmmu_open import is_right
 from paretoken.evaluate.score import score_predictions
@@ -61,6 +62,29 @@ def test_unread_choices_are_wrong_and_what_guessing_gains_is_said() -> None:
     assert details["score_with_guesses"] == pytest.approx((2 + 1 / 4) / 4)
     assert details["subjects"] == {"Art_Theory": 0.5, "Math": 0.5}
     assert details["domains"] == {"Art and Design": 0.5, "Science": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"question_type": 0}, "its question_type is 0; it must be one of multiple-choice, open"),
+        ({"answer": "?"}, "its answer is '[?]'; it must be one of A, B, C, D"),  # a hidden one
+        ({"answer": "E"}, "its answer is 'E'; it must be one of A, B, C, D"),
+        ({"options": None}, "it has no options"), ({"options": "[]"}, "it has no options"),
+        ({"options": [["x", "y"]]}, r"its options holds \['x', 'y'\]"),
+        ({"question_type": "open", "answer": "['two', ['2']]"}, r"its answer holds \['2'\]"),
+        ({"question_type": "open", "answer": {"text": "2"}}, "its answer holds {'text': '2'}"),
+    ],
+)  # fmt: skip
+def test_rows_of_no_known_form_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=rf"row 2 \(id .*\): {message}"):
+        score_predictions(MMMU, numbered([choice("B"), choice("B", **changes)]))
+
+
+def test_an_open_question_may_have_several_answers_and_no_options() -> None:
+    for answer in ("['two', '2']", ["two", 2], 2):
+        asked = choice("2", question_type="open", answer=answer, options=None)
+        assert score_predictions(MMMU, [asked])["score"] == 1
 
 
 def test_the_prompt_and_the_images_it_names() -> None:

@@ -1,0 +1,78 @@
+"""Cells that are neither texts nor numbers are never scored, whatever the benchmark."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paretoken.data.conversations import BadRowError
+from paretoken.errors import UserError
+from paretoken.evaluate.benchmarks.values import accepted, gold, question, texts
+from paretoken.evaluate.score import score_predictions
+from paretoken.registry import BENCHMARKS
+from standins.benchmarks import TABLES
+
+NONSENSE: list[Any] = [
+    True, False, float("inf"), b"red", {"value": "red"}, {}, [["red"]], [[]], [None], [True],
+    [{"value": "red"}], [{"answer": ["red"]}], [float("nan")], '[["red"]]', "[null]", "[true]",
+]  # fmt: skip
+#: Columns whose texts may look like lists and mean themselves.
+PLAIN = ("answer", "A", "B", "C", "D", "category", "type", "subject", "answer_type", "image_source")
+#: What is read besides the columns that a benchmark must have.
+MORE = {"mmbench": ("C", "D", "category"), "mathvista": ("choices",), "pope": ("image_source",)}
+
+
+def cells() -> list[tuple[str, str]]:
+    """Every benchmark with every column that its score or its breakdown reads."""
+    names = [(name, BENCHMARKS.load(name)) for name in TABLES]
+    return [(name, column) for name, benchmark in names
+            for column in dict.fromkeys((*benchmark.columns, *benchmark.breakdown, *MORE.get(name, ())))
+            ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "column"), cells())
+def test_nonsense_is_refused_with_its_row_and_column(name: str, column: str) -> None:
+    benchmark = BENCHMARKS.load(name)
+    rows = [{**row, "prediction": "x"} for row in TABLES[name][0].rows()]
+    assert score_predictions(benchmark, rows)["n"] == len(rows)
+    for value in NONSENSE:
+        if isinstance(value, str) and column in (*PLAIN, "id", "question_id"):
+            continue
+        with pytest.raises(UserError, match=rf"row 1\b.*(its|no) {column}"):
+            score_predictions(benchmark, [{**rows[0], column: value}, *rows[1:]])
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [("red", "red"), (3, "3"), (2.5, "2.5"), (np.int64(3), "3"), (np.float64(2.5), "2.5"),
+     (Decimal("0.5"), "0.5"), ("[1, 2]", "[1, 2]"), ("True", "True"), (10**400, "1" + "0" * 400)],
+)  # fmt: skip
+def test_texts_and_numbers_are_read(value: Any, read: str) -> None:
+    assert gold({"answer": value}) == read
+    assert texts({"options": [value, "x"]}, "options") == [read, "x"]
+    assert accepted({"answers": [value, ""]}) == [read, ""]  # one person may have said nothing
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "", [], [""], [" \n", ""], "[]"])
+def test_nothing_is_no_answer(value: Any) -> None:
+    with pytest.raises(BadRowError, match=r"no answers; a split with hidden answers"):
+        accepted({"answers": value})
+    if not isinstance(value, list) and value != "[]":
+        with pytest.raises(BadRowError, match="its answer is empty; a split with hidden answers"):
+            gold({"answer": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(None, "is missing or empty"), (float("nan"), "is missing or empty"), ("", "is missing or empty"),
+     (" ", "is missing or empty"), (3, "is a number; write a text"), (True, "is true or false"),
+     (["what"], "is a list")],
+)  # fmt: skip
+def test_a_question_is_a_text(value: Any, message: str) -> None:
+    with pytest.raises(BadRowError, match=f"its query {message}"):
+        question({"query": value}, "query")
+    with pytest.raises(BadRowError, match="its question is missing"):
+        question({})

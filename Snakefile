@@ -1,7 +1,19 @@
 # One command, every study: expands the grids of config.yaml into jobs, down to figures and claims.
+import sys
+from pathlib import Path
+
 from snakemake.utils import min_version
 
+from paretoken.errors import UserError
+from paretoken.yaml_files import read_yaml
+
 min_version("9.27")
+
+try:
+    read_yaml(Path("config.yaml"))  # Snakemake's own reader sets no limits and keeps duplicate keys
+except UserError as error:
+    print(f"snakemake: {error}", file=sys.stderr)
+    sys.exit(2)
 
 
 configfile: "config.yaml"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paretoken.bounded import LARGEST_JSON, read_bounded, require_regular
 from paretoken.errors import UserError
 from paretoken.partial import partial_folder
 
@@ -73,12 +74,10 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file (`UserError` if it is missing, unreadable or no JSON)."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        return json.loads(read_bounded(path, LARGEST_JSON).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} cannot be read as UTF-8: {error}") from error
-    except (ValueError, RecursionError) as error:  # numbers without end are a `ValueError`, too
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise UserError(f"{path} is no valid JSON: {error}") from error
 
 
@@ -92,6 +91,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal (`UserError` if it cannot be read)."""
+    require_regular(path)
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from paretoken.bounded import LARGEST_CSV, require_columns, require_regular
 from paretoken.contract import ERROR_COLUMNS
 from paretoken.errors import UserError
 from paretoken.files import write_text
@@ -81,9 +82,11 @@ def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_C
 
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a table of measured errors (`UserError` if it cannot be read, or is none)."""
+    require_regular(path, LARGEST_CSV)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, strict=True)
+            require_columns(path, len(reader.fieldnames or []))
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
             if missing:
                 raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")

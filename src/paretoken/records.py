@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from paretoken.bounded import LARGEST_CSV, LARGEST_LINE, require_columns, require_regular
 from paretoken.errors import UserError
 from paretoken.files import replacing, sha256
 
@@ -85,6 +86,8 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
         UserError: the file is missing, unreadable, empty or no CSV, or names a column twice.
     """
     try:
+        require_regular(path, LARGEST_CSV)
+        require_columns(path, _fields(path))
         digest = sha256(path)
         rows = pd.read_csv(
             path,
@@ -111,6 +114,12 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     if rows.empty and not may_be_empty:
         raise UserError(f"{path} has a header but no rows")
     return Table(path, rows, digest)
+
+
+def _fields(path: Path) -> int:
+    """Return how many fields the first line of a table has, and so how many columns pandas makes."""
+    with path.open("rb") as stream:
+        return 1 + stream.readline(LARGEST_LINE).count(b",")
 
 
 def read_table(path: Path, columns: Sequence[str], *, may_be_empty: bool = False) -> pd.DataFrame:

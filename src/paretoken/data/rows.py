@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from paretoken.bounded import LARGEST_LINE, require_columns, require_regular
+from paretoken.data.columnar import Limits, UnpackedRows, parquet_batches
 from paretoken.errors import UserError
-from paretoken.files import read_json
+from paretoken.files import read_object
 
 FORMATS = ".json (a list), .jsonl, .parquet or a folder made by datasets' save_to_disk"
 DECODER, NOT_SPACE = json.JSONDecoder(), re.compile(r"[^ \t\r\n]")
-
-#: Rows of a Parquet file at a time.
-BATCH = 1024
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -47,11 +46,14 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def demand_readable(path: Path) -> None:
-    """Raise `UserError` if the path is missing or in no known format."""
+    """Raise `UserError` if the path is missing, in no known format, or neither a file nor a folder."""
     if not path.exists():
         raise UserError(f"{path} does not exist; expected {FORMATS}")
-    if not path.is_dir() and path.suffix not in READERS:
+    if path.is_dir():
+        return
+    if path.suffix not in READERS:
         raise UserError(f"{path} has an unknown format; expected {FORMATS}")
+    require_regular(path)
 
 
 def data_files(path: Path) -> list[Path]:
@@ -127,6 +129,8 @@ class JsonText:
 
     def _more(self) -> bool:
         rest = self.text[self.place :]
+        if len(rest) > LARGEST_LINE:
+            raise ValueError(f"it is longer than {LARGEST_LINE:,} characters")
         added = self.stream.read(max(self.chunk, len(rest)))
         self.text, self.place = rest + added, 0
         return bool(added)
@@ -135,7 +139,9 @@ class JsonText:
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(iter(lambda: stream.readline(LARGEST_LINE), ""), start=1):
+                if len(line) == LARGEST_LINE:
+                    raise UserError(f"{path} line {number} has {LARGEST_LINE:,} characters or more")
                 if line.strip():
                     yield _line(path, number, line)
     except (OSError, UnicodeDecodeError) as error:
@@ -154,15 +160,8 @@ def _line(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        with ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH):
-                yield from batch.to_pylist()
-    except (OSError, ArrowException) as error:
-        raise UserError(f"{path} is no whole Parquet file: {error}") from error
+    for batch in parquet_batches(path):
+        yield from batch.to_pylist()
 
 
 def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
@@ -170,14 +169,27 @@ def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
 
     if not (path / "state.json").exists():
         raise UserError(f"{path} is no data set on disk (no state.json); expected {FORMATS}")
-    files = [entry["filename"] for entry in read_json(path / "state.json")["_data_files"]]
-    for name in files:
+    for name in _arrow_files(path / "state.json"):
+        require_regular(path / name)
         try:
-            with memory_map(str(path / name)) as source:
-                for batch in ipc.open_stream(source):
+            with memory_map(str(path / name)) as source, ipc.open_stream(source) as stream:
+                require_columns(path / name, len(stream.schema))
+                counted = UnpackedRows(path / name, Limits())
+                for batch in stream:
+                    counted.add(batch)
                     yield from batch.to_pylist()
-        except (OSError, ArrowException) as error:
+        except (OSError, ArrowException, MemoryError) as error:
             raise UserError(f"{path / name} is missing or damaged: {error}") from error
+
+
+def _arrow_files(state: Path) -> list[str]:
+    """Return the names of a data set's files, all of them in its folder."""
+    entries = read_object(state).get("_data_files")
+    entries = entries if isinstance(entries, list) else []
+    names = [each.get("filename") for each in entries if isinstance(each, dict)]
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise UserError(f"{state} must list the data set's files, each as a name in its folder")
+    return [str(name) for name in names]
 
 
 READERS = {

@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from paretoken.bounded import LARGEST_YAML
 from paretoken.errors import UserError
 from paretoken.hub.fetch import MAIN
+from paretoken.yaml_files import UNREADABLE, parse_yaml
 
 README = "README.md"
 DEFAULT = "default"
@@ -77,8 +77,8 @@ def _stated(readme: Path, config: str, split: str) -> list[str]:
     """Return the patterns that a data card gives for a split; none if it gives none."""
     found = _FRONT_MATTER.match(_text(readme))
     try:
-        card = yaml.safe_load(found.group(1)) if found else None
-    except yaml.YAMLError:
+        card = parse_yaml(found.group(1)) if found else None
+    except UNREADABLE:
         return []
     configs = card.get("configs") if isinstance(card, dict) else None
     patterns: list[str] = []
@@ -92,10 +92,10 @@ def _stated(readme: Path, config: str, split: str) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    if not path.is_file():
         return ""
+    with path.open("rb") as stream:
+        return stream.read(LARGEST_YAML).decode(errors="replace")
 
 
 def _of_split(files: Any, split: str) -> list[str]:

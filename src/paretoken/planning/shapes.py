@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from paretoken.bounded import LARGEST_CSV, require_regular
 from paretoken.cost import DecoderShape, EncoderShape, decoder_shape, encoder_shape
 from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.data.miniature.vocabulary import Vocabulary
@@ -89,6 +90,7 @@ def _tabulated(path: Path) -> dict[str, tuple[DecoderShape, str]]:
     """Read a table of dimensions (without ``kv_heads`` and ``qkv_bias``: as many as heads; biases)."""
     if not path.exists():
         return {}
+    require_regular(path, LARGEST_CSV)
     with path.open(newline="", encoding="utf-8") as stream:
         return {row["llm"]: (_shape(path, row), str(path)) for row in csv.DictReader(stream)}
 

@@ -1,0 +1,85 @@
+"""What may be read of a file that somebody else wrote: regular files, up to a size, shown shortened.
+
+A pipe would be waited for without end, and a file of kilobytes can grow to gigabytes in memory: so each
+reader of tables, JSON and YAML asks here first.
+"""
+
+from __future__ import annotations
+
+import os
+import reprlib
+import stat
+from pathlib import Path
+from typing import Any
+
+from paretoken.errors import UserError
+
+MIB = 1 << 20
+
+#: Bytes of a JSON file, of a YAML file, of a CSV table, and of one line of JSON lines.
+LARGEST_JSON, LARGEST_YAML, LARGEST_CSV, LARGEST_LINE = 256 * MIB, MIB, 64 * MIB, 64 * MIB
+
+#: Columns of a table.
+MOST_COLUMNS = 1000
+
+#: Characters of a value that a message shows.
+SHOWN = 80
+
+
+def require_regular(path: Path, largest: int | None = None) -> None:
+    """Raise `UserError` unless ``path`` is a regular file of at most ``largest`` bytes.
+
+    Raises:
+        UserError: it is missing, a folder, a pipe or a device, or larger.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path} cannot be read: {reason}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise UserError(f"{path} cannot be read: Is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(
+            f"{path} is not a regular file but a pipe or a device; save its content to a file first"
+        )
+    if largest is not None and status.st_size > largest:
+        raise UserError(f"{path} has {status.st_size:,} bytes; at most {largest:,} are read")
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """Return the content of a regular file of at most ``largest`` bytes (`UserError` otherwise)."""
+    require_regular(path, largest)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(largest + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > largest:  # it grew meanwhile
+        raise UserError(f"{path} has more than {largest:,} bytes; no more are read")
+    return content
+
+
+def shown(value: Any, most: int = SHOWN) -> str:
+    """Return a value as messages show it: like ``repr``, but cut before it is formatted.
+
+    Args:
+        value: anything that was read from a file.
+        most: characters that are shown.
+    """
+    if isinstance(value, str | bytes):
+        text = repr(value[: most + 1])
+    else:
+        short = reprlib.Repr()
+        short.maxlevel, short.maxstring, short.maxother, short.maxlong = 2, most, most, most
+        try:
+            text = short.repr(value)
+        except ValueError:  # an integer with more digits than Python writes
+            text = "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def require_columns(path: Path | str, count: int) -> None:
+    """Raise `UserError` if a table has more columns than `MOST_COLUMNS`."""
+    if count > MOST_COLUMNS:
+        raise UserError(f"{os.fspath(path)} has {count:,} columns; at most {MOST_COLUMNS:,} are read")

@@ -12,7 +12,6 @@ from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
 from paretoken.evaluate.benchmarks.values import gold, is_missing, response, text, texts
 
 MULTI_CHOICE = "multi_choice"
-_QUOTED = re.compile(r'The answer is "(.*)"\.')
 _BRACKETED = re.compile(r"\(([a-zA-Z])\)")
 DECIMALS = {1.0: " with one decimal place", 2.0: " with two decimal places"}
 
@@ -53,8 +52,11 @@ def extract(row: Row, said: str) -> str:
     found = as_asked(row, said)
     if found is not None:
         return found
-    quoted = _QUOTED.search(said)
-    return quoted.group(1) if quoted else said
+    for line in said.split("\n"):
+        quoted, end, _ = line.partition('The answer is "')[2].rpartition('".')
+        if end:
+            return quoted
+    return said
 
 
 def as_asked(row: Row, said: str) -> str | None:

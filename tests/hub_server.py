@@ -42,6 +42,15 @@ class Hub:
     replaced: dict[str, bytes] = field(default_factory=dict)
     #: File -> seconds between the blocks that it is sent in.
     slow: dict[str, float] = field(default_factory=dict)
+    #: File -> ETag and commit that are sent instead.
+    etags: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)
+    #: File -> content that is sent in pieces without a length (HTTP's chunks).
+    chunked: dict[str, bytes] = field(default_factory=dict)
+    #: Names that are listed besides those of the files, the commit that is listed, and headers of all.
+    listed: list[str] = field(default_factory=list)
+    listed_commit: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     #: Whether all requests are answered with 503.
     down: bool = False
     #: Bytes of content sent, and the requests made: (method, path).
@@ -121,9 +130,12 @@ class Handler(BaseHTTPRequestHandler):
             {"rfilename": f["path"], "size": f["size"], "blobId": f["oid"], "lfs": f.get("lfs")}
             for f in files
         ]
+        siblings += [
+            {"rfilename": name, "size": 1, "blobId": "0" * 40, "lfs": None} for name in self.hub.listed
+        ]
         return self._json(
-            {"id": repo, "sha": COMMIT, "siblings": siblings, "private": False, "tags": [],
-             "downloads": 0, "likes": 0}
+            {"id": repo, "sha": self.hub.listed_commit or COMMIT, "siblings": siblings,
+             "private": False, "tags": [], "downloads": 0, "likes": 0}
         )  # fmt: skip
 
     def _file(self, folder: Path, name: str, repo: str, data: bool, body: bool) -> None:
@@ -132,11 +144,12 @@ class Handler(BaseHTTPRequestHandler):
             self._error(404, "EntryNotFound", name)
             return
         entry = describe(folder, path)
-        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{entry["oid"]}"'}
+        commit = self.hub.commits.get(name, COMMIT)
+        headers = {"X-Repo-Commit": commit, "ETag": self.hub.etags.get(name, f'"{entry["oid"]}"')}
         if "lfs" not in entry:
             self._content(path, body, headers)
             return
-        headers["X-Linked-Etag"] = f'"{entry["lfs"]["oid"]}"'
+        headers["X-Linked-Etag"] = self.hub.etags.get(name, f'"{entry["lfs"]["oid"]}"')
         headers["X-Linked-Size"] = str(entry["size"])
         kind = "datasets" if data else "models"
         other = self.hub.url.replace("127.0.0.1", "localhost")  # as a hub sends one to its storage
@@ -155,7 +168,12 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.ranges.append(f"{path.name} {start}")
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self.send_response(status)
-        for key, value in {**headers, "Content-Length": str(len(content) - start)}.items():
+        length = {"Content-Length": str(len(content) - start)}
+        if body and path.name in self.hub.chunked:
+            content, length = self.hub.chunked[path.name], {"Transfer-Encoding": "chunked"}
+            content = b"%x\r\n%s\r\n" % (len(content), content) * 50 + b"0\r\n\r\n"
+            start = 0
+        for key, value in {**headers, **length, **self.hub.headers}.items():
             self.send_header(key, value)
         self.end_headers()
         if body:

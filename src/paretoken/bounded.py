@@ -1,4 +1,4 @@
-"""What may be read of a file that somebody else wrote: regular files, up to a size, shown shortened.
+"""What may be read of a file that somebody else wrote: regular files, up to a size.
 
 A pipe would be waited for without end, and a file of kilobytes can grow to gigabytes in memory: so each
 reader of tables, JSON and YAML asks here first.
@@ -7,10 +7,8 @@ reader of tables, JSON and YAML asks here first.
 from __future__ import annotations
 
 import os
-import reprlib
 import stat
 from pathlib import Path
-from typing import Any
 
 from paretoken.errors import UserError
 
@@ -21,9 +19,6 @@ LARGEST_JSON, LARGEST_YAML, LARGEST_CSV, LARGEST_LINE = 256 * MIB, MIB, 64 * MIB
 
 #: Columns of a table.
 MOST_COLUMNS = 1000
-
-#: Characters of a value that a message shows.
-SHOWN = 80
 
 
 def require_regular(path: Path, largest: int | None = None) -> None:
@@ -58,25 +53,6 @@ def read_bounded(path: Path, largest: int) -> bytes:
     if len(content) > largest:  # it grew meanwhile
         raise UserError(f"{path} has more than {largest:,} bytes; no more are read")
     return content
-
-
-def shown(value: Any, most: int = SHOWN) -> str:
-    """Return a value as messages show it: like ``repr``, but cut before it is formatted.
-
-    Args:
-        value: anything that was read from a file.
-        most: characters that are shown.
-    """
-    if isinstance(value, str | bytes):
-        text = repr(value[: most + 1])
-    else:
-        short = reprlib.Repr()
-        short.maxlevel, short.maxstring, short.maxother, short.maxlong = 2, most, most, most
-        try:
-            text = short.repr(value)
-        except ValueError:  # an integer with more digits than Python writes
-            text = "a number of thousands of digits"
-    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def require_columns(path: Path | str, count: int) -> None:

@@ -9,10 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import paretoken
 from paretoken.errors import UserError
+from paretoken.escape import message, terminal
 from paretoken.registry import unknown_name
 
 #: Subcommand -> what it does; the module is `paretoken.commands.<name>`, `-` written as `_`.
@@ -77,9 +78,16 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default in (None, False, []) else super()._get_help_string(action)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says wrong arguments, which the workflow takes from files, as text."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(terminal(message))
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser; only ``command``'s own arguments are added (its module is imported)."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="paretoken",
         description="Given an inference budget: how large a language model, how few visual tokens?",
         epilog="Each command explains itself: paretoken COMMAND --help",
@@ -105,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in given if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
-        print(f"paretoken: {unknown_name('command', command, COMMANDS)}", file=sys.stderr)
+        print(message(f"paretoken: {unknown_name('command', command, COMMANDS)}"), file=sys.stderr)
         return 2
     parsed = build_parser(command).parse_args(given)
     code = 0
@@ -113,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _module(parsed.command).run(parsed) or 0  # `plan` has a verdict, most have none
         sys.stdout.flush()
     except UserError as error:
-        print(f"paretoken {parsed.command}: {error}", file=sys.stderr)
+        print(message(f"paretoken {parsed.command}: {error}"), file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in TRAINING_STACK:
@@ -126,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a name too long, a folder that may not be read: no defect of the program
         if error.filename is None:
             raise
-        print(f"paretoken {parsed.command}: {error.filename}: {error.strerror}", file=sys.stderr)
+        words = f"paretoken {parsed.command}: {error.filename}: {error.strerror}"
+        print(message(words), file=sys.stderr)
         return 2
     return code
 

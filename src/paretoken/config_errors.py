@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from paretoken.escape import shown
 from paretoken.registry import unknown_name
 
 #: What to write instead, by pydantic's type of error; {name} comes from the error's context.
@@ -18,6 +19,7 @@ MENDS = {
     "less_than_equal": "must be {le:g} or less",
     "finite_number": "must be a finite number",
     "float_parsing": "is no number; write one, such as 0.5 or 1e-3",
+    "bool_type": "must be true or false",
     "float_type": "is no number; write one, such as 0.5 or 1e-3",
     "int_parsing": "is no whole number; write one, such as 16",
     "int_type": "is no whole number; write one, such as 16",
@@ -56,7 +58,7 @@ def _sentence(problem: dict[str, Any], root: type[BaseModel]) -> str:
         return f"{text}: {problem['msg']}"
     mend = MENDS.get(kind, problem["msg"]).format_map(context)
     absent = kind in ("missing", "union_tag_not_found")
-    return f"{text}: {mend}" if absent else f"{text} = {value!r}: {mend}"
+    return f"{text}: {mend}" if absent else f"{text} = {shown(value)}: {mend}"
 
 
 def _join(place: Sequence[str | int]) -> str:

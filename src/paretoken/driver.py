@@ -2,10 +2,51 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
+
+from paretoken.errors import UserError
+
+#: Where rules write logs and benchmarks, below a study's folder.
+WRITTEN = tuple(
+    f"{place}{name}"
+    for place in ("", "sources/", "sources/s*/", "runs/*/*/s*/")
+    for name in ("logs", "benchmarks")
+)
+
+
+def require_own_logs(studies: Iterable[Path]) -> None:
+    """Refuse links among the logs and benchmarks of studies: jobs would write to where they lead.
+
+    Args:
+        studies: folders of results; those that are not there hold no links.
+
+    Raises:
+        UserError: such a folder, or a file in one, is a link that leads out of the folder around it.
+    """
+    for study in studies:
+        for folder in (found for pattern in WRITTEN for found in study.glob(pattern)):
+            around = folder.parent.resolve()
+            for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+                if path.is_symlink() and not path.resolve().is_relative_to(around):
+                    raise UserError(
+                        f"{path} is a link to {path.readlink()}; jobs would write their logs there. "
+                        "Logs and benchmarks must be files of the study's own folder: remove the link"
+                    )
+
+
+def _open_own(path: Path) -> IO[str]:
+    try:
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644), "w")
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path} is a link; remove it: it would be overwritten") from error
+        raise
 
 
 def take_over(folder: Path) -> IO[str] | None:
@@ -23,7 +64,7 @@ def take_over(folder: Path) -> IO[str] | None:
         Snakemake's lock stands, and its message is right).
     """
     folder.mkdir(exist_ok=True)
-    lock = (folder / "driver.lock").open("w")
+    lock = _open_own(folder / "driver.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from paretoken.bounded import LARGEST_CSV, require_columns, require_regular
 from paretoken.contract import ERROR_COLUMNS
 from paretoken.errors import UserError
+from paretoken.escape import csv_row, csv_value, shown
 from paretoken.files import write_text
 from paretoken.grid import Cell
 
@@ -76,7 +77,7 @@ def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_C
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore", restval="")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(map(csv_row, rows))
     write_text(path, text.getvalue())
 
 
@@ -94,7 +95,7 @@ def read_rows(path: Path) -> list[Row]:
             for number, row in enumerate(rows, start=2):
                 if None in row:
                     raise UserError(f"{path}, row {number}: more fields than the header has names")
-            return [{k: (v or "").strip() for k, v in row.items()} for row in rows]
+            return [{k: csv_value((v or "").strip()) for k, v in row.items()} for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
 
@@ -141,5 +142,5 @@ def _number(path: Path, where: str, name: str, text: str) -> float:
     except ValueError:
         value = float("nan")
     if not 0 <= value < float("inf"):
-        raise UserError(f"{path}, {where}: {name} = {text!r} must be a number of 0 or more")
+        raise UserError(f"{path}, {where}: {name} = {shown(text)} must be a number of 0 or more")
     return value

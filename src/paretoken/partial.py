@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import glob
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,14 +27,15 @@ RANDOM = 8  # characters that `mkdtemp` appends
 def partial_folder(path: Path) -> Iterator[Path]:
     """Yield an empty hidden folder beside ``path``, which is removed in the end.
 
-    Being in the same folder, what is written there can take the name of ``path`` by a rename.
+    Being in the same folder, what is written there can take the name of ``path`` by a rename. Its name
+    cannot be guessed, and nobody else may read it.
 
     Raises:
         OSError: the folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f"{PARTIAL}{path.name}-"
-    for other in path.parent.glob(glob.escape(prefix) + "?" * RANDOM):
+    for other in own_folders(path.parent, prefix, RANDOM):
         if _abandoned(other):
             shutil.rmtree(other, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
@@ -45,9 +48,27 @@ def partial_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def own_folders(parent: Path, prefix: str, length: int) -> list[Path]:
+    """Return the folders of this user alone whose names are ``prefix`` and ``length`` characters.
+
+    Links are none of them, nor is what another user made or may write to: in a folder that several
+    users share, somebody may have put it there so that we write, or delete, elsewhere.
+    """
+    return [p for p in sorted(parent.glob(glob.escape(prefix) + "?" * length)) if _is_own_folder(p)]
+
+
+def _is_own_folder(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    private = stat.S_IMODE(status.st_mode) & (stat.S_IRWXG | stat.S_IRWXO) == 0
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and private
+
+
 def _abandoned(folder: Path) -> bool:
     try:
-        with (folder / LOCK).open("r+") as lock:
+        with os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW), "r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False

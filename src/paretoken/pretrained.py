@@ -13,18 +13,23 @@ from safetensors import SafetensorError, safe_open
 from paretoken.errors import UserError
 from paretoken.files import sha256
 from paretoken.folders import replacing_folder
+from paretoken.model_json import require_usual_model
 
 
 def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
-    """Call ``auto_class.from_pretrained`` on a local directory.
+    """Call ``auto_class.from_pretrained`` on a local directory; code that comes with it is never run.
 
     Raises:
-        UserError: the directory does not exist, or its configuration or weights cannot be read.
+        UserError: the directory does not exist, its configuration is not one of a usual model (see
+            `paretoken.model_json`), or that or its weights cannot be read.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no directory; expected a model as `save_pretrained` writes it")
+    require_usual_model(folder)
     try:
-        return auto_class.from_pretrained(folder, local_files_only=True, **options)
+        return auto_class.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **options
+        )
     except (MemoryError, ModuleNotFoundError):
         raise
     except Exception as error:  # readers of several libraries, which raise anything on damaged files

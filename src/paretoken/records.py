@@ -6,12 +6,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from paretoken.bounded import LARGEST_CSV, LARGEST_LINE, require_columns, require_regular
 from paretoken.errors import UserError
+from paretoken.escape import csv_cell, csv_value, shown
 from paretoken.files import replacing, sha256
 
 #: How many wrong lines a message names.
@@ -70,7 +72,9 @@ class Table:
         wrong = {int(line): rule for rule, at in rules.items() for line in lines[np.asarray(at)]}
         if wrong:
             first = sorted(wrong)[:LISTED]
-            listed = "; ".join(f"line {line}: {name} = {text[line]!r} {wrong[line]}" for line in first)
+            listed = "; ".join(
+                f"line {line}: {name} = {shown(text[line])} {wrong[line]}" for line in first
+            )
             more = f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
             raise UserError(
                 f"{self.path}, {listed}{more}. Correct them, or take the rows out; a cell that was not "
@@ -108,7 +112,7 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise UserError(f"{path} names a column twice: {', '.join(twice)}")
-    rows = rows.iloc[1:].apply(lambda column: column.str.strip())
+    rows = rows.iloc[1:].apply(_values)
     rows.columns, rows.index = pd.Index(header), pd.RangeIndex(2, len(rows) + 2)
     rows = rows[(rows != "").any(axis=1)]
     if rows.empty and not may_be_empty:
@@ -120,6 +124,13 @@ def _fields(path: Path) -> int:
     """Return how many fields the first line of a table has, and so how many columns pandas makes."""
     with path.open("rb") as stream:
         return 1 + stream.readline(LARGEST_LINE).count(b",")
+
+
+def _values(column: pd.Series[str]) -> pd.Series[str]:
+    """Return cells without blanks around them, and without the apostrophe that `csv_cell` wrote."""
+    stripped = column.str.strip()
+    marked = stripped.str.startswith("'")
+    return stripped.where(~marked, stripped[marked].map(csv_value)) if marked.any() else stripped
 
 
 def read_table(path: Path, columns: Sequence[str], *, may_be_empty: bool = False) -> pd.DataFrame:
@@ -148,7 +159,16 @@ def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically; counts of tokens without a decimal point."""
+    """Write a table atomically; counts of tokens without a decimal point, texts by `csv_cell`."""
     whole = [name for name in COUNTS if name in table and (table[name].dropna() % 1 == 0).all()]
     with replacing(path) as temporary:
-        table.astype(dict.fromkeys(whole, "Int64")).to_csv(temporary, index=False, lineterminator="\n")
+        typed = table.astype(dict.fromkeys(whole, "Int64")).apply(_cells)
+        typed.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _cells(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column as it is written: numbers stay what they are."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    cells = [csv_cell(value) if isinstance(value, str) else value for value in column]
+    return pd.Series(cells, index=column.index, dtype=object)

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from paretoken.errors import UserError
+from paretoken.escape import LONGEST_VALUE, shown
 
 
 class Registry:
@@ -62,9 +63,10 @@ class Registry:
 def unknown_name(kind: str, name: object, allowed: Iterator[str] | Any) -> str:
     """Return a sentence that refuses ``name``, lists the valid names and suggests the nearest."""
     names = list(allowed)
-    close = get_close_matches(str(name), names, n=1)
+    asked = name[:LONGEST_VALUE] if isinstance(name, str) else shown(name)
+    close = get_close_matches(asked, names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{name!r} is no {kind}; write one of: {', '.join(names) or '(none defined)'}{hint}"
+    return f"{shown(name)} is no {kind}; write one of: {', '.join(names) or '(none defined)'}{hint}"
 
 
 #: Modules of the compressors; how many tokens each can make is in `paretoken.tokens`.

@@ -126,7 +126,7 @@ def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
         name: bool(config.get(value, False)) if isinstance(value, str) else value
         for name, value in FAMILIES[family].items()
     }
-    return DecoderShape(
+    shape = DecoderShape(
         hidden=hidden,
         layers=size("num_hidden_layers"),
         heads=heads,
@@ -137,6 +137,8 @@ def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
         tied=bool(config.get("tie_word_embeddings", family in TIED)),
         **differences,
     )
+    _require_at_most(MOST_PARAMETERS, shape.parameters()["total"], "parameters", "language model")
+    return shape
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ class EncoderShape:
 
 #: No dimension of a model is larger; a larger one is a damaged file.
 LARGEST = 10**8
+#: The same for its parameters, and for the tokens of one image.
+MOST_PARAMETERS, MOST_TOKENS = 10**13, 100_000
 
 #: Encoders (``model_type``) that are counted.
 ENCODERS = ("clip_vision_model", "siglip_vision_model")
@@ -202,7 +206,7 @@ def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
     def size(key: str) -> int:
         return _dimension(config, key, "vision encoder")
 
-    return EncoderShape(
+    shape = EncoderShape(
         width=size("hidden_size"),
         layers=size("num_hidden_layers"),
         intermediate=size("intermediate_size"),
@@ -212,6 +216,9 @@ def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
         siglip=siglip,
         pooling=siglip and bool(config.get("vision_use_head", True)),
     )
+    _require_at_most(MOST_TOKENS, shape.tokens, "tokens per image", "vision encoder")
+    _require_at_most(MOST_PARAMETERS, shape.parameters(), "parameters", "vision encoder")
+    return shape
 
 
 def _dimension(config: Mapping[str, Any], key: str, what: str) -> int:
@@ -223,3 +230,11 @@ def _dimension(config: Mapping[str, Any], key: str, what: str) -> int:
             f"the {what}'s config has {key} = {value!r}; it must be a whole number from 1 to {LARGEST:,}"
         )
     return value
+
+
+def _require_at_most(limit: int, found: int, what: str, whose: str) -> None:
+    if found > limit:
+        raise UserError(
+            f"the {whose}'s config describes {found:,} {what}; {limit:,} at most are plausible: "
+            "the file is damaged"
+        )

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
-from paretoken.bounded import LARGEST_YAML, read_bounded, shown
+from paretoken.bounded import LARGEST_YAML, read_bounded
 from paretoken.errors import UserError
+from paretoken.escape import shown
 
 #: Values that a file may hold, each as often as aliases repeat it.
 MOST_NODES = 200_000

@@ -33,6 +33,7 @@ from paretoken.cluster.queue import (
 )
 from paretoken.cluster.site import Site, described, read_site
 from paretoken.errors import UserError
+from paretoken.escape import message
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
 from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of, log_of, mark_of
 from snakemake_executor_plugin_paretoken_slurm.settings import ExecutorSettings
@@ -60,7 +61,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         try:
             self._site = read_site(settings.site) if settings.site else Site()
         except UserError as error:
-            raise WorkflowError(str(error)) from error
+            raise WorkflowError(message(error)) from error
         if settings.array_jobs:
             raise WorkflowError(
                 "No job arrays with this executor: all tasks would get the resources of the first. "

@@ -14,7 +14,7 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from paretoken.cluster.freeze import freeze, in_launch, remove_old
+from paretoken.cluster.freeze import freeze, in_launch, named_in, remove_old
 from paretoken.cluster.queue import LATER, nodes_are_missing
 from paretoken.cluster.site import Site, described
 from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of
@@ -80,8 +80,9 @@ def freeze_launch(workflow: Any, project: Path, used: Collection[Path]) -> Path:
     """
     remove_old(project / LAUNCHES, used)
     launch = project / LAUNCHES / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
-    freeze(project, launch)
     settings = workflow.config_settings
+    files = [Path(path) for path in settings.configfiles]
+    freeze(project, launch, [*files, *named_in(workflow.globals.get("config"))])
     settings.configfiles = [in_launch(Path(path), project, launch) for path in settings.configfiles]
     workflow.overwrite_workdir = launch
     workflow._workdir_init = str(launch)

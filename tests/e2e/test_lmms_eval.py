@@ -111,7 +111,7 @@ def test_a_packaged_task_is_asked_and_scored_as_our_own(
     out = tmp_path / "score.json"
     model = ["--model", str(world / "model")]
     line = [python, "-m", "paretoken", "lmms-eval", *model, "--task", "pope_rows", "--include",
-            tmp_path / "tasks", "--metric", "pope_f1_score", "--batch", str(BATCH),
+            tmp_path / "tasks", "--allow-code", "--metric", "pope_f1_score", "--batch", str(BATCH),
             "--out", out]  # fmt: skip
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
     done = subprocess.run(line, env=os.environ | offline, capture_output=True, text=True, check=False)

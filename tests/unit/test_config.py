@@ -6,6 +6,7 @@ import copy
 
 import pytest
 
+from paretoken.cli import main
 from paretoken.config import load, parse
 from paretoken.errors import UserError
 from paretoken.yaml_files import read_yaml
@@ -304,6 +305,21 @@ def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
     assert training.settings("ocr_bench").maximum == 1000
 
 
+def test_task_files_of_others_run_where_the_config_allows_their_code():
+    own = {"name": "ab", "harness": "lmms_eval", "include": "tasks", "allow_code": True}
+    asked = (f"{STUDY}.suites.0.benchmarks", ["mme", "ab"])
+    changes = (*copy.deepcopy(FETCHED), asked, (f"{STUDY}.training.benchmarks", [own]))
+    assert parse(config(*changes)).studies[0].training.settings("ab").include == "tasks"
+
+
+def test_the_command_line_runs_no_task_files_of_others_by_itself(tmp_path, capsys):
+    line = ["lmms-eval", "--model", "m", "--task", "t", "--include", str(tmp_path), "--out", "s.json"]
+    assert main(line) == 2
+    said = capsys.readouterr().err
+    assert "run with all rights of the user" in said
+    assert "--allow-code" in said
+
+
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
@@ -311,6 +327,20 @@ def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
         ({"name": "mme", "harness": "lmms_eval"}, ["'mme' cannot name a task of lmms_eval"]),
         ({"name": "a-b", "harness": "lmms_eval"}, ["'a-b' cannot name a task"]),
         ({"name": "ab", "harness": "lmms_eval", "scoring": "x"}, ["scoring: not for harness"]),
+        (
+            {"name": "ab", "harness": "lmms_eval", "include": "t"},
+            ["run with all rights of the user", "allow_code: true"],
+        ),
+        (
+            {"name": "ab", "harness": "lmms_eval", "include": "t", "allow_code": False},
+            ["run with all rights of the user", "allow_code: true"],
+        ),
+        (
+            {"name": "ab", "harness": "lmms_eval", "include": "t", "allow_code": "yes"},
+            ["allow_code = 'yes': must be true or false"],
+        ),
+        ({"name": "ab", "harness": "lmms_eval", "allow_code": True}, ["there is no include"]),
+        ({"name": "mme", "allow_code": True}, ["allow_code: not for harness: paretoken"]),
         ({"name": "ab", "harness": "vlmeval"}, ["harness", "lmms_eval"]),
         ({"name": "ab", "harness": "lmms_eval"}, ["'ab' is in no suite"]),
     ],

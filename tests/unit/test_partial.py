@@ -71,3 +71,30 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path: Path, name: str
     assert process.returncode == 0
     assert content(path) == "from the other process"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_that_somebody_else_prepared_are_never_followed(tmp_path: Path) -> None:
+    """A link to a folder with a lock, a lock that is a link, and a folder that others may write to."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "lock").write_text("mine")
+    names = [f"{PARTIAL}a.txt-{random}" for random in ("link5678", "lock5678", "open5678")]
+    link, lock, shared = (tmp_path / name for name in names)
+    link.symlink_to(victim)
+    lock.mkdir(mode=0o700)
+    (lock / "lock").symlink_to(victim / "lock")
+    shared.mkdir()
+    shared.chmod(0o777)
+    (shared / "lock").write_text("")
+    write(tmp_path / "a.txt")
+    assert (victim / "lock").read_text() == "mine"
+    assert link.is_symlink()
+    assert (lock / "lock").is_symlink()
+    assert shared.is_dir()
+
+
+def test_a_hidden_folder_is_private_and_what_comes_of_it_is_not(tmp_path: Path) -> None:
+    with replacing_folder(tmp_path / "model") as folder:
+        assert folder.parent.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "usual").mkdir()
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "usual").stat().st_mode

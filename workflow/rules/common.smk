@@ -6,8 +6,9 @@ from pathlib import Path
 
 from paretoken.config import parse as parse_config
 from paretoken.config.fields import as_list
-from paretoken.driver import take_over
+from paretoken.driver import require_own_logs, take_over
 from paretoken.errors import UserError
+from paretoken.escape import message
 from paretoken.feasibility.examine import require_runnable
 from paretoken.grid import cells
 from paretoken.planning.records import dimensions_file
@@ -28,14 +29,19 @@ try:
     # Jobs of a cluster read this file, too: what is known before the first one is not asked again.
     CONCERNS = require_runnable(STUDIES) if workflow.is_main_process else []
 except UserError as error:
-    print(f"snakemake: {error}", file=sys.stderr)
+    print(message(f"snakemake: {error}"), file=sys.stderr)
     sys.exit(2)
 for concern in CONCERNS:
-    print(f"warning: {concern}", file=sys.stderr)
+    print(message(f"warning: {concern}"), file=sys.stderr)
 
 # A run that was killed leaves Snakemake's lock behind; the next one goes on without it.
 if not workflow.dryrun and workflow.is_main_process:
-    DRIVER_LOCK = take_over(Path(".snakemake"))
+    try:
+        require_own_logs(Path("results", name) for name in STUDIES.run)
+        DRIVER_LOCK = take_over(Path(".snakemake"))
+    except UserError as error:
+        print(message(f"snakemake: {error}"), file=sys.stderr)
+        sys.exit(2)
 
 
 # Which jobs come first when many are ready: what a person can look at soon; then what others wait for,

@@ -120,6 +120,7 @@ def lmms_eval_options(wildcards):
     own = llava_of(wildcards).settings(wildcards.benchmark)
     given = {key: getattr(own, key) for key in ("metric", "maximum", "include", "limit")}
     options = [word for key, value in given.items() if value for word in (f"--{key}", value)]
+    options += ["--allow-code"] if own.allow_code else []
     return ["--name", own.name, "--task", own.task or own.name, *options]
 
 

@@ -132,13 +132,21 @@ def demand_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> No
 
 
 def own_log() -> None:
-    """Let each process but the first write into a log of its own, if the launcher says where."""
+    """Let each process but the first write into a log of its own, if the launcher says where.
+
+    Raises:
+        UserError: the log is a link; it would be written to where that leads.
+    """
     prefix, number = os.environ.get(RANK_LOGS), int(os.environ.get("RANK", "0"))
     if not prefix or number == 0:
         return
     path = Path(f"{prefix}-rank{number}.log")
     path.parent.mkdir(parents=True, exist_ok=True)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        reason = "is a link; remove it" if path.is_symlink() else f"cannot be written: {error.strerror}"
+        raise UserError(f"{path} {reason}") from error
     sys.stdout.flush()
     sys.stderr.flush()
     for stream in (1, 2):

@@ -2,41 +2,60 @@
 
 Jobs wait for hours and read these files when they start; an edit meanwhile must not change what they
 run. A launch folder looks like the project: what is small is copied, with its times, so that nothing
-looks newer than it is; results, data and Snakemake's own records are links to the project's.
+looks newer than it is; results, data and Snakemake's own records are links to the project's, and so are
+folders that are too large to be settings. What is left out is in `paretoken.cluster.kept_out`.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-#: Never copied: written by jobs, or not read by them.
-LINKED = frozenset({"results", "data", ".snakemake", ".git", ".venv", "node_modules"})
+from paretoken.cluster.kept_out import LINKED, is_secret, settings_files
+
 #: A folder with more than this is data, not settings.
 FILES, BYTES = 2000, 20 * 2**20
-LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*_cache", "*.pyc")
+LONGEST_PATH = 1000
 
 
-def freeze(project: Path, launch: Path) -> None:
-    """Make a launch folder.
+def freeze(project: Path, launch: Path, named: Iterable[Path] = ()) -> None:
+    """Make a launch folder, which only its owner can read.
 
     Args:
         project: the working directory of the driver.
         launch: folder to make; its parent may be inside the project's `.snakemake`.
+        named: what the config names; it is there even if git ignores it, unless it is a secret.
     """
     (project / "results").mkdir(exist_ok=True)
     hidden = launch.with_name(f".{launch.name}")
-    hidden.mkdir(parents=True)
-    for entry in project.iterdir():
-        if entry.name in LINKED or not _is_small(entry):
-            (hidden / entry.name).symlink_to(entry.resolve())
-        elif entry.is_dir():
-            shutil.copytree(entry, hidden / entry.name, ignore=LEFT_OUT, symlinks=False)
-        else:
-            shutil.copy2(entry, hidden / entry.name)
+    hidden.mkdir(mode=0o700, parents=True)
+    for name in LINKED:
+        if (project / name).exists():
+            (hidden / name).symlink_to((project / name).resolve())
+    for entry, found in settings_files(project):
+        files = _at_most(project, found)
+        if files is None:
+            (hidden / entry).symlink_to((project / entry).resolve())
+        for path in files or ():
+            _copy(project, hidden, path)
+    for path in named:
+        _add_named(project, hidden, path)
     hidden.rename(launch)
+
+
+def named_in(config: Any) -> Iterator[Path]:
+    """Yield the texts of a config that may be paths within the project."""
+    if isinstance(config, Mapping):
+        for value in config.values():
+            yield from named_in(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from named_in(value)
+    elif isinstance(config, str) and len(config) < LONGEST_PATH and not config.startswith("/"):
+        yield Path(config.replace("\0", ""))
 
 
 def in_launch(path: Path, project: Path, launch: Path) -> Path:
@@ -69,28 +88,41 @@ def _is_within(folder: Path, project: Path) -> bool:
     return folder == project or (project / ".snakemake") in folder.parents
 
 
-def _is_small(entry: Path) -> bool:
-    """Whether a file or folder is settings or code; a folder of a million images is not read."""
-    total = 0
-    for number, path in enumerate(_files(entry)):
-        try:
-            total += path.stat().st_size
-        except OSError:  # a link to nowhere
-            return False
-        if total > BYTES or number >= FILES:
-            return False
-    return True
+def _at_most(project: Path, found: Iterator[Path]) -> Sequence[Path] | None:
+    """Return the files of a top-level entry; None if they are too many or too large for settings."""
+    files, total = [], 0
+    for path in found:
+        files.append(path)
+        total += (project / path).stat().st_size
+        if total > BYTES or len(files) > FILES:
+            return None
+    return files
 
 
-def _files(entry: Path) -> Iterator[Path]:
-    if not entry.is_dir():
-        yield entry
+def _copy(project: Path, folder: Path, path: Path) -> None:
+    """Copy a file, or make a link to another folder of the project one within the copy."""
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if (project / path).is_dir():
+        inside = (project / path).resolve().relative_to(project.resolve())
+        target.symlink_to(os.path.relpath(inside, path.parent))
+    else:
+        shutil.copy2(project / path, target)
+
+
+def _add_named(project: Path, folder: Path, named: Path) -> None:
+    """Add what the config names and git ignores: a file as a copy, a folder as a link."""
+    path = Path(os.path.relpath(project / named, project))
+    source, target = project / path, folder / path
+    if path.parts[:1] in ((), ("..",)) or path.parts[0] in LINKED or is_secret(path):
         return
-    for folder, names, files in os.walk(entry):
-        names[:] = _without_caches(names)
-        for name in files:
-            yield Path(folder, name)
-
-
-def _without_caches(names: Iterable[str]) -> list[str]:
-    return [name for name in names if name != "__pycache__" and not name.endswith("_cache")]
+    try:
+        if target.exists() or not (source.is_file() or source.is_dir()):
+            return
+    except OSError:  # a sentence, longer than a name may be
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_file() and source.resolve().is_relative_to(project.resolve()):
+        shutil.copy2(source, target)
+    else:
+        target.symlink_to(source.resolve())

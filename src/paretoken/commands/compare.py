@@ -9,6 +9,7 @@ import pandas as pd
 
 from paretoken.analysis.compare import read_studies, shown, side_by_side, verdicts
 from paretoken.errors import UserError
+from paretoken.escape import terminal
 from paretoken.records import write_table
 from paretoken.registry import LAWS
 from paretoken.text_tables import aligned
@@ -39,8 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
         from paretoken.figures.studies import save
 
         save(table, a.figure)
-    print(_page(table))
-    print("\n".join(verdicts(table)))
+    print(terminal(_page(table)))
+    print(terminal("\n".join(verdicts(table))))
 
 
 def _page(table: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from paretoken.commands.arguments import count
 from paretoken.commands.runtime import counter, share
 from paretoken.errors import UserError
+from paretoken.escape import terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     findings = survey(data_set, a.root)
     if a.check:
         for finding in findings:
-            print(f"{finding.state:8} {finding.part.path}: {finding.words}")
+            print(terminal(f"{finding.state:8} {finding.part.path}: {finding.words}"))
     demand_all(findings, a.root)
     if a.check:
         return

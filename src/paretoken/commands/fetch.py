@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import count, named
+from paretoken.escape import terminal
 from paretoken.registry import TEMPLATES
 
 
@@ -41,4 +42,5 @@ def run(arguments: argparse.Namespace) -> None:
     size = sum(file["size"] for file in record["files"].values())
     commit = f" at {record['commit']}" if record["commit"] else ""
     parameters = f", {record['parameters']:,} parameters" if "parameters" in record else ""
-    print(f"{a.source}{commit}: {len(record['files'])} files, {size / 1e9:.2f} GB{parameters}")
+    words = f"{a.source}{commit}: {len(record['files'])} files, {size / 1e9:.2f} GB{parameters}"
+    print(terminal(words))

@@ -20,6 +20,7 @@ from paretoken.commands.arguments import (
     whole,
 )
 from paretoken.errors import UserError
+from paretoken.escape import terminal
 from paretoken.files import demand_writable, write_json
 from paretoken.registry import LAWS
 
@@ -144,7 +145,7 @@ def run(arguments: argparse.Namespace) -> None:
     demand_writable(a.out)
     record = fit_record(data, options)
     write_json(a.out, record)
-    print(essentials(record))
+    print(terminal(essentials(record)))
 
 
 def _held_out(data: CellData, a: argparse.Namespace) -> tuple[float, ...]:

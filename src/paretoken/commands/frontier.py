@@ -14,6 +14,7 @@ from paretoken.analysis.frontier import configurations, frontier, undominated
 from paretoken.analysis.scenarios import scenarios
 from paretoken.commands.arguments import count, demand_own_outputs, positive, text_tokens
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of, deployment_of
+from paretoken.escape import terminal
 from paretoken.records import write_table
 
 
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         best = optimum_table(fit, ways, fit.fitted_sizes, [] if asked is None else [asked])
         write_table(a.by_cost, best)
     left_out = f"; left out: {cost.model.leaves_out}" if cost.model.leaves_out else ""
-    print(f"Cost: {cost.words} ({cost.model.unit}){left_out}.")
+    print(terminal(f"Cost: {cost.words} ({cost.model.unit}){left_out}."))
     for shown, group in pareto.groupby("text_tokens"):
         print(f"Undominated at Q = {shown:g}:")
         print(group.drop(columns="text_tokens").to_string(index=False, float_format="{:.5g}".format))

@@ -12,6 +12,7 @@ from paretoken.commands.arguments import count, positive, whole
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.contract import LATENCY_COLUMNS
 from paretoken.errors import UserError
+from paretoken.escape import csv_row
 from paretoken.files import demand_writable
 
 #: Torch's names of number formats.
@@ -91,7 +92,7 @@ def _csv(rows: list[dict[str, object]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, LATENCY_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(map(csv_row, rows))
     return stream.getvalue()
 
 

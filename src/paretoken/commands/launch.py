@@ -26,6 +26,7 @@ from paretoken.cluster.allocation import (
 )
 from paretoken.commands.arguments import whole
 from paretoken.errors import UserError
+from paretoken.escape import terminal
 from paretoken.train.stop_note import STOPPED
 
 #: A machine without any of these has no GPU: torch, whose import takes seconds, need not be asked.
@@ -102,7 +103,8 @@ def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str
     print(f"launch: SLURM job {found.job}, {found.nodes} node(s)", flush=True)
     done = subprocess.run(step_line(found, again), env=os.environ | {STEP: "1"}, check=False)
     if done.returncode and note.exists():
-        print(f"launch: stopped before the time limit, at {note.read_text().strip()}", flush=True)
+        place = terminal(note.read_text().strip())
+        print(f"launch: stopped before the time limit, at {place}", flush=True)
         if requeue(found.job):
             time.sleep(REQUEUE_S)  # SLURM ends this process, and starts the job again
         print("launch: SLURM does not start the job again; the next attempt goes on there", flush=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paretoken.commands.arguments import count, named, positive, whole
 from paretoken.commands.runtime import limit_threads, quiet
+from paretoken.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--maximum", type=positive, default=1.0,
                         help="what the metric can reach, such as 100: divides it")  # fmt: skip
-    parser.add_argument("--include", type=Path, help="folder of task files besides lmms-eval's own")
+    parser.add_argument("--include", type=Path,
+                        help="folder of task files besides lmms-eval's own; they run Python: needs "
+                             "--allow-code")  # fmt: skip
+    parser.add_argument("--allow-code", action="store_true",
+                        help="let the Python code of the task files in --include run")  # fmt: skip
     parser.add_argument("--tokens", type=whole, metavar="V",
                         help="visual tokens, for a model that was trained once for every V")  # fmt: skip
     parser.add_argument("--limit", type=count, help="ask only so many questions, for a trial")
@@ -31,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Ask, score and write."""
+    if arguments.include is not None and not arguments.allow_code:
+        raise UserError(
+            f"--include {arguments.include}: task files of lmms-eval name Python functions (!function), "
+            "which run with all rights of the user; read them, then add --allow-code, or leave out "
+            "--include"
+        )
     from paretoken.evaluate.lmms_task import score_task
     from paretoken.files import write_json
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from paretoken.commands.arguments import not_negative, utilisation
 from paretoken.config import load
 from paretoken.devices import BY_NAME
+from paretoken.escape import terminal
 from paretoken.files import write_text
 from paretoken.planning.pages import as_csv, as_json, as_text
 from paretoken.planning.records import device_of
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if a.out:
         write_text(a.out, text)
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(terminal(text))
     over = [plan for plan in plans if plan.over_budget]
     for plan in over:
         print(

@@ -11,6 +11,7 @@ from paretoken.analysis.recommend import in_words, recommend
 from paretoken.commands.arguments import count, positive, text_tokens, whole
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
 from paretoken.errors import UserError
+from paretoken.escape import terminal
 
 #: Options that say a budget with its unit -> the cost model that they stand for.
 UNITS = {
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         a.runners_up,
         cost_of(a),
     )
-    print(json.dumps(answer, indent=1) if a.json else in_words(answer))
+    print(json.dumps(answer, indent=1) if a.json else terminal(in_words(answer)))
 
 
 def _budget(arguments: argparse.Namespace) -> float:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from paretoken.commands.arguments import not_negative
+from paretoken.escape import one_line
 
 
 def quiet() -> None:
@@ -45,6 +46,7 @@ def share(text: str) -> float:
 
 def counter(what: str) -> Callable[[int, int], None]:
     """Return a callback that shows progress: rewritten on a terminal, every tenth in a log."""
+    what = one_line(what)
     live = sys.stderr.isatty()
     shown = -1
 

@@ -11,6 +11,7 @@ from paretoken.commands.arguments import positive
 from paretoken.config import FrozenStudy
 from paretoken.cost_models.deployment import write_shapes
 from paretoken.errors import UserError
+from paretoken.escape import terminal
 from paretoken.files import read_json
 from paretoken.planning.study_shapes import guessed_shapes, study_shapes
 from paretoken.tokens import COMPRESSORS
@@ -40,4 +41,5 @@ def run(arguments: argparse.Namespace) -> None:
         shapes = study_shapes(frozen)
     write_shapes(a.out, shapes)
     for llm in shapes.by_size:
-        print(f"{llm.name}: {llm.params_b:g}B, {llm.parameters:,} parameters; {llm.origin}")
+        words = f"{llm.name}: {llm.params_b:g}B, {llm.parameters:,} parameters; {llm.origin}"
+        print(terminal(words))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paretoken.commands.arguments import positive
 from paretoken.config import load
+from paretoken.escape import redacted, terminal
 from paretoken.progress.pages import as_json, as_text
 from paretoken.progress.signs import look
 from paretoken.progress.study_status import study_status
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         while True:
             found = study_status(config, config.study(a.study), look(Path(), quiet_s))
-            page = as_json(found) if a.format == "json" else as_text(found)
+            page = redacted(as_json(found)) if a.format == "json" else terminal(as_text(found))
             sys.stdout.write(CLEAR + page if a.watch and sys.stdout.isatty() else page)
             sys.stdout.flush()
             if not a.watch or found.finished:

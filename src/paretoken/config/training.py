@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from paretoken.config.fields import (
     Assignment,
@@ -36,9 +36,14 @@ Harness = Literal["paretoken", "lmms_eval"]
 HARNESS_NAME = re.compile(r"[a-z0-9_]+")
 #: Harness -> the keys that mean something to the other one only.
 KEYS_OF_OTHERS = {
-    "paretoken": ("task", "metric", "maximum", "include"),
+    "paretoken": ("task", "metric", "maximum", "include", "allow_code"),
     "lmms_eval": ("source", "revision", "questions", "scoring"),
 }
+
+INCLUDE_RUNS_CODE = (
+    "include: task files of lmms_eval name Python functions (!function), which run with all rights of "
+    "the user; read them, then add allow_code: true, or take include out"
+)
 
 #: `chat`: that of each language model's record; `plain`: none, image, caption and end of text;
 #: `plain_llava`: as LLaVA-1.5, with a line end, which cannot end the answers of stage 2.
@@ -176,7 +181,12 @@ class BenchmarkSettings(Record):
         default=None, description="lmms_eval: what the metric can reach, such as 100 (default 1)."
     )
     include: ConfigPath | None = Field(
-        default=None, description="lmms_eval: a folder of task files besides its own; a path."
+        default=None,
+        description="lmms_eval: a folder of task files besides its own; a path. Task files run Python: "
+        "needs allow_code.",
+    )
+    allow_code: StrictBool | None = Field(
+        default=None, description="lmms_eval: whether the code of the task files in include may run."
     )
 
     @model_validator(mode="after")
@@ -191,6 +201,10 @@ class BenchmarkSettings(Record):
         wrong = [key for key in KEYS_OF_OTHERS[self.harness] if getattr(self, key) is not None]
         if wrong:
             raise problem(f"{', '.join(wrong)}: not for harness: {self.harness}; take it out")
+        if self.include is not None and not self.allow_code:
+            raise problem(INCLUDE_RUNS_CODE)
+        if self.allow_code and self.include is None:
+            raise problem("allow_code: there is no include whose code could run; take it out")
         return self
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from paretoken.errors import UserError
+from paretoken.escape import shown
 
 #: What macOS adds to archives.
 JUNK = ("__MACOSX", ".DS_Store")
+
+#: Characters that no name has: control characters, halves of surrogates, separators of lines. They
+#: forge log lines, and most programs cannot store them.
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: Marks that let a terminal show a name backwards.
+_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+#: Bytes of one part of a path, and of the whole path: what Linux can store, below any data root.
+PART_BYTES, PATH_BYTES = 255, 2048
 
 
 @dataclass(frozen=True)
@@ -20,44 +32,135 @@ class Limits:
         files: how many files.
         ratio: all files together, in multiples of the archive's size. Archives of images hardly
             compress; a bomb of zeros reaches 1000.
+        members: how many entries, folders and what is left out included.
+        folders: how many folders its files lie in.
+        depth: parts of a path.
+        header_bytes: what a tar may say about one member besides its 512 bytes (long names, pax
+            headers).
+        slack_bytes: what ``ratio`` does not apply to: headers and padding of small archives, and
+            single images of one colour.
     """
 
     total_bytes: int = 500 * 10**9
     files: int = 2_000_000
     ratio: float = 100.0
+    members: int = 2_200_000
+    folders: int = 100_000
+    depth: int = 32
+    header_bytes: int = 65_536
+    slack_bytes: int = 16 * 2**20
 
 
 class Budget:
-    """Adds up what an archive unpacks to and refuses what breaks a limit."""
+    """Adds up what an archive unpacks to and refuses what breaks a limit.
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        self.path, self.limits, self.names, self.total = path, limits, set[str](), 0
-        self.allowed = min(limits.total_bytes, limits.ratio * path.stat().st_size)
+    Args:
+        path: the archive.
+        limits: what it may unpack to.
+        folding: whether the target's file system takes names for the same that differ in case only
+            (macOS), so that the second would overwrite the first.
+    """
+
+    def __init__(self, path: Path, limits: Limits, folding: bool = False) -> None:
+        self.path, self.limits, self.folding = path, limits, folding
+        self.files, self.folders = set[str](), set[str]()
+        self.total = self.members = self.left_out = 0
+        self.compressed = path.stat().st_size
+        self.allowed = min(limits.total_bytes, limits.ratio * self.compressed)
+
+    def count_member(self) -> None:
+        """Count one more entry of any kind (`UserError` if there are too many)."""
+        self.members += 1
+        if self.members > self.limits.members:
+            raise self.refusal(f"holds more than {self.limits.members:,} entries")
+
+    def leave_out(self) -> None:
+        """Count an entry that becomes no file (`UserError` if there are many more than files).
+
+        Folders have one each, and macOS adds one to each file.
+        """
+        self.left_out += 1
+        if self.left_out > self.limits.folders + 2 * (self.members - self.left_out):
+            raise self.refusal(f"holds {self.left_out:,} entries that are folders or left out")
+
+    def demand_streamed(self, size: int) -> None:
+        """Refuse a stream that has been decompressed to ``size`` bytes, headers included."""
+        if size > self.allowed + self.limits.slack_bytes:
+            raise self._too_large()
 
     def add(self, name: str, size: int) -> None:
-        """Count one more file (`UserError` if that breaks a limit, or its name stands twice)."""
+        """Count one more file (`UserError` if that breaks a limit, or its name appears twice)."""
         self.total += size
-        if name in self.names:
-            raise UserError(f"{self.path} holds {name!r} twice; it is not unpacked")
-        self.names.add(name)
-        if len(self.names) > self.limits.files:
-            raise UserError(f"{self.path} holds more than {self.limits.files:,} files; not unpacked")
         if self.total > self.allowed:
-            raise UserError(
-                f"{self.path} would unpack to more than {self.allowed:,.0f} bytes ("
-                f"{self.limits.ratio:g} times its size at most): images do not; it is not unpacked"
-            )
+            raise self._too_large()
+        key = unicodedata.normalize("NFC", name).casefold() if self.folding else name
+        if key in self.files:
+            raise self.refusal(f"holds {shown(name)} twice")
+        if key in self.folders:
+            raise self.refusal(f"holds {shown(name)} as a file and as a folder")
+        self.files.add(key)
+        if len(self.files) > self.limits.files:
+            raise self.refusal(f"holds more than {self.limits.files:,} files")
+        self._add_parents(key)
+
+    def _add_parents(self, key: str) -> None:
+        parent = key.rpartition("/")[0]
+        while parent and parent not in self.folders:
+            if parent in self.files:
+                raise self.refusal(f"holds {shown(parent)} as a file and as a folder")
+            self.folders.add(parent)
+            if len(self.folders) > self.limits.folders:
+                raise self.refusal(f"holds more than {self.limits.folders:,} folders")
+            parent = parent.rpartition("/")[0]
+
+    def refusal(self, what: str) -> UserError:
+        """Return the error of an archive that is not unpacked."""
+        return UserError(f"{self.path} {what}; it is not unpacked")
+
+    def _too_large(self) -> UserError:
+        return self.refusal(
+            f"would unpack to more than {self.allowed:,.0f} bytes ({self.limits.ratio:g} times its "
+            "size at most): images do not"
+        )
 
 
-def safe_name(name: str, archive: Path) -> str | None:
+def safe_name(name: str, archive: Path, limits: Limits) -> str | None:
     """Return a member's path in a normal form, None for what is left out.
 
     Raises:
-        UserError: the path leads out of the archive's folder.
+        UserError: the path leads out of the archive's folder, is too long or too deep, or has
+            characters that no file name should have.
     """
+    reason = _unsafe(name, limits)
+    if reason is not None:
+        raise UserError(f"{archive} holds the path {shown(name)}, which {reason}; it is not unpacked")
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise UserError(f"{archive} holds the path {name!r}, which leads elsewhere; it is not unpacked")
     if not path.parts or path.parts[0] in JUNK or path.name in JUNK or path.name.startswith("._"):
         return None
     return str(path)
+
+
+def _unsafe(name: str, limits: Limits) -> str | None:
+    if len(name) > PATH_BYTES or len(name.encode("utf-8", "surrogatepass")) > PATH_BYTES:
+        return f"is longer than {PATH_BYTES:,} bytes"
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+        return "leads elsewhere"
+    if not name.isascii() or not name.isprintable():
+        if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDIRECTIONAL for c in name):
+            return "has control characters"
+        longest = max(len(part.encode()) for part in parts)
+    else:
+        longest = max(map(len, parts))
+    if longest > PART_BYTES:
+        return f"has a part of more than {PART_BYTES} bytes"
+    if len(parts) > limits.depth + 1:
+        return f"is more than {limits.depth} folders deep"
+    return None
+
+
+def demand_space(folder: Path, needed: int) -> None:
+    """Refuse to write ``needed`` bytes where fewer are free (`UserError`)."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(f"{folder} has {free:,} bytes free; {needed:,} are needed")

@@ -1,32 +1,38 @@
 """Unpacking archives from elsewhere: nothing outside the target, no links, no bombs, never a part.
 
 Files go to a hidden folder beside the target, which takes the target's name when everything is
-there. A killed run leaves the hidden folder, and the next one goes on with it.
+there. A killed run leaves the hidden folder, and the next one of the same user goes on with it.
 """
 
 from __future__ import annotations
 
-import glob
+import errno
 import shutil
-import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from tempfile import mkdtemp
 
 from filelock import FileLock, Timeout
 
-from paretoken.data.archive_safety import Budget, Limits, safe_name
+from paretoken.data.archive_safety import Budget, Limits, demand_space, safe_name
 from paretoken.data.manifest import COMMON
+from paretoken.data.tar_reading import GzipStream, TarReader, named_compression
+from paretoken.data.zip_reading import checked_members, demand_bounded_directory, read_member
 from paretoken.errors import UserError
+from paretoken.escape import shown
+from paretoken.partial import own_folders
 from paretoken.settings import digest
 
 FORMATS = ".zip, .tar, .tar.gz, .tgz"
 UNPACKING = ".unpacking-"
+#: The folder in a hidden folder that holds the files; the hidden one itself is the user's alone.
+FILES = "files"
 
 LIMITS = Limits()
 Progress = Callable[[int, int], None]
@@ -61,14 +67,17 @@ def unpack(
     kind = next((k for k in READERS if path.name.lower().endswith(k)), None)
     if kind is None:
         raise UserError(f"{path} has an unknown format; expected {FORMATS}")
+    if not path.is_file():
+        raise UserError(f"{path} is not a regular file; expected an archive, {FORMATS}")
     try:
+        _demand_free(folder)
         staging = _staging(path, folder)
-        try:
-            count = READERS[kind](path, staging, inner, limits, workers, progress)
-            top = _top(path, staging, inner)
-        except REFUSALS:
-            shutil.rmtree(staging, ignore_errors=True)  # the next archive is another one
-            raise
+        with _cleaned_on_refusal(staging):
+            files = staging / FILES
+            files.mkdir(exist_ok=True)
+            budget = Budget(path, limits, _folds_names(staging))
+            count = READERS[kind](budget, files, inner, workers, progress)
+            top = _top(path, files, inner)
         if folder.exists():
             folder.rmdir()  # made by hand before; an error if there is something in it
         top.rename(folder)
@@ -107,22 +116,48 @@ def unpacking_alone(folder: Path, say: Callable[[str], None] = print) -> Iterato
         lock.release()
 
 
+def _demand_free(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise FileExistsError(errno.EEXIST, "it exists and is not an empty folder")
+
+
 def _staging(path: Path, folder: Path) -> Path:
-    """Return the hidden folder of this archive, which holds what an earlier run had unpacked."""
+    """Return the hidden folder of this archive, which holds what an earlier run had unpacked.
+
+    Its name ends with random characters, so that nobody else can prepare it; only a folder that
+    belongs to this user alone is used again.
+    """
     status = path.stat()
     version = digest(path.name, status.st_size, status.st_mtime_ns)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f"{UNPACKING}{folder.name}-"
-    staging = folder.parent / f"{prefix}{version}"
-    staging.mkdir(parents=True, exist_ok=True)
-    for other in folder.parent.glob(glob.escape(prefix) + "?" * len(version)):
-        if other != staging:  # of another version of the archive
+    found = own_folders(folder.parent, prefix, len(f"{version}-") + 8)
+    kept = [other for other in found if other.name.startswith(f"{prefix}{version}-")][:1]
+    for other in found:
+        if other not in kept:  # of another version of the archive
             shutil.rmtree(other, ignore_errors=True)
-    return staging
+    return kept[0] if kept else Path(mkdtemp(dir=folder.parent, prefix=f"{prefix}{version}-"))
 
 
-def _top(path: Path, staging: Path, inner: str) -> Path:
-    """Return the folder in ``staging`` that becomes the target."""
-    top = staging if inner == COMMON else staging / inner
+@contextmanager
+def _cleaned_on_refusal(staging: Path) -> Iterator[None]:
+    """Remove what was unpacked unless it can be gone on with: the next archive is another one."""
+    try:
+        yield
+    except Exception as error:
+        if not (isinstance(error, OSError) and error.errno in DISK):
+            shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _folds_names(folder: Path) -> bool:
+    """Whether the file system takes ``a`` and ``A`` for the same name."""
+    return (folder / FILES.upper()).exists()
+
+
+def _top(path: Path, files: Path, inner: str) -> Path:
+    """Return the folder in ``files`` that becomes the target."""
+    top = files if inner == COMMON else files / inner
     if not top.is_dir() or not any(top.iterdir()):
         raise UserError(f"{path} holds no files{f' in {inner}' if inner else ''}")
     while inner == COMMON:
@@ -144,25 +179,26 @@ def _is_there(target: Path, size: int) -> bool:
         return False
 
 
-def _write(source: IO[bytes], target: Path) -> None:
+def _write(parts: Iterable[bytes], target: Path) -> None:
     with target.open("wb") as stream:
-        shutil.copyfileobj(source, stream, 1 << 20)
+        for part in parts:
+            stream.write(part)
 
 
-def _unpack_zip(
-    path: Path, staging: Path, inner: str, limits: Limits, workers: int, progress: Progress
-) -> int:
-    with zipfile.ZipFile(path) as archive:
-        members = _zip_members(path, archive, inner, limits)
+def _unpack_zip(budget: Budget, files: Path, inner: str, workers: int, progress: Progress) -> int:
+    demand_bounded_directory(budget.path, budget)
+    with zipfile.ZipFile(budget.path) as archive:
+        members = [found for found in checked_members(archive, budget) if _below(found[0], inner)]
+        for name, info in members:
+            budget.add(name, info.file_size)
         for parent in {str(PurePosixPath(name).parent) for name, _ in members}:
-            (staging / parent).mkdir(parents=True, exist_ok=True)
-        todo = [(n, info) for n, info in members if not _is_there(staging / n, info.file_size)]
-        _demand_space(staging, sum(info.file_size for _, info in todo))
+            (files / parent).mkdir(parents=True, exist_ok=True)
+        todo = [(n, info) for n, info in members if not _is_there(files / n, info.file_size)]
+        demand_space(files, sum(info.file_size for _, info in todo))
 
         def write(part: Sequence[tuple[str, zipfile.ZipInfo]]) -> int:
             for name, info in part:
-                with archive.open(info) as source:  # checks the CRC at the end
-                    _write(source, staging / name)
+                _write(read_member(archive, info), files / name)
             return len(part)
 
         done = len(members) - len(todo)
@@ -177,68 +213,61 @@ def _unpack_zip(
     return len(members)
 
 
-def _zip_members(
-    path: Path, archive: zipfile.ZipFile, inner: str, limits: Limits
-) -> list[tuple[str, zipfile.ZipInfo]]:
-    """Return the files of a zip archive with their safe paths (`UserError` if one is not safe)."""
-    budget, members = Budget(path, limits), []
-    for info in archive.infolist():
-        name, kind = safe_name(info.filename, path), stat.S_IFMT(info.external_attr >> 16)
-        if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-            raise UserError(f"{path}: {name!r} is a link or a device; it is not unpacked")
-        if name is None or info.is_dir() or not _below(name, inner):
-            continue
-        if info.flag_bits & 1:
-            raise UserError(f"{path} is encrypted; it is not unpacked")
-        budget.add(name, info.file_size)
-        members.append((name, info))
-    return members
-
-
-def _demand_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(f"{folder.parent} has {free:,} bytes free; {needed:,} are needed")
-
-
-def _unpack_tar(
-    path: Path, staging: Path, inner: str, limits: Limits, workers: int, progress: Progress
-) -> int:
-    budget, size, made = Budget(path, limits), path.stat().st_size, set[Path]()
-    with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as archive:
-        while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # else half a gigabyte for the mix
-            name = safe_name(member.name, path)
-            if not member.isdir() and (not member.isreg() or member.issparse()):
-                raise UserError(f"{path}: {name!r} is a link or a device; it is not unpacked")
-            if name is None or member.isdir() or not _below(name, inner):
+def _unpack_tar(budget: Budget, files: Path, inner: str, workers: int, progress: Progress) -> int:
+    path, made = budget.path, set[Path]()
+    size = path.stat().st_size
+    with path.open("rb") as raw:
+        compressed = path.name.lower().endswith("gz")
+        _demand_compression(budget, raw.peek(8)[:8], compressed)
+        reader = TarReader(GzipStream(raw, budget).read if compressed else raw.read, budget)
+        for member in reader:
+            name = safe_name(member.name, path, budget.limits)
+            if not member.is_file and not member.is_folder:
+                raise budget.refusal(f"holds {shown(member.name)}, a link or a device")
+            if name is None or member.is_folder:
+                budget.leave_out()
+                continue
+            if not _below(name, inner):
                 continue
             budget.add(name, member.size)
-            target = staging / name
+            target = files / name
             if target.parent not in made:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.add(target.parent)
-            source = archive.extractfile(member)
-            if source is not None and not _is_there(target, member.size):
-                _write(source, target)
+            if not _is_there(target, member.size):
+                _write(reader.content(), target)
             progress(raw.tell(), size)
-    return len(budget.names)
+    return len(budget.files)
+
+
+def _demand_compression(budget: Budget, start: bytes, compressed: bool) -> None:
+    found = named_compression(start)
+    if found is not None and (found != "gzip" or not compressed):
+        raise budget.refusal(
+            f"is compressed with {found}; name it .tar.gz if that is gzip, and pack it anew otherwise"
+        )
 
 
 #: By suffix; longer ones first.
-READERS: dict[str, Callable[[Path, Path, str, Limits, int, Progress], int]] = {
+READERS: dict[str, Callable[[Budget, Path, str, int, Progress], int]] = {
     ".zip": _unpack_zip,
     ".tar.gz": _unpack_tar,
     ".tgz": _unpack_tar,
     ".tar": _unpack_tar,
 }
 
-#: What the standard library raises for damaged archives (`NotImplementedError`: odd compression).
+#: What the standard library raises for damaged archives (`NotImplementedError`: odd features of zip;
+#: `ValueError` and `struct.error`: positions and numbers that cannot be).
 DAMAGES: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    struct.error,
     EOFError,
+    ValueError,
+    OverflowError,
     NotImplementedError,
 )
-REFUSALS: tuple[type[Exception], ...] = (UserError, *DAMAGES)
+
+#: Errors of the disk, after which the next run goes on with what is there.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}

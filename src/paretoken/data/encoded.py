@@ -246,9 +246,8 @@ def read_encoded(path: Path) -> EncodedSet:
         try:
             arrays[name] = np.load(path / f"{name}.npy", mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:
-            raise UserError(
-                f"{path / name}.npy is missing or damaged: {error}; run `paretoken tokenize` again"
-            ) from error
+            raise UserError(_damaged(path / f"{name}.npy", error)) from error
+    _require_whole(path, index.get("sha256"))
     return EncodedSet(
         **arrays,
         image_names=index["images"],
@@ -257,3 +256,15 @@ def read_encoded(path: Path) -> EncodedSet:
         fingerprint=sha256(path / INDEX),
         vocabulary=index.get("vocabulary"),
     )
+
+
+def _require_whole(path: Path, hashes: Any) -> None:
+    """Raise `UserError` unless the arrays have the hashes that were stored when they were written."""
+    for name, expected in hashes.items() if isinstance(hashes, dict) else ():
+        array = path / f"{name}.npy"
+        if name not in (*ARRAYS, *QUESTION_ARRAYS) or sha256(array) != expected:
+            raise UserError(_damaged(array, "it is not what was written"))
+
+
+def _damaged(array: Path, reason: object) -> str:
+    return f"{array} is missing or damaged: {reason}; run `paretoken tokenize` again"

@@ -20,8 +20,11 @@ COMMON = "common"
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts or path.startswith("~/"):
+    outside = parts.is_absolute() or ".." in parts.parts or path.startswith("~/") or "\\" in path
+    if outside or not path.isprintable():
         raise ValueError(f"{path!r} must stay inside --root; write a relative path without '..' and '~'")
+    if any(part.startswith(".") for part in parts.parts):  # where programs keep their settings
+        raise ValueError(f"{path!r} has a hidden part; write a path without names that begin with '.'")
     return path
 
 

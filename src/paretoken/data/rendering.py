@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from paretoken.data.chat_rendering import render
 from paretoken.data.conversations import IMAGE_TEXT, Conversation
 from paretoken.data.tokenizers import CAPTIONS_ONLY, CHAT, template_text
 from paretoken.errors import UserError
@@ -184,16 +185,5 @@ class Rendering:
 
     def _apply(self, texts: Sequence[str], generate: bool) -> str:
         messages = Conversation("", None, tuple(texts)).messages()
-        from jinja2.exceptions import TemplateError
-
-        try:
-            text: str = self.tokenizer.apply_chat_template(
-                messages,
-                chat_template=self.text,
-                tokenize=False,
-                add_generation_prompt=generate,
-                **FIXED,
-            )
-        except TemplateError as error:
-            raise UserError(f"{self._called()} refuses a conversation: {error}") from error
-        return text
+        variables = {**self.tokenizer.special_tokens_map, "add_generation_prompt": generate, **FIXED}
+        return render(str(self.text), messages, variables, self._called())

@@ -10,6 +10,7 @@ from typing import Any
 from paretoken.data.conversations import IMAGE_TEXT
 from paretoken.errors import UserError
 from paretoken.registry import TEMPLATES, unknown_name
+from paretoken.tokenizer_json import require_bounded_tokenizer
 
 #: Stage 1 of LLaVA-1.5: image, caption, end; the question is left out.
 PLAIN = "plain"
@@ -72,7 +73,7 @@ def load_tokenizer(folder: Path) -> Any:
     of the class that belongs to the language model's type, whatever the file says.
 
     Raises:
-        UserError: the directory holds no (fast) tokenizer.
+        UserError: the directory holds no (fast) tokenizer, or one that lets texts grow without bounds.
     """
     from transformers import PreTrainedTokenizerFast
 
@@ -80,6 +81,7 @@ def load_tokenizer(folder: Path) -> Any:
 
     if not (folder / "tokenizer.json").is_file():
         raise UserError(f"{folder} holds no tokenizer.json (a fast tokenizer is needed)")
+    require_bounded_tokenizer(folder / "tokenizer.json")
     tokenizer = load_pretrained(PreTrainedTokenizerFast, folder)
     if IMAGE_TEXT not in tokenizer.get_vocab():
         tokenizer.add_tokens([IMAGE_TEXT], special_tokens=True)

@@ -18,6 +18,7 @@ from matplotlib.ticker import (
 )
 
 from paretoken.cost_models.base import Cost
+from paretoken.escape import mathtext
 from paretoken.figures.parts import Numbers, column, levels
 from paretoken.figures.style import Colour, marker_size, ramp, size_markers
 from paretoken.text_tables import size_label
@@ -47,7 +48,7 @@ def cost_axis(axis: Axes, cost: Cost, Q: float | None = None) -> None:
     axis.xaxis.set_major_formatter(EngFormatter(sep="") if flops else FuncFormatter(_plain_number))
     axis.xaxis.set_minor_formatter(NullFormatter())
     given = "" if Q is None else f" at Q = {Q:g}"
-    axis.set_xlabel(f"{axis_title(cost)}{given} ({cost.model.unit})")
+    axis.set_xlabel(mathtext(f"{axis_title(cost)}{given} ({cost.model.unit})"))
 
 
 def axis_title(cost: Cost) -> str:

@@ -18,6 +18,7 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Role
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.paper import PAPER_COST
+from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis, plot_cells
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import (
@@ -36,7 +37,6 @@ from paretoken.figures.parts import (
     mean_cells,
     missing,
     parameter_lines,
-    plain,
     require_suite,
 )
 from paretoken.figures.style import Look, ramp
@@ -91,7 +91,7 @@ def draw(view: View, results: StudyResults) -> Drawing:
     plot_cells(axis, cost(column(cells, "params_b"), column(cells, "visual_tokens"), Q), cells)
     cost_axis(axis, cost, Q)
     axis.set_ylabel(ERROR_LABEL)
-    axis.set_title(plain(suite.title))
+    axis.set_title(mathtext(suite.title))
     side_legend(drawing, [
         ("Model size N", size_handles(sizes, fit.held_out)),
         ("Visual tokens V", token_handles(tokens)),

@@ -14,10 +14,11 @@ from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
 from paretoken.cost_models.base import Cost
+from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import dense, missing, plain, require_suite
+from paretoken.figures.parts import dense, missing, require_suite
 from paretoken.figures.style import VERMILION, Colour, Look, ramp
 from paretoken.text_tables import size_label
 
@@ -43,7 +44,7 @@ def draw(results: StudyResults) -> Drawing:
     axis.plot(table["cost"], table["error"], **CROSSING)
     cost_axis(axis, results.cost)
     axis.set_ylabel(ERROR_LABEL)
-    axis.set_title(plain(suite.title))
+    axis.set_title(mathtext(suite.title))
     side_legend(drawing, [
         ("Model size N", _size_handles(pair)),
         (f"Crossover: V of {size_label(pair[0])}, {size_label(pair[1])}", _text_handles(table, colours)),

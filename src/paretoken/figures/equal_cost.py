@@ -13,10 +13,11 @@ from matplotlib.ticker import EngFormatter
 
 from paretoken.analysis.equal_cost import CELL, TOLERANCE, equal_cost_groups
 from paretoken.analysis.study_results import StudyResults
+from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, canvas, plot_points, sizes_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import column, mean_cells, missing, plain, require_suite
+from paretoken.figures.parts import column, mean_cells, missing, require_suite
 from paretoken.figures.style import Colour, Look, ramp
 from paretoken.text_tables import size_label
 
@@ -42,7 +43,7 @@ def draw(results: StudyResults) -> Drawing:
             _plot_group(axis, group, own, colour)
         sizes_axis(axis, sorted({n for group in groups for n in group["params_b"]}))
         axis.set_ylabel(ERROR_LABEL)
-        axis.set_title(plain(suite.title))
+        axis.set_title(mathtext(suite.title))
     bottom_legend(drawing, _handles(groups, colours), LEGEND_COLUMNS)
     return drawing
 

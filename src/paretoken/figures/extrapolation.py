@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.study_results import StudyResults
+from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, TWO_PANELS, canvas, plot_cells, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import Group, side_legend, size_handles
@@ -25,7 +26,6 @@ from paretoken.figures.parts import (
     dense,
     mean_cells,
     missing,
-    plain,
     published_parameters,
     require_suite,
 )
@@ -51,7 +51,7 @@ def draw(results: StudyResults) -> Drawing:
     _plot_measured(left, cells, fit, targets)
     tokens_axis(left, fit.token_counts)
     left.set_ylabel(ERROR_LABEL)
-    left.set_title(plain(suite.title))
+    left.set_title(mathtext(suite.title))
     backtest = _plot_backtest(right, results, suite.name, fit)
     side_legend(drawing, [
         ("Predicted from the fit", predicted),

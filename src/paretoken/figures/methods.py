@@ -16,10 +16,11 @@ from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, study_metrics
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 from paretoken.errors import UserError
+from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, canvas, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import column, plain
+from paretoken.figures.parts import column
 from paretoken.figures.style import MARKERS, Look
 
 PANEL = (5.0, 4.4)
@@ -79,7 +80,7 @@ def _panel(axis: Axes, results: StudyResults, suite: Suite, looks: Mapping[str, 
         axis.axhline(float(error), zorder=1, **BLIND)
     tokens_axis(axis, [float(v) for v in means["visual_tokens"] if v > 0])
     axis.set_ylabel(ERROR_LABEL)
-    axis.set_title(plain(suite.title))
+    axis.set_title(mathtext(suite.title))
     return shown
 
 

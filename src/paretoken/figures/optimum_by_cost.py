@@ -12,10 +12,11 @@ from matplotlib.figure import Figure as Drawing
 from paretoken.analysis.cost_optimum import middle, optimum_table
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import StudyResults
+from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles
-from paretoken.figures.parts import LEVEL_TEXT, missing, plain, shown_suites
+from paretoken.figures.parts import LEVEL_TEXT, missing, shown_suites
 from paretoken.figures.style import marker_size, ramp, size_markers
 
 #: Inches per scenario, around the rows, and per panel; where sizes stand within a row.
@@ -41,7 +42,7 @@ def draw(results: StudyResults) -> Drawing:
         tokens_axis(axis, fit.token_counts)
         axis.set_xlim(min(fit.token_counts) / MARGIN, max(fit.token_counts) * MARGIN)
         axis.set_xlabel(f"Best visual tokens V* at Q = {Q:g}")
-        axis.set_title(plain(suite.title))
+        axis.set_title(mathtext(suite.title))
         _rows(axis, ways, labelled=axis is panels[0])
     panels[0].set_ylabel("What an answer's cost counts")
     side_legend(drawing, [("Model size N", size_handles(sizes, line="none"))])

@@ -16,9 +16,10 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
+from paretoken.escape import mathtext
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import plain, shown_suites
+from paretoken.figures.parts import shown_suites
 from paretoken.figures.style import BLUE, GREEN, ORANGE, VERMILION, Look
 
 QUANTITIES = {
@@ -94,7 +95,7 @@ def _plot_suite(
         axis.set_xlabel(words)
     panels[0].set_yticks(range(len(fits)), list(fits))
     panels[0].set_ylim(len(fits) - 0.4, -0.6)
-    panels[0].set_title(plain(suite.title), loc="left")
+    panels[0].set_title(mathtext(suite.title), loc="left")
 
 
 def _plot_intervals(axis: Axes, place: int, record: Mapping[str, Any]) -> None:

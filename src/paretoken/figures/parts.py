@@ -76,11 +76,6 @@ def published_parameters(results: StudyResults, suite: str) -> dict[str, float] 
     return known if len(known) == len(values) else None
 
 
-def plain(title: str) -> str:
-    """Return a user's text such that no part of it is taken for a formula."""
-    return title.replace("$", r"\$")
-
-
 def dense(values: Sequence[float]) -> Numbers:
     """Return a smooth log-spaced range over ``values``, with the values themselves in it."""
     smooth = np.geomspace(min(values), max(values), DENSE)[1:-1]
@@ -99,7 +94,7 @@ def parameter_lines(fit: FittedLaw) -> list[str]:
 
 def formula(fit: FittedLaw) -> str:
     """Return the law's formula as mathematical text."""
-    text = re.sub(r"\^(-?\w+)", r"^{\1}", str(fit.record["formula"]))
+    text = re.sub(r"\^(-?\w+)", r"^{\1}", fit.law.formula)
     return "$" + re.sub(r"\b(alpha|beta|ln)\b", r"\\\1", text) + "$"
 
 

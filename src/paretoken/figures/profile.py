@@ -16,10 +16,11 @@ from scipy.interpolate import PchipInterpolator
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
 from paretoken.errors import UserError
+from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, Numbers, formula, plain, require_suite
+from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, Numbers, formula, require_suite
 from paretoken.figures.style import BLUE, ORANGE, VERMILION, Look
 
 SIZE = (8.4, 6.2)
@@ -53,7 +54,7 @@ def draw(results: StudyResults) -> Drawing:
         plot(axis, results, suite.name, fit, name)
     for axis in panels[len(order) :]:
         axis.set_axis_off()
-    drawing.suptitle(f"{plain(suite.title)}: {formula(fit)}", fontsize=11)
+    drawing.suptitle(f"{mathtext(suite.title)}: {formula(fit)}", fontsize=11)
     published = any(results.value(suite.name, name) is not None for name in profiles)
     region = any(item["interval"] for item in profiles.values())
     bottom_legend(drawing, _handles(published, region), 5)

@@ -16,10 +16,11 @@ from matplotlib.patheffects import withStroke
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
+from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas, plot_cells, sizes_axis, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles, text_handles, token_handles
-from paretoken.figures.parts import Numbers, column, levels, mean_cells, plain, shown_suites
+from paretoken.figures.parts import Numbers, column, levels, mean_cells, shown_suites
 from paretoken.figures.style import VERMILION, Look
 from paretoken.text_tables import size_label
 
@@ -85,7 +86,7 @@ def _plot_row(by_n: Axes, by_v: Axes, fit: FittedLaw, cells: pd.DataFrame, suite
         _plot_means(axis, cells, level)
         plot_cells(axis, x, cells, column_name="residual")
         _ring(axis, x, cells)
-        axis.set_title(plain(suite.title))
+        axis.set_title(mathtext(suite.title))
     by_n.set_ylabel("Measured − fitted error (× 100)")
     sizes_axis(by_n, levels(cells, "params_b"))
     tokens_axis(by_v, levels(cells, "visual_tokens"))
@@ -123,7 +124,7 @@ def _names(cells: pd.DataFrame) -> list[Artist]:
     flagged = cells[cells["number"] != ""]
     rows: Sequence[str] = [
         f"{row['number']}: {size_label(row['params_b'])}@{row['visual_tokens']:g}, "
-        f"{str(row['flag']).replace('_', ' ')}"
+        f"{mathtext(str(row['flag']).replace('_', ' '))}"
         for _, row in flagged.iterrows()
     ]
     return text_handles(rows)

@@ -13,11 +13,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from paretoken.analysis.compare import RATIO
 from paretoken.errors import UserError
+from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas
 from paretoken.figures.base import DPI
 from paretoken.figures.legends import bottom_legend
 from paretoken.figures.optimal_tokens import ROLES
-from paretoken.figures.parts import SYMBOLS, plain
+from paretoken.figures.parts import SYMBOLS
 from paretoken.figures.style import GREEN, styled
 from paretoken.files import replacing
 
@@ -43,7 +44,7 @@ def draw(table: pd.DataFrame) -> Drawing:
         axis.set_yticks(range(len(places)))
         axis.set_yticklabels([])
         axis.set_ylim(len(places) - 0.5, -0.5)
-    labels = [plain(f"{row['study']}: {row['suite']}") for _, row in places.iterrows()]
+    labels = [mathtext(f"{row['study']}: {row['suite']}") for _, row in places.iterrows()]
     panels[0].set_yticklabels(labels)
     if RATIO in shown:
         panels[shown.index(RATIO)].axvline(1, color="0.5", linestyle=":", linewidth=1.2)

@@ -12,6 +12,7 @@ import seaborn as sns
 
 STYLE: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
+    "text.usetex": False,  # titles from files would be TeX
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10,

@@ -21,6 +21,7 @@ from huggingface_hub import (
     HfApi,
     constants,
     get_cached_repo_tree,
+    hf_hub_url,
     snapshot_download,
     try_to_load_from_cache,
 )
@@ -33,6 +34,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import tqdm
 
 from paretoken.errors import UserError
+from paretoken.hub.contained import is_commit, is_relative_name
+from paretoken.hub.guard import guarded_answers
 from paretoken.hub.hub_errors import explaining, is_network, not_cached, reason_of
 
 #: Chooses the files to download from the names of all.
@@ -83,7 +86,8 @@ def download(repo: str, revision: str, kind: str, choose: Choose) -> Snapshot:
     with explaining(repo, revision):
         offline = None
         try:
-            commit, files = _listed(repo, revision, kind, token)
+            with guarded_answers(repo, {}):
+                commit, files = _listed(repo, revision, kind, token)
         except (RepositoryNotFoundError, RevisionNotFoundError):
             raise
         except Exception as error:
@@ -92,18 +96,21 @@ def download(repo: str, revision: str, kind: str, choose: Choose) -> Snapshot:
             offline = reason_of(error)
             commit, files = _remembered(repo, revision, kind, offline)
         names = choose(sorted(files))
+        _require_inside(repo, commit, names)
         if offline is None:
             _demand_space(repo, commit, kind, {name: files[name].size for name in names})
-        folder = snapshot_download(
-            repo,
-            repo_type=kind,
-            # By its name, so that the cache remembers what the name meant, for offline work.
-            revision=revision,
-            allow_patterns=[_literal(name) for name in names],
-            token=token,
-            local_files_only=offline is not None,
-            tqdm_class=Lines,
-        )
+        sizes = {_address(repo, name, kind, commit): files[name].size for name in names}
+        with guarded_answers(repo, sizes):
+            folder = snapshot_download(
+                repo,
+                repo_type=kind,
+                # By its name, so that the cache remembers what the name meant, for offline work.
+                revision=revision,
+                allow_patterns=[_literal(name) for name in names],
+                token=token,
+                local_files_only=offline is not None,
+                tqdm_class=Lines,
+            )
     found = Path(folder).name
     if found != commit:
         raise UserError(f"{repo}: {revision} moved to {found} meanwhile; run the command again")
@@ -111,10 +118,28 @@ def download(repo: str, revision: str, kind: str, choose: Choose) -> Snapshot:
 
 
 def discard(snapshot: Snapshot, name: str) -> None:
-    """Take a damaged file out of the cache, so that the next download gets it again."""
+    """Take a damaged file out of the cache, so that the next download gets it again.
+
+    What a link leads to outside the cache is not the cache's, and stays.
+    """
     link = snapshot.folder / name
-    link.resolve().unlink(missing_ok=True)
+    content = link.resolve()
+    if content.is_relative_to(Path(constants.HF_HUB_CACHE).resolve()):
+        content.unlink(missing_ok=True)
     link.unlink(missing_ok=True)
+
+
+def _require_inside(repo: str, commit: str, names: Sequence[str]) -> None:
+    """Refuse a commit or names that would lead out of the cache's folders."""
+    wrong = next((name for name in names if not is_relative_name(name)), None)
+    if wrong is not None:
+        raise UserError(f"{repo} lists a file {wrong[:80]!r}, which leads elsewhere or cannot be a name")
+    if not is_commit(commit):
+        raise UserError(f"{repo}: the hub calls its commit {commit[:80]!r}, which is not a full hash")
+
+
+def _address(repo: str, name: str, kind: str, commit: str) -> str:
+    return hf_hub_url(repo, name, repo_type=kind, revision=commit)
 
 
 def _listed(repo: str, revision: str, kind: str, token: str | bool) -> tuple[str, dict[str, Expected]]:

@@ -13,7 +13,9 @@ from paretoken.errors import UserError
 from paretoken.files import read_object, write_json
 from paretoken.finished import RUN_FILE, already_done
 from paretoken.folders import demand_apart, replacing_folder
+from paretoken.hub.contained import link_roots, resolved_inside
 from paretoken.hub.select import dataset_files, model_files, weight_files
+from paretoken.model_json import read_model_json
 from paretoken.provenance import versions
 from paretoken.settings import digest
 
@@ -88,9 +90,10 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
         raise UserError(f"--grid is for --kind vision: a {request.kind} has no patches; leave it out")
     demand_apart(out, local)
     names, found, commit, folder = _gather(request, local)
+    roots = _roots(local)
     with replacing_folder(out) as new:
         for name in names:
-            _place(folder / name, new / name, link=not _changes(name))
+            _place(resolved_inside(folder / name, roots, request.source), new / name, name)
         try:
             details = _complete(request, new, names)
         except UserError as error:  # the folder is gone when this is read
@@ -139,6 +142,8 @@ def _gather(
     if local is not None:
         names = choose([p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()])
         names = [name for name in names if name != RUN_FILE]
+        for name in names:  # before anything of it is read
+            resolved_inside(local / name, link_roots(local), request.source)
         return names, hashes(local, names), None, local
     type_ = "dataset" if request.kind == "dataset" else "model"
     snapshot, found = download_whole(request.source, request.revision, type_, choose)
@@ -150,10 +155,18 @@ def _changes(name: str) -> bool:
     return "/" not in name and name.endswith((".json", ".jinja", ".txt"))
 
 
-def _place(source: Path, target: Path, link: bool) -> None:
+def _roots(local: Path | None) -> tuple[Path, ...]:
+    """Return where the files may be: in the local directory, or in the cache."""
+    if local is not None:
+        return link_roots(local)
+    from huggingface_hub import constants
+
+    return (Path(constants.HF_HUB_CACHE).resolve(),)
+
+
+def _place(real: Path, target: Path, name: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    real = source.resolve()  # the cache holds links to contents
-    if link:
+    if not _changes(name):
         try:
             os.link(real, target)
         except OSError:  # another file system, or one without hard links
@@ -174,7 +187,7 @@ def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
     details: dict[str, Any] = {}
     for name in names:
         if name.endswith(".json"):
-            read_object(folder / name)
+            read_model_json(folder / name)
     stored = stored_parameters(folder, weight_files(names))
     if request.kind == "llm":
         details["tokenizer_converted"] = make_fast(folder)

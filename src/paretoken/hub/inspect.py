@@ -13,7 +13,7 @@ from paretoken.data.images import read_preprocessor
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
-from paretoken.files import read_object
+from paretoken.model_json import read_model_json
 from paretoken.models.language import demand_stops
 from paretoken.models.vision import grid_side, read_vision_config, require_image_size
 from paretoken.pretrained import load_pretrained
@@ -91,7 +91,7 @@ def demand_plain_weights(folder: Path) -> None:
         UserError: the directory's config.json says so.
     """
     path = folder / "config.json"
-    config = read_object(path)
+    config = read_model_json(path)
     if config.get("quantization_config"):
         raise UserError(f"{folder} holds quantised weights, which are not trained; fetch the full ones")
     for name in ("dtype", "torch_dtype"):
@@ -110,7 +110,7 @@ def count_parameters(auto_class: Any, config: Any) -> int:
     """
     try:
         with torch.device("meta"):
-            model = auto_class.from_config(config)
+            model = auto_class.from_config(config, trust_remote_code=False)
     except Exception as error:  # whatever a constructor makes of dimensions that do not go together
         raise UserError(f"a model of type {config.model_type!r} cannot be made: {error}") from error
     model.tie_weights()

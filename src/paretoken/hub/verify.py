@@ -12,8 +12,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from paretoken.errors import UserError
-from paretoken.files import read_json, sha256
+from paretoken.files import sha256
 from paretoken.hub.download import Choose, Expected, Snapshot, discard, download
+from paretoken.model_json import shards_of
 
 #: Share by which a parameter count may differ from the one that was asked for.
 TOLERANCE = 1e-3
@@ -100,10 +101,7 @@ def stored_parameters(folder: Path, weights: Sequence[str]) -> int:
 
 
 def _demand_indexed(path: Path, tensors: Mapping[str, Mapping[str, int]]) -> None:
-    listed = read_json(path).get("weight_map")
-    if not isinstance(listed, dict) or not listed:
-        raise UserError(f"{path} lists no weights (no weight_map)")
-    for tensor, name in listed.items():
+    for tensor, name in shards_of(path).items():
         if tensor not in tensors.get(name, {}):
             what = f"has no tensor {tensor}" if name in tensors else "is not there"
             raise UserError(f"{path} names {name}, which {what}; fetch the model again")

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from paretoken.errors import UserError
-from paretoken.files import read_object
+from paretoken.model_json import read_model_json
 from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.shapes import decoder_shape
 
@@ -75,7 +75,7 @@ def demand_stops(folder: Path) -> None:
     path = folder / "generation_config.json"
     if not path.is_file():
         return
-    value = read_object(path).get("eos_token_id")
+    value = read_model_json(path).get("eos_token_id")
     ids = value if isinstance(value, list) else [] if value is None else [value]
     if not all(type(number) is int and number >= 0 for number in ids):
         raise UserError(

@@ -94,7 +94,7 @@ class VisionEncoder(nn.Module):
     ) -> None:
         super().__init__()
         auto: Any = AutoModel  # its methods are untyped
-        self.tower = auto.from_config(config) if tower is None else tower
+        self.tower = auto.from_config(config, trust_remote_code=False) if tower is None else tower
         self.layers, self.normalised = tuple(layers), normalised
         self.side = grid_side(config) if side is None else side
         self.smaller = self.side != grid_side(config)

@@ -58,7 +58,7 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         )
         self.compressor, self.projector = new_adapter(config)
         language: Any = AutoModelForCausalLM  # its methods are untyped
-        self.language_model = language.from_config(config.text_config)
+        self.language_model = language.from_config(config.text_config, trust_remote_code=False)
         #: Embeddings of questions that were met; only while the language model does not learn.
         self.question_cache: Cache | None = None
         self.post_init()  # type: ignore[no-untyped-call]

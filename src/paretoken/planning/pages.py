@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from paretoken.cost_memory import GIB
+from paretoken.escape import csv_row
 from paretoken.planning.speed import UTILISATION
 from paretoken.planning.study_plan import COLUMNS, Line, Plan, gpu_hours, rows, totals
 from paretoken.text_tables import aligned, clock, short
@@ -21,7 +22,7 @@ def as_csv(plans: Sequence[Plan]) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
     for plan in plans:
-        writer.writerows(rows(plan))
+        writer.writerows(map(csv_row, rows(plan)))
     return text.getvalue()
 
 

@@ -81,7 +81,7 @@ def _fit(
     outside = ~_between(N, *inside[0]) | ~_between(V, *inside[1])
     asked = stops if fit.law.text_in_error else stops[:1]
     return {
-        "formula": fit.record["formula"],
+        "formula": fit.law.formula,
         "used": used.tolist(),
         "extrapolated": outside.tolist(),
         "rmse": fit.record["rmse"],

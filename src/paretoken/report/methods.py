@@ -7,6 +7,8 @@ import pandas as pd
 from paretoken.analysis.methods import suite_errors
 from paretoken.analysis.scales import PERCENT
 from paretoken.analysis.study_results import StudyResults
+from paretoken.escape import latex as latex_text
+from paretoken.escape import markdown
 from paretoken.markdown import bullets
 from paretoken.markdown import table as markdown_table
 
@@ -70,7 +72,7 @@ def methods_page(
     """
     study = results.study
     return (
-        f"# Methods of the study `{study.name}`\n\n{study.question}\n\n"
+        f"# Methods of the study `{study.name}`\n\n{markdown(study.question)}\n\n"
         f"Scores out of 100{_points(scores)}, mean over seeds ± half of the 95 % interval (Student's "
         "over seeds; with one seed, of the sample of questions). In brackets: the published Table 1, "
         f"one run each, other recipes. Errors are 1 - mean score of a suite.{_not_compared(scores)}\n\n"
@@ -119,15 +121,13 @@ def latex(table: pd.DataFrame) -> str:
     columns = [str(name) for name in table.columns]
     lines = [
         rf"\begin{{tabular}}{{ll{'r' * (len(columns) - 2)}}}", r"\toprule",
-        " & ".join(map(_escaped, columns)) + r" \\", r"\midrule",
-        *(" & ".join(_escaped(str(cell)) for cell in row) + r" \\"
+        " & ".join(map(_cell, columns)) + r" \\", r"\midrule",
+        *(" & ".join(_cell(str(value)) for value in row) + r" \\"
           for row in table.itertuples(index=False)),
         r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
-    for mark in "_%&#":
-        text = text.replace(mark, "\\" + mark)
-    return text.replace(" ± ", r" $\pm$ ").replace("–", "--")
+def _cell(text: str) -> str:
+    return latex_text(text).replace(" ± ", r" $\pm$ ").replace("–", "--")

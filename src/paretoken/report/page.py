@@ -24,6 +24,7 @@ from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 from paretoken.errors import UserError
+from paretoken.escape import html
 from paretoken.figures.style import ramp
 from paretoken.registry import FIGURES
 from paretoken.report.answer import answer, methods_answer
@@ -65,7 +66,9 @@ class Page:
 
 def render(page: Page) -> str:
     """Return the page as HTML; every text of the study is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_visible
+    )
     template = environment.from_string((ASSETS / "page.html.j2").read_text(encoding="utf-8"))
     results = page.results
     laws = bool(results.study.fit.laws)
@@ -93,6 +96,11 @@ def render(page: Page) -> str:
         citation=citation(page.commit, paretoken.__version__),
         version=paretoken.__version__,
     )
+
+
+def _visible(value: Any) -> Any:
+    """Return what a placeholder of the template holds; Jinja escapes it next, if it is plain text."""
+    return html(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _explorer(data: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -172,7 +180,7 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
         )
     return {
         "title": suite.title,
-        "formula": fit.record["formula"],
+        "formula": fit.law.formula,
         "loss": fit.record["loss"],
         "status": fit.record["status"],
         "points": fit.record["n_points"],

@@ -15,6 +15,7 @@ from paretoken.analysis.methods import comparisons
 from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
+from paretoken.escape import markdown, markdown_code
 from paretoken.markdown import bullets
 from paretoken.markdown import table as markdown_table
 from paretoken.provenance import versions
@@ -47,7 +48,7 @@ def summary(
         commit: of the code.
     """
     study = results.study
-    sections = [f"# {study.name}", f"**Question.** {study.question}"]
+    sections = [f"# {study.name}", f"**Question.** {markdown(study.question)}"]
     if pairs is None or sensitivity is None:
         sections += [f"**Answer.**\n\n{bullets(winners(results, comparisons(results)))}",
                      f"## Cells\n\n{_cells(results)}\n\n{METHODS_TABLE}"]  # fmt: skip
@@ -73,23 +74,22 @@ def _laws(results: StudyResults, pairs: pd.DataFrame, sensitivity: pd.DataFrame)
         f"## Cells\n\n{_cells(results)}",
     ]
     for suite in study.suites:
-        sections.append(f"## {suite.title}\n\n{_suite(results, suite, sensitivity)}")
+        sections.append(f"## {markdown(suite.title)}\n\n{_suite(results, suite, sensitivity)}")
     sections.append(f"## Larger model or more tokens, at equal cost\n\n{_equal_cost(results, pairs)}")
     return sections
 
 
 def _answer(results: StudyResults, suite: Suite) -> str:
-    fit = results.headline(suite.name)
+    fit, title = results.headline(suite.name), markdown(suite.title)
     ratio = fit.record["alpha_over_beta"]
     interval = in_words(widest_interval(fit, "alpha_over_beta"))
     if not fit.law.constant_optimum:
-        return f"{suite.title}: the best V depends on the budget; see the frontier."
+        return f"{title}: the best V depends on the budget; see the frontier."
     if ratio is None and fit.record["v_star"] is None:
-        return f"{suite.title}: the error falls neither with N nor with V, so nothing can be told."
+        return f"{title}: the error falls neither with N nor with V, so nothing can be told."
     if ratio is not None and ratio <= 1:
         return (
-            f"{suite.title}: more visual tokens beat a larger model (alpha / beta = {ratio:.2f}, "
-            f"{interval})."
+            f"{title}: more visual tokens beat a larger model (alpha / beta = {ratio:.2f}, {interval})."
         )
     low, high = min(fit.token_counts), max(fit.token_counts)
     stars = ", ".join(
@@ -97,7 +97,7 @@ def _answer(results: StudyResults, suite: Suite) -> str:
     )
     shown = "unbounded" if ratio is None else f"{ratio:.2f}"
     return (
-        f"{suite.title}: a larger model beats more visual tokens (alpha / beta = {shown}, "
+        f"{title}: a larger model beats more visual tokens (alpha / beta = {shown}, "
         f"{interval}); at a fixed cost the best number of tokens is {stars} text tokens."
     )
 
@@ -118,12 +118,13 @@ def _cells(results: StudyResults) -> str:
 
 def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> str:
     fit = results.headline(suite.name)
+    method = markdown_code(str(fit.record["bootstrap"]["headline"]))
     warnings = bullets(fit.record["warnings"] or ["none"])
     parts = [
-        f"Headline: `{fit.record['formula']}`, {fit.record['loss']} loss, status "
-        f"{fit.record['status']}.",
+        f"Headline: `{fit.law.formula}`, {markdown(str(fit.record['loss']))} loss, status "
+        f"{markdown(str(fit.record['status']))}.",
         "Parameters, with 95 % intervals by resampling residuals, cells and whole model sizes (bands "
-        f"in figures are by the method `{fit.record['bootstrap']['headline']}`):\n\n{_intervals(fit)}",
+        f"in figures are by the method {method}):\n\n{_intervals(fit)}",
         f"What the data do not settle:\n\n{warnings}",
         f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
         _range_of_ratio(sensitivity, suite, results.study.measured is not None),
@@ -187,9 +188,10 @@ def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> str:
         return "No two sizes of the grid cost nearly the same (N V) at some of its token counts."
     titles = {suite.name: suite.title for suite in results.study.suites}
     lines = [
-        f"- {titles[suite]}: the larger model with fewer tokens errs less in {wins['larger']} of "
-        f"{sum(wins.values())} pairs, the smaller one with more tokens in {wins['smaller']}; "
-        f"{wins['undecided']} differ by less than {DECISIVE:g} standard errors (or have none)."
+        f"- {markdown(titles[suite])}: the larger model with fewer tokens errs less in "
+        f"{wins['larger']} of {sum(wins.values())} pairs, the smaller one with more tokens in "
+        f"{wins['smaller']}; {wins['undecided']} differ by less than {DECISIVE:g} "
+        "standard errors (or have none)."
         for suite, wins in tally(pairs, list(titles)).items()
     ]
     return (
@@ -214,8 +216,8 @@ def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, measured: bool) -> 
     return (
         f"{limits if measured else ''}"
         f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
-        f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({low['variant']}) to "
-        f"{high['alpha_over_beta']:.2f} ({high['variant']})."
+        f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({markdown(str(low['variant']))}) to "
+        f"{high['alpha_over_beta']:.2f} ({markdown(str(high['variant']))})."
     )
 
 
@@ -241,6 +243,6 @@ def _provenance(results: StudyResults, commit: str | None) -> str:
             if fits
             else []
         ),
-        *[f"- source: {source}" for source in results.errors["source"].dropna().unique()],
+        *[f"- source: {markdown(str(source))}" for source in results.errors["source"].dropna().unique()],
     ]
     return "\n".join(lines)

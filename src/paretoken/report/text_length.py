@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from paretoken.analysis.study_results import StudyResults
+from paretoken.escape import markdown
 from paretoken.markdown import table as markdown_table
 from paretoken.report.methods import latex
 
@@ -40,7 +41,7 @@ def _range(row: pd.Series[float], name: str, low: str, high: str) -> str:
 def page(results: StudyResults, found: pd.DataFrame) -> str:
     """Return the table as Markdown."""
     return (
-        f"# Text length in the study `{results.study.name}`\n\n{results.study.question}\n\n"
+        f"# Text length in the study `{results.study.name}`\n\n{markdown(results.study.question)}\n\n"
         "Questions were written out several times until their prompts had at least Q text tokens. "
         "*Best V*: of the measured cells, the visual tokens of the best one at each budget that leaves "
         "a choice (geometric mean over budgets, least and most in brackets), budgets in FLOPs 2N(Q + V) "

@@ -17,6 +17,8 @@ from paretoken.settings import read_settings
 Stage = Literal["pretrain", "finetune"]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: What AdamW's running means keep of themselves at each step; with 1 they would never learn anything.
+Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
 def as_pair(value: Any) -> Any:
@@ -68,7 +70,7 @@ class Recipe(Record):
         default="cosine", description="After warm-up: cosine to 0, or constant."
     )
     weight_decay: NotNegative = Field(default=0.0, description="Of matrices; never of others.")
-    betas: Annotated[tuple[Share, Share], BeforeValidator(as_pair)] = Field(
+    betas: Annotated[tuple[Decay, Decay], BeforeValidator(as_pair)] = Field(
         default=(0.9, 0.999), description="AdamW's."
     )
     epsilon: Size = Field(default=1e-8, description="AdamW's.")

@@ -94,3 +94,16 @@ def test_all_processes_but_the_first_have_a_log_of_their_own(
     assert done.stdout == ("" if own else "said\n")
     assert log.exists() is own
     assert not own or log.read_text() == "said\n"
+
+
+def test_the_log_of_a_process_is_not_written_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "finetune-rank3.log").symlink_to(victim)
+    environment = {**os.environ, RANK_LOGS: str(tmp_path / "finetune"), "RANK": "3"}
+    code = "from paretoken.cluster.allocation import own_log; own_log(); print('said')"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode
+    assert "finetune-rank3.log is a link; remove it" in done.stderr
+    assert victim.read_text() == "precious"

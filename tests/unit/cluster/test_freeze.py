@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from paretoken.cluster import freeze as module
-from paretoken.cluster.freeze import belongs_to, freeze, in_launch, remove_old
+from paretoken.cluster.freeze import belongs_to, freeze, in_launch, named_in, remove_old
 
 
 @pytest.fixture
@@ -69,3 +71,104 @@ def test_jobs_of_a_project_are_those_of_its_launches_too(project: Path, tmp_path
     assert belongs_to(project / ".snakemake" / "launches" / "1", project)
     assert not belongs_to(tmp_path / "project2", project)
     assert not belongs_to(tmp_path, project)
+
+
+SECRETS = (
+    ".env", ".env.local", ".envrc", "prod.env", ".netrc", ".ssh/config", ".aws/credentials",
+    "server.pem", "tls/private.key", "id_rsa", "keys/id_ed25519.bak", "credentials.json",
+    "google-service-account-1.json",
+    "token", "hf_token.txt", "secrets.yaml", "workflow/secrets/a.txt", ".git-credentials", ".pypirc",
+)  # fmt: skip
+KEPT = (
+    "src/paretoken/tokens.py", "workflow/visual_tokens.csv", "workflow/tokenizer.json", "keyboard.txt",
+    "environment.yaml", "tables/measured.csv",
+)  # fmt: skip
+
+
+def fill(folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
+
+
+def held(launch: Path) -> set[str]:
+    """What a copy holds of its own: no links."""
+    return {
+        str(path.relative_to(launch))
+        for path in launch.rglob("*")
+        if path.is_file() and not any(each.is_symlink() for each in (path, *path.parents))
+    }
+
+
+@pytest.mark.parametrize("checkout", [False, True])
+def test_secrets_stay_out_tracked_or_not_and_what_is_named_alike_does_not(
+    project: Path, checkout: bool
+) -> None:
+    fill(project, (*SECRETS, *KEPT))
+    if checkout:
+        git(project, "init")
+        git(project, "add", "--force", *SECRETS[::2], *KEPT[::2])
+        git(project, "commit", "-m", "all")
+    launch = project / ".snakemake" / "launches" / "1"
+    freeze(project, launch)
+    assert held(launch) == {*KEPT, "config.yaml", "workflow/recipes/a.yaml"}
+    assert launch.stat().st_mode & 0o777 == 0o700
+    assert not [name for name in SECRETS if (launch / name).exists()]
+
+
+def test_what_git_ignores_stays_out_unless_the_config_names_it(project: Path) -> None:
+    fill(project, ("notes/private.txt", "mine.yaml", "tables/mine.csv", "models/a/weights", "new.txt"))
+    (project / ".gitignore").write_text("notes/\nmine.yaml\ntables/\nmodels/\n")
+    git(project, "init")
+    fill(project, (".env",))
+    config = {
+        "studies": [{"measured": "tables/mine.csv", "question": "Why? " * 100, "hub": ["models/a"]}],
+        "wrong": ["../../etc/passwd", "/etc/passwd", ".", "", "a\0b", ".env", 1, None],
+    }
+    launch = project / ".snakemake" / "launches" / "1"
+    freeze(project, launch, [project / "mine.yaml", *named_in(config)])
+    kept = {".gitignore", "new.txt", "mine.yaml", "tables/mine.csv", "config.yaml"}
+    assert held(launch) == {*kept, "workflow/recipes/a.yaml"}
+    assert not (launch / "notes").exists()
+    assert (launch / "models/a").resolve() == project / "models/a", "a folder of data is linked"
+
+
+@pytest.mark.parametrize("checkout", [False, True])
+def test_links_that_lead_out_and_special_files_stay_out(
+    project: Path, tmp_path: Path, checkout: bool
+) -> None:
+    fill(tmp_path, ("outside/secret.txt",))
+    fill(project, (".env", "workflow/real.txt", "data/table.csv", "code/deep/a.txt"))
+    links = {
+        "file": tmp_path / "outside/secret.txt", "folder": tmp_path / "outside", "up": "..", "all": ".",
+        "env": ".env", "nowhere": "absent", "circle": "circle", "git": ".git/config",
+        "own": "workflow/real.txt", "table": "data/table.csv", "recipes": "workflow/recipes",
+        "code/deep/up": "../../workflow", "code/out": tmp_path / "outside",
+    }  # fmt: skip
+    for name, target in links.items():
+        (project / name).symlink_to(target)
+    os.mkfifo(project / "code" / "pipe")
+    with socket.socket(socket.AF_UNIX) as opened:
+        here = Path.cwd()
+        os.chdir(project)  # the path of a socket is short
+        try:
+            opened.bind("code/socket")
+        finally:
+            os.chdir(here)
+    if checkout:
+        git(project, "init")
+        git(project, "add", "--force", *links)
+    launch = project / ".snakemake" / "launches" / "1"
+    freeze(project, launch)
+    kept = {"own", "table", "code/deep/a.txt", "workflow/real.txt", "config.yaml"}
+    assert held(launch) == {*kept, "workflow/recipes/a.yaml"}
+    assert (launch / "own").read_text() == "workflow/real.txt"
+    for name, target in {"recipes": "workflow/recipes", "code/deep/up": "workflow"}.items():
+        assert (launch / name).resolve() == launch / target, "links within lead within the copy"
+    present = {str(path.relative_to(launch)) for path in launch.rglob("*") if path.is_symlink()}
+    assert present - {"results", "data", ".snakemake", ".git"} == {"recipes", "code/deep/up"}

@@ -167,13 +167,15 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, suffix: str) -> N
     path, folder = make(tmp_path / f"a{suffix}", files), tmp_path / "images"
     process = subprocess.Popen([sys.executable, "-c", SLOW_UNPACK, path, folder])
     deadline = time.monotonic() + 60
-    while not (partial := list(tmp_path.glob(f"{UNPACKING}*"))) or len(list(partial[0].iterdir())) < 20:
+    while len(partial := list(tmp_path.glob(f"{UNPACKING}*/files/*"))) < 20:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not folder.exists()
-    done = sorted(partial[0].iterdir())[:-1]
+    staging = partial[0].parents[1]
+    assert stat.S_IMODE(staging.stat().st_mode) == 0o700
+    done = sorted((staging / "files").iterdir())[:-1]
     before = {p.name: p.stat().st_mtime_ns for p in done}
     done[0].write_bytes(b"cut")  # what a kill in the middle of a file leaves
     assert unpack(path, folder) == 400
@@ -185,9 +187,40 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, suffix: str) -> N
 
 def test_what_another_version_of_the_archive_left_is_not_used(tmp_path: Path) -> None:
     version = digest("a.zip", 1, 2)
-    stale, other = (tmp_path / f"{UNPACKING}{name}-{version}" for name in ("images", "images-2"))
+    names = (f"{UNPACKING}{name}-{version}-abcdefgh" for name in ("images", "images-2"))
+    stale, other = (tmp_path / name for name in names)
     for folder in (stale, other):
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         (folder / "old.jpg").write_text("x")
     unpack(make(tmp_path / "a.zip", {"a.jpg": b"x"}), tmp_path / "images")
     assert sorted(p.name for p in tmp_path.iterdir()) == [other.name, "a.zip", "images"]
+    assert not stale.exists()
+
+
+def test_a_prepared_staging_folder_is_not_used(tmp_path: Path) -> None:
+    """Neither a link, nor a folder that others may write to; both stay as they are."""
+    path, victim = make(tmp_path / "a.zip", {"a.jpg": b"x"}), tmp_path / "victim"
+    victim.mkdir()
+    (victim / "files").mkdir()
+    status = path.stat()
+    prefix = f"{UNPACKING}images-{digest('a.zip', status.st_size, status.st_mtime_ns)}-"
+    (tmp_path / f"{prefix}abcdefgh").symlink_to(victim)
+    (tmp_path / f"{prefix}open5678").mkdir()
+    (tmp_path / f"{prefix}open5678").chmod(0o777)
+    (tmp_path / f"{prefix}open5678" / "files").symlink_to(victim)
+    unpack(path, tmp_path / "images")
+    assert content(tmp_path / "images") == {"a.jpg": b"x"}
+    assert content(victim) == {}
+    assert (tmp_path / f"{prefix}abcdefgh").is_symlink()
+    assert (tmp_path / f"{prefix}open5678" / "files").is_symlink()
+
+
+def test_the_result_has_the_usual_permissions_and_no_link_is_replaced(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.zip", {"a.jpg": b"x"})
+    unpack(path, tmp_path / "images")
+    (tmp_path / "usual").mkdir()
+    assert (tmp_path / "images").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    (tmp_path / "link").symlink_to(tmp_path / "usual")
+    with pytest.raises(UserError, match="exists and is not an empty folder"):
+        unpack(path, tmp_path / "link")
+    assert not list((tmp_path / "usual").iterdir())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from paretoken.data.collation import IGNORED, TrainingCollator, pad_left
 from paretoken.data.conversations import Conversation
-from paretoken.data.encoded import read_encoded, write_encoded
+from paretoken.data.encoded import ARRAYS, QUESTION_ARRAYS, read_encoded, write_encoded
 from paretoken.data.labels import EncodedConversation
 from paretoken.data.order import MicroBatches, data_order, plan_batches, steps_for
 from paretoken.data.packing import rows_of
@@ -95,6 +95,19 @@ def test_a_damaged_token_file_is_refused(tmp_path: Path) -> None:
             read_encoded(tmp_path / "tokens")
     with pytest.raises(UserError, match="no tokenized data set"):
         read_encoded(tmp_path)
+
+
+@pytest.mark.parametrize("name", [*ARRAYS, *QUESTION_ARRAYS])
+def test_one_changed_byte_of_a_token_file_is_noticed(tmp_path: Path, name: str) -> None:
+    encoded_set(tmp_path / "tokens", [*DATA, ("5", [1, IMAGE, 4], [0, 0, 1])])
+    array = tmp_path / "tokens" / f"{name}.npy"
+    content = bytearray(array.read_bytes())
+    if len(content) == 128:
+        return  # nothing but a header: these conversations have no questions apart
+    content[-1] ^= 1
+    array.write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}.npy is missing or damaged: it is not what was written"):
+        read_encoded(tmp_path / "tokens")
 
 
 def test_padding_on_the_left() -> None:

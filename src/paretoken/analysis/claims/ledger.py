@@ -9,6 +9,7 @@ import pandas as pd
 
 from paretoken.analysis.claims.base import Claim
 from paretoken.analysis.study_results import StudyResults
+from paretoken.escape import markdown
 from paretoken.markdown import table as markdown_table
 from paretoken.registry import CLAIMS
 
@@ -40,17 +41,22 @@ def page(table: pd.DataFrame, study: str) -> str:
             "Where": table["where"],
             "Computed": table["computed"],
             "Value": [_value(row) for _, row in table.iterrows()],
-            "Verdict": [f"**{verdict}**" for verdict in table["verdict"]],
+            "Verdict": table["verdict"].astype(str),
         }
     )
-    reasons = "\n".join(f"- *{row['statement']}*: {row['because']}" for _, row in table.iterrows())
-    counts = ", ".join(f"{verdict}: {n}" for verdict, n in table["verdict"].value_counts().items())
+    reasons = "\n".join(
+        f"- *{markdown(str(row['statement']))}*: {markdown(str(row['because']))}"
+        for _, row in table.iterrows()
+    )
+    counts = ", ".join(
+        f"{markdown(str(verdict))}: {n}" for verdict, n in table["verdict"].value_counts().items()
+    )
     return (
         f"# Claims tested by the study `{study}`\n\n"
         f"{len(table)} tested ({counts}). Intervals are 95 %: of what follows from a fit the hull of "
         "three bootstraps (residuals, cells, whole model sizes), of differences between methods "
         "Student's over seeds.\n\n"
-        f"{markdown_table(shown)}\n\n## Why\n\n{reasons}\n"
+        f"{markdown_table(shown, bold=('Verdict',))}\n\n## Why\n\n{reasons}\n"
     )
 
 

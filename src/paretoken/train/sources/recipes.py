@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from paretoken.config import Count, Record, Size
 from paretoken.data.miniature.settings import KindShares, Share
 from paretoken.errors import UserError
-from paretoken.train.recipe import NotNegative, as_pair
+from paretoken.train.recipe import Decay, NotNegative, as_pair
 
 
 def _slot_shares(values: dict[int, float]) -> dict[int, float]:
@@ -24,7 +24,7 @@ class _Training(Record):
     steps: Count = Field(description="Optimiser steps.")
     learning_rate: Size = Field(description="Its peak.")
     warmup: Share = Field(description="Share of the steps in which the rate rises.")
-    betas: Annotated[tuple[Share, Share], BeforeValidator(as_pair)] = Field(description="AdamW's.")
+    betas: Annotated[tuple[Decay, Decay], BeforeValidator(as_pair)] = Field(description="AdamW's.")
     weight_decay: NotNegative = Field(description="AdamW's.")
     clip: Size = Field(description="Largest norm of the gradient.")
     log_every: Count = Field(default=25, description="Steps between losses in run.json.")

@@ -1,0 +1,136 @@
+"""Rendering chat templates, which come with models from elsewhere: bounded in time, memory and length.
+
+Jinja's sandbox keeps a template from running other code, not from looping for hours or from doubling
+a text forty times. So a process of its own renders (`chat_sandbox`), which may not have more memory and
+is ended when it takes too long. It starts with the first template and stays: one rendering then takes
+less than a millisecond.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paretoken.errors import UserError
+
+#: Characters of a template, and of what it writes beside its messages; templates of chat models have
+#: some ten thousand.
+LONGEST_TEMPLATE, LONGEST_TEXT = 1_000_000, 2_000_000
+#: Of the process that renders: bytes of address space, and seconds for one rendering.
+MEMORY, SECONDS = 2**30, 30.0
+#: Variables of the environment that it may need to start.
+KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME")
+
+
+def render(
+    template: str,
+    messages: Sequence[Mapping[str, str]],
+    variables: Mapping[str, Any],
+    name: str = "the chat template",
+    seconds: float = SECONDS,
+) -> str:
+    """Return what a chat template makes of a conversation, as `apply_chat_template` does.
+
+    Args:
+        template: Jinja text.
+        messages: with ``role`` and ``content``.
+        variables: what else it may ask for: the tokenizer's ``special_tokens_map``,
+            ``add_generation_prompt``.
+        name: what to call the template in messages.
+        seconds: how long it may take.
+
+    Raises:
+        UserError: the template is damaged, refuses the conversation, takes too long, needs too much
+            memory or writes too much.
+    """
+    if len(template) > LONGEST_TEMPLATE:
+        raise UserError(f"{name} has more than {LONGEST_TEMPLATE:,} characters; give a usual one")
+    given = sum(len(text) for message in messages for text in message.values())
+    plain = {"tools": None, "documents": None, **variables, "messages": list(messages)}
+    request = {"template": template, "variables": plain, "longest": LONGEST_TEXT + 4 * given}
+    answer = _process().ask(json.dumps(request, default=str), seconds)
+    if "error" in answer:
+        raise UserError(f"{name} refuses a conversation: {answer['error']}")
+    return answer["text"]
+
+
+class _Process:
+    """A running `chat_sandbox`, which is started again when it was ended."""
+
+    def __init__(self) -> None:
+        self._running: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, request: str, seconds: float) -> dict[str, str]:
+        """Return the answer to one request; an ``error`` if none comes in time."""
+        with self._lock:
+            running = self._started()
+            try:
+                line = self._exchange(running, request.encode() + b"\n", time.monotonic() + seconds)
+                answer: dict[str, str] = json.loads(line)
+            except TimeoutError:
+                answer = {"error": f"it takes more than {seconds:g} seconds"}
+                self.stop()
+            except (OSError, ValueError):
+                answer = {"error": "the process that renders it broke down"}
+                self.stop()
+            return answer
+
+    def stop(self) -> None:
+        """End the process, if it runs."""
+        if self._running is not None:
+            self._running.kill()
+            self._running.communicate()
+            self._running = None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._running is None or self._running.poll() is not None:
+            self._running = subprocess.Popen(
+                [sys.executable, "-P", "-m", "paretoken.data.chat_sandbox", str(MEMORY)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"PYTHONPATH": os.pathsep.join(sys.path)}  # and no tokens
+                | {name: os.environ[name] for name in KEPT if name in os.environ},
+            )
+        return self._running
+
+    @staticmethod
+    def _exchange(running: subprocess.Popen[bytes], request: bytes, until: float) -> bytes:
+        """Write a line and read one (`TimeoutError`, or `OSError` if the process has ended)."""
+        if running.stdin is None or running.stdout is None:
+            raise BrokenPipeError
+        running.stdin.write(request)  # it is read at once: nothing else waits for an answer
+        running.stdin.flush()
+        answer, waiting = bytearray(), select.poll()
+        waiting.register(running.stdout, select.POLLIN)
+        while not answer.endswith(b"\n"):
+            if not waiting.poll(max(0.0, until - time.monotonic()) * 1000):
+                raise TimeoutError
+            part = os.read(running.stdout.fileno(), 1 << 16)
+            if not part:
+                raise BrokenPipeError
+            answer += part
+        return bytes(answer)
+
+
+_PROCESSES: dict[int, _Process] = {}
+
+
+def _process() -> _Process:
+    """Return the one that this process talks to: after a fork, two would read each other's answers."""
+    return _PROCESSES.setdefault(os.getpid(), _Process())
+
+
+@atexit.register
+def _stop() -> None:
+    if os.getpid() in _PROCESSES:
+        _PROCESSES[os.getpid()].stop()

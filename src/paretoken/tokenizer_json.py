@@ -1,0 +1,116 @@
+"""What a tokenizer.json may do to texts: no more than a bounded growth.
+
+A normalizer may replace each letter by a thousand, and the next one each of those again. How much a text
+can grow at most is computed from the rules alone, without a text.
+
+Format: https://huggingface.co/docs/tokenizers (the ``type`` of each rule).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from paretoken.errors import UserError
+from paretoken.model_json import read_model_json
+
+#: What a text may become, in multiples of its length. A table of Unicode's compatible forms has single
+#: characters that become 18; SentencePiece's rules together come to some 40.
+LARGEST_GROWTH = 100
+#: How many rules there may be in each part, how deep, and how many characters or tokens may be put in.
+MOST_RULES, DEEPEST, MOST_ADDED = 200, 10, 1_000
+
+PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
+_ADDED = ("content", "prepend", "str_rep", "replacement")
+
+
+def require_bounded_tokenizer(path: Path) -> None:
+    """Check that the rules of a tokenizer.json let no text grow without bounds.
+
+    Raises:
+        UserError: they do, or the file is not of a tokenizer.
+    """
+    content = read_model_json(path)
+    for part in PARTS:
+        rules = list(_rules(content.get(part), path, 0))
+        if len(rules) > MOST_RULES:
+            raise _refusal(path, f"has {len(rules):,} rules in its {part}; {MOST_RULES} at most")
+        growth = 1.0
+        for rule in rules:
+            growth *= _growth(rule, path)
+            if growth > LARGEST_GROWTH:
+                raise _refusal(
+                    path, f"lets its {part} make texts more than {LARGEST_GROWTH} times as long"
+                )
+    padding = content.get("padding")
+    if padding is not None and _largest_number(padding) > 10**6:
+        raise _refusal(path, "fills up each text to more than a million tokens")
+
+
+def _rules(rule: Any, path: Path, depth: int) -> Iterator[Mapping[str, Any]]:
+    """Yield a rule and those in it: ``Sequence`` has a list of them, under several names."""
+    if depth > DEEPEST:
+        raise _refusal(path, f"has rules in rules, more than {DEEPEST} deep")
+    if isinstance(rule, Mapping):
+        yield rule
+        for value in rule.values():
+            yield from _rules(value, path, depth + 1) if isinstance(value, Mapping | list) else ()
+    elif isinstance(rule, list):
+        for each in rule:
+            yield from _rules(each, path, depth + 1) if isinstance(each, Mapping | list) else ()
+
+
+def _growth(rule: Mapping[str, Any], path: Path) -> float:
+    kind = rule.get("type")
+    added = max((len(rule[name]) for name in _ADDED if isinstance(rule.get(name), str)), default=0)
+    if added > MOST_ADDED:
+        raise _refusal(path, f"has a rule ({kind}) that puts in {added:,} characters")
+    if kind == "Replace":
+        pattern = rule.get("pattern")
+        text = pattern.get("String") if isinstance(pattern, Mapping) else None
+        if isinstance(text, str) and text:
+            return max(1.0, added / len(text))
+        return 1.0 + added  # an expression may match nothing at all, between all letters
+    if kind == "Precompiled":
+        return max(1.0, _longest_replacement(rule.get("precompiled_charsmap"), path))
+    if kind == "TemplateProcessing":
+        return max(1.0, *(_repeats(rule.get(name)) for name in ("single", "pair")))
+    if any(isinstance(value, list) and len(value) > MOST_ADDED for value in rule.values()):
+        raise _refusal(path, f"has a rule that puts in more than {MOST_ADDED:,} tokens")
+    return 1.0
+
+
+def _repeats(pieces: Any) -> int:
+    """Return how often a template puts in the same text."""
+    named = [str(piece["Sequence"]) for piece in pieces or () if "Sequence" in piece]
+    return max(map(named.count, set(named)), default=0)
+
+
+def _longest_replacement(charsmap: Any, path: Path) -> int:
+    """Return the characters that one may become, in SentencePiece's compiled table.
+
+    It is a trie of so many bytes (the first four say how many) and the replacements, each of which a
+    zero byte ends.
+    """
+    if not charsmap:
+        return 1
+    try:
+        raw = base64.b64decode(charsmap, validate=True)
+        texts = raw[4 + struct.unpack_from("<L", raw)[0] :]
+    except (TypeError, ValueError, binascii.Error, struct.error) as error:
+        raise _refusal(path, "has a damaged table of characters") from error
+    return max(len(text.decode("utf-8", "replace")) for text in texts.split(b"\0"))
+
+
+def _largest_number(value: Any) -> float:
+    if isinstance(value, Mapping):
+        return max(map(_largest_number, value.values()), default=0)
+    return abs(value) if isinstance(value, int | float) else 0
+
+
+def _refusal(path: Path, what: str) -> UserError:
+    return UserError(f"{path} {what}: not a usual tokenizer; take the file from its original source")

@@ -1,0 +1,118 @@
+"""Chat templates render as `transformers` renders them, and never for long."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretoken.data import chat_rendering, templates
+from paretoken.data.chat_rendering import LONGEST_TEXT, render
+from paretoken.errors import UserError
+
+MESSAGES = [
+    {"role": "user", "content": "<image>\nWhat is <b>this</b>? 'x' & \"y\""},
+    {"role": "assistant", "content": "\U000f00007\U000f0001 ein Übel"},
+    {"role": "user", "content": ""},
+]
+VARIABLES: dict[str, Any] = {"bos_token": "<s>", "eos_token": "</s>", "add_generation_prompt": True}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stopped() -> Iterator[None]:
+    yield
+    chat_rendering._stop()
+
+
+USUAL = [
+    templates.CHATML,
+    templates.VICUNA_V1,
+    "{{ messages | tojson }} {{ messages[0] | tojson(indent=2) }} {{ tools }} {{ documents is none }}",
+    "{% for m in messages %}\n  {% if loop.last %}{% break %}{% endif %}\n{{ m.content | trim }}\n"
+    "{% endfor %}",
+    "{% set ns = namespace(n=0, self=1) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}"
+    "{{ ns.n }}",
+    "{% macro say(m) %}{{ m['role'] ~ ': ' ~ m['content'] }}{% endmacro %}{{ say(messages[1]) }}",
+    "{{ bos_token }}{% for m in messages if m.role != 'system' %}{% generation %}{{ m.content }}"
+    "{% endgeneration %}{% endfor %}{{ dict(a=1).a }}{{ dict.fromkeys(['b']) }}{{ range(3) | list }}",
+    "   {%- if add_generation_prompt is defined and add_generation_prompt %}\n    yes\n   {%- endif %}",
+    "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join('|') }}",
+]
+
+
+@pytest.mark.parametrize("template", USUAL)
+def test_it_renders_what_transformers_renders(template: str) -> None:
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    theirs = render_jinja_template([MESSAGES], chat_template=template, **VARIABLES)[0][0]
+    assert render(template, MESSAGES, VARIABLES) == theirs
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{% if %}", "Expected an expression"),
+        ("{{ raise_exception('no images') }}", "refuses a conversation: no images"),
+        ("{% include 'x' %}", "refuses"),
+        ("{% import '/etc/passwd' as x %}", "refuses"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ 'a' + 1 }}", "can only concatenate"),
+        ("{{ messages[0].nothing.more }}", "has no attribute 'nothing'"),
+        ("{{ 2.0 ** 5000 }}", "refuses"),
+        ("{{ (9 ** 9999) | string }}", "digits|refuses"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
+        ("{{ " + "(" * 5000 + ")" * 5000 + " }}", "refuses"),
+        ("{{ messages.append(1) }}", "not.*safe|refuses"),
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "refuses"),
+        ("{{ cycler.__init__.__globals__.os.system('true') }}", "refuses"),
+        ("{% set ns = namespace(__class__=1) %}", "has no field"),
+        ("{{ range(1000000) | list }}", "Range too big"),
+        ("{{ 'x' * 3000000000 }}", "too much memory"),
+        ("{{ '%2000000000d' % 1 }}", "too much memory"),
+        ("{{ 'x'.ljust(2000000000) }}", "too much memory"),
+        ("{{ lipsum(n=100000) }}", "writes more|more than 3 seconds"),
+        ("{% set ns = namespace(x='xxxxxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}"
+         "{% endfor %}", "too much memory|more than 3 seconds"),
+        ("{% set ns = namespace(x=[0]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}"
+         "{% endfor %}", "too much memory|more than 3 seconds"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "3 seconds"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}word {% endfor %}{% endfor %}",
+         f"writes more than {LONGEST_TEXT // 1000000},"),
+        ("{% set x = 9 ** (9 ** 9) %}", "too much memory|more than 3 seconds"),
+        ("{{ 'xxxxxxxx' | replace('', 'y' * 99999) | replace('', 'y' * 99999) }}", "too much|more than"),
+        ("x" * 1_000_001, "more than 1,000,000 characters"),
+    ],
+)  # fmt: skip
+def test_whatever_a_template_does_is_an_error_in_time(template: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"^my template .*({message})"):
+        render(template, MESSAGES, VARIABLES, "my template", seconds=3)
+    assert render("{{ messages[2].content }}ok", MESSAGES, VARIABLES) == "ok"  # the next one works
+
+
+def test_the_process_knows_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    chat_rendering._stop()
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    render("x", MESSAGES, {})
+    running = chat_rendering._process()._running
+    assert running is not None
+    assert b"hf_secret" not in Path(f"/proc/{running.pid}/environ").read_bytes()
+
+
+def test_after_a_fork_each_process_has_a_renderer_of_its_own() -> None:
+    assert render("here", MESSAGES, {}) == "here"
+    here = chat_rendering._process()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        own = chat_rendering._process() is not here and render("there", MESSAGES, {}) == "there"
+        chat_rendering._stop()
+        os.write(write, b"1" if own else b"0")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 1) == b"1"
+    assert render("here", MESSAGES, {}) == "here"
+    os.close(read)
+    os.close(write)

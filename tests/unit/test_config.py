@@ -396,7 +396,8 @@ PATHS = {
     ),
     "llava": (
         [*FETCHED, (f"{STUDY}.training.benchmarks", [
-            {"name": "mme"}, {"name": "own", "harness": "lmms_eval", "include": "tasks"}]),
+            {"name": "mme"},
+            {"name": "own", "harness": "lmms_eval", "include": "tasks", "allow_code": True}]),
          (f"{STUDY}.suites.0.benchmarks", ["mme", "docvqa", "own"])],
         [f"{STUDY}.training.data.manifest", f"{STUDY}.training.data.root", "llms.0.hub", "llms.1.hub",
          "vision.0.hub", f"{STUDY}.training.recipes.pretrain", f"{STUDY}.training.recipes.finetune",

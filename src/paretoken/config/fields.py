@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +72,7 @@ def check_registered(name: str, registry: Registry | Mapping[str, Any], kind: st
 
 def unique(values: list[Any]) -> list[Any]:
     """Return ``values`` if none of them stands twice."""
-    twice = sorted({value for value in values if values.count(value) > 1})
+    twice = sorted(value for value, times in Counter(values).items() if times > 1)
     if twice:
         raise problem(f"lists {', '.join(map(str, twice))} twice; write each once")
     return values
@@ -86,6 +87,12 @@ def as_list(value: Any) -> Any:
 LARGEST = 100_000
 #: Patches per side of an encoder's grid; 24 is usual.
 LARGEST_GRID = 1000
+#: GPUs of one job.
+LARGEST_JOB = 10_000
+#: Hidden size of a network.
+LARGEST_WIDTH = 1_000_000
+#: Replicates of a bootstrap.
+MOST_REPLICATES = 1_000_000
 #: No count of anything is larger; larger ones are mistakes, and do not fit into 64 bits.
 MOST = 10**15
 #: Names become folders, wildcards and job names: no file system changes or shortens them.
@@ -98,6 +105,7 @@ ConfigPath = Annotated[str, AfterValidator(at_home)]
 Assignment = Annotated[str, AfterValidator(_assignment)]
 Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=MOST)]
+Width = Annotated[Count, Field(le=LARGEST_WIDTH)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=MOST)]
 #: Text tokens of a question: no model reads more.
 TextTokens = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10**9)]

@@ -17,7 +17,9 @@ from paretoken.config.fields import (
     Seed,
     Share,
     Size,
+    TextTokens,
     WholeNumber,
+    Width,
     check_registered,
     problem,
     registered,
@@ -82,14 +84,14 @@ class MiniatureTraining(Record):
     layers: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
         description="Hidden states of the encoder that the projector sees."
     )
-    projector_width: Count = Field(description="Inner width of the projector.")
+    projector_width: Width = Field(description="Inner width of the projector.")
     whiten: bool = Field(default=False, description="Whether the projector's inputs are whitened.")
     init_std: Size | None = Field(
         default=None,
         description="Of new weights of compressors that fix it (0.02, for CLIP's 1024 channels).",
     )
     recipes: MiniatureRecipes = Field(description="Files of hyperparameters.")
-    lengthened: Annotated[list[Count], AfterValidator(unique)] = Field(
+    lengthened: Annotated[list[Annotated[TextTokens, Field(ge=1)]], AfterValidator(unique)] = Field(
         default=[],
         description="Q: questions are also asked at these lengths, in text tokens of a prompt.",
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -37,25 +35,6 @@ def _assignment(text: str) -> str:
     if not (key and equals and value):
         raise problem(f"{text!r} is no KEY=VALUE; write one such as global_batch=128")
     return text
-
-
-def at_home(path: str) -> str:
-    """Return a path with ``~`` or ``~user`` at its start as the home directory.
-
-    Raises:
-        PydanticCustomError: there is no such user, or the home directory is not known.
-    """
-    if not path.startswith("~"):
-        return path
-    whose = path.partition("/")[0]
-    try:
-        expanded = Path(path).expanduser()
-    except RuntimeError:
-        expanded = Path()
-    if not expanded.is_absolute() or (whose == "~" and os.environ.get("HOME") == ""):
-        reason = "HOME names no directory" if whose == "~" else "there is no such user"
-        raise problem(f"{path!r} begins with {whose}, but {reason}; write the whole path")
-    return str(expanded)
 
 
 def registered(registry: Registry | Mapping[str, Any], kind: str) -> AfterValidator:
@@ -100,8 +79,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9_-])?$", max_
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[Number, Field(le=LARGEST)]
 Billions = Annotated[Number, AfterValidator(_billions)]
-#: A path, or (where a field says so) a hub's id, which never begins with ~.
-ConfigPath = Annotated[str, AfterValidator(at_home)]
 Assignment = Annotated[str, AfterValidator(_assignment)]
 Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=MOST)]

@@ -10,13 +10,13 @@ from paretoken.config.fields import (
     LARGEST_GRID,
     LARGEST_JOB,
     Billions,
-    ConfigPath,
     Count,
     Name,
     Record,
     Width,
     registered,
 )
+from paretoken.config.paths import ConfigPath
 from paretoken.registry import TEMPLATES
 
 Gpus = Annotated[Count, Field(le=LARGEST_JOB)]

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 
 from paretoken.config.fields import (
     MOST_REPLICATES,
-    ConfigPath,
     Count,
     Name,
     Number,
@@ -21,6 +20,7 @@ from paretoken.config.fields import (
     unique,
 )
 from paretoken.config.ladder import Llm, Vision
+from paretoken.config.paths import ConfigPath
 from paretoken.config.training import Training
 from paretoken.errors import UserError
 from paretoken.registry import CLAIMS, FIGURES, LAWS, unknown_name

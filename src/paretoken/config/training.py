@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from paretoken.config.fields import (
     Assignment,
-    ConfigPath,
     Count,
     Name,
     Number,
@@ -25,6 +24,7 @@ from paretoken.config.fields import (
     registered,
     unique,
 )
+from paretoken.config.paths import ConfigPath
 from paretoken.registry import BENCHMARKS, TEMPLATES
 
 #: What a miniature study asks, all of them scored by exact match.

@@ -73,7 +73,7 @@ def contained(path: str) -> str:
 def project_folders() -> list[PurePath]:
     """Return the working directory, and the project if this is a launch's copy of it.
 
-    A launch's copy lies in the project's `.snakemake/launches` and has links to its data and results, see
+    A launch's copy lies in `.snakemake/launches` and has links to the project's data and results, see
     `paretoken.cluster.freeze`.
     """
     here = PurePath(os.path.realpath("."))

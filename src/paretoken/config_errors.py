@@ -39,9 +39,10 @@ MENDS = {
 }
 
 
-def describe(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """Return one sentence per problem that pydantic found, each with its place and value."""
-    return [_sentence(dict(problem), root) for problem in error.errors(include_url=False)]
+def describe(error: ValidationError, root: type[BaseModel]) -> Iterator[str]:
+    """Yield one sentence per problem that pydantic found, each with its place and value."""
+    for problem in error.errors(include_url=False):
+        yield _sentence(dict(problem), root)
 
 
 def _sentence(problem: dict[str, Any], root: type[BaseModel]) -> str:

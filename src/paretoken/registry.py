@@ -6,9 +6,10 @@ check names without importing numpy, matplotlib or torch, and nothing is found b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from paretoken.errors import UserError
@@ -60,13 +61,23 @@ class Registry:
         return sorted({self.module(name) for name in self})
 
 
+#: How many valid names a message lists, and compares with the wrong one.
+MOST_NAMES = 100
+
+
+def listed(names: Collection[str], comma: str = ", ") -> str:
+    """Return names in a row; of very many, the first and how many there are."""
+    more = f", ... ({len(names):,} in all)" if len(names) > MOST_NAMES else ""
+    return comma.join(name[:LONGEST_VALUE] for name in islice(names, MOST_NAMES)) + more
+
+
 def unknown_name(kind: str, name: object, allowed: Iterator[str] | Any) -> str:
     """Return a sentence that refuses ``name``, lists the valid names and suggests the nearest."""
     names = list(allowed)
     asked = name[:LONGEST_VALUE] if isinstance(name, str) else shown(name)
-    close = get_close_matches(asked, names, n=1)
+    close = get_close_matches(asked, names[:MOST_NAMES], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{shown(name)} is no {kind}; write one of: {', '.join(names) or '(none defined)'}{hint}"
+    return f"{shown(name)} is no {kind}; write one of: {listed(names) or '(none defined)'}{hint}"
 
 
 #: Modules of the compressors; how many tokens each can make is in `paretoken.tokens`.

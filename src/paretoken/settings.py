@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from paretoken.config import Record
+from paretoken.config import MOST_TOLD, Record
 from paretoken.config_errors import describe
 from paretoken.errors import UserError
 from paretoken.yaml_files import UNREADABLE, read_yaml
@@ -39,7 +40,7 @@ def read_settings(
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        listed = "\n".join(f"  - {problem}" for problem in describe(error, kind))
+        listed = "\n".join(f"  - {problem}" for problem in islice(describe(error, kind), MOST_TOLD))
         raise UserError(f"{path} is no {what}:\n{listed}") from error
 
 

@@ -6,7 +6,6 @@ Kept apart from the compressors themselves, so that a config is checked without 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from paretoken.errors import UserError
 from paretoken.registry import unknown_name
@@ -30,18 +29,18 @@ def any_square(side: int) -> list[int]:
     return [n * n for n in range(1, side + 1)]
 
 
-def any_count(side: int) -> list[int]:
+def any_count(side: int) -> range:
     """Any number of patches can be kept (`random`, `prumerge`)."""
-    return list(range(1, side * side + 1))
+    return range(1, side * side + 1)
 
 
 #: The published number of elastic queries (MQT-LLaVA); a smaller grid has no use for as many.
 MOST_QUERIES = 256
 
 
-def any_prefix(side: int) -> list[int]:
+def any_prefix(side: int) -> range:
     """Any number of the first queries, up to one per patch and at most 256 (`matryoshka_query`)."""
-    return list(range(1, min(MOST_QUERIES, side * side) + 1))
+    return range(1, min(MOST_QUERIES, side * side) + 1)
 
 
 #: More token counts than this are not listed one by one in a message.
@@ -51,12 +50,12 @@ MOST_LISTED = 20
 REPEATED = 4
 
 
-def repeated(side: int) -> list[int]:
+def repeated(side: int) -> range:
     """4, 8, 12, ... tokens, as many as there are patches at most: 4 tokens, once or several times."""
-    return list(range(REPEATED, side * side + 1, REPEATED)) if side % 2 == 0 else []
+    return range(REPEATED, side * side + 1 if side % 2 == 0 else 0, REPEATED)
 
 
-COMPRESSORS: dict[str, Callable[[int], list[int]]] = {
+COMPRESSORS: dict[str, Callable[[int], list[int] | range]] = {
     "none": whole_grid,
     "tokenpacker": square_regions,
     "tokenpacker_antialiased": square_regions,
@@ -117,7 +116,7 @@ def trained_tokens(compressor: str, grid_side: int, tokens: int) -> int:
     return reachable_tokens(compressor, grid_side)[-1]
 
 
-def reachable_tokens(compressor: str, grid_side: int) -> list[int]:
+def reachable_tokens(compressor: str, grid_side: int) -> list[int] | range:
     """Return the token counts, ascending, that ``compressor`` makes of a square patch grid.
 
     Args:
@@ -132,12 +131,11 @@ def reachable_tokens(compressor: str, grid_side: int) -> list[int]:
     return COMPRESSORS[compressor](grid_side)
 
 
-def spans(counts: list[int]) -> str:
+def spans(counts: list[int] | range) -> str:
     """Return ascending counts in words, such as "1, 4, 9", or "1, 2, 3, ... up to 576 in steps of 1"."""
     if len(counts) <= MOST_LISTED:
         return ", ".join(map(str, counts)) or "(none)"
-    steps = {after - before for before, after in pairwise(counts)}
-    every = f" in steps of {steps.pop()}" if len(steps) == 1 else ""
+    every = f" in steps of {counts.step}" if isinstance(counts, range) else ""
     shown = counts[:3] if every else counts[:MOST_LISTED]
     return f"{', '.join(map(str, shown))}, ... up to {counts[-1]}{every}"
 

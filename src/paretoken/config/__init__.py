@@ -6,7 +6,8 @@ refused; numbers written as text (``1e-3`` is text in YAML 1.1) are accepted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ from paretoken.config.fields import (
     unique,
 )
 from paretoken.config.ladder import Llm, StageGpus, Vision
+from paretoken.config.limits import size_problems
 from paretoken.config.raw import unwritable_texts
 from paretoken.config.references import reference_problems
 from paretoken.config.study import (
@@ -50,6 +52,7 @@ from paretoken.registry import unknown_name
 from paretoken.yaml_files import read_yaml
 
 __all__ = [
+    "MOST_TOLD",
     "Benchmark",
     "BenchmarkSettings",
     "Compression",
@@ -76,7 +79,11 @@ __all__ = [
     "json_schema",
     "load",
     "parse",
+    "refuse",
 ]
+
+#: How many problems of a config one message tells.
+MOST_TOLD = 100
 
 
 class Config(Record):
@@ -102,7 +109,8 @@ class Config(Record):
     def freeze(self, name: str) -> FrozenStudy:
         """Return the study called ``name`` with the records that it refers to."""
         study = self.study(name)
-        llms = [llm for llm in self.llms if llm.name in {*study.llms, *study.predict}]
+        named = {*study.llms, *study.predict}
+        llms = [llm for llm in self.llms if llm.name in named]
         vision = next(vision for vision in self.vision if vision.name == study.vision)
         return FrozenStudy(study=study, llms=llms, vision=vision)
 
@@ -117,16 +125,23 @@ def parse(raw: Mapping[str, Any], origin: str = "config.yaml") -> Config:
     Raises:
         UserError: everything that is wrong, at once; one line per problem.
     """
-    problems: list[str] = []
+    refuse(size_problems(raw), origin)
+    problems: list[Iterable[str]] = []
     try:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
-        problems += describe(error, Config)
-    problems += [*unwritable_texts(raw), *reference_problems(raw)]
-    if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise UserError(f"{origin} has {len(problems)} problem(s):\n{listed}")
+        problems = [describe(error, Config)]
+    refuse(chain(*problems, unwritable_texts(raw), reference_problems(raw)), origin)
     return config
+
+
+def refuse(problems: Iterable[str], origin: str) -> None:
+    """Raise `UserError` with one line per problem, if there is any; of very many, the first are told."""
+    told = list(islice(problems, MOST_TOLD + 1))
+    if told:
+        count = len(told) if len(told) <= MOST_TOLD else f"more than {MOST_TOLD}"
+        listed = "\n".join(f"  - {problem}" for problem in told[:MOST_TOLD])
+        raise UserError(f"{origin} has {count} problem(s):\n{listed}")
 
 
 def load(path: Path) -> Config:

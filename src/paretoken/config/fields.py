@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -38,25 +37,6 @@ def _assignment(text: str) -> str:
     return text
 
 
-def at_home(path: str) -> str:
-    """Return a path with ``~`` or ``~user`` at its start as the home directory.
-
-    Raises:
-        PydanticCustomError: there is no such user, or the home directory is not known.
-    """
-    if not path.startswith("~"):
-        return path
-    whose = path.partition("/")[0]
-    try:
-        expanded = Path(path).expanduser()
-    except RuntimeError:
-        expanded = Path()
-    if not expanded.is_absolute() or (whose == "~" and os.environ.get("HOME") == ""):
-        reason = "HOME names no directory" if whose == "~" else "there is no such user"
-        raise problem(f"{path!r} begins with {whose}, but {reason}; write the whole path")
-    return str(expanded)
-
-
 def registered(registry: Registry | Mapping[str, Any], kind: str) -> AfterValidator:
     """Return a check that a name is one of ``registry``."""
     return AfterValidator(lambda name: check_registered(name, registry, kind))
@@ -71,7 +51,7 @@ def check_registered(name: str, registry: Registry | Mapping[str, Any], kind: st
 
 def unique(values: list[Any]) -> list[Any]:
     """Return ``values`` if none of them stands twice."""
-    twice = sorted({value for value in values if values.count(value) > 1})
+    twice = sorted(value for value, times in Counter(values).items() if times > 1)
     if twice:
         raise problem(f"lists {', '.join(map(str, twice))} twice; write each once")
     return values
@@ -86,6 +66,12 @@ def as_list(value: Any) -> Any:
 LARGEST = 100_000
 #: Patches per side of an encoder's grid; 24 is usual.
 LARGEST_GRID = 1000
+#: GPUs of one job.
+LARGEST_JOB = 10_000
+#: Hidden size of a network.
+LARGEST_WIDTH = 1_000_000
+#: Replicates of a bootstrap.
+MOST_REPLICATES = 1_000_000
 #: No count of anything is larger; larger ones are mistakes, and do not fit into 64 bits.
 MOST = 10**15
 #: Names become folders, wildcards and job names: no file system changes or shortens them.
@@ -93,11 +79,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9_-])?$", max_
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[Number, Field(le=LARGEST)]
 Billions = Annotated[Number, AfterValidator(_billions)]
-#: A path, or (where a field says so) a hub's id, which never begins with ~.
-ConfigPath = Annotated[str, AfterValidator(at_home)]
 Assignment = Annotated[str, AfterValidator(_assignment)]
 Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=MOST)]
+Width = Annotated[Count, Field(le=LARGEST_WIDTH)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=MOST)]
 #: Text tokens of a question: no model reads more.
 TextTokens = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10**9)]

@@ -8,21 +8,25 @@ from pydantic import Field
 
 from paretoken.config.fields import (
     LARGEST_GRID,
+    LARGEST_JOB,
     Billions,
-    ConfigPath,
     Count,
     Name,
     Record,
+    Width,
     registered,
 )
+from paretoken.config.paths import ConfigPath
 from paretoken.registry import TEMPLATES
+
+Gpus = Annotated[Count, Field(le=LARGEST_JOB)]
 
 
 class StageGpus(Record):
     """How many GPUs a job takes; results do not depend on it, since the global batch is fixed."""
 
-    pretrain: Count = Field(default=1, description="For stage 1.")
-    finetune: Count = Field(default=1, description="For stage 2.")
+    pretrain: Gpus = Field(default=1, description="For stage 1.")
+    finetune: Gpus = Field(default=1, description="For stage 2.")
     predict: Count = Field(default=1, description="For the answers to a benchmark.")
 
 
@@ -31,7 +35,7 @@ class Llm(Record):
 
     name: Name = Field(description="How studies, folders and tables call this size.")
     params_b: Billions = Field(description="N: nominal size, billions of parameters.")
-    width: Count | None = Field(
+    width: Width | None = Field(
         default=None, description="Hidden size, if a miniature study trains it; else left out."
     )
     hub: ConfigPath | None = Field(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from paretoken.escape import shown
 
 
 def records(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -14,8 +17,7 @@ def records(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 def counts(raw: Mapping[str, Any], key: str) -> dict[str, int]:
     """Return how many records under ``key`` have each name."""
-    names = [r["name"] for r in records(raw, key) if isinstance(r.get("name"), str)]
-    return {name: names.count(name) for name in dict.fromkeys(names)}
+    return Counter(r["name"] for r in records(raw, key) if isinstance(r.get("name"), str))
 
 
 def whole(value: Any) -> int | None:
@@ -35,17 +37,23 @@ def texts(value: Any) -> list[str]:
 
 def unwritable_texts(raw: Mapping[str, Any]) -> list[str]:
     """Return one sentence per text that no file can hold or be named by: NUL, or half a character."""
-    problems: list[str] = []
-    seen: set[int] = set()  # YAML's aliases let a list hold itself
+    return [
+        f"{place}: {shown(value)} has a character that no file can hold; take it out"
+        for place, value in values(raw)
+        if isinstance(value, str) and ("\0" in value or not _can_be_encoded(value))
+    ]
+
+
+def values(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield every value with its place; the parts of what aliases repeat come once."""
+    seen: set[int] = set()
     left: list[tuple[str, Any]] = [("", raw)]
     while left:
         place, value = left.pop()
-        if isinstance(value, str) and ("\0" in value or not _can_be_encoded(value)):
-            problems.append(f"{place}: {value!r} has a character that no file can hold; take it out")
+        yield place, value
         if isinstance(value, Mapping | list) and id(value) not in seen:
             seen.add(id(value))
             left += _parts(place, value)
-    return problems
 
 
 def _parts(place: str, value: Mapping[Any, Any] | list[Any]) -> list[tuple[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from paretoken.config.fields import (
-    ConfigPath,
+    MOST_REPLICATES,
     Count,
     Name,
     Number,
@@ -19,6 +20,7 @@ from paretoken.config.fields import (
     unique,
 )
 from paretoken.config.ladder import Llm, Vision
+from paretoken.config.paths import ConfigPath
 from paretoken.config.training import Training
 from paretoken.errors import UserError
 from paretoken.registry import CLAIMS, FIGURES, LAWS, unknown_name
@@ -73,7 +75,9 @@ class FitSettings(Record):
     )
     loss: Loss = Field(default="squared", description="What is minimised.")
     huber_delta: Number = Field(default=1e-3, description="Where the Huber loss turns linear.")
-    bootstrap: WholeNumber = Field(default=1000, description="Replicates per interval; 0: none.")
+    bootstrap: Annotated[WholeNumber, Field(le=MOST_REPLICATES)] = Field(
+        default=1000, description="Replicates per interval; 0: none."
+    )
     seed: Seed = Field(default=0, description="Seed of the bootstrap.")
     law_text_tokens: TextTokens = Field(
         default=50, description="Q inside the error of product_q_plus_v (other laws ignore it)."
@@ -145,7 +149,10 @@ class FrozenStudy(Record):
 
     def llm(self, llm: str) -> Llm:
         """Return the record of ``llm`` (`UserError` if the study does not know it)."""
-        for record in self.llms:
-            if record.name == llm:
-                return record
-        raise UserError(unknown_name("llm", llm, [record.name for record in self.llms]))
+        if llm not in self._by_name:
+            raise UserError(unknown_name("llm", llm, self._by_name))
+        return self._by_name[llm]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Llm]:
+        return {record.name: record for record in self.llms}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from paretoken.config.raw import counts, records, texts
 from paretoken.config.training import benchmarks_of
-from paretoken.registry import unknown_name
+from paretoken.escape import shown
+from paretoken.registry import listed, unknown_name
 
 #: What the language models of a kind of study need in their records, and why.
 NEEDS = {
@@ -16,59 +17,48 @@ NEEDS = {
 }
 
 
-def training_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> list[str]:
-    """Return one sentence per problem between a trained study and the records that it uses."""
+def training_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one sentence per problem between a trained study and the records that it uses."""
     training = study.get("training")
     kind = training.get("kind") if isinstance(training, Mapping) else None
     if not isinstance(training, Mapping) or not isinstance(kind, str) or kind not in NEEDS:
-        return []
-    grid, (key, mend) = texts(study.get("llms")), NEEDS[kind]
-    problems = [
-        f"{place}.llms: {llm['name']!r} has no {key}; {mend}"
-        for llm in records(raw, "llms")
-        if llm.get("name") in grid and llm.get(key) is None
-    ]
+        return
+    grid, (key, mend) = dict.fromkeys(texts(study.get("llms"))), NEEDS[kind]
+    for llm in records(raw, "llms"):
+        name = llm.get("name")
+        if isinstance(name, str) and name in grid and llm.get(key) is None:
+            yield f"{place}.llms: {shown(name)} has no {key}; {mend}"
     if kind == "llava":
-        problems += [
-            f"{place}.vision: {vision['name']!r} has no hub; {mend}"
-            for vision in records(raw, "vision")
-            if vision.get("name") == study.get("vision") and vision.get("hub") is None
-        ]
-    problems += [
-        f"{place}.training.blind: {name!r} is not in the grid; write some of {', '.join(grid)}"
-        for name in texts(training.get("blind") or [])
-        if name not in grid
-    ]
-    return [*problems, *_benchmark_problems(place, study, training, kind)]
+        for vision in records(raw, "vision"):
+            if vision.get("name") == study.get("vision") and vision.get("hub") is None:
+                yield f"{place}.vision: {shown(vision['name'])} has no hub; {mend}"
+    for name in texts(training.get("blind") or []):
+        if name not in grid:
+            yield (
+                f"{place}.training.blind: {shown(name)} is not in the grid; write some of {listed(grid)}"
+            )
+    yield from _benchmark_problems(place, study, training, kind)
 
 
 def _benchmark_problems(
     place: str, study: Mapping[str, Any], training: Mapping[str, Any], kind: str
-) -> list[str]:
-    problems, used = [], set()
-    allowed = [*benchmarks_of(kind), *_harnessed(training)]
+) -> Iterator[str]:
+    used: set[str] = set()
+    allowed = dict.fromkeys([*benchmarks_of(kind), *_harnessed(training)])
     for index, suite in enumerate(records(study, "suites")):
         at, names = f"{place}.suites[{index}].benchmarks", texts(suite.get("benchmarks") or [])
         if not names:
-            problems.append(f"{at}: is missing; name what this trained suite averages")
-        problems += [
-            f"{at}: {unknown_name(f'benchmark of a {kind} study', name, allowed)}"
-            for name in names
-            if name not in allowed
-        ]
+            yield f"{at}: is missing; name what this trained suite averages"
+        for name in names:
+            if name not in allowed:
+                yield f"{at}: {unknown_name(f'benchmark of a {kind} study', name, allowed)}"
         used |= {*names}
-    own = counts(training, "benchmarks")
-    problems += [
-        f"{place}.training.benchmarks: {name!r} is in no suite; add it to one, or take it out here"
-        for name in own
-        if name not in used
-    ]
-    problems += [
-        f"{place}.training.benchmarks: {name!r} stands {count} times; write it once"
-        for name, count in own.items()
-        if count > 1
-    ]
-    return problems
+    for name, count in counts(training, "benchmarks").items():
+        at = f"{place}.training.benchmarks: {shown(name)}"
+        if name not in used:
+            yield f"{at} is in no suite; add it to one, or take it out here"
+        if count > 1:
+            yield f"{at} stands {count} times; write it once"
 
 
 def _harnessed(training: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from paretoken.config.fields import (
     Assignment,
-    ConfigPath,
     Count,
     Name,
     Number,
@@ -17,12 +16,15 @@ from paretoken.config.fields import (
     Seed,
     Share,
     Size,
+    TextTokens,
     WholeNumber,
+    Width,
     check_registered,
     problem,
     registered,
     unique,
 )
+from paretoken.config.paths import ConfigPath
 from paretoken.registry import BENCHMARKS, TEMPLATES
 
 #: What a miniature study asks, all of them scored by exact match.
@@ -82,14 +84,14 @@ class MiniatureTraining(Record):
     layers: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] = Field(
         description="Hidden states of the encoder that the projector sees."
     )
-    projector_width: Count = Field(description="Inner width of the projector.")
+    projector_width: Width = Field(description="Inner width of the projector.")
     whiten: bool = Field(default=False, description="Whether the projector's inputs are whitened.")
     init_std: Size | None = Field(
         default=None,
         description="Of new weights of compressors that fix it (0.02, for CLIP's 1024 channels).",
     )
     recipes: MiniatureRecipes = Field(description="Files of hyperparameters.")
-    lengthened: Annotated[list[Count], AfterValidator(unique)] = Field(
+    lengthened: Annotated[list[Annotated[TextTokens, Field(ge=1)]], AfterValidator(unique)] = Field(
         default=[],
         description="Q: questions are also asked at these lengths, in text tokens of a prompt.",
     )

@@ -83,6 +83,7 @@ def prepare(
     _demand_rows(counted, data_set.conversations, root)
     for finding in findings:
         if finding.state == "packed" and isinstance(finding.part, Archive):
+            _require_inside(root, finding.part)
             with unpacking_alone(root / finding.part.folder, say):
                 _unpack(finding.part, root, options, progress, say)
     indexing = time.monotonic()
@@ -116,6 +117,21 @@ def _verify(part: Part, root: Path) -> None:
         raise UserError(
             f"{root / part.path} is not the published file (its SHA-256 differs); download it again:\n"
             f"  {part.command(root)}"
+        )
+
+
+def _require_inside(root: Path, archive: Archive) -> None:
+    """Raise `UserError` if an archive's folder would be made outside of ``root``, through a link.
+
+    Folders of images that are there may be links to anywhere; what is written must not follow them.
+    """
+    base, target = (Path(os.path.realpath(place)) for place in (root, root / archive.folder))
+    inside = target.is_relative_to(base) and target != base
+    if not inside or any(part.startswith(".") for part in target.relative_to(base).parts):
+        raise UserError(
+            f"{root / archive.folder} leads through a link to {target}; archives are unpacked inside "
+            f"the data root, and not into hidden folders: unpack {archive.path} there by hand, remove "
+            "the link, or give the folder of that disk as the data root"
         )
 
 

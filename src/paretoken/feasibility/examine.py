@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from paretoken.config import Config
-from paretoken.errors import UserError
+from paretoken.config import refuse as refuse_lines
 from paretoken.feasibility.backbones import (
     encoder_can_be_fetched,
     language_models_can_be_fetched,
@@ -107,7 +107,4 @@ def require_runnable(config: Config, origin: str = "config.yaml") -> list[Findin
 
 def refuse(problems: Iterable[Finding], origin: str) -> None:
     """Raise `UserError` with one line per problem, if there is any."""
-    lines = list(dict.fromkeys(f"  - {problem}" for problem in problems))  # studies share records
-    if lines:
-        listed = "\n".join(lines)
-        raise UserError(f"{origin} has {len(lines)} problem(s):\n{listed}")
+    refuse_lines(dict.fromkeys(map(str, problems)), origin)  # studies share records

@@ -111,7 +111,11 @@ class Subject:
 
     def llm_place(self, llm: str) -> str:
         """Return where the record of a language model stands."""
-        return f"llms[{[record.name for record in self.config.llms].index(llm)}]"
+        return f"llms[{self._places[llm]}]"
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {record.name: place for place, record in enumerate(self.config.llms)}
 
     def vision_place(self) -> str:
         """Return where the record of the encoder stands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from paretoken.config import FrozenStudy
 from paretoken.grid import cells
@@ -87,6 +88,5 @@ def cost_nearly_the_same(points: Sequence[Point]) -> bool:
     costs = sorted({(p.N * p.V, p.N) for p in points})
     return any(
         size != other and cost <= low * (1 + EQUAL_COST)
-        for place, (low, size) in enumerate(costs)
-        for cost, other in costs[place + 1 :]
+        for (low, size), (cost, other) in pairwise(costs)  # between any two sizes lie such neighbours
     )

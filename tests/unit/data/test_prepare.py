@@ -391,3 +391,24 @@ def test_an_unknown_set_and_a_missing_out_are_refused(
     assert "write one of: finetune" in capsys.readouterr().err
     assert main([*given, "finetune"]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["../elsewhere", "coco/.hidden", "../elsewhere/.ssh", "/"])
+def test_nothing_is_unpacked_through_a_link_that_leads_out(
+    run, root: Path, manifest: Path, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (root / "coco" / ".hidden").mkdir(parents=True)
+    (root / "link").symlink_to(target)
+    change(manifest, folder="link/train2017")
+    before = sorted(tmp_path.rglob("*"))
+    code, _, complaint = run()
+    assert (code, f"{root}/link/train2017 leads through a link to /" in complaint) == (2, True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_archives_are_unpacked_through_a_link_that_stays_inside(run, root: Path, manifest: Path) -> None:
+    (root / "disk").mkdir()
+    (root / "coco").symlink_to("disk")
+    assert run()[0] == 0
+    assert len(list((root / "disk" / "train2017").iterdir())) == 4

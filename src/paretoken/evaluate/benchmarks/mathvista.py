@@ -23,7 +23,6 @@ from paretoken.evaluate.benchmarks.values import (
 
 MULTI_CHOICE, FREE_FORM = "multi_choice", "free_form"
 ANSWER_TYPES = ("text", "integer", "float", "list")
-_QUOTED = re.compile(r'The answer is "(.*)"\.')
 _BRACKETED = re.compile(r"\(([a-zA-Z])\)")
 DECIMALS = {1: " with one decimal place", 2: " with two decimal places"}
 
@@ -81,8 +80,11 @@ def extract(row: Row, said: str) -> str:
     found = as_asked(row, said)
     if found is not None:
         return found
-    quoted = _QUOTED.search(said)
-    return quoted.group(1) if quoted else said
+    for line in said.split("\n"):
+        quoted, end, _ = line.partition('The answer is "')[2].rpartition('".')
+        if end:
+            return quoted
+    return said
 
 
 def as_asked(row: Row, said: str) -> str | None:

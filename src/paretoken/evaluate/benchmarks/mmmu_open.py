@@ -8,10 +8,12 @@ from collections.abc import Sequence
 #: The answer stands after one of these; in the last line an equals sign will do, too.
 INDICATORS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
 TRIVIAL = frozenset(":,.!?;'")
+#: `(?<!\d)` and `++` keep them from trying each tail of thousands of digits: no match begins within one.
 _NUMBERS = (
     re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b"),  # 1,234,567
-    re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+"),  # 1.5e-3
-    re.compile(r"-?(?:\d+\.\d+|\.\d+|\d+\b)(?![eE][+-]?\d+)(?![,\d])"),  # 12, 1.5, .5
+    re.compile(r"-?(?<!\d)\d++(?:\.\d++)?+[eE][+-]?\d++"),  # 1.5e-3
+    # 12, 1.5, .5
+    re.compile(r"-?(?:(?<!\d)\d++\.\d++|\.\d++|(?<!\d)\d++\b)(?![eE][+-]?\d)(?![,\d])"),
 )
 
 

@@ -49,7 +49,7 @@ class Compressor(nn.Module):
     @classmethod
     def reachable(cls, side: int) -> list[int]:
         """Return the token counts that this compressor makes of a side x side grid, ascending."""
-        return reachable_tokens(cls.name, side)
+        return list(reachable_tokens(cls.name, side))
 
     @staticmethod
     def default_layers(depth: int) -> tuple[int, ...]:

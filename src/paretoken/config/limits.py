@@ -1,0 +1,46 @@
+"""How large a config may be: what is larger is a mistake, and is told before anything is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from paretoken.config.raw import records, texts, values
+
+#: Items of one list, and keys of one record.
+MOST_ITEMS = 1000
+#: Errors of all studies together: a cell has one per benchmark, or per suite of a measured table.
+MOST_ERRORS = 50_000
+
+
+def size_problems(raw: Mapping[str, Any]) -> list[str]:
+    """Return one sentence per list that is too long, and one if the grids have too many cells."""
+    problems = [
+        f"{place or 'the file'}: has {len(value):,} entries; write at most {MOST_ITEMS:,}"
+        for place, value in values(raw)
+        if isinstance(value, Mapping | list) and len(value) > MOST_ITEMS
+    ]
+    counts = {f"studies[{i}]": errors_of(study) for i, study in enumerate(records(raw, "studies"))}
+    total = sum(counts.values())
+    if total > MOST_ERRORS:
+        largest = max(counts, key=counts.__getitem__)
+        problems.append(
+            f"studies: ask for {total:,} errors (llms x tokens x seeds x benchmarks), {largest} for "
+            f"{counts[largest]:,} of them; at most {MOST_ERRORS:,} are allowed: write smaller grids, or "
+            "several configs"
+        )
+    return problems
+
+
+def errors_of(study: Mapping[str, Any]) -> int:
+    """Return how many errors a study's grid has; what is malformed counts as nothing."""
+    budgets = sum(_length(entry.get("tokens")) for entry in records(study, "compressors"))
+    training = study.get("training")
+    blind = len(texts(training.get("blind"))) if isinstance(training, Mapping) else 0
+    asked = sum(max(1, _length(suite.get("benchmarks"))) for suite in records(study, "suites"))
+    seeds = _length(study.get("seeds")) if "seeds" in study else 1
+    return (len(texts(study.get("llms"))) * budgets + blind) * seeds * asked
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 0

@@ -68,7 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
         predictor.max_new_tokens = asked.max_new_tokens
         predictions = predictor.answer(asked.questions, counter(asked.source.stem))
         write_predictions(target, asked.questions, predictions, asked.bad)
-        print(f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out")
+        blind = sum(not question.images for question in asked.questions)
+        print(f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out"
+              + (f"; {blind} questions without a picture" if blind else ""))  # fmt: skip
         for number, reason in asked.bad.items():
             print(f"  row {number}: {reason}")
     if a.latency is not None:

@@ -44,6 +44,8 @@ def _gray(image: Image.Image) -> Image.Image:
     tags = getattr(image, "tag_v2", {})
     values = np.asarray(image).astype(np.float64)
     white = _depth(image.mode, tags) or _scale(values, image.mode == "F")
+    if white == SCALES[1] and values.max() <= SCALES[0]:
+        white = SCALES[0]  # 8 bits in a file of 16: by its depth everything would be black
     if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         values = white - values
     scaled = np.rint(values * (255 / white))

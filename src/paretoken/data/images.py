@@ -132,6 +132,10 @@ def reading(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) 
                 yield image
     except UserError:
         raise
+    except Image.DecompressionBombError as error:  # PIL's own bound comes first
+        raise UserError(
+            f"image {name} has many more pixels than the {max_pixels:,} that are decoded; scale it down"
+        ) from error
     except Exception as error:  # decoders raise anything on damaged files
         raise UserError(f"image {name} {_damage(source, error)}") from error
 

@@ -125,16 +125,13 @@ def _without_picture(asked: Asked) -> dict[int, str]:
     """Return what is wrong with questions that a model would be asked blind.
 
     What a row must show is known of a benchmark that `paretoken questions` wrote. In other files an
-    empty ``image`` beside rows with pictures is a lost picture; a row without that key, or with an
-    empty list, is about text.
+    empty ``image`` is a lost picture; a row without that key, or with an empty list, is about text.
     """
     benchmark = _benchmark_of(asked.source)
     if benchmark is not None:
         return {n: problem for n, question in asked.good.items()
                 if (problem := _lost(benchmark, asked.rows[n - 1], question))}  # fmt: skip
-    if not any(question.images for question in asked.good.values()):
-        return {}
-    lost = "its image is empty, other rows have one; leave the key out if it is about text only"
+    lost = "its image is empty; leave the key out, or write [], if it is about text only"
     return {n: lost for n, question in asked.good.items()
             if not question.images and asked.rows[n - 1].get("image", []) != []}  # fmt: skip
 

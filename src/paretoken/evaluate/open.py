@@ -111,10 +111,22 @@ def _features(model: ParetokenModel, path: Path) -> FeatureStore:
         return store
     if config.compressor in SMALLER_IMAGES:
         raise UserError(f"{config.compressor} reads smaller images: give --images, not --features")
-    expected = (list(config.feature_layers), bool(config.normalise_features))
-    if (list(store.layers), bool(store.index["normalised"])) != expected:
+    layers = list(config.feature_layers)
+    expected = (layers, bool(config.normalise_features))
+    found = (list(store.layers), bool(store.index["normalised"]))
+    if found != expected:
+        words = [f"layers {own}, {'' if normalised else 'not '}normalised" for own, normalised in
+                 (found, expected)]  # fmt: skip
         raise UserError(
-            f"{path} holds layers {list(store.layers)}, the model was trained on {expected[0]}; "
-            "compute its features with the same --layers and --normalise"
+            f"{path} holds {words[0]}, the model was trained on {words[1]}; compute its features with "
+            "the same --layers and --normalise"
         )
+    shape, made = [len(layers), config.grid_side**2, config.vision_width], store.index["shape"][1:]
+    if made != shape:
+        raise UserError(
+            f"{path} holds features of the shape {made} (layers, patches, width), the model was trained "
+            f"on {shape}; compute them with the encoder that it was trained with"
+        )
+    if config.encoder_hash is not None:  # models of before do not say
+        store.demand_encoder(config.encoder_hash)
     return store

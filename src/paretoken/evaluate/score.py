@@ -11,14 +11,17 @@ from typing import Any
 from paretoken.data.conversations import BadRowError
 from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
-from paretoken.evaluate.benchmarks.values import text
-from paretoken.evaluate.ids import ROW_ID, Key, in_words, require_unique, usable_keys
+from paretoken.evaluate.benchmarks.values import is_missing, text
+from paretoken.evaluate.ids import ROW_ID, Key, ids_of, in_words, require_unique, usable_keys
 from paretoken.evaluate.intervals import interval, means
 from paretoken.evaluate.left_out import read_left_out
 
 #: How many rows a message shows.
 SHOWN = 5
+#: Columns that predictions and questions do not have in common even where they are of the same rows.
+NOT_COMPARED = {"prediction", "prompt", "image", "generated_tokens"}
 
 
 def score_predictions(
@@ -109,7 +112,33 @@ def read_predictions(
                 f"{path} {problem} {len(ids)} of {len(asked)} questions, {in_words(key, min(ids))} for "
                 f"one; run `paretoken predict` again with {questions}"
             )
+    by_id = dict(zip(ids_of(asked, key, str(questions)), asked, strict=True))
+    for number, (row_id, row) in enumerate(zip(ids_of(rows, key, str(path)), rows, strict=True), 1):
+        _require_same(f"{path}, row {number}", row, by_id[row_id], questions)
     return rows
+
+
+def _require_same(place: str, row: Row, asked: Row, questions: Path) -> None:
+    """Require that a prediction repeats what was asked, in all columns that both files have."""
+    for column in sorted(row.keys() & asked.keys() - NOT_COMPARED):
+        given, wanted = _comparable(row[column]), _comparable(asked[column])
+        if given != wanted and None not in (given, wanted):
+            raise UserError(
+                f"{place}: its {column} is {shown(row[column])}, in {questions} it is "
+                f"{shown(asked[column])}; give the questions that were asked"
+            )
+
+
+def _comparable(value: Any) -> Any:
+    """Return a cell in the form that JSON and Parquet share; None for what is not compared."""
+    if isinstance(value, list | tuple):
+        parts = [_comparable(each) for each in value]
+        return parts[0] if len(parts) == 1 else parts
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | float) and not is_missing(value) else None
 
 
 def _common_key(

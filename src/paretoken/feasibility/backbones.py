@@ -104,8 +104,8 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
     if siglip and guided:
         yield subject.finding(
             "compressors",
-            f"{' and '.join(guided)} need an encoder with a class token, and {record.hub} is a "
-            f"SigLIP, which has none; take {' and '.join(guided)} out, or take a CLIP under vision",
+            f"{' and '.join(guided)} cannot do without a class token, and {record.hub} is a SigLIP, "
+            f"which has none; take {' and '.join(guided)} out, or take a CLIP under vision",
             kind,
         )
     attending = [name for name in subject.compressors if name in ATTENDING]

@@ -52,6 +52,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         template: how questions are rendered: ``chat`` (the tokenizer's template), ``plain`` or a name.
         image_aspect: how images are made square: ``pad`` or ``crop``.
         question_length: tokens at which questions are cut, for a compressor that reads them.
+        encoder_hash: of the encoder's weights that it was trained with; None in models of before.
     """
 
     model_type = "paretoken"
@@ -79,6 +80,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         template: str = "chat",
         image_aspect: str = "pad",
         question_length: int | None = None,
+        encoder_hash: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.text_config = _sub_config(text_config, "qwen2")
@@ -98,6 +100,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.whiten = whiten
         self.image_token_id = image_token_id
         self.template = template
+        self.encoder_hash = encoder_hash
         self.image_aspect = image_aspect
         self.question_length = question_length
         if whiten and compressor in LEARNING:

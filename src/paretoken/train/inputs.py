@@ -143,6 +143,7 @@ def plan_model(
     """
     text = load_pretrained(AutoConfig, inputs.llm)
     config = configure(text, vision, inputs.choice, layers, data.image_token_id)
+    config.encoder_hash = sources["vision"]
     require_vocabulary(data, inputs.data, inputs.llm, config)
     require_positions(recipe.max_length, inputs.llm, config)
     if recipe.stage == "pretrain" and inputs.adapter is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,23 @@ def grays(low: float, high: float) -> NDArray[np.float64]:
     return values
 
 
+def test_a_header_of_a_billion_pixels_is_refused_in_plain_words(tmp_path: Path) -> None:
+    Image.new("1", (2, 2)).save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[16:24] = (40_000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(UserError, match="many more pixels than the 50,000,000 that are decoded"):
+        open_image(tmp_path / "a.png", "a.png")
+
+
 @pytest.mark.parametrize("kind", ["png", "tiff"])
 @pytest.mark.parametrize("high", [0, 1, 200, 255, 256, 4095, 65535])
 def test_sixteen_bits_are_scaled_by_their_depth(tmp_path: Path, kind: str, high: int) -> None:
     values = np.rint(grays(0, high)).astype(np.uint16)
     found = opened(Image.fromarray(values), tmp_path / f"a.{kind}")
-    expected = np.floor(values / 257 + 0.5)[..., None]
+    white = 255 if high <= 255 else 65535  # 8 bits in a file of 16
+    expected = np.floor(values * (255 / white) + 0.5)[..., None]
     assert np.array_equal(found, np.broadcast_to(expected, found.shape))
 
 

@@ -74,8 +74,8 @@ def spoiled() -> dict[str, tuple[Callable[[Row], None], str]]:
     return {
         "missing": (lambda row: row.update(image="nope.png"), "image 'nope.png'"),
         "damaged": (lambda row: row.update(image="damaged.png"), "damaged.png"),
-        "null": (lambda row: row.update(image=None), "its image is empty, other rows have one"),
-        "blank": (lambda row: row.update(image=""), "its image is empty, other rows have one"),
+        "null": (lambda row: row.update(image=None), "its image is empty; leave the key out"),
+        "blank": (lambda row: row.update(image=""), "its image is empty; leave the key out"),
         "places": (lambda row: row.update(question="<image> or <image> ?"), "2 places for 1 images"),
         "place": (lambda row: row.update(image=[], question="<image> ?"), "1 places for 0 images"),
         "hole": (lambda row: row.update(image=["1.png", None]), "empty place, number 2"),
@@ -177,7 +177,7 @@ def test_a_file_of_bad_rows_only_asks_nothing(
 def test_questions_about_text_are_asked(world: Path, tmp_path: Path) -> None:
     keyless = {key: value for key, value in question(1).items() if key != "image"}
     mixed = write(tmp_path / "mixed.jsonl", [question(0), keyless, question(2, image=[])])
-    alone = write(tmp_path / "alone.jsonl", [question(i, image=None) for i in range(2)])
+    alone = write(tmp_path / "alone.jsonl", [{**keyless, "question_id": str(i)} for i in range(2)])
     files = [read_asked(path, 2) for path in (mixed, alone)]
     require_answerable(files, open_predictor(world / "model", images=world / "images"))
     assert [len(asked.questions) for asked in files] == [3, 2]

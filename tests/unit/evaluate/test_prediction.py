@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +25,7 @@ from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question, parse_questions
 from paretoken.models.assemble import Choice, FeatureLayers, assemble
 from paretoken.models.vision import read_vision_config
+from paretoken.pretrained import weights_hash
 from standins.models import save_qwen
 
 
@@ -118,8 +121,30 @@ def test_what_does_not_fit_is_refused(world: Path, tmp_path: Path) -> None:
     main(["features", "--vision", str(world / "vision"), "--images", str(world / "images"),
           "--data", str(world / "train.jsonl"), "--layers", "1", "3",
           "--out", str(tmp_path / "other")])  # fmt: skip
-    with pytest.raises(UserError, match=r"layers \[1, 3\], the model was trained on \[2, 3\]"):
+    with pytest.raises(UserError, match=r"layers \[1, 3\], not normalised, the model was trained on"):
         open_predictor(world / "model", tmp_path / "other")
+
+
+def test_features_of_another_encoder_are_refused(world: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(world / "model", model)
+
+    def change(**values: Any) -> None:
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps(config | values))
+
+    change(encoder_hash=weights_hash(world / "vision"))
+    open_predictor(model, world / "features")
+    change(encoder_hash="of another one")
+    with pytest.raises(UserError, match="come from another vision encoder"):
+        open_predictor(model, world / "features")
+    shutil.copytree(world / "features", tmp_path / "features")
+    array = np.load(tmp_path / "features" / "features.npy")[:, :, :16]  # a grid of 4 x 4
+    np.save(tmp_path / "features" / "features.npy", array)
+    index = json.loads((tmp_path / "features" / "index.json").read_text())
+    (tmp_path / "features" / "index.json").write_text(json.dumps(index | {"shape": list(array.shape)}))
+    with pytest.raises(UserError, match=r"of the shape \[2, 16, 32\] \(layers, patches, width\)"):
+        open_predictor(model, tmp_path / "features")
 
 
 def test_bad_questions_are_refused_or_listed() -> None:

@@ -84,6 +84,31 @@ def test_missing_and_extra_predictions_are_refused(tmp_path: Path) -> None:
         read_predictions(write("many.jsonl", [1, 2, 3, 4]), asked)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "same"),
+    [
+        ("answer", "blue", False),
+        ("answer", ["red", "blue"], False),
+        ("answer", "red", True),
+        ("question", "what else ?", False),
+        ("level", 2, False),
+        ("level", "1", True),
+        ("level", 1.0, True),
+        ("level", None, True),
+        ("unknown", "new", True),
+    ],
+)
+def test_predictions_repeat_what_was_asked(tmp_path: Path, column: str, value: Any, same: bool) -> None:
+    given = row(1, "red", ["red"]) | {"question": "what ?", "level": 1}
+    (tmp_path / "p.jsonl").write_text(json.dumps(given))
+    (tmp_path / "q.jsonl").write_text(json.dumps(given | {column: value}))
+    if same:
+        assert read_predictions(tmp_path / "p.jsonl", tmp_path / "q.jsonl") == [given]
+        return
+    with pytest.raises(UserError, match=f"row 1: its {column} is .*; give the questions that were"):
+        read_predictions(tmp_path / "p.jsonl", tmp_path / "q.jsonl")
+
+
 def test_the_command_scores_both_formats(tmp_path: Path) -> None:
     import pyarrow
     from pyarrow.parquet import write_table

@@ -13,7 +13,12 @@ from paretoken.feasibility.backbones import (
 )
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
-from paretoken.feasibility.laws import laws_are_determined, laws_are_used, sizes_are_of_one_family
+from paretoken.feasibility.laws import (
+    laws_are_determined,
+    laws_are_used,
+    sizes_are_different_models,
+    sizes_are_of_one_family,
+)
 from paretoken.feasibility.lengths import images_fit_into_max_length, models_read_max_length
 from paretoken.feasibility.miniature import (
     encoder_fits,
@@ -56,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     latency_and_price,
     laws_are_determined,
     laws_are_used,
+    sizes_are_different_models,
     sizes_are_of_one_family,
     figures_can_be_drawn,
     claims_can_be_tested,

@@ -114,6 +114,23 @@ def laws_are_used(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
+    """Find one model that stands for several sizes of a law."""
+    if not subject.study.fit.laws or subject.kind != "llava":
+        return
+    models: dict[tuple[str | None, str | None], list[str]] = {}
+    for name in subject.study.llms:
+        record = subject.frozen.llm(name)
+        models.setdefault((record.hub, record.revision), []).append(name)
+    for (hub, _), names in models.items():
+        if hub is not None and len(names) > 1:
+            yield subject.finding(
+                "llms",
+                f"{' and '.join(names)} are the same model, {hub}, under several sizes; a law in N "
+                "needs a model of its own for each: correct hub in their records, or take all but one out",
+            )
+
+
 def sizes_are_of_one_family(subject: Subject) -> Iterator[Finding]:
     """Warn of a law in N over sizes of several families, which differ in more than N."""
     if not subject.study.fit.laws:

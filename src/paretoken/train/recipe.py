@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from paretoken.config import Count, Record, Size, WholeNumber
+from paretoken.config.fields import problem
 from paretoken.errors import UserError
 from paretoken.settings import read_settings
 
@@ -19,6 +20,12 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 #: What AdamW's running means keep of themselves at each step; with 1 they would never learn anything.
 Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+def _below(name: str) -> str:
+    if ".." in PurePosixPath(name).parts:
+        raise problem(f"{name!r} leads out of the recipe's folder; write a name below it, without '..'")
+    return name
 
 
 def as_pair(value: Any) -> Any:
@@ -92,7 +99,9 @@ class Recipe(Record):
     divergence: Size = Field(
         default=2.0, description="Stop when the loss is this multiple of what it was at the start."
     )
-    deepspeed: str | None = Field(default=None, description="A DeepSpeed JSON, from the recipe.")
+    deepspeed: Annotated[str, AfterValidator(_below)] | None = Field(
+        default=None, description="A DeepSpeed JSON, from the recipe's folder."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:

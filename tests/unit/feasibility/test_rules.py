@@ -247,6 +247,16 @@ def test_a_local_language_model_is_read(tmp_path: Path) -> None:
     assert_told(raw, "llms[0].hub", "/no/such/model is not a directory")
 
 
+def test_one_model_under_two_sizes_is_refused_by_a_law() -> None:
+    shared = {"hub": "Qwen/Qwen1.5-0.5B-Chat", "revision": None}
+    raw = with_record(shipped(), "llms", "qwen1.5-0.5b", **shared)
+    assert not any("are the same model" in line for line in told(raw))
+    with_record(raw, "llms", "qwen1.5-1.8b", **shared)
+    assert_told(raw, f"{PAPER}.llms", "qwen1.5-0.5b and qwen1.5-1.8b are the same model")
+    raw["studies"][3]["fit"] = {"laws": []}
+    assert not any("are the same model" in line for line in told(raw))
+
+
 def test_sizes_of_several_families_under_a_law_are_a_warning() -> None:
     llms = [*study_of(shipped(), "paper")["llms"], "vicuna-1.5-7b"]
     raw = with_record(changed("paper", {"llms": llms}), "llms", "vicuna-1.5-7b", params_b=6.7)

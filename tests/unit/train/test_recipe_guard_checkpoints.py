@@ -49,6 +49,8 @@ def test_overrides_change_the_recipe_and_its_hash(tmp_path: Path) -> None:
         ({"global_bacth": 4}, "did you mean 'global_batch'"),
         ({"global_batch": 0}, "must be 1 or more"),
         ({"warmup": 2}, "warmup = 2"),
+        ({"betas": [1, 1]}, "must be less than 1"),
+        ({"deepspeed": "../../zero.json"}, "leads out of the recipe's folder"),
         ({"steps": None}, "either steps or epochs"),
         ({"epochs": 1}, "either steps or epochs"),
         ({"learning_rates": {"projector": 1e-3}}, "llm is needed in finetune"),

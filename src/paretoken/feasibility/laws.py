@@ -127,7 +127,7 @@ def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(
                 "llms",
                 f"{' and '.join(names)} are the same model, {hub}, under several sizes; a law in N "
-                "needs a model of its own for each: correct hub in their records, or take all but one out",
+                "needs a model of its own for each: correct hub in their records, or keep only one",
             )
 
 

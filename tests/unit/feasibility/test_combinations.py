@@ -41,8 +41,13 @@ CASES = [
 ]
 
 
-def asking_for_everything(name: str, change: Change) -> Config:
-    """Return a study's config with a change, and with every figure and claim."""
+#: Drawing takes a second: each changed study draws one figure out of so many, another one than its
+#: neighbours. With 1, every study draws every figure, which takes half an hour.
+STRIDE = 6
+
+
+def asking_for_everything(name: str, change: Change) -> Config | None:
+    """Return a study's config with a change, and with every figure and claim; None if it is refused."""
 
     def changed(study: dict) -> None:
         change(study)
@@ -50,8 +55,8 @@ def asking_for_everything(name: str, change: Change) -> Config:
 
     try:
         return alone(name, changed)
-    except UserError as error:  # such as a measured study without a law
-        pytest.skip(f"refused before: {error}")
+    except UserError:  # such as a measured study without a law: nothing is left to check
+        return None
 
 
 def fittable(config: Config) -> bool:
@@ -93,21 +98,22 @@ def mismatches(config: Config, names: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize(("name", "change"), CASES)
 def test_every_claim_works_or_is_refused(name: str, change: Change) -> None:
     config = asking_for_everything(name, change)
-    if fittable(config):
+    if config is not None and fittable(config):
         assert mismatches(config, list(CLAIMS)) == {}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "change"), CASES)
-def test_every_figure_works_or_is_refused(name: str, change: Change) -> None:
-    config = asking_for_everything(name, change)
-    if fittable(config):
-        assert mismatches(config, list(FIGURES)) == {}
+@pytest.mark.parametrize("place", range(len(CASES)), ids=[case.id for case in CASES])
+def test_figures_work_or_are_refused(place: int) -> None:
+    config = asking_for_everything(*CASES[place].values)
+    if config is not None and fittable(config):
+        assert mismatches(config, list(FIGURES)[place % STRIDE :: STRIDE]) == {}
 
 
 @pytest.mark.parametrize("name", ["published", "table1"])
 def test_everything_at_once_works_or_is_refused(name: str) -> None:
     config = asking_for_everything(name, lambda study: None)
+    assert config is not None
     assert mismatches(config, [*FIGURES, *CLAIMS]) == {}
 
 
@@ -118,6 +124,7 @@ def test_shipped_studies_have_no_problem(name: str) -> None:
 
 def test_a_wrong_declaration_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     config = asking_for_everything("published", lambda study: study["suites"].pop(1))
+    assert config is not None
     monkeypatch.setitem(FIGURE_NEEDS, "fig4", Needs())
     monkeypatch.setitem(FIGURE_NEEDS, "fig1a", Needs(roles=("control",)))
     assert mismatches(config, ["fig1a", "fig1b", "fig4"]) == {

@@ -38,7 +38,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {shown(key)} stands twice; write it once",
+                    problem=f"the key {shown(key)} appears twice; write it once",
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key)

@@ -15,8 +15,8 @@ def test_a_mapping_is_returned(write):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: 1\nb: 2\na: 3\n", "'a' stands twice"),
-        ("a:\n  - {x: 1, x: 2}\n", "'x' stands twice"),
+        ("a: 1\nb: 2\na: 3\n", "'a' appears twice"),
+        ("a:\n  - {x: 1, x: 2}\n", "'x' appears twice"),
         ("a: [1\n", "no valid YAML"),
         ("\t- a\n", "no valid YAML"),
         ("- a\n- b\n", "'key: value' lines"),

@@ -92,7 +92,11 @@ def unpacked_bytes(array: Any) -> int:
 
 
 def parquet_batches(
-    path: Path, needed: Sequence[str] = (), only_these: bool = False, limits: Limits = Limits()
+    path: Path,
+    needed: Sequence[str] = (),
+    only_these: bool = False,
+    limits: Limits = Limits(),
+    most_rows: int = BATCH,
 ) -> Iterator[Any]:
     """Yield the rows of a Parquet file as Arrow record batches.
 
@@ -101,6 +105,7 @@ def parquet_batches(
         needed: columns that it must have.
         only_these: whether other columns are left out.
         limits: how much it may unpack to.
+        most_rows: rows of a batch, at most.
 
     Raises:
         UserError: it is not a whole Parquet file, lacks a column, or unpacks to too much.
@@ -121,12 +126,12 @@ def parquet_batches(
             counted.require(_declared(file.metadata, limits))
             counted.total = 0
             columns = list(needed) if only_these else None
-            rows = _rows_at_a_time(file.metadata, limits)
+            rows = min(most_rows, _rows_at_a_time(file.metadata, limits))
             for batch in file.iter_batches(rows, columns=columns, use_threads=False):
                 counted.add(batch)
                 yield batch
     except (OSError, ArrowException, MemoryError) as error:
-        raise UserError(f"{path} is no whole Parquet file: {error}") from error
+        raise UserError(f"{path} is not a whole Parquet file: {error}") from error
 
 
 def _declared(metadata: Any, limits: Limits) -> int:
@@ -149,4 +154,4 @@ def _rows_at_a_time(metadata: Any, limits: Limits) -> int:
         columns = (group.column(index) for index in range(group.num_columns))
         stored = [c.total_uncompressed_size for c in columns if not ONE_BY_ONE.issuperset(c.encodings)]
         worst = max(worst, sum(stored))
-    return int(min(BATCH, max(1, limits.batch // worst)))
+    return max(1, limits.batch // worst)

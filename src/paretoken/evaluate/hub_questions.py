@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from paretoken.data.columnar import parquet_batches
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
@@ -210,19 +211,11 @@ def _batches(
     """Yield files and batches of their rows, up to ``limit`` rows in all."""
     left = limit
     for file in files:
-        try:
-            opened = parquet.ParquetFile(file)
-            missing = [name for name in columns if name not in opened.schema_arrow.names]
-            if missing:
-                have = ", ".join(opened.schema_arrow.names)
-                raise UserError(f"{file} has no column {', '.join(missing)}; its columns are: {have}")
-            for batch in opened.iter_batches(BATCH, columns=list(columns) if only_these else None):
-                part = batch if left is None else batch.slice(0, left)
-                if left is not None:
-                    left -= len(part)
-                if len(part):
-                    yield file, part
-                if left == 0:
-                    return
-        except (OSError, pa.ArrowException) as error:
-            raise UserError(f"{file} is no whole Parquet file: {error}") from error
+        for batch in parquet_batches(file, columns, only_these, most_rows=BATCH):
+            part = batch if left is None else batch.slice(0, left)
+            if left is not None:
+                left -= len(part)
+            if len(part):
+                yield file, part
+            if left == 0:
+                return

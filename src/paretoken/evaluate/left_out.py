@@ -38,4 +38,4 @@ def read_left_out(path: Path) -> dict[int, str]:
         content = (read_schema(path).metadata or {}).get(METADATA, b"{}")
         return {int(number): str(reason) for number, reason in json.loads(content).items()}
     except (OSError, ArrowException, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is no whole Parquet file: {error}") from error
+        raise UserError(f"{path} is not a whole Parquet file: {error}") from error

@@ -164,7 +164,7 @@ def test_all_formats_give_the_same_rows(tmp_path: Path) -> None:
         ("a.json", '[{"a": ' + "9" * 5000 + "}]", "no valid JSON in row 1"),
         ("a.jsonl", '{"a":' * 100_000, "line 1 is no valid JSON"),
         ("a.jsonl", "", "holds no rows"),
-        ("a.parquet", "PAR1", "no whole Parquet"),
+        ("a.parquet", "PAR1", "not a whole Parquet"),
         ("a.csv", "a", "unknown format"),
     ],
 )

@@ -115,11 +115,11 @@ def test_errors_are_counted_as_the_grid_has_them() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        ("llms.0.gpus", {"pretrain": 10**15}, "llms[0].gpus.pretrain = 1000000000000000: must be 10000"),
-        ("llms.0.width", 10**15, "llms[0].width = 1000000000000000: must be 1e+06 or less"),
-        ("vision.0.grid", 10**9, "vision[0].grid = 1000000000: must be 1000 or less"),
-        (f"{STUDY}.fit.bootstrap", 10**15, "fit.bootstrap = 1000000000000000: must be 1e+06 or less"),
-        (f"{STUDY}.text_tokens", [10**15], "text_tokens[0] = 1000000000000000: must be 1e+09 or less"),
+        ("llms.0.gpus", {"pretrain": 10**15}, "llms[0].gpus.pretrain = 1000000000000000: must be 10,"),
+        ("llms.0.width", 10**15, "llms[0].width = 1000000000000000: must be 1,000,000 or less"),
+        ("vision.0.grid", 10**9, "vision[0].grid = 1000000000: must be 1,000 or less"),
+        (f"{STUDY}.fit.bootstrap", 10**15, "fit.bootstrap = 1000000000000000: must be 1,000,000"),
+        (f"{STUDY}.text_tokens", [10**15], "text_tokens[0] = 1000000000000000: must be 1,000,"),
         (f"{STUDY}.seeds", [10**15], "seeds[0] = 1000000000000000: must be "),
         (f"{STUDY}.compressors.0.tokens", [10**15], "random cannot make 1000000000000000 tokens"),
     ],

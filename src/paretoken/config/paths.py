@@ -1,8 +1,8 @@
 """Paths of the config: where they may lead.
 
-A relative path stays inside the project, the working directory, also where links lead. An absolute one,
-or one that begins with ``~``, is somebody's decision and may lead anywhere but to hidden files and
-folders, where programs keep keys, passwords and settings.
+A relative path stays inside the project, the working directory. An absolute one, one that begins with
+``~``, and a link are somebody's decision and may lead anywhere but to hidden files and folders, where
+programs keep keys, passwords and settings.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def contained(path: str) -> str:
     """Return a path as it is, if it leads where a config's paths may lead.
 
     Raises:
-        PydanticCustomError: it is relative and leads out of the project, by ``..`` or through a link; or
-            it, or what it is a link to, is hidden.
+        PydanticCustomError: it is relative and leads out of the project by ``..``; or it, or what it
+            is a link to, is hidden.
     """
     projects = project_folders()
     try:
@@ -55,8 +55,8 @@ def contained(path: str) -> str:
     except ValueError:  # NUL, or half a character: refused where all texts are looked at
         return path
     inside = any(target.is_relative_to(project) for project in projects)
-    leads_out = not inside or os.path.normpath(path).split("/")[0] == ".."
-    if leads_out and not path.startswith("/"):
+    leads_out = ".." in path.split("/") and not inside
+    if not path.startswith("/") and (leads_out or os.path.normpath(path).split("/")[0] == ".."):
         raise problem(
             f"{shown(path)} leads out of the project, to {shown(str(target))}; write a path inside the "
             "project, or an absolute one"

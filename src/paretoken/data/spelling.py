@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 #: What a text is tokenized behind where it cannot be tokenized behind its prompt. Tokenizers of the
-#: Llama kind write a blank in front of a text; behind a line end, which merges with no piece, none.
-ANCHORS = ("", "\n", ":")
+#: Llama kind write a blank in front of a text, but none behind a line end. Small vocabularies merge line
+#: ends, too; letters that no text has are written as bytes, which merge with nothing.
+ANCHORS = ("", "\n", ":", "\x1f", "\U00010380")
 
 
 class Spelling:

@@ -51,13 +51,16 @@ def ending_tokens(tokenizer: Any) -> frozenset[int]:
 
 
 def splitting_tokens(tokenizer: Any) -> frozenset[int]:
-    """Return the ids of the tokens at which texts are split before anything else is done to them."""
+    """Return the ids of the tokens at which texts are split before anything else is done to them.
+
+    The unknown token is none of them: it also stands for letters that the vocabulary lacks.
+    """
     added = tokenizer.added_tokens_decoder.items()
     return frozenset(
         number
         for number, token in added
         if token.special and not token.normalized and not token.single_word
-    )
+    ) - {tokenizer.unk_token_id}
 
 
 def vocabulary_hash(tokenizer: Any) -> str:

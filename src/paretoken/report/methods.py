@@ -84,7 +84,10 @@ def methods_page(
 def _points(scores: pd.DataFrame) -> str:
     """Return which scores are out of something other than 100."""
     odd = scores[scores["out_of"] != PERCENT].drop_duplicates(["benchmark", "out_of"])
-    named = [f"{name}: {points:g}" for name, points in zip(odd["benchmark"], odd["out_of"], strict=True)]
+    named = [
+        f"{markdown(str(name))}: {points:g}"
+        for name, points in zip(odd["benchmark"], odd["out_of"], strict=True)
+    ]
     return f" ({', '.join(named)})" if named else ""
 
 
@@ -92,7 +95,7 @@ def _not_compared(scores: pd.DataFrame) -> str:
     """Return a sentence per benchmark whose published numbers are of another metric."""
     rows = scores[scores["not_compared"].notna()].drop_duplicates(["benchmark", "not_compared"])
     return "".join(
-        f" {name} is not compared with the published numbers: {why}."
+        f" {markdown(str(name))} is not compared with the published numbers: {markdown(str(why))}."
         for name, why in zip(rows["benchmark"], rows["not_compared"], strict=True)
     )
 

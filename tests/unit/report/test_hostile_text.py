@@ -120,14 +120,15 @@ def written(study: Finished) -> dict[str, str]:
     pairs = read_table(folder / "tables/equal_cost.csv", [], may_be_empty=True)
     scores = pd.DataFrame(
         [{"llm": "small", "compressor": "tokenpacker", "visual_tokens": 1, "benchmark": text,
-          "out_of": 100.0, "score": 50.0, "low": 40.0, "high": 60.0, "published": 51.0}]
+          "out_of": 100.0, "score": 50.0, "low": 40.0, "high": 60.0, "published": 51.0,
+          "metric": text, "not_compared": text}]
     )  # fmt: skip
     table, compared = wide(results, scores), comparisons(results)
     return {
         "report.html": study.page,
         "summary.md": summary(results, pairs, sensitivity, claims, ["fig1b"], "commit"),
         "claims.md": claims_page(claims, "demo"),
-        "methods.md": methods_page(results, table, compared),
+        "methods.md": methods_page(results, table, compared, scores),
         "methods.tex": latex(table),
     }
 

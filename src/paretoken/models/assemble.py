@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,9 @@ def save_adapter(model: ParetokenModel, folder: Path, sources: Mapping[str, str]
         sources: hashes of the language model and the encoder, which stand with the weights.
     """
     tensors = {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(ADAPTER)}
-    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt", **sources})
+    # One entry: several would be written in a random order, and equal adapters would differ in bytes.
+    named = {"sources": json.dumps(dict(sources), sort_keys=True)}
+    save_file(tensors, folder / ADAPTER_FILE, metadata=named)
     model.config.save_pretrained(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,6 @@ def require_adapter(adapter: Path, config: ParetokenConfig, sources: dict[str, s
 def _metadata(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as stream:
-            return dict(stream.metadata() or {})
-    except (OSError, SafetensorError) as error:
+            return dict(json.loads((stream.metadata() or {}).get("sources", "{}")))
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
         raise UserError(f"{path} is missing or not a whole safetensors file: {error}") from error

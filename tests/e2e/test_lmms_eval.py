@@ -80,7 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny.save_model(folder)
     random = np.random.default_rng(0)
     rows = [
-        {"id": str(i), "question_id": str(i // 2), "answer": ("yes", "no")[random.integers(2)],
+        {"id": str(i), "question_id": str(i), "answer": ("yes", "no")[random.integers(2)],
          "question": ("is it ?", "is it no ?", "no ? it is it ?")[i % 3], "category": "random",
          "image": hub_data.picture(tuple(random.integers(0, 255, 3).tolist())),
          "image_source": f"picture{i}"} for i in range(QUESTIONS)

@@ -108,7 +108,7 @@ def test_a_cell_without_measurement_says_what_is_missing(finished: Project) -> N
     (finished.folder / "unmeasured.yaml").write_text(yaml.safe_dump(config))
     target = "results/small/runs/qwen1.5-14b/tokenpacker-1/s0/errors.csv"
     done = finished.snakemake(target, "--configfile", "unmeasured.yaml")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "has no row with llm = qwen1.5-14b" in done.stdout + done.stderr
     assert not (finished.folder / target).exists()
 

@@ -9,13 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from paretoken.config import MOST_TOLD, Record
 from paretoken.config_errors import describe
 from paretoken.errors import UserError
-from paretoken.yaml_files import UNREADABLE, read_yaml
+from paretoken.yaml_files import UNREADABLE, parse_yaml, read_yaml
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -41,7 +40,8 @@ def read_settings(
         return kind.model_validate(raw)
     except ValidationError as error:
         listed = "\n".join(f"  - {problem}" for problem in islice(describe(error, kind), MOST_TOLD))
-        raise UserError(f"{path} is no {what}:\n{listed}") from error
+        changed = f" with {', '.join(f'{key}={text}' for key, text in overrides)}" if overrides else ""
+        raise UserError(f"{path}{changed} is not a valid {what}:\n{listed}") from error
 
 
 def override(raw: dict[str, Any], key: str, text: str) -> None:
@@ -53,7 +53,7 @@ def override(raw: dict[str, Any], key: str, text: str) -> None:
         if not isinstance(place, Mapping):
             raise UserError(f"--set {key}: {parent} holds no keys")
     try:
-        place[last] = yaml.safe_load(text)
+        place[last] = parse_yaml(text)
     except UNREADABLE as error:
         raise UserError(f"--set {key}: {text!r} is no valid YAML; put text in quotes") from error
 

@@ -9,6 +9,29 @@ from typing import Any
 from paretoken.errors import UserError
 
 
+#: Share by which a parameter count may differ from the one that was asked for.
+TOLERANCE = 1e-3
+
+
+def require_size(found: int, wanted: int | None, source: str, key: str) -> None:
+    """Refuse a model of another size than was asked for.
+
+    Args:
+        found: parameters that its config describes.
+        wanted: parameters that were asked for; None: any.
+        source: what to call the model in messages.
+        key: where ``wanted`` was written.
+
+    Raises:
+        UserError: the counts differ by more than 0.1 %.
+    """
+    if wanted is not None and abs(found - wanted) > TOLERANCE * wanted:
+        raise UserError(
+            f"{source} has {found:,} parameters, {key} says {wanted:,}: "
+            f"{abs(found / wanted - 1):.2%} apart, 0.1 % is allowed; is it the right model?"
+        )
+
+
 @dataclass(frozen=True)
 class DecoderShape:
     """Dimensions of a decoder-only language model.

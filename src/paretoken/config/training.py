@@ -53,7 +53,7 @@ PretrainTemplate = Annotated[
     str, registered(dict.fromkeys(("chat", "plain", "plain_llava", *TEMPLATES)), "template")
 ]
 FinetuneTemplate = Annotated[
-    str, registered(dict.fromkeys(("chat", "plain", *TEMPLATES)), "template of stage 2")
+    str, registered(dict.fromkeys(("chat", *TEMPLATES)), "template of stage 2")
 ]
 Aspect = Literal["crop", "pad"]
 Blind = Annotated[list[Name], AfterValidator(unique)]

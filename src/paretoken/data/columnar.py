@@ -117,11 +117,7 @@ def parquet_batches(
     try:
         with ParquetFile(path) as file:
             require_columns(path, file.metadata.num_columns)
-            names = file.schema_arrow.names
-            missing = [name for name in needed if name not in names]
-            if missing:
-                have = ", ".join(names)
-                raise UserError(f"{path} has no column {', '.join(missing)}; its columns are: {have}")
+            _require_named(path, file.schema_arrow.names, needed)
             counted = UnpackedRows(path, limits)
             counted.require(_declared(file.metadata, limits))
             counted.total = 0
@@ -132,6 +128,31 @@ def parquet_batches(
                 yield batch
     except (OSError, ArrowException, MemoryError) as error:
         raise UserError(f"{path} is not a whole Parquet file: {error}") from error
+
+
+def require_parquet(path: Path, needed: Sequence[str]) -> None:
+    """Check that a Parquet file has some columns, by its footer alone.
+
+    Raises:
+        UserError: it is not a Parquet file, or lacks a column.
+    """
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
+
+    require_regular(path)
+    try:
+        names = read_schema(path).names
+    except (OSError, ArrowException, MemoryError) as error:
+        raise UserError(f"{path} is not a whole Parquet file: {error}") from error
+    require_columns(path, len(names))
+    _require_named(path, names, needed)
+
+
+def _require_named(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
+    missing = [name for name in needed if name not in names]
+    if missing:
+        have = ", ".join(names)
+        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are: {have}")
 
 
 def _declared(metadata: Any, limits: Limits) -> int:

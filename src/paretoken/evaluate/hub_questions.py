@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from paretoken.data.columnar import parquet_batches
+from paretoken.data.columnar import parquet_batches, require_parquet
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
@@ -50,6 +50,27 @@ def splits_of(hub: HubData) -> list[tuple[str, str]]:
     return [(hub.config, hub.split), *join]
 
 
+def require_data_set(benchmark: Benchmark, root: Path) -> None:
+    """Check that a local directory holds the files and columns of a benchmark's data set.
+
+    Raises:
+        UserError: files or columns are missing; says which.
+    """
+    hub = benchmark.hub
+    if hub is None:
+        return
+    for file in shards(root, hub.config, hub.split):
+        require_parquet(file, _columns(benchmark, hub))
+    if hub.join is not None:
+        for file in shards(root, hub.join.config, hub.join.split):
+            require_parquet(file, (hub.join.id, hub.join.column))
+
+
+def _columns(benchmark: Benchmark, hub: HubData) -> tuple[str, ...]:
+    """Return the columns that the files of the questions must have."""
+    return (*hub.columns, *benchmark.columns, *hub.images)
+
+
 def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int | None = None) -> Written:
     """Write ``questions.parquet`` and ``images/`` into a folder.
 
@@ -82,7 +103,7 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
     count = text_only = 0
     problems: list[str] = []
     try:
-        for file, batch in _batches(files, (*hub.columns, *benchmark.columns, *hub.images), limit):
+        for file, batch in _batches(files, _columns(benchmark, hub), limit):
             table = _asked(check, hub, store, joined, batch, f"{file}: row {{}}", count, problems)
             count += len(batch)
             if table is None:

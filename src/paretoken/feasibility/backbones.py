@@ -12,7 +12,7 @@ from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import STAGES, one_line
 from paretoken.files import read_object
-from paretoken.shapes import ENCODERS, decoder_shape
+from paretoken.shapes import ENCODERS, decoder_shape, require_size
 from paretoken.tokens import ATTENDING, ATTENTION_GUIDED, HEADS
 
 #: Ids of repositories on a hub: owner and name, or a name alone.
@@ -72,7 +72,8 @@ def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
         try:
             config = local_config(record.hub)
             if config is not None:
-                decoder_shape(config)
+                total = decoder_shape(config).parameters()["total"]
+                require_size(total, record.params, record.hub, "params")
         except UserError as error:
             yield subject.elsewhere(f"{place}.hub", f"{record.hub}: {error}", Kind.FILE)
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from paretoken.config import BenchmarkSettings
-from paretoken.feasibility.backbones import source_problem
+from paretoken.errors import UserError
+from paretoken.feasibility.backbones import local_folder, source_problem
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
+from paretoken.feasibility.recipes import one_line
 from paretoken.needs import VARIANTS
-from paretoken.registry import unknown_name
+from paretoken.registry import BENCHMARKS, unknown_name
 
 KEYS = ("questions", "scoring")
 
@@ -37,7 +39,7 @@ def sources_exist(subject: Subject) -> Iterator[Finding]:
     """Find sources of questions that are not there, and harnesses that are not installed."""
     for index, own in _settings(subject):
         place = f"training.benchmarks[{index}]"
-        problem = None if own.source is None else source_problem(own.source, own.revision)
+        problem = None if own.source is None else _source_problem(own, own.source)
         if problem is not None:
             yield subject.finding(f"{place}.source", *problem)
         if own.include is not None and not path_of(own.include).is_dir():
@@ -52,6 +54,21 @@ def sources_exist(subject: Subject) -> Iterator[Finding]:
                 "lmms_eval is not installed here; install it where the study runs (docs/lmms_eval.md)",
                 Kind.WARNING,
             )
+
+
+def _source_problem(own: BenchmarkSettings, source: str) -> tuple[str, Kind] | None:
+    """Return what is wrong with a source of questions, as far as it is on this machine."""
+    problem, folder = source_problem(source, own.revision), local_folder(source)
+    if problem is not None or folder is None:
+        return problem
+    from paretoken.evaluate.hub_questions import require_data_set
+
+    questions = own.questions if VARIANTS.get(own.name, {}).get(own.questions or "") else None
+    try:
+        require_data_set(BENCHMARKS.load(own.name).variant(questions), folder)
+    except UserError as error:
+        return one_line(error), Kind.FILE
+    return None
 
 
 def _settings(subject: Subject) -> Iterator[tuple[int, BenchmarkSettings]]:

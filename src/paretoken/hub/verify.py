@@ -15,10 +15,7 @@ from paretoken.errors import UserError
 from paretoken.files import sha256
 from paretoken.hub.download import Choose, Expected, Snapshot, discard, download
 from paretoken.model_json import shards_of
-
-#: Share by which a parameter count may differ from the one that was asked for.
-TOLERANCE = 1e-3
-
+from paretoken.shapes import require_size
 
 def download_whole(
     repo: str, revision: str, kind: str, choose: Choose
@@ -140,11 +137,7 @@ def demand_count(found: int, stored: int, wanted: int | None, source: str) -> No
     Raises:
         UserError: the counts do not fit.
     """
-    if wanted is not None and abs(found - wanted) > TOLERANCE * wanted:
-        raise UserError(
-            f"{source} has {found:,} parameters, --params says {wanted:,}: "
-            f"{abs(found / wanted - 1):.2%} apart, 0.1 % is allowed; is it the right model?"
-        )
+    require_size(found, wanted, source, "--params")
     if stored < found:
         raise UserError(
             f"the weights of {source} hold {stored:,} numbers, its config.json describes {found:,} "

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import hub_data
 from feasible_studies import ROOT, Raw, found, shipped, study_of
 from paretoken.config import Config, parse
 from paretoken.errors import UserError
@@ -120,6 +121,31 @@ def test_recipes_of_the_miniature_are_read(key: str) -> None:
 def test_settings_of_benchmarks_are_checked(own: Raw, key: str, words: list[str]) -> None:
     place = f"{PAPER}.training.benchmarks[0].{key}"
     assert_told(changed("paper", benchmarks=[own]), place, *words)
+
+
+def test_a_local_source_holds_the_files_and_columns_of_its_benchmark(tmp_path: Path) -> None:
+    place, mme, gqa = f"{PAPER}.training.benchmarks[0].source", tmp_path / "mme", tmp_path / "gqa"
+
+    def of(name: str, folder: Path) -> Raw:
+        return changed("paper", benchmarks=[{"name": name, "source": str(folder)}])
+
+    mme.mkdir()
+    assert_told(of("mme", mme), place, "has no files of config default, split test")
+    hub_data.write_mme(mme)
+    hub_data.write_gqa(gqa)
+    assert_told(of("mathvista", mme), place, "has no files of config default, split testmini")
+    assert_told(of("pope", mme), place, "test-00000-of-00001.parquet has no column")
+    assert_told(of("mme", gqa), place, "has no files of config default, split test")
+    for name, folder in (("mme", mme), ("gqa", gqa)):
+        assert not [line for line in told(of(name, folder)) if ".source" in line]
+    (mme / "data" / "test-00000-of-00001.parquet").write_bytes(b"PAR1" * 9)
+    assert_told(of("mme", mme), place, "is not a whole Parquet file")
+
+
+def test_stage_2_is_asked_with_a_template_that_has_questions() -> None:
+    for template in ("plain", "plain_llava"):
+        with pytest.raises(UserError, match=f"'{template}' is no template of stage 2"):
+            parse(changed("paper", templates={"pretrain": "plain", "finetune": template}))
 
 
 def test_every_variant_is_accepted_under_its_own_key() -> None:
@@ -241,6 +267,7 @@ def test_a_local_language_model_is_read(tmp_path: Path) -> None:
     config = {"model_type": "qwen2", **dict.fromkeys(sizes, 8), "max_position_embeddings": 1024}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert_told(raw, "llms[0].hub", "reads 1024 tokens at most", "max_length = 2048")
+    assert_told(raw, "llms[0].hub", "has 4,040 parameters, params says", "is it the right model?")
     with_record(raw, "llms", "qwen1.5-0.5b", revision="main")
     assert_told(raw, "llms[0].hub", "has no revision")
     with_record(raw, "llms", "qwen1.5-0.5b", hub="~/no/such/model")

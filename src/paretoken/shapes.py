@@ -8,7 +8,6 @@ from typing import Any
 
 from paretoken.errors import UserError
 
-
 #: Share by which a parameter count may differ from the one that was asked for.
 TOLERANCE = 1e-3
 

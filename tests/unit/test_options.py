@@ -112,7 +112,11 @@ def test_a_number_that_means_nothing_is_refused(
             assert found == -1
         else:
             assert found is None, f"{command} {option}={value} is {found}"
-            assert f"argument {option}" in capsys.readouterr().err
+            said = capsys.readouterr().err
+            assert f"argument {option}" in said
+            assert value != "-1" or option in ZERO or "must be 0 or more" not in said, (
+                "0 is refused, too"
+            )
 
 
 @pytest.mark.parametrize(("command", "option"), list(numbers()))

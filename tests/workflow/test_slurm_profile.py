@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 from conftest import Project
-from feasible_studies import found, lacking
 
+from feasible_studies import found, lacking
 from paretoken.config import parse
 
 ROOT = Path(__file__).parents[2]

@@ -49,10 +49,7 @@ def utilisation(text: str) -> float:
 
 def whole(text: str) -> int:
     """Return a whole number >= 0."""
-    value = not_negative(text)
-    if value != int(value) or value >= 2**53:  # beyond that floats are not exact
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number below 2^53")
-    return int(value)
+    return _whole(text, 0)
 
 
 def seed(text: str) -> int:
@@ -65,10 +62,16 @@ def seed(text: str) -> int:
 
 def count(text: str) -> int:
     """Return a whole number >= 1."""
-    value = whole(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be 1 or more")
-    return value
+    return _whole(text, 1)
+
+
+def _whole(text: str, least: int) -> int:
+    value = _number(text)
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text!r} must be {least} or more")
+    if value != int(value) or value >= 2**53:  # beyond that floats are not exact
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number below 2^53")
+    return int(value)
 
 
 def named(text: str) -> str:

@@ -52,9 +52,7 @@ INCLUDE_RUNS_CODE = (
 PretrainTemplate = Annotated[
     str, registered(dict.fromkeys(("chat", "plain", "plain_llava", *TEMPLATES)), "template")
 ]
-FinetuneTemplate = Annotated[
-    str, registered(dict.fromkeys(("chat", *TEMPLATES)), "template of stage 2")
-]
+FinetuneTemplate = Annotated[str, registered(dict.fromkeys(("chat", *TEMPLATES)), "template of stage 2")]
 Aspect = Literal["crop", "pad"]
 Blind = Annotated[list[Name], AfterValidator(unique)]
 

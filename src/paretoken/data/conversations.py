@@ -7,6 +7,7 @@ answers, must be unique (`paretoken.evaluate.questions`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from paretoken.data.skips import Skips
 
 #: Where the image stands in a human turn.
 IMAGE_TEXT = "<image>"
+
+#: Other spellings of it, which would be read as text: <Image>, < image >, <image_1>, <img>, <ImageHere>.
+ALMOST_IMAGE = re.compile(r"<\s*/?\s*(?:image|img)[\s_-]*(?:\d+|here)?\s*/?\s*>", re.IGNORECASE)
 
 #: The two roles, which alternate; the first one asks.
 ASKS, ANSWERS = "human", "gpt"
@@ -155,6 +159,8 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
     if image is not None:
         if len(places) > 1 or any(place % 2 for place in places):
             raise BadRowError(f"{IMAGE_TEXT} must stand once, in a human turn")
+        if not places:
+            _require_spelled(turns)
         place = places[0] if places else 0
         text = turns[place].replace(IMAGE_TEXT, "").strip()
         turns[place] = f"{IMAGE_TEXT}\n{text}".strip()
@@ -195,7 +201,7 @@ def image_name(value: Any) -> str | None:
 def _turns(value: Any) -> list[str]:
     if not isinstance(value, list) or not value:
         if value in (None, []):
-            raise BadRowError("it has no conversations: [{from, value}, ...]")
+            raise BadRowError("it has no conversations; write [{from, value}, ...]")
         raise BadRowError(f"its conversations are {kind_of(value)}; write [{{from, value}}, ...]")
     turns = [_turn(number, turn) for number, turn in enumerate(value, start=1)]
     skipped = 1 if turns[0]["from"] == ANSWERS else 0
@@ -204,6 +210,16 @@ def _turns(value: Any) -> list[str]:
     if len(turns) <= skipped:
         raise BadRowError("no question in it has an answer")
     return [_text(index, skipped, turns[index]) for index in range(skipped, len(turns))]
+
+
+def _require_spelled(turns: Iterable[str]) -> None:
+    """Require that turns without the image's place do not have it in another spelling."""
+    for number, text in enumerate(turns, start=1):
+        found = ALMOST_IMAGE.search(text)
+        if found is not None:
+            raise BadRowError(
+                f"turn {number} writes the image's place as {found.group()!r}; write {IMAGE_TEXT}"
+            )
 
 
 def _turn(number: int, turn: Any) -> Mapping[str, Any]:
@@ -222,8 +238,8 @@ def _text(index: int, skipped: int, turn: Mapping[str, Any]) -> str:
     if role != expected:
         raise BadRowError(f"{place} is from {role!r}; it must be from {expected!r}")
     if not isinstance(text, str):
-        raise BadRowError(f"{place} is {kind_of(text)}, write text")
+        raise BadRowError(f"{place} is {kind_of(text)}; write a text")
     if not text.strip():
         kind = "answer" if role == ANSWERS else "question"
-        raise BadRowError(f"{place} is an empty {kind}")
+        raise BadRowError(f"{place} is an empty {kind}; write its text, or take the turn out")
     return whole_text(text.strip(), place)

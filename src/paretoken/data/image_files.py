@@ -14,7 +14,7 @@ SUFFIXES = (".jpg", ".gif", ".png", ".jpeg", ".webp")
 #: What a usable name looks like, for messages.
 FORM = "write it relative to the image folder, with forward slashes, such as folder/0.png"
 #: Starts of paths that are not relative: the root, a home, a drive, an address.
-ABSOLUTE = re.compile(r"/|~(?=/|$)|[A-Za-z]:(?=[/\\])|\\\\|[A-Za-z][A-Za-z0-9+.-]+://")
+ABSOLUTE = re.compile(r"/|~(?=/|$)|[A-Za-z]:(?=[/\\])|\\\\|[A-Za-z][A-Za-z0-9+.-]+://|data:")
 
 
 def name_problem(name: str) -> str | None:

@@ -164,9 +164,14 @@ def _damage(source: Path | io.BytesIO, error: Exception) -> str:
         return f"cannot be read: {failed.strerror}"
     if not start:
         return "is empty; download it again"
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return "is a web page, not an image: its download failed"
-    return f"is truncated or no image: {error}"
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if b"<svg" in text or text.startswith(b"<?xml"):
+        return f"is an SVG or another XML file; convert it to one of: {', '.join(FORMATS)}"
+    if text.startswith(b"<"):
+        return "is a web page, not an image: its download failed; download it again"
+    if text.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the image itself; run `git lfs pull` where it came from"
+    return f"is truncated or not an image: {error}; download it again"
 
 
 @dataclass(frozen=True)

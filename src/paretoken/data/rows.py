@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +18,19 @@ from paretoken.errors import UserError
 from paretoken.files import read_object
 
 FORMATS = ".json (a list), .jsonl, .parquet or a folder made by datasets' save_to_disk"
-DECODER, NOT_SPACE = json.JSONDecoder(), re.compile(r"[^ \t\r\n]")
+NOT_SPACE = re.compile(r"[^ \t\r\n]")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object with its keys (`ValueError` if one appears twice: JSON would keep the last)."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        key, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {key!r} appears twice in an object; write it once")
+    return made
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -72,7 +85,7 @@ def _read_list(path: Path) -> Iterator[dict[str, Any]]:
                 if text.peek() != "{":
                     raise UserError(
                         f"{path} must hold a list of objects: [{{...}}, ...]; "
-                        f"what stands in place {number} is none"
+                        f"entry {number} is not an object"
                     )
                 try:
                     row = text.value()
@@ -150,7 +163,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = DECODER.decode(line)
     # A number of thousands of digits, or brackets as deep, are no `JSONDecodeError`.
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} line {number} is no valid JSON: {error}") from error

@@ -25,7 +25,10 @@ NOT_COMPARED = {"prediction", "prompt", "image", "generated_tokens"}
 
 
 def score_predictions(
-    benchmark: Benchmark, rows: Sequence[Row], variant: str | None = None
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    variant: str | None = None,
+    origin: str = "the predictions",
 ) -> dict[str, Any]:
     """Score every row, in order.
 
@@ -34,6 +37,7 @@ def score_predictions(
         rows: each with ``prediction`` and the data set's own columns that the benchmark needs. A list
             with one text counts as that text.
         variant: a convention other than the recommended one.
+        origin: what to call the rows in messages.
 
     Returns:
         ``benchmark, metric, score, n, interval, rows``, each row with its ``score``; also ``variant``
@@ -50,7 +54,7 @@ def score_predictions(
     _demand_columns(chosen, rows)
     rows = _with_texts(chosen, rows)
     for key in usable_keys(rows, chosen.keys):
-        require_unique(rows, key, "the predictions")
+        require_unique(rows, key, origin)
     scores = [_score(chosen, row, number) for number, row in enumerate(rows, start=1)]
     found = _aggregate(chosen, rows, scores)
     details = _breakdown(chosen, rows, scores) | dict(found.details)
@@ -77,7 +81,7 @@ def score_file(
     """
     rows = read_predictions(predictions, questions, benchmark.keys)
     left_out = len(read_left_out(predictions))
-    result = score_predictions(benchmark, rows, variant)
+    result = score_predictions(benchmark, rows, variant, str(predictions))
     return result | ({"left_out": left_out} if left_out else {})
 
 

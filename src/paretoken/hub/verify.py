@@ -17,6 +17,7 @@ from paretoken.hub.download import Choose, Expected, Snapshot, discard, download
 from paretoken.model_json import shards_of
 from paretoken.shapes import require_size
 
+
 def download_whole(
     repo: str, revision: str, kind: str, choose: Choose
 ) -> tuple[Snapshot, dict[str, dict[str, Any]]]:

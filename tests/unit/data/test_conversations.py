@@ -59,6 +59,18 @@ def test_the_place_of_the_image_is_added_where_it_is_missing() -> None:
             "must stand once",
         ),
         ({**GOOD, "image": None}, "names no image"),
+        *(
+            (turns(("human", f"?\n{place}"), ("gpt", "red")), f"turn 1 .*'{place}'; write <image>")
+            for place in (
+                "<Image>",
+                "< image >",
+                "<IMAGE>",
+                "<image_1>",
+                "<img>",
+                "<ImageHere>",
+                "<image/>",
+            )
+        ),
         ({**GOOD, "image": ["a.png"]}, "write one path"),
         ({**GOOD, "image": "\ud83d.png"}, r"image holds half a character \('\\ud83d'\)"),
         (turns(("human", "?"), ("gpt", "a \ude00")), "turn 2 holds half a character"),
@@ -129,7 +141,7 @@ def test_a_few_bad_rows_may_be_listed_and_left_out() -> None:
     skips = Skips("data.json", share=0.1)
     assert len(parse_conversations(rows, skips)) == 9
     assert skips.record() == [
-        {"row": "row 10 (id 'bad')", "reason": "it has no conversations: [{from, value}, ...]"}
+        {"row": "row 10 (id 'bad')", "reason": "it has no conversations; write [{from, value}, ...]"}
     ]
 
 
@@ -153,12 +165,18 @@ def test_all_formats_give_the_same_rows(tmp_path: Path) -> None:
         ("a.json", '{"a": 1}', "must hold a list"),
         ("a.json", "", "must hold a list"),
         ("a.json", "[]", "holds no rows"),
-        ("a.json", '[{"a": 1}, 2]', "in place 2 is none"),
-        ("a.json", '[{"a": 1}, ]', "in place 2 is none"),
+        ("a.json", '[{"a": 1}, 2]', "entry 2 is not an object"),
+        ("a.json", '[{"a": 1}, ]', "entry 2 is not an object"),
         ("a.json", '[{"a": 1}, {"a": "x', "no valid JSON in row 2"),
         ("a.json", '[{"a": 1}', "after row 1"),
         ("a.json", '[{"a": 1}]x', "after the list"),
         ("a.json", '[{"a": 1}, {"a" 1}' + " " * 99 + "]", "no valid JSON in row 2"),
+        (
+            "a.json",
+            '[{"a": 1}, {"a": 1, "b": {"c": 1, "d": 2, "d": 3}}]',
+            "row 2: the key 'd' appears twice",
+        ),
+        ("a.jsonl", '{"a": 1}\n{"image": "x", "a": 1, "image": "y"}', "line 2 .*'image' appears twice"),
         ("a.jsonl", '{"a": 1}\n{', "line 2 is no valid JSON"),
         ("a.json", "[" + '{"a":' * 100_000, "no valid JSON in row 1"),
         ("a.json", '[{"a": ' + "9" * 5000 + "}]", "no valid JSON in row 1"),

@@ -92,7 +92,7 @@ def test_what_data_accepts_training_can_open_and_what_it_refuses_it_cannot(
     if isinstance(found, Whole):
         assert source.open(path.name).size == found[:2]
     else:
-        with pytest.raises(UserError, match=r"b\.\w+ is truncated or no image"):
+        with pytest.raises(UserError, match=r"b\.\w+ is truncated or not an image"):
             source.open(path.name)
 
 

@@ -119,9 +119,15 @@ BAD = {
     "thread.png": (png_header(2_000, 1), "200 times the other"),
     "empty.jpg": (b"", "is empty"),
     "page.jpg": (b"\xef\xbb\xbf <html><body>404</body></html>", "is a web page"),
-    "zeros.jpg": (bytes(5000), "no image"),
-    "text.jpg": (b"not an image", "no image"),
-    "program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image"),
+    "drawing.png": (
+        b'<?xml version="1.0"?>\n<svg xmlns="x"/>',
+        "is an SVG or another XML file; convert it",
+    ),
+    "sketch.png": (b"<svg xmlns='x'></svg>", "is an SVG or another XML file; convert it"),
+    "pointer.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+    "zeros.jpg": (bytes(5000), "not an image"),
+    "text.jpg": (b"not an image", "not an image"),
+    "program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
 }
 
 

@@ -231,7 +231,7 @@ def test_damage_in_the_middle_is_found_unless_it_is_not_looked_for(run, root: Pa
     path.write_bytes(data)
     code, _, complaint = run()
     assert code == 2
-    assert "ocr_vqa/images/0.jpg: image 0.jpg is truncated or no image" in complaint
+    assert "ocr_vqa/images/0.jpg: image 0.jpg is truncated or not an image" in complaint
     assert run("--no-decode")[0] == 0  # its end looks whole
 
 

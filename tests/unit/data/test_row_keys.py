@@ -146,7 +146,7 @@ def test_a_wrong_type_is_called_what_it_is(value: Any, kind: str) -> None:
         return reason_of(lambda: parse_conversation(row))
 
     answer = [TURNS[0], {"from": "gpt", "value": value}]
-    assert f"turn 2 is {kind}, write text" in told({**ROW, "conversations": answer})
+    assert f"turn 2 is {kind}; write a text" in told({**ROW, "conversations": answer})
     assert (
         f"turn 2 is {kind}" in told({**ROW, "conversations": [TURNS[0], value]}) or kind == "an object"
     )
@@ -183,6 +183,7 @@ NAMES = {
     "~/a.png": "an absolute path",
     "https://example.org/a.png": "an address",
     "file:///a.png": "an address",
+    "data:image/png;base64,iVBORw0KGgo=": "an address",
     "coco\\a.png": "has backslashes",
     "..\\a.png": "has backslashes",
     "../a.png": "leads out of its folder",

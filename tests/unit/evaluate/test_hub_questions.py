@@ -170,11 +170,11 @@ def damaged_picture() -> dict[str, Any]:
 
 #: What the picture of a row may be instead of a picture, and what is said of it.
 BAD_PICTURES: list[tuple[Any, str]] = [
-    (damaged_picture(), "its image of the row is truncated or no image"),
+    (damaged_picture(), "its image of the row is truncated or not an image"),
     (None, "it has no picture"),
     ({"bytes": None, "path": None}, "its image is empty"),
     ({"bytes": b"hello", "path": None}, "in no known format"),
-    ({"bytes": b"\x89PNG\r\n\x1a\n", "path": None}, "truncated or no image"),
+    ({"bytes": b"\x89PNG\r\n\x1a\n", "path": None}, "truncated or not an image"),
     ({"bytes": b"", "path": None}, "in no known format"),
 ]
 

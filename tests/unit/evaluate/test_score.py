@@ -13,7 +13,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.exact_match import exact_match
 from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.intervals import interval
-from paretoken.evaluate.score import read_predictions, score_predictions
+from paretoken.evaluate.score import read_predictions, score_file, score_predictions
 from paretoken.registry import BENCHMARKS
 
 EXACT = BENCHMARKS.load("exact_match")
@@ -261,6 +261,8 @@ def test_an_id_that_appears_twice_is_refused_in_every_benchmark(
         path.write_text("\n".join(json.dumps(row) for row in part))
     keys = BENCHMARKS.load(name).keys
     assert len(read_predictions(paths[0], paths[0], keys)) == 4
+    with pytest.raises(UserError, match=f"{paths[1]}: {message}"):
+        score_file(BENCHMARKS.load(name), paths[1])
     for given, asked in (paths, paths[::-1]):
         with pytest.raises(UserError, match=f"{paths[1]}: {message}"):
             read_predictions(given, asked, keys)

@@ -57,6 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
     options = Options(a.workers, a.decode)
     key = prepared_key(data_set, a.root, a.max_bad_share, options)
     if already_done(a.out, key):
+        print(
+            f"images of {a.root} were not looked at again; to do so, delete {a.out} (unchanged images "
+            "are not decoded again)"
+        )
         return
     skips = Skips(f"images of {data_set.name}", a.max_bad_share)
     record = prepare(data_set, a.root, a.out, skips, key, options, counter)

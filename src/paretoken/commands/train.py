@@ -31,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images = sources.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
     images.add_argument("--images", type=Path, help="or: image files, encoded while training")
-    sources.add_argument("--aspect", choices=("pad", "crop"), default="pad",
-                         help="with --images: how an image becomes square")  # fmt: skip
+    sources.add_argument("--aspect", choices=("pad", "crop"),
+                         help="how an image becomes square (default with --images: pad; "
+                              "--features know how they were made)")  # fmt: skip
     sources.add_argument("--normalise", action="store_true",
                          help="with --images: each layer to mean 0, variance 1 per patch")  # fmt: skip
     sources.add_argument("--adapter", type=Path,

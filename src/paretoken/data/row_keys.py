@@ -25,6 +25,13 @@ ALIASES = {
         "pictures",
         "photo",
         "photos",
+        "photo_url",
+        "video",
+        "videos",
+        "media",
+        "jpg",
+        "png",
+        "pixel_values",
     ),
     "conversations": (
         "messages",
@@ -45,6 +52,7 @@ ALIASES = {
     "value": ("content", "contents", "text", "message"),
     "question_id": ("id", "qid"),
     "question": ("text", "query"),
+    "prompt": ("text", "query", "question", "instruction"),
     "answer": ("ground_truth", "label", "gt"),
 }
 

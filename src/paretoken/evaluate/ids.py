@@ -6,6 +6,7 @@ are texts that differ only by white space around them.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Number
@@ -22,6 +23,8 @@ ROW_ID = "_id"
 SHOWN = 5
 
 Key = tuple[str, ...]
+#: Whole numbers as pandas writes those of a column with gaps.
+_WHOLE = re.compile(r"^(-?\d+)\.0$")
 
 
 def id_text(value: Any, column: str) -> str:
@@ -32,7 +35,7 @@ def id_text(value: Any, column: str) -> str:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    text = "" if is_missing(value) else str(value).strip()
+    text = "" if is_missing(value) else _WHOLE.sub(r"\1", str(value).strip())
     if not text:
         raise BadRowError(f"its {column} is missing; give every row an id of its own")
     if isinstance(value, bool | float) or not isinstance(value, str | Number):

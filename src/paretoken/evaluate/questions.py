@@ -35,6 +35,10 @@ QUESTION_KEYS = {
 }
 
 
+#: The same of rows that `paretoken questions` writes, all of which have both.
+OWN_KEYS = {PROMPT: "the whole prompt", "image": "the path of one image, or a list of them"}
+
+
 @dataclass(frozen=True)
 class Question:
     """One question; ``answers`` lists everything that counts as right.
@@ -82,7 +86,7 @@ def sort_questions(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int, Questio
     for number, row in enumerate(rows, start=1):
         column = id_column(row)
         try:
-            question = _parse_own(row) if PROMPT in row else _parse(row)
+            question = _parse_own(row) if column == ROW_ID else _parse(row)
             seen = first.setdefault(id_text(row[column], column), number)
             if seen != number:
                 raise BadRowError(f"its {column} appears twice, in row {seen} too")
@@ -93,8 +97,9 @@ def sort_questions(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int, Questio
 
 
 def id_column(row: Mapping[str, Any]) -> str:
-    """Return the column that holds a question's id."""
-    return ROW_ID if PROMPT in row else "question_id"
+    """Return the column that holds a question's id: rows of `paretoken questions` have their own."""
+    own = PROMPT in row or (ROW_ID in row and "question_id" not in row)
+    return ROW_ID if own else "question_id"
 
 
 def place_of(number: int, row: Mapping[str, Any]) -> str:
@@ -104,11 +109,17 @@ def place_of(number: int, row: Mapping[str, Any]) -> str:
 
 def _parse_own(row: Mapping[str, Any]) -> Question:
     """Check a row that `paretoken questions` wrote."""
+    # Columns of the data set may be called like images: only a key that is not there can be misspelt.
+    missing = {key: holds for key, holds in OWN_KEYS.items() if key not in row}
+    require_keys(row, missing, doubles=False)
     if row.get(ROW_ID) in (None, ""):
         raise BadRowError(f"it has no {ROW_ID}")
-    text = row[PROMPT]
+    text = row.get(PROMPT)
     if not isinstance(text, str) or not text.strip():
-        raise BadRowError(f"it has no {PROMPT}")
+        raise BadRowError(
+            f"it has no {PROMPT}; write one, or a question_id and a question instead of {ROW_ID} and "
+            f"{PROMPT}"
+        )
     images = _images(row.get("image"), text, PROMPT)
     own = {name: each for name, each in row.items() if name not in (PROMPT, "image")}
     whole_text(json.dumps(own, ensure_ascii=False, default=str), "columns")
@@ -127,7 +138,7 @@ def _parse(row: Mapping[str, Any]) -> Question:
         raise BadRowError(f"its question_id is {kind_of(name)}; write a text or a number")
     text = row.get("question")
     if text is not None and not isinstance(text, str):
-        raise BadRowError(f"its question is {kind_of(text)}, write text")
+        raise BadRowError(f"its question is {kind_of(text)}; write a text")
     if text is None or not text.strip():
         raise BadRowError("it has no question")
     images = _images(row.get("image"), text, "question")

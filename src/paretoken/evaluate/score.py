@@ -13,7 +13,7 @@ from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
-from paretoken.evaluate.benchmarks.values import is_missing, text
+from paretoken.evaluate.benchmarks.values import is_missing, parsed_list, text
 from paretoken.evaluate.ids import ROW_ID, Key, ids_of, in_words, require_unique, usable_keys
 from paretoken.evaluate.intervals import interval, means
 from paretoken.evaluate.left_out import read_left_out
@@ -125,8 +125,7 @@ def read_predictions(
 def _require_same(place: str, row: Row, asked: Row, questions: Path) -> None:
     """Require that a prediction repeats what was asked, in all columns that both files have."""
     for column in sorted(row.keys() & asked.keys() - NOT_COMPARED):
-        given, wanted = _comparable(row[column]), _comparable(asked[column])
-        if given != wanted and None not in (given, wanted):
+        if _differ(_comparable(row[column]), _comparable(asked[column])):
             raise UserError(
                 f"{place}: its {column} is {shown(row[column])}, in {questions} it is "
                 f"{shown(asked[column])}; give the questions that were asked"
@@ -139,10 +138,22 @@ def _comparable(value: Any) -> Any:
         parts = [_comparable(each) for each in value]
         return parts[0] if len(parts) == 1 else parts
     if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+        as_list = parsed_list(value)
+        return value.strip() if as_list is None else _comparable(as_list)
     return str(value) if isinstance(value, int | float) and not is_missing(value) else None
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two comparable cells differ; ``14.50`` and ``14.5`` do not."""
+    if one is None or other is None or one == other:
+        return False
+    if isinstance(one, list) or isinstance(other, list):
+        same_form = isinstance(one, list) and isinstance(other, list) and len(one) == len(other)
+        return not same_form or any(map(_differ, one, other))
+    try:
+        return float(one) != float(other)
+    except ValueError:
+        return True
 
 
 def _common_key(

@@ -37,15 +37,19 @@ from paretoken.train.recipe import Recipe
 from paretoken.train.unread import ADVICE
 from paretoken.train.whitening import fit_whitening
 
+#: How images become square unless it is said.
+ASPECT: Aspect = "pad"
+
 
 @dataclass(frozen=True)
 class StageInputs:
     """Everything a stage reads, and the folder it writes.
 
     Either ``features`` (precomputed) or ``images`` (a folder, encoded while training) is given;
-    neither for V = 0. ``normalise`` is for images (features say it themselves). ``adapter`` is
-    the result of stage 1, for stage 2. ``max_bad_share`` of the conversations may have nothing to learn,
-    and of the images be unreadable: it decides whether a run may go on, and no result depends on it.
+    neither for V = 0. ``aspect`` and ``normalise`` are for images; features know how they were made, and
+    must not have been made otherwise. ``adapter`` is the result of stage 1, for stage 2.
+    ``max_bad_share`` of the conversations may have nothing to learn, and of the images be unreadable: it
+    decides whether a run may go on, and no result depends on it.
     """
 
     llm: Path
@@ -56,7 +60,7 @@ class StageInputs:
     seed: int
     features: Path | None = None
     images: Path | None = None
-    aspect: Aspect = "pad"
+    aspect: Aspect | None = None
     normalise: bool = False
     adapter: Path | None = None
     deepspeed: Path | None = None
@@ -74,7 +78,7 @@ def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet, sources: Mapp
     if inputs.features is not None and inputs.choice.tokens:
         visual = sha256(inputs.features / "index.json")
     elif inputs.images is not None:
-        visual = f"{inputs.images} {inputs.aspect}" + " normalised" * inputs.normalise
+        visual = f"{inputs.images} {inputs.aspect or ASPECT}" + " normalised" * inputs.normalise
     adapter = "none" if inputs.adapter is None else sha256(inputs.adapter / ADAPTER_FILE)
     cell = [str(inputs.choice), str(inputs.seed)]
     parts = [sources["llm"], sources["vision"], data.fingerprint]
@@ -98,7 +102,7 @@ def open_visual(
         return store, FeatureLayers(store.layers, bool(store.index["normalised"]))
     if inputs.images is None:
         raise UserError("give --features or --images (only 0 visual tokens need neither)")
-    preprocess = read_preprocessor(inputs.vision, inputs.aspect)
+    preprocess = read_preprocessor(inputs.vision, inputs.aspect or ASPECT)
     require_image_size(vision, preprocess.size, inputs.vision)
     source = image_source(inputs.images)
     layers = feature_layers([inputs.choice], vision.num_hidden_layers)
@@ -114,6 +118,13 @@ def _require_features(store: FeatureStore, inputs: StageInputs, vision: Pretrain
         raise UserError(
             f"{inputs.choice.compressor} reads smaller images, and stored features are of whole ones; "
             "give --images instead of --features"
+        )
+    made = store.index["preprocess"]["aspect"]
+    if inputs.aspect is not None and inputs.aspect != made:
+        raise UserError(
+            f"the features in {store.path} are of images that were made square by {made}, not by "
+            f"{inputs.aspect}; leave --aspect out, or compute them with `paretoken features --aspect "
+            f"{inputs.aspect}`"
         )
     if inputs.normalise and not store.index["normalised"]:
         raise UserError(

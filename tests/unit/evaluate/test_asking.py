@@ -83,6 +83,10 @@ def spoiled() -> dict[str, tuple[Callable[[Row], None], str]]:
         "id": (lambda row: row.update(question_id="q0"), "its question_id appears twice, in row 1 too"),
         "no id": (lambda row: row.pop("question_id"), "it has no question_id"),
         "no text": (lambda row: row.update(question=" "), "it has no question"),
+        "misspelt": (
+            lambda row: row.update(imgae=row.pop("image")),
+            "unknown key 'imgae'; write 'image'",
+        ),
         "no answer": (lambda row: row.update(answer=[]), "it has no answer"),
     }
 
@@ -104,6 +108,28 @@ def test_one_bad_row_of_the_last_file_stops_before_the_first_answer(
     assert "row 3 (question_id" in error
     assert words in error
     assert not list(tmp_path.glob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"imgae": "0.png"}, "the unknown key 'imgae'; write 'image'"),
+        ({"images": ["0.png"]}, "the unknown key 'images'; write 'image'"),
+        ({"video": "0.mp4"}, "the unknown key 'video'; write 'image'"),
+        ({"image": "0.png", "prompt": None, "prompts": "it ?"}, "it has no prompt"),
+    ],
+)
+@pytest.mark.usefixtures("silent")
+def test_rows_with_a_prompt_have_no_misspelt_keys(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], own: Row, words: str
+) -> None:
+    row = {"_id": "0", "prompt": "what colour is it ?", **own}
+    assert predict(world, [write(tmp_path / "q.jsonl", [row])]) == 2
+    assert words in capsys.readouterr().err
+    del row["prompt"]
+    renamed = {"text": "what colour is it ?", "image": "0.png"} | row
+    assert predict(world, [write(tmp_path / "q.jsonl", [renamed])]) == 2
+    assert "write 'prompt' (the whole prompt)" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("silent")

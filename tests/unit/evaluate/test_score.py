@@ -92,6 +92,14 @@ def test_missing_and_extra_predictions_are_refused(tmp_path: Path) -> None:
         ("answer", "red", True),
         ("question", "what else ?", False),
         ("level", 2, False),
+        ("level", "2", False),
+        ("options", ["a", "b"], True),
+        ("options", '["a", "b"]', True),
+        ("options", ["b", "a"], False),
+        ("options", "['a', 'b', 'c']", False),
+        ("options", "a", False),
+        ("size", "14.50", True),
+        ("size", 14.6, False),
         ("level", "1", True),
         ("level", 1.0, True),
         ("level", None, True),
@@ -99,7 +107,12 @@ def test_missing_and_extra_predictions_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_predictions_repeat_what_was_asked(tmp_path: Path, column: str, value: Any, same: bool) -> None:
-    given = row(1, "red", ["red"]) | {"question": "what ?", "level": 1}
+    given = row(1, "red", ["red"]) | {
+        "question": "what ?",
+        "level": 1,
+        "options": "['a', 'b']",
+        "size": 14.5,
+    }
     (tmp_path / "p.jsonl").write_text(json.dumps(given))
     (tmp_path / "q.jsonl").write_text(json.dumps(given | {column: value}))
     if same:

@@ -108,6 +108,7 @@ MISMATCHES: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], str]] = {
     ),
     "width": (lambda w, f: other_features(w, f, lambda a: a[..., :16]), r"shape \[2, 36, 16\]"),
     "normalised": (lambda w, f: {"normalise": True}, "not normalised; leave --normalise out"),
+    "aspect": (lambda w, f: {"aspect": "pad"}, "made square by crop, not by pad; leave --aspect out"),
     "layers": (
         lambda w, f: {"choice": Choice("average_pool", 4, layers=(1,))},
         r"needs encoder layers \[1\], the features hold \[2, 3\]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 
@@ -11,7 +12,6 @@ from paretoken.evaluate.benchmarks.edit_distance import edit_distance
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
 from paretoken.evaluate.benchmarks.values import (
     gold,
-    is_missing,
     one_of,
     question,
     require_texts,
@@ -22,7 +22,10 @@ from paretoken.evaluate.benchmarks.values import (
 )
 
 MULTI_CHOICE, FREE_FORM = "multi_choice", "free_form"
-ANSWER_TYPES = ("text", "integer", "float", "list")
+NUMBERS = ("integer", "float")
+ANSWER_TYPES = ("text", *NUMBERS, "list")
+#: Decimals that a double can tell apart.
+MOST_DECIMALS = 17
 _BRACKETED = re.compile(r"\(([a-zA-Z])\)")
 DECIMALS = {1: " with one decimal place", 2: " with two decimal places"}
 
@@ -54,8 +57,8 @@ def _right(row: Row) -> str:
     """Return the right answer of a row that has the form of its kind.
 
     Raises:
-        BadRowError: its kind is unknown, a choice lacks choices or the right one, or a decimal number
-            its column precision.
+        BadRowError: its kind is unknown, a choice lacks choices or the right one, a number is not a
+            number, or a decimal number has no precision.
     """
     choice = one_of(row, "question_type", (MULTI_CHOICE, FREE_FORM)) == MULTI_CHOICE
     kind = one_of(row, "answer_type", ANSWER_TYPES)
@@ -67,12 +70,28 @@ def _right(row: Row) -> str:
         one_of({"answer": right}, "answer", [each.strip() for each in require_texts(row, "choices")])
     elif kind == "float":
         _precision(row)
+    if not choice and kind in NUMBERS and not _is_finite(right):
+        raise BadRowError(f"its answer is {right!r}, and its answer_type is {kind}; write a number")
     return right
 
 
-def _precision(row: Row) -> int | None:
-    """Return how many decimals the right answer has, None if that is not said."""
-    return None if is_missing(row.get("precision")) else whole(row, "precision")
+def _precision(row: Row) -> int:
+    """Return how many decimals the right answer has.
+
+    Raises:
+        BadRowError: that is not said, or is not a number of decimals.
+    """
+    decimals = whole(row, "precision")
+    if not 0 <= decimals <= MOST_DECIMALS:
+        raise BadRowError(f"its precision is {decimals}; it must be 0 to {MOST_DECIMALS} decimals")
+    return decimals
+
+
+def _is_finite(number: str) -> bool:
+    try:
+        return math.isfinite(float(number))
+    except ValueError:
+        return False
 
 
 def extract(row: Row, said: str) -> str:
@@ -106,8 +125,7 @@ def normalise(row: Row, extracted: str) -> str | None:
     if kind == "integer":
         return _attempt(lambda: str(int(float(extracted))))
     if kind == "float":
-        decimals = _precision(row)
-        return None if decimals is None else _attempt(lambda: str(round(float(extracted), decimals)))
+        return _attempt(lambda: str(round(float(extracted), _precision(row))))
     return extracted
 
 
@@ -141,7 +159,7 @@ def _hint(row: Row) -> str:
     if row["answer_type"] == "integer":
         return "Answer the question using a single integer number."
     if row["answer_type"] == "float":
-        decimals = DECIMALS.get(_precision(row) or 0, "")
+        decimals = DECIMALS.get(_precision(row), "")
         return f"Answer the question using a single floating-point number{decimals}."
     return "Answer the question using a Python list." if row["answer_type"] == "list" else ""
 

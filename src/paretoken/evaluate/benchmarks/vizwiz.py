@@ -21,6 +21,7 @@ VIZWIZ = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task vizwiz_vqa_val; https://arxiv.org/abs/1802.08218",
     columns=("answers",),
+    keys=(("question_id",), ("id",), ("image",)),  # one question per photograph
     aggregate=aggregate,
     breakdown=("category",),
     hub=HubData("lmms-lab/VizWiz-VQA", "val", columns=("question", "category")),

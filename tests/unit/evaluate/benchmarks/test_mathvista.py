@@ -38,7 +38,7 @@ def test_choices(prediction: Any, score: float) -> None:
         ("integer", 14, 14.0, 1), ("integer", "14", "１４", 1), ("integer", "14", "inf", 0),
         ("integer", "14", 'The answer is "14".', 1), ("integer", "-3", "-3.9", 1),
         ("float", "3.1", "3.14", 1), ("float", "3.10", "3.1", 0), ("float", "14.0", "14", 1),
-        ("float", "nan", "nan", 1), ("float", "3.1", "", 0),
+        ("float", "3.1", "nan", 0), ("float", "3.1", "", 0),
         ("list", "[2007, 2008]", "[2007, 2008]", 1), ("list", "[2007, 2008]", "[2007,2008]", 0),
     ],
 )  # fmt: skip
@@ -46,8 +46,25 @@ def test_numbers_and_lists(kind: str, answer: Any, prediction: Any, score: float
     assert MATHVISTA.score(row(kind, answer, prediction, precision=1.0)) == score
 
 
-def test_a_float_without_a_precision_is_wrong() -> None:
-    assert MATHVISTA.score(row("float", "3.1", "3.1")) == 0
+@pytest.mark.parametrize("variant", [None, "lmms_eval"])
+@pytest.mark.parametrize(
+    ("kind", "answer", "precision", "message"),
+    [
+        *(
+            ("float", "3.1", precision, "its precision is")
+            for precision in (None, "", -400, 18, 1e300, 0.5)
+        ),
+        ("float", "nan", 1, "its answer is 'nan', and its answer_type is float; write a number"),
+        ("float", "three", 1, "its answer_type is float; write a number"),
+        ("integer", "three", None, "its answer_type is integer; write a number"),
+        ("integer", "inf", None, "its answer_type is integer; write a number"),
+    ],
+)
+def test_an_answer_that_nothing_can_equal_is_refused(
+    kind: str, answer: str, precision: Any, message: str, variant: str | None
+) -> None:
+    with pytest.raises(UserError, match=message):
+        score_predictions(MATHVISTA, [row(kind, answer, answer, precision=precision)], variant)
     assert MATHVISTA.score(row("float", "3.1", "3.14", precision="1.0")) == 1
 
 

@@ -44,8 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
         write_json(out, result)
         low, high = result["interval"]
         print(f"{out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to "
-              f"{high:.4f}), {result['n']} rows{_left_out(result)}")  # fmt: skip
+              f"{high:.4f}), {result['n']} rows{_remarks(result)}")  # fmt: skip
 
 
-def _left_out(result: dict[str, Any]) -> str:
-    return f"; {result['left_out']} questions were left out" if "left_out" in result else ""
+def _remarks(result: dict[str, Any]) -> str:
+    left_out = f"; {result['left_out']} questions were left out" if "left_out" in result else ""
+    return left_out + (f"; {result['note']}" if "note" in result else "")

@@ -41,8 +41,9 @@ def score_predictions(
 
     Returns:
         ``benchmark, metric, score, n, interval, rows``, each row with its ``score``; also ``variant``
-        and ``details`` where there are some. The interval is of 95 %. All of it is plain JSON. Where
-        rows lack what the metric's name promises, the metric says so.
+        and ``details`` where there are some, and ``note`` where rows have no id. The interval is of
+        95 %. All of it is plain JSON. Where rows lack what the metric's name promises, the metric says
+        so.
 
     Raises:
         UserError: there are no rows, one lacks something or has a prediction that is not a text, or an
@@ -53,7 +54,8 @@ def score_predictions(
         raise UserError(f"there is no row to score by {benchmark.name}")
     _demand_columns(chosen, rows)
     rows = _with_texts(chosen, rows)
-    for key in usable_keys(rows, chosen.keys):
+    keys = usable_keys(rows, chosen.keys)
+    for key in keys:
         require_unique(rows, key, origin)
     scores = [_score(chosen, row, number) for number, row in enumerate(rows, start=1)]
     found = _aggregate(chosen, rows, scores)
@@ -65,6 +67,9 @@ def score_predictions(
         "score": found.score,
         "n": len(rows),
         "interval": found.interval,
+        "note": None
+        if keys
+        else f"rows have no id ({_known(chosen.keys)}): repeats were not looked for",
         "details": json_value(details),
         "rows": [json_value({**row, "score": value}) for row, value in zip(rows, scores, strict=True)],
     }
@@ -163,11 +168,15 @@ def _common_key(
     for key in ((ROW_ID,), *keys):
         if all(any(column in row for row in part) for part in (rows, asked) for column in key):
             return key
-    known = ", ".join(" with ".join(key) for key in ((ROW_ID,), *keys))
     raise UserError(
         f"{path} and {questions} have no id in common by which they could be compared; both need one "
-        f"of: {known}"
+        f"of: {_known(((ROW_ID,), *keys))}"
     )
+
+
+def _known(keys: Sequence[Key]) -> str:
+    """Return in words which columns could identify rows."""
+    return ", ".join(" with ".join(key) for key in keys)
 
 
 def row_score(benchmark: Benchmark, row: Row) -> float:

@@ -281,6 +281,22 @@ def test_an_id_that_appears_twice_is_refused_in_every_benchmark(
             read_predictions(given, asked, keys)
 
 
+def test_rows_without_an_id_are_scored_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, right = ROWS["chartqa"]
+    rows = [{**plain, "prediction": right}] * 2
+    note = "rows have no id (question_id, id): repeats were not looked for"
+    for added, noted in (([{}, {}], True), ([{"id": 0}, {"id": 1}], False)):
+        lines = [json.dumps(row | more) for row, more in zip(rows, added, strict=True)]
+        predictions, out = tmp_path / f"{noted}.jsonl", tmp_path / f"{noted}.json"
+        predictions.write_text("\n".join(lines))
+        assert main(["score", "--benchmark", "chartqa", "--predictions", str(predictions),
+                     "--out", str(out)]) == 0  # fmt: skip
+        assert (json.loads(out.read_text()).get("note") == note) == noted
+        assert (note in capsys.readouterr().out) == noted
+
+
 def test_two_questions_on_one_image_are_no_duplicates_unless_they_are() -> None:
     common = {"question_id": "a.png", "category": "OCR", "prediction": "Yes"}
     both = [{**common, "answer": "Yes"}, {**common, "answer": "No"}]

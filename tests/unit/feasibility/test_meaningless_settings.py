@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from feasible_studies import ROOT, Raw, alone, found, shipped, study_of
 from paretoken.config import parse
+from paretoken.data.rendering import Rendering
 from paretoken.errors import UserError
+from paretoken.registry import TEMPLATES
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +57,13 @@ def test_a_delta_of_a_huber_loss_is_kept(loss: str) -> None:
     assert config.studies[0].fit.huber_delta == 5.0
     frozen = config.freeze("paper")
     assert type(frozen).model_validate(frozen.model_dump(mode="json")) == frozen
+
+
+@pytest.mark.parametrize("name", list(TEMPLATES))
+def test_a_template_that_fails_is_not_the_one_that_is_advised(name: str) -> None:
+    text = TEMPLATES.load(name)
+    same = {other for other in TEMPLATES if TEMPLATES.load(other) == text}
+    complaint = Rendering(SimpleNamespace(name_or_path="model"), name, ())._endless()
+    advised = complaint.split("use another template, ")[1].removesuffix(" for example").split(", ")
+    assert set(advised) == set(TEMPLATES) - same
+    assert advised

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from paretoken.escape import shown
 from paretoken.registry import unknown_name
 
-#: What to write instead, by pydantic's type of error; {name} comes from the error's context.
+#: What to write instead, by pydantic's type of error; {name} comes from the error's context. All that
+#: the records of this project can raise stand here, so that nobody reads pydantic's own words.
 MENDS = {
     "missing": "is missing; add it",
+    "invalid_key": "the name of a key must be text; put it in quotes",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be less than {lt}",
@@ -20,46 +22,73 @@ MENDS = {
     "finite_number": "must be a finite number",
     "float_parsing": "is no number; write one, such as 0.5 or 1e-3",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "float_type": "is no number; write one, such as 0.5 or 1e-3",
     "int_parsing": "is no whole number; write one, such as 16",
     "int_type": "is no whole number; write one, such as 16",
+    "int_parsing_size": "has too many digits for a number; write a smaller one",
     "int_from_float": "is no whole number; write one, such as 16",
     "string_type": "must be text; put it in quotes",
     "string_pattern_mismatch": "may have only lower-case letters, digits, '.', '_' and '-', starts with "
     "a letter or digit, and does not end in '.' (it names a folder)",
     "string_too_long": "is too long; write at most {max_length} characters",
+    "string_unicode": "has characters that cannot be stored; write others",
     "dict_type": "must be a record; write 'key: value' lines",
+    "mapping_type": "must be a record; write 'key: value' lines",
     "list_type": "must be a list; write [first, second] or one '- item' a line",
+    "tuple_type": "must be a list; write [first, second]",
     "model_type": "must be a record; write 'key: value' lines",
     "model_attributes_type": "must be a record; write 'key: value' lines",
     "literal_error": "must be one of {expected}",
     "too_short": "is empty; write at least {min_length}",
+    "too_long": "has {actual_length} entries; write at most {max_length}",
     "union_tag_invalid": "must be one of {expected_tags}",
     "union_tag_not_found": "is missing; add it",
 }
 
 
+#: Where pydantic reports a key of a mapping instead of its value.
+KEY = "[key]"
+#: For a type of error that nobody has met.
+UNKNOWN = "cannot be read; compare it with the documentation of the key"
+
+
 def describe(error: ValidationError, root: type[BaseModel]) -> Iterator[str]:
-    """Yield one sentence per problem that pydantic found, each with its place and value."""
+    """Yield one sentence per problem that pydantic found, each with its place and value.
+
+    A value that may be one of several types has a problem with each of them: they are one sentence.
+    """
+    found: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
-        yield _sentence(dict(problem), root)
+        begin, mend = _problem(dict(problem), root)
+        found.setdefault(begin, []).append(mend)
+    for begin, mends in found.items():
+        yield f"{begin}: {', or '.join(mends)}"
 
 
-def _sentence(problem: dict[str, Any], root: type[BaseModel]) -> str:
+def _problem(problem: dict[str, Any], root: type[BaseModel]) -> tuple[str, str]:
+    """Return what is wrong, as a place and mostly its value, and what to write instead."""
     kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
     *way, last = problem["loc"] or ("",)
     model, place = _follow(root, way)
     if kind == "extra_forbidden":
-        return f"{_join([*place, last])}: {unknown_name('key here', last, model.model_fields)}"
+        return _join([*place, last]), unknown_name("key here", last, model.model_fields)
     place = _follow(root, problem["loc"])[1]
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         place, value = [*place, context["discriminator"].strip("'")], context.get("tag")
     text = _join(place)
+    whole = kind in ("problem", "value_error", "missing", "union_tag_not_found")
+    return text if whole else f"{text} = {shown(value)}", mend_of(problem)
+
+
+def mend_of(problem: Mapping[str, Any]) -> str:
+    """Return what to write instead, for one of the errors that pydantic found."""
+    kind, context = problem["type"], problem.get("ctx", {})
     if kind == "problem":
-        return f"{text}: {problem['msg']}"
-    mend = MENDS.get(kind, problem["msg"]).format_map(context)
-    absent = kind in ("missing", "union_tag_not_found")
-    return f"{text}: {mend}" if absent else f"{text} = {shown(value)}: {mend}"
+        return str(problem["msg"])
+    if kind == "value_error":
+        return str(context["error"])
+    return MENDS.get(kind, UNKNOWN).format_map(context)
 
 
 def _join(place: Sequence[str | int]) -> str:
@@ -73,23 +102,34 @@ def _follow(
     """Follow ``location`` through the fields.
 
     Returns:
-        The record class that stands there, and the location as the user wrote it: pydantic adds the
-        tag of a union of records (such as ``llava``) after the field that holds it.
+        The record class that stands there, and the location as the user wrote it: pydantic adds what
+        it tried (the tag of a union of records such as ``llava``, a type) after the field.
     """
     place: list[str | int] = []
     choices: list[type[BaseModel]] = []
+    named = False  # whether names follow that the user wrote: fields of a record, keys of a mapping
     for part in location:
         tagged = [choice for choice in choices if part in _tags(choice)]
         choices = []
         if tagged:
             model = tagged[0]
-            continue
-        place.append(part)
-        if isinstance(part, str) and part in model.model_fields:
-            found = list(_models_in(model.model_fields[part].annotation))
-            model = next(iter(found), model)
+        elif isinstance(part, str) and part in model.model_fields:
+            place.append(part)
+            annotation = model.model_fields[part].annotation
+            found = list(_models_in(annotation))
+            named = _is_keyed(annotation)
+            model = next(iter(found), model if named else BaseModel)
             choices = found if len(found) > 1 else []
+        elif isinstance(part, int) or (named and part != KEY):
+            place.append(part)
     return model, place
+
+
+def _is_keyed(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return True
+    return any(map(_is_keyed, get_args(annotation)))
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:

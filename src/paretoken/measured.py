@@ -10,15 +10,16 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from paretoken.bounded import LARGEST_CSV, require_columns, require_regular
 from paretoken.contract import ERROR_COLUMNS
+from paretoken.csv_rows import Row, csv_rows, number_in
 from paretoken.errors import UserError
-from paretoken.escape import csv_row, csv_value, shown
+from paretoken.escape import csv_row, shown
 from paretoken.files import write_text
 from paretoken.grid import Cell
 
 REQUIRED = ("llm", "params_b", "compressor", "visual_tokens", "suite", "error")
-Row = dict[str, str]
+#: The column of scores that another edition of the source has, for the same cells.
+ALTERNATIVE = "alternative_score"
 
 
 def measured_cell(
@@ -50,7 +51,7 @@ def rows_of_cells(rows: Sequence[Row], cells: Sequence[Cell]) -> Iterator[tuple[
 def table_problems(
     path: Path, study: str, cells: Sequence[Cell], sizes: Mapping[str, float], suites: Sequence[str]
 ) -> list[str]:
-    """Return everything for which `measured_cell` would refuse a cell of a grid.
+    """Return everything for which `measured_cell` or `alternative_errors` would refuse a table.
 
     Args:
         path: the table.
@@ -69,7 +70,25 @@ def table_problems(
                 _one(path, study, cell, sizes[cell.llm], suite, rows)
             except UserError as error:
                 problems.append(str(error))
+    try:
+        alternative_errors(path)
+    except UserError as error:
+        problems.append(str(error))
     return problems
+
+
+def alternative_errors(path: Path) -> list[tuple[Row, float]]:
+    """Return the rows of a table that have an `ALTERNATIVE` score, each with the error that it means.
+
+    Raises:
+        UserError: the table cannot be read, or such a score is not a number from 0 to 1.
+    """
+    rows = enumerate(read_rows(path), start=2)
+    return [(row, _alternative_error(path, line, row)) for line, row in rows if row.get(ALTERNATIVE)]
+
+
+def _alternative_error(path: Path, line: int, row: Row) -> float:
+    return 1 - number_in(f"{path}, row {line}", row, ALTERNATIVE, most=1)
 
 
 def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_COLUMNS) -> None:
@@ -83,29 +102,20 @@ def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_C
 
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a table of measured errors (`UserError` if it cannot be read, or is none)."""
-    require_regular(path, LARGEST_CSV)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            require_columns(path, len(reader.fieldnames or []))
-            missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
-            if missing:
-                raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
-            rows = list(reader)
-            for number, row in enumerate(rows, start=2):
-                if None in row:
-                    raise UserError(f"{path}, row {number}: more fields than the header has names")
-            return [{k: csv_value((v or "").strip()) for k, v in row.items()} for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    return csv_rows(path, REQUIRED)
 
 
 def _belongs(row: Row, cell: Cell) -> bool:
     same = (row["llm"], row["compressor"]) == (cell.llm, cell.compressor)
-    return same and _is(row["visual_tokens"], cell.tokens) and _is(row.get("seed") or "0", cell.seed)
+    return (
+        same
+        and is_number(row["visual_tokens"], cell.tokens)
+        and is_number(row.get("seed") or "0", cell.seed)
+    )
 
 
-def _is(text: str, number: int) -> bool:
+def is_number(text: str, number: float) -> bool:
+    """Return whether a cell of a table holds a number."""
     try:
         return float(text) == number
     except ValueError:

@@ -36,12 +36,26 @@ def read_settings(
     raw = read_yaml(path)
     for key, text in overrides:
         override(raw, key, text)
+    changed = f" with {', '.join(f'{key}={text}' for key, text in overrides)}" if overrides else ""
+    return checked(raw, kind, f"{path}{changed} is not a valid {what}")
+
+
+def checked(raw: Any, kind: type[Kind], complaint: str) -> Kind:
+    """Return what was read as a record.
+
+    Args:
+        raw: as YAML or JSON made it.
+        kind: the record it must fit.
+        complaint: what to say if it does not, in front of all problems.
+
+    Raises:
+        UserError: everything that is wrong with it.
+    """
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
         listed = "\n".join(f"  - {problem}" for problem in islice(describe(error, kind), MOST_TOLD))
-        changed = f" with {', '.join(f'{key}={text}' for key, text in overrides)}" if overrides else ""
-        raise UserError(f"{path}{changed} is not a valid {what}:\n{listed}") from error
+        raise UserError(f"{complaint}:\n{listed}") from error
 
 
 def override(raw: dict[str, Any], key: str, text: str) -> None:

@@ -170,7 +170,8 @@ def test_the_origin_is_named():
 
 
 def test_numbers_written_as_text_are_accepted():
-    parsed = parse(config(("llms.0.params_b", "1e-3"), (f"{STUDY}.fit.huber_delta", "1e-3")))
+    delta = {"loss": "huber", "huber_delta": "1e-3"}
+    parsed = parse(config(("llms.0.params_b", "1e-3"), (f"{STUDY}.fit", delta)))
     assert parsed.llms[0].params_b == 0.001
     assert parsed.studies[0].fit.huber_delta == 0.001
 

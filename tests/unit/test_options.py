@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from paretoken import ranges
 from paretoken.cli import COMMANDS, build_parser, main
+from paretoken.commands import arguments
 from paretoken.commands.arguments import assignment, named
+from paretoken.config import FitSettings, Llm, StageGpus, Vision
+from paretoken.train.recipe import Recipe
 
 TRIED = ("0", "-1", "nan", "inf", "-inf", "1e400", "")
 #: Options for which 0 is a number like others, and what it means.
@@ -31,6 +36,26 @@ ZERO = {
     "--budget-gpu-hours": "nothing may be spent: exit code 1 for any work",
     "--layers": "the encoder's embeddings",
     "--query-layer": "the encoder's embeddings",
+}
+HUGE = ("1e300", str(10**30), "1e400")
+LARGE = ("1e15", str(10**15))
+#: Options for which 10^15 is a number like others, and why.
+ANY_UNIT = "in a unit of the user's"
+UNBOUNDED = {
+    "--limit": "as many questions as there are",
+    "--runners-up": "as many as there are",
+    "--holdout-n": ANY_UNIT,
+    "--huber-delta": ANY_UNIT,
+    "--maximum": ANY_UNIT,
+    "--price": ANY_UNIT,
+    "--price-per-hour": ANY_UNIT,
+    "--budgets": ANY_UNIT,
+    "--budget": ANY_UNIT,
+    "--budget-gpu-hours": ANY_UNIT,
+    "--flops": ANY_UNIT,
+    "--budget-ms": ANY_UNIT,
+    "--budget-gib": ANY_UNIT,
+    "--budget-j": ANY_UNIT,
 }
 #: Options for which -1 is one: layers are counted from the end.
 FROM_THE_END = {"--layers", "--query-layer"}
@@ -117,6 +142,42 @@ def test_a_number_that_means_nothing_is_refused(
             assert value != "-1" or option in ZERO or "must be 0 or more" not in said, (
                 "0 is refused, too"
             )
+
+
+@pytest.mark.parametrize(("command", "option"), list(numbers()))
+def test_a_number_that_no_machine_could_use_is_refused(
+    command: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in (*HUGE, *LARGE):
+        found = taken(command, option, value)
+        if value in LARGE and option in UNBOUNDED:
+            assert found == 10**15
+        else:
+            assert found is None, f"{command} {option}={value} is {found}"
+            said = capsys.readouterr().err
+            assert f"argument {option}" in said
+            assert any(words in said for words in ("at most", "is not finite", "must be from")), said
+
+
+def test_bounds_of_the_command_line_are_those_of_the_config() -> None:
+    for kind, record, field, largest in (
+        (arguments.width, Llm, "width", ranges.LARGEST_WIDTH),
+        (arguments.parameters, Llm, "params", ranges.MOST_PARAMETERS),
+        (arguments.grid, Vision, "grid", ranges.LARGEST_GRID),
+        (arguments.gpus, StageGpus, "predict", ranges.LARGEST_JOB),
+        (arguments.size, Recipe, "memory_gib", ranges.LARGEST),
+        (arguments.threads, Recipe, "workers", ranges.MOST_THREADS),
+        (arguments.batch, Recipe, "global_batch", ranges.LARGEST_BATCH),
+        (arguments.some_tokens, Recipe, "max_length", ranges.MOST_TOKENS),
+        (arguments.replicates, FitSettings, "bootstrap", ranges.MOST_REPLICATES),
+    ):
+        assert kind(str(largest)) == largest
+        with pytest.raises(argparse.ArgumentTypeError, match="must be at most"):
+            kind(str(largest + 1))
+        for value, right in ((largest, True), (largest + 1, False)):
+            with pytest.raises(ValidationError) as refused:
+                record.model_validate({field: value, "other": 1})
+            assert any(e["loc"][0] == field for e in refused.value.errors()) is not right
 
 
 @pytest.mark.parametrize(("command", "option"), list(numbers()))

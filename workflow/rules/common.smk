@@ -172,7 +172,7 @@ def fit_options(wildcards):
     study = study_of(wildcards)
     sizes = [STUDIES.freeze(study.name).params_b(llm) for llm in study.holdout]
     options = ["--loss", study.fit.loss]
-    options += ["--huber-delta", study.fit.huber_delta] if "huber" in study.fit.loss else []
+    options += ["--huber-delta", study.fit.huber_delta] if study.fit.huber_delta is not None else []
     options += ["--bootstrap", study.fit.bootstrap, "--seed", study.fit.seed]
     options += ["--law-text-tokens", study.fit.law_text_tokens, "--q", *study.text_tokens]
     return options + (["--holdout-n", *sizes] if sizes else [])

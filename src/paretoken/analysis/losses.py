@@ -53,10 +53,14 @@ class Loss:
         return np.asarray((weight * self.rho(self.residuals(observed, predicted))).sum(axis=-1))
 
 
-def make_loss(name: str, huber_delta: float = HUBER_DELTA) -> Loss:
-    """Return the loss called ``name``: one of `LOSSES`."""
+def make_loss(name: str, huber_delta: float | None = None) -> Loss:
+    """Return the loss called ``name``: one of `LOSSES`; a delta of None is `HUBER_DELTA`."""
     deltas = {"squared": np.inf, "log_squared": np.inf, "l1": 0.0}
-    return Loss(name, name.startswith("log_"), deltas.get(name, huber_delta))
+    return Loss(
+        name,
+        name.startswith("log_"),
+        deltas.get(name, HUBER_DELTA if huber_delta is None else huber_delta),
+    )
 
 
 LOSSES = ("squared", "log_squared", "huber", "log_huber", "l1")

@@ -16,7 +16,8 @@ from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import FitSettings
 from paretoken.errors import FitError
-from paretoken.records import read_table
+from paretoken.measured import alternative_errors, is_number
+from paretoken.published import read_dimensions
 from paretoken.registry import LAWS
 
 PAPER_Q = 50.0
@@ -94,15 +95,12 @@ def _subsets(table: pd.DataFrame) -> Iterator[Variant]:
 def _alternatives(table: pd.DataFrame, suite: str, measured: Path | None) -> Iterator[Variant]:
     if measured is None:
         return
-    source = read_table(measured, ["llm", "visual_tokens", "suite"])
-    if "alternative_score" not in source:
-        return
-    rows = source[(source["suite"] == suite) & source["alternative_score"].notna()]
+    rows = [found for found in alternative_errors(measured) if found[0]["suite"] == suite]
     changed = table.copy()
-    for row in rows.itertuples():
-        at = (table["llm"] == row.llm) & (table["visual_tokens"] == row.visual_tokens)
-        changed.loc[at, "error"] = 1 - float(str(row.alternative_score))
-    if len(rows):
+    for row, error in rows:
+        of_cell = table["visual_tokens"].map(lambda V, row=row: is_number(row["visual_tokens"], V))
+        changed.loc[(table["llm"] == row["llm"]) & of_cell, "error"] = error
+    if rows:
         yield f"older values of {len(rows)} cell(s)", changed
 
 
@@ -110,8 +108,9 @@ def _other_sizes(table: pd.DataFrame, dimensions: Path | None) -> Iterator[Varia
     if dimensions is None:
         return
     columns = {"total_params_b": "N = all parameters", "nonembedding_params_b": "N = non-embedding"}
-    counts = read_table(dimensions, ["llm", *columns]).set_index("llm")
-    if not set(table["llm"]) <= set(counts.index):
+    counts = read_dimensions(dimensions)
+    if not set(table["llm"]) <= set(counts):
         return
     for column, name in columns.items():
-        yield name, table.assign(params_b=table["llm"].map(counts[column]))
+        sizes = {llm: getattr(found, column) for llm, found in counts.items()}
+        yield name, table.assign(params_b=table["llm"].map(sizes))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from pydantic import ValidationError
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.config import FrozenStudy, Study, Suite
@@ -16,10 +15,10 @@ from paretoken.cost_models.base import Cost
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.files import read_json
+from paretoken.published import TABLE1, VALUES, read_table1, read_values
 from paretoken.records import demand_unique, flags, read_table
+from paretoken.settings import checked
 
-VALUE_KEY = ("suite", "quantity")
-TABLE1_KEY = ("method", "visual_tokens", "benchmark")
 #: The variant of a fit that repeats the paper's grid search.
 PAPER_GRID = "paper_grid"
 
@@ -114,22 +113,23 @@ def read_results(
         frozen=read_study(study),
         errors=cells.assign(flag=flags(cells)),
         fits={(path.parent.name, path.stem): FittedLaw.read(path) for path in fits},
-        values=_keyed(values, VALUE_KEY, ("value", "source")),
-        table1=_keyed(table1, TABLE1_KEY, ("score", "source")),
+        values=_published(values, VALUES, "value", read_values),
+        table1=_published(table1, TABLE1, "score", read_table1),
     )
 
 
 def read_study(path: Path) -> FrozenStudy:
-    """Read ``study.json`` (`UserError` if it is none)."""
-    try:
-        return FrozenStudy.model_validate(read_json(path))
-    except ValidationError as error:
-        raise UserError(f"{path} is no study; make it with `paretoken study`: {error}") from error
+    """Read ``study.json`` (`UserError` if it is not one)."""
+    complaint = f"{path} is not a study; make it with `paretoken study`"
+    return checked(read_json(path), FrozenStudy, complaint)
 
 
-def _keyed(path: Path | None, key: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+def _published(
+    path: Path | None, columns: Sequence[str], number: str, check: Callable[[Path], object]
+) -> pd.DataFrame:
+    """Return a published table without the rows whose number is missing."""
     if path is None:
-        return pd.DataFrame(columns=[*key, *columns])
-    table = read_table(path, [*key, *columns])
-    demand_unique(table, key, str(path))
-    return table
+        return pd.DataFrame(columns=list(columns))
+    check(path)
+    table = read_table(path, columns)
+    return table[table[number].notna()].reset_index(drop=True)

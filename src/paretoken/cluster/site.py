@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from paretoken.config import Record
-from paretoken.config.fields import Count
+from paretoken.config.fields import Count, Text, problem
+from paretoken.escape import shown
 from paretoken.planning.resources import GPUS_PER_NODE
 from paretoken.settings import read_settings
 
-Word = Annotated[str, Field(pattern=r"^\S+$")]
+
+def _one_word(text: str) -> str:
+    if not text or any(map(str.isspace, text)):
+        raise problem(f"{shown(text)} must be one word, without blanks")
+    return text
+
+
+Word = Annotated[str, AfterValidator(_one_word)]
 
 
 class Partition(Record):
@@ -47,7 +55,7 @@ class Site(Record):
     gpu: GpuPartition = Field(default=GpuPartition(), description="For jobs with GPUs.")
     limits: Limits = Field(default=Limits(), description="What a request may grow to.")
     warn_s: Count = Field(default=600, description="Seconds before the limit to write a checkpoint.")
-    options: list[str] = Field(default=[], description="Other options of sbatch.")
+    options: list[Text] = Field(default=[], description="Other options of sbatch.")
 
 
 def read_site(path: Path) -> Site:

@@ -5,38 +5,122 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from paretoken.errors import UserError
+from paretoken.ranges import (
+    LARGEST,
+    LARGEST_AMOUNT,
+    LARGEST_BATCH,
+    LARGEST_GRID,
+    LARGEST_JOB,
+    LARGEST_WIDTH,
+    LONGEST_WAIT,
+    MOST,
+    MOST_LAYERS,
+    MOST_PARAMETERS,
+    MOST_REPLICATES,
+    MOST_THREADS,
+    MOST_TOKENS,
+)
 from paretoken.seeds import LARGEST_SEED
 
-#: More tokens than any model reads.
-MOST_TOKENS = 10**9
+Number = TypeVar("Number", int, float)
 
 
-def positive(text: str) -> float:
-    """Return a finite number > 0."""
+def at_most(largest: float, kind: Callable[[str], Number]) -> Callable[[str], Number]:
+    """Return a type of arguments that refuses what is larger.
+
+    Args:
+        largest: the bound, one of `paretoken.ranges`.
+        kind: the type of arguments that is bounded.
+    """
+
+    def bounded(text: str) -> Number:
+        value = kind(text)
+        if value > largest:
+            raise argparse.ArgumentTypeError(f"{text!r} must be at most {largest:,.15g}")
+        return value
+
+    return bounded
+
+
+def _positive(text: str) -> float:
     value = _number(text)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text!r} must be greater than 0")
     return value
 
 
-def not_negative(text: str) -> float:
-    """Return a finite number >= 0."""
+def _not_negative(text: str) -> float:
     value = _number(text)
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"{text!r} must be 0 or more")
     return value
 
 
-def text_tokens(text: str) -> float:
-    """Return a number of text tokens, >= 0 and less than any model reads."""
-    value = not_negative(text)
-    if value > MOST_TOKENS:
-        raise argparse.ArgumentTypeError(f"{text!r} must be at most {MOST_TOKENS:,}")
+def _integer(text: str) -> int:
+    value = _number(text)
+    if value != int(value):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number")
+    return int(value)
+
+
+def _from(least: int) -> Callable[[str], int]:
+    def kind(text: str) -> int:
+        value = _number(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text!r} must be {least} or more")
+        return _integer(text)
+
+    return kind
+
+
+def _layer(text: str) -> int:
+    value = _integer(text)
+    if abs(value) > MOST_LAYERS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be from -{MOST_LAYERS:,} to {MOST_LAYERS:,}")
     return value
+
+
+#: Amounts in any unit (money, time, energy): > 0, and 0 or more.
+positive = at_most(LARGEST_AMOUNT, _positive)
+not_negative = at_most(LARGEST_AMOUNT, _not_negative)
+#: Sizes, in billions of parameters.
+size = at_most(LARGEST, _positive)
+#: Seconds or minutes to wait.
+wait = at_most(LONGEST_WAIT, _positive)
+#: Text tokens of a question, and tokens of an answer: they may be means.
+text_tokens = at_most(MOST_TOKENS, _not_negative)
+answer_tokens = at_most(MOST_TOKENS, _positive)
+#: Whole numbers from 0, and from 1.
+whole = at_most(MOST, _from(0))
+count = at_most(MOST, _from(1))
+#: Tokens of a text or an image, from 0, and from 1.
+tokens = at_most(MOST_TOKENS, _from(0))
+some_tokens = at_most(MOST_TOKENS, _from(1))
+#: Parameters of a model.
+parameters = at_most(MOST_PARAMETERS, _from(1))
+#: Channels or attention heads of a network.
+width = at_most(LARGEST_WIDTH, _from(1))
+#: Patches per side of a grid.
+grid = at_most(LARGEST_GRID, _from(1))
+#: A layer of a network; negative ones are counted from the end.
+layer = _layer
+#: Questions, images or conversations at a time.
+batch = at_most(LARGEST_BATCH, _from(1))
+#: Threads or processes on this machine.
+threads = at_most(MOST_THREADS, _from(1))
+#: GPUs of a job; 0: none.
+gpus = at_most(LARGEST_JOB, _from(0))
+#: Replicates of a bootstrap; 0: none.
+replicates = at_most(MOST_REPLICATES, _from(0))
+#: How often something is repeated.
+repeats = at_most(MOST_REPLICATES, _from(1))
+#: A number that all random generators take as a seed.
+seed = at_most(LARGEST_SEED, _from(0))
 
 
 def utilisation(text: str) -> float:
@@ -45,33 +129,6 @@ def utilisation(text: str) -> float:
     if not 1e-6 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be from 0.000001 to 1")
     return value
-
-
-def whole(text: str) -> int:
-    """Return a whole number >= 0."""
-    return _whole(text, 0)
-
-
-def seed(text: str) -> int:
-    """Return a number that all random generators take as a seed."""
-    value = whole(text)
-    if value > LARGEST_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} must be at most {LARGEST_SEED:,}, as a seed")
-    return value
-
-
-def count(text: str) -> int:
-    """Return a whole number >= 1."""
-    return _whole(text, 1)
-
-
-def _whole(text: str, least: int) -> int:
-    value = _number(text)
-    if value < least:
-        raise argparse.ArgumentTypeError(f"{text!r} must be {least} or more")
-    if value != int(value) or value >= 2**53:  # beyond that floats are not exact
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number below 2^53")
-    return int(value)
 
 
 def named(text: str) -> str:

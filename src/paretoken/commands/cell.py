@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import positive, seed, whole
+from paretoken.commands.arguments import seed, size, tokens
 from paretoken.grid import Cell
 from paretoken.measured import measured_cell, write_cell
 
@@ -16,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measured", type=Path, required=True, help="table of measurements")
     parser.add_argument("--suites", nargs="+", required=True, help="suites to take")
     parser.add_argument("--llm", required=True, help="name of the language model")
-    parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
+    parser.add_argument("--params-b", type=size, required=True, help="its size, billions")
     parser.add_argument("--compressor", required=True, help="name of the compressor")
-    parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
+    parser.add_argument("--tokens", type=tokens, required=True, help="visual tokens")
     parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, positive, seed, whole
+from paretoken.commands.arguments import assignment, seed, size, tokens
 from paretoken.contract import SCORE_COLUMNS
 from paretoken.grid import Cell
 from paretoken.measured import write_cell
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suites", type=assignment, nargs="+", required=True,
                         metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
     parser.add_argument("--llm", required=True, help="name of the language model")
-    parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
+    parser.add_argument("--params-b", type=size, required=True, help="its size, billions")
     parser.add_argument("--compressor", required=True, help="name of the compressor")
-    parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
+    parser.add_argument("--tokens", type=tokens, required=True, help="visual tokens")
     parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
     parser.add_argument("--out-scores", type=Path, required=True, help="scores.csv to write")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from paretoken.commands.arguments import count, positive, whole
+from paretoken.commands.arguments import layer, size, tokens, width
 from paretoken.registry import COMPRESSOR_CLASSES
 
 
@@ -12,13 +12,13 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the compressor's arguments."""
     parser.add_argument("--compressor", choices=list(COMPRESSOR_CLASSES), required=True,
                         help="how patches become visual tokens")  # fmt: skip
-    parser.add_argument("--tokens", type=whole, required=True, metavar="V",
+    parser.add_argument("--tokens", type=tokens, required=True, metavar="V",
                         help="visual tokens per image; 0: the model sees no image")  # fmt: skip
     add_layer_arguments(parser)
-    parser.add_argument("--compressor-heads", type=count, default=8, help="its attention heads")
-    parser.add_argument("--init-std", type=positive, metavar="STD",
+    parser.add_argument("--compressor-heads", type=width, default=8, help="its attention heads")
+    parser.add_argument("--init-std", type=size, metavar="STD",
                         help="of new weights; else what the compressor's authors chose")  # fmt: skip
-    parser.add_argument("--projector-width", type=count, metavar="CHANNELS",
+    parser.add_argument("--projector-width", type=width, metavar="CHANNELS",
                         help="between the projector's two layers; else the LLM's width")  # fmt: skip
     parser.add_argument("--whiten", action="store_true",
                         help="put a fixed map before the projector that makes its inputs white; "
@@ -27,8 +27,8 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_layer_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare which layers of the encoder are read."""
-    parser.add_argument("--layers", type=int, nargs="+", metavar="LAYER",
+    parser.add_argument("--layers", type=layer, nargs="+", metavar="LAYER",
                         help="encoder layers to concatenate, 0: embeddings, -1: the last; "
                              "else the compressor's own choice")  # fmt: skip
-    parser.add_argument("--query-layer", type=int, default=-2, metavar="LAYER",
+    parser.add_argument("--query-layer", type=layer, default=-2, metavar="LAYER",
                         help="encoder layer of tokenpacker's queries")  # fmt: skip

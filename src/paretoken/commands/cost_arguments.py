@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import count, positive
+from paretoken.commands.arguments import answer_tokens, batch, positive
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.deployment import Deployment, read_shapes
 from paretoken.cost_models.latency_table import read_latency
@@ -16,9 +16,9 @@ def add_cost_arguments(parser: argparse.ArgumentParser, default: str | None = "f
     """Declare the cost model and how models are run."""
     parser.add_argument("--cost", choices=list(COST_MODELS), default=default, help="what is counted")
     add_deployment_files(parser)
-    parser.add_argument("--answer-tokens", type=positive, metavar="TOKENS",
+    parser.add_argument("--answer-tokens", type=answer_tokens, metavar="TOKENS",
                         help="length of an answer; else up to its first token")  # fmt: skip
-    parser.add_argument("--batch", type=count, default=1, help="questions answered at once")
+    parser.add_argument("--batch", type=batch, default=1, help="questions answered at once")
     parser.add_argument("--no-encoder", action="store_true",
                         help="images are stored encoded: leave the vision encoder out")  # fmt: skip
     parser.add_argument("--cached-text", action="store_true",

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import threads
 from paretoken.commands.runtime import counter, share
 from paretoken.errors import UserError
 from paretoken.escape import terminal
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "of hours, but damage in the middle shows in training only")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of images that may be missing or unreadable")  # fmt: skip
-    parser.add_argument("--workers", type=count, default=min(8, cores),
+    parser.add_argument("--workers", type=threads, default=min(8, cores),
                         help="processes that look at images, threads that unpack")  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder to write; needed without --check")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import batch, threads
 from paretoken.commands.choices import add_layer_arguments
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="each layer to mean 0 and variance 1 per patch")  # fmt: skip
     parser.add_argument("--aspect", choices=("pad", "crop"), default="pad",
                         help="how an image becomes square")  # fmt: skip
-    parser.add_argument("--batch", type=count, default=64, help="images at a time")
+    parser.add_argument("--batch", type=batch, default=64, help="images at a time")
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of unreadable images that may be left out")  # fmt: skip
-    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import count, named
+from paretoken.commands.arguments import grid, named, parameters
 from paretoken.escape import terminal
 from paretoken.registry import TEMPLATES
 
@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="branch, tag or, better, full commit hash of the repository")  # fmt: skip
     parser.add_argument("--kind", choices=("llm", "vision", "dataset"), required=True,
                         help="what it is: decides which files are fetched and verified")  # fmt: skip
-    parser.add_argument("--params", type=count, metavar="N",
+    parser.add_argument("--params", type=parameters, metavar="N",
                         help="parameters that the model must have, within 0.1 %%; for vision those "
                              "of the tower")  # fmt: skip
-    parser.add_argument("--grid", type=count, metavar="SIDE",
+    parser.add_argument("--grid", type=grid, metavar="SIDE",
                         help="for vision: patches per side that the encoder must have")  # fmt: skip
     parser.add_argument("--template", choices=("chat", *TEMPLATES), default="chat",
                         help="for an llm: chat: its tokenizer's own chat template; or a named one, "

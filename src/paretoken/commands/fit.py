@@ -14,10 +14,10 @@ from paretoken.analysis.losses import HUBER_DELTA, LOSSES
 from paretoken.commands.arguments import (
     assignment,
     demand_own_outputs,
-    not_negative,
     positive,
+    replicates,
     seed,
-    whole,
+    text_tokens,
 )
 from paretoken.errors import UserError
 from paretoken.escape import terminal
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     law.add_argument("--law", choices=list(LAWS), default="product", help="what to fit")
     law.add_argument(
         "--law-text-tokens",
-        type=not_negative,
+        type=text_tokens,
         default=50.0,
         metavar="Q",
         help="Q inside the error, for product_q_plus_v",
@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     uncertainty = parser.add_argument_group("uncertainty")
     uncertainty.add_argument(
         "--bootstrap",
-        type=whole,
+        type=replicates,
         default=1000,
         metavar="R",
         help="replicates of each of three resampling methods; 0: none",
@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     uncertainty.add_argument("--seed", type=seed, default=0, metavar="S", help="of the bootstrap")
     uncertainty.add_argument(
         "--q",
-        type=not_negative,
+        type=text_tokens,
         nargs="+",
         default=[0, 25, 50, 100, 200],
         metavar="Q",

@@ -12,7 +12,7 @@ from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, frontier, undominated
 from paretoken.analysis.scenarios import scenarios
-from paretoken.commands.arguments import count, demand_own_outputs, positive, text_tokens
+from paretoken.commands.arguments import demand_own_outputs, positive, size, some_tokens, text_tokens
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of, deployment_of
 from paretoken.escape import terminal
 from paretoken.records import write_table
@@ -21,8 +21,8 @@ from paretoken.records import write_table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--fit", type=Path, required=True, help="fit.json")
-    parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else the fit's")
-    parser.add_argument("--v", type=count, nargs="+", help="visual tokens; else the fit's")
+    parser.add_argument("--n", type=size, nargs="+", help="sizes, billions; else the fit's")
+    parser.add_argument("--v", type=some_tokens, nargs="+", help="visual tokens; else the fit's")
     parser.add_argument(
         "--q", type=text_tokens, nargs="+", default=[0, 50, 100], help="text tokens per question"
     )

@@ -8,7 +8,7 @@ import io
 import sys
 from pathlib import Path
 
-from paretoken.commands.arguments import count, positive, whole
+from paretoken.commands.arguments import batch, repeats, size, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.contract import LATENCY_COLUMNS
 from paretoken.errors import UserError
@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--shapes", type=Path, required=True,
                         help="shapes.json of a study, or of `paretoken shapes --n`")  # fmt: skip
-    parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else all of --shapes")
-    parser.add_argument("--v", type=count, nargs="+", required=True, help="visual tokens")
-    parser.add_argument("--q", type=whole, nargs="+", default=[0, 50, 200], help="text tokens")
-    parser.add_argument("--batch", type=count, nargs="+", default=[1], help="questions at once")
-    parser.add_argument("--repeats", type=count, default=10, help="runs, of which the median counts")
+    parser.add_argument("--n", type=size, nargs="+", help="sizes, billions; else all of --shapes")
+    parser.add_argument("--v", type=some_tokens, nargs="+", required=True, help="visual tokens")
+    parser.add_argument("--q", type=tokens, nargs="+", default=[0, 50, 200], help="text tokens")
+    parser.add_argument("--batch", type=batch, nargs="+", default=[1], help="questions at once")
+    parser.add_argument("--repeats", type=repeats, default=10, help="runs, of which the median counts")
     parser.add_argument("--dtype", choices=list(DTYPES),
                         help="of the weights; else bf16 on a GPU, fp32 on a processor")  # fmt: skip
-    parser.add_argument("--threads", type=count, help="CPU threads; else torch's choice")
+    parser.add_argument("--threads", type=threads, help="CPU threads; else torch's choice")
     parser.add_argument("--out", type=Path, required=True, help="latency.csv to write")
 
 

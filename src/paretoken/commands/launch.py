@@ -24,7 +24,7 @@ from paretoken.cluster.allocation import (
     step_line,
     torchrun,
 )
-from paretoken.commands.arguments import whole
+from paretoken.commands.arguments import gpus
 from paretoken.errors import UserError
 from paretoken.escape import terminal
 from paretoken.train.stop_note import STOPPED
@@ -37,7 +37,7 @@ REQUEUE_S = 120
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--gpus", type=whole, required=True, metavar="N",
+    parser.add_argument("--gpus", type=gpus, required=True, metavar="N",
                         help="processes to start, one per GPU; without SLURM fewer if the machine has "
                              "fewer (the result is the same: the global batch is fixed)")  # fmt: skip
     parser.add_argument("--logs", type=Path, metavar="LOG",

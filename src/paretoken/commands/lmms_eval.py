@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from paretoken.commands.arguments import count, named, positive, whole
+from paretoken.commands.arguments import batch, count, named, positive, threads, tokens
 from paretoken.commands.runtime import limit_threads, quiet
 from paretoken.errors import UserError
 
@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "--allow-code")  # fmt: skip
     parser.add_argument("--allow-code", action="store_true",
                         help="let the Python code of the task files in --include run")  # fmt: skip
-    parser.add_argument("--tokens", type=whole, metavar="V",
+    parser.add_argument("--tokens", type=tokens, metavar="V",
                         help="visual tokens, for a model that was trained once for every V")  # fmt: skip
     parser.add_argument("--limit", type=count, help="ask only so many questions, for a trial")
-    parser.add_argument("--batch", type=count, default=16, help="questions at a time")
-    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
+    parser.add_argument("--batch", type=batch, default=16, help="questions at a time")
+    parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="score.json to write")
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretoken.commands.arguments import assignment, count, seed
+from paretoken.commands.arguments import assignment, seed, threads
 
 if TYPE_CHECKING:
     from paretoken.data.miniature.settings import MiniatureSettings
@@ -44,7 +44,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: 
                         help=f"change the recipe: {example}; may be repeated")  # fmt: skip
     add_world_arguments(parser)
     parser.add_argument("--seed", type=seed, default=0, help=f"of {seeds}")
-    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import count, demand_own_outputs, whole
+from paretoken.commands.arguments import batch, demand_own_outputs, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
 from paretoken.files import demand_writable
@@ -23,20 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
     images.add_argument("--images", type=Path, help="or: image files, encoded while predicting")
-    parser.add_argument("--tokens", type=whole, metavar="V",
+    parser.add_argument("--tokens", type=tokens, metavar="V",
                         help="visual tokens, for a model that was trained once for every V "
                              "(matryoshka_pooling, matryoshka_query)")  # fmt: skip
     parser.add_argument("--adaptive", action="store_true",
                         help="prumerge: each image gets its own number of tokens, not V")  # fmt: skip
-    parser.add_argument("--batch", type=count, default=64, help="questions at a time")
-    parser.add_argument("--max-new-tokens", type=count,
+    parser.add_argument("--batch", type=batch, default=64, help="questions at a time")
+    parser.add_argument("--max-new-tokens", type=some_tokens,
                         help="longest answer; without it, what run.json beside the questions says, "
                              f"or {MAX_NEW_TOKENS}")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of bad questions that may be left out")  # fmt: skip
     parser.add_argument("--latency", type=Path,
                         help="also measure seconds per question; .json to write")  # fmt: skip
-    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, nargs="+", required=True,
                         help=".parquet files to write, one per questions file")  # fmt: skip
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import width
 from paretoken.commands.miniature_data import add_source_arguments, read_world
 from paretoken.commands.runtime import counter, limit_threads, quiet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--width", type=count, required=True, help="hidden size")
+    parser.add_argument("--width", type=width, required=True, help="hidden size")
     add_source_arguments(parser, "miniature_llm.yaml", "direct.rows=100", "weights and text")
 
 

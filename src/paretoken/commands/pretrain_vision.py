@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import grid
 from paretoken.commands.miniature_data import add_source_arguments, read_world
 from paretoken.commands.runtime import counter, limit_threads, quiet
 
@@ -12,7 +12,7 @@ from paretoken.commands.runtime import counter, limit_threads, quiet
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_source_arguments(parser, "miniature_vision.yaml", "steps=100", "weights and training images")
-    parser.add_argument("--grid", type=count, metavar="SIDE",
+    parser.add_argument("--grid", type=grid, metavar="SIDE",
                         help="patches per side that the encoder must have")  # fmt: skip
 
 

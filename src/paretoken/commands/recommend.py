@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.recommend import in_words, recommend
-from paretoken.commands.arguments import count, positive, text_tokens, whole
+from paretoken.commands.arguments import positive, size, some_tokens, text_tokens, whole
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
 from paretoken.errors import UserError
 from paretoken.escape import terminal
@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-tokens", type=text_tokens, required=True, metavar="Q", help="text tokens per question"
     )
-    parser.add_argument("--n", type=positive, nargs="+", help="sizes, billions; else the fit's")
-    parser.add_argument("--v", type=count, nargs="+", help="visual tokens; else the fit's")
+    parser.add_argument("--n", type=size, nargs="+", help="sizes, billions; else the fit's")
+    parser.add_argument("--v", type=some_tokens, nargs="+", help="visual tokens; else the fit's")
     parser.add_argument("--runners-up", type=whole, default=3, help="how many to list")
     add_cost_arguments(parser, default=None)
     parser.add_argument("--json", action="store_true", help="print JSON instead of words")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.selftest import checks
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import repeats
 from paretoken.errors import UserError
 
 PUBLISHED = Path("workflow/reference/published_errors.csv")
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"table of the published errors; by default {PUBLISHED} if it is there",
     )
     parser.add_argument(
-        "--datasets", type=count, default=100, help="noisy data sets drawn for the coverage"
+        "--datasets", type=repeats, default=100, help="noisy data sets drawn for the coverage"
     )
 
 

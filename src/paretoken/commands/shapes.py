@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from paretoken.commands.arguments import positive
+from paretoken.commands.arguments import size
 from paretoken.config import FrozenStudy
 from paretoken.cost_models.deployment import write_shapes
-from paretoken.errors import UserError
 from paretoken.escape import terminal
 from paretoken.files import read_json
 from paretoken.planning.study_shapes import guessed_shapes, study_shapes
+from paretoken.settings import checked
 from paretoken.tokens import COMPRESSORS
 
 
@@ -21,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--study", type=Path, help="study.json of a study")
-    source.add_argument("--n", type=positive, nargs="+",
+    source.add_argument("--n", type=size, nargs="+",
                         help="or: sizes, billions, whose dimensions are guessed")  # fmt: skip
     parser.add_argument("--compressor", choices=list(COMPRESSORS), default="tokenpacker",
                         help="with --n: what compresses the image")  # fmt: skip
@@ -34,11 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     if a.n:
         shapes = guessed_shapes(a.n, a.compressor)
     else:
-        try:
-            frozen = FrozenStudy.model_validate(read_json(a.study))
-        except ValidationError as error:
-            raise UserError(f"{a.study} is no study; make it with `paretoken study`: {error}") from error
-        shapes = study_shapes(frozen)
+        complaint = f"{a.study} is not a study; make it with `paretoken study`"
+        shapes = study_shapes(checked(read_json(a.study), FrozenStudy, complaint))
     write_shapes(a.out, shapes)
     for llm in shapes.by_size:
         words = f"{llm.name}: {llm.params_b:g}B, {llm.parameters:,} parameters; {llm.origin}"

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from paretoken.commands.arguments import positive
+from paretoken.commands.arguments import wait
 from paretoken.config import load
 from paretoken.escape import redacted, terminal
 from paretoken.progress.pages import as_json, as_text
@@ -22,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", required=True, help="a study of the config")
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="how to write")
-    parser.add_argument("--quiet-minutes", type=positive,
+    parser.add_argument("--quiet-minutes", type=wait,
                         help="how long a job may write nothing and count as running; else 15, or 2 "
                              "if neither Snakemake nor SLURM has jobs of this folder")  # fmt: skip
     parser.add_argument("--watch", action="store_true", help="refresh until the study is finished")
-    parser.add_argument("--every", type=positive, default=10.0, metavar="S",
+    parser.add_argument("--every", type=wait, default=10.0, metavar="S",
                         help="seconds between refreshes")  # fmt: skip
 
 

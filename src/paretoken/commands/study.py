@@ -6,11 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from paretoken.config import FrozenStudy
 from paretoken.errors import UserError
 from paretoken.files import write_json
+from paretoken.settings import checked
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Check and write the settings."""
     try:
-        frozen = FrozenStudy.model_validate(json.loads(arguments.json))
-    except (json.JSONDecodeError, ValidationError) as error:
-        raise UserError(f"--json is no study: {error}") from error
+        raw = json.loads(arguments.json)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"--json is not JSON: {error}; give it a study as Snakemake does") from error
+    frozen = checked(raw, FrozenStudy, "--json is not a study")
     write_json(arguments.out, frozen.model_dump(mode="json"))

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, count, positive, seed, whole
+from paretoken.commands.arguments import (
+    assignment,
+    batch,
+    count,
+    seed,
+    size,
+    some_tokens,
+    threads,
+    tokens,
+)
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.contract import TEXT_LENGTH_COLUMNS
 from paretoken.grid import Cell
@@ -22,20 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images.add_argument("--images", type=Path, help="or: image files")
     parser.add_argument("--benchmark", choices=list(BENCHMARKS), default="exact_match",
                         help="how answers are scored")  # fmt: skip
-    parser.add_argument("--text-tokens", type=whole, nargs="+", required=True, metavar="Q",
+    parser.add_argument("--text-tokens", type=tokens, nargs="+", required=True, metavar="Q",
                         help="least text tokens of a prompt")  # fmt: skip
     parser.add_argument("--suites", type=assignment, nargs="+", required=True,
                         metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
     parser.add_argument("--limit", type=count, help="ask only so many questions of each benchmark")
-    parser.add_argument("--batch", type=count, default=64, help="questions at a time")
-    parser.add_argument("--max-new-tokens", type=count, default=16, help="longest answer")
+    parser.add_argument("--batch", type=batch, default=64, help="questions at a time")
+    parser.add_argument("--max-new-tokens", type=some_tokens, default=16, help="longest answer")
     parser.add_argument("--study", required=True, help="name of the study")
     parser.add_argument("--llm", required=True, help="name of the language model")
-    parser.add_argument("--params-b", type=positive, required=True, help="its size, billions")
+    parser.add_argument("--params-b", type=size, required=True, help="its size, billions")
     parser.add_argument("--compressor", required=True, help="name of the compressor")
-    parser.add_argument("--tokens", type=whole, required=True, help="visual tokens")
+    parser.add_argument("--tokens", type=tokens, required=True, help="visual tokens")
     parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
-    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")
 
 

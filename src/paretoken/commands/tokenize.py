@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from paretoken.commands.arguments import count
+from paretoken.commands.arguments import threads
 from paretoken.commands.runtime import counter, quiet, share
 from paretoken.registry import TEMPLATES
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "left out")  # fmt: skip
     parser.add_argument("--max-bad-share", type=share, default=0.0,
                         help="share of bad rows that may be left out")  # fmt: skip
-    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 

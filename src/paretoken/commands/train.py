@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.cluster.allocation import own_log
-from paretoken.commands.arguments import assignment, count, seed
+from paretoken.commands.arguments import assignment, seed, threads
 from paretoken.commands.choices import add_choice_arguments
 from paretoken.commands.runtime import limit_threads, quiet, share
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cell = parser.add_argument_group("cell")
     add_choice_arguments(parser)
     cell.add_argument("--seed", type=seed, default=0, help="of new weights and order of data")
-    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 

@@ -9,6 +9,20 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from paretoken.escape import shown
+from paretoken.ranges import (
+    LARGEST,
+    LARGEST_AMOUNT,
+    LARGEST_BATCH,
+    LARGEST_GRID,
+    LARGEST_JOB,
+    LARGEST_WIDTH,
+    MOST,
+    MOST_LAYERS,
+    MOST_PARAMETERS,
+    MOST_THREADS,
+    MOST_TOKENS,
+)
 from paretoken.registry import Registry, unknown_name
 from paretoken.seeds import LARGEST_SEED
 
@@ -30,10 +44,17 @@ def _billions(value: float) -> float:
     return value
 
 
+def not_empty(text: str) -> str:
+    """Return a text in which something is written."""
+    if not text.strip():
+        raise problem("is empty; write something there, or take the key out")
+    return text
+
+
 def _assignment(text: str) -> str:
     key, equals, value = text.partition("=")
     if not (key and equals and value):
-        raise problem(f"{text!r} is no KEY=VALUE; write one such as global_batch=128")
+        raise problem(f"{shown(text)} is no KEY=VALUE; write one such as global_batch=128")
     return text
 
 
@@ -62,30 +83,29 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-#: Nothing that this project counts in billions is larger.
-LARGEST = 100_000
-#: Patches per side of an encoder's grid; 24 is usual.
-LARGEST_GRID = 1000
-#: GPUs of one job.
-LARGEST_JOB = 10_000
-#: Hidden size of a network.
-LARGEST_WIDTH = 1_000_000
-#: Replicates of a bootstrap.
-MOST_REPLICATES = 1_000_000
-#: No count of anything is larger; larger ones are mistakes, and do not fit into 64 bits.
-MOST = 10**15
 #: Names become folders, wildcards and job names: no file system changes or shortens them.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9_-])?$", max_length=100)]
-Number = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
-Size = Annotated[Number, Field(le=LARGEST)]
-Billions = Annotated[Number, AfterValidator(_billions)]
+Finite = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+Number = Annotated[Finite, Field(gt=0, le=LARGEST_AMOUNT)]
+NotNegative = Annotated[Finite, Field(ge=0, le=LARGEST)]
+Size = Annotated[Finite, Field(gt=0, le=LARGEST)]
+Billions = Annotated[Finite, Field(gt=0), AfterValidator(_billions)]
 Assignment = Annotated[str, AfterValidator(_assignment)]
+#: Free text. An empty one would stand for the default, without a word.
+Text = Annotated[str, AfterValidator(not_empty)]
 Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=MOST)]
 Width = Annotated[Count, Field(le=LARGEST_WIDTH)]
+Layers = Annotated[Count, Field(le=MOST_LAYERS)]
+Grid = Annotated[Count, Field(le=LARGEST_GRID)]
+Gpus = Annotated[Count, Field(le=LARGEST_JOB)]
+Batch = Annotated[Count, Field(le=LARGEST_BATCH)]
+Parameters = Annotated[Count, Field(le=MOST_PARAMETERS)]
+#: Tokens of an image, or of what a model reads: at least one.
+Tokens = Annotated[Count, Field(le=MOST_TOKENS)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=MOST)]
-#: Text tokens of a question: no model reads more.
-TextTokens = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10**9)]
+Workers = Annotated[WholeNumber, Field(le=MOST_THREADS)]
+TextTokens = Annotated[WholeNumber, Field(le=MOST_TOKENS)]
 Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST_SEED)]
 
 

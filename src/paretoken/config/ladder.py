@@ -7,19 +7,18 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.config.fields import (
-    LARGEST_GRID,
-    LARGEST_JOB,
     Billions,
-    Count,
+    Gpus,
+    Grid,
     Name,
+    Parameters,
     Record,
+    Text,
     Width,
     registered,
 )
 from paretoken.config.paths import ConfigPath
 from paretoken.registry import TEMPLATES
-
-Gpus = Annotated[Count, Field(le=LARGEST_JOB)]
 
 
 class StageGpus(Record):
@@ -27,7 +26,7 @@ class StageGpus(Record):
 
     pretrain: Gpus = Field(default=1, description="For stage 1.")
     finetune: Gpus = Field(default=1, description="For stage 2.")
-    predict: Count = Field(default=1, description="For the answers to a benchmark.")
+    predict: Gpus = Field(default=1, description="For the answers to a benchmark.")
 
 
 class Llm(Record):
@@ -41,8 +40,8 @@ class Llm(Record):
     hub: ConfigPath | None = Field(
         default=None, description="Where a llava study fetches it: a hub's id, or a local directory."
     )
-    revision: str | None = Field(default=None, description="Commit of the hub's repository.")
-    params: Count | None = Field(
+    revision: Text | None = Field(default=None, description="Commit of the hub's repository.")
+    params: Parameters | None = Field(
         default=None, description="Exact number of parameters; what was fetched is checked against it."
     )
     gpus: StageGpus = Field(
@@ -58,13 +57,11 @@ class Vision(Record):
     """One frozen vision encoder."""
 
     name: Name = Field(description="How studies call this encoder.")
-    grid: Annotated[Count, Field(le=LARGEST_GRID)] = Field(
-        description="Patches per side; 24 for CLIP ViT-L/14 at 336 px."
-    )
+    grid: Grid = Field(description="Patches per side; 24 for CLIP ViT-L/14 at 336 px.")
     hub: ConfigPath | None = Field(
         default=None, description="Where a llava study fetches it: a hub's id, or a local directory."
     )
-    revision: str | None = Field(default=None, description="Commit of the hub's repository.")
-    params: Count | None = Field(
+    revision: Text | None = Field(default=None, description="Commit of the hub's repository.")
+    params: Parameters | None = Field(
         default=None, description="Exact number of parameters; what was fetched is checked against it."
     )

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from paretoken.config.fields import problem
+from paretoken.config.fields import not_empty, problem
 from paretoken.escape import shown
 
 #: Hidden folders that hold nothing secret but the files named below: models are kept there.
@@ -91,4 +91,6 @@ def is_hidden(place: PurePath, projects: Sequence[PurePath]) -> bool:
 
 
 #: A path, or (where a field says so) a hub's id.
-ConfigPath = Annotated[str, AfterValidator(at_home), AfterValidator(contained)]
+ConfigPath = Annotated[
+    str, AfterValidator(not_empty), AfterValidator(at_home), AfterValidator(contained)
+]

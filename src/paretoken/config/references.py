@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from paretoken.config.fields import LARGEST_GRID
 from paretoken.config.raw import counts, records, texts, whole
 from paretoken.config.trained import training_problems
 from paretoken.escape import shown
+from paretoken.ranges import LARGEST_GRID
 from paretoken.registry import listed, unknown_name
 from paretoken.tokens import COMPRESSORS, reachable_tokens, spans
 

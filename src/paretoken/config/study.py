@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from paretoken.config.fields import (
-    MOST_REPLICATES,
-    Count,
     Name,
     Number,
     Record,
     Seed,
+    Text,
     TextTokens,
+    Tokens,
     WholeNumber,
+    problem,
     registered,
     unique,
 )
@@ -23,6 +24,7 @@ from paretoken.config.ladder import Llm, Vision
 from paretoken.config.paths import ConfigPath
 from paretoken.config.training import Training
 from paretoken.errors import UserError
+from paretoken.ranges import MOST_REPLICATES
 from paretoken.registry import CLAIMS, FIGURES, LAWS, unknown_name
 from paretoken.tokens import COMPRESSORS
 
@@ -36,7 +38,7 @@ class Compression(Record):
     name: Annotated[str, registered(COMPRESSORS, "compressor")] = Field(
         description="A registered compressor."
     )
-    tokens: Annotated[list[Count], Field(min_length=1), AfterValidator(unique)] = Field(
+    tokens: Annotated[list[Tokens], Field(min_length=1), AfterValidator(unique)] = Field(
         description="V: visual tokens per image; each must be reachable from the encoder's grid."
     )
 
@@ -45,7 +47,7 @@ class Suite(Record):
     """One average of benchmarks, with a law of its own."""
 
     name: Name = Field(description="The value of the `suite` column in tables/errors.csv.")
-    title: str = Field(description="What figures and pages call it.")
+    title: Text = Field(description="What figures and pages call it.")
     role: Role = Field(description="Which claims and figures of the paper it answers.")
     benchmarks: Annotated[list[str], AfterValidator(unique)] = Field(
         default=[], description="What it averages; for trained studies only."
@@ -74,7 +76,9 @@ class FitSettings(Record):
         "study compares methods, and nothing is fitted.",
     )
     loss: Loss = Field(default="squared", description="What is minimised.")
-    huber_delta: Number = Field(default=1e-3, description="Where the Huber loss turns linear.")
+    huber_delta: Number | None = Field(
+        default=None, description="Where a Huber loss turns linear (default 1e-3); for no other loss."
+    )
     bootstrap: Annotated[WholeNumber, Field(le=MOST_REPLICATES)] = Field(
         default=1000, description="Replicates per interval; 0: none."
     )
@@ -83,12 +87,21 @@ class FitSettings(Record):
         default=50, description="Q inside the error of product_q_plus_v (other laws ignore it)."
     )
 
+    @model_validator(mode="after")
+    def _delta_has_a_meaning(self) -> Self:
+        if self.huber_delta is not None and "huber" not in self.loss:
+            raise problem(
+                f"huber_delta means nothing to the loss {self.loss}; take it out, or write loss: huber "
+                "or log_huber"
+            )
+        return self
+
 
 class Study(Record):
     """A grid of cells (llm x compressor x tokens x seed) and what is made of its errors."""
 
     name: Name = Field(description="The folder under results/.")
-    question: str = Field(description="What the study answers; heads its summary page.")
+    question: Text = Field(description="What the study answers; heads its summary page.")
     measured: ConfigPath | None = Field(
         default=None, description="Table with one measured error per cell and suite; or `training:`."
     )

@@ -16,6 +16,7 @@ from paretoken.config.fields import (
     Seed,
     Share,
     Size,
+    Text,
     TextTokens,
     WholeNumber,
     Width,
@@ -157,7 +158,7 @@ class StageAspects(Record):
 class BenchmarkSettings(Record):
     """What a study does differently for one benchmark than its registered conventions."""
 
-    name: str = Field(description="A registered benchmark that some suite averages, or a new name.")
+    name: Text = Field(description="A registered benchmark that some suite averages, or a new name.")
     harness: Harness = Field(
         default="paretoken",
         description="Who asks and scores. lmms_eval: one of its tasks, under a name of its own.",
@@ -165,7 +166,7 @@ class BenchmarkSettings(Record):
     source: ConfigPath | None = Field(
         default=None, description="Where its data set is: a hub's id, or a local directory."
     )
-    revision: str | None = Field(default=None, description="Commit of the hub's repository.")
+    revision: Text | None = Field(default=None, description="Commit of the hub's repository.")
     questions: Name | None = Field(
         default=None, description="A variant of what is asked (another split, or prompt): asks again."
     )
@@ -173,8 +174,8 @@ class BenchmarkSettings(Record):
         default=None, description="A variant of how answers are scored: scores again, asks nothing."
     )
     limit: Count | None = Field(default=None, description="Ask only so many questions, for a trial.")
-    task: str | None = Field(default=None, description="lmms_eval: the task; by default the name.")
-    metric: str | None = Field(
+    task: Text | None = Field(default=None, description="lmms_eval: the task; by default the name.")
+    metric: Text | None = Field(
         default=None, description="lmms_eval: which metric is the score, if the task has several."
     )
     maximum: Number | None = Field(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from paretoken.config_errors import mend_of
 from paretoken.cost import adapter_parameters, adapter_work
 from paretoken.errors import UserError
 from paretoken.files import read_json, write_json
@@ -137,7 +138,7 @@ def read_shapes(path: Path) -> Shapes:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "its top level"
         raise UserError(
-            f"{path} holds no dimensions of models ({place}: {first['msg']}); make it with "
+            f"{path} holds no dimensions of models ({place}: {mend_of(first)}); make it with "
             "`paretoken shapes`"
         ) from error
     sizes = [llm.params_b for llm in shapes.llms]

@@ -112,6 +112,8 @@ def read_latency(path: Path) -> LatencyTable:
 
 def _whole_answers(path: Path, table: pd.DataFrame) -> LatencyTable:
     _demand_numbers(path, table, ["params_b", "visual_tokens", "latency_s", "encoder_latency_s"])
+    if "latency_device" not in table.columns:
+        raise UserError(f"{path} is not a table of latency: it lacks the column latency_device")
     rows = table[(table["visual_tokens"] > 0) & table["latency_s"].notna()]
     if rows.empty:
         raise UserError(f"{path} holds no measured latency; measure it with `paretoken latency`")

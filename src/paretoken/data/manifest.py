@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from shlex import quote
@@ -10,7 +11,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from paretoken.config import Count, Name, Record, Size, WholeNumber
+from paretoken.config.fields import Text, problem
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.registry import unknown_name
 from paretoken.settings import read_settings
 
@@ -22,24 +25,35 @@ def _inside(path: str) -> str:
     parts = PurePosixPath(path)
     outside = parts.is_absolute() or ".." in parts.parts or path.startswith("~/") or "\\" in path
     if outside or not path.isprintable():
-        raise ValueError(f"{path!r} must stay inside --root; write a relative path without '..' and '~'")
+        raise problem(
+            f"{shown(path)} must stay inside --root; write a relative path without '..' and '~'"
+        )
     if any(part.startswith(".") for part in parts.parts):  # where programs keep their settings
-        raise ValueError(f"{path!r} has a hidden part; write a path without names that begin with '.'")
+        raise problem(f"{shown(path)} has a hidden part; write a path without names that begin with '.'")
     return path
 
 
+def _hash(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise problem(
+            f"{shown(text)} must have 64 characters of 0-9 and a-f, as `sha256sum` prints them"
+        )
+    return text
+
+
 RelativePath = Annotated[str, AfterValidator(_inside)]
-Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+NamedPath = Annotated[Text, AfterValidator(_inside)]
+Hash = Annotated[str, AfterValidator(_hash)]
 
 
 class Part(Record):
     """A file to download: from a page (``url``) or from a data set's repository (``hub``, ``file``)."""
 
-    path: RelativePath = Field(description="Where it belongs, relative to --root.")
-    url: str | None = Field(default=None, description="Its address.")
-    hub: str | None = Field(default=None, description="Or: id of the data set's repository.")
-    file: str | None = Field(default=None, description="With hub: its name there.")
-    licence: str = Field(description="Under which terms it may be used.")
+    path: NamedPath = Field(description="Where it belongs, relative to --root.")
+    url: Text | None = Field(default=None, description="Its address.")
+    hub: Text | None = Field(default=None, description="Or: id of the data set's repository.")
+    file: Text | None = Field(default=None, description="With hub: its name there.")
+    licence: Text = Field(description="Under which terms it may be used.")
     bytes: Count | None = Field(default=None, description="Exact size, if it is known.")
     about_gb: Size | None = Field(default=None, description="Else the size as pages state it.")
     sha256: Hash | None = Field(default=None, description="Of the whole file, if it is known.")
@@ -47,7 +61,7 @@ class Part(Record):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.url is None) == (self.hub is None) or (self.hub is None) != (self.file is None):
-            raise ValueError("give either url, or hub and file")
+            raise problem("give either url, or hub and file, and null for the others")
         return self
 
     def size(self) -> str:
@@ -80,7 +94,7 @@ class Conversations(Part):
 class Archive(Part):
     """An archive of images and the folder that it fills."""
 
-    folder: RelativePath = Field(description="Folder that it fills, relative to --root.")
+    folder: NamedPath = Field(description="Folder that it fills, relative to --root.")
     inner: RelativePath = Field(
         default="", description="Folder in the archive that becomes `folder`; common: the shared one."
     )
@@ -91,7 +105,7 @@ class DataSet(Record):
     """One training set: conversations, and the archives that hold their images."""
 
     name: Name = Field(description="What --set calls it.")
-    images: RelativePath = Field(description="The image folder of its conversations, under --root.")
+    images: NamedPath = Field(description="The image folder of its conversations, under --root.")
     conversations: Conversations
     archives: list[Archive] = Field(description="May be empty: text only.")
 
@@ -109,11 +123,13 @@ class Manifest(Record):
     def _unique(self) -> Self:
         names = [data_set.name for data_set in self.sets]
         if len(set(names)) < len(names):
-            raise ValueError("two sets have the same name")
+            raise problem("two sets have the same name; give each its own")
         for data_set in self.sets:
             folders = [archive.folder for archive in data_set.archives]
             if len(set(folders)) < len(folders):
-                raise ValueError(f"two archives of set {data_set.name} fill the same folder")
+                raise problem(
+                    f"two archives of set {data_set.name} fill the same folder; give each its own"
+                )
         return self
 
     def set_named(self, name: str) -> DataSet:

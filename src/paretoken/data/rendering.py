@@ -173,15 +173,20 @@ class Rendering:
     def _rewritten(self) -> str:
         return (
             f"{self._called()} rewrites or drops messages; labels cannot be placed; use a template "
-            f"that inserts each message as it is, {', '.join(TEMPLATES)} for example"
+            f"that inserts each message as it is, {self._others()} for example"
         )
 
     def _endless(self) -> str:
         return (
             f"{self._called()} does not end answers with a special token of "
             f"{self.tokenizer.name_or_path}, the same one after each: a model trained with it could "
-            f"not stop; use another template, {', '.join(TEMPLATES)} for example"
+            f"not stop; use another template, {self._others()} for example"
         )
+
+    def _others(self) -> str:
+        """Return the known templates that are another text than this one."""
+        texts = {name: template_text(self.tokenizer, name) for name in TEMPLATES}
+        return ", ".join(name for name, text in texts.items() if text != self.text) or CHAT
 
     def _apply(self, texts: Sequence[str], generate: bool) -> str:
         messages = Conversation("", None, tuple(texts)).messages()

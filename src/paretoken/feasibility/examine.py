@@ -28,6 +28,7 @@ from paretoken.feasibility.miniature import (
 )
 from paretoken.feasibility.names import logs_have_names_of_their_own
 from paretoken.feasibility.recipes import (
+    answers_use_one_gpu,
     gpus_divide_the_batch,
     recipes_can_be_read,
     recipes_fit_their_devices,
@@ -44,6 +45,7 @@ Rule = Callable[[Subject], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     recipes_can_be_read,
     gpus_divide_the_batch,
+    answers_use_one_gpu,
     recipes_fit_their_devices,
     images_fit_into_max_length,
     models_read_max_length,

@@ -93,6 +93,18 @@ def gpus_divide_the_batch(subject: Subject) -> Iterator[Finding]:
                 )
 
 
+def answers_use_one_gpu(subject: Subject) -> Iterator[Finding]:
+    """Find GPUs that nothing would use: one process answers a benchmark's questions, on one GPU."""
+    for llm in subject.study.llms if subject.training is not None else ():
+        gpus = subject.frozen.llm(llm).gpus.predict
+        if gpus > 1:
+            yield subject.elsewhere(
+                f"{subject.llm_place(llm)}.gpus.predict",
+                f"{gpus} GPUs, and a job that answers a benchmark uses one; write 1, or take it out "
+                "(benchmarks are answered side by side, a job each)",
+            )
+
+
 def recipes_fit_their_devices(subject: Subject) -> Iterator[Finding]:
     """Find what a recipe asks of devices or packages that they do not have."""
     for stage in STAGES if subject.training is not None else ():

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from paretoken.contract import LATENCY_COLUMNS
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
+from paretoken.feasibility.recipes import one_line
 from paretoken.grid import cells
 from paretoken.measured import table_problems
+from paretoken.planning.records import dimensions_file
+from paretoken.published import read_dimensions, read_table1, read_values
 
 #: A table can lack every cell of a grid: so many are told, and how many more there are.
 TOLD = 5
-VALUES = ("suite", "quantity", "value", "source")
-TABLE1 = ("method", "visual_tokens", "benchmark", "score", "source")
-DIMENSIONS = ("llm", "total_params_b", "nonembedding_params_b")
-SHAPE = ("hidden", "layers", "intermediate", "heads", "vocab", "tied_embeddings")
 
 
 def measured_table_is_whole(subject: Subject) -> Iterator[Finding]:
@@ -39,28 +36,20 @@ def measured_table_is_whole(subject: Subject) -> Iterator[Finding]:
 
 
 def published_tables_can_be_read(subject: Subject) -> Iterator[Finding]:
-    """Find published tables that are missing, lack a column, repeat a key or hold no number."""
-    published = subject.study.published
-    if published is None:
-        return
-    for key, columns, number, unique in (
-        ("values", VALUES, "value", 2),
-        ("table1", TABLE1, "score", 3),
-        ("dimensions", (*DIMENSIONS, *SHAPE), "total_params_b", 1),
-    ):
+    """Find published tables that the jobs which read them would refuse."""
+    published, readers = subject.study.published, {"values": read_values, "table1": read_table1}
+    for key, reader in readers.items() if published is not None else ():
         name = getattr(published, key)
-        if name is None:
-            continue
-        try:
-            rows = read_csv(path_of(name), columns)
-            _require_numbers(path_of(name), rows, number)
-            _require_unique(path_of(name), rows, columns[:unique])
-        except UserError as error:
-            yield subject.finding(f"published.{key}", str(error), Kind.FILE)
+        if name is not None:
+            yield from _unreadable(subject, f"published.{key}", path_of(name), reader)
+    named = published is not None and published.dimensions is not None
+    path = dimensions_file(subject.study)
+    if named or (path.exists() and subject.kind != "miniature"):
+        yield from _unreadable(subject, "published.dimensions", path_of(str(path)), read_dimensions)
 
 
 def latency_and_price(subject: Subject) -> Iterator[Finding]:
-    """Find a price without seconds to pay for, and a table of latency that is none."""
+    """Find a price without seconds to pay for, and a table of latency that cannot be used."""
     study = subject.study
     own = subject.kind == "miniature"  # it measures its own
     if study.price_per_hour is not None and study.latency is None and not own:
@@ -69,29 +58,40 @@ def latency_and_price(subject: Subject) -> Iterator[Finding]:
             "has no meaning without latency: a table of `paretoken latency`; name one, "
             "or take price_per_hour out",
         )
-    if study.latency is None:
-        return
-    path = path_of(study.latency)
+    if study.latency is not None:
+        yield from _unreadable(subject, "latency", path_of(study.latency), _require_latency)
+
+
+def _require_latency(path: Path) -> None:
+    """Read a table of latency as the jobs do, which count answers to one question at a time."""
+    from paretoken.cost_models.latency_table import read_latency  # imports pandas and scipy
+
+    table = read_latency(path)
+    if 1 not in table.axes:
+        raise UserError(
+            f"{path} has no measurement of one question at a time, which studies count (it has batches "
+            f"of {', '.join(map(str, table.axes))}); measure with `paretoken latency --batch 1`"
+        )
+
+
+def _unreadable(
+    subject: Subject, key: str, path: Path, reader: Callable[[Path], object]
+) -> Iterator[Finding]:
     try:
-        rows = read_csv(path, ())
-        missing = [name for name in LATENCY_COLUMNS if rows and name not in rows[0]]
-        if missing and "latency_s" not in rows[0]:
-            raise UserError(
-                f"{path} is not a table of latency: it lacks {', '.join(missing)}; make it with "
-                "`paretoken latency`"
-            )
+        reader(path)
     except UserError as error:
-        yield subject.finding("latency", str(error), Kind.FILE)
+        yield subject.finding(key, one_line(error), Kind.FILE)
 
 
-def published_numbers(subject: Subject) -> dict[tuple[str, str], str] | None:
+def published_numbers(subject: Subject) -> dict[tuple[str, str], float] | None:
     """Return the published values by suite and quantity; None if there is no readable table."""
     published = subject.study.published
+    if published is None:
+        return {}
     try:
-        rows = [] if published is None else read_csv(path_of(published.values), VALUES)
+        return read_values(path_of(published.values))
     except UserError:
         return None
-    return {(row["suite"], row["quantity"]): row["value"] for row in rows if row["value"]}
 
 
 def table1_rows(subject: Subject) -> set[tuple[str, int, str]] | None:
@@ -100,48 +100,6 @@ def table1_rows(subject: Subject) -> set[tuple[str, int, str]] | None:
     if published is None or published.table1 is None:
         return None
     try:
-        rows = read_csv(path_of(published.table1), TABLE1)
-        return {(row["method"], int(float(row["visual_tokens"])), row["benchmark"]) for row in rows}
-    except (UserError, ValueError, OverflowError):
+        return set(read_table1(path_of(published.table1)))
+    except UserError:
         return None
-
-
-def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Return the rows of a table, blanks dropped.
-
-    Raises:
-        UserError: it cannot be read, has no rows, or lacks a column.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
-            names = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = names
-            rows = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
-    missing = [name for name in columns if name not in names]
-    if missing:
-        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
-    if not rows:
-        raise UserError(f"{path} has no rows")
-    return rows
-
-
-def _require_numbers(path: Path, rows: Sequence[dict[str, str]], column: str) -> None:
-    for number, row in enumerate(rows, start=2):
-        try:
-            float(row[column] or 0)
-        except ValueError as error:
-            raise UserError(
-                f"{path}, row {number}: {column} = {row[column]!r} is not a number"
-            ) from error
-
-
-def _require_unique(path: Path, rows: Sequence[dict[str, str]], key: Sequence[str]) -> None:
-    seen = set()
-    for number, row in enumerate(rows, start=2):
-        found = tuple(row[name] for name in key)
-        if found in seen:
-            raise UserError(f"{path}, row {number}: {', '.join(found)} appears twice")
-        seen.add(found)

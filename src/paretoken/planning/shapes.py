@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from paretoken.bounded import LARGEST_CSV, require_regular
 from paretoken.cost import DecoderShape, EncoderShape, decoder_shape, encoder_shape
 from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.data.miniature.vocabulary import Vocabulary
 from paretoken.errors import UserError
 from paretoken.files import read_object
+from paretoken.published import read_dimensions
 from paretoken.settings import read_settings
 from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
 
@@ -87,30 +86,10 @@ def _configured(path: Path, written: int) -> tuple[DecoderShape, str]:
 
 @lru_cache
 def _tabulated(path: Path) -> dict[str, tuple[DecoderShape, str]]:
-    """Read a table of dimensions (without ``kv_heads`` and ``qkv_bias``: as many as heads; biases)."""
+    """Read a table of dimensions, if it is there."""
     if not path.exists():
         return {}
-    require_regular(path, LARGEST_CSV)
-    with path.open(newline="", encoding="utf-8") as stream:
-        return {row["llm"]: (_shape(path, row), str(path)) for row in csv.DictReader(stream)}
-
-
-def _shape(path: Path, row: dict[str, str]) -> DecoderShape:
-    try:
-        hidden, heads = int(row["hidden"]), int(row["heads"])
-        return DecoderShape(
-            hidden=hidden,
-            layers=int(row["layers"]),
-            heads=heads,
-            kv_heads=int(row.get("kv_heads") or heads),
-            head_width=int(row.get("head_width") or hidden // heads),
-            intermediate=int(row["intermediate"]),
-            vocabulary=int(row["vocab"]),
-            tied=row["tied_embeddings"].strip().lower() == "true",
-            query_key_value_bias=(row.get("qkv_bias") or "true").strip().lower() == "true",
-        )
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{path}, row {row.get('llm')}: {error} is missing or no number") from error
+    return {name: (found.decoder, str(path)) for name, found in read_dimensions(path).items()}
 
 
 @lru_cache

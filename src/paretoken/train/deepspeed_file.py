@@ -27,7 +27,7 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
     """
     config = read_json(path)
     zero = config.get("zero_optimization") if isinstance(config, dict) else None
-    if not isinstance(zero, dict) or zero.get("stage") not in STAGES:
+    if not isinstance(zero, dict) or zero.get("stage") not in STAGES or zero["stage"] is True:
         raise UserError(f"{path}: zero_optimization.stage must be one of 1, 2 and 3")
     for key, reason in REFUSED.items():
         if key in config:

@@ -10,21 +10,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from paretoken.config import Count, Record, Size, WholeNumber
-from paretoken.config.fields import problem
+from paretoken.config import Count, Record, Size
+from paretoken.config.fields import Batch, NotNegative, Share, Text, Tokens, Width, Workers, problem
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.settings import read_settings
 
 Stage = Literal["pretrain", "finetune"]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: A healthy run's loss is above its first one now and then, so that 1 or less would stop it.
+Divergence = Annotated[Size, Field(gt=1)]
 #: What AdamW's running means keep of themselves at each step; with 1 they would never learn anything.
 Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
 def _below(name: str) -> str:
     if ".." in PurePosixPath(name).parts:
-        raise problem(f"{name!r} leads out of the recipe's folder; write a name below it, without '..'")
+        raise problem(
+            f"{shown(name)} leads out of the recipe's folder; write a name below it, without '..'"
+        )
     return name
 
 
@@ -39,7 +42,7 @@ class LearningRates(Record):
     projector: Size = Field(description="Of the projector.")
     compressor: Size | None = Field(default=None, description="Of the compressor; else projector's.")
     llm: Size | None = Field(default=None, description="Of the language model; finetune only.")
-    llm_width: Count | None = Field(
+    llm_width: Width | None = Field(
         default=None, description="Hidden size that `llm` is for; None: it holds for every size."
     )
     llm_width_power: NotNegative = Field(
@@ -58,8 +61,8 @@ class Recipe(Record):
 
     stage: Stage = Field(description="pretrain: projector and compressor; finetune: the LLM too.")
     learning_rates: LearningRates
-    global_batch: Count = Field(description="Conversations per step, over all devices.")
-    micro_batch: Count | Literal["auto"] = Field(
+    global_batch: Batch = Field(description="Conversations per step, over all devices.")
+    micro_batch: Batch | Literal["auto"] = Field(
         description="The most conversations a device takes at once (packed: on average); auto: as many "
         "as its memory holds."
     )
@@ -85,7 +88,7 @@ class Recipe(Record):
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="bf16: autocast; trained weights stay fp32."
     )
-    max_length: Count = Field(default=2048, description="Tokens, an image counted as V.")
+    max_length: Tokens = Field(default=2048, description="Tokens, an image counted as V.")
     by_length: bool = Field(default=True, description="Batches of similar length.")
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = Field(
         default="auto", description="Of the language model; auto: FlashAttention 2 where it can run."
@@ -94,22 +97,37 @@ class Recipe(Record):
     save_every: Count = Field(default=500, description="Steps between checkpoints.")
     keep_checkpoints: Count = Field(default=2, description="How many to keep while training.")
     log_every: Count = Field(default=10, description="Steps between lines in the log.")
-    workers: WholeNumber = Field(default=0, description="Processes that load batches.")
+    workers: Workers = Field(default=0, description="Processes that load batches.")
     tensorboard: bool = Field(default=True, description="Write TensorBoard files.")
-    divergence: Size = Field(
-        default=2.0, description="Stop when the loss is this multiple of what it was at the start."
+    divergence: Divergence = Field(
+        default=2.0,
+        description="Stop when the loss is this multiple, above 1, of what it was at the start.",
     )
-    deepspeed: Annotated[str, AfterValidator(_below)] | None = Field(
+    deepspeed: Annotated[Text, AfterValidator(_below)] | None = Field(
         default=None, description="A DeepSpeed JSON, from the recipe's folder."
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either steps or epochs")
+            raise problem(f"give either steps or epochs; {self._instead()}")
         if (self.learning_rates.llm is None) == (self.stage == "finetune"):
-            raise ValueError("learning_rates.llm is needed in finetune and has no meaning in pretrain")
+            wrong = (
+                "learning_rates.llm is needed in finetune; add it"
+                if self.stage == "finetune"
+                else "learning_rates.llm has no meaning in pretrain; take it out, or set it to null"
+            )
+            other = "pretrain" if self.stage == "finetune" else "finetune"
+            raise problem(f"{wrong}, or write stage: {other} if that is meant")
         return self
+
+    def _instead(self) -> str:
+        if self.steps is None:
+            return "neither is there: add one of them"
+        return (
+            "both are there: set the one that shall not hold to null (epochs: null in the file, "
+            "epochs=null as a change)"
+        )
 
     def digest(self) -> str:
         """Return a hash of all settings (those of the file and those set on the command line)."""

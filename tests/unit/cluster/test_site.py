@@ -77,7 +77,7 @@ def test_a_request_is_described_in_the_words_of_the_file() -> None:
 def test_mistakes_are_listed_together(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     path.write_text("gpu: {partitions: a}\nlimits: {mem_mb: much}\n")
-    with pytest.raises(UserError, match="is no SLURM site") as raised:
+    with pytest.raises(UserError, match="is not a valid SLURM site") as raised:
         read_site(path)
     assert "partitions" in str(raised.value)
     assert "mem_mb" in str(raised.value)

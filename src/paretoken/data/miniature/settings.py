@@ -7,19 +7,18 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from paretoken.config import Count, Record, Size, WholeNumber
+from paretoken.config.fields import Share, problem
 
 #: What a question asks. ``read``: the digit of a colour; ``name``: the icon; the others: a fact.
 Kind = Literal["name", "read", "fact", "number", "property"]
 KINDS: tuple[Kind, ...] = ("name", "read", "fact", "number", "property")
 NAME, READ, FACT, NUMBER, PROPERTY = range(5)
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
 
 def _sums_to_one(values: list[float] | dict[Kind, float]) -> list[float] | dict[Kind, float]:
     total = sum(values.values() if isinstance(values, dict) else values)
     if abs(total - 1) > 1e-6:
-        raise ValueError(f"the shares add up to {total:.6g}; they must add up to 1")
+        raise problem(f"the shares add up to {total:.6g}; they must add up to 1")
     return values
 
 

@@ -91,7 +91,10 @@ def listed(row: Row, column: str) -> list[Any]:
     if isinstance(value, str):
         value = parsed_list(value)
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise BadRowError(f"its {column} is not a list: {_shortened(row.get(column))}")
+        raise BadRowError(
+            f"its {column} is not a list: {_shortened(row.get(column))}; write a list of them, "
+            '["yes"] where there is one only'
+        )
     return list(value)
 
 

@@ -7,14 +7,15 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from paretoken.config import Count, Record, Size
-from paretoken.data.miniature.settings import KindShares, Share
+from paretoken.config.fields import Batch, Layers, NotNegative, Share, Tokens, Width, problem
+from paretoken.data.miniature.settings import KindShares
 from paretoken.errors import UserError
-from paretoken.train.recipe import Decay, NotNegative, as_pair
+from paretoken.train.recipe import Decay, Divergence, as_pair
 
 
 def _slot_shares(values: dict[int, float]) -> dict[int, float]:
     if abs(sum(values.values()) - 1) > 1e-6:
-        raise ValueError(f"the shares add up to {sum(values.values()):.6g}; they must add up to 1")
+        raise problem(f"the shares add up to {sum(values.values()):.6g}; they must add up to 1")
     return values
 
 
@@ -28,21 +29,22 @@ class _Training(Record):
     weight_decay: NotNegative = Field(description="AdamW's.")
     clip: Size = Field(description="Largest norm of the gradient.")
     log_every: Count = Field(default=25, description="Steps between losses in run.json.")
-    divergence: Size = Field(
-        default=2.0, description="Stop when the loss is this multiple of what it was at the start."
+    divergence: Divergence = Field(
+        default=2.0,
+        description="Stop when the loss is this multiple, above 1, of what it was at the start.",
     )
 
 
 class VisionRecipe(_Training):
     """A CLIP tower trained to say what each patch shows."""
 
-    width: Count
-    layers: Count
-    heads: Count
-    mlp_ratio: Count = Field(description="Inner width of the MLPs, in widths.")
+    width: Width
+    layers: Layers
+    heads: Width
+    mlp_ratio: Width = Field(description="Inner width of the MLPs, in widths.")
     images: Count = Field(description="Training images, drawn from a stream of their own.")
     text_share: Share = Field(description="Share of text images.")
-    batch: Count = Field(description="Images a step.")
+    batch: Batch = Field(description="Images a step.")
     empty_weight: NotNegative = Field(description="Weight of the loss on empty patches.")
     check_images: Count = Field(description="Fresh images for the accuracies in run.json.")
 
@@ -50,14 +52,14 @@ class VisionRecipe(_Training):
 class DirectText(Record):
     """Questions about an icon that is named."""
 
-    rows: Count = Field(description="Per step.")
+    rows: Batch = Field(description="Per step.")
     kinds: KindShares = Field(description="What they ask.")
 
 
 class SceneText(Record):
     """Conversations about scenes in words."""
 
-    rows: Count = Field(description="Per step.")
+    rows: Batch = Field(description="Per step.")
     turns: Count = Field(description="Questions in each.")
     text_share: Share = Field(description="Share of scenes with digits.")
     kinds: KindShares = Field(description="What is asked about the others.")
@@ -69,13 +71,13 @@ class SceneText(Record):
 class LlmRecipe(_Training):
     """A `Qwen2ForCausalLM` of any width, trained on the world's text."""
 
-    layers: Count
-    mlp_ratio: Count = Field(description="Inner width of the MLPs, in widths.")
-    head_width: Count = Field(description="One attention head per so many channels, at least one.")
-    positions: Count = Field(description="The longest text.")
+    layers: Layers
+    mlp_ratio: Width = Field(description="Inner width of the MLPs, in widths.")
+    head_width: Width = Field(description="One attention head per so many channels, at least one.")
+    positions: Tokens = Field(description="The longest text.")
     rope_theta: Size
     init_std: Size = Field(description="Standard deviation of new weights.")
-    width: Count = Field(description="The width that learning_rate is for.")
+    width: Width = Field(description="The width that learning_rate is for.")
     width_power: NotNegative = Field(description="Wider models learn at (width / theirs)^power of it.")
     direct: DirectText
     scenes: SceneText

@@ -10,7 +10,7 @@ import pytest
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
-from paretoken.evaluate.benchmarks.values import accepted, gold, question, texts
+from paretoken.evaluate.benchmarks.values import accepted, gold, listed, question, texts
 from paretoken.evaluate.score import score_predictions
 from paretoken.registry import BENCHMARKS
 from standins.benchmarks import TABLES
@@ -76,3 +76,8 @@ def test_a_question_is_a_text(value: Any, message: str) -> None:
         question({"query": value}, "query")
     with pytest.raises(BadRowError, match="its question is missing"):
         question({})
+
+
+def test_a_cell_that_is_not_a_list_is_refused_with_what_to_write() -> None:
+    with pytest.raises(BadRowError, match=r"its answers is not a list: 'yes'; write a list of them"):
+        listed({"answers": "yes"}, "answers")

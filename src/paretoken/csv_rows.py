@@ -1,0 +1,109 @@
+"""Rows of CSV tables that somebody else wrote, and the numbers in them.
+
+Plain `csv`: jobs of a second and `paretoken check` read tables, and importing pandas would take longer
+than their work.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from paretoken.bounded import LARGEST_CSV, require_columns, require_regular
+from paretoken.errors import UserError
+from paretoken.escape import csv_value, shown
+from paretoken.ranges import LARGEST_AMOUNT
+
+Row = dict[str, str]
+
+
+def csv_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+    """Return the rows of a table as text, blanks around values dropped.
+
+    Raises:
+        UserError: it cannot be read, lacks one of ``columns``, names a column twice, or has a row with
+            more fields than columns.
+    """
+    require_regular(path, LARGEST_CSV)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
+            names = [name.strip() for name in reader.fieldnames or []]
+            require_columns(path, len(names))
+            _require_header(path, names, columns)
+            reader.fieldnames = names
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    for line, row in enumerate(rows, start=2):
+        if None in row:
+            raise UserError(f"{path}, row {line}: more fields than the header has names")
+    return [{k: csv_value((v or "").strip()) for k, v in row.items()} for row in rows]
+
+
+def _require_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
+    twice = [name for name, times in Counter(names).items() if times > 1 and name]
+    if twice:
+        raise UserError(f"{path} names the column {shown(twice[0])} twice; write each once")
+
+
+def require_unique(path: Path, rows: Sequence[Row], key: Sequence[str]) -> None:
+    """Refuse a table in which two rows share a key, or one has none.
+
+    Raises:
+        UserError: names the row.
+    """
+    seen = set()
+    for line, row in enumerate(rows, start=2):
+        found = tuple(row[name] for name in key)
+        if not all(found):
+            missing = next(name for name in key if not row[name])
+            raise UserError(f"{path}, row {line}: {missing} is empty; write it, or take the row out")
+        if found in seen:
+            raise UserError(f"{path}, row {line}: {', '.join(found)} appears twice; write it once")
+        seen.add(found)
+
+
+def number_in(
+    where: str,
+    row: Mapping[str, str],
+    name: str,
+    *,
+    least: float | None = 0.0,
+    most: float = LARGEST_AMOUNT,
+    above: bool = False,
+    whole: bool = False,
+) -> float:
+    """Return a number of a row.
+
+    Args:
+        where: the file and the row, for messages.
+        row: of a table.
+        name: of the column.
+        least: the smallest number that is allowed; None: any is.
+        most: the largest one.
+        above: whether the number must be larger than ``least``.
+        whole: whether it must be a whole number.
+
+    Raises:
+        UserError: the cell holds something else.
+    """
+    try:
+        value = float(row[name])
+    except ValueError:
+        value = math.nan
+    lowest = -most if least is None else least
+    enough = value > lowest if above else value >= lowest
+    if not (enough and value <= most) or (whole and value % 1):
+        kind = "a whole number" if whole else "a number"
+        low = "" if least is None else f" above {least:g}" if above else f" of {least:g} or more"
+        told = "it is empty" if not row[name] else f"got {shown(row[name])}"
+        limit = f" and at most {most:,.15g}" if value > most else ""
+        raise UserError(f"{where}: {name} must be {kind}{low}{limit}; {told}: correct it")
+    return value

@@ -7,7 +7,11 @@ reader of tables, JSON and YAML asks here first.
 from __future__ import annotations
 
 import os
+import resource
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from paretoken.errors import UserError
@@ -19,6 +23,9 @@ LARGEST_JSON, LARGEST_YAML, LARGEST_CSV, LARGEST_LINE = 256 * MIB, MIB, 64 * MIB
 
 #: Columns of a table.
 MOST_COLUMNS = 1000
+
+#: Only one thread at a time changes the process's limit: others would restore it in the wrong order.
+_LIMITING = threading.RLock()
 
 
 def require_regular(path: Path, largest: int | None = None) -> None:
@@ -59,3 +66,39 @@ def require_columns(path: Path | str, count: int) -> None:
     """Raise `UserError` if a table has more columns than `MOST_COLUMNS`."""
     if count > MOST_COLUMNS:
         raise UserError(f"{os.fspath(path)} has {count:,} columns; at most {MOST_COLUMNS:,} are read")
+
+
+@contextmanager
+def limited_memory(budget: int) -> Iterator[None]:
+    """Let allocations fail with `MemoryError` once the process has grown by ``budget`` bytes.
+
+    For decoders whose input can lie about what it unpacks to. The limit is on the address space of the
+    whole process, also on what other threads allocate and the processes that they start meanwhile: keep
+    it for the decoding alone. It may be nested, and never raises a limit that holds already. Without
+    ``/proc`` (other systems than Linux) it does nothing.
+
+    Args:
+        budget: bytes, at least a few hundred MiB where libraries reserve address space in advance.
+    """
+    used = _address_space()
+    if used is None:
+        yield
+        return
+    with _LIMITING:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = used + max(0, budget)
+        lowest = min(limit for limit in (soft, hard, wanted) if limit != resource.RLIM_INFINITY)
+        resource.setrlimit(resource.RLIMIT_AS, (lowest, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _address_space() -> int | None:
+    """Return the bytes of this process's address space; None where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_bytes().split()[0]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,101 +1,88 @@
-"""Batches of rows from Parquet files, without letting a small file fill the memory.
+"""Batches of rows from Parquet files and Arrow streams, without letting a small file fill the memory.
 
-A column of one long text a million times takes a few hundred bytes in a file. So the file's own figures
-are looked at first, few rows are decoded at a time where texts are stored once for many rows, and what
-they unpack to is counted.
+What a file's own figures tell is looked at first, few rows are decoded at a time where values are long,
+and what they unpack to is counted before they become Python objects. Since the figures can lie, decoding
+runs under a limit of memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from paretoken.bounded import MIB, require_columns, require_regular
+from paretoken.bounded import MIB, limited_memory, require_columns, require_regular
+from paretoken.data.arrow_messages import require_uncompressed
+from paretoken.data.parquet_footer import declared_bytes, largest_row_group, rows_at_a_time
+from paretoken.data.unpacked import LIMITS, Limits, UnpackedRows, held_by_rows, require_countable
 from paretoken.errors import UserError
 
-#: Rows that are decoded at a time, at most.
+#: Rows that are decoded, or turned into Python objects, at a time, at most.
 BATCH = 1024
 
-#: Encodings in which no value is longer than its place in the file. Others (dictionaries, shared
-#: prefixes) store what many rows have in common once.
-ONE_BY_ONE = frozenset(
-    ("PLAIN", "RLE", "BIT_PACKED", "BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY")
-)
+#: Address space that pyarrow's allocator (mimalloc) reserves at a time, where it finds so much, and some
+#: for threads. With a little more than that it would fail although hardly anything of it is used.
+RESERVED = 1152 * MIB
+
+#: What `datasets` never writes into its streams, and what could unpack to far more than their size.
+UNUSUAL = ("view", "dictionary")
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a table may unpack to.
-
-    Attributes:
-        ratio: all rows together, in multiples of the file's size. Data sets of pictures reach 1, of
-            texts 10.
-        floor: what any file may unpack to, in bytes, however small it is.
-        batch: bytes of the rows that are decoded at a time.
-        value: bytes that a value takes as a Python object, at least.
-    """
-
-    ratio: float = 200.0
-    floor: int = 256 * MIB
-    batch: int = 256 * MIB
-    value: int = 16
-
-    def of(self, path: Path) -> float:
-        """Return the bytes that a file may unpack to."""
-        return max(float(self.floor), self.ratio * path.stat().st_size)
-
-
-class UnpackedRows:
-    """Counts what the rows of one file take in memory and refuses too much.
+class Decoding:
+    """The memory that decoding one file may take.
 
     Args:
         path: the file.
-        limits: how much may be.
+        what: what it should be, for messages.
+        budget: bytes.
     """
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        self.path, self.limits, self.total = path, limits, 0
-        self.allowed = limits.of(path)
+    def __init__(self, path: Path, what: str, budget: int) -> None:
+        import pyarrow
 
-    def add(self, batch: Any) -> None:
-        """Count a batch of rows (`UserError` if all of them take more than allowed)."""
-        values = batch.num_rows * max(1, batch.num_columns)
-        held = sum(unpacked_bytes(column) for column in batch.columns)
-        self.require(self.total + max(held, values * self.limits.value))
+        self.path, self.what, self.budget = path, what, budget
+        pyarrow.allocate_buffer(1)  # it reserves now, and not within the limit
+        self.pool = pyarrow.default_memory_pool()
+        self.before = self.pool.bytes_allocated()
 
-    def require(self, total: int) -> None:
-        """Raise `UserError` if ``total`` bytes are more than allowed; remember them otherwise."""
-        if total > self.allowed:
-            limits = self.limits
-            raise UserError(
-                f"{self.path} would unpack to more than {self.allowed:,.0f} bytes; a file may unpack to "
-                f"{limits.ratio:g} times its size, or to {limits.floor:,} bytes if that is more"
-            )
-        self.total = total
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Decode a part within the budget.
 
+        What is still held of earlier parts counts, since a file could keep more with each of them.
 
-def unpacked_bytes(array: Any) -> int:
-    """Return the bytes of an Arrow array whose repeated values are written out, at any depth."""
-    from pyarrow import types
+        Raises:
+            UserError: it takes too much, or is damaged.
+        """
+        from pyarrow import ArrowException
 
-    kind = array.type
-    if types.is_dictionary(kind):
-        return unpacked_bytes(array.dictionary_decode())
-    if types.is_run_end_encoded(kind):
-        return int(len(array) * max(1, array.values.nbytes))  # an upper bound
-    if types.is_nested(kind) and not types.is_union(kind):
-        parts = array.flatten() if types.is_struct(kind) else [array.values]
-        return int(array.nbytes) + sum(unpacked_bytes(part) for part in parts)
-    return int(array.nbytes)
+        peak, held = self.pool.max_memory(), self.pool.bytes_allocated() - self.before
+        try:
+            left = self.budget - max(0, held)
+            with limited_memory(left if left < RESERVED - 256 * MIB else left + RESERVED):
+                yield
+        except MemoryError as error:
+            raise self._too_much() from error
+        except (OSError, ArrowException) as error:
+            raise UserError(f"{self.path} is {self.what}: {error}") from error
+        # What is reserved, or was taken by earlier parts and given back, is used without being noticed.
+        if self.pool.max_memory() > max(peak, self.before + self.budget):
+            raise self._too_much()
+
+    def _too_much(self) -> UserError:
+        return UserError(
+            f"{self.path} takes more than {self.budget:,} bytes of memory to be decoded, or more than "
+            "this process may use; it unpacks to more than it says, or needs shorter values and smaller "
+            "row groups"
+        )
 
 
 def parquet_batches(
     path: Path,
     needed: Sequence[str] = (),
     only_these: bool = False,
-    limits: Limits = Limits(),
+    limits: Limits = LIMITS,
     most_rows: int = BATCH,
 ) -> Iterator[Any]:
     """Yield the rows of a Parquet file as Arrow record batches.
@@ -108,26 +95,112 @@ def parquet_batches(
         most_rows: rows of a batch, at most.
 
     Raises:
-        UserError: it is not a whole Parquet file, lacks a column, or unpacks to too much.
+        UserError: it is not a whole Parquet file, lacks a column, has values of an unusual type, or
+            unpacks to too much.
     """
-    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     require_regular(path)
-    try:
-        with ParquetFile(path) as file:
-            require_columns(path, file.metadata.num_columns)
-            _require_named(path, file.schema_arrow.names, needed)
-            counted = UnpackedRows(path, limits)
-            counted.require(_declared(file.metadata, limits))
-            counted.total = 0
+    decoding = Decoding(path, "not a whole Parquet file", limits.working)
+    counted = UnpackedRows(path, limits)
+    with ExitStack() as opened:
+        with decoding.step():
+            # Read in small parts: by default the columns of all row groups stay in memory.
+            file = opened.enter_context(ParquetFile(path, pre_buffer=False, buffer_size=MIB))
+            metadata, schema = file.metadata, file.schema_arrow
+            _require_schema(path, schema, needed)
+            counted.require(declared_bytes(metadata))
+            rows = min(most_rows, rows_at_a_time(path, metadata, limits))
+            decoding.budget = limits.working_for(path, largest_row_group(metadata))
             columns = list(needed) if only_these else None
-            rows = min(most_rows, _rows_at_a_time(file.metadata, limits))
-            for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            batches = file.iter_batches(rows, columns=columns, use_threads=False)
+        while True:
+            with decoding.step():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            counted.add(batch)
+            yield batch
+
+
+def stream_batches(path: Path, limits: Limits = LIMITS) -> Iterator[Any]:
+    """Yield the rows of an Arrow stream, as `save_to_disk` of `datasets` writes it, as record batches.
+
+    Args:
+        path: the file.
+        limits: how much it may unpack to.
+
+    Raises:
+        UserError: it is missing or damaged, compressed, has values of an unusual type, or unpacks to too
+            much.
+    """
+    from pyarrow import ipc, memory_map
+
+    require_regular(path)
+    decoding = Decoding(path, "missing or damaged", limits.working)
+    counted = UnpackedRows(path, limits)
+    with ExitStack() as opened:
+        with decoding.step():
+            source = opened.enter_context(memory_map(str(path)))
+            require_uncompressed(path, source)
+            source.seek(0)
+            stream = opened.enter_context(ipc.open_stream(source))
+            _require_schema(path, stream.schema, refused=UNUSUAL)
+        while True:
+            with decoding.step():
+                batch = next(stream, None)
+                if batch is None:
+                    return
+                # Nothing in it can be trusted: first what counting needs, then each offset and text.
+                batch.validate()
                 counted.add(batch)
-                yield batch
-    except (OSError, ArrowException, MemoryError) as error:
-        raise UserError(f"{path} is not a whole Parquet file: {error}") from error
+                batch.validate(full=True)
+            for start in range(0, len(batch), BATCH):
+                yield batch.slice(start, BATCH)
+
+
+def rows_of(batch: Any, path: Path, limits: Limits = LIMITS) -> list[dict[str, Any]]:
+    """Return the rows of a record batch as Python objects.
+
+    Args:
+        batch: from `parquet_batches` or `stream_batches`.
+        path: the file that it comes from, for messages.
+        limits: how much the batch may take.
+
+    Raises:
+        UserError: it takes too much, or has values that Python cannot hold; names their column.
+    """
+    too_much = UserError(
+        f"{path}: {len(batch):,} rows take more than {limits.working:,} bytes, or more than this "
+        "process may use; write it again with shorter values"
+    )
+    if held_by_rows(batch) > limits.working:
+        raise too_much
+    try:
+        with limited_memory(2 * limits.working):  # they were counted; the estimate may be low
+            return list(batch.to_pylist())
+    except MemoryError as error:
+        raise too_much from error
+    except UNHELD as error:
+        name, reason = _bad_column(batch, error)
+        raise UserError(
+            f"{path}, column {name!r}: it has values that cannot be read: {reason}; write them as text"
+        ) from error
+
+
+#: What pyarrow raises for values that Python cannot hold: times out of range, unknown time zones, texts
+#: that are not UTF-8, records with a name twice. Its own exceptions are kinds of these.
+UNHELD = (ArithmeticError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+def _bad_column(batch: Any, error: Exception) -> tuple[str, Exception]:
+    """Return the name of the first column that cannot be read, and why; of all, if each can alone."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.to_pylist()
+        except UNHELD as reason:
+            return str(name), reason
+    return ", ".join(batch.schema.names), error
 
 
 def require_parquet(path: Path, needed: Sequence[str]) -> None:
@@ -136,43 +209,33 @@ def require_parquet(path: Path, needed: Sequence[str]) -> None:
     Raises:
         UserError: it is not a Parquet file, or lacks a column.
     """
-    from pyarrow import ArrowException
+    _require_schema(path, parquet_schema(path), needed)
+
+
+def parquet_schema(path: Path, limits: Limits = LIMITS) -> Any:
+    """Return the Arrow schema of a Parquet file, with its metadata.
+
+    Raises:
+        UserError: it is not a whole Parquet file.
+    """
     from pyarrow.parquet import read_schema
 
     require_regular(path)
-    try:
-        names = read_schema(path).names
-    except (OSError, ArrowException, MemoryError) as error:
-        raise UserError(f"{path} is not a whole Parquet file: {error}") from error
+    with Decoding(path, "not a whole Parquet file", limits.working).step():
+        return read_schema(path)
+
+
+def _require_schema(
+    path: Path, schema: Any, needed: Sequence[str] = (), refused: Sequence[str] = ()
+) -> None:
+    """Raise `UserError` unless a table has the columns that are needed, once, of types that are read."""
+    names = schema.names
     require_columns(path, len(names))
-    _require_named(path, names, needed)
-
-
-def _require_named(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{path} has the column {twice!r} more than once; rename one of them")
     missing = [name for name in needed if name not in names]
     if missing:
         have = ", ".join(names)
         raise UserError(f"{path} has no column {', '.join(missing)}; its columns are: {have}")
-
-
-def _declared(metadata: Any, limits: Limits) -> int:
-    """Return the bytes that the file says its rows take when they are decompressed."""
-    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-    values = metadata.num_rows * max(1, metadata.num_columns)
-    stored = sum(max(0, group.total_byte_size) for group in groups)
-    return int(max(values * limits.value, stored))
-
-
-def _rows_at_a_time(metadata: Any, limits: Limits) -> int:
-    """Return how many rows can be decoded together when each holds the longest value of its column.
-
-    Only values that are stored once for many rows can be longer together than their column is in the
-    file.
-    """
-    worst = 1
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        columns = (group.column(index) for index in range(group.num_columns))
-        stored = [c.total_uncompressed_size for c in columns if not ONE_BY_ONE.issuperset(c.encodings)]
-        worst = max(worst, sum(stored))
-    return max(1, limits.batch // worst)
+    require_countable(path, schema, refused)

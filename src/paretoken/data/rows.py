@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from paretoken.bounded import LARGEST_LINE, require_columns, require_regular
-from paretoken.data.columnar import Limits, UnpackedRows, parquet_batches
+from paretoken.bounded import LARGEST_LINE, require_regular
+from paretoken.data.columnar import parquet_batches, rows_of, stream_batches
 from paretoken.errors import UserError
 from paretoken.files import read_object
 
@@ -174,25 +174,15 @@ def _line(path: Path, number: int, line: str) -> dict[str, Any]:
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     for batch in parquet_batches(path):
-        yield from batch.to_pylist()
+        yield from rows_of(batch, path)
 
 
 def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
-    from pyarrow import ArrowException, ipc, memory_map
-
     if not (path / "state.json").exists():
         raise UserError(f"{path} is no data set on disk (no state.json); expected {FORMATS}")
     for name in _arrow_files(path / "state.json"):
-        require_regular(path / name)
-        try:
-            with memory_map(str(path / name)) as source, ipc.open_stream(source) as stream:
-                require_columns(path / name, len(stream.schema))
-                counted = UnpackedRows(path / name, Limits())
-                for batch in stream:
-                    counted.add(batch)
-                    yield from batch.to_pylist()
-        except (OSError, ArrowException, MemoryError) as error:
-            raise UserError(f"{path / name} is missing or damaged: {error}") from error
+        for batch in stream_batches(path / name):
+            yield from rows_of(batch, path / name)
 
 
 def _arrow_files(state: Path) -> list[str]:

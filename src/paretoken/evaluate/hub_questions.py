@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 
-from paretoken.data.columnar import parquet_batches, require_parquet
+from paretoken.data.columnar import parquet_batches, require_parquet, rows_of
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
+from paretoken.evaluate.gathering_writer import GatheringWriter
 from paretoken.evaluate.hub_files import shards
 from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.image_folder import ImageFolder
@@ -99,24 +99,18 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
     limit = None if limit is None else limit - cut
     joined = _joined(hub, root, store, _keys(hub, files, limit))
     check = ScoreCheck(benchmark)
-    writer: parquet.ParquetWriter | None = None
     count = text_only = 0
     problems: list[str] = []
     try:
-        for file, batch in _batches(files, _columns(benchmark, hub), limit):
-            table = _asked(check, hub, store, joined, batch, f"{file}: row {{}}", count, problems)
-            count += len(batch)
-            if table is None:
-                continue
-            if writer is None:
-                writer = parquet.ParquetWriter(folder / QUESTIONS, table.schema)
-            writer.write_table(table.cast(writer.schema))
-            text_only += sum(not each for each in table["image"].to_pylist())
+        with GatheringWriter(folder / QUESTIONS) as writer:
+            for file, batch in _batches(files, _columns(benchmark, hub), limit):
+                table = _asked(check, hub, store, joined, batch, file, count, problems)
+                count += len(batch)
+                if table is not None:
+                    writer.add(table)
+                    text_only += sum(not each for each in table["image"].to_pylist())
     except (pa.ArrowException, ValueError) as error:
         raise UserError(f"{root}: the files of {hub.split} do not fit together: {error}") from error
-    finally:
-        if writer is not None:
-            writer.close()
     _raise_all(problems)
     if count == 0:
         raise UserError(f"{files[0]} holds no rows")
@@ -131,7 +125,7 @@ def _asked(
     store: ImageFolder,
     joined: Mapping[str, str],
     batch: pa.RecordBatch,
-    place: str,
+    file: Path,
     start: int,
     problems: list[str],
 ) -> pa.Table | None:
@@ -139,13 +133,13 @@ def _asked(
     benchmark = check.benchmark
     prompts: list[str] = []
     pictures: list[list[str]] = []
-    for number, row in enumerate(batch.to_pylist(), start=start):
+    for number, row in enumerate(rows_of(batch, file), start=start):
         try:
             prompts.append(benchmark.prompt(row) if benchmark.prompt else "")
             check.row(number, row)
             pictures.append(_pictures(benchmark, hub, store, joined, row))
         except BadRowError as error:
-            problems.append(f"{place.format(number)}: {error}")
+            problems.append(f"{file}: row {number}: {error}")
     if problems:
         return None
     taken = {*hub.images, "image", PROMPT, ROW_ID}
@@ -194,7 +188,7 @@ def _cut(benchmark: Benchmark, hub: HubData, files: Sequence[Path], limit: int |
     if limit is None or benchmark.whole is None:
         return 0
     parts = _batches(files, (*benchmark.columns, *hub.columns), limit, only_these=True)
-    rows = [row for _, batch in parts for row in batch.to_pylist()]
+    rows = [row for file, batch in parts for row in rows_of(batch, file)]
     try:
         return len(rows) - benchmark.whole(rows)
     except BadRowError:  # it will be named with all the others
@@ -206,7 +200,7 @@ def _keys(hub: HubData, files: Sequence[Path], limit: int | None) -> set[str]:
     if hub.join is None:
         return set()
     parts = _batches(files, (hub.join.key,), limit, only_these=True)
-    return {str(key) for _, batch in parts for key in batch.column(hub.join.key).to_pylist()}
+    return {str(row[hub.join.key]) for file, batch in parts for row in rows_of(batch, file)}
 
 
 def _joined(hub: HubData, root: Path, store: ImageFolder, keys: set[str]) -> dict[str, str]:
@@ -216,7 +210,7 @@ def _joined(hub: HubData, root: Path, store: ImageFolder, keys: set[str]) -> dic
     join, names = hub.join, {}
     files, problems = shards(root, join.config, join.split), []
     for file, batch in _batches(files, (join.id, join.column), None, only_these=True):
-        for row in batch.to_pylist():
+        for row in rows_of(batch, file):
             if str(row[join.id]) in keys:
                 try:
                     names[str(row[join.id])] = store.add(row[join.column])

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from paretoken.bounded import MIB, limited_memory
+from paretoken.data.columnar import parquet_schema
 from paretoken.errors import UserError
 
 #: Where the metadata of the Parquet file hold them: rows of the questions from 1, and reasons.
 METADATA = b"paretoken.left_out"
+
+#: Bytes of them, and of the memory to read them: each of a million questions can have a reason.
+LARGEST, MEMORY = 64 * MIB, 1024 * MIB
 
 
 def with_left_out(table: Any, left_out: Mapping[int, str]) -> Any:
@@ -31,11 +36,18 @@ def read_left_out(path: Path) -> dict[int, str]:
     """
     if path.suffix != ".parquet":
         return {}
-    from pyarrow import ArrowException
-    from pyarrow.parquet import read_schema
-
+    content = (parquet_schema(path).metadata or {}).get(METADATA, b"{}")
+    if len(content) > LARGEST:
+        raise UserError(
+            f"{path}: what it says about questions without answers has {len(content):,} bytes; at most "
+            f"{LARGEST:,} are read"
+        )
     try:
-        content = (read_schema(path).metadata or {}).get(METADATA, b"{}")
-        return {int(number): str(reason) for number, reason in json.loads(content).items()}
-    except (OSError, ArrowException, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is not a whole Parquet file: {error}") from error
+        with limited_memory(MEMORY):
+            entries = json.loads(content)
+        return {int(number): str(reason) for number, reason in entries.items()}
+    except (ValueError, AttributeError, RecursionError, MemoryError) as error:
+        raise UserError(
+            f"{path}: what it says about questions without answers is damaged ({type(error).__name__}: "
+            f"{error}); write the answers again with `paretoken predict`"
+        ) from error

@@ -17,6 +17,7 @@ import hub_data
 from paretoken.cli import main
 from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
+from paretoken.evaluate.gathering_writer import GatheringWriter
 from paretoken.evaluate.hub_files import fetch_splits, shards
 from paretoken.evaluate.hub_questions import BATCH, write_questions
 from paretoken.registry import BENCHMARKS
@@ -301,3 +302,16 @@ def test_a_benchmark_with_questions_on_text_only_counts_them(
     assert ask("scienceqa", tmp_path / "hub", tmp_path / "images") == 2
     assert "row 0: it has no picture (its image is null)" in capsys.readouterr().err
     assert not (tmp_path / "images").exists()
+
+
+def test_small_parts_become_few_row_groups(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    with GatheringWriter(path) as writer:
+        for start in range(0, 2500, 10):
+            writer.add(pa.table({"x": range(start, start + 10)}))
+    assert parquet.ParquetFile(path).metadata.num_row_groups == 3
+    assert parquet.read_table(path)["x"].to_pylist() == list(range(2500))
+    with GatheringWriter(path) as writer:
+        writer.add(pa.table({"x": [1]}))
+        with pytest.raises(ValueError, match="names"):
+            writer.add(pa.table({"y": [1]}))

@@ -10,15 +10,14 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from paretoken.bounded import LARGEST_CSV, require_columns, require_regular
 from paretoken.contract import ERROR_COLUMNS
+from paretoken.csv_files import Row, csv_rows
 from paretoken.errors import UserError
-from paretoken.escape import csv_row, csv_value, shown
+from paretoken.escape import csv_row, shown
 from paretoken.files import write_text
 from paretoken.grid import Cell
 
 REQUIRED = ("llm", "params_b", "compressor", "visual_tokens", "suite", "error")
-Row = dict[str, str]
 
 
 def measured_cell(
@@ -83,21 +82,11 @@ def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_C
 
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a table of measured errors (`UserError` if it cannot be read, or is none)."""
-    require_regular(path, LARGEST_CSV)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            require_columns(path, len(reader.fieldnames or []))
-            missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
-            if missing:
-                raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
-            rows = list(reader)
-            for number, row in enumerate(rows, start=2):
-                if None in row:
-                    raise UserError(f"{path}, row {number}: more fields than the header has names")
-            return [{k: csv_value((v or "").strip()) for k, v in row.items()} for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    names, rows = csv_rows(path)
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
+    return list(rows)
 
 
 def _belongs(row: Row, cell: Cell) -> bool:

@@ -16,6 +16,7 @@ from pyarrow import parquet
 from paretoken.data.columnar import parquet_batches, require_parquet
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
 from paretoken.evaluate.hub_files import shards
 from paretoken.evaluate.ids import ROW_ID
@@ -221,7 +222,7 @@ def _joined(hub: HubData, root: Path, store: ImageFolder, keys: set[str]) -> dic
                 try:
                     names[str(row[join.id])] = store.add(row[join.column])
                 except BadRowError as error:
-                    problems.append(f"{file}, {join.id} {row[join.id]!r}: {error}")
+                    problems.append(f"{file}, {join.id} {shown(row[join.id])}: {error}")
     _raise_all(problems)
     return names
 

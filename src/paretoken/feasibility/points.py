@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from paretoken.config import FrozenStudy
+from paretoken.csv_files import Row
 from paretoken.grid import cells
-from paretoken.measured import Row, rows_of_cells
+from paretoken.measured import rows_of_cells
 
 #: The dearest configuration of a group costs at most this share more than the cheapest (figure 4).
 EQUAL_COST = 0.15

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paretoken.contract import LATENCY_COLUMNS
+from paretoken.csv_files import csv_rows
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.grid import cells
 from paretoken.measured import table_problems
@@ -112,14 +113,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     Raises:
         UserError: it cannot be read, has no rows, or lacks a column.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
-            names = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = names
-            rows = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    names, found = csv_rows(path)
+    rows = list(found)
     missing = [name for name in columns if name not in names]
     if missing:
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
@@ -134,7 +129,7 @@ def _require_numbers(path: Path, rows: Sequence[dict[str, str]], column: str) ->
             float(row[column] or 0)
         except ValueError as error:
             raise UserError(
-                f"{path}, row {number}: {column} = {row[column]!r} is not a number"
+                f"{path}, row {number}: {column} = {shown(row[column])} is not a number"
             ) from error
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from paretoken.bounded import LARGEST_CSV, require_regular
 from paretoken.cost import DecoderShape, EncoderShape, decoder_shape, encoder_shape
+from paretoken.csv_files import csv_rows
 from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.data.miniature.vocabulary import Vocabulary
 from paretoken.errors import UserError
+from paretoken.escape import LONGEST_VALUE, shown
 from paretoken.files import read_object
 from paretoken.settings import read_settings
 from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
@@ -90,9 +90,10 @@ def _tabulated(path: Path) -> dict[str, tuple[DecoderShape, str]]:
     """Read a table of dimensions (without ``kv_heads`` and ``qkv_bias``: as many as heads; biases)."""
     if not path.exists():
         return {}
-    require_regular(path, LARGEST_CSV)
-    with path.open(newline="", encoding="utf-8") as stream:
-        return {row["llm"]: (_shape(path, row), str(path)) for row in csv.DictReader(stream)}
+    names, rows = csv_rows(path)
+    if "llm" not in names:
+        raise UserError(f"{path} lacks the column llm")
+    return {row["llm"]: (_shape(path, row), str(path)) for row in rows}
 
 
 def _shape(path: Path, row: dict[str, str]) -> DecoderShape:
@@ -109,8 +110,11 @@ def _shape(path: Path, row: dict[str, str]) -> DecoderShape:
             tied=row["tied_embeddings"].strip().lower() == "true",
             query_key_value_bias=(row.get("qkv_bias") or "true").strip().lower() == "true",
         )
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{path}, row {row.get('llm')}: {error} is missing or no number") from error
+    except (KeyError, ValueError, ArithmeticError) as error:
+        reason = str(error)[:LONGEST_VALUE]
+        raise UserError(
+            f"{path}, row {shown(row.get('llm'))}: {reason} is missing or no number"
+        ) from error
 
 
 @lru_cache

@@ -21,8 +21,20 @@ MIB = 1 << 20
 #: Bytes of a JSON file, of a YAML file, of a CSV table, and of one line of JSON lines.
 LARGEST_JSON, LARGEST_YAML, LARGEST_CSV, LARGEST_LINE = 256 * MIB, MIB, 64 * MIB, 64 * MIB
 
-#: Columns of a table.
-MOST_COLUMNS = 1000
+#: Columns of a table, which are also the keys of a row; bytes of its header; its rows times its columns.
+MOST_COLUMNS, LARGEST_HEADER, MOST_CELLS = 1000, MIB, 10_000_000
+
+#: Cells of a table with fewer bytes than that: rows that lack most of their fields take up memory, too.
+CELLS_OF_ANY_TABLE = 1_000_000
+
+#: How files begin that hold something in compressed form, a spreadsheet (a zip) among them.
+COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip, or a spreadsheet",
+}
 
 #: Only one thread at a time changes the process's limit: others would restore it in the wrong order.
 _LIMITING = threading.RLock()
@@ -66,6 +78,35 @@ def require_columns(path: Path | str, count: int) -> None:
     """Raise `UserError` if a table has more columns than `MOST_COLUMNS`."""
     if count > MOST_COLUMNS:
         raise UserError(f"{os.fspath(path)} has {count:,} columns; at most {MOST_COLUMNS:,} are read")
+
+
+def require_cells(path: Path | str, rows: int, columns: int, size: int) -> None:
+    """Raise `UserError` if a table's rows times its columns are too many to be held in memory.
+
+    A table whose rows have all their fields has fewer cells than bytes.
+
+    Args:
+        path: of the table.
+        rows: how many it has, at most.
+        columns: how many its header names.
+        size: of the table in bytes.
+    """
+    most = min(MOST_CELLS, max(CELLS_OF_ANY_TABLE, size))
+    if rows * columns > most:
+        raise UserError(
+            f"{os.fspath(path)} has {rows:,} rows of {columns:,} columns; at most {most:,} cells (rows "
+            "times columns) are read of a table of this size: leave out columns, or write all fields"
+        )
+
+
+def require_plain(path: Path | str, content: bytes) -> None:
+    """Raise `UserError` if a table is compressed: a small file could become a very large one."""
+    for start, name in COMPRESSED.items():
+        if content.startswith(start):
+            raise UserError(
+                f"{os.fspath(path)} is compressed ({name}); a table is plain text: unpack it first, or "
+                "save it as CSV"
+            )
 
 
 @contextmanager

@@ -141,14 +141,26 @@ def shown(value: Any, most: int = LONGEST_VALUE) -> str:
         value: anything that was read from a file.
         most: characters that are shown.
     """
-    limits = Repr()
+    limits = _Cut()
     limits.maxstring = limits.maxother = limits.maxlong = most
     limits.maxlevel, limits.maxlist, limits.maxdict, limits.maxtuple, limits.maxset = 3, 8, 8, 8, 8
     try:
-        text = limits.repr(value[:most] if isinstance(value, bytes) else value)
+        text = limits.repr(value)
     except ValueError:  # more digits than Python writes
         text = "a number of thousands of digits"
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+class _Cut(Repr):
+    """Cuts bytes, too, at any depth: the library would write them out whole first."""
+
+    def repr_bytes(self, value: bytes, level: int) -> str:
+        """Return the start of some bytes, as Python writes it."""
+        return repr(value[: self.maxstring])
+
+    def repr_bytearray(self, value: bytearray, level: int) -> str:
+        """Return the start of some bytes, as Python writes it."""
+        return repr(value[: self.maxstring])
 
 
 def redacted(text: str, environment: Mapping[str, str] = os.environ) -> str:

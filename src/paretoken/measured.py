@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from paretoken.contract import ERROR_COLUMNS
-from paretoken.csv_rows import Row, csv_rows, number_in
+from paretoken.csv_files import Row
+from paretoken.csv_tables import number_in, table_rows
 from paretoken.errors import UserError
 from paretoken.escape import csv_row, shown
 from paretoken.files import write_text
@@ -102,7 +103,7 @@ def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_C
 
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a table of measured errors (`UserError` if it cannot be read, or is none)."""
-    return csv_rows(path, REQUIRED)
+    return table_rows(path, REQUIRED)
 
 
 def _belongs(row: Row, cell: Cell) -> bool:

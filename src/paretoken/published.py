@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretoken.csv_rows import Row, csv_rows, number_in, require_unique
+from paretoken.csv_files import Row
+from paretoken.csv_tables import number_in, require_unique, table_rows
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.ranges import LARGEST, LARGEST_WIDTH, MOST_LAYERS, MOST_TOKENS
@@ -127,7 +128,7 @@ def _dimensions(where: str, row: Row) -> Dimensions:
 
 
 def _rows(path: Path, columns: tuple[str, ...], key: tuple[str, ...]) -> list[Row]:
-    rows = csv_rows(path, columns)
+    rows = table_rows(path, columns)
     if not rows:
         raise UserError(f"{path} has no rows")
     require_unique(path, rows, key)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretoken.bounded import LARGEST_CSV, LARGEST_LINE, require_columns, require_regular
+from paretoken.csv_files import read_csv_text
 from paretoken.errors import UserError
 from paretoken.escape import csv_cell, csv_value, shown
-from paretoken.files import replacing, sha256
+from paretoken.files import replacing
 
 #: How many wrong lines a message names.
 LISTED = 5
@@ -39,7 +39,7 @@ class Table:
             other = next((mark for mark in SEPARATORS if mark in have), None)
             if len(self.rows.columns) == 1 and other:
                 raise UserError(
-                    f"{self.path} has one column, {have!r}: its values seem to be separated by "
+                    f"{self.path} has one column, {shown(have)}: its values seem to be separated by "
                     f"{other!r}; write it with commas (and decimal points)"
                 )
             raise UserError(
@@ -89,24 +89,19 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     Raises:
         UserError: the file is missing, unreadable, empty or no CSV, or names a column twice.
     """
+    content = read_csv_text(path)
     try:
-        require_regular(path, LARGEST_CSV)
-        require_columns(path, _fields(path))
-        digest = sha256(path)
         rows = pd.read_csv(
-            path,
+            io.StringIO(content.text),
             dtype=str,
             header=None,
             keep_default_na=False,
-            encoding="utf-8-sig",
             skipinitialspace=True,
             skip_blank_lines=False,
         )
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{path} is empty; it needs a header line and rows") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
+    except (pd.errors.ParserError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV (commas, UTF-8): {str(error).strip()}") from error
     header = [str(name).strip() for name in rows.iloc[0]]
     twice = sorted({name for name in header if header.count(name) > 1})
@@ -117,13 +112,7 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     rows = rows[(rows != "").any(axis=1)]
     if rows.empty and not may_be_empty:
         raise UserError(f"{path} has a header but no rows")
-    return Table(path, rows, digest)
-
-
-def _fields(path: Path) -> int:
-    """Return how many fields the first line of a table has, and so how many columns pandas makes."""
-    with path.open("rb") as stream:
-        return 1 + stream.readline(LARGEST_LINE).count(b",")
+    return Table(path, rows, content.sha256)
 
 
 def _values(column: pd.Series[str]) -> pd.Series[str]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from paretoken.config import MOST_TOLD, Record
 from paretoken.config_errors import describe
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.yaml_files import UNREADABLE, parse_yaml, read_yaml
 
 Kind = TypeVar("Kind", bound=Record)
@@ -69,7 +70,7 @@ def override(raw: dict[str, Any], key: str, text: str) -> None:
     try:
         place[last] = parse_yaml(text)
     except UNREADABLE as error:
-        raise UserError(f"--set {key}: {text!r} is no valid YAML; put text in quotes") from error
+        raise UserError(f"--set {key}: {shown(text)} is no valid YAML; put text in quotes") from error
 
 
 def digest(*parts: Any) -> str:

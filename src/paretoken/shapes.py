@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paretoken.errors import UserError
+from paretoken.escape import shown
 
 #: Share by which a parameter count may differ from the one that was asked for.
 TOLERANCE = 1e-3
@@ -133,7 +134,7 @@ def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
     family = config.get("model_type")
     if family is not None and family not in FAMILIES:
         raise UserError(
-            f"language models of type {family!r} cannot be counted; write one of: "
+            f"language models of type {shown(family)} cannot be counted; write one of: "
             f"{', '.join(FAMILIES)}, or describe the family in paretoken.shapes.FAMILIES"
         )
     if family is None:
@@ -221,7 +222,8 @@ def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
     family = config.get("model_type")
     if family not in ENCODERS:
         raise UserError(
-            f"vision encoders of type {family!r} cannot be counted; write one of: {', '.join(ENCODERS)}"
+            f"vision encoders of type {shown(family)} cannot be counted; write one of: "
+            f"{', '.join(ENCODERS)}"
         )
     siglip = family == "siglip_vision_model"
 
@@ -249,7 +251,8 @@ def _dimension(config: Mapping[str, Any], key: str, what: str) -> int:
     value = config[key]
     if not isinstance(value, int) or not 0 < value <= LARGEST:
         raise UserError(
-            f"the {what}'s config has {key} = {value!r}; it must be a whole number from 1 to {LARGEST:,}"
+            f"the {what}'s config has {key} = {shown(value)}; it must be a whole number from 1 to "
+            f"{LARGEST:,}"
         )
     return value
 

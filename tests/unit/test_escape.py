@@ -158,6 +158,8 @@ def test_a_value_is_cut_before_it_is_written_out() -> None:
     assert len(shown({"a" * 10**6: bomb, "b": "c" * 10**6})) < 1000
     assert len(shown(10**4000)) < 300
     assert time.perf_counter() - started < 5
+    assert len(shown({"bytes": b"x" * 10**6, "more": [bytearray(10**6)]})) <= LONGEST_VALUE
+    assert shown([b"ab"]) == "[b'ab']"
     assert shown("short") == "'short'"
     assert shown(0.5) == "0.5"
 

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.laws.base import Array, Mask
+from paretoken.analysis.limits import MOST_FITTED, require_product
 from paretoken.errors import FitError, UserError
-from paretoken.records import Table, read_text_table
+from paretoken.escape import shown
+from paretoken.records import LISTED, Table, read_text_table
 from paretoken.registry import unknown_name
 
 
@@ -94,7 +96,7 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     for column, value in s.where.items():
         rows = rows[rows[table.column(column)] == value]
         if rows.empty:
-            raise UserError(f"{path}: no row has {column} = {value!r}")
+            raise UserError(f"{path}: no row has {column} = {shown(value)}")
     excluded: list[dict[str, Any]] = []
     rows = _leave_out(rows, rows[table.column(s.error_column)] == "", "no measurement", excluded)
     flags = rows[s.flag_column] if s.flag_column in rows else pd.Series("", index=rows.index)
@@ -106,7 +108,8 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     if not s.zero_tokens_allowed:
         rows = _leave_out(rows, V == 0, "no visual tokens (the law needs V > 0)", excluded)
     if rows.empty:
-        raise FitError(f"{path}: no row is left to fit; left out: {excluded}")
+        raise FitError(f"{path}: no row is left to fit; left out: {_first(excluded)}")
+    require_product(str(path), {"rows to fit": len(rows)}, MOST_FITTED)
     cells = Cells(
         N=table.numbers(rows, s.n_column, above=0).to_numpy() * s.n_scale,
         V=table.numbers(rows, s.v_column, minimum=0).to_numpy(),
@@ -124,6 +127,11 @@ def read_cells(path: Path, selection: Selection) -> CellData:
     }
     repeated = [int(line) for line in rows.index[rows.duplicated()]]
     return CellData(cells, provenance, flagged, repeated)
+
+
+def _first(excluded: Sequence[Mapping[str, Any]]) -> str:
+    more = f", and {len(excluded) - LISTED} more" if len(excluded) > LISTED else ""
+    return "; ".join(f"line {e['line']} ({shown(e['reason'])})" for e in excluded[:LISTED]) + more
 
 
 def _one_suite(table: Table, s: Selection) -> pd.DataFrame:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
 from paretoken.analysis.resample import LEVEL
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.files import read_json
 from paretoken.registry import LAWS
 
@@ -47,12 +49,13 @@ class FittedLaw:
             draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
             parameters = {name: float(record["parameters"][name]) for name in law.parameters}
             fit = cls(law, parameters, draws, record)
-            _ = fit.sizes, fit.token_counts
+            levels = {"sizes": len(fit.sizes), "token counts": len(fit.token_counts)}
+            require_product(origin, levels, MOST_CONFIGURATIONS)
             for name in (*parameters, "alpha_over_beta"):
                 _demand_numbers(record["intervals"].get(name) or {})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"{origin} is a damaged fit ({error!r}); make it with `paretoken fit`"
+                f"{origin} is a damaged fit ({shown(error)}); make it with `paretoken fit`"
             ) from error
         return fit
 
@@ -72,7 +75,8 @@ class FittedLaw:
     @property
     def fitted_sizes(self) -> list[float]:
         """The N that the fit saw, ascending: `sizes` without those held out."""
-        return [n for n in self.sizes if n not in self.held_out]
+        held_out = set(self.held_out)
+        return [n for n in self.sizes if n not in held_out]
 
     @property
     def held_out(self) -> list[float]:
@@ -101,6 +105,8 @@ class FittedLaw:
     def draw_errors(self, N: Array | float, V: Array | float, Q: float | None = None) -> Array:
         """Return the predicted errors under each bootstrap draw, (R, n); R is 0 without draws."""
         sizes, tokens = np.broadcast_arrays(np.asarray(N, float), self.law.tokens(V, self._law_q(Q)))
+        counts = {"draws of the fit": len(self.draws), "configurations": sizes.size}
+        require_product("--fit, --n and --v", counts, MOST_NUMBERS)
         return self.law.evaluate(self.draws, np.log(sizes).ravel(), np.log(tokens).ravel())
 
     def interval(
@@ -120,4 +126,4 @@ def _demand_numbers(interval: Mapping[str, Any]) -> None:
     for end in ("low", "high"):
         value = interval.get(end)
         if not isinstance(value, int | float | None):
-            raise TypeError(f"an interval ends at {value!r}")
+            raise TypeError(f"an interval ends at {shown(value)}")

@@ -10,11 +10,13 @@ import pandas as pd
 from paretoken.analysis.diagnostics import LARGEST_B
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array, Mask
+from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.flops import FLOPS_2NT
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
+from paretoken.escape import shown
 
 CONFIGURATION = [
     "text_tokens",
@@ -52,7 +54,11 @@ def configurations(
     """
     for name, values in (("--n", sizes), ("--v", tokens)):
         if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
-            raise UserError(f"{name} wants positive numbers, got: {list(values)}")
+            raise UserError(f"{name} wants positive numbers, got: {shown(list(values))}")
+    sizes, tokens = sorted(set(sizes)), sorted(set(tokens))
+    require_product(
+        "--n and --v", {"sizes": len(sizes), "token counts": len(tokens)}, MOST_CONFIGURATIONS
+    )
     if max(sizes) > LARGEST_B:
         raise UserError(
             f"--n is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
@@ -60,7 +66,7 @@ def configurations(
         )
     if not np.isfinite(Q) or Q < 0:
         raise UserError(f"text tokens must be 0 or more, got {Q:g}")
-    N, V = (axis.ravel() for axis in np.meshgrid(np.unique(sizes), np.unique(tokens), indexing="ij"))
+    N, V = (axis.ravel() for axis in np.meshgrid(sizes, tokens, indexing="ij"))
     costs = cost(N, V, Q)
     known = np.isfinite(costs)
     if not known.any():
@@ -155,7 +161,9 @@ def frontier(
         raise UserError("--q wants at least one number of text tokens")
     budgets = default_budgets(list(tables.values())) if budgets is None else budgets
     if not len(budgets) or not np.isfinite(budgets).all() or min(budgets) <= 0:
-        raise UserError(f"--budgets wants positive numbers ({cost.model.unit}), got: {list(budgets)}")
+        raise UserError(
+            f"--budgets wants positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
+        )
     rows = []
     for Q, table in tables.items():
         ranked, pareto = by_preference(table), undominated(table)

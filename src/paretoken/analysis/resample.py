@@ -16,6 +16,7 @@ import numpy as np
 from paretoken.analysis.cells import Cells
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
+from paretoken.analysis.limits import MOST_NUMBERS, require_product
 from paretoken.analysis.solver import CHUNK_NUMBERS, default_bounds
 
 RESIDUAL, CLUSTER = "residual", "cluster"
@@ -45,7 +46,12 @@ def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
         method: one of `METHODS`.
         replicates: R.
         seed: seeds a generator of its own per method.
+
+    Raises:
+        UserError: replicates times cells are too many to be held in memory.
     """
+    counts = {"replicates": replicates, "cells": len(fitted.cells)}
+    require_product("--bootstrap", counts, MOST_NUMBERS)
     generator = np.random.default_rng([seed, METHODS.index(method)])
     if method == RESIDUAL:
         y = _resampled_errors(fitted, replicates, generator)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
 from paretoken.contract import LATENCY_COLUMNS, LATENCY_KEY
@@ -167,21 +168,40 @@ def _axes(rows: pd.DataFrame) -> tuple[Numbers, Numbers, Numbers]:
 
 
 def _cube(path: Path, rows: pd.DataFrame, name: str) -> Numbers:
-    """Return a column over the grid of its axes; a combination without a row is an error."""
+    """Return a column over the grid of its axes; a combination without a row is an error.
+
+    The grid is only made once there is known to be a row for each of its places: a thousand rows can
+    have a thousand values on each axis.
+    """
     axes = _axes(rows)
-    cube = np.full([len(axis) for axis in axes], np.nan)
-    place = tuple(
-        np.searchsorted(axis, rows[column].to_numpy(float))
-        for axis, column in zip(axes, AXES, strict=True)
+    place = np.stack(
+        [np.searchsorted(axis, rows[n].to_numpy(float)) for n, axis in zip(AXES, axes, strict=True)]
     )
-    if len(rows) < cube.size:
-        seen = np.zeros(cube.shape, dtype=bool)
-        seen[place] = True
-        where = np.argwhere(~seen)[0]
-        words = ", ".join(f"{n} = {a[i]:g}" for n, a, i in zip(AXES, axes, where, strict=True))
-        raise UserError(
-            f"{path} is no whole grid: {cube.size - len(rows)} combinations are missing, the first at "
-            f"{words}; measure again with `paretoken latency`"
-        )
-    cube[place] = pd.to_numeric(rows[name]).to_numpy(float)
+    _require_whole(path, axes, np.unique(place, axis=1))
+    cube = np.full([len(axis) for axis in axes], np.nan)
+    cube[tuple(place)] = pd.to_numeric(rows[name]).to_numpy(float)
     return cube
+
+
+def _require_whole(path: Path, axes: Sequence[Numbers], places: NDArray[np.intp]) -> None:
+    """Raise `UserError` unless there is a row at each place of a grid.
+
+    Args:
+        path: of the table.
+        axes: of the grid, ascending.
+        places: where there are rows, one column per place, in the order of the grid.
+    """
+    first, second, third = map(len, axes)
+    missing = first * second * third - places.shape[1]
+    if not missing:
+        return
+    number = np.arange(places.shape[1])
+    wanted = np.stack([number // (second * third), number // third % second, number % third])
+    differs = np.flatnonzero((places != wanted).any(axis=0))
+    gap = int(differs[0]) if len(differs) else len(number)
+    where = (gap // (second * third), gap // third % second, gap % third)
+    words = ", ".join(f"{n} = {a[i]:g}" for n, a, i in zip(AXES, axes, where, strict=True))
+    raise UserError(
+        f"{path} is no whole grid: {missing:,} combinations are missing, the first at {words}; measure "
+        "again with `paretoken latency`"
+    )

@@ -15,6 +15,7 @@ from typing import Any
 from paretoken.data.image_files import name_problem
 from paretoken.data.row_keys import key_problems, kind_of
 from paretoken.data.skips import Skips
+from paretoken.escape import shown
 
 #: Where the image stands in a human turn.
 IMAGE_TEXT = "<image>"
@@ -130,7 +131,7 @@ def iter_conversations(
             if plain and len(conversation.turns) != 2:
                 raise BadRowError("the template plain takes one question and one answer")
         except BadRowError as error:
-            skips.add(f"row {number} (id {row.get('id')!r})", str(error))
+            skips.add(f"row {number} (id {shown(row.get('id'))})", str(error))
             continue
         if conversation.image in skipped:
             census.without_image_file += 1
@@ -164,7 +165,12 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
         place = places[0] if places else 0
         text = turns[place].replace(IMAGE_TEXT, "").strip()
         turns[place] = f"{IMAGE_TEXT}\n{text}".strip()
-    return Conversation(str(row.get("id", "")), image, tuple(turns))
+    return Conversation(_id(row.get("id", "")), image, tuple(turns))
+
+
+def _id(value: Any) -> str:
+    """Return an id as text; of a list or an object, which real ones are not, the start."""
+    return value if isinstance(value, str) else shown(value)
 
 
 def row_image(row: Mapping[str, Any]) -> str | None:
@@ -194,7 +200,7 @@ def image_name(value: Any) -> str | None:
         raise BadRowError(f"its image is {kind_of(value)}; write one path")
     whole_text(value, "image")
     if not inside and (problem := name_problem(value)):
-        raise BadRowError(f"its image {value!r} {problem}")
+        raise BadRowError(f"its image {shown(value)} {problem}")
     return value
 
 
@@ -218,7 +224,7 @@ def _require_spelled(turns: Iterable[str]) -> None:
         found = ALMOST_IMAGE.search(text)
         if found is not None:
             raise BadRowError(
-                f"turn {number} writes the image's place as {found.group()!r}; write {IMAGE_TEXT}"
+                f"turn {number} writes the image's place as {shown(found.group())}; write {IMAGE_TEXT}"
             )
 
 
@@ -236,7 +242,7 @@ def _text(index: int, skipped: int, turn: Mapping[str, Any]) -> str:
     place, role, text = f"turn {index + 1}", turn["from"], turn["value"]
     expected = (ASKS, ANSWERS)[(index - skipped) % 2]
     if role != expected:
-        raise BadRowError(f"{place} is from {role!r}; it must be from {expected!r}")
+        raise BadRowError(f"{place} is from {shown(role)}; it must be from {expected!r}")
     if not isinstance(text, str):
         raise BadRowError(f"{place} is {kind_of(text)}; write a text")
     if not text.strip():

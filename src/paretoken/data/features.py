@@ -17,6 +17,7 @@ from paretoken.data.image_files import name_problem
 from paretoken.data.images import ImageSource, Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.files import read_object, write_json
 from paretoken.folders import replacing_folder
 
@@ -70,8 +71,8 @@ class FeatureStore:
         if len(missing) > self.max_bad_share * len(names):
             more = f" and {len(missing) - 1} more images" if len(missing) > 1 else ""
             raise UserError(
-                f"{self.path} has no features of {missing[0]!r}{more} of {len(names)}; compute them "
-                "with `paretoken features` (training may leave some out: --max-bad-share)"
+                f"{self.path} has no features of {shown(missing[0])}{more} of {len(names)}; compute "
+                "them with `paretoken features` (training may leave some out: --max-bad-share)"
             )
         return np.array([self._rows.get(name, -1) for name in names], np.int64)
 
@@ -113,8 +114,8 @@ class PixelStore:
             problem = name_problem(missing[0])
             reason = f": it {problem}" if problem else ""
             raise UserError(
-                f"{len(missing)} of {len(new)} images are missing, {missing[0]!r} for one{reason}; put "
-                "them in their place (training may leave some out: --max-bad-share)"
+                f"{len(missing)} of {len(new)} images are missing, {shown(missing[0])} for one{reason}; "
+                "put them in their place (training may leave some out: --max-bad-share)"
             )
         for name in new:
             self._rows[name] = len(self._names)

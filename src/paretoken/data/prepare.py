@@ -20,6 +20,7 @@ from paretoken.data.rows import iter_rows
 from paretoken.data.skips import Skips
 from paretoken.data.survey import count_files, demand_all, find_archive, survey
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.files import sha256, write_json
 from paretoken.finished import RUN_FILE
 from paretoken.folders import replacing_folder
@@ -181,7 +182,7 @@ def count_rows(path: Path, max_bad_share: float = 0.0) -> Counted:
         try:
             name = row_image(row)
         except BadRowError as error:
-            bad.add(f"row {counted.rows} (id {row.get('id')!r})", str(error))
+            bad.add(f"row {counted.rows} (id {shown(row.get('id'))})", str(error))
             continue
         if name is None:
             counted.text_only += 1

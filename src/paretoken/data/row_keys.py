@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import islice
 from typing import Any
+
+from paretoken.escape import shown
 
 #: Known key -> what other formats call it.
 ALIASES = {
@@ -58,6 +61,8 @@ ALIASES = {
 
 #: How alike a misspelt key is, 0 to 1: two letters that changed places, a letter too many or too few.
 ALIKE = 0.75
+#: Characters of a key that may be a misspelt one, and how many keys of a row are compared by letter.
+LONGEST_KEY, MOST_COMPARED = 100, 50
 #: How keys end that say something about another one, such as `conversation_id`.
 ABOUT = ("id", "type", "size")
 
@@ -94,32 +99,72 @@ def key_problems(
         doubles: whether a second spelling of a key that is there is a problem, too (VQA's rows have
             ``answer`` and ``answers``).
     """
-    others = [key for key, value in row.items() if key not in known and not _empty(value)]
+    others = [key for key, value in row.items() if _unknown(key, value, known)]
     for name, holds in known.items() if others else ():
-        nearest = max(others, key=lambda key: alike(key, name))
-        if not _empty(row.get(name)):
-            twice = next((key for key in others if doubles and _stem(key) == _stem(name)), None)
-            if twice:
-                yield f"{where} has both {name!r} and {twice!r}; write {name!r} only"
-        elif alike(nearest, name) >= ALIKE:
-            yield f"{where} has the unknown key {nearest!r}; write {name!r} ({holds})"
+        if _empty(row.get(name)):
+            nearest = _nearest(others, name)
+            if nearest is not None:
+                yield f"{where} has the unknown key {shown(nearest)}; write {name!r} ({holds})"
+        elif doubles:
+            twice = next((key for key in others if _stem(key) == _stem(name)), None)
+            if twice is not None:
+                yield f"{where} has both {name!r} and {shown(twice)}; write {name!r} only"
+
+
+def _unknown(key: str, value: Any, known: Mapping[str, str]) -> bool:
+    return key not in known and len(key) <= LONGEST_KEY and not _empty(value)
+
+
+def _nearest(keys: Sequence[str], name: str) -> str | None:
+    """Return the key that is most like a known one; None if none is alike.
+
+    The time grows with the number of keys, not with what they are: only some are compared by letter.
+    """
+    same = next((key for key in keys if _same(key, name)), None)
+    if same is not None:
+        return same
+    compared = list(islice((key for key in keys if _may_be_alike(key, name)), MOST_COMPARED))
+    nearest = max(compared, key=lambda key: _likeness(key, name), default=None)
+    return nearest if nearest is not None and _likeness(nearest, name) >= ALIKE else None
+
+
+def _same(key: str, name: str) -> bool:
+    """Whether a key is a known one in another spelling, or what other formats call it."""
+    return _stem(key) == _stem(name) or _letters(key) in _others(name)
+
+
+def _may_be_alike(key: str, name: str) -> bool:
+    """Whether enough letters of a key appear in a known one; their order is not looked at."""
+    letters, wanted = _letters(key), _letters(name)
+    if letters.endswith(ABOUT) and not wanted.endswith(ABOUT):
+        return False
+    foreign = len(letters.translate(_deleting(name)))
+    common = min(len(letters) - foreign, len(wanted))
+    return 2 * common >= ALIKE * (len(letters) + len(wanted))
 
 
 @lru_cache(maxsize=4096)
-def alike(key: str, name: str) -> float:
-    """Return how much an unknown key looks like a known one, 0 to 1."""
-    letters = _letters(key)
-    if letters in map(_letters, ALIASES.get(name, ())) or _stem(key) == _stem(name):
-        return 1.0
-    if letters.endswith(ABOUT) and not _letters(name).endswith(ABOUT):
-        return 0.0
-    return SequenceMatcher(None, letters, _letters(name)).ratio()
+def _likeness(key: str, name: str) -> float:
+    """Return how much a key looks like a known one, 0 to 1."""
+    return SequenceMatcher(None, _letters(key), _letters(name)).ratio()
+
+
+@lru_cache
+def _others(name: str) -> frozenset[str]:
+    return frozenset(map(_letters, ALIASES.get(name, ())))
+
+
+@lru_cache
+def _deleting(name: str) -> dict[int, None]:
+    """Return a table that deletes a known key's letters from a text."""
+    return dict.fromkeys(map(ord, _letters(name)))
 
 
 def _empty(value: Any) -> bool:
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
+@lru_cache(maxsize=4096)
 def _letters(key: str) -> str:
     return "".join(filter(str.isalnum, key)).casefold()
 

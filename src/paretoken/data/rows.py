@@ -12,22 +12,50 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from paretoken.bounded import LARGEST_LINE, require_regular
+from paretoken.bounded import LARGEST_LINE, MOST_COLUMNS, require_regular
 from paretoken.data.columnar import parquet_batches, rows_of, stream_batches
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.files import read_object
 
 FORMATS = ".json (a list), .jsonl, .parquet or a folder made by datasets' save_to_disk"
+#: How often lists and objects of a row may stand in each other.
+DEEPEST = 50
 NOT_SPACE = re.compile(r"[^ \t\r\n]")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object with its keys (`ValueError` if one appears twice: JSON would keep the last)."""
+    """Return an object with its keys.
+
+    Raises:
+        ValueError: a key appears twice (JSON would keep the last), or there are too many.
+    """
+    if len(pairs) > MOST_COLUMNS:
+        raise ValueError(f"an object has {len(pairs):,} keys; at most {MOST_COLUMNS:,} are read")
     made = dict(pairs)
     if len(made) < len(pairs):
         key, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the key {key!r} appears twice in an object; write it once")
+        raise ValueError(f"the key {shown(key)} appears twice in an object; write it once")
     return made
+
+
+def _shallow(row: Any) -> Any:
+    """Return a row (`ValueError` if it has lists in lists, or objects, more than `DEEPEST` times).
+
+    What is deeper could be read, but not be written: Python's functions call themselves for each level.
+    """
+    level = [row]
+    for _ in range(DEEPEST):
+        level = [part for each in level for part in _parts(each)]
+        if not level:
+            return row
+    raise ValueError(f"lists and objects stand in each other more than {DEEPEST} times")
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return the lists and objects directly in a value."""
+    inside = value.values() if type(value) is dict else value if type(value) is list else ()
+    return [each for each in inside if type(each) is dict or type(each) is list]
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_object)
@@ -88,7 +116,7 @@ def _read_list(path: Path) -> Iterator[dict[str, Any]]:
                         f"entry {number} is not an object"
                     )
                 try:
-                    row = text.value()
+                    row = _shallow(text.value())
                 except (ValueError, RecursionError) as error:  # see `_line`
                     raise UserError(f"{path} is no valid JSON in row {number}: {error}") from error
                 yield row
@@ -163,7 +191,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        row = DECODER.decode(line)
+        row = _shallow(DECODER.decode(line))
     # A number of thousands of digits, or brackets as deep, are no `JSONDecodeError`.
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} line {number} is no valid JSON: {error}") from error

@@ -14,6 +14,7 @@ from paretoken.data.labels import LABEL_RULE, ChatEncoder, EncodedConversation
 from paretoken.data.rows import data_files, iter_rows
 from paretoken.data.skips import Skips
 from paretoken.data.tokenizers import CAPTIONS_ONLY, vocabulary_hash
+from paretoken.escape import shown
 from paretoken.files import sha256
 from paretoken.folders import replacing_folder
 from paretoken.pretrained import combined_hash
@@ -118,7 +119,7 @@ def _encode(
     made = encoder.encode_each([conversation for _, conversation in part])
     for (number, conversation), found in zip(part, made, strict=True):
         if isinstance(found, BadRowError):
-            skips.add(f"row {number} (id {conversation.id!r})", str(found))
+            skips.add(f"row {number} (id {shown(conversation.id)})", str(found))
             census.kept -= 1
             census.text_only -= conversation.image is None
         else:

@@ -10,6 +10,7 @@ from typing import Any
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Benchmark
 from paretoken.evaluate.pictures import unusable
 from paretoken.evaluate.prediction import Predictor, stored_questions
@@ -169,8 +170,8 @@ def max_new_tokens_of(questions: Path, otherwise: int) -> int:
     found = _record_of(questions).get("max_new_tokens", otherwise)
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
         raise UserError(
-            f"{questions.parent / RUN_FILE}: max_new_tokens is {found!r}; it must be a whole number, 1 "
-            "or more: write it there, or give --max-new-tokens"
+            f"{questions.parent / RUN_FILE}: max_new_tokens is {shown(found)}; it must be a whole "
+            "number, 1 or more: write it there, or give --max-new-tokens"
         )
     return found
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from paretoken.bounded import LARGEST_YAML
 from paretoken.errors import UserError
+from paretoken.escape import LONGEST_VALUE, shown
 from paretoken.hub.fetch import MAIN
 from paretoken.yaml_files import UNREADABLE, parse_yaml
 
 README = "README.md"
 DEFAULT = "default"
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.parquet$")
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\A---[^\S\n]*\n(.*?)\n---[^\S\n]*(?:\n|\Z)", re.DOTALL)
 
 
 def fetch_splits(source: str, revision: str | None, splits: Sequence[tuple[str, str]]) -> Path:
@@ -54,8 +55,11 @@ def shards(root: Path, config: str, split: str) -> list[Path]:
     for pattern in patterns:
         try:
             found = sorted(root.glob(pattern))
-        except (ValueError, NotImplementedError) as error:  # a data card may say anything
-            raise UserError(f"{root / README} has a pattern that is none: {error}") from error
+        except (ValueError, NotImplementedError, OSError, RecursionError) as error:
+            raise UserError(  # a data card may say anything
+                f"{root / README} has a pattern that cannot be looked for, {shown(pattern)}: "
+                f"{str(error)[:LONGEST_VALUE]}"
+            ) from error
         if found:
             _demand_all(found)
             return found
@@ -87,7 +91,7 @@ def _stated(readme: Path, config: str, split: str) -> list[str]:
             patterns += _of_split(entry.get("data_files"), split)
     outside = [p for p in patterns if PurePosixPath(p).is_absolute() or ".." in PurePosixPath(p).parts]
     if outside:
-        raise UserError(f"{readme} points out of its directory: {outside[0]}")
+        raise UserError(f"{readme} points out of its directory: {shown(outside[0])}")
     return patterns
 
 

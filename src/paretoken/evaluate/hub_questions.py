@@ -15,6 +15,7 @@ import pyarrow as pa
 from paretoken.data.columnar import parquet_batches, require_parquet, rows_of
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
 from paretoken.evaluate.gathering_writer import GatheringWriter
 from paretoken.evaluate.hub_files import shards
@@ -215,7 +216,7 @@ def _joined(hub: HubData, root: Path, store: ImageFolder, keys: set[str]) -> dic
                 try:
                     names[str(row[join.id])] = store.add(row[join.column])
                 except BadRowError as error:
-                    problems.append(f"{file}, {join.id} {row[join.id]!r}: {error}")
+                    problems.append(f"{file}, {join.id} {shown(row[join.id])}: {error}")
     _raise_all(problems)
     return names
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Row
 from paretoken.evaluate.benchmarks.values import is_missing
 
@@ -35,12 +36,11 @@ def id_text(value: Any, column: str) -> str:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    text = "" if is_missing(value) else _WHOLE.sub(r"\1", str(value).strip())
-    if not text:
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
         raise BadRowError(f"its {column} is missing; give every row an id of its own")
     if isinstance(value, bool | float) or not isinstance(value, str | Number):
-        raise BadRowError(f"its {column} is {value!r}; write a text or a whole number")
-    return text
+        raise BadRowError(f"its {column} is {shown(value)}; write a text or a whole number")
+    return _WHOLE.sub(r"\1", str(value).strip())
 
 
 def usable_keys(rows: Sequence[Row], keys: Sequence[Key]) -> list[Key]:
@@ -99,4 +99,4 @@ def _numbers(rows: Sequence[int]) -> str:
 
 def in_words(key: Key, values: Key) -> str:
     """Return an id with the names of its columns."""
-    return ", ".join(f"{column} {value!r}" for column, value in zip(key, values, strict=True))
+    return ", ".join(f"{column} {shown(value)}" for column, value in zip(key, values, strict=True))

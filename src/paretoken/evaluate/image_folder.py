@@ -11,6 +11,7 @@ from typing import Any
 from paretoken.data.conversations import BadRowError
 from paretoken.data.images import open_image
 from paretoken.errors import UserError
+from paretoken.escape import shown
 
 #: How files of each format start, and what they are called.
 SIGNATURES = (
@@ -62,7 +63,7 @@ class ImageFolder:
     def _read(self, path: str) -> bytes:
         file = (self.root / path).resolve()
         if not file.is_relative_to(self.root.resolve()) or not file.is_file():
-            raise BadRowError(f"its image {path!r} is no file in the data set's directory")
+            raise BadRowError(f"its image {shown(path)} is no file in the data set's directory")
         return file.read_bytes()
 
 

@@ -10,6 +10,7 @@ from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource
 from paretoken.errors import UserError
+from paretoken.escape import shown
 
 #: Threads that decode pictures; more wait for the disk.
 MOST_THREADS = 8
@@ -31,7 +32,7 @@ def unusable(
         stored = set(visual.index["images"])
         reasons = {row["row"]: row["reason"] for row in visual.index.get("skipped", [])}
         return {
-            name: reasons.get(name, f"{visual.path} has no features of its image {name!r}")
+            name: reasons.get(name, f"{visual.path} has no features of its image {shown(name)}")
             for name in names
             if name not in stored
         }
@@ -42,7 +43,7 @@ def _undecodable(
     source: ImageSource, names: Sequence[str], progress: Callable[[int, int], None]
 ) -> dict[str, str]:
     place = source.folder or "the data set"
-    found = {name: f"its image {name!r} is missing in {place}" for name in source.missing(names)}
+    found = {name: f"its image {shown(name)} is missing in {place}" for name in source.missing(names)}
     left = [name for name in names if name not in found]
     with ThreadPoolExecutor(min(MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:
         problems = pool.map(lambda name: _problem(source, name), left)

@@ -14,6 +14,7 @@ from paretoken.data.collation import VisualStore, pad_left, pad_right
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.truncation import expand
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.left_out import with_left_out
 from paretoken.evaluate.questions import Question
 from paretoken.files import replacing
@@ -109,8 +110,9 @@ class Predictor:
         if problems:
             place = min(problems)
             raise UserError(
-                f"{len(problems)} of {len(questions)} questions do not fit, {questions[place].id!r} for "
-                f"one: {problems[place]}; ask shorter ones, or for shorter answers"
+                f"{len(problems)} of {len(questions)} questions do not fit, "
+                f"{shown(questions[place].id)} for one: {problems[place]}; ask shorter ones, or for "
+                "shorter answers"
             )
 
     def _misfits(
@@ -278,12 +280,14 @@ def stored_questions(questions: Sequence[Question]) -> Any:
         names = questions[0].columns
         if taken := [name for name in ANSWERED if name in names]:
             raise UserError(
-                f"the questions have a column {taken[0]!r}, which answers are written to; rename it"
+                f"the questions have a column {shown(taken[0])}, which answers are written to; rename it"
             )
         for question in questions:
             if question.columns.keys() != names.keys():
                 other = min(question.columns.keys() ^ names.keys())
-                raise UserError(f"some questions have a column {other!r}, others do not; add it to all")
+                raise UserError(
+                    f"some questions have a column {shown(other)}, others do not; add it to all"
+                )
         own = {name: [question.columns[name] for question in questions] for name in names}
         columns = {**own, "prompt": columns["prompt"]}
     arrays = {}
@@ -292,6 +296,7 @@ def stored_questions(questions: Sequence[Question]) -> Any:
             arrays[name] = pyarrow.array(values)
         except (pyarrow.ArrowException, OverflowError) as error:
             raise UserError(
-                f"column {name!r} of the questions cannot be stored: {error}; write values of one type"
+                f"column {shown(name)} of the questions cannot be stored: {error}; write "
+                "values of one type"
             ) from error
     return pyarrow.table(arrays)

@@ -21,6 +21,7 @@ from paretoken.data.conversations import (
 )
 from paretoken.data.row_keys import kind_of
 from paretoken.data.skips import Skips
+from paretoken.escape import shown
 from paretoken.evaluate.ids import ROW_ID, id_text
 
 #: The column of `paretoken questions` that holds the whole prompt.
@@ -104,7 +105,7 @@ def id_column(row: Mapping[str, Any]) -> str:
 
 def place_of(number: int, row: Mapping[str, Any]) -> str:
     """Return where a row is, for messages."""
-    return f"row {number} ({id_column(row)} {row.get(id_column(row))!r})"
+    return f"row {number} ({id_column(row)} {shown(row.get(id_column(row)))})"
 
 
 def _parse_own(row: Mapping[str, Any]) -> Question:

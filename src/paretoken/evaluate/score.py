@@ -18,8 +18,8 @@ from paretoken.evaluate.ids import ROW_ID, Key, ids_of, in_words, require_unique
 from paretoken.evaluate.intervals import interval, means
 from paretoken.evaluate.left_out import read_left_out
 
-#: How many rows a message shows.
-SHOWN = 5
+#: How many rows a message shows, and characters of a prediction.
+SHOWN, LONGEST_SHOWN = 5, 60
 #: Columns that predictions and questions do not have in common even where they are of the same rows.
 NOT_COMPARED = {"prediction", "prompt", "image", "generated_tokens"}
 
@@ -209,7 +209,7 @@ def _with_texts(benchmark: Benchmark, rows: Sequence[Row]) -> list[dict[str, Any
         if isinstance(said, list | tuple) and len(said) == 1:
             said = said[0]
         if not isinstance(said, str):
-            wrong.append(f"{_place(benchmark, row, number)}: {_shortened(row['prediction'])}")
+            wrong.append(f"{_place(benchmark, row, number)}: {shown(row['prediction'], LONGEST_SHOWN)}")
         made.append({**row, "prediction": said})
     if wrong:
         more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
@@ -219,11 +219,6 @@ def _with_texts(benchmark: Benchmark, rows: Sequence[Row]) -> list[dict[str, Any
             f"(empty: the model said nothing) or a list that holds one:\n{listing}"
         )
     return made
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _metric(benchmark: Benchmark, found: Aggregate) -> str:
@@ -254,7 +249,7 @@ def _score(benchmark: Benchmark, row: Row, number: int) -> float:
 
 def _place(benchmark: Benchmark, row: Row, number: int) -> str:
     key = next((key for key in (*benchmark.keys, (ROW_ID,)) if all(c in row for c in key)), ())
-    named = ", ".join(f"{column} {row[column]!r}" for column in key)
+    named = ", ".join(f"{column} {shown(row[column])}" for column in key)
     return f"row {number} ({named})" if key else f"row {number}"
 
 

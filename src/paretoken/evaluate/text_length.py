@@ -13,6 +13,7 @@ from typing import Any
 
 from paretoken.data.labels import ChatEncoder
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Benchmark
 from paretoken.evaluate.latency import measure_latency
 from paretoken.evaluate.prediction import Predictor
@@ -81,7 +82,7 @@ def require_room(predictor: Predictor, questions: Mapping[str, Sequence[Question
             place = min(problems)
             raise UserError(
                 f"{len(problems)} of {len(own)} questions of {name} do not fit at --text-tokens {Q}, "
-                f"{own[place].id!r} for one: {problems[place]}; give a smaller Q"
+                f"{shown(own[place].id)} for one: {problems[place]}; give a smaller Q"
             )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.config import Config, FrozenStudy, Study, Suite
-from paretoken.csv_rows import Row
+from paretoken.csv_files import Row
 from paretoken.feasibility.points import Point, points_of
 from paretoken.measured import read_rows
 from paretoken.tokens import trained_tokens

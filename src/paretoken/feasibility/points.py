@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from paretoken.config import FrozenStudy
-from paretoken.csv_rows import Row
+from paretoken.csv_files import Row
 from paretoken.grid import cells
 from paretoken.measured import rows_of_cells
 

@@ -13,6 +13,7 @@ from paretoken.data.images import read_preprocessor
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.model_json import read_model_json
 from paretoken.models.language import demand_stops
 from paretoken.models.vision import grid_side, read_vision_config, require_image_size
@@ -98,7 +99,7 @@ def demand_plain_weights(folder: Path) -> None:
         value = config.get(name)
         kind = getattr(torch, value, None) if isinstance(value, str) else None
         if value is not None and not (isinstance(kind, torch.dtype) and kind.is_floating_point):
-            raise UserError(f"{path} has {name} = {value!r}; write float32, bfloat16 or float16")
+            raise UserError(f"{path} has {name} = {shown(value)}; write float32, bfloat16 or float16")
 
 
 def count_parameters(auto_class: Any, config: Any) -> int:

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.model_json import read_model_json
 from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.shapes import decoder_shape
@@ -79,7 +80,7 @@ def demand_stops(folder: Path) -> None:
     ids = value if isinstance(value, list) else [] if value is None else [value]
     if not all(type(number) is int and number >= 0 for number in ids):
         raise UserError(
-            f"{path} has eos_token_id = {value!r}; it must be a token's number, or a list of them"
+            f"{path} has eos_token_id = {shown(value)}; it must be a token's number, or a list of them"
         )
 
 

@@ -16,6 +16,7 @@ from paretoken.analysis.cell_means import cell_means
 from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array, Mask
+from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.errors import UserError
@@ -40,6 +41,8 @@ def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> d
         raise UserError(f"the study {study.name} has laws, and none of its fits was given; add --fits")
     sizes = sorted({n for fit in fits.values() for n in fit.sizes})
     tokens = sorted({v for fit in fits.values() for v in fit.token_counts if v > 0})
+    levels = {"sizes": len(sizes), "token counts": len(tokens)}
+    require_product("--fits", levels, MOST_CONFIGURATIONS)
     configurations = list(product(sizes, tokens))
     stops = text_stops(study.text_tokens)
     return {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.files import read_json
 
 #: Stages of ZeRO.
@@ -31,5 +32,5 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: zero_optimization.stage must be one of 1, 2 and 3")
     for key, reason in REFUSED.items():
         if key in config:
-            raise UserError(f"{path} sets {key!r}: {reason}; remove it")
+            raise UserError(f"{path} sets {shown(key)}: {reason}; remove it")
     return dict(config)

@@ -12,6 +12,7 @@ from paretoken.data.conversations import IMAGE_TEXT
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.tokenizers import load_tokenizer, vocabulary_hash
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.files import read_object
 from paretoken.models.assemble import ADAPTER_FILE
 from paretoken.models.configuration import ParetokenConfig
@@ -76,8 +77,8 @@ def require_adapter(adapter: Path, config: ParetokenConfig, sources: dict[str, s
     if differing:
         key = differing[0]
         raise UserError(
-            f"{adapter} was trained with {key} = {stored[key]!r}, this stage "
-            f"has {getattr(config, key)!r}; use the stage-1 result of the same choice, or train one"
+            f"{adapter} was trained with {key} = {shown(stored[key])}, this stage "
+            f"has {shown(getattr(config, key))}; use the stage-1 result of the same choice, or train one"
         )
     named = _metadata(adapter / ADAPTER_FILE)
     other = [part for part in sources if named.get(part, sources[part]) != sources[part]]

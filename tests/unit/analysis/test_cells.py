@@ -207,3 +207,9 @@ def test_identifiability():
         demand_identifiable(cells, ["E", "A", "B", "alpha", "beta"])
     with pytest.raises(FitError, match=r"only one level of V \(1\)"):
         demand_identifiable(cells.reweighted(np.array([1, 0, 1, 0.0])), ["K"])
+
+
+def test_more_rows_than_can_be_fitted_are_refused(write, monkeypatch):
+    monkeypatch.setattr("paretoken.analysis.cells.MOST_FITTED", 3)
+    with pytest.raises(UserError, match=r"csv: \d rows to fit; at most 3 are allowed"):
+        read_cells(write(HEAD + ROWS), Selection())

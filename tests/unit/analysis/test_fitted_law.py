@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.frontier import configurations
 from paretoken.errors import UserError
 
 
@@ -77,3 +78,16 @@ def test_json_that_is_no_record_is_refused(write, content):
 def test_a_record_damaged_within_is_a_user_error(published_record, change):
     with pytest.raises(UserError):
         _ = FittedLaw.from_record(published_record | change).sizes
+
+
+def test_levels_and_draws_are_counted_before_they_are_multiplied(published_record):
+    levels = {"N": list(range(1, 2001)), "V": list(range(1, 2001))}
+    data = published_record["data"] | {"levels": levels}
+    with pytest.raises(UserError, match="2,000 sizes times 2,000 token counts are 4,000,000; at most"):
+        FittedLaw.from_record(published_record | {"data": data})
+    fit = FittedLaw.from_record(published_record)
+    many = np.broadcast_to(1.0, (10**4, 10**3))
+    with pytest.raises(UserError, match="draws of the fit times 10,000,000 configurations are"):
+        fit.draw_errors(many, many)
+    with pytest.raises(UserError, match="10,000 sizes times 10,000 token counts"):
+        configurations(fit, range(1, 10_001), range(1, 10_001), 0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from conftest import BATCHES, SIZES, seconds
 
+from paretoken.bounded import MIB
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.deployment import Deployment
 from paretoken.cost_models.latency_table import read_latency
@@ -80,6 +83,23 @@ def test_a_hole_in_the_grid_is_named(latency_csv):
         UserError, match="1 combinations are missing, the first at params_b = 2, visual_tokens = 4, text"
     ):
         read_latency(latency_csv(hole))
+
+
+def test_a_sparse_grid_is_refused_before_it_is_made(latency_csv):
+    path = latency_csv()
+    head, *rows = path.read_text().splitlines()
+    fields, names = rows[0].split(","), head.split(",")
+    lines = [head]
+    for number in range(1, 1201):
+        own = dict(zip(names, fields, strict=True))
+        own |= dict.fromkeys(("params_b", "visual_tokens", "text_tokens"), str(number))
+        lines.append(",".join(own.values()))
+    path.write_text("\n".join(lines) + "\n")
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"1,727,998,800 combinations.*params_b = 1, visual_tokens = 1"):
+        read_latency(path)
+    assert tracemalloc.get_traced_memory()[1] < 100 * MIB
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("wrong", ["fast", "-1", "inf"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,18 @@ from hypothesis import strategies as st
 
 import tiny
 from paretoken.cli import main
-from paretoken.data.conversations import ROW_KEYS, TURN_KEYS, BadRowError, parse_conversation, row_image
+from paretoken.data import row_keys
+from paretoken.data.conversations import (
+    ROW_KEYS,
+    TURN_KEYS,
+    BadRowError,
+    iter_conversations,
+    parse_conversation,
+    row_image,
+)
 from paretoken.data.image_files import find_image, locate_images, name_problem
 from paretoken.data.row_keys import ALIASES
+from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.evaluate.questions import QUESTION_KEYS, parse_questions
@@ -258,3 +268,64 @@ def test_commands_name_the_row_and_the_right_key(
     assert "row 1" in told
     assert "unknown key 'images'; write 'image' (the path of one image)" in told
     assert not (tmp_path / "out").exists()
+
+
+LONG_IDS = {
+    "list": [[["x" * 10**5]]],
+    "object": {"a": {"b": [1] * 10**5}},
+    "text": "y" * 10**5,
+    "number": 10**4000,
+}
+
+
+def nested(levels: int, opening: str, closing: str) -> str:
+    return opening * levels + "1" + closing * levels
+
+
+LONG = "a" * 10**5
+HOSTILE_ROWS = {
+    "keys": (json.dumps({f"convers{n}": 1 for n in range(3000)}), "3,000 keys; at most 1,000 are read"),
+    "keys inside": (json.dumps({"a": [{f"value{n}": 1 for n in range(3000)}]}), "3,000 keys"),
+    "lists": ('{"id": ' + nested(200, "[", "]") + "}", "more than 50 times"),
+    "objects": (nested(200, '{"a": ', "}"), "more than 50 times"),
+    "both": (nested(100, '{"a": [', "]}"), "more than 50 times"),
+    "twice": (f'{{"{LONG}": 1, "{LONG}": 2}}', r"'a+\.\.\.a+' appears twice"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_ROWS)
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_a_row_of_too_many_keys_or_levels_is_refused(tmp_path: Path, name: str, suffix: str) -> None:
+    row, words = HOSTILE_ROWS[name]
+    path = tmp_path / f"rows.{suffix}"
+    path.write_text(f"[{row}]" if suffix == "json" else row)
+    with pytest.raises(UserError, match=words) as refused:
+        read_rows(path)
+    assert len(str(refused.value)) < 500
+
+
+def test_few_keys_of_a_row_are_compared_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(row_keys, "_likeness", lambda key, name: compared.append(key) or 0.0)
+    keys = ["".join(p) + str(n) for n, p in enumerate(islice(permutations("conversations"), 900))]
+    list(row_keys.key_problems(dict.fromkeys(keys, 1), ROW_KEYS))
+    assert len(set(compared)) <= 2 * row_keys.MOST_COMPARED
+    compared.clear()
+    list(row_keys.key_problems({"c" * 10**5: 1, "unlike": 1, "x" * 13: 1}, ROW_KEYS))
+    assert compared == []
+
+
+@pytest.mark.parametrize("key", ["conversaiton", "imagge", "Images"])
+def test_a_misspelt_key_among_hundreds_of_others_is_found(key: str) -> None:
+    name = "image" if key.lower().startswith("i") else "conversations"
+    row = {**{f"column_{n}": n for n in range(900)}, **renamed(ROW, name, key)}
+    assert f"unknown key {key!r}; write {name!r}" in reason_of(lambda: parse_conversation(row))
+
+
+@pytest.mark.parametrize("value", LONG_IDS.values(), ids=LONG_IDS)
+def test_an_id_in_a_message_is_cut(value: Any) -> None:
+    skips = Skips("rows.json", 1.0)
+    list(iter_conversations([{"id": value, "image": "a.png", "conversations": []}], skips))
+    assert parse_questions([{"_id": value, "prompt": 5}], skips) == []
+    assert len(skips.record()) == 2
+    assert all(len(str(each)) < 600 for each in skips.record())

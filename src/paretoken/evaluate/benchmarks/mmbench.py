@@ -9,6 +9,7 @@ from typing import Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.choices import infer_choice
 from paretoken.evaluate.benchmarks.prompts import LETTER
@@ -33,7 +34,9 @@ def score(row: Row) -> float:
     right = gold(row).strip()
     options = options_of(row)
     if right not in options:
-        raise BadRowError(f"its answer is {row['answer']!r}; it must be one of {', '.join(options)}")
+        raise BadRowError(
+            f"its answer is {shown(row['answer'])}; it must be one of {', '.join(options)}"
+        )
     return float(infer_choice(response(row), options) == right)
 
 

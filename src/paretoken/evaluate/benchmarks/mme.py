@@ -10,6 +10,7 @@ import numpy as np
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
@@ -53,7 +54,7 @@ def score_official(row: Row) -> float:
 def _truth(row: Row) -> str:
     truth = gold(row).lower().strip().replace(".", "")
     if truth not in ("yes", "no"):
-        raise BadRowError(f"its answer is {row['answer']!r}; it must be Yes or No")
+        raise BadRowError(f"its answer is {shown(row['answer'])}; it must be Yes or No")
     one_of(row, "category", PERCEPTION + COGNITION)
     return truth
 

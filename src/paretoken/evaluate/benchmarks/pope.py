@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from paretoken.data.conversations import BadRowError
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
@@ -38,7 +39,7 @@ def score_literal(row: Row) -> float:
 def _truth(row: Row) -> str:
     truth = gold(row).lower().strip()
     if truth not in ("yes", "no"):
-        raise BadRowError(f"its answer is {row['answer']!r}; it must be yes or no")
+        raise BadRowError(f"its answer is {shown(row['answer'])}; it must be yes or no")
     one_of(row, "category", CATEGORIES)
     _image(row)
     return truth

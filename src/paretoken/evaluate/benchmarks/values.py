@@ -14,6 +14,7 @@ from typing import Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.data.row_keys import kind_of
+from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Row
 
 #: Characters of a value that a message shows.
@@ -75,7 +76,7 @@ def one_of(row: Row, column: str, known: Iterable[str]) -> str:
     value = row.get(column)
     names = list(known)
     if value not in names:
-        raise BadRowError(f"its {column} is {_shortened(value)}; it must be one of {', '.join(names)}")
+        raise BadRowError(f"its {column} is {shown(value, SHOWN)}; it must be one of {', '.join(names)}")
     return str(value)
 
 
@@ -92,7 +93,7 @@ def listed(row: Row, column: str) -> list[Any]:
         value = parsed_list(value)
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise BadRowError(
-            f"its {column} is not a list: {_shortened(row.get(column))}; write a list of them, "
+            f"its {column} is not a list: {shown(row.get(column), SHOWN)}; write a list of them, "
             '["yes"] where there is one only'
         )
     return list(value)
@@ -162,7 +163,7 @@ def whole(row: Row, column: str) -> int:
             return int(value) if isinstance(value, str) and value.isdigit() else int(number)
     except (ValueError, OverflowError):  # BadRowError, too
         pass
-    raise BadRowError(f"its {column} is {_shortened(value)}; it must be a whole number")
+    raise BadRowError(f"its {column} is {shown(value, SHOWN)}; it must be a whole number")
 
 
 def _text(value: Any, column: str) -> str:
@@ -170,10 +171,5 @@ def _text(value: Any, column: str) -> str:
         return value
     usable = isinstance(value, Number) and not isinstance(value, bool)
     if not usable or (isinstance(value, float) and not math.isfinite(value)):
-        raise BadRowError(f"its {column} holds {_shortened(value)}; write a text or a number")
+        raise BadRowError(f"its {column} holds {shown(value, SHOWN)}; write a text or a number")
     return str(value)
-
-
-def _shortened(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."

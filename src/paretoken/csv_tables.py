@@ -1,47 +1,28 @@
-"""Rows of CSV tables that somebody else wrote, and the numbers in them.
-
-Plain `csv`: jobs of a second and `paretoken check` read tables, and importing pandas would take longer
-than their work.
-"""
+"""CSV tables with the columns, the keys and the numbers that they must have."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from paretoken.bounded import LARGEST_CSV, require_columns, require_regular
+from paretoken.csv_files import Row, csv_rows
 from paretoken.errors import UserError
-from paretoken.escape import csv_value, shown
+from paretoken.escape import shown
 from paretoken.ranges import LARGEST_AMOUNT
 
-Row = dict[str, str]
 
-
-def csv_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+def table_rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """Return the rows of a table as text, blanks around values dropped.
 
     Raises:
         UserError: it cannot be read, lacks one of ``columns``, names a column twice, or has a row with
             more fields than columns.
     """
-    require_regular(path, LARGEST_CSV)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
-            names = [name.strip() for name in reader.fieldnames or []]
-            require_columns(path, len(names))
-            _require_header(path, names, columns)
-            reader.fieldnames = names
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
-    for line, row in enumerate(rows, start=2):
-        if None in row:
-            raise UserError(f"{path}, row {line}: more fields than the header has names")
-    return [{k: csv_value((v or "").strip()) for k, v in row.items()} for row in rows]
+    names, rows = csv_rows(path)
+    _require_header(path, names, columns)
+    return list(rows)
 
 
 def _require_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:

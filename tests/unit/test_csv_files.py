@@ -10,8 +10,8 @@ import pytest
 
 from paretoken.bounded import LARGEST_HEADER
 from paretoken.csv_files import csv_rows, read_csv_text
+from paretoken.csv_tables import table_rows
 from paretoken.errors import UserError
-from paretoken.feasibility.reference_tables import read_csv
 from paretoken.measured import REQUIRED
 from paretoken.measured import read_rows as read_measured
 from paretoken.planning.shapes import _tabulated
@@ -21,7 +21,7 @@ READERS = {
     "text table": read_text_table,
     "typed table": lambda path: read_table(path, ()),
     "measured": read_measured,
-    "reference": lambda path: read_csv(path, ()),
+    "table": lambda path: table_rows(path, ()),
     "dimensions": _tabulated,
 }
 

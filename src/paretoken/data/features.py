@@ -14,11 +14,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from paretoken.data.image_files import name_problem
-from paretoken.data.images import ImageSource, Preprocessor
+from paretoken.data.images import ImageSource
+from paretoken.data.preprocessor import ASPECTS, Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import read_object, write_json
 from paretoken.folders import replacing_folder
+from paretoken.npy_files import open_array
 
 ARRAY, INDEX = "features.npy", "index.json"
 
@@ -40,15 +42,14 @@ class FeatureStore:
         self.max_bad_share = max_bad_share
         if not (path / INDEX).exists():
             raise UserError(f"{path} holds no features; compute them with `paretoken features`")
-        self.path, self.index = path, read_object(path / INDEX)
-        if lacking := {"shape", "images", "layers", "encoder"} - self.index.keys():
-            raise UserError(f"{path / INDEX} has no {min(lacking)!r}; delete {path} and rerun")
-        try:
-            self.array: NDArray[np.float16] = np.load(path / ARRAY, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{path / ARRAY} is damaged: {error}; delete {path} and rerun") from error
-        if list(self.array.shape) != self.index["shape"]:
-            raise UserError(f"{path / ARRAY} does not fit its index; delete {path} and rerun")
+        again = f"delete {path} and rerun"
+        self.path, self.index = path, _read_index(path / INDEX, again)
+        self.array: NDArray[np.float16] = open_array(path / ARRAY, np.float16, 4, again)
+        shape, images = self.index["shape"], self.index["images"]
+        if list(self.array.shape) != shape or len(images) > shape[0]:
+            raise UserError(f"{path / ARRAY} does not fit its index; {again}")
+        if len(self.index["layers"]) != shape[1]:
+            raise UserError(f"{path / ARRAY} does not hold the layers that its index names; {again}")
         self._rows = {name: row for row, name in enumerate(self.index["images"])}
 
     @property
@@ -85,6 +86,34 @@ class FeatureStore:
         features[missing] = 0
         reason = f"{self.path} has no features of it"
         return torch.from_numpy(features), {int(place): reason for place in missing}
+
+
+def _read_index(path: Path, again: str) -> dict[str, Any]:
+    """Return the index of features, of the types that the rest of the program goes on with.
+
+    Raises:
+        UserError: something in it is missing or of another type; ``again`` says what to do then.
+    """
+    index = read_object(path)
+    if lacking := {"shape", "images", "layers", "encoder", "normalised", "preprocess"} - index.keys():
+        raise UserError(f"{path} has no {min(lacking)!r}; {again}")
+    preprocess = index["preprocess"]
+    usable = {
+        "shape": _all_of(index["shape"], int) and len(index["shape"]) == 4,
+        "images": _all_of(index["images"], str),
+        "layers": _all_of(index["layers"], int),
+        "encoder": isinstance(index["encoder"], str),
+        "normalised": isinstance(index["normalised"], bool),
+        "preprocess": isinstance(preprocess, dict) and preprocess.get("aspect") in ASPECTS,
+    }
+    for key, good in usable.items():
+        if not good:
+            raise UserError(f"{path} has something else in {key!r} than belongs there; {again}")
+    return index
+
+
+def _all_of(values: Any, kind: type) -> bool:
+    return isinstance(values, list) and all(type(value) is kind for value in values)
 
 
 class PixelStore:
@@ -163,8 +192,10 @@ def is_current(path: Path, key: dict[str, Any], names: Sequence[str]) -> bool:
     if not (path / INDEX).exists():
         return False
     index = read_object(path / INDEX)
-    skipped = {row["row"] for row in index.get("skipped", [])}
-    stored = [name for name in names if name not in skipped]
+    rows = index.get("skipped", [])
+    skipped = [row.get("row") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    left_out = {row for row in skipped if isinstance(row, str)}
+    stored = [name for name in names if name not in left_out]
     return all(index.get(k) == v for k, v in key.items()) and index.get("images") == stored
 
 

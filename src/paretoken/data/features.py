@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from paretoken.data.feature_index import read_feature_index
 from paretoken.data.image_files import name_problem
 from paretoken.data.images import ImageSource
-from paretoken.data.preprocessor import ASPECTS, Preprocessor
+from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import read_object, write_json
@@ -43,7 +44,7 @@ class FeatureStore:
         if not (path / INDEX).exists():
             raise UserError(f"{path} holds no features; compute them with `paretoken features`")
         again = f"delete {path} and rerun"
-        self.path, self.index = path, _read_index(path / INDEX, again)
+        self.path, self.index = path, read_feature_index(path / INDEX, again)
         self.array: NDArray[np.float16] = open_array(path / ARRAY, np.float16, 4, again)
         shape, images = self.index["shape"], self.index["images"]
         if list(self.array.shape) != shape or len(images) > shape[0]:
@@ -86,34 +87,6 @@ class FeatureStore:
         features[missing] = 0
         reason = f"{self.path} has no features of it"
         return torch.from_numpy(features), {int(place): reason for place in missing}
-
-
-def _read_index(path: Path, again: str) -> dict[str, Any]:
-    """Return the index of features, of the types that the rest of the program goes on with.
-
-    Raises:
-        UserError: something in it is missing or of another type; ``again`` says what to do then.
-    """
-    index = read_object(path)
-    if lacking := {"shape", "images", "layers", "encoder", "normalised", "preprocess"} - index.keys():
-        raise UserError(f"{path} has no {min(lacking)!r}; {again}")
-    preprocess = index["preprocess"]
-    usable = {
-        "shape": _all_of(index["shape"], int) and len(index["shape"]) == 4,
-        "images": _all_of(index["images"], str),
-        "layers": _all_of(index["layers"], int),
-        "encoder": isinstance(index["encoder"], str),
-        "normalised": isinstance(index["normalised"], bool),
-        "preprocess": isinstance(preprocess, dict) and preprocess.get("aspect") in ASPECTS,
-    }
-    for key, good in usable.items():
-        if not good:
-            raise UserError(f"{path} has something else in {key!r} than belongs there; {again}")
-    return index
-
-
-def _all_of(values: Any, kind: type) -> bool:
-    return isinstance(values, list) and all(type(value) is kind for value in values)
 
 
 class PixelStore:

@@ -18,11 +18,13 @@ from torch.utils.data import DataLoader
 
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.conversations import Conversation
-from paretoken.data.encoded import EncodedSet, read_encoded, write_encoded
+from paretoken.data.encoded import EncodedSet, read_encoded
+from paretoken.data.encoded_writer import write_encoded
 from paretoken.data.features import PixelStore
-from paretoken.data.images import ImageSource, Preprocessor
+from paretoken.data.images import ImageSource
 from paretoken.data.labels import EncodedConversation
 from paretoken.data.order import MicroBatches, plan_batches
+from paretoken.data.preprocessor import Preprocessor
 from paretoken.train.trainer import Numbers
 
 #: CLIP ViT-L/14 at 336 px.

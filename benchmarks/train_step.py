@@ -25,8 +25,9 @@ from paretoken.commands.runtime import quiet
 from paretoken.data.collation import TrainingCollator, VisualStore
 from paretoken.data.encoded import read_encoded
 from paretoken.data.features import FeatureStore, PixelStore
-from paretoken.data.images import ImageSource, read_preprocessor
+from paretoken.data.images import ImageSource
 from paretoken.data.order import data_order, plan_batches
+from paretoken.data.preprocessor import read_preprocessor
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
 from paretoken.models.vision import load_encoder, read_vision_config

@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from paretoken.bounded import require_regular
 from paretoken.errors import UserError
 from paretoken.files import read_object
 
 #: Bytes of a tokenizer.json (Gemma 3 has 33 million), and of any other file.
 TOKENIZER_BYTES, OTHER_BYTES = 256 * 2**20, 32 * 2**20
+
+#: How the names of files beside the weights end.
+SIDE_FILES = {".json", ".jinja", ".txt", ".model"}
 
 #: Largest value of a config's numbers, by key; the largest models have 130 layers of width 20,000.
 LARGEST = {
@@ -62,8 +66,9 @@ def require_usual_model(folder: Path) -> None:
 
     Raises:
         UserError: a number in its config.json is absurd, it needs code of its own, it is an adapter of
-            another model, or its shards lie elsewhere.
+            another model, its shards lie elsewhere, or a file beside its weights is too large.
     """
+    require_small_files(folder)
     path = folder / "config.json"
     if path.is_file():
         config = read_model_json(path)
@@ -76,6 +81,17 @@ def require_usual_model(folder: Path) -> None:
         )
     for index in sorted(folder.glob("*.index.json")):
         shards_of(index)
+
+
+def require_small_files(folder: Path) -> None:
+    """Check the sizes of the files beside the weights, which `transformers` reads whole.
+
+    Raises:
+        UserError: one is larger than a tokenizer is, or not a regular file.
+    """
+    for path in sorted([*folder.glob("*"), *folder.glob("additional_chat_templates/*")]):
+        if path.suffix in SIDE_FILES and not path.is_dir():
+            require_regular(path, TOKENIZER_BYTES)
 
 
 def shards_of(index: Path) -> dict[str, str]:

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from paretoken.errors import UserError
 from paretoken.files import sha256
 from paretoken.folders import replacing_folder
+from paretoken.library_errors import explained
 from paretoken.model_json import require_usual_model
+from paretoken.weight_files import open_safetensors, require_short_header
 
 
 def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
@@ -26,14 +28,12 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
     if not folder.is_dir():
         raise UserError(f"{folder} is no directory; expected a model as `save_pretrained` writes it")
     require_usual_model(folder)
-    try:
+    for path in folder.glob("*.safetensors"):
+        require_short_header(path)
+    with explained(f"{folder} cannot be loaded"):
         return auto_class.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, **options
         )
-    except (MemoryError, ModuleNotFoundError):
-        raise
-    except Exception as error:  # readers of several libraries, which raise anything on damaged files
-        raise UserError(f"{folder} cannot be loaded: {error or type(error).__name__}") from error
 
 
 def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
@@ -75,11 +75,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, truncated or no safetensors file.
     """
-    try:
-        with safe_open(path, framework="pt") as stream:
-            return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is missing or no whole safetensors file: {error}") from error
+    with open_safetensors(path) as stream:
+        return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
 
 
 def weights_hash(folder: Path) -> str:

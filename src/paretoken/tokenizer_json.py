@@ -11,12 +11,16 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from paretoken.errors import UserError
-from paretoken.model_json import read_model_json
+from paretoken.model_json import LARGEST, read_model_json
 
 #: What a text may become, in multiples of its length. A table of Unicode's compatible forms has single
 #: characters that become 18; SentencePiece's rules together come to some 40.
@@ -35,6 +39,7 @@ def require_bounded_tokenizer(path: Path) -> None:
         UserError: they do, or the file is not of a tokenizer.
     """
     content = read_model_json(path)
+    _require_usual_ids(path, content)
     for part in PARTS:
         rules = list(_rules(content.get(part), path, 0))
         if len(rules) > MOST_RULES:
@@ -49,6 +54,30 @@ def require_bounded_tokenizer(path: Path) -> None:
     padding = content.get("padding")
     if padding is not None and _largest_number(padding) > 10**6:
         raise _refusal(path, "fills up each text to more than a million tokens")
+
+
+def require_usual_settings(path: Path) -> None:
+    """Check what transformers believes in a tokenizer_config.json; there need not be one.
+
+    Raises:
+        UserError: ``model_max_length`` is something else than a number.
+    """
+    length = read_model_json(path).get("model_max_length") if path.exists() else None
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int | float)):
+        raise UserError(f"{path} has model_max_length = {str(length)[:60]!r}; write a number")
+
+
+def _require_usual_ids(path: Path, content: Mapping[str, Any]) -> None:
+    """Require that tokens have ids that a model's embedding could have."""
+    model, added = content.get("model"), content.get("added_tokens") or []
+    if not isinstance(model, Mapping) or not isinstance(added, list):
+        raise _refusal(path, "has no model, or added_tokens that are not a list")
+    vocabulary = model.get("vocab")
+    listed = list(vocabulary.values()) if isinstance(vocabulary, Mapping) else []
+    listed += [token.get("id") for token in added if isinstance(token, Mapping)]
+    for number in listed:
+        if type(number) is not int or not 0 <= number < LARGEST["vocab_size"]:
+            raise _refusal(path, f"has a token with the id {str(number)[:20]}")
 
 
 def _rules(rule: Any, path: Path, depth: int) -> Iterator[Mapping[str, Any]]:
@@ -86,8 +115,11 @@ def _growth(rule: Mapping[str, Any], path: Path) -> float:
 
 def _repeats(pieces: Any) -> int:
     """Return how often a template puts in the same text."""
-    named = [str(piece["Sequence"]) for piece in pieces or () if "Sequence" in piece]
-    return max(map(named.count, set(named)), default=0)
+    if not isinstance(pieces, list):  # nothing, or written as one text: `$A:0 </s>`
+        return str(pieces).count("$")
+    named = Counter(str(each.get("Sequence")) for each in pieces if isinstance(each, Mapping))
+    del named[str(None)]
+    return max(named.values(), default=0)
 
 
 def _longest_replacement(charsmap: Any, path: Path) -> int:
@@ -100,10 +132,27 @@ def _longest_replacement(charsmap: Any, path: Path) -> int:
         return 1
     try:
         raw = base64.b64decode(charsmap, validate=True)
-        texts = raw[4 + struct.unpack_from("<L", raw)[0] :]
+        size = struct.unpack_from("<L", raw)[0]
+        texts = raw[4 + size :]
+        _require_inside(np.frombuffer(raw[4 : 4 + size], "<u4"), len(texts))
     except (TypeError, ValueError, binascii.Error, struct.error) as error:
         raise _refusal(path, "has a damaged table of characters") from error
     return max(len(text.decode("utf-8", "replace")) for text in texts.split(b"\0"))
+
+
+def _require_inside(units: NDArray[np.uint32], texts: int) -> None:
+    """Raise `ValueError` if a trie leads outside of itself or of the replacements.
+
+    A unit with the highest bit says where a replacement begins. Any other one says, relative to its own
+    place, in which block of 256 its children are; a character chooses one of them. Source: Darts-clone.
+    """
+    leaves = units >> 31 == 1
+    if (units[leaves] & 0x7FFFFFFF).max(initial=0) > texts:
+        raise ValueError("a replacement outside of the table")
+    nodes = np.flatnonzero(~leaves)
+    block = (nodes ^ (units[nodes] >> 10 << ((units[nodes] & 0x200) >> 6))) | 0xFF
+    if block.max(initial=0) >= len(units):
+        raise ValueError("a character outside of the trie")
 
 
 def _largest_number(value: Any) -> float:

@@ -175,7 +175,9 @@ def replace(pattern: dict[str, str], content: str) -> dict[str, Any]:
 
 
 def charsmap(*texts: str) -> str:
-    return base64.b64encode(struct.pack("<L", 4) + b"trie" + "\0".join(texts).encode() + b"\0").decode()
+    return base64.b64encode(
+        struct.pack("<L", 1024) + bytes(1024) + "\0".join(texts).encode() + b"\0"
+    ).decode()
 
 
 USUAL = [

@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     limit_threads(arguments.threads)
     from paretoken.data.conversations import BadRowError, row_image
     from paretoken.data.features import compute_features, features_key, is_current
-    from paretoken.data.images import ImageSource, read_preprocessor, stored_images
+    from paretoken.data.images import ImageSource, stored_images
+    from paretoken.data.preprocessor import read_preprocessor
     from paretoken.data.rows import read_rows
     from paretoken.data.skips import Skips, read_skipped
     from paretoken.folders import demand_apart

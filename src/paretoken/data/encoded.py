@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paretoken.data.conversations import Conversation
-from paretoken.data.labels import EncodedConversation
 from paretoken.errors import UserError
-from paretoken.files import read_object, sha256, write_json
-from paretoken.folders import replacing_folder
+from paretoken.files import read_object, sha256
+from paretoken.npy_files import open_array
 
 ARRAYS = ("ids", "learned", "offsets", "images")
 #: What only a compressor that reads the question needs; sets of before have none.
 QUESTION_ARRAYS = ("question_ids", "question_offsets")
 INDEX = "index.json"
+
+#: What the arrays hold; each has one dimension.
+TYPES = {
+    "ids": np.int32,
+    "learned": np.bool_,
+    "offsets": np.int64,
+    "images": np.int32,
+    "question_ids": np.int32,
+    "question_offsets": np.int64,
+}
+#: What to do about a damaged set.
+AGAIN = "run `paretoken tokenize` again"
 
 #: Tokens that are looked at at once where all of them are.
 CHUNK = 1 << 24
@@ -72,8 +82,8 @@ class EncodedSet:
 
     def largest_id(self) -> int:
         """Return the largest id besides the placeholder's, which is never embedded."""
-        parts = (self.ids[start : start + CHUNK] for start in range(0, len(self.ids), CHUNK))
-        return max(int(np.where(ids == self.image_token_id, 0, ids).max()) for ids in parts)
+        token = self.image_token_id
+        return max((int(np.where(ids == token, 0, ids).max()) for ids in _chunks(self.ids)), default=0)
 
     def question(self, number: int) -> list[int]:
         """Return the ids of a conversation's first question alone.
@@ -98,157 +108,23 @@ class EncodedSet:
         return np.diff(self.offsets) + np.where(self.images >= 0, visual_tokens - 1, 0)
 
 
-class EncodedWriter:
-    """Writes a tokenized data set part by part: what is in memory is one part and the offsets.
-
-    Args:
-        folder: an empty folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._ids = GrowingArray(folder / "ids.npy", np.dtype(np.int32))
-        self._learned = GrowingArray(folder / "learned.npy", np.dtype(np.bool_))
-        self._questions = GrowingArray(folder / "question_ids.npy", np.dtype(np.int32))
-        self._question_lengths: list[NDArray[np.int64]] = []
-        self._lengths: list[NDArray[np.int64]] = []
-        self._images: list[NDArray[np.int32]] = []
-        self._numbers: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._ids.abandon()
-        self._learned.abandon()
-        self._questions.abandon()
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens were added."""
-        return self._ids.length
-
-    def add(self, conversations: Sequence[Conversation], encoded: Sequence[EncodedConversation]) -> None:
-        """Append conversations and their tokens, in the same order."""
-        if not conversations:
-            return
-        self._ids.append(np.concatenate([e.ids for e in encoded]))
-        self._learned.append(np.concatenate([e.learned for e in encoded]))
-        self._questions.append(np.concatenate([e.question for e in encoded]))
-        self._question_lengths.append(np.array([len(e.question) for e in encoded], np.int64))
-        self._lengths.append(np.array([len(e.ids) for e in encoded], np.int64))
-        numbers = [-1 if c.image is None else self._number(c.image) for c in conversations]
-        self._images.append(np.array(numbers, np.int32))
-
-    def _number(self, name: str) -> int:
-        return self._numbers.setdefault(name, len(self._numbers))
-
-    def finish(self, image_token_id: int, record: dict[str, Any]) -> None:
-        """Write what remains; the index comes last.
-
-        Args:
-            image_token_id: the placeholder's id.
-            record: what else to store: key, template, skipped rows.
-
-        Raises:
-            UserError: nothing was added.
-        """
-        if not self._lengths:
-            raise UserError("there is no conversation to store")
-        self._ids.finish()
-        self._learned.finish()
-        self._questions.finish()
-        np.save(self.folder / "offsets.npy", _starts(self._lengths))
-        np.save(self.folder / "question_offsets.npy", _starts(self._question_lengths))
-        np.save(self.folder / "images.npy", np.concatenate(self._images))
-        hashes = {name: sha256(self.folder / f"{name}.npy") for name in (*ARRAYS, *QUESTION_ARRAYS)}
-        content = {**record, "image_token_id": image_token_id, "images": list(self._numbers)}
-        write_json(self.folder / INDEX, {**content, "sha256": hashes})
-
-
-def _starts(lengths: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    starts: NDArray[np.int64] = np.cumsum(np.concatenate([np.zeros(1, np.int64), *lengths]))
-    return starts
-
-
-class GrowingArray:
-    """A ``.npy`` file of one dimension that is written from front to back.
-
-    Args:
-        path: the file.
-        dtype: of its elements.
-    """
-
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self.path, self.dtype, self.length = path, dtype, 0
-        self._stream = path.open("wb")
-        self._header()
-        self._start = self._stream.tell()
-
-    def append(self, values: NDArray[Any]) -> None:
-        """Write more elements."""
-        self._stream.write(np.ascontiguousarray(values, self.dtype).data)
-        self.length += len(values)
-
-    def abandon(self) -> None:
-        """Close the file as it is."""
-        self._stream.close()
-
-    def finish(self) -> None:
-        """Write the final length into the header, for which numpy leaves room, and close the file."""
-        self._stream.seek(0)
-        self._header()
-        if self._stream.tell() != self._start:
-            raise RuntimeError("numpy's header of a longer array is longer")
-        self._stream.close()
-
-    def _header(self) -> None:
-        description = np.lib.format.dtype_to_descr(self.dtype)
-        header = {"descr": description, "fortran_order": False, "shape": (self.length,)}
-        np.lib.format.write_array_header_1_0(self._stream, header)
-
-
-def write_encoded(
-    path: Path,
-    conversations: Sequence[Conversation],
-    encoded: Sequence[EncodedConversation],
-    image_token_id: int,
-    record: dict[str, Any],
-) -> None:
-    """Write a tokenized data set atomically, at once (see `EncodedWriter` for large ones).
-
-    Args:
-        path: folder to write.
-        conversations: what was tokenized.
-        encoded: their tokens, in the same order.
-        image_token_id: the placeholder's id.
-        record: what else to store: tokenizer, template, skipped rows.
-    """
-    with replacing_folder(path) as folder, EncodedWriter(folder) as writer:
-        writer.add(conversations, encoded)
-        writer.finish(image_token_id, record)
-
-
 def read_encoded(path: Path) -> EncodedSet:
     """Open a tokenized data set, memory-mapped.
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: it is missing or damaged, or its arrays do not fit each other.
     """
     if not (path / INDEX).exists():
         raise UserError(f"{path} is no tokenized data set; make one with `paretoken tokenize`")
-    index = read_object(path / INDEX)
-    if lacking := {"images", "image_token_id"} - index.keys():
-        raise UserError(f"{path / INDEX} has no {min(lacking)!r}; run `paretoken tokenize` again")
-    arrays = {}
+    index = _read_index(path / INDEX)
     asked = [name for name in QUESTION_ARRAYS if (path / f"{name}.npy").exists()]
-    for name in (*ARRAYS, *asked):
-        try:
-            arrays[name] = np.load(path / f"{name}.npy", mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(_damaged(path / f"{name}.npy", error)) from error
+    arrays = {
+        name: open_array(path / f"{name}.npy", TYPES[name], 1, AGAIN) for name in (*ARRAYS, *asked)
+    }
     _require_whole(path, index.get("sha256"))
-    return EncodedSet(
+    if len(asked) == 1:
+        raise UserError(f"{path} has {asked[0]}.npy without the other of the two; {AGAIN}")
+    found = EncodedSet(
         **arrays,
         image_names=index["images"],
         image_token_id=index["image_token_id"],
@@ -256,15 +132,61 @@ def read_encoded(path: Path) -> EncodedSet:
         fingerprint=sha256(path / INDEX),
         vocabulary=index.get("vocabulary"),
     )
+    for problem in _problems(found):
+        raise UserError(f"{path} is damaged: {problem}; {AGAIN}")
+    return found
 
 
-def _require_whole(path: Path, hashes: Any) -> None:
+def _read_index(path: Path) -> dict[str, Any]:
+    """Return what the index says, of the types that the rest of the program goes on with."""
+    index = read_object(path)
+    if lacking := {"images", "image_token_id"} - index.keys():
+        raise UserError(f"{path} has no {min(lacking)!r}; {AGAIN}")
+    names, token = index["images"], index["image_token_id"]
+    usable = {
+        "images": isinstance(names, list) and all(isinstance(name, str) for name in names),
+        "image_token_id": type(token) is int and 0 <= token < 2**31,
+        "template": isinstance(index.get("template", ""), str),
+        "vocabulary": isinstance(index.get("vocabulary"), str | None),
+        "sha256": isinstance(index.get("sha256"), dict | None),
+    }
+    for key, good in usable.items():
+        if not good:
+            raise UserError(f"{path} has something else in {key!r} than belongs there; {AGAIN}")
+    return index
+
+
+def _problems(data: EncodedSet) -> Iterator[str]:
+    """Yield in which ways arrays do not fit each other."""
+    if not len(data):
+        yield "it has no conversations"
+    yield from _bad_offsets("offsets", data.offsets, len(data), data.ids)
+    if data.question_ids is not None and data.question_offsets is not None:
+        yield from _bad_offsets("question_offsets", data.question_offsets, len(data), data.question_ids)
+    if len(data.learned) != len(data.ids):
+        yield f"{len(data.ids):,} tokens, but {len(data.learned):,} marks whether they are learned"
+    if len(data) and int(data.images.max()) >= len(data.image_names):
+        yield f"a conversation has image {data.images.max()} of {len(data.image_names)}"
+
+
+def _bad_offsets(
+    name: str, offsets: NDArray[np.int64], count: int, ids: NDArray[np.int32]
+) -> Iterator[str]:
+    if len(offsets) != count + 1:
+        yield f"{name} has {len(offsets):,} entries for {count:,} conversations"
+    elif offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] < offsets[:-1]).any():
+        yield f"{name} does not rise from 0 to the {len(ids):,} tokens"
+    if any(chunk.min() < 0 for chunk in _chunks(ids)):
+        yield "a token's id is negative"
+
+
+def _chunks(ids: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+
+
+def _require_whole(path: Path, hashes: dict[str, Any] | None) -> None:
     """Raise `UserError` unless the arrays have the hashes that were stored when they were written."""
-    for name, expected in hashes.items() if isinstance(hashes, dict) else ():
+    for name, expected in (hashes or {}).items():
         array = path / f"{name}.npy"
-        if name not in (*ARRAYS, *QUESTION_ARRAYS) or sha256(array) != expected:
-            raise UserError(_damaged(array, "it is not what was written"))
-
-
-def _damaged(array: Path, reason: object) -> str:
-    return f"{array} is missing or damaged: {reason}; run `paretoken tokenize` again"
+        if name not in TYPES or sha256(array) != expected:
+            raise UserError(f"{array} is damaged: it is not what was written; {AGAIN}")

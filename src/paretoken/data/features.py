@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from paretoken.data.feature_index import read_feature_index
 from paretoken.data.image_files import name_problem
-from paretoken.data.images import ImageSource, Preprocessor
+from paretoken.data.images import ImageSource
+from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.files import read_object, write_json
 from paretoken.folders import replacing_folder
+from paretoken.npy_files import open_array
 
 ARRAY, INDEX = "features.npy", "index.json"
 
@@ -41,15 +44,14 @@ class FeatureStore:
         self.max_bad_share = max_bad_share
         if not (path / INDEX).exists():
             raise UserError(f"{path} holds no features; compute them with `paretoken features`")
-        self.path, self.index = path, read_object(path / INDEX)
-        if lacking := {"shape", "images", "layers", "encoder"} - self.index.keys():
-            raise UserError(f"{path / INDEX} has no {min(lacking)!r}; delete {path} and rerun")
-        try:
-            self.array: NDArray[np.float16] = np.load(path / ARRAY, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{path / ARRAY} is damaged: {error}; delete {path} and rerun") from error
-        if list(self.array.shape) != self.index["shape"]:
-            raise UserError(f"{path / ARRAY} does not fit its index; delete {path} and rerun")
+        again = f"delete {path} and rerun"
+        self.path, self.index = path, read_feature_index(path / INDEX, again)
+        self.array: NDArray[np.float16] = open_array(path / ARRAY, np.float16, 4, again)
+        shape, images = self.index["shape"], self.index["images"]
+        if list(self.array.shape) != shape or len(images) > shape[0]:
+            raise UserError(f"{path / ARRAY} does not fit its index; {again}")
+        if len(self.index["layers"]) != shape[1]:
+            raise UserError(f"{path / ARRAY} does not hold the layers that its index names; {again}")
         self._rows = {name: row for row, name in enumerate(self.index["images"])}
 
     @property
@@ -164,8 +166,10 @@ def is_current(path: Path, key: dict[str, Any], names: Sequence[str]) -> bool:
     if not (path / INDEX).exists():
         return False
     index = read_object(path / INDEX)
-    skipped = {row["row"] for row in index.get("skipped", [])}
-    stored = [name for name in names if name not in skipped]
+    rows = index.get("skipped", [])
+    skipped = [row.get("row") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    left_out = {row for row in skipped if isinstance(row, str)}
+    stored = [name for name in names if name not in left_out]
     return all(index.get(k) == v for k, v in key.items()) and index.get("images") == stored
 
 

@@ -18,6 +18,9 @@ SCALES = (255.0, 65535.0)
 #: Fractions that were resized overshoot 0 and 1 by so much.
 OVERSHOOT = 0.1
 
+#: Pixels whose values are scaled at once.
+PART = 1 << 20
+
 
 class ScaleError(ValueError):
     """The values of an image have no known scale."""
@@ -42,14 +45,21 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _gray(image: Image.Image) -> Image.Image:
     image.load()
     tags = getattr(image, "tag_v2", {})
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
     white = _depth(image.mode, tags) or _scale(values, image.mode == "F")
     if white == SCALES[1] and values.max() <= SCALES[0]:
         white = SCALES[0]  # 8 bits in a file of 16: by its depth everything would be black
-    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
-        values = white - values
-    scaled = np.rint(values * (255 / white))
-    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+    inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    shown = np.empty(values.shape, np.uint8)
+    step = max(1, PART // max(1, values.shape[1]))
+    for start in range(0, len(values), step):  # fractions of a whole image would take gigabytes
+        part = values[start : start + step].astype(np.float64)
+        if inverted:
+            part = white - part
+        part *= 255 / white
+        np.clip(np.rint(part, out=part), 0, 255, out=part)
+        shown[start : start + step] = part
+    return Image.fromarray(shown)
 
 
 def _depth(mode: str, tags: Mapping[int, Any]) -> float | None:
@@ -59,7 +69,7 @@ def _depth(mode: str, tags: Mapping[int, Any]) -> float | None:
     return float(2 ** tags.get(BITS, (16,))[0] - 1)
 
 
-def _scale(values: NDArray[np.float64], fractions: bool) -> float:
+def _scale(values: NDArray[Any], fractions: bool) -> float:
     """Return which value is white, judged by the values."""
     low, high = float(values.min()), float(values.max())
     if fractions and low >= -OVERSHOOT and high <= 1 + OVERSHOOT:

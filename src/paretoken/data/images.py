@@ -6,19 +6,16 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from paretoken.data.conversations import image_name
 from paretoken.data.image_depth import ScaleError, to_rgb
+from paretoken.data.image_effort import EffortError, require_few_parts, require_few_scans
 from paretoken.data.image_files import find_image, locate_images, name_problem
 from paretoken.errors import UserError
-from paretoken.files import read_object
 
 #: Larger images are refused: a file of kilobytes can unpack to gigabytes.
 MAX_PIXELS = 50_000_000
@@ -29,8 +26,6 @@ MAX_SIDE, MAX_RATIO = 16_384, 200
 
 #: What is opened; PIL knows more, and hands some of it to other programs.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
-
-Aspect = Literal["crop", "pad"]
 
 
 class ImageSource:
@@ -112,7 +107,10 @@ def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXEL
 def shown(image: Image.Image, name: str) -> Image.Image:
     """Return an image that is open already in RGB (`UserError` as of `open_image`)."""
     try:
+        require_few_scans(image)
         return to_rgb(image)
+    except EffortError as error:
+        raise _laborious(name, error) from error
     except ScaleError as error:
         raise UserError(f"image {name} cannot be shown: {error}") from error
 
@@ -129,9 +127,12 @@ def reading(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) 
             warnings.simplefilter("ignore")  # PIL's, on damaged metadata and sizes
             with Image.open(source, formats=FORMATS) as image:
                 check_size(*image.size, name, max_pixels)
+                require_few_parts(image)
                 yield image
     except UserError:
         raise
+    except EffortError as error:
+        raise _laborious(name, error) from error
     except Image.DecompressionBombError as error:  # PIL's own bound comes first
         raise UserError(
             f"image {name} has many more pixels than the {max_pixels:,} that are decoded; scale it down"
@@ -154,6 +155,10 @@ def check_size(width: int, height: int, name: str, max_pixels: int = MAX_PIXELS)
         )
 
 
+def _laborious(name: str, error: EffortError) -> UserError:
+    return UserError(f"image {name} would take minutes to decode: {error}; save it again as it looks")
+
+
 def _damage(source: Path | io.BytesIO, error: Exception) -> str:
     """Say what a file is that is no image."""
     try:
@@ -172,104 +177,3 @@ def _damage(source: Path | io.BytesIO, error: Exception) -> str:
     if text.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the image itself; run `git lfs pull` where it came from"
     return f"is truncated or not an image: {error}; download it again"
-
-
-@dataclass(frozen=True)
-class Preprocessor:
-    """What `CLIPImageProcessor` and `SiglipImageProcessor` do, for square targets, without them.
-
-    Attributes:
-        size: pixels per side of the result.
-        mean: per channel, subtracted after scaling to 0..1.
-        std: per channel, divided by.
-        resample: PIL's filter number (3: bicubic).
-        aspect: ``crop``: as the encoder was trained (see ``centre``); ``pad``: first made square
-            with the mean colour, as LLaVA-1.5 does in its second stage.
-        centre: whether the shortest side becomes ``size`` and the centre is cut out (CLIP); if not,
-            both sides become ``size`` whatever the shape was (SigLIP).
-    """
-
-    size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    resample: int = 3
-    aspect: Aspect = "crop"
-    centre: bool = True
-
-    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Return pixel values (images, 3, size, size)."""
-        fitted = np.stack([np.asarray(self._fit(image), np.float32) for image in images])
-        mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
-        scaled = (fitted / 255 - mean) / std
-        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
-
-    def _fit(self, image: Image.Image) -> Image.Image:
-        if self.aspect == "pad":
-            image = _square(image, tuple(int(value * 255) for value in self.mean))
-        width, height = image.size
-        if (width, height) == (self.size, self.size):
-            return image
-        if not self.centre:
-            return image.resize((self.size, self.size), resample=Image.Resampling(self.resample))
-        short = min(width, height)
-        # `transformers` truncates the longer side, too.
-        scaled = (int(width * self.size / short), int(height * self.size / short))
-        image = image.resize(scaled, resample=Image.Resampling(self.resample))
-        left, top = (scaled[0] - self.size) // 2, (scaled[1] - self.size) // 2
-        return image.crop((left, top, left + self.size, top + self.size))
-
-
-def _square(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:
-    width, height = image.size
-    if width == height:
-        return image
-    side = max(width, height)
-    canvas = Image.new("RGB", (side, side), colour)
-    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
-    return canvas
-
-
-def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
-    """Read an encoder's ``preprocessor_config.json``.
-
-    Raises:
-        UserError: it is missing, or describes what `Preprocessor` does not do.
-    """
-    path = folder / "preprocessor_config.json"
-    content = read_object(path)
-    size, centre = _target(content)
-    mean, std = (_colours(content.get(key)) for key in ("image_mean", "image_std"))
-    factor, resample = content.get("rescale_factor", 1 / 255), content.get("resample", 3)
-    scaled = isinstance(factor, int | float) and abs(factor * 255 - 1) < 1e-6
-    usual = scaled and all(content.get(s, True) for s in ("do_resize", "do_rescale", "do_normalize"))
-    filters = [int(known) for known in Image.Resampling]
-    if size is None or size < 1 or not mean or not std or not all(std) or not usual:
-        raise UserError(
-            f"{path}: need image_mean, image_std, and either crop_size = size.shortest_edge, as "
-            "CLIPImageProcessor writes them, or size.height = size.width, as SiglipImageProcessor does"
-        )
-    if resample not in filters:
-        raise UserError(f"{path}: resample = {resample!r} is none of PIL's filters, 0 to {max(filters)}")
-    return Preprocessor(size, mean, std, resample, aspect, centre)
-
-
-def _colours(values: Any) -> tuple[float, ...] | None:
-    """Return a number for each of three channels; None if they are none."""
-    if not isinstance(values, list) or len(values) != 3:
-        return None
-    return tuple(values) if all(isinstance(value, int | float) for value in values) else None
-
-
-def _target(content: Mapping[str, Any]) -> tuple[int | None, bool]:
-    """Return pixels per side (None: no square) and whether the centre is cut out."""
-    size, crop = content.get("size"), content.get("crop_size")
-    cuts = bool(content.get("do_center_crop", crop is not None))
-    sides = {size.get(s) for s in ("height", "width")} if isinstance(size, Mapping) else {size}
-    if not cuts and len(sides) == 1:
-        (side,) = sides
-        return (side, False) if isinstance(side, int) else (None, False)
-    cropped = {crop.get(s) for s in ("height", "width")} if isinstance(crop, Mapping) else {crop}
-    shortest = size.get("shortest_edge") if isinstance(size, Mapping) else size
-    if cuts and cropped == {shortest} and isinstance(shortest, int):
-        return shortest, True
-    return None, cuts

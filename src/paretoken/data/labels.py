@@ -22,7 +22,7 @@ from paretoken.data.conversations import IMAGE_TEXT, BadRowError, Conversation
 from paretoken.data.prompt_border import Answer, AnswerSplitter, Parts
 from paretoken.data.rendering import Rendering
 from paretoken.data.spelling import Spelling
-from paretoken.data.tokenizers import CHAT, PLAIN_LLAVA, ending_tokens
+from paretoken.data.tokenizers import CHAT, PLAIN_LLAVA, encode, ending_tokens
 from paretoken.errors import UserError
 
 #: What an image without a question is asked, as in the authors' code of QueCC.
@@ -148,7 +148,7 @@ class ChatEncoder:
         prompts = self.prompts([conversation.turns[0] for conversation in conversations])
         texts = [conversation.turns[1] + LINE_END for conversation in conversations]
         start = self._spelling.ids([self.rendering.start])[0]
-        written = self.tokenizer(texts)["input_ids"] if texts else []
+        written = encode(self.tokenizer, texts)["input_ids"] if texts else []
         return [
             Parts([Answer(prompt, ids[len(start) :], text)], [])
             if self.stops.isdisjoint(ids[len(start) :])

@@ -14,7 +14,7 @@ from typing import Any
 from paretoken.data.conversations import BadRowError
 from paretoken.data.rendering import Rendered
 from paretoken.data.spelling import Spelling
-from paretoken.data.tokenizers import ending_tokens, splitting_tokens
+from paretoken.data.tokenizers import encode, ending_tokens, splitting_tokens
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class AnswerSplitter:
         In the place of a conversation is a reason if an answer in it contains a special token, or if
         its tokens cannot be separated from those of its prompt.
         """
-        encoding = self.tokenizer(
+        encoding = encode(
+            self.tokenizer,
             [rendered.text for rendered in conversations],
             add_special_tokens=False,
             return_offsets_mapping=True,

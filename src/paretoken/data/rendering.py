@@ -13,7 +13,7 @@ from typing import Any
 
 from paretoken.data.chat_rendering import render
 from paretoken.data.conversations import IMAGE_TEXT, Conversation
-from paretoken.data.tokenizers import CAPTIONS_ONLY, CHAT, template_text
+from paretoken.data.tokenizers import CAPTIONS_ONLY, CHAT, encode, template_text
 from paretoken.errors import UserError
 from paretoken.registry import TEMPLATES
 
@@ -125,7 +125,7 @@ class Rendering:
     @cached_property
     def start(self) -> str:
         """The token that the tokenizer itself puts before every text, if it does (Llama, Gemma)."""
-        ids, first = self.tokenizer("")["input_ids"], self.tokenizer.bos_token_id
+        ids, first = encode(self.tokenizer, "")["input_ids"], self.tokenizer.bos_token_id
         return str(self.tokenizer.bos_token) if ids[:1] == [first] and first is not None else ""
 
     def _end_in(self, after: str) -> End:
@@ -137,7 +137,7 @@ class Rendering:
         return self._ends[after]
 
     def _first_stop(self, after: str) -> End:
-        made = self.tokenizer(after, add_special_tokens=False, return_offsets_mapping=True)
+        made = encode(self.tokenizer, after, add_special_tokens=False, return_offsets_mapping=True)
         for token, (start, stop) in zip(made["input_ids"], made["offset_mapping"], strict=True):
             if token in self.stops:
                 return End(int(token), start, stop)

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from paretoken.data.tokenizers import decode, encode
+
 #: What a text is tokenized behind where it cannot be tokenized behind its prompt. Tokenizers of the
 #: Llama kind write a blank in front of a text, but none behind a line end. Small vocabularies merge line
 #: ends, too; letters that no text has are written as bytes, which merge with nothing.
@@ -26,14 +28,14 @@ class Spelling:
         """Return the ids of texts, without a token that the tokenizer would put in front."""
         if not texts:
             return []
-        found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        found: list[list[int]] = encode(self.tokenizer, list(texts), add_special_tokens=False)[
+            "input_ids"
+        ]
         return found
 
     def texts(self, ids: Sequence[list[int]], special: bool = False) -> list[str]:
         """Return what ids spell, special tokens left out unless ``special``."""
-        backend = self.tokenizer.backend_tokenizer
-        found: list[str] = backend.decode_batch(ids, skip_special_tokens=not special)
-        return found
+        return decode(self.tokenizer, ids, special)
 
     @staticmethod
     def same(written: str, text: str) -> bool:

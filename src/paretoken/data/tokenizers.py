@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paretoken.data.conversations import IMAGE_TEXT
 from paretoken.errors import UserError
+from paretoken.library_errors import explained
 from paretoken.registry import TEMPLATES, unknown_name
-from paretoken.tokenizer_json import require_bounded_tokenizer
+from paretoken.tokenizer_json import require_bounded_tokenizer, require_usual_settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Stage 1 of LLaVA-1.5: image, caption, end; the question is left out.
 PLAIN = "plain"
@@ -76,7 +81,8 @@ def load_tokenizer(folder: Path) -> Any:
     of the class that belongs to the language model's type, whatever the file says.
 
     Raises:
-        UserError: the directory holds no (fast) tokenizer, or one that lets texts grow without bounds.
+        UserError: the directory holds no (fast) tokenizer, one that cannot be loaded, or one that lets
+            texts grow without bounds.
     """
     from transformers import PreTrainedTokenizerFast
 
@@ -85,7 +91,46 @@ def load_tokenizer(folder: Path) -> Any:
     if not (folder / "tokenizer.json").is_file():
         raise UserError(f"{folder} holds no tokenizer.json (a fast tokenizer is needed)")
     require_bounded_tokenizer(folder / "tokenizer.json")
+    require_usual_settings(folder / "tokenizer_config.json")
     tokenizer = load_pretrained(PreTrainedTokenizerFast, folder)
-    if IMAGE_TEXT not in tokenizer.get_vocab():
-        tokenizer.add_tokens([IMAGE_TEXT], special_tokens=True)
+    with explained(f"the tokenizer in {folder} cannot be used"):
+        if IMAGE_TEXT not in tokenizer.get_vocab():
+            tokenizer.add_tokens([IMAGE_TEXT], special_tokens=True)
+        unknown = tokenizer.unk_token
+        if unknown is not None and unknown not in tokenizer.get_vocab():  # it would be looked up forever
+            raise UserError(f"the tokenizer in {folder} lacks its own unk_token {unknown!r:.80}")
+        ending_tokens(tokenizer), splitting_tokens(tokenizer)  # its special tokens can be read
     return tokenizer
+
+
+def encode(tokenizer: Any, texts: str | Sequence[str], **options: Any) -> Any:
+    """Return what a tokenizer makes of a text, or of each of several.
+
+    Raises:
+        UserError: it cannot: it lacks the token for what it does not know, its rules take too long, or
+            they are damaged.
+    """
+    with explained(f"the tokenizer {tokenizer.name_or_path} cannot tokenize a text"):
+        return tokenizer(texts, **options)
+
+
+def spell_answers(tokenizer: Any, ids: Sequence[list[int]] | Tensor) -> list[str]:
+    """Return what generated ids spell as transformers writes it: without special tokens.
+
+    Raises:
+        UserError: the tokenizer's rules for that are damaged.
+    """
+    with explained(f"the tokenizer {tokenizer.name_or_path} cannot spell an answer"):
+        found: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True)
+    return found
+
+
+def decode(tokenizer: Any, ids: Sequence[list[int]], special: bool = False) -> list[str]:
+    """Return what lists of ids spell, special tokens left out unless ``special``.
+
+    Raises:
+        UserError: the tokenizer's rules for that are damaged.
+    """
+    with explained(f"the tokenizer {tokenizer.name_or_path} cannot spell tokens"):
+        found: list[str] = tokenizer.backend_tokenizer.decode_batch(ids, skip_special_tokens=not special)
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.data.conversations import BadRowError, Census, Conversation, iter_conversations
-from paretoken.data.encoded import EncodedWriter
+from paretoken.data.encoded_writer import EncodedWriter
 from paretoken.data.labels import LABEL_RULE, ChatEncoder, EncodedConversation
 from paretoken.data.rows import data_files, iter_rows
 from paretoken.data.skips import Skips

@@ -11,8 +11,9 @@ from transformers import AutoConfig
 
 from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
-from paretoken.data.images import ImageSource, image_source, read_preprocessor
+from paretoken.data.images import ImageSource, image_source
 from paretoken.data.labels import ChatEncoder
+from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor

@@ -12,6 +12,7 @@ import torch
 
 from paretoken.data.collation import VisualStore, pad_left, pad_right
 from paretoken.data.labels import ChatEncoder
+from paretoken.data.tokenizers import spell_answers
 from paretoken.data.truncation import expand
 from paretoken.errors import UserError
 from paretoken.escape import shown
@@ -171,7 +172,7 @@ class Predictor:
         )
         new = output[:, ids.shape[1] :].tolist()
         answers = [self._until_stop(row) for row in new]
-        texts = self.encoder.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        texts = spell_answers(self.encoder.tokenizer, answers)
         return [
             Prediction(text.strip(), min(len(answer) + 1, len(row)))
             for text, answer, row in zip(texts, answers, new, strict=True)

@@ -24,9 +24,10 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from paretoken.data.collation import pad_left, pad_right
-from paretoken.data.images import Preprocessor, open_image, read_preprocessor, shown
+from paretoken.data.images import open_image, shown
 from paretoken.data.labels import ChatEncoder
-from paretoken.data.tokenizers import load_tokenizer
+from paretoken.data.preprocessor import Preprocessor, read_preprocessor
+from paretoken.data.tokenizers import load_tokenizer, spell_answers
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import prompt_ids
 from paretoken.evaluate.questions import Question
@@ -112,7 +113,7 @@ class Processor:
     def decode(self, output: Tensor, inputs: dict[str, Tensor]) -> list[str]:
         """Return the answers in what `generate` returned for ``inputs``."""
         new = output[:, inputs["input_ids"].shape[1] :]
-        texts = self.encoder.tokenizer.batch_decode(new, skip_special_tokens=True)
+        texts = spell_answers(self.encoder.tokenizer, new)
         return [text.strip() for text in texts]
 
 

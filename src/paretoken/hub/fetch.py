@@ -15,7 +15,7 @@ from paretoken.finished import RUN_FILE, already_done
 from paretoken.folders import demand_apart, replacing_folder
 from paretoken.hub.contained import link_roots, resolved_inside
 from paretoken.hub.select import dataset_files, model_files, weight_files
-from paretoken.model_json import read_model_json
+from paretoken.model_json import read_model_json, require_small_files
 from paretoken.provenance import versions
 from paretoken.settings import digest
 
@@ -144,6 +144,8 @@ def _gather(
         names = [name for name in names if name != RUN_FILE]
         for name in names:  # before anything of it is read
             resolved_inside(local / name, link_roots(local), request.source)
+        if request.kind != "dataset":
+            require_small_files(local)
         return names, hashes(local, names), None, local
     type_ = "dataset" if request.kind == "dataset" else "model"
     snapshot, found = download_whole(request.source, request.revision, type_, choose)

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from paretoken.data.conversations import IMAGE_TEXT, Conversation
-from paretoken.data.images import read_preprocessor
 from paretoken.data.labels import ChatEncoder
+from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
 from paretoken.escape import shown

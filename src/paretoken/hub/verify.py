@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError, safe_open
 
 from paretoken.errors import UserError
 from paretoken.files import sha256
 from paretoken.hub.download import Choose, Expected, Snapshot, discard, download
 from paretoken.model_json import shards_of
 from paretoken.shapes import require_size
+from paretoken.weight_files import tensor_sizes
 
 
 def download_whole(
@@ -92,7 +89,7 @@ def stored_parameters(folder: Path, weights: Sequence[str]) -> int:
         UserError: a file is damaged, or the index names a file or tensor that is not there.
     """
     index = next((name for name in weights if name.endswith(".index.json")), None)
-    tensors = {name: _tensors(folder / name) for name in weights if name != index}
+    tensors = {name: tensor_sizes(folder / name) for name in weights if name != index}
     if index is not None:
         _demand_indexed(folder / index, tensors)
     return sum(size for file in tensors.values() for size in file.values())
@@ -103,27 +100,6 @@ def _demand_indexed(path: Path, tensors: Mapping[str, Mapping[str, int]]) -> Non
         if tensor not in tensors.get(name, {}):
             what = f"has no tensor {tensor}" if name in tensors else "is not there"
             raise UserError(f"{path} names {name}, which {what}; fetch the model again")
-
-
-def _tensors(path: Path) -> dict[str, int]:
-    """Return how many numbers each tensor of a file has, without reading them."""
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as stream:
-                return {n: prod(stream.get_slice(n).get_shape()) for n in stream.keys()}  # noqa: SIM118
-        return _pickled(path)
-    except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} is damaged: {str(error).partition(chr(10))[0]}") from error
-
-
-def _pickled(path: Path) -> dict[str, int]:
-    import zipfile
-
-    import torch
-
-    # Only tensors are unpickled, never programs; files of before torch 1.6 cannot be mapped.
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    return {name: value.numel() for name, value in content.items() if isinstance(value, torch.Tensor)}
 
 
 def demand_count(found: int, stored: int, wanted: int | None, source: str) -> None:

@@ -11,7 +11,8 @@ from transformers import AutoConfig, PretrainedConfig
 
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.features import FeatureStore, PixelStore
-from paretoken.data.images import Aspect, image_source, read_preprocessor
+from paretoken.data.images import image_source
+from paretoken.data.preprocessor import Aspect, read_preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import sha256

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from paretoken.data.conversations import IMAGE_TEXT
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.tokenizers import load_tokenizer, vocabulary_hash
@@ -17,6 +15,7 @@ from paretoken.files import read_object
 from paretoken.models.assemble import ADAPTER_FILE
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.positions import positions_of
+from paretoken.weight_files import open_safetensors
 
 #: What an adapter's configuration must have in common with that of the model that goes on with it.
 SHARED = (
@@ -91,8 +90,5 @@ def require_adapter(adapter: Path, config: ParetokenConfig, sources: dict[str, s
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        with safe_open(path, framework="pt") as stream:
-            return dict(json.loads((stream.metadata() or {}).get("sources", "{}")))
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is missing or not a whole safetensors file: {error}") from error
+    with open_safetensors(path) as stream:
+        return dict(json.loads((stream.metadata() or {}).get("sources", "{}")))

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from paretoken.data.image_index import look_at
-from paretoken.data.images import ImageSource, Preprocessor, check_size, open_image
+from paretoken.data.images import ImageSource, check_size, open_image
+from paretoken.data.preprocessor import Preprocessor
 from paretoken.errors import UserError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

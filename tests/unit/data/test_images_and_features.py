@@ -13,7 +13,8 @@ from PIL import Image
 import tiny
 from paretoken.cli import main
 from paretoken.data.features import FeatureStore, PixelStore, compute_features, features_key, is_current
-from paretoken.data.images import ImageSource, Preprocessor, open_image, read_preprocessor, stored_images
+from paretoken.data.images import ImageSource, open_image, stored_images
+from paretoken.data.preprocessor import Preprocessor, read_preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.models.vision import VisionEncoder, load_encoder
@@ -60,7 +61,7 @@ def test_image_bombs_truncated_and_missing_images_are_refused(tmp_path: Path) ->
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("no image")
     source = ImageSource(tmp_path, max_pixels=100_000)
-    for name, message in (("large.png", "400 x 300 pixels; at most 100,000"), ("text.png", "no image"),
+    for name, message in (("large.png", "400 x 300 pixels; at most 100,000"), ("text.png", "truncated"),
                           ("none.png", "missing"), ("../large.png", "leads out")):  # fmt: skip
         with pytest.raises(UserError, match=message):
             source.open(name)

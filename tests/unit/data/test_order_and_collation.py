@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from paretoken.data.collation import IGNORED, TrainingCollator, pad_left
 from paretoken.data.conversations import Conversation
-from paretoken.data.encoded import ARRAYS, QUESTION_ARRAYS, read_encoded, write_encoded
+from paretoken.data.encoded import ARRAYS, QUESTION_ARRAYS, read_encoded
+from paretoken.data.encoded_writer import write_encoded
 from paretoken.data.labels import EncodedConversation
 from paretoken.data.order import MicroBatches, data_order, plan_batches, steps_for
 from paretoken.data.packing import rows_of
@@ -106,7 +107,7 @@ def test_one_changed_byte_of_a_token_file_is_noticed(tmp_path: Path, name: str) 
         return  # nothing but a header: these conversations have no questions apart
     content[-1] ^= 1
     array.write_bytes(content)
-    with pytest.raises(UserError, match=f"{name}.npy is missing or damaged: it is not what was written"):
+    with pytest.raises(UserError, match=f"{name}.npy is damaged: it is not what was written"):
         read_encoded(tmp_path / "tokens")
 
 

@@ -15,10 +15,12 @@ from paretoken.cli import main
 from paretoken.data import tokenizing
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.conversations import Conversation, parse_conversations
-from paretoken.data.encoded import EncodedWriter, GrowingArray, read_encoded, write_encoded
+from paretoken.data.encoded import read_encoded
+from paretoken.data.encoded_writer import EncodedWriter, GrowingArray, write_encoded
 from paretoken.data.features import PixelStore
-from paretoken.data.images import ImageSource, read_preprocessor
+from paretoken.data.images import ImageSource
 from paretoken.data.labels import ChatEncoder, EncodedConversation
+from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.data.tokenizers import load_tokenizer

@@ -15,9 +15,9 @@ import families
 import paretoken.models  # noqa: F401  # teaches transformers the model type
 import tiny
 from paretoken.data.conversations import Conversation
-from paretoken.data.encoded import write_encoded
-from paretoken.data.images import read_preprocessor
+from paretoken.data.encoded_writer import write_encoded
 from paretoken.data.labels import ChatEncoder
+from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.open import open_predictor

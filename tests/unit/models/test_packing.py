@@ -17,7 +17,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 import tiny
 from paretoken.data.collation import Packing, TrainingCollator
 from paretoken.data.conversations import Conversation
-from paretoken.data.encoded import EncodedSet, read_encoded, write_encoded
+from paretoken.data.encoded import EncodedSet, read_encoded
+from paretoken.data.encoded_writer import write_encoded
 from paretoken.data.labels import EncodedConversation
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble

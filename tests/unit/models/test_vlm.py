@@ -181,7 +181,7 @@ def test_adapters_are_stored_and_checked(parts: Path, tmp_path: Path) -> None:
         load_adapter(build(parts, "qwen2", "average_pool", 4), tmp_path)
     file = tmp_path / "adapter.safetensors"
     file.write_bytes(file.read_bytes()[:-5])
-    with pytest.raises(UserError, match="no whole safetensors file"):
+    with pytest.raises(UserError, match="not a whole safetensors file"):
         load_adapter(other, tmp_path)
 
 

@@ -17,7 +17,8 @@ import tiny
 from paretoken.cost_memory import CONTEXT, GIB, USABLE, MicroBatch, Split, Trainee
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.conversations import Conversation
-from paretoken.data.encoded import read_encoded, write_encoded
+from paretoken.data.encoded import read_encoded
+from paretoken.data.encoded_writer import write_encoded
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.order import data_order
 from paretoken.data.tokenizers import load_tokenizer

@@ -99,7 +99,7 @@ def test_the_image_processor_is_clip_s(sources: Path) -> None:
     from PIL import Image
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    from paretoken.data.images import read_preprocessor
+    from paretoken.data.preprocessor import read_preprocessor
 
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48, 3)).astype(np.uint8))
     theirs = CLIPImageProcessorPil.from_pretrained(sources / "vision")(image, return_tensors="np")

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 import stages
 from paretoken.data.collation import IGNORED, UNREAD
 from paretoken.data.features import FeatureStore, PixelStore
-from paretoken.data.images import ImageSource, read_preprocessor
+from paretoken.data.images import ImageSource
+from paretoken.data.preprocessor import read_preprocessor
 from paretoken.errors import UserError
 from paretoken.train.stage import StageInputs, run_stage
 from paretoken.train.trainer import StageTrainer

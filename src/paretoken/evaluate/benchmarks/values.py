@@ -20,6 +20,9 @@ from paretoken.evaluate.benchmarks.base import Row
 #: Characters of a value that a message shows.
 SHOWN = 60
 
+#: Characters of a list that is written as a text: Python's parser takes 150 bytes for each.
+LONGEST_LIST = 1 << 20
+
 
 def is_missing(value: Any) -> bool:
     """Whether a cell is empty: None or NaN."""
@@ -84,7 +87,7 @@ def listed(row: Row, column: str) -> list[Any]:
     """Return a cell that holds a list, or a list written as text; empty cells are empty lists.
 
     Raises:
-        BadRowError: it is neither.
+        BadRowError: it is neither, or a text longer than `LONGEST_LIST`.
     """
     value = row.get(column)
     if is_missing(value) or value == "":
@@ -138,14 +141,23 @@ def require_texts(row: Row, column: str) -> list[str]:
 
 
 def parsed_list(value: str) -> list[Any] | None:
-    """Return the list that a text holds in Python's or JSON's notation, None if it holds none."""
-    if not value.lstrip().startswith("["):
+    """Return the list that a text holds in JSON's or Python's notation, None if it holds none.
+
+    Raises:
+        BadRowError: it begins like a list and is longer than `LONGEST_LIST`.
+    """
+    written = value.strip()
+    if not written.startswith("["):
         return None
-    for parse in (ast.literal_eval, json.loads):
+    if len(written) > LONGEST_LIST:
+        raise BadRowError(
+            f"a cell has a list of {len(written):,} characters; at most {LONGEST_LIST:,} are read"
+        )
+    for parse in (json.loads, ast.literal_eval):
         try:
-            found = parse(value.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
+            found = parse(written)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue  # `[{[]}]`, for one, is Python, but not a value
         return found if isinstance(found, list) else None
     return None
 

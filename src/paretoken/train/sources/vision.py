@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from paretoken.data.images import Preprocessor, read_preprocessor
 from paretoken.data.miniature.images import BRIGHT_ICON, render
 from paretoken.data.miniature.settings import WorldSettings
 from paretoken.data.miniature.vocabulary import COLOURS
 from paretoken.data.miniature.world import PATCH, SIZE, World
+from paretoken.data.preprocessor import Preprocessor, read_preprocessor
 from paretoken.files import write_json
 from paretoken.finished import already_done
 from paretoken.models.vision import normalise

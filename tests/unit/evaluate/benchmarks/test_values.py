@@ -10,7 +10,7 @@ import pytest
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
-from paretoken.evaluate.benchmarks.values import accepted, gold, listed, question, texts
+from paretoken.evaluate.benchmarks.values import accepted, gold, listed, parsed_list, question, texts
 from paretoken.evaluate.score import score_predictions
 from paretoken.registry import BENCHMARKS
 from standins.benchmarks import TABLES
@@ -81,3 +81,21 @@ def test_a_question_is_a_text(value: Any, message: str) -> None:
 def test_a_cell_that_is_not_a_list_is_refused_with_what_to_write() -> None:
     with pytest.raises(BadRowError, match=r"its answers is not a list: 'yes'; write a list of them"):
         listed({"answers": "yes"}, "answers")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["[{[]}]", "[" * 200_000, "[" + "-" * 200_000 + "1]", "[1" + "+1" * 200_000 + "]", "[\0]",
+     "[{}: {}]", "[" + "9" * 5000 + "]", "[1e999999", "[b'x' 'y']"],
+)  # fmt: skip
+def test_a_text_that_no_parser_takes_is_a_bad_row(cell: str) -> None:
+    with pytest.raises(BadRowError, match="its answers is not a list"):
+        listed({"answers": cell}, "answers")
+
+
+def test_a_list_that_would_take_gigabytes_is_refused_for_its_length() -> None:
+    cell = "[" + "'x'," * 300_000 + "]"
+    with pytest.raises(BadRowError, match="a list of 1,200,002 characters; at most 1,048,576 are read"):
+        listed({"answers": cell}, "answers")
+    assert parsed_list('["a\\/b", 1]') == ["a/b", 1]
+    assert parsed_list("['a', 'b']") == ["a", "b"]

@@ -1,0 +1,144 @@
+"""From images to the pixel values that a vision encoder was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from paretoken.errors import UserError
+from paretoken.model_json import LARGEST, read_model_json
+
+Aspect = Literal["crop", "pad"]
+ASPECTS = get_args(Aspect)
+
+#: What means and standard deviations of colours between 0 and 1 may be; zero divides by nothing.
+SMALLEST_STD, LARGEST_COLOUR = 1e-6, 1e3
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """What `CLIPImageProcessor` and `SiglipImageProcessor` do, for square targets, without them.
+
+    Attributes:
+        size: pixels per side of the result.
+        mean: per channel, subtracted after scaling to 0..1.
+        std: per channel, divided by.
+        resample: PIL's filter number (3: bicubic).
+        aspect: ``crop``: as the encoder was trained (see ``centre``); ``pad``: first made square
+            with the mean colour, as LLaVA-1.5 does in its second stage.
+        centre: whether the shortest side becomes ``size`` and the centre is cut out (CLIP); if not,
+            both sides become ``size`` whatever the shape was (SigLIP).
+    """
+
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resample: int = 3
+    aspect: Aspect = "crop"
+    centre: bool = True
+
+    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return pixel values (images, 3, size, size)."""
+        fitted = np.stack([np.asarray(self._fit(image), np.float32) for image in images])
+        mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
+        scaled = (fitted / 255 - mean) / std
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+    def _fit(self, image: Image.Image) -> Image.Image:
+        if self.aspect == "pad":
+            image = _square(image, tuple(int(value * 255) for value in self.mean))
+        width, height = image.size
+        if (width, height) == (self.size, self.size):
+            return image
+        if not self.centre:
+            return image.resize((self.size, self.size), resample=Image.Resampling(self.resample))
+        short = min(width, height)
+        # `transformers` truncates the longer side, too.
+        scaled = (int(width * self.size / short), int(height * self.size / short))
+        image = image.resize(scaled, resample=Image.Resampling(self.resample))
+        left, top = (scaled[0] - self.size) // 2, (scaled[1] - self.size) // 2
+        return image.crop((left, top, left + self.size, top + self.size))
+
+
+def _square(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:
+    width, height = image.size
+    if width == height:
+        return image
+    side = max(width, height)
+    canvas = Image.new("RGB", (side, side), colour)
+    canvas.paste(image, ((side - width) // 2, (side - height) // 2))
+    return canvas
+
+
+def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
+    """Read an encoder's ``preprocessor_config.json``.
+
+    Raises:
+        UserError: it is missing, or describes what `Preprocessor` does not do.
+    """
+    path = folder / "preprocessor_config.json"
+    content = read_model_json(path)
+    size, centre = _target(content)
+    mean, std = (_colours(content.get(key)) for key in ("image_mean", "image_std"))
+    factor, resample = _number(content.get("rescale_factor", 1 / 255)), content.get("resample", 3)
+    scaled = factor is not None and abs(factor * 255 - 1) < 1e-6
+    usual = scaled and all(content.get(s, True) for s in ("do_resize", "do_rescale", "do_normalize"))
+    if size is None or mean is None or std is None or not usual:
+        raise UserError(
+            f"{path}: need image_mean, image_std, and either crop_size = size.shortest_edge, as "
+            "CLIPImageProcessor writes them, or size.height = size.width, as SiglipImageProcessor does"
+        )
+    if not 1 <= size <= LARGEST["image_size"]:
+        raise UserError(f"{path}: images of {size} pixels; write 1 to {LARGEST['image_size']:,}")
+    if min(std) < SMALLEST_STD:
+        raise UserError(f"{path}: image_std = {list(std)}; each must be {SMALLEST_STD:g} or more")
+    filters = [int(known) for known in Image.Resampling]
+    if type(resample) is not int or resample not in filters:
+        raise UserError(
+            f"{path}: resample = {str(resample)[:60]!r} is none of PIL's filters, 0 to {max(filters)}"
+        )
+    return Preprocessor(size, mean, std, resample, aspect, centre)
+
+
+def _number(value: Any) -> float | None:
+    """Return a number of plausible size for colours between 0 and 1; None if a value is not one."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain or not abs(value) <= LARGEST_COLOUR:  # NaN is not, either
+        return None
+    return float(value)
+
+
+def _colours(values: Any) -> tuple[float, ...] | None:
+    """Return a number for each of three channels; None if they are none."""
+    if not isinstance(values, list) or len(values) != 3:
+        return None
+    found = [number for number in map(_number, values) if number is not None]
+    return tuple(found) if len(found) == 3 else None
+
+
+def _target(content: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """Return pixels per side (None: no square) and whether the centre is cut out."""
+    size, crop = content.get("size"), content.get("crop_size")
+    cuts = bool(content.get("do_center_crop", crop is not None))
+    if not cuts:
+        return _side(size), False
+    shortest = _whole(size.get("shortest_edge") if isinstance(size, Mapping) else size)
+    return (shortest, True) if shortest == _side(crop) else (None, True)
+
+
+def _side(size: Any) -> int | None:
+    """Return the side of a square, as preprocessors write it; None if it is not one."""
+    if not isinstance(size, Mapping):
+        return _whole(size)
+    height, width = _whole(size.get("height")), _whole(size.get("width"))
+    return height if height == width else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None

@@ -1,0 +1,197 @@
+"""Tokenizers, preprocessors and weights that were made to do harm end in errors of the user's."""
+
+from __future__ import annotations
+
+import copy
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import tiny
+from paretoken.data.labels import ChatEncoder
+from paretoken.data.preprocessor import read_preprocessor
+from paretoken.data.tokenizers import load_tokenizer
+from paretoken.errors import UserError
+from paretoken.hub.verify import stored_parameters
+from paretoken.library_errors import explained
+from paretoken.model_json import require_usual_model
+from paretoken.weight_files import LONGEST_HEADER
+
+#: What stands in the place of a value of JSON.
+ODD = (None, True, 5, -1, 10**10, 1.5, "x", "", [], [1], [[1]], {}, {"a": 1}, {"type": "Replace"})
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer with a rule of each kind that is looked at."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tiny.tokenizer().save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    token = {"SpecialToken": {"id": "<pad>", "type_id": 0}}
+    text = {"Sequence": {"id": "A", "type_id": 0}}
+    content["normalizer"] = {"type": "Replace", "pattern": {"String": "~"}, "content": "."}
+    content["post_processor"] = {
+        "type": "TemplateProcessing", "single": [token, text], "pair": [token, text],
+        "special_tokens": {"<pad>": {"id": "<pad>", "ids": [0], "tokens": ["<pad>"]}},
+    }  # fmt: skip
+    path.write_text(json.dumps(content))
+    return folder
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if place:
+        yield place
+    pairs = (
+        value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    )
+    for key, inner in pairs:
+        yield from places(inner, (*place, key))
+
+
+def changed(content: Any, place: tuple[Any, ...], value: Any) -> Any:
+    made = copy.deepcopy(content)
+    inner = made
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return made
+
+
+def use(folder: Path) -> None:
+    chat = ChatEncoder(load_tokenizer(folder))
+    chat.prompts(["what colour is it ?", "~" * 48])
+    chat._spelling.texts([[0, 1, 2]])
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_changed_tokenizer_is_used_or_refused(usual: Path, tmp_path: Path, file: str) -> None:
+    for path in usual.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    use(tmp_path)
+    content, refused = json.loads((usual / file).read_text()), 0
+    for number, place in enumerate(places(content)):
+        for value in ODD[number % 4 :: 4]:
+            (tmp_path / file).write_text(json.dumps(changed(content, place, value)))
+            try:
+                use(tmp_path)
+            except UserError:
+                refused += 1
+    assert refused > 10
+
+
+@pytest.mark.parametrize(
+    ("part", "rule", "message"),
+    [
+        ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "([.]+[.]+)+y"}, "invert": False,
+                           "behavior": "Isolated"}, "cannot tokenize a text"),
+        ("model", {"type": "BPE", "vocab": {"a": 4 * 10**9, "b": 1}, "merges": ["a b"]}, "the id 4"),
+        ("model", {"type": "WordPiece", "unk_token": "zz", "continuing_subword_prefix": "##",
+                   "max_input_chars_per_word": 100, "vocab": {"a": 1}}, "UNK"),
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "CAAAAAD8//94VjQSYWIA"},
+         "damaged table of characters"),
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "BAAAAAD+/38="},
+         "damaged table of characters"),
+    ],
+)  # fmt: skip
+def test_what_makes_the_library_give_up_is_a_user_error(
+    usual: Path, tmp_path: Path, part: str, rule: Any, message: str
+) -> None:
+    for path in usual.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    content = json.loads((usual / "tokenizer.json").read_text())
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content | {part: rule}))
+    with pytest.raises(UserError, match=message):
+        use(tmp_path)
+
+
+def test_only_panics_of_rust_are_caught_beyond_exceptions() -> None:
+    class PanicException(BaseException):  # as pyo3 derives it
+        pass
+
+    with (
+        pytest.raises(UserError, match="x cannot be read: out of bounds"),
+        explained("x cannot be read"),
+    ):
+        raise PanicException("out of bounds")
+    for error in (KeyboardInterrupt, SystemExit, MemoryError):
+        with pytest.raises(error), explained("x"):
+            raise error
+
+
+def test_files_beside_the_weights_are_not_read_without_bounds(tmp_path: Path) -> None:
+    with (tmp_path / "chat_template.jinja").open("wb") as stream:
+        stream.truncate(2**40)  # a hole, which takes no disk
+    with pytest.raises(UserError, match=r"chat_template\.jinja has 1,099,511,627,776 bytes"):
+        require_usual_model(tmp_path)
+
+
+PREPROCESSOR = {
+    "size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}, "resample": 3,
+    "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "rescale_factor": 1 / 255, "do_center_crop": True,
+}  # fmt: skip
+#: Numbers and objects that a preprocessor's fields could hold.
+NUMBERS = (*ODD, float("nan"), float("inf"), 10**400, 10**6, 0, {"height": [], "width": []},
+           {"shortest_edge": [1]}, [float("nan")] * 3, [10**400] * 3, [0.0] * 3, [1e-320] * 3,
+           )  # fmt: skip
+
+
+@pytest.mark.parametrize("field", [*PREPROCESSOR, "size.shortest_edge", "crop_size.height"])
+@pytest.mark.parametrize("value", NUMBERS)
+def test_a_changed_preprocessor_is_used_or_refused(tmp_path: Path, field: str, value: Any) -> None:
+    content = changed(PREPROCESSOR, tuple(field.split(".")), value)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
+    try:
+        preprocess = read_preprocessor(tmp_path, "pad")
+    except UserError:
+        return
+    assert preprocess.size == 224
+    preprocess([Image.new("RGB", (8, 4))])
+
+
+@pytest.mark.parametrize("side", [0, -1, 10_001, 10**6, True, 1.5])
+def test_images_of_absurd_size_are_refused(tmp_path: Path, side: Any) -> None:
+    content = PREPROCESSOR | {"size": {"height": side, "width": side}, "do_center_crop": False}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
+    with pytest.raises(UserError):
+        read_preprocessor(tmp_path)
+
+
+def tensors(header: Any, length: int | None = None) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + bytes(8)
+
+
+def tensor(shape: list[int], *offsets: int) -> dict[str, Any]:
+    return {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"1234567", tensors(b"{}", 2**62), tensors(b"{}", 2**64 - 1), tensors(b"[1]"),
+        tensors(b'{"a":' * 100_000), tensors({"a": tensor([-2], 0, 8)}),
+        tensors({"a": tensor([2**40, 2**40], 0, 8)}), tensors({"a": tensor([2], 80, 88)}),
+        tensors({"a": tensor([2], 0, 8), "b": tensor([2], 0, 8)}), tensors(b"{}", LONGEST_HEADER + 1),
+    ],
+)  # fmt: skip
+def test_damaged_safetensors_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match="is not a whole safetensors file") as error:
+        stored_parameters(tmp_path, ["model.safetensors"])
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x02cos\nsystem\n.", b"PK\x03\x04", b"\x80\x02K\x01."])
+def test_pickles_of_more_than_tensors_are_refused_without_bad_advice(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(content)
+    with pytest.raises(UserError, match=r"pytorch_model\.bin") as error:
+        stored_parameters(tmp_path, ["pytorch_model.bin"])
+    assert "weights_only" not in str(error.value)

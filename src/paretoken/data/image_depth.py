@@ -17,6 +17,9 @@ WHITE_IS_ZERO, UNSIGNED = 0, 1
 SCALES = (255.0, 65535.0)
 #: Fractions that were resized overshoot 0 and 1 by so much.
 OVERSHOOT = 0.1
+#: An image whose lightest pixel is darker than this share of white has another scale than its file says
+#: (12 bits in 16, a mask of classes), or shows nothing.
+DARKEST = 1 / 16
 
 #: Pixels whose values are scaled at once.
 PART = 1 << 20
@@ -30,7 +33,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Return an image in RGB, decoded.
 
     Raises:
-        ScaleError: nothing says which of its values is white.
+        ScaleError: nothing says which of its values is white, or all of it would be nearly black.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         return _gray(image).convert("RGB")
@@ -46,9 +49,7 @@ def _gray(image: Image.Image) -> Image.Image:
     image.load()
     tags = getattr(image, "tag_v2", {})
     values = np.asarray(image)
-    white = _depth(image.mode, tags) or _scale(values, image.mode == "F")
-    if white == SCALES[1] and values.max() <= SCALES[0]:
-        white = SCALES[0]  # 8 bits in a file of 16: by its depth everything would be black
+    white = _white(values, _depth(image.mode, tags), image.mode == "F")
     inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
     shown = np.empty(values.shape, np.uint8)
     step = max(1, PART // max(1, values.shape[1]))
@@ -67,6 +68,20 @@ def _depth(mode: str, tags: Mapping[int, Any]) -> float | None:
     if not mode.startswith("I;16") or tags.get(MEANING, (UNSIGNED,))[0] != UNSIGNED:
         return None
     return float(2 ** tags.get(BITS, (16,))[0] - 1)
+
+
+def _white(values: NDArray[Any], depth: float | None, fractions: bool) -> float:
+    """Return which value is white: by the file's depth, unless everything would be black."""
+    white, high = depth or _scale(values, fractions), float(values.max())
+    if white == SCALES[1] and high <= SCALES[0]:
+        white = SCALES[0]  # 8 bits in a file of 16
+    if high == 1:
+        white = 1.0  # a mask
+    if 0 < high < DARKEST * white:
+        raise ScaleError(
+            f"its largest value is {high:g}, nearly black where {white:,.0f} is white; convert it to 8 bits"
+        )
+    return white
 
 
 def _scale(values: NDArray[Any], fractions: bool) -> float:

@@ -45,11 +45,11 @@ def test_a_header_of_a_billion_pixels_is_refused_in_plain_words(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", ["png", "tiff"])
-@pytest.mark.parametrize("high", [0, 1, 200, 255, 256, 4095, 65535])
+@pytest.mark.parametrize("high", [0, 1, 16, 200, 255, 4096, 65535])
 def test_sixteen_bits_are_scaled_by_their_depth(tmp_path: Path, kind: str, high: int) -> None:
     values = np.rint(grays(0, high)).astype(np.uint16)
     found = opened(Image.fromarray(values), tmp_path / f"a.{kind}")
-    white = 255 if high <= 255 else 65535  # 8 bits in a file of 16
+    white = 1 if high == 1 else 255 if high <= 255 else 65535  # a mask, or 8 bits, in a file of 16
     expected = np.floor(values * (255 / white) + 0.5)[..., None]
     assert np.array_equal(found, np.broadcast_to(expected, found.shape))
 
@@ -57,18 +57,17 @@ def test_sixteen_bits_are_scaled_by_their_depth(tmp_path: Path, kind: str, high:
 @pytest.mark.parametrize(
     ("high", "divisor"),
     [
-        (1, 1),
-        (2, 1),
+        (1, 1 / 255),
+        (16, 1),
         (200, 1),
         (255, 1),
-        (256, 257),
-        (4095, 257),
+        (4096, 257),
         (65535, 257),
     ],
 )
 @pytest.mark.parametrize("kind", ["I", "I;16S"])
 def test_integers_of_more_bits_are_scaled_by_their_values(
-    tmp_path: Path, high: int, divisor: int, kind: str
+    tmp_path: Path, high: int, divisor: float, kind: str
 ) -> None:
     values = np.rint(grays(0, high)).astype(np.int32)
     path = tmp_path / "a.tif"
@@ -87,13 +86,14 @@ def test_integers_of_more_bits_are_scaled_by_their_values(
     ("low", "high", "factor"),
     [
         (0, 0, 255),
+        (0, 0.07, 255),
         (0, 0.5, 255),
         (0, 1, 255),
         (-0.02, 1.03, 255),
-        (0, 2, 1),
+        (0, 16, 1),
         (0, 200.5, 1),
         (0, 255, 1),
-        (0, 256, 1 / 257),
+        (0, 4096, 1 / 257),
         (3, 65535, 1 / 257),
     ],
 )
@@ -104,6 +104,25 @@ def test_fractions_are_scaled_by_their_values(
     found = opened(Image.fromarray(values), tmp_path / "a.tiff")
     expected = np.clip(values.astype(float) * factor, 0, 255)[..., None]
     assert np.abs(found - expected).max() <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("kind", "high"),
+    [
+        *((np.uint16, high) for high in (2, 15, 256, 300, 4080, 4095)),
+        *((np.int32, high) for high in (2, 15, 256, 4080)),
+        *((np.float32, high) for high in (0.01, 2, 256, 4080)),
+    ],
+)
+def test_an_image_that_would_be_nearly_black_is_an_error(
+    tmp_path: Path, kind: type, high: float
+) -> None:
+    for suffix in ("tiff", "png") if kind is np.uint16 else ("tiff",):
+        name = tmp_path / f"a.{suffix}"
+        Image.fromarray(grays(0, high).astype(kind)).save(name)
+        with pytest.raises(UserError, match=r"nearly black where .* is white; convert it to 8 bits"):
+            open_image(name, str(name))
+        assert "nearly black" in str(look_at(name))
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ def _white(values: NDArray[Any], depth: float | None, fractions: bool) -> float:
         white = 1.0  # a mask
     if 0 < high < DARKEST * white:
         raise ScaleError(
-            f"its largest value is {high:g}, nearly black where {white:,.0f} is white; convert it to 8 bits"
+            f"its largest value is {high:g}, nearly black where {white:,.0f} is white; convert it to 8 "
+            "bits"
         )
     return white
 

@@ -25,11 +25,8 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
+    folder = tiny.save_prepared_world(tmp_path_factory.mktemp("world"))
     tiny.save_model(folder)
-    assert main(["features", "--vision", str(folder / "vision"), "--images", str(folder / "images"),
-                 "--data", str(folder / "train.jsonl"),
-                 "--out", str(folder / "features")]) == 0  # fmt: skip
     body = bytearray((folder / "images" / "0.png").read_bytes())
     body[200:260] = bytes(60)  # header and end stay what they are
     (folder / "images" / "damaged.png").write_bytes(body)

@@ -33,11 +33,8 @@ from standins.models import save_qwen
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of random weights (answers differ by image) beside its questions."""
     torch.set_num_threads(1)
-    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
+    folder = tiny.save_prepared_world(tmp_path_factory.mktemp("world"))
     tiny.save_model(folder)
-    assert main(["features", "--vision", str(folder / "vision"), "--images", str(folder / "images"),
-                 "--data", str(folder / "train.jsonl"),
-                 "--out", str(folder / "features")]) == 0  # fmt: skip
     return folder
 
 

@@ -19,7 +19,7 @@ from paretoken.evaluate.benchmarks.mmmu_open import _NUMBERS
 from paretoken.registry import BENCHMARKS
 
 #: A scorer that takes the square of this in steps takes minutes; all answers together take seconds.
-LENGTH = 50_000
+LENGTH = 20_000
 CPU_SECONDS = 120
 #: What answers are made of, by itself and mixed: what regular expressions and loops of scorers look for.
 PIECES = (

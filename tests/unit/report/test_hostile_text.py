@@ -36,6 +36,13 @@ CLAIM = {"claim": "c", "statement": "s", "where": "w", "computed": "x", "value":
          "high": 5.0, "verdict": "holds", "because": "b"}  # fmt: skip
 RUN = {"device": {"gpus": ["GPU"], "processes": 1, "machine": "m"}, "wall_s": 1.0, "training_flops": 1.0,
        "git": {"commit": "c"}, "versions": {"torch": "2"}}  # fmt: skip
+#: A study takes seconds, so that each is filled with several of the texts at once.
+TOGETHER = {
+    "markup": ("script", "template"),
+    "lines": ("image", "line"),
+    "formulas": ("cell", "formula"),
+    "unseen": ("terminal", "direction", "nul"),
+}
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069]")
 
@@ -139,11 +146,15 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return written(filled(tmp_path_factory.mktemp("plain"), "Word"))
 
 
-@pytest.fixture(scope="module", params=HOSTILE)
+@pytest.fixture(scope="module", params=TOGETHER)
 def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    text = HOSTILE[request.param]
+    text = " ".join(HOSTILE[kind] for kind in TOGETHER[request.param])
     study = filled(tmp_path_factory.mktemp("hostile"), text)
     return text, study, written(study)
+
+
+def test_no_kind_of_text_is_left_out() -> None:
+    assert {kind for kinds in TOGETHER.values() for kind in kinds} == {*HOSTILE}
 
 
 @pytest.mark.slow

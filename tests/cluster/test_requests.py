@@ -97,7 +97,7 @@ def test_a_site_with_mistakes_is_refused_with_all_of_them(lab: Lab, make_cells: 
     project = make_cells(lab, {"a": {}})
     project.write_profile(site={"gpu": {"partitions": "gpu"}, "warn_s": "soon"}, groups=None)
     said = project.start().fail()
-    assert "profiles/test/site.yaml is no SLURM site" in said
+    assert "profiles/test/site.yaml is not a valid SLURM site" in said
     assert "partitions" in said
     assert "warn_s" in said
 

@@ -158,8 +158,6 @@ def plan_model(
     config.encoder_hash = sources["vision"]
     require_vocabulary(data, inputs.data, inputs.llm, config)
     require_positions(recipe.max_length, inputs.llm, config)
-    if inputs.choice.tokens == 0 and inputs.adapter is not None:
-        raise UserError("a model with 0 visual tokens has no adapter; leave --adapter out")
     if recipe.stage == "pretrain" and inputs.adapter is not None:
         raise UserError("--adapter is for finetune: stage 1 starts from a new projector; leave it out")
     if recipe.stage == "finetune" and inputs.choice.tokens:

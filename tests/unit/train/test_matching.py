@@ -115,10 +115,6 @@ MISMATCHES: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], str]] = {
     ),
     "pixels": (small_pictures, "makes images of 20 pixels, its encoder takes 24"),
     "stage 1": (an_adapter, "--adapter is for finetune"),
-    "blind": (
-        lambda w, f: an_adapter(w, f) | {"choice": Choice("average_pool", 0)},
-        "0 visual tokens has no adapter; leave --adapter out",
-    ),
 }  # fmt: skip
 
 

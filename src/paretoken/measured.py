@@ -64,15 +64,15 @@ def table_problems(
     Raises:
         UserError: the table cannot be read.
     """
-    problems = []
-    for cell, rows in rows_of_cells(read_rows(path), cells):
+    problems, table = [], read_rows(path)
+    for cell, rows in rows_of_cells(table, cells):
         for suite in suites:
             try:
                 _one(path, study, cell, sizes[cell.llm], suite, rows)
             except UserError as error:
                 problems.append(str(error))
     try:
-        alternative_errors(path)
+        _alternative_errors(path, table)
     except UserError as error:
         problems.append(str(error))
     return problems
@@ -84,12 +84,15 @@ def alternative_errors(path: Path) -> list[tuple[Row, float]]:
     Raises:
         UserError: the table cannot be read, or such a score is not a number from 0 to 1.
     """
-    rows = enumerate(read_rows(path), start=2)
-    return [(row, _alternative_error(path, line, row)) for line, row in rows if row.get(ALTERNATIVE)]
+    return _alternative_errors(path, read_rows(path))
 
 
-def _alternative_error(path: Path, line: int, row: Row) -> float:
-    return 1 - number_in(f"{path}, row {line}", row, ALTERNATIVE, most=1)
+def _alternative_errors(path: Path, rows: Sequence[Row]) -> list[tuple[Row, float]]:
+    return [
+        (row, 1 - number_in(f"{path}, row {line}", row, ALTERNATIVE, most=1))
+        for line, row in enumerate(rows, start=2)
+        if row.get(ALTERNATIVE)
+    ]
 
 
 def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_COLUMNS) -> None:

@@ -23,10 +23,32 @@ PARTS = ("config", "data", "train", "cluster", "planning")
 #: Types of errors whose sentence comes from the record itself, or lists its keys.
 OWN = {"problem", "value_error", "extra_forbidden"}
 TRIED: tuple[Any, ...] = (
-    None, True, "", " ", "maybe", "(0.9,0.99)", "1e400", "9" * 5000, "\ud800", 0, -1, 2.5, 10**400,
-    float("nan"), float("inf"), [], [[]], ["x"], [0.1] * 3, [0.9], {}, {"x": 1}, {1: 2}, {"kind": "x"},
+    None,
+    True,
+    "",
+    " ",
+    "maybe",
+    "(0.9,0.99)",
+    "1e400",
+    "9" * 5000,
+    "\ud800",
+    0,
+    -1,
+    2.5,
+    10**400,
+    float("nan"),
+    float("inf"),
+    [],
+    [[]],
+    ["x"],
+    [0.1] * 3,
+    [0.9],
+    {},
+    {"x": 1},
+    {1: 2},
+    {"kind": "x"},
     b"x",
-)  # fmt: skip
+)
 
 
 def records() -> list[type[Record]]:

@@ -78,7 +78,8 @@ def _from(least: int) -> Callable[[str], int]:
     return kind
 
 
-def _layer(text: str) -> int:
+def layer(text: str) -> int:
+    """Return the number of a layer of a network; negative ones are counted from the end."""
     value = _integer(text)
     if abs(value) > MOST_LAYERS:
         raise argparse.ArgumentTypeError(f"{text!r} must be from -{MOST_LAYERS:,} to {MOST_LAYERS:,}")
@@ -107,8 +108,6 @@ parameters = at_most(MOST_PARAMETERS, _from(1))
 width = at_most(LARGEST_WIDTH, _from(1))
 #: Patches per side of a grid.
 grid = at_most(LARGEST_GRID, _from(1))
-#: A layer of a network; negative ones are counted from the end.
-layer = _layer
 #: Questions, images or conversations at a time.
 batch = at_most(LARGEST_BATCH, _from(1))
 #: Threads or processes on this machine.

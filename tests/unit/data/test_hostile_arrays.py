@@ -53,13 +53,49 @@ def described(descr: object, shape: object) -> bytes:
 
 
 DAMAGED = [
-    b"", b"\x93NUMPY", b"PK\x03\x04", b"\x80\x04N.", header("[" * 5000), header("{{}: 1}"), header("5"),
-    header("", 2, 2**32 - 1), header("", 9), header("x" * 60_000), described("<i4", "(10**30,)"),
-    *(described("<i4", shape) for shape in ("(99999999999999999999999,)", "(-5,)", "(True,)", "5", "()",
-                                           "(2.5,)", "(1000000,)", "(3, 3)", "(0, 10**18)")),
-    *(described(kind, "(1,)") for kind in ("<f4", "<i8", ">i4", "O", [], [("a", "O")], [("a", "<i4")],
-                                           5, None, "x" * 50, "<i4,<i4", ("<i4", (2,)))),
-]  # fmt: skip
+    b"",
+    b"\x93NUMPY",
+    b"PK\x03\x04",
+    b"\x80\x04N.",
+    header("[" * 5000),
+    header("{{}: 1}"),
+    header("5"),
+    header("", 2, 2**32 - 1),
+    header("", 9),
+    header("x" * 60_000),
+    described("<i4", "(10**30,)"),
+    *(
+        described("<i4", shape)
+        for shape in (
+            "(99999999999999999999999,)",
+            "(-5,)",
+            "(True,)",
+            "5",
+            "()",
+            "(2.5,)",
+            "(1000000,)",
+            "(3, 3)",
+            "(0, 10**18)",
+        )
+    ),
+    *(
+        described(kind, "(1,)")
+        for kind in (
+            "<f4",
+            "<i8",
+            ">i4",
+            "O",
+            [],
+            [("a", "O")],
+            [("a", "<i4")],
+            5,
+            None,
+            "x" * 50,
+            "<i4,<i4",
+            ("<i4", (2,)),
+        )
+    ),
+]
 
 
 @pytest.mark.parametrize("content", DAMAGED)
@@ -78,12 +114,22 @@ def test_whole_arrays_are_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"offsets": [0, 10**12, 3]}, {"offsets": [0, 3, 2]}, {"offsets": [1, 2, 3]}, {"offsets": [0, 3]},
-        {"offsets": [0, -1, 3]}, {"offsets": [0, 2, 4]}, {"images": [1, -1]}, {"images": [0]},
-        {"images": []}, {"learned": [True]}, {"ids": [1, -9, 2]}, {"question_offsets": [0, 1, 5]},
-        {"question_offsets": [0, 1]}, {"question_ids": [-1]},
+        {"offsets": [0, 10**12, 3]},
+        {"offsets": [0, 3, 2]},
+        {"offsets": [1, 2, 3]},
+        {"offsets": [0, 3]},
+        {"offsets": [0, -1, 3]},
+        {"offsets": [0, 2, 4]},
+        {"images": [1, -1]},
+        {"images": [0]},
+        {"images": []},
+        {"learned": [True]},
+        {"ids": [1, -9, 2]},
+        {"question_offsets": [0, 1, 5]},
+        {"question_offsets": [0, 1]},
+        {"question_ids": [-1]},
     ],
-)  # fmt: skip
+)
 def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path: Path, change: Any) -> None:
     arrays = {name: np.array(values, ARRAYS[name].dtype) for name, values in change.items()}
     with pytest.raises(UserError, match=r"is damaged: .* run `paretoken tokenize` again"):
@@ -93,11 +139,20 @@ def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path: Path, change: A
 @pytest.mark.parametrize(
     "change",
     [
-        {"images": 5}, {"images": ["a", 5]}, {"images": {"a": 1}}, {"image_token_id": "x"},
-        {"image_token_id": True}, {"image_token_id": -1}, {"image_token_id": 2**40}, {"template": [1]},
-        {"vocabulary": 5}, {"sha256": [1]}, {"sha256": {"ids": []}}, {"sha256": {"../x": "y"}},
+        {"images": 5},
+        {"images": ["a", 5]},
+        {"images": {"a": 1}},
+        {"image_token_id": "x"},
+        {"image_token_id": True},
+        {"image_token_id": -1},
+        {"image_token_id": 2**40},
+        {"template": [1]},
+        {"vocabulary": 5},
+        {"sha256": [1]},
+        {"sha256": {"ids": []}},
+        {"sha256": {"../x": "y"}},
     ],
-)  # fmt: skip
+)
 def test_an_index_of_other_types_is_refused(tmp_path: Path, change: Any) -> None:
     with pytest.raises(UserError, match="again"):
         read_encoded(tokens(tmp_path / "t", INDEX | change))
@@ -110,9 +165,13 @@ def test_questions_without_their_offsets_are_refused(tmp_path: Path) -> None:
 
 
 FEATURES = {
-    "shape": [2, 1, 4, 3], "images": ["a", "b"], "layers": [3], "encoder": "x", "normalised": False,
+    "shape": [2, 1, 4, 3],
+    "images": ["a", "b"],
+    "layers": [3],
+    "encoder": "x",
+    "normalised": False,
     "preprocess": {"aspect": "pad"},
-}  # fmt: skip
+}
 
 
 def features(folder: Path, index: Any, array: Any = None) -> Path:
@@ -125,12 +184,18 @@ def features(folder: Path, index: Any, array: Any = None) -> Path:
 @pytest.mark.parametrize(
     "change",
     [
-        *({key: value} for key in FEATURES for value in (None, 5, "y" * 3, [[1]], {"a": 1}, True)
-          if (key, value) != ("encoder", "yyy") and (key, value) != ("normalised", True)),
-        {"images": ["a", "b", "c"]}, {"shape": [2, 1, 4]}, {"layers": [3, 4]},
+        *(
+            {key: value}
+            for key in FEATURES
+            for value in (None, 5, "y" * 3, [[1]], {"a": 1}, True)
+            if (key, value) != ("encoder", "yyy") and (key, value) != ("normalised", True)
+        ),
+        {"images": ["a", "b", "c"]},
+        {"shape": [2, 1, 4]},
+        {"layers": [3, 4]},
         {"preprocess": {"aspect": "x"}},
     ],
-)  # fmt: skip
+)
 def test_an_index_of_features_that_does_not_fit_is_refused(tmp_path: Path, change: Any) -> None:
     assert FeatureStore(features(tmp_path / "f", FEATURES)).layers == (3,)
     with pytest.raises(UserError, match="and rerun"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import struct
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image
 
 import tiny
+from hostile_text import replaced
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import load_tokenizer
@@ -37,9 +37,11 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = {"Sequence": {"id": "A", "type_id": 0}}
     content["normalizer"] = {"type": "Replace", "pattern": {"String": "~"}, "content": "."}
     content["post_processor"] = {
-        "type": "TemplateProcessing", "single": [token, text], "pair": [token, text],
+        "type": "TemplateProcessing",
+        "single": [token, text],
+        "pair": [token, text],
         "special_tokens": {"<pad>": {"id": "<pad>", "ids": [0], "tokens": ["<pad>"]}},
-    }  # fmt: skip
+    }
     path.write_text(json.dumps(content))
     return folder
 
@@ -52,15 +54,6 @@ def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
     )
     for key, inner in pairs:
         yield from places(inner, (*place, key))
-
-
-def changed(content: Any, place: tuple[Any, ...], value: Any) -> Any:
-    made = copy.deepcopy(content)
-    inner = made
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    return made
 
 
 def use(folder: Path) -> None:
@@ -77,7 +70,7 @@ def test_a_changed_tokenizer_is_used_or_refused(usual: Path, tmp_path: Path, fil
     content, refused = json.loads((usual / file).read_text()), 0
     for number, place in enumerate(places(content)):
         for value in ODD[number % 4 :: 4]:
-            (tmp_path / file).write_text(json.dumps(changed(content, place, value)))
+            (tmp_path / file).write_text(json.dumps(replaced(content, place, value)))
             try:
                 use(tmp_path)
             except UserError:
@@ -88,17 +81,40 @@ def test_a_changed_tokenizer_is_used_or_refused(usual: Path, tmp_path: Path, fil
 @pytest.mark.parametrize(
     ("part", "rule", "message"),
     [
-        ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "([.]+[.]+)+y"}, "invert": False,
-                           "behavior": "Isolated"}, "cannot tokenize a text"),
+        (
+            "pre_tokenizer",
+            {
+                "type": "Split",
+                "pattern": {"Regex": "([.]+[.]+)+y"},
+                "invert": False,
+                "behavior": "Isolated",
+            },
+            "cannot tokenize a text",
+        ),
         ("model", {"type": "BPE", "vocab": {"a": 4 * 10**9, "b": 1}, "merges": ["a b"]}, "the id 4"),
-        ("model", {"type": "WordPiece", "unk_token": "zz", "continuing_subword_prefix": "##",
-                   "max_input_chars_per_word": 100, "vocab": {"a": 1}}, "UNK"),
-        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "CAAAAAD8//94VjQSYWIA"},
-         "damaged table of characters"),
-        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "BAAAAAD+/38="},
-         "damaged table of characters"),
+        (
+            "model",
+            {
+                "type": "WordPiece",
+                "unk_token": "zz",
+                "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100,
+                "vocab": {"a": 1},
+            },
+            "UNK",
+        ),
+        (
+            "normalizer",
+            {"type": "Precompiled", "precompiled_charsmap": "CAAAAAD8//94VjQSYWIA"},
+            "damaged table of characters",
+        ),
+        (
+            "normalizer",
+            {"type": "Precompiled", "precompiled_charsmap": "BAAAAAD+/38="},
+            "damaged table of characters",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_makes_the_library_give_up_is_a_user_error(
     usual: Path, tmp_path: Path, part: str, rule: Any, message: str
 ) -> None:
@@ -132,19 +148,35 @@ def test_files_beside_the_weights_are_not_read_without_bounds(tmp_path: Path) ->
 
 
 PREPROCESSOR = {
-    "size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}, "resample": 3,
-    "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "rescale_factor": 1 / 255, "do_center_crop": True,
-}  # fmt: skip
+    "size": {"shortest_edge": 224},
+    "crop_size": {"height": 224, "width": 224},
+    "resample": 3,
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+    "rescale_factor": 1 / 255,
+    "do_center_crop": True,
+}
 #: Numbers and objects that a preprocessor's fields could hold.
-NUMBERS = (*ODD, float("nan"), float("inf"), 10**400, 10**6, 0, {"height": [], "width": []},
-           {"shortest_edge": [1]}, [float("nan")] * 3, [10**400] * 3, [0.0] * 3, [1e-320] * 3,
-           )  # fmt: skip
+NUMBERS = (
+    *ODD,
+    float("nan"),
+    float("inf"),
+    10**400,
+    10**6,
+    0,
+    {"height": [], "width": []},
+    {"shortest_edge": [1]},
+    [float("nan")] * 3,
+    [10**400] * 3,
+    [0.0] * 3,
+    [1e-320] * 3,
+)
 
 
 @pytest.mark.parametrize("field", [*PREPROCESSOR, "size.shortest_edge", "crop_size.height"])
 @pytest.mark.parametrize("value", NUMBERS)
 def test_a_changed_preprocessor_is_used_or_refused(tmp_path: Path, field: str, value: Any) -> None:
-    content = changed(PREPROCESSOR, tuple(field.split(".")), value)
+    content = replaced(PREPROCESSOR, tuple(field.split(".")), value)
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
     try:
         preprocess = read_preprocessor(tmp_path, "pad")
@@ -174,12 +206,19 @@ def tensor(shape: list[int], *offsets: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"1234567", tensors(b"{}", 2**62), tensors(b"{}", 2**64 - 1), tensors(b"[1]"),
-        tensors(b'{"a":' * 100_000), tensors({"a": tensor([-2], 0, 8)}),
-        tensors({"a": tensor([2**40, 2**40], 0, 8)}), tensors({"a": tensor([2], 80, 88)}),
-        tensors({"a": tensor([2], 0, 8), "b": tensor([2], 0, 8)}), tensors(b"{}", LONGEST_HEADER + 1),
+        b"",
+        b"1234567",
+        tensors(b"{}", 2**62),
+        tensors(b"{}", 2**64 - 1),
+        tensors(b"[1]"),
+        tensors(b'{"a":' * 100_000),
+        tensors({"a": tensor([-2], 0, 8)}),
+        tensors({"a": tensor([2**40, 2**40], 0, 8)}),
+        tensors({"a": tensor([2], 80, 88)}),
+        tensors({"a": tensor([2], 0, 8), "b": tensor([2], 0, 8)}),
+        tensors(b"{}", LONGEST_HEADER + 1),
     ],
-)  # fmt: skip
+)
 def test_damaged_safetensors_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(UserError, match="is not a whole safetensors file") as error:

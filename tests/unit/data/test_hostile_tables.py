@@ -56,9 +56,12 @@ def in_child(code: str) -> list[str]:
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -166,9 +169,13 @@ def test_a_footer_that_lies_cannot_fill_the_memory(tmp_path: Path) -> None:
     offsets = pa.py_buffer(np.array([0, len(zeros)], np.int32))
     column = pa.Array.from_buffers(pa.binary(), 1, [None, offsets, pa.py_buffer(zeros)])
     parquet.write_table(
-        pa.table({"x": column}), path, compression="zstd",
-        use_dictionary=False, write_statistics=False, data_page_size=2**31 - 1,
-    )  # fmt: skip
+        pa.table({"x": column}),
+        path,
+        compression="zstd",
+        use_dictionary=False,
+        write_statistics=False,
+        data_page_size=2**31 - 1,
+    )
     group, content = parquet.ParquetFile(path).metadata.row_group(0), path.read_bytes()
     length = 8 + struct.unpack("<L", content[-8:-4])[0]
     footer = content[-length:]

@@ -53,9 +53,17 @@ def strips(path: Path, count: int, rows: int) -> Path:
     """Write a TIFF of 400 x 200 whose strips are all the same bytes."""
     width, height = 400, 200
     places = 8 + width * height
-    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
-            (273, 4, count, places), (277, 3, 1, 1), (278, 4, 1, rows),
-            (279, 4, count, places + 4 * count)]  # fmt: skip
+    tags = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, count, places),
+        (277, 3, 1, 1),
+        (278, 4, 1, rows),
+        (279, 4, count, places + 4 * count),
+    ]
     body = bytes(width * height) + struct.pack("<L", 8) * count + struct.pack("<L", width * rows) * count
     directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHLL", *tag) for tag in tags)
     path.write_bytes(b"II*\0" + struct.pack("<L", 8 + len(body)) + body + directory + bytes(4))
@@ -82,9 +90,13 @@ print(open_image(Path(sys.argv[1]), "a.png").size)
 def test_sixteen_bits_are_scaled_without_fractions_of_the_whole_image(tmp_path: Path) -> None:
     Image.new("I;16", (3500, 3500)).save(tmp_path / "a.png", compress_level=1)
     done = subprocess.run(
-        [sys.executable, "-c", GRAY, str(tmp_path / "a.png")], capture_output=True, text=True,
-        check=False, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [sys.executable, "-c", GRAY, str(tmp_path / "a.png")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
     assert done.stdout == "(3500, 3500)\n", done.stderr
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from feasible_studies import ROOT, Raw, alone
+from hostile_text import replaced
 from paretoken.config import Config, Record
 from paretoken.data.manifest import Manifest
 from paretoken.data.miniature.settings import MiniatureSettings
@@ -243,15 +244,6 @@ def leaves(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from leaves(part, (*way, key))
     else:
         yield way
-
-
-def replaced(raw: Any, way: tuple[Any, ...], value: Any) -> Any:
-    changed = copy.deepcopy(raw)
-    at = changed
-    for key in way[:-1]:
-        at = at[key]
-    at[way[-1]] = value
-    return changed
 
 
 RECIPES = (

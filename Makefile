@@ -50,7 +50,7 @@ types: setup
 
 # The tests marked slow (the whole workflow, statistical coverage) are left out of a plain `pytest`.
 tests: $(VENV)/.ready-tests
-	$(BIN)/pytest -n 2 -m "slow or not slow"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow or not slow"
 
 format: analysis
 	$(BIN)/ruff format .

@@ -79,7 +79,8 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `COLUMNS`; scores are on the scale of their metric (``out_of`` 100, or MME's points). A published
-        number stands beside a score of the same metric only; otherwise ``not_compared`` says why. V = 0
+        number stands beside a score of the same metric and questions only; otherwise ``not_compared``
+        says why. V = 0
         is the model that sees no image. The interval of a difference is that of the measured score: the
         published one is a single run.
 
@@ -108,7 +109,7 @@ def _score_row(
     results: StudyResults, llm: Any, compressor: Any, tokens: int, benchmark: str, found: pd.DataFrame
 ) -> dict[str, Any]:
     metric = str(found["metric"].iloc[0])
-    out_of, why_not = points_of(metric), not_comparable(benchmark, metric)
+    out_of, why_not = points_of(metric), not_comparable(results.study, benchmark, metric)
     alone = (float(found["low"].iloc[0]), float(found["high"].iloc[0]))
     mean = mean_of(found["score"].tolist(), alone).scaled(out_of)
     known_as = PUBLISHED_BENCHMARKS.get(benchmark)

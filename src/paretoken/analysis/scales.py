@@ -1,7 +1,8 @@
-"""What published scores are, so that no score is compared with one on another scale.
+"""What published scores are: no score is compared with one on another scale or of other questions.
 
 MME's published numbers are the perception subtasks, of 2,000 points; the sum with cognition has 2,800.
-POPE's are F1 averaged over its three categories, MMBench's are right in all rotations.
+POPE's are F1 averaged over its three categories, MMBench's are right in all rotations, and TextVQA's
+prompts contain the words found in the image.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ PERCENT = 100.0
 
 @dataclass(frozen=True)
 class Published:
-    """A benchmark in the published Table 1: its name there, and the metric of its numbers."""
+    """A benchmark in the published Table 1: its name there, its metric, and what was asked.
+
+    ``questions``: the benchmark's variant of questions (None: its default).
+    """
 
     name: str
     metric: str
+    questions: str | None = None
 
     @property
     def out_of(self) -> float:
@@ -38,7 +43,7 @@ PUBLISHED_BENCHMARKS = {
     "mme": Published("MME_perception", "perception / 2000"),
     "pope": Published("POPE", "F1, mean over categories"),
     "scienceqa": Published("ScienceQA", "accuracy"),
-    "textvqa": Published("TextVQA", "VQA accuracy"),
+    "textvqa": Published("TextVQA", "VQA accuracy", questions="ocr"),
     "vizwiz": Published("VizWiz", "VQA accuracy"),
     "vqav2": Published("VQAv2", "VQA accuracy"),
 }
@@ -49,17 +54,33 @@ def points_of(metric: str) -> float:
     return next((points for start, points in POINTS.items() if metric.startswith(start)), PERCENT)
 
 
-def not_comparable(benchmark: str, metric: str) -> str | None:
+def not_comparable(study: Study, benchmark: str, metric: str) -> str | None:
     """Return why a score cannot be compared with the published one; None if it can.
 
     Args:
+        study: says what was asked, if it asked.
         benchmark: its registered name.
         metric: of the score.
     """
     published = PUBLISHED_BENCHMARKS.get(benchmark)
-    if published is None or metric == published.metric:
+    if published is None:
         return None
-    return f"the score is {metric}, the published one is {published.metric}"
+    if metric != published.metric:
+        return f"the score is {metric}, the published one is {published.metric}"
+    if not isinstance(study.training, LlavaTraining):
+        return None
+    asked = study.training.settings(benchmark)
+    if asked.questions != published.questions:
+        own, theirs = (name or "the default" for name in (asked.questions, published.questions))
+        return f"the questions are {own}, the published ones are {theirs}"
+    return None if asked.limit is None else f"only the first {asked.limit} questions were asked"
+
+
+def all_comparable(study: Study, benchmark: str) -> bool:
+    """Whether each score of a benchmark that a study may have can be compared with the published one."""
+    return benchmark in PUBLISHED_BENCHMARKS and not any(
+        not_comparable(study, benchmark, metric) for metric in study_metrics(study, benchmark)
+    )
 
 
 def require_one_metric(scores: pd.DataFrame) -> None:

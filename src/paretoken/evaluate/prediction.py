@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -268,9 +269,10 @@ def stored_questions(questions: Sequence[Question]) -> Any:
 
     Raises:
         UserError: questions differ in their columns, have one that answers are written to, or a column
-            mixes types, which Parquet cannot hold.
+            mixes types, or holds empty objects, which Parquet cannot hold.
     """
     import pyarrow
+    from pyarrow.parquet import ParquetWriter
 
     columns: dict[str, list[Any]] = {
         "question_id": [question.id for question in questions],
@@ -295,9 +297,11 @@ def stored_questions(questions: Sequence[Question]) -> Any:
     for name, values in columns.items():
         try:
             arrays[name] = pyarrow.array(values)
+            # Parquet holds less than Arrow: an object without keys, for one.
+            ParquetWriter(BytesIO(), pyarrow.schema([(name, arrays[name].type)])).close()
         except (pyarrow.ArrowException, OverflowError) as error:
             raise UserError(
-                f"column {shown(name)} of the questions cannot be stored: {error}; write "
-                "values of one type"
+                f"column {shown(name)} of the questions cannot be stored: {error}; write values of one "
+                "type, and no empty objects"
             ) from error
     return pyarrow.table(arrays)

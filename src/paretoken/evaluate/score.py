@@ -13,7 +13,7 @@ from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
-from paretoken.evaluate.benchmarks.values import is_missing, parsed_list, text
+from paretoken.evaluate.benchmarks.values import LONGEST_LIST, is_missing, parsed_list, text
 from paretoken.evaluate.ids import ROW_ID, Key, ids_of, in_words, require_unique, usable_keys
 from paretoken.evaluate.intervals import interval, means
 from paretoken.evaluate.left_out import read_left_out
@@ -143,7 +143,7 @@ def _comparable(value: Any) -> Any:
         parts = [_comparable(each) for each in value]
         return parts[0] if len(parts) == 1 else parts
     if isinstance(value, str):
-        as_list = parsed_list(value)
+        as_list = parsed_list(value) if len(value) <= LONGEST_LIST else None
         return value.strip() if as_list is None else _comparable(as_list)
     return str(value) if isinstance(value, int | float) and not is_missing(value) else None
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from paretoken.analysis.methods import PUBLISHED_METHODS, suite_errors
-from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, study_metrics
+from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, all_comparable
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 from paretoken.errors import UserError
@@ -87,12 +87,12 @@ def _panel(axis: Axes, results: StudyResults, suite: Suite, looks: Mapping[str, 
 def published_errors(results: StudyResults, suite: Suite, compressor: str) -> pd.DataFrame:
     """Return V and error of a method in the published table, where it has every benchmark of a suite.
 
-    There are none if the study scores a benchmark by another metric than the published one.
+    There are none if the study asks or scores a benchmark in another way than the published one.
     """
     table, method = results.table1, PUBLISHED_METHODS.get(compressor)
-    known = [PUBLISHED_BENCHMARKS[name] for name in suite.benchmarks
-             if name in PUBLISHED_BENCHMARKS
-             and study_metrics(results.study, name) == {PUBLISHED_BENCHMARKS[name].metric}]  # fmt: skip
+    known = [
+        PUBLISHED_BENCHMARKS[name] for name in suite.benchmarks if all_comparable(results.study, name)
+    ]
     if table.empty or method is None or len(known) < len(suite.benchmarks):
         return pd.DataFrame(columns=["visual_tokens", "error"])
     rows = []

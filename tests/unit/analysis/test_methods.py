@@ -144,6 +144,34 @@ def test_scores_of_another_metric_never_meet_the_published_ones(
     assert "[" not in wide(found, table).query("method == 'quecc'")[benchmark].iloc[0]
 
 
+@pytest.mark.parametrize(
+    ("benchmark", "settings", "reason"),
+    [
+        ("gqa", {"limit": 3}, "only the first 3 questions were asked"),
+        (
+            "scienceqa",
+            {"questions": "full"},
+            "the questions are full, the published ones are the default",
+        ),
+        ("textvqa", {}, "the questions are the default, the published ones are ocr"),
+        ("textvqa", {"questions": "ocr"}, None),
+    ],
+)
+def test_scores_of_other_questions_never_meet_the_published_ones(
+    benchmark: str, settings: dict[str, Any], reason: str | None
+) -> None:
+    suite = SUITE | {"benchmarks": [benchmark]}
+    training = TRAINING | {"benchmarks": [{"name": benchmark, **settings}]}
+    found = results(suites=[suite], training=training)
+    table = scores().query("benchmark == 'gqa'")
+    metric = BENCHMARKS.load(benchmark).metric
+    table = method_scores(found, table.assign(benchmark=benchmark, metric=metric))
+    row = table.set_index(["compressor", "visual_tokens"]).loc[("quecc", 1)]
+    assert pd.isna(row["published"]) == (reason is not None)
+    assert (None if pd.isna(row["not_compared"]) else row["not_compared"]) == reason
+    assert (len(published_errors(found, found.study.suites[0], "quecc")) > 0) is (reason is None)
+
+
 @pytest.mark.parametrize("row", [0, 5, -1])
 def test_cells_scored_by_two_metrics_are_refused(row: int) -> None:
     table = scores()

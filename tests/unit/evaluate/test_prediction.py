@@ -257,6 +257,8 @@ def test_half_a_character_is_a_bad_question() -> None:
     [
         ({"answer": ["a"]}, "column 'answer' of the questions cannot be stored"),
         ({"answer": 10**30}, "column 'answer' of the questions cannot be stored"),
+        ({"meta": {}}, "column 'meta' of the questions cannot be stored: Cannot write struct type"),
+        ({"meta": [{"a": {}}]}, "column 'meta' of the questions cannot be stored: Cannot write"),
         ({"hint": "x"}, "some questions have a column 'hint'"),
     ],
 )
@@ -269,8 +271,11 @@ def test_questions_that_cannot_be_stored_are_refused_before_they_are_answered(
     message: str,
 ) -> None:
     monkeypatch.setattr(Predictor, "answer", lambda *given: pytest.fail("it answers"))
-    rows = [{"_id": "1", "prompt": "what ?", "answer": 1}, {"_id": "2", "prompt": "why ?", "answer": 2}]
-    (tmp_path / "q.jsonl").write_text("\n".join(json.dumps(row) for row in (rows[0], rows[1] | second)))
+    first = {"_id": "1", "prompt": "what ?", "answer": 1}
+    if "meta" in second:  # a column of both rows
+        first |= second
+    rows = [first, {"_id": "2", "prompt": "why ?", "answer": 2} | second]
+    (tmp_path / "q.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     line = ["predict", "--model", str(world / "model"), "--features", str(world / "features"),
             "--questions", str(tmp_path / "q.jsonl"), "--out", str(tmp_path / "p.parquet")]  # fmt: skip
     assert main(line) == 2

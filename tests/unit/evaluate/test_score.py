@@ -11,6 +11,7 @@ import pytest
 from paretoken.cli import main
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.exact_match import exact_match
+from paretoken.evaluate.benchmarks.values import LONGEST_LIST
 from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.intervals import interval
 from paretoken.evaluate.score import read_predictions, score_file, score_predictions
@@ -104,6 +105,7 @@ def test_missing_and_extra_predictions_are_refused(tmp_path: Path) -> None:
         ("level", 1.0, True),
         ("level", None, True),
         ("unknown", "new", True),
+        pytest.param("question", "[" + "x" * LONGEST_LIST, False, id="long text"),
     ],
 )
 def test_predictions_repeat_what_was_asked(tmp_path: Path, column: str, value: Any, same: bool) -> None:

@@ -31,8 +31,13 @@ DECIMALS = {1: " with one decimal place", 2: " with two decimal places"}
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer, extracted and normalised, is the right one, else 0."""
+    """Return 1 if the answer, extracted and normalised, is the right one, else 0.
+
+    Right numbers are normalised, too: 2, 2.0 and 2.00 are one answer, however the file stores them.
+    """
     right = _right(row)
+    if row["question_type"] != MULTI_CHOICE and row["answer_type"] in NUMBERS:
+        right = normalise(row, right) or right
     said = response(row)
     extracted = extract(row, said) if said else ""
     normalised = normalise(row, extracted) if extracted.strip() else None
@@ -72,6 +77,8 @@ def _right(row: Row) -> str:
         _precision(row)
     if not choice and kind in NUMBERS and not _is_finite(right):
         raise BadRowError(f"its answer is {right!r}, and its answer_type is {kind}; write a number")
+    if not choice and kind == "integer":
+        whole(row, "answer")
     return right
 
 

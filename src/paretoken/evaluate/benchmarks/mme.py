@@ -14,6 +14,7 @@ from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
+from paretoken.evaluate.ids import id_text
 from paretoken.evaluate.intervals import Floats, bootstrap
 
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark",
@@ -60,10 +61,18 @@ def _truth(row: Row) -> str:
 
 
 def by_image(rows: Sequence[Row], numbers: Sequence[int]) -> Images:
-    """Return the rows of a subtask by image: those that share their ``question_id``."""
-    ordered = sorted(numbers, key=lambda number: str(rows[number].get("question_id")))
-    groups = groupby(ordered, key=lambda number: str(rows[number].get("question_id")))
+    """Return the rows of a subtask by image: those that share their ``question_id``.
+
+    Raises:
+        BadRowError: a ``question_id`` is missing, or neither a text nor a whole number.
+    """
+    ordered = sorted(numbers, key=lambda number: _image_id(rows[number]))
+    groups = groupby(ordered, key=lambda number: _image_id(rows[number]))
     return [list(group) for _, group in groups]
+
+
+def _image_id(row: Row) -> str:
+    return id_text(row["question_id"], "question_id")
 
 
 def by_neighbours(rows: Sequence[Row], numbers: Sequence[int]) -> Images:
@@ -124,7 +133,7 @@ def _lacks(details: Mapping[str, Any], rows: Sequence[Row], images: Mapping[str,
     missing, unpaired = details["missing_subtasks"], details["unpaired_images"]
     named = ", ".join(missing) if len(missing) <= NAMED else f"{len(missing)} of them"
     pairs = [pair for found in images.values() for pair in found]
-    crossed = sum(len({str(rows[number]["question_id"]) for number in pair}) > 1 for pair in pairs)
+    crossed = sum(len({_image_id(rows[number]) for number in pair}) > 1 for pair in pairs)
     return [
         *([f"subtasks missing, counted as 0: {named}"] if missing else []),
         *([f"{unpaired} images without exactly two questions"] if unpaired else []),

@@ -30,7 +30,9 @@ def is_missing(value: Any) -> bool:
 
 
 def text(row: Row, column: str) -> str:
-    """Return a cell as text: empty for an empty cell, numbers as Python writes them.
+    """Return a cell as text: empty for an empty cell, whole numbers without a decimal point.
+
+    A column of whole numbers with an empty cell is read as one of floats, so that 2.0 means 2.
 
     Raises:
         BadRowError: it is neither empty nor a text nor a number.
@@ -184,4 +186,4 @@ def _text(value: Any, column: str) -> str:
     usable = isinstance(value, Number) and not isinstance(value, bool)
     if not usable or (isinstance(value, float) and not math.isfinite(value)):
         raise BadRowError(f"its {column} holds {shown(value, SHOWN)}; write a text or a number")
-    return str(value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

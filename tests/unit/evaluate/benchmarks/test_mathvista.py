@@ -37,13 +37,26 @@ def test_choices(prediction: Any, score: float) -> None:
         ("integer", "14", "14", 1), ("integer", "14", "14.9", 1), ("integer", "14", "14 cm", 0),
         ("integer", 14, 14.0, 1), ("integer", "14", "１４", 1), ("integer", "14", "inf", 0),
         ("integer", "14", 'The answer is "14".', 1), ("integer", "-3", "-3.9", 1),
-        ("float", "3.1", "3.14", 1), ("float", "3.10", "3.1", 0), ("float", "14.0", "14", 1),
+        ("float", "3.1", "3.14", 1), ("float", "3.10", "3.1", 1), ("float", "14.0", "14", 1),
         ("float", "3.1", "nan", 0), ("float", "3.1", "", 0),
         ("list", "[2007, 2008]", "[2007, 2008]", 1), ("list", "[2007, 2008]", "[2007,2008]", 0),
     ],
 )  # fmt: skip
 def test_numbers_and_lists(kind: str, answer: Any, prediction: Any, score: float) -> None:
     assert MATHVISTA.score(row(kind, answer, prediction, precision=1.0)) == score
+
+
+@pytest.mark.parametrize("said", ["2", "2.0", "2.00", 2, 2.0])
+@pytest.mark.parametrize("gold", ["2", "2.0", "2.00", 2, 2.0, "02"])
+@pytest.mark.parametrize(("kind", "precision"), [("integer", None), ("float", 1), ("float", 2.0)])
+def test_a_number_is_right_however_it_is_stored(kind: str, precision: Any, gold: Any, said: Any) -> None:
+    assert MATHVISTA.score(row(kind, gold, said, precision=precision)) == 1
+    assert MATHVISTA.score(row(kind, gold, "3", precision=precision)) == 0
+
+
+@pytest.mark.parametrize("right", ["A", "B"])
+def test_choices_that_are_letters_mean_themselves(right: str) -> None:
+    assert MATHVISTA.score(row("text", right, right, choices=["A", "B"])) == 1
 
 
 @pytest.mark.parametrize("variant", [None, "lmms_eval"])
@@ -57,6 +70,7 @@ def test_numbers_and_lists(kind: str, answer: Any, prediction: Any, score: float
         ("float", "nan", 1, "its answer is 'nan', and its answer_type is float; write a number"),
         ("float", "three", 1, "its answer_type is float; write a number"),
         ("integer", "three", None, "its answer_type is integer; write a number"),
+        ("integer", "3.7", None, "its answer is '3.7'; it must be a whole number"),
         ("integer", "inf", None, "its answer_type is integer; write a number"),
     ],
 )

@@ -34,6 +34,13 @@ def test_how_answers_are_read(prediction: str, read: str) -> None:
     assert read_answer(prediction) == read
 
 
+@pytest.mark.parametrize(("one", "same"), [(1, 1.0), ("1", "1.0"), ("a.jpg", "a.jpg "), ("7", 7)])
+def test_an_image_is_found_however_its_id_is_written(one: Any, same: Any) -> None:
+    first, second = pair(one, "count", "Yes", "No")
+    result = score_predictions(MME, [first, second | {"question_id": same}])
+    assert result["details"]["subtasks"]["count"]["score"] == 200
+
+
 def test_two_images_by_hand() -> None:
     rows = [*pair("a", "count", "Yes", "No"), *pair("b", "count", "Yes", "Yes"),
             *pair("c", "code_reasoning", "No", "Yes")]  # fmt: skip

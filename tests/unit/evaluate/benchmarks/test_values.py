@@ -48,6 +48,7 @@ def test_nonsense_is_refused_with_its_row_and_column(name: str, column: str) -> 
 @pytest.mark.parametrize(
     ("value", "read"),
     [("red", "red"), (3, "3"), (2.5, "2.5"), (np.int64(3), "3"), (np.float64(2.5), "2.5"),
+     (2.0, "2"), (np.float64(-3.0), "-3"), (1e20, "1" + "0" * 20), ("2.0", "2.0"),
      (Decimal("0.5"), "0.5"), ("[1, 2]", "[1, 2]"), ("True", "True"), (10**400, "1" + "0" * 400)],
 )  # fmt: skip
 def test_texts_and_numbers_are_read(value: Any, read: str) -> None:

@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from paretoken.data.chat_rendering import render
-from paretoken.data.conversations import IMAGE_TEXT, Conversation
+from paretoken.data.conversations import Conversation
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.tokenizers import CAPTIONS_ONLY, CHAT, encode, template_text
 from paretoken.errors import UserError
 from paretoken.registry import TEMPLATES

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from paretoken.data.image_formats import is_encoded_text
+
 #: Where an image may be when it is not called as a data set says: OCR-VQA's files came as .gif and
 #: .png, too, and LLaVA's list calls all of them .jpg. The content, not the name, says what it is.
 SUFFIXES = (".jpg", ".gif", ".png", ".jpeg", ".webp")
@@ -24,6 +26,8 @@ def name_problem(name: str) -> str | None:
     ``../../secret.png``).
     """
     parts = name.split("/")
+    if is_encoded_text(name):
+        return f"is a picture itself, not a name; save it as a file, and {FORM}"
     if not name.strip():
         found = "is empty"
     elif ABSOLUTE.match(name):

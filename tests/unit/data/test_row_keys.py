@@ -193,7 +193,7 @@ NAMES = {
     "~/a.png": "an absolute path",
     "https://example.org/a.png": "an address",
     "file:///a.png": "an address",
-    "data:image/png;base64,iVBORw0KGgo=": "an address",
+    "data:image/png;base64,iVBORw0KGgo=": "is a picture itself",
     "coco\\a.png": "has backslashes",
     "..\\a.png": "has backslashes",
     "../a.png": "leads out of its folder",

@@ -15,6 +15,7 @@ from paretoken.data.image_files import name_problem
 from paretoken.data.image_places import IMAGE_TEXT, spelling_problem
 from paretoken.data.row_keys import key_problems, kind_of
 from paretoken.data.skips import Skips
+from paretoken.data.stored_names import stored_name
 from paretoken.escape import shown
 
 #: The two roles, which alternate; the first one asks.
@@ -180,22 +181,31 @@ def row_image(row: Mapping[str, Any]) -> str | None:
 
 
 def image_name(value: Any) -> str | None:
-    """Return the name of a row's image (a path, or a stored image with its path), None without.
+    """Return the name of a row's image: its path, or what `stored_name` calls one that the row holds.
+
+    None without an image.
 
     Raises:
         BadRowError: the value is neither, or a path that leads out of the image folder.
     """
-    inside = isinstance(value, Mapping) and bool(value.get("bytes"))
+    content = None
     if isinstance(value, Mapping):
-        value = value.get("path")
-        if value is None:
-            raise BadRowError("its stored image has no path to call it by")
-    if value in (None, ""):
-        return None
-    if not isinstance(value, str):
+        content, value = value.get("bytes"), value.get("path")
+        if not content and value is None:
+            raise BadRowError("its stored image has neither bytes nor a path")
+    if value is not None and not isinstance(value, str):
         raise BadRowError(f"its image is {kind_of(value)}; write one path")
-    whole_text(value, "image")
-    if not inside and (problem := name_problem(value)):
+    whole_text(value or "", "image")
+    if content:
+        if not isinstance(content, bytes):
+            raise BadRowError(
+                f"the bytes of its image are {kind_of(content)}; store them as binary values (Parquet), "
+                "or write the path of an image file"
+            )
+        return stored_name(content, value)
+    if not value:
+        return None
+    if problem := name_problem(value):
         raise BadRowError(f"its image {shown(value)} {problem}")
     return value
 

@@ -12,6 +12,7 @@ from paretoken.data.stored_names import split_name
 
 #: Where an image may be when it is not called as a data set says: OCR-VQA's files came as .gif and
 #: .png, too, and LLaVA's list calls all of them .jpg. The content, not the name, says what it is.
+#: Upper case comes last.
 SUFFIXES = (".jpg", ".gif", ".png", ".jpeg", ".webp")
 
 #: What a usable name looks like, for messages.
@@ -73,6 +74,7 @@ def _called(file: str) -> Iterator[str]:
     stem = file.rpartition(".")[0]
     if stem:
         yield from (stem + suffix for suffix in SUFFIXES)
+        yield from (stem + suffix.upper() for suffix in SUFFIXES)
 
 
 def _listing(folder: Path) -> frozenset[str]:

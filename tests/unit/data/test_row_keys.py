@@ -243,6 +243,16 @@ def test_unusual_names_that_can_be_one_are_found(tmp_path: Path, name: str) -> N
     assert locate_images(tmp_path, [other]) == {other: name}
 
 
+@pytest.mark.parametrize("said", [".jpg", ".png", ".gif", ".jpeg", ".webp", ".PNG"])
+@pytest.mark.parametrize("there", [".JPG", ".PNG", ".GIF", ".JPEG", ".WEBP", ".png"])
+def test_a_suffix_in_upper_case_is_found(tmp_path: Path, said: str, there: str) -> None:
+    (tmp_path / f"a{there}").touch()
+    assert find_image(tmp_path, f"a{said}") == tmp_path / f"a{there}"
+    assert locate_images(tmp_path, [f"a{said}"]) == {f"a{said}": f"a{there}"}
+    (tmp_path / f"a{said}").touch()  # what is called so goes first
+    assert locate_images(tmp_path, [f"a{said}"]) == {f"a{said}": f"a{said}"}
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "/".join("y" * 50 for _ in range(100)), "a.png/b.png", "b"])
 def test_names_of_nothing_are_missing(tmp_path: Path, name: str) -> None:
     for file in ("a.png", "b.png"):

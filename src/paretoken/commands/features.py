@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     quiet()
     limit_threads(arguments.threads)
     from paretoken.data.conversations import BadRowError, row_image
-    from paretoken.data.features import compute_features, features_key, is_current
+    from paretoken.data.feature_writer import compute_features, features_key, is_current
+    from paretoken.data.features import INDEX
     from paretoken.data.images import ImageSource, stored_images
     from paretoken.data.preprocessor import read_preprocessor
     from paretoken.data.rows import read_rows
@@ -73,14 +74,17 @@ def run(arguments: argparse.Namespace) -> None:
     needed = feature_layers(choices, depth)
     preprocess = read_preprocessor(a.vision, a.aspect)
     key = features_key(weights_hash(a.vision), needed, a.normalise, preprocess)
-    if is_current(a.out, key, list(names)):
-        print(f"{a.out} is up to date: {len(names)} images")
+    source = ImageSource(a.images, stored_images(rows))
+    asked = source.full_names(list(names))
+    if is_current(a.out, key, asked, source):
+        print(f"{a.out} is up to date: {len(asked)} images")
         return
+    if (a.out / INDEX).exists():
+        print(f"{a.out} is made again: its settings or pictures are others, or it does not say which")
     encoder = load_encoder(a.vision, needed, a.normalise).to(_device())
     count = compute_features(
-        a.out, list(names), ImageSource(a.images, stored_images(rows)), encoder, preprocess, key,
-        skips, a.batch, counter("features"),
-    )  # fmt: skip
+        a.out, asked, source, encoder, preprocess, key, skips, a.batch, counter("features")
+    )
     print(f"{count} images, layers {', '.join(map(str, needed))}; {len(skips.rows)} left out")
 
 

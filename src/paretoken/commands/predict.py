@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="question_id, image, question, answer rows; one or more files")  # fmt: skip
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
-    images.add_argument("--images", type=Path, help="or: image files, encoded while predicting")
+    images.add_argument("--images", type=Path,
+                        help="or: a folder of image files, or a data set whose rows hold them "
+                             "(.parquet, save_to_disk); encoded while predicting")  # fmt: skip
     parser.add_argument("--tokens", type=tokens, metavar="V",
                         help="visual tokens, for a model that was trained once for every V "
                              "(matryoshka_pooling, matryoshka_query)")  # fmt: skip

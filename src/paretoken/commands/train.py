@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sources.add_argument("--data", type=Path, required=True, help="what `paretoken tokenize` wrote")
     images = sources.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
-    images.add_argument("--images", type=Path, help="or: image files, encoded while training")
+    images.add_argument("--images", type=Path,
+                        help="or: a folder of image files, or a data set whose rows hold them "
+                             "(.parquet, save_to_disk); encoded while training")  # fmt: skip
     sources.add_argument("--aspect", choices=("pad", "crop"),
                          help="how an image becomes square (default with --images: pad; "
                               "--features know how they were made)")  # fmt: skip

@@ -7,21 +7,16 @@ answers, must be unique (`paretoken.evaluate.questions`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from paretoken.data.image_files import name_problem
+from paretoken.data.image_places import IMAGE_TEXT, spelling_problem
 from paretoken.data.row_keys import key_problems, kind_of
 from paretoken.data.skips import Skips
+from paretoken.data.stored_names import stored_name
 from paretoken.escape import shown
-
-#: Where the image stands in a human turn.
-IMAGE_TEXT = "<image>"
-
-#: Other spellings of it, which would be read as text: <Image>, < image >, <image_1>, <img>, <ImageHere>.
-ALMOST_IMAGE = re.compile(r"<\s*/?\s*(?:image|img)[\s_-]*(?:\d+|here)?\s*/?\s*>", re.IGNORECASE)
 
 #: The two roles, which alternate; the first one asks.
 ASKS, ANSWERS = "human", "gpt"
@@ -160,8 +155,10 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
     if image is not None:
         if len(places) > 1 or any(place % 2 for place in places):
             raise BadRowError(f"{IMAGE_TEXT} must stand once, in a human turn")
-        if not places:
-            _require_spelled(turns)
+        named = {f"turn {number}": text for number, text in enumerate(turns, start=1)}
+        answers = {name: named.pop(name) for name in list(named)[1::2]}
+        if problem := spelling_problem(named, answers):
+            raise BadRowError(problem)
         place = places[0] if places else 0
         text = turns[place].replace(IMAGE_TEXT, "").strip()
         turns[place] = f"{IMAGE_TEXT}\n{text}".strip()
@@ -184,22 +181,31 @@ def row_image(row: Mapping[str, Any]) -> str | None:
 
 
 def image_name(value: Any) -> str | None:
-    """Return the name of a row's image (a path, or a stored image with its path), None without.
+    """Return the name of a row's image: its path, or what `stored_name` calls one that the row holds.
+
+    None without an image.
 
     Raises:
         BadRowError: the value is neither, or a path that leads out of the image folder.
     """
-    inside = isinstance(value, Mapping) and bool(value.get("bytes"))
+    content = None
     if isinstance(value, Mapping):
-        value = value.get("path")
-        if value is None:
-            raise BadRowError("its stored image has no path to call it by")
-    if value in (None, ""):
-        return None
-    if not isinstance(value, str):
+        content, value = value.get("bytes"), value.get("path")
+        if not content and value is None:
+            raise BadRowError("its stored image has neither bytes nor a path")
+    if value is not None and not isinstance(value, str):
         raise BadRowError(f"its image is {kind_of(value)}; write one path")
-    whole_text(value, "image")
-    if not inside and (problem := name_problem(value)):
+    whole_text(value or "", "image")
+    if content:
+        if not isinstance(content, bytes):
+            raise BadRowError(
+                f"the bytes of its image are {kind_of(content)}; store them as binary values (Parquet), "
+                "or write the path of an image file"
+            )
+        return stored_name(content, value)
+    if not value:
+        return None
+    if problem := name_problem(value):
         raise BadRowError(f"its image {shown(value)} {problem}")
     return value
 
@@ -216,16 +222,6 @@ def _turns(value: Any) -> list[str]:
     if len(turns) <= skipped:
         raise BadRowError("no question in it has an answer")
     return [_text(index, skipped, turns[index]) for index in range(skipped, len(turns))]
-
-
-def _require_spelled(turns: Iterable[str]) -> None:
-    """Require that turns without the image's place do not have it in another spelling."""
-    for number, text in enumerate(turns, start=1):
-        found = ALMOST_IMAGE.search(text)
-        if found is not None:
-            raise BadRowError(
-                f"turn {number} writes the image's place as {shown(found.group())}; write {IMAGE_TEXT}"
-            )
 
 
 def _turn(number: int, turn: Any) -> Mapping[str, Any]:

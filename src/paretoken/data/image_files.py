@@ -7,8 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from paretoken.data.image_formats import is_encoded_text
+from paretoken.data.stored_names import split_name
+
 #: Where an image may be when it is not called as a data set says: OCR-VQA's files came as .gif and
 #: .png, too, and LLaVA's list calls all of them .jpg. The content, not the name, says what it is.
+#: Upper case comes last.
 SUFFIXES = (".jpg", ".gif", ".png", ".jpeg", ".webp")
 
 #: What a usable name looks like, for messages.
@@ -24,6 +28,8 @@ def name_problem(name: str) -> str | None:
     ``../../secret.png``).
     """
     parts = name.split("/")
+    if is_encoded_text(name):
+        return f"is a picture itself, not a name; save it as a file, and {FORM}"
     if not name.strip():
         found = "is empty"
     elif ABSOLUTE.match(name):
@@ -44,14 +50,16 @@ def name_problem(name: str) -> str | None:
 def locate_images(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return where images are: their names, or names of the same file with another suffix.
 
-    Each folder is listed once, which is many times faster than asking for each file.
+    Each folder is listed once, which is many times faster than asking for each file. The name of a
+    picture that a row holds is looked up by its path; whether it is the same one is not looked at.
     """
     listings: dict[str, frozenset[str]] = {}
     found = {}
     for name in names:
-        if name_problem(name):
+        path = split_name(name)[0]
+        if name_problem(path):
             continue
-        parent, slash, file = name.rpartition("/")
+        parent, slash, file = path.rpartition("/")
         if parent not in listings:
             listings[parent] = _listing(folder / parent)
         other = next((each for each in _called(file) if each in listings[parent]), None)
@@ -66,6 +74,7 @@ def _called(file: str) -> Iterator[str]:
     stem = file.rpartition(".")[0]
     if stem:
         yield from (stem + suffix for suffix in SUFFIXES)
+        yield from (stem + suffix.upper() for suffix in SUFFIXES)
 
 
 def _listing(folder: Path) -> frozenset[str]:
@@ -77,10 +86,11 @@ def _listing(folder: Path) -> frozenset[str]:
 
 
 def find_image(folder: Path, name: str) -> Path | None:
-    """Return the path of one image, None if it is missing."""
-    if name_problem(name):
+    """Return the path of one image, None if it is missing; names as of `locate_images`."""
+    path = split_name(name)[0]
+    if name_problem(path):
         return None
-    parent, _, file = name.rpartition("/")
+    parent, _, file = path.rpartition("/")
     candidates = (folder / parent / each for each in _called(file))
     return next((candidate for candidate in candidates if _is_file(candidate)), None)
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from paretoken.data.conversations import image_name
+from paretoken.data.conversations import BadRowError, image_name
 from paretoken.data.image_depth import ScaleError, to_rgb
 from paretoken.data.image_effort import EffortError, require_few_parts, require_few_scans
 from paretoken.data.image_files import find_image, locate_images, name_problem
+from paretoken.data.stored_names import SEVERAL, by_path, split_name
 from paretoken.errors import UserError
+from paretoken.escape import shown as shown_name
+from paretoken.files import sha256
 
 #: Larger images are refused: a file of kilobytes can unpack to gigabytes.
 MAX_PIXELS = 50_000_000
@@ -31,6 +34,9 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 class ImageSource:
     """Images by name: files under a folder, or bytes stored in the rows of a data set.
 
+    A path also finds an image that rows hold, if only one of them is called so. The name of one that
+    rows hold finds the file of that path and content.
+
     Args:
         folder: where relative names are looked up; its subfolders may be links.
         stored: encoded images by name.
@@ -44,14 +50,34 @@ class ImageSource:
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.folder, self.stored, self.max_pixels = folder, dict(stored or {}), max_pixels
+        self._by_path = by_path(self.stored)
 
     def missing(self, names: Sequence[str]) -> list[str]:
         """Return the names that the source does not have."""
         asked = [name for name in names if name not in self.stored]
+        found = self.files(asked)
+        return [name for name in asked if name not in found and not self._by_path.get(name)]
+
+    def files(self, names: Sequence[str]) -> dict[str, Path]:
+        """Return where those of the names lie that are files."""
         if self.folder is None:
-            return asked
-        found = locate_images(self.folder, asked)
-        return [name for name in asked if name not in found]
+            return {}
+        return {name: self.folder / file for name, file in locate_images(self.folder, names).items()}
+
+    def full_names(self, names: Sequence[str]) -> list[str]:
+        """Return names, each once: for paths that no file has, those of the images that rows hold."""
+        found = self.files(names)
+        held = self._by_path
+        return list(dict.fromkeys(name if name in found else held.get(name) or name for name in names))
+
+    def problem(self, name: str) -> str:
+        """Return why a name is missing, to follow it in a message."""
+        if name in self._by_path:
+            return SEVERAL
+        place = self.folder or "the data set"
+        if split_name(name)[1] is not None:
+            return f"is stored in its row, and missing in {place}; give the data set that holds it"
+        return name_problem(name) or f"is missing in {place}"
 
     def open(self, name: str) -> Image.Image:
         """Return an image, decoded, in RGB.
@@ -62,9 +88,13 @@ class ImageSource:
         if name in self.stored:
             return open_image(io.BytesIO(self.stored[name]), name, self.max_pixels)
         path = None if self.folder is None else find_image(self.folder, name)
+        if path is None and (held := self._by_path.get(name)):
+            return self.open(held)
         if path is None:
-            words = name_problem(name) or f"is missing in {self.folder or 'the data set'}"
-            raise UserError(f"image {name!r} {words}")
+            raise UserError(f"image {shown_name(name)} {self.problem(name)}")
+        digest = split_name(name)[1]
+        if digest is not None and not sha256(path).startswith(digest):
+            raise UserError(f"image {path} is another one than the row holds; give the data set itself")
         return open_image(path, str(path), self.max_pixels)
 
 
@@ -73,16 +103,16 @@ def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     found = {}
     for row in rows:
         value = row.get("image")
-        if isinstance(value, Mapping) and value.get("bytes"):
-            name = image_name(value)
-            if name is not None:
-                found[name] = value["bytes"]
+        content = value.get("bytes") if isinstance(value, Mapping) else None
+        if isinstance(content, bytes) and content:
+            with suppress(BadRowError):  # whoever reads the rows counts them
+                found[image_name(value) or ""] = content
     return found
 
 
 def image_source(path: Path) -> ImageSource:
-    """Return the images under ``path``: files of a folder, or those that a data set on disk holds."""
-    if not (path / "state.json").exists():
+    """Return the images under ``path``: files of a folder, or those that rows of a data set hold."""
+    if not (path / "state.json").exists() and not (path.suffix == ".parquet" and path.is_file()):
         return ImageSource(path)
     from paretoken.data.rows import read_rows
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paretoken.data.conversations import IMAGE_TEXT, BadRowError, Conversation
+from paretoken.data.conversations import BadRowError, Conversation
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.prompt_border import Answer, AnswerSplitter, Parts
 from paretoken.data.rendering import Rendering
 from paretoken.data.spelling import Spelling

@@ -17,8 +17,10 @@ from paretoken.model_json import LARGEST, read_model_json
 Aspect = Literal["crop", "pad"]
 ASPECTS = get_args(Aspect)
 
-#: What means and standard deviations of colours between 0 and 1 may be; zero divides by nothing.
-SMALLEST_STD, LARGEST_COLOUR = 1e-6, 1e3
+#: What standard deviations of colours between 0 and 1 may be; zero divides by nothing.
+SMALLEST_STD, LARGEST_STD = 1e-6, 1.0
+#: The largest number that is read as one of colours, whatever their scale.
+LARGEST_COLOUR = 1e3
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,14 @@ def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
         )
     if not 1 <= size <= LARGEST["image_size"]:
         raise UserError(f"{path}: images of {size} pixels; write 1 to {LARGEST['image_size']:,}")
-    if min(std) < SMALLEST_STD:
-        raise UserError(f"{path}: image_std = {list(std)}; each must be {SMALLEST_STD:g} or more")
+    for name, values, least, most in (
+        ("image_mean", mean, 0.0, 1.0), ("image_std", std, SMALLEST_STD, LARGEST_STD)
+    ):  # fmt: skip
+        if not least <= min(values) <= max(values) <= most:
+            raise UserError(
+                f"{path}: {name} = {list(values)}; each must be from {least:g} to {most:g}, since the "
+                "colours are scaled to 0 to 1 first; divide by 255 what was measured on 0 to 255"
+            )
     filters = [int(known) for known in Image.Resampling]
     if type(resample) is not int or resample not in filters:
         raise UserError(
@@ -107,11 +115,9 @@ def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
 
 
 def _number(value: Any) -> float | None:
-    """Return a number of plausible size for colours between 0 and 1; None if a value is not one."""
+    """Return a number; None if a value is not one, or is NaN or larger than colours can be."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
-    if not plain or not abs(value) <= LARGEST_COLOUR:  # NaN is not, either
-        return None
-    return float(value)
+    return float(value) if plain and abs(value) <= LARGEST_COLOUR else None
 
 
 def _colours(values: Any) -> tuple[float, ...] | None:

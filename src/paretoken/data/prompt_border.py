@@ -73,8 +73,8 @@ class AnswerSplitter:
     def split(self, conversations: Sequence[Rendered]) -> list[Parts | BadRowError]:
         """Tokenize conversations and split them at their answers.
 
-        In the place of a conversation is a reason if an answer in it contains a special token, or if
-        its tokens cannot be separated from those of its prompt.
+        In the place of a conversation is a reason if an answer in it contains a special token, if its
+        end is not read as a token, or if its tokens cannot be separated from those of its prompt.
         """
         encoding = encode(
             self.tokenizer,
@@ -102,10 +102,16 @@ class AnswerSplitter:
             start = 0 if anchor is None else offsets[anchor][0]
             inside = (p for p in special if offsets[p][0] >= region.begin and ids[p] in self.stops)
             last = next(inside, None)
-            if last is None or not offsets[last][0] <= region.end < offsets[last][1]:
+            answer = f"{rendered.text[region.begin : region.end]!r:.80}"
+            if last is None or offsets[last][0] > region.end:
+                return BadRowError(
+                    "the tokenizer does not read what ends answers as one token behind this one, which "
+                    f"would have no end: {answer}"
+                )
+            if region.end >= offsets[last][1]:
                 return BadRowError(
                     "an answer contains a special token of the tokenizer, with which generation would "
-                    f"end: {rendered.text[region.begin : region.end]!r:.80}"
+                    f"end: {answer}"
                 )
             borders.append(_Border(anchor, last, rendered.text[start : region.begin]))
         return borders

@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from paretoken.data.chat_rendering import render
-from paretoken.data.conversations import IMAGE_TEXT, Conversation
+from paretoken.data.conversations import Conversation
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.tokenizers import CAPTIONS_ONLY, CHAT, encode, template_text
 from paretoken.errors import UserError
 from paretoken.registry import TEMPLATES
@@ -91,12 +92,12 @@ class Rendering:
 
         Raises:
             UserError: the template rewrites its messages, or does not end each answer with the same
-                special token.
+                special token, or the tokenizer does not read that one behind a text.
         """
         if self.template in CAPTIONS_ONLY:
-            prompt, end = self.prompt(turns[0]), self.tokenizer.eos_token
+            prompt, last = self.prompt(turns[0]), self._caption_end
             text = prompt + turns[1]
-            return Rendered(text + end, (Region(len(prompt), len(text), len(text) + len(end)),))
+            return Rendered(text + last, (Region(len(prompt), len(text), len(text) + len(last)),))
         glue = self._skeleton(len(turns), generate=False)
         text, regions, begin = self._skeleton(1, generate=True)[0], [], 0
         for index, turn in enumerate(turns):
@@ -116,7 +117,8 @@ class Rendering:
         """The token that ends an answer.
 
         Raises:
-            UserError: the template does not end an answer with a special token.
+            UserError: the template does not end an answer with a special token, or the tokenizer does
+                not read it behind a text.
         """
         if self.template in CAPTIONS_ONLY:
             return int(self.tokenizer.eos_token_id)
@@ -127,6 +129,30 @@ class Rendering:
         """The token that the tokenizer itself puts before every text, if it does (Llama, Gemma)."""
         ids, first = encode(self.tokenizer, "")["input_ids"], self.tokenizer.bos_token_id
         return str(self.tokenizer.bos_token) if ids[:1] == [first] and first is not None else ""
+
+    @cached_property
+    def _caption_end(self) -> str:
+        end = str(self.tokenizer.eos_token)
+        self._require_read(end, End(int(self.tokenizer.eos_token_id), 0, len(end)))
+        return end
+
+    def _require_read(self, after: str, end: End) -> None:
+        """Raise `UserError` unless the token that ends an answer is read as one behind a text, too.
+
+        A token that is looked for in the normalized text only may be found at the start of a text, or
+        behind a blank, and be taken apart behind a word.
+        """
+        text, place = "a" + after, 1 + end.start
+        made = encode(self.tokenizer, text, add_special_tokens=False, return_offsets_mapping=True)
+        read = zip(made["input_ids"], made["offset_mapping"], strict=True)
+        if not any(number == end.token and start <= place < stop for number, (start, stop) in read):
+            raise UserError(
+                f"the tokenizer {self.tokenizer.name_or_path} does not read "
+                f"{after[end.start : end.stop]!r:.80}, with which {self._called()} ends answers, as one "
+                'token behind a text, so no answer would have an end: give it "special": true, '
+                '"normalized": false and "single_word": false among the added_tokens of tokenizer.json, '
+                "or use a template that ends answers with another token"
+            )
 
     def _end_in(self, after: str) -> End:
         if after not in self._ends:
@@ -140,7 +166,9 @@ class Rendering:
         made = encode(self.tokenizer, after, add_special_tokens=False, return_offsets_mapping=True)
         for token, (start, stop) in zip(made["input_ids"], made["offset_mapping"], strict=True):
             if token in self.stops:
-                return End(int(token), start, stop)
+                end = End(int(token), start, stop)
+                self._require_read(after, end)
+                return end
         raise UserError(self._endless())
 
     def _skeleton(self, count: int, generate: bool) -> list[str]:

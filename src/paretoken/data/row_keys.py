@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from paretoken.data.picture_keys import picture_key, tells_about
 from paretoken.escape import shown
 
 #: Known key -> what other formats call it.
@@ -89,8 +90,9 @@ def key_problems(
 ) -> Iterator[str]:
     """Yield what is wrong with the keys of a row: that one looks like another, which the row lacks.
 
-    Other keys pass, since data sets have columns of their own; so do keys without a value, which every
-    row of a Parquet file has.
+    Where ``image`` is known, that is also one that seems to hold a picture (see `picture_key`). Other
+    keys pass, since data sets have columns of their own; so do keys without a value, which every row of
+    a Parquet file has.
 
     Args:
         row: to look at.
@@ -102,7 +104,7 @@ def key_problems(
     others = [key for key, value in row.items() if _unknown(key, value, known)]
     for name, holds in known.items() if others else ():
         if _empty(row.get(name)):
-            nearest = _nearest(others, name)
+            nearest = _nearest_image(row, others) if name == "image" else _nearest(others, name)
             if nearest is not None:
                 yield f"{where} has the unknown key {shown(nearest)}; write {name!r} ({holds})"
         elif doubles:
@@ -113,6 +115,12 @@ def key_problems(
 
 def _unknown(key: str, value: Any, known: Mapping[str, str]) -> bool:
     return key not in known and len(key) <= LONGEST_KEY and not _empty(value)
+
+
+def _nearest_image(row: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """Return the key that is most like ``image``, or else one that seems to hold a picture."""
+    nearest = _nearest([key for key in keys if not tells_about(key, row[key])], "image")
+    return nearest or picture_key({key: row[key] for key in keys})
 
 
 def _nearest(keys: Sequence[str], name: str) -> str | None:

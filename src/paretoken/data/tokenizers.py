@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretoken.data.conversations import IMAGE_TEXT
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.errors import UserError
 from paretoken.library_errors import explained
 from paretoken.registry import TEMPLATES, unknown_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,7 +55,18 @@ def tokens_key(data: Path, llm: Path, template: str, skipped: Path | None, max_b
     files = [llm / name for name in TOKENIZER_FILES if (llm / name).is_file()]
     hashes = [f"{path.name} {sha256(path)}" for path in [*files, *data_files(data)]]
     left_out = "none" if skipped is None else sha256(skipped)
-    return combined_hash([*hashes, template, left_out, str(max_bad_share), f"labels {LABEL_RULE}"])
+    # Sets of before called pictures that rows hold by their paths; all others stay what they are.
+    named = ["pictures by content"] if _holds_pictures(data) else []
+    rules = [template, left_out, str(max_bad_share), f"labels {LABEL_RULE}", *named]
+    return combined_hash([*hashes, *rules])
+
+
+def _holds_pictures(data: Path) -> bool:
+    """Whether rows hold their pictures, judged by the first one with an image."""
+    if data.is_file() and data.suffix != ".parquet":  # JSON holds no bytes
+        return False
+    images = (row.get("image") for row in iter_rows(data))
+    return isinstance(next((image for image in images if image is not None), None), Mapping)
 
 
 def tokenize_file(

@@ -70,7 +70,7 @@ def read_asked(source: Path, max_new_tokens: int) -> Asked:
         UserError: the file cannot be read.
     """
     rows = read_rows(source)
-    good, bad = sort_questions(rows)
+    good, bad = sort_questions(rows, as_they_are=_benchmark_of(source) is not None)
     return Asked(source, max_new_tokens, rows, good, bad)
 
 

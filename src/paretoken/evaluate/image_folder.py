@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.data.conversations import BadRowError
+from paretoken.data.image_formats import suffix_of
 from paretoken.data.images import open_image
 from paretoken.errors import UserError
 from paretoken.escape import shown
-
-#: How files of each format start, and what they are called.
-SIGNATURES = (
-    (b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp"),
-    (b"II*\x00", ".tif"), (b"MM\x00*", ".tif"),
-)  # fmt: skip
 
 
 class ImageFolder:
@@ -68,9 +63,7 @@ class ImageFolder:
 
 
 def _suffix(content: bytes) -> str:
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return ".webp"
-    for start, suffix in SIGNATURES:
-        if content.startswith(start):
-            return suffix
-    raise BadRowError("its image is in no known format (JPEG, PNG, GIF, WebP, BMP, TIFF)")
+    suffix = suffix_of(content)
+    if suffix is None:
+        raise BadRowError("its image is in no known format (JPEG, PNG, GIF, WebP, BMP, TIFF)")
+    return suffix

@@ -13,7 +13,7 @@ from typing import Any
 from lmms_eval.api.model import lmms
 from PIL import Image
 
-from paretoken.data.conversations import IMAGE_TEXT
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.images import ImageSource, check_size, shown
 from paretoken.errors import UserError
 from paretoken.evaluate.lmms_answers import batches, cut, generation

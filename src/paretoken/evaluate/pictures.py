@@ -29,12 +29,11 @@ def unusable(
         progress: is told how many of how many were decoded.
     """
     if isinstance(visual, FeatureStore):
-        stored = set(visual.index["images"])
         reasons = {row["row"]: row["reason"] for row in visual.index.get("skipped", [])}
         return {
             name: reasons.get(name, f"{visual.path} has no features of its image {shown(name)}")
             for name in names
-            if name not in stored
+            if visual.row(name) < 0
         }
     return _undecodable(visual.source, names, progress) if isinstance(visual, PixelStore) else {}
 
@@ -42,8 +41,8 @@ def unusable(
 def _undecodable(
     source: ImageSource, names: Sequence[str], progress: Callable[[int, int], None]
 ) -> dict[str, str]:
-    place = source.folder or "the data set"
-    found = {name: f"its image {shown(name)} is missing in {place}" for name in source.missing(names)}
+    missing = source.missing(names)
+    found = {name: f"its image {shown(name)} {source.problem(name)}" for name in missing}
     left = [name for name in names if name not in found]
     with ThreadPoolExecutor(min(MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:
         problems = pool.map(lambda name: _problem(source, name), left)

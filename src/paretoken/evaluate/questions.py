@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretoken.data.conversations import (
-    IMAGE_TEXT,
     BadRowError,
     image_name,
     require_keys,
     whole_text,
 )
+from paretoken.data.image_places import IMAGE_TEXT, spelling_problem
 from paretoken.data.row_keys import kind_of
 from paretoken.data.skips import Skips
 from paretoken.escape import shown
@@ -79,8 +79,16 @@ def parse_questions(rows: Sequence[Mapping[str, Any]], skips: Skips) -> list[Que
     return list(good.values())
 
 
-def sort_questions(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int, Question], dict[int, str]]:
-    """Return the valid questions by row from 1, and what is wrong with the other rows."""
+def sort_questions(
+    rows: Sequence[Mapping[str, Any]], as_they_are: bool = False
+) -> tuple[dict[int, Question], dict[int, str]]:
+    """Return the valid questions by row from 1, and what is wrong with the other rows.
+
+    Args:
+        rows: of a file of questions.
+        as_they_are: whether prompts are a benchmark's own, which may name pictures in its way (MMMU's
+            ``<image 1>``); other spellings of images' places are errors elsewhere.
+    """
     good: dict[int, Question] = {}
     bad: dict[int, str] = {}
     first: dict[str, int] = {}
@@ -88,6 +96,8 @@ def sort_questions(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int, Questio
         column = id_column(row)
         try:
             question = _parse_own(row) if column == ROW_ID else _parse(row)
+            if question.images and not as_they_are:
+                _require_spelled(PROMPT if column == ROW_ID else "question", question.text)
             seen = first.setdefault(id_text(row[column], column), number)
             if seen != number:
                 raise BadRowError(f"its {column} appears twice, in row {seen} too")
@@ -163,6 +173,12 @@ def _images(value: Any, text: str, where: str) -> list[str]:
     if places not in (0, len(images)):
         raise BadRowError(f"its {where} has {places} places for {len(images)} images")
     return images
+
+
+def _require_spelled(where: str, text: str) -> None:
+    """Raise `BadRowError` if a text about images has their places in another spelling."""
+    if problem := spelling_problem({f"its {where}": text}):
+        raise BadRowError(problem)
 
 
 def answers_of(value: Any) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-from paretoken.data.conversations import IMAGE_TEXT, Conversation
+from paretoken.data.conversations import Conversation
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import CHAT, load_tokenizer

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from paretoken.data.conversations import IMAGE_TEXT
 from paretoken.data.encoded import EncodedSet
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.tokenizers import load_tokenizer, vocabulary_hash
 from paretoken.errors import UserError
 from paretoken.escape import shown

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from paretoken.data.encoded import read_encoded
-from paretoken.data.features import FeatureStore, is_current
+from paretoken.data.feature_writer import is_current
+from paretoken.data.features import FeatureStore
+from paretoken.data.images import ImageSource
+from paretoken.data.picture_marks import Mark, write_marks
 from paretoken.errors import UserError
 from paretoken.npy_files import open_array
 
@@ -211,5 +214,6 @@ def test_features_of_another_type_are_refused(tmp_path: Path, dtype: Any) -> Non
 @pytest.mark.parametrize("skipped", [5, [5], [{}], [{"row": [1]}], {"a": 1}, None])
 def test_odd_records_of_skipped_images_are_read_as_none(tmp_path: Path, skipped: Any) -> None:
     folder = features(tmp_path / "f", FEATURES | {"skipped": skipped})
-    assert is_current(folder, {}, ["a", "b"])
-    assert not is_current(folder, {}, ["a", "c"])
+    write_marks(folder, dict.fromkeys("abc", Mark()))
+    assert is_current(folder, {}, ["a", "b"], ImageSource())
+    assert not is_current(folder, {}, ["a", "c"], ImageSource())

@@ -186,6 +186,33 @@ def test_a_changed_preprocessor_is_used_or_refused(tmp_path: Path, field: str, v
     preprocess([Image.new("RGB", (8, 4))])
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("image_mean", [123, 117, 104]),
+        ("image_mean", [0.5, 0.5, 1.1]),
+        ("image_mean", [-0.1, 0.5, 0.5]),
+        ("image_std", [58, 57, 57]),
+        ("image_std", [0.5, 0.5, 1.5]),
+        ("image_std", [0.5, 0.0, 0.5]),
+    ],
+)
+def test_colours_of_another_scale_are_refused(tmp_path: Path, name: str, values: list[float]) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR | {name: values}))
+    with pytest.raises(UserError, match=rf"{name} = .*; each must be from .* to 1, .*divide by 255"):
+        read_preprocessor(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [([0.0] * 3, [1.0] * 3), ([0.5] * 3, [0.5] * 3), ([1.0] * 3, [0.01] * 3), ([0] * 3, [1] * 3)],
+)
+def test_usual_colours_are_read(tmp_path: Path, mean: list[float], std: list[float]) -> None:
+    content = PREPROCESSOR | {"image_mean": mean, "image_std": std}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
+    assert read_preprocessor(tmp_path).std == tuple(std)
+
+
 @pytest.mark.parametrize("side", [0, -1, 10_001, 10**6, True, 1.5])
 def test_images_of_absurd_size_are_refused(tmp_path: Path, side: Any) -> None:
     content = PREPROCESSOR | {"size": {"height": side, "width": side}, "do_center_crop": False}

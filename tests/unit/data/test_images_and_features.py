@@ -12,7 +12,8 @@ from PIL import Image
 
 import tiny
 from paretoken.cli import main
-from paretoken.data.features import FeatureStore, PixelStore, compute_features, features_key, is_current
+from paretoken.data.feature_writer import compute_features, features_key, is_current
+from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource, open_image, stored_images
 from paretoken.data.preprocessor import Preprocessor, read_preprocessor
 from paretoken.data.skips import Skips
@@ -84,8 +85,8 @@ def store(world: Path, out: Path, encoder: VisionEncoder, share: float = 0.0) ->
     key = features_key("hash", [2, 3], False, preprocess)
     source = ImageSource(world / "images")
     compute_features(out, names, source, encoder, preprocess, key, Skips("images", share), batch=7)
-    assert is_current(out, key, names)
-    assert not is_current(out, {**key, "layers": [1]}, names)
+    assert is_current(out, key, names, source)
+    assert not is_current(out, {**key, "layers": [1]}, names, source)
     return FeatureStore(out)
 
 

@@ -27,6 +27,7 @@ from paretoken.data.image_files import find_image, locate_images, name_problem
 from paretoken.data.row_keys import ALIASES
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
+from paretoken.data.stored_names import stored_name
 from paretoken.errors import UserError
 from paretoken.evaluate.questions import QUESTION_KEYS, parse_questions
 
@@ -169,7 +170,7 @@ def test_a_wrong_type_is_called_what_it_is(value: Any, kind: str) -> None:
             if key in {"answer", "image"} and isinstance(value, list):
                 continue
             with pytest.raises(
-                UserError, match=f"its {words} (is {kind}|is an object|.*has no path)|path"
+                UserError, match=f"its {words} (is {kind}|is an object|.*neither bytes)|path"
             ):
                 parse_questions([{**QUESTION, key: value}], Skips("questions"))
 
@@ -179,7 +180,7 @@ def test_other_shapes_of_conversations_and_images_are_called_what_they_are() -> 
         reason = reason_of(lambda value=value: parse_conversation({**ROW, "conversations": value}))
         assert reason == f"its conversations are {words}; write [{{from, value}}, ...]"
     assert reason_of(lambda: row_image({"image": []})) == "its image is a list; write one path"
-    assert "has no path" in reason_of(lambda: row_image({"image": {}}))
+    assert "neither bytes nor a path" in reason_of(lambda: row_image({"image": {}}))
     missing = [TURNS[0], {"from": "gpt"}]
     told = reason_of(lambda: parse_conversation({**ROW, "conversations": missing}))
     assert told == "turn 2 has no 'value'; write {from, value}"
@@ -193,7 +194,7 @@ NAMES = {
     "~/a.png": "an absolute path",
     "https://example.org/a.png": "an address",
     "file:///a.png": "an address",
-    "data:image/png;base64,iVBORw0KGgo=": "an address",
+    "data:image/png;base64,iVBORw0KGgo=": "is a picture itself",
     "coco\\a.png": "has backslashes",
     "..\\a.png": "has backslashes",
     "../a.png": "leads out of its folder",
@@ -219,7 +220,7 @@ def test_a_name_that_cannot_be_one_says_what_a_name_looks_like(tmp_path: Path, n
     ):
         assert NAMES[name] in reason
         assert "relative to the image folder, with forward slashes" in reason
-    assert row_image({"image": {"path": name, "bytes": b"x"}}) == name  # only called so
+    assert row_image({"image": {"path": name, "bytes": b"x"}}) == stored_name(b"x", name)
     assert find_image(tmp_path / "coco", name) is None
     assert locate_images(tmp_path / "coco", [name]) == {}
     with pytest.raises(UserError, match="forward slashes"):
@@ -240,6 +241,16 @@ def test_unusual_names_that_can_be_one_are_found(tmp_path: Path, name: str) -> N
     other = f"{name[:-4]}.jpg"
     assert find_image(tmp_path, other) == path
     assert locate_images(tmp_path, [other]) == {other: name}
+
+
+@pytest.mark.parametrize("said", [".jpg", ".png", ".gif", ".jpeg", ".webp", ".PNG"])
+@pytest.mark.parametrize("there", [".JPG", ".PNG", ".GIF", ".JPEG", ".WEBP", ".png"])
+def test_a_suffix_in_upper_case_is_found(tmp_path: Path, said: str, there: str) -> None:
+    (tmp_path / f"a{there}").touch()
+    assert find_image(tmp_path, f"a{said}") == tmp_path / f"a{there}"
+    assert locate_images(tmp_path, [f"a{said}"]) == {f"a{said}": f"a{there}"}
+    (tmp_path / f"a{said}").touch()  # what is called so goes first
+    assert locate_images(tmp_path, [f"a{said}"]) == {f"a{said}": f"a{said}"}
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join("y" * 50 for _ in range(100)), "a.png/b.png", "b"])

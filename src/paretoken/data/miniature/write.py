@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from paretoken.data.conversations import ANSWERS, ASKS, IMAGE_TEXT
+from paretoken.data.conversations import ANSWERS, ASKS
+from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.miniature.images import png, render
 from paretoken.data.miniature.questions import Questions, ask, kind_shares
 from paretoken.data.miniature.settings import (

@@ -1,0 +1,138 @@
+"""Encoding pictures into a folder of features, unless it holds them already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from paretoken.data.features import ARRAY, INDEX
+from paretoken.data.images import ImageSource
+from paretoken.data.picture_marks import Mark, contents, mark, unchanged, write_marks
+from paretoken.data.preprocessor import Preprocessor
+from paretoken.data.skips import Skips
+from paretoken.errors import UserError
+from paretoken.files import read_object, write_json
+from paretoken.folders import replacing_folder
+
+
+def features_key(
+    encoder_hash: str, layers: Sequence[int], normalised: bool, preprocess: Preprocessor
+) -> dict[str, Any]:
+    """Return what determines features, other than the images."""
+    return {
+        "encoder": encoder_hash,
+        "layers": list(layers),
+        "normalised": normalised,
+        "preprocess": {
+            "size": preprocess.size,
+            "mean": list(preprocess.mean),
+            "std": list(preprocess.std),
+            "resample": preprocess.resample,
+            "aspect": preprocess.aspect,
+            # Absent where it is the usual thing: features of before stay what they are.
+            **({} if preprocess.centre else {"centre": False}),
+        },
+    }
+
+
+def is_current(path: Path, key: dict[str, Any], names: Sequence[str], source: ImageSource) -> bool:
+    """Whether ``path`` already holds exactly these features, of the pictures as they are now.
+
+    A folder that does not say which pictures it was made of (one of before) is not current.
+    """
+    if not (path / INDEX).exists():
+        return False
+    index = read_object(path / INDEX)
+    rows = index.get("skipped", [])
+    skipped = [row.get("row") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    left_out = {row for row in skipped if isinstance(row, str)}
+    stored = [name for name in names if name not in left_out]
+    same = all(index.get(k) == v for k, v in key.items()) and index.get("images") == stored
+    return same and unchanged(path, names, source)
+
+
+def compute_features(
+    path: Path,
+    names: Sequence[str],
+    source: ImageSource,
+    encoder: nn.Module,
+    preprocess: Preprocessor,
+    key: dict[str, Any],
+    skips: Skips,
+    batch: int = 64,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Encode images and store their features atomically, as float16.
+
+    Args:
+        path: folder to write.
+        names: the images, in the order of the rows.
+        source: where they are.
+        encoder: the frozen encoder, from pixel values to features; runs on its weights' device.
+        preprocess: from image to pixels.
+        key: what `features_key` returned.
+        skips: takes the images that cannot be read; their features are left out of the index.
+        batch: images at a time.
+        progress: is told how many of how many are done.
+
+    Returns:
+        How many images were stored.
+
+    Raises:
+        UserError: more images are bad than ``skips`` allows, or the disk is full.
+    """
+    device = next(encoder.parameters()).device
+    stored: list[str] = []
+    marks: dict[str, Mark] = {}
+    with replacing_folder(path) as folder:
+        array: NDArray[np.float16] | None = None
+        for start in range(0, len(names), batch):
+            part_names = names[start : start + batch]
+            marks |= {name: mark(source, name) for name in part_names}
+            images = _open(part_names, source, skips)
+            if images:
+                pixels = torch.from_numpy(preprocess([image for _, image in images])).to(device)
+                part = encoder(pixels).to(torch.float16).cpu().numpy()
+                if array is None:
+                    array = _create(folder / ARRAY, (len(names), *part.shape[1:]))
+                array[len(stored) : len(stored) + len(part)] = part
+                stored += [name for name, _ in images]
+            progress(min(start + batch, len(names)), len(names))
+        skips.check(len(names))
+        if array is None:
+            raise UserError("there is no image to encode")
+        shape = [int(size) for size in array.shape]
+        array.flush()  # type: ignore[attr-defined]  # a memmap
+        content = {**key, "shape": shape, "dtype": "float16", "skipped": skips.record()}
+        write_marks(folder, marks)
+        write_json(folder / INDEX, {**content, "pictures": contents(marks), "images": stored})
+    return len(stored)
+
+
+def _open(names: Sequence[str], source: ImageSource, skips: Skips) -> list[tuple[str, Any]]:
+    images = []
+    for name in names:
+        try:
+            images.append((name, source.open(name)))
+        except UserError as error:
+            skips.add(name, str(error))
+            if skips.share == 0:
+                skips.check(1)  # nothing may be skipped: say so now, not after an hour
+    return images
+
+
+def _create(path: Path, shape: tuple[int, ...]) -> NDArray[np.float16]:
+    array: NDArray[np.float16] = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.float16, shape=shape
+    )
+    with path.open("r+b") as stream:
+        # Reserve the space now: a full disk under a memory map would end in a bus error.
+        os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    return array

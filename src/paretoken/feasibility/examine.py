@@ -34,6 +34,7 @@ from paretoken.feasibility.recipes import (
     recipes_fit_their_devices,
 )
 from paretoken.feasibility.reference_tables import (
+    errors_are_shares,
     latency_and_price,
     measured_table_is_whole,
     published_tables_can_be_read,
@@ -59,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     variants_are_known,
     sources_exist,
     measured_table_is_whole,
+    errors_are_shares,
     published_tables_can_be_read,
     latency_and_price,
     laws_are_determined,

@@ -13,13 +13,12 @@ from paretoken.feasibility.backbones import (
 )
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
-from paretoken.feasibility.laws import (
-    laws_are_determined,
-    laws_are_used,
-    sizes_are_different_models,
-    sizes_are_of_one_family,
+from paretoken.feasibility.laws import laws_are_determined, laws_are_used
+from paretoken.feasibility.lengths import (
+    answers_fit_into_positions,
+    images_fit_into_max_length,
+    models_read_max_length,
 )
-from paretoken.feasibility.lengths import images_fit_into_max_length, models_read_max_length
 from paretoken.feasibility.miniature import (
     encoder_fits,
     sources_can_be_made,
@@ -40,6 +39,11 @@ from paretoken.feasibility.reference_tables import (
     published_tables_can_be_read,
 )
 from paretoken.feasibility.results import claims_can_be_tested, figures_can_be_drawn
+from paretoken.feasibility.sizes import (
+    sizes_are_different_models,
+    sizes_are_of_one_family,
+    sizes_are_those_of_their_models,
+)
 
 Rule = Callable[[Subject], Iterator[Finding]]
 
@@ -50,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     recipes_fit_their_devices,
     images_fit_into_max_length,
     models_read_max_length,
+    answers_fit_into_positions,
     sources_can_be_made,
     world_has_questions,
     encoder_fits,
@@ -65,6 +70,7 @@ RULES: tuple[Rule, ...] = (
     latency_and_price,
     laws_are_determined,
     laws_are_used,
+    sizes_are_those_of_their_models,
     sizes_are_different_models,
     sizes_are_of_one_family,
     figures_can_be_drawn,

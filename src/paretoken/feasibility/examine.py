@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from paretoken.config import Config
 from paretoken.config import refuse as refuse_lines
-from paretoken.feasibility.backbones import (
-    encoder_can_be_fetched,
-    language_models_can_be_fetched,
-    training_data_are_described,
-)
+from paretoken.feasibility.backbones import encoder_can_be_fetched, language_models_can_be_fetched
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.laws import laws_are_determined, laws_are_used
@@ -44,6 +40,7 @@ from paretoken.feasibility.sizes import (
     sizes_are_of_one_family,
     sizes_are_those_of_their_models,
 )
+from paretoken.feasibility.training_data import training_data_are_described
 
 Rule = Callable[[Subject], Iterator[Finding]]
 

@@ -100,8 +100,8 @@ def answers_fit_into_positions(subject: Subject) -> Iterator[Finding]:
             around = longest + LEAST_QUESTION
             what = (
                 f"the model reads {positions} tokens at most, and {name} of study {subject.study.name} "
-                f"has {{}} visual tokens, answers of up to {longest} and questions of {LEAST_QUESTION} or "
-                f"more: {{}}; take a model with more positions, {name} out of suites, or the larger "
+                f"has {{}} visual tokens, answers of up to {longest} and questions of {LEAST_QUESTION} "
+                f"or more: {{}}; take a model with more positions, {name} out of suites, or the larger "
                 "tokens out of compressors"
             )
             if tokens + around > positions:

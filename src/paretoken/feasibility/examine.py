@@ -9,7 +9,11 @@ from paretoken.config import refuse as refuse_lines
 from paretoken.feasibility.backbones import encoder_can_be_fetched, language_models_can_be_fetched
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
-from paretoken.feasibility.laws import laws_are_determined, laws_are_used
+from paretoken.feasibility.laws import (
+    compressors_are_fitted_apart,
+    laws_are_determined,
+    laws_are_used,
+)
 from paretoken.feasibility.lengths import (
     answers_fit_into_positions,
     images_fit_into_max_length,
@@ -40,7 +44,7 @@ from paretoken.feasibility.sizes import (
     sizes_are_of_one_family,
     sizes_are_those_of_their_models,
 )
-from paretoken.feasibility.training_data import training_data_are_described
+from paretoken.feasibility.training_data import recipes_train_a_step, training_data_are_described
 
 Rule = Callable[[Subject], Iterator[Finding]]
 
@@ -59,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     language_models_can_be_fetched,
     encoder_can_be_fetched,
     training_data_are_described,
+    recipes_train_a_step,
     variants_are_known,
     sources_exist,
     measured_table_is_whole,
@@ -66,6 +71,7 @@ RULES: tuple[Rule, ...] = (
     published_tables_can_be_read,
     latency_and_price,
     laws_are_determined,
+    compressors_are_fitted_apart,
     laws_are_used,
     sizes_are_those_of_their_models,
     sizes_are_different_models,

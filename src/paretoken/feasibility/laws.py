@@ -85,6 +85,26 @@ def _missing_held_out(subject: Subject, suite: str, points: list[Point]) -> Iter
             )
 
 
+def compressors_are_fitted_apart(subject: Subject) -> Iterator[Finding]:
+    """Warn of a law over compressors with the same V, whose cells a fit takes for one another."""
+    if not subject.study.fit.laws:
+        return
+    by_tokens: dict[int, list[str]] = {}
+    for entry in subject.study.compressors:
+        for V in entry.tokens:
+            by_tokens.setdefault(V, []).append(entry.name)
+    shared = {V: names for V, names in by_tokens.items() if len(names) > 1}
+    if shared:
+        told = "; ".join(f"V = {V}: {', '.join(names)}" for V, names in sorted(shared.items()))
+        yield subject.finding(
+            "compressors",
+            "laws are fitted to the cells of all compressors together, and some have the same V "
+            f"({told}), so that what differs between them counts as noise; study them apart, or write "
+            "laws: [] to compare methods",
+            Kind.WARNING,
+        )
+
+
 def laws_are_used(subject: Subject) -> Iterator[Finding]:
     """Find settings that rest on a law in a study without any."""
     study = subject.study

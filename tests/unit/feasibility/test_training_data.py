@@ -64,3 +64,46 @@ def test_what_is_there_is_not_told(tmp_path: Path, unpacked: bool) -> None:
 def test_a_root_of_another_machine_is_a_warning(tmp_path: Path) -> None:
     (line,) = told(tmp_path / "none", Kind.WARNING)
     assert "is not a directory on this machine" in line
+
+
+def steps_told(name: str, **overrides: list[str]) -> list[str]:
+    config = alone(name, lambda study: study["training"].update(overrides=overrides))
+    return [str(f) for f in found(config) if "conversations are fewer than" in f.sentence]
+
+
+@pytest.mark.parametrize("stage", SETS)
+@pytest.mark.parametrize("epochs", ["1e-9", "1e-6", "0.0001"])
+def test_less_than_a_step_of_the_data_is_a_problem(stage: str, epochs: str) -> None:
+    rows = SETS[stage].conversations.rows
+    (line,) = steps_told("paper", **{stage: [f"epochs={epochs}"]})
+    assert line.startswith(
+        f"studies[0].training.overrides.{stage}: epochs = {float(epochs):g} of {rows:,}"
+    )
+    for enough in ("0.01", "1", "3"):
+        assert steps_told("paper", **{stage: [f"epochs={enough}"]}) == []
+    assert steps_told("paper", **{stage: ["epochs=null", "steps=1"]}) == []
+
+
+def test_less_than_a_step_of_a_miniature_is_a_problem(tmp_path: Path) -> None:
+    recipe = (ROOT / "workflow/recipes/miniature_pretrain.yaml").read_text()
+    path = tmp_path / "pretrain.yaml"
+
+    def change(study: dict) -> None:
+        study["training"]["recipes"]["pretrain"] = str(path)
+
+    for epochs, right in (("1e-9", False), ("0.5", True), ("2", True)):
+        path.write_text(recipe.replace("steps: 250", f"epochs: {epochs}"))
+        lines = [f.sentence for f in found(alone("miniature", change)) if "of one step" in f.sentence]
+        assert bool(lines) != right
+
+
+def test_rows_that_are_not_known_are_left_to_training(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.yaml"
+    lines = (ROOT / MANIFEST).read_text().splitlines()
+    manifest.write_text("\n".join(line for line in lines if not line.strip().startswith("rows:")))
+
+    def change(study: dict) -> None:
+        study["training"]["data"]["manifest"] = str(manifest)
+        study["training"]["overrides"] = {"pretrain": ["epochs=1e-9"]}
+
+    assert [f for f in found(alone("paper", change)) if "of one step" in f.sentence] == []

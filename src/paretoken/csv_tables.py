@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from paretoken.csv_files import Row, csv_rows
 from paretoken.errors import UserError
 from paretoken.escape import shown
+from paretoken.numerals import number_of
 from paretoken.ranges import LARGEST_AMOUNT
 
 
@@ -75,10 +75,7 @@ def number_in(
     Raises:
         UserError: the cell holds something else.
     """
-    try:
-        value = float(row[name])
-    except ValueError:
-        value = math.nan
+    value = number_of(row[name])
     lowest = -most if least is None else least
     enough = value > lowest if above else value >= lowest
     if not (enough and value <= most) or (whole and value % 1):

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from paretoken.contract import ERROR_COLUMNS
 from paretoken.csv_files import Row
 from paretoken.csv_tables import number_in, table_rows
+from paretoken.error_scale import contradicts, mixed_scales
 from paretoken.errors import UserError
 from paretoken.escape import csv_row, shown
 from paretoken.files import write_text
 from paretoken.grid import Cell
+from paretoken.numerals import number_of
 
 REQUIRED = ("llm", "params_b", "compressor", "visual_tokens", "suite", "error")
 #: The column of scores that another edition of the source has, for the same cells.
 ALTERNATIVE = "alternative_score"
+#: The column of scores beside the errors: an error is what its score lacks to 1.
+SCORE = "score"
 
 
 def measured_cell(
@@ -28,12 +33,12 @@ def measured_cell(
 ) -> list[Row]:
     """Return one cell's rows of errors.csv, one per suite and in their order.
 
-    The table has the columns `REQUIRED` and may have ``seed`` (else 0), ``stderr``, ``source`` and
-    ``flag``. An empty error stays empty: the cell was not measured.
+    The table has the columns `REQUIRED` and may have ``seed`` (else 0), ``stderr``, ``source``,
+    ``flag`` and `SCORE`. An empty error stays empty: the cell was not measured.
 
     Raises:
         UserError: the table cannot be read, a row is missing or stands twice, an error is no number
-            >= 0, or the size differs from the config's.
+            >= 0 or contradicts its score, or the size differs from the config's.
     """
     rows = [row for row in read_rows(path) if _belongs(row, cell)]
     return [_one(path, study, cell, params_b, suite, rows) for suite in suites]
@@ -54,6 +59,8 @@ def table_problems(
 ) -> list[str]:
     """Return everything for which `measured_cell` or `alternative_errors` would refuse a table.
 
+    Percentages among the shares of a suite are a problem, too, which only the whole table shows.
+
     Args:
         path: the table.
         study: name of the study.
@@ -71,11 +78,31 @@ def table_problems(
                 _one(path, study, cell, sizes[cell.llm], suite, rows)
             except UserError as error:
                 problems.append(str(error))
+    for suite, errors in suite_errors(table, cells, suites).items():
+        mixed = mixed_scales(errors)
+        if mixed is not None:
+            problems.append(
+                f"{path}, suite = {suite}: errors are shares of 0 to 1, such as {mixed[0]:g}, and "
+                f"percentages, such as {mixed[1]:g}; write all on one scale, percentages divided by 100"
+            )
     try:
         _alternative_errors(path, table)
     except UserError as error:
         problems.append(str(error))
     return problems
+
+
+def suite_errors(
+    table: Sequence[Row], cells: Sequence[Cell], suites: Sequence[str]
+) -> dict[str, list[float]]:
+    """Return the errors of cells by suite; without those that are empty or not numbers of 0 or more."""
+    found: dict[str, list[float]] = {suite: [] for suite in suites}
+    for _, rows in rows_of_cells(table, cells):
+        for row in rows:
+            error = number_of(row["error"])
+            if row["suite"] in found and 0 <= error < math.inf:
+                found[row["suite"]].append(error)
+    return found
 
 
 def alternative_errors(path: Path) -> list[tuple[Row, float]]:
@@ -120,10 +147,7 @@ def _belongs(row: Row, cell: Cell) -> bool:
 
 def is_number(text: str, number: float) -> bool:
     """Return whether a cell of a table holds a number."""
-    try:
-        return float(text) == number
-    except ValueError:
-        return False
+    return number_of(text) == number
 
 
 def _one(path: Path, study: str, cell: Cell, params_b: float, suite: str, rows: Sequence[Row]) -> Row:
@@ -147,14 +171,16 @@ def _one(path: Path, study: str, cell: Cell, params_b: float, suite: str, rows: 
     for name in ("error", "stderr"):
         if row.get(name):
             _number(path, where, name, row[name])
+    if contradicts(number_of(row.get(SCORE, "")), number_of(row["error"])):
+        raise UserError(
+            f"{path}, {where}: score = {row[SCORE]} and error = {row['error']}, but an error is 1 - "
+            "score; correct one of them, or take the score out"
+        )
     return row | {"study": study, "seed": str(cell.seed), "params_b": repr(params_b)}
 
 
 def _number(path: Path, where: str, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value < float("inf"):
+    value = number_of(text)
+    if not 0 <= value < math.inf:
         raise UserError(f"{path}, {where}: {name} = {shown(text)} must be a number of 0 or more")
     return value

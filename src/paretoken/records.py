@@ -15,6 +15,7 @@ from paretoken.csv_files import read_csv_text
 from paretoken.errors import UserError
 from paretoken.escape import csv_cell, csv_value, shown
 from paretoken.files import replacing
+from paretoken.numerals import number_of
 
 #: How many wrong lines a message names.
 LISTED = 5
@@ -62,7 +63,7 @@ class Table:
             UserError: the column is missing or a value does not fit; names line and value.
         """
         text = rows[self.column(name)]
-        values = pd.to_numeric(text, errors="coerce").astype(float)
+        values = text.map(number_of).astype(float)
         rules = {
             "is no finite number": ~np.isfinite(values),
             f"must be {minimum:g} or more": values < minimum,

@@ -30,7 +30,9 @@ def save_sources(folder: Path) -> dict[str, Any]:
     llms = []
     for seed, (name, hidden) in enumerate(HIDDEN.items()):
         path = folder / "hub" / name
-        llms.append({"name": name, "params": save_qwen(path, hidden, seed=seed), "hub": str(path)})
+        params = save_qwen(path, hidden, seed=seed)
+        record = {"name": name, "params_b": params / 1e9, "params": params, "hub": str(path)}
+        llms.append(record)
     clip = folder / "hub" / "clip"
     vision = {"hub": str(clip), "params": save_clip(clip), "grid": 6}
     save_training_data(folder / "data", folder / "manifest.yaml")

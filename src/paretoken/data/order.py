@@ -65,11 +65,6 @@ def plan_batches(global_batch: int, micro_batch: int, devices: int, packing: boo
     return BatchPlan(global_batch, micro, share // micro, devices)
 
 
-def steps_for(conversations: int, global_batch: int, epochs: float) -> int:
-    """Return how many global batches show every conversation ``epochs`` times."""
-    return max(1, math.ceil(conversations * epochs / global_batch))
-
-
 def data_order(
     lengths: NDArray[np.int64], steps: int, global_batch: int, seed: int, by_length: bool
 ) -> NDArray[np.int64]:

@@ -31,6 +31,19 @@ def survey(data_set: DataSet, root: Path) -> list[Finding]:
     ]
 
 
+def absent(data_set: DataSet, root: Path) -> list[Part]:
+    """Return the parts of which nothing is there, at a glance: no file, and no unpacked folder.
+
+    What is there need not be whole, which `survey` finds out.
+    """
+    return [
+        part
+        for part in data_set.parts()
+        if not (root / part.path).exists()
+        and not (isinstance(part, Archive) and (root / part.folder).is_dir())
+    ]
+
+
 def _file(part: Part, root: Path) -> Finding:
     path = root / part.path
     if not path.is_file():

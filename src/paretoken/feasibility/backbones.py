@@ -1,16 +1,17 @@
-"""Rules on what a llava study fetches: language models, encoders, training data."""
+"""Rules on what a llava study fetches: language models and encoders."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from paretoken.data.manifest import read_manifest
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
-from paretoken.feasibility.recipes import STAGES, one_line
+from paretoken.feasibility.recipes import one_line
 from paretoken.files import read_object
 from paretoken.shapes import ENCODERS, decoder_shape, require_size
 from paretoken.tokens import ATTENDING, ATTENTION_GUIDED, HEADS
@@ -59,23 +60,77 @@ def local_config(source: str | None) -> dict[str, Any] | None:
     return None if folder is None else dict(read_object(folder / "config.json"))
 
 
+def verified(hub: str, params: int | None, template: str | None = None) -> dict[str, Any] | None:
+    """Return what `paretoken fetch` would find out of a local directory; None for a hub's id.
+
+    None, too, where what it takes is not installed: a machine that only plans.
+
+    Args:
+        hub: where the model is.
+        params: parameters that it must have; None: any number.
+        template: chat template of a language model; None: it is an encoder.
+
+    Raises:
+        UserError: `fetch` would refuse it.
+    """
+    folder = local_folder(hub)
+    if folder is None or not all(map(find_spec, ("torch", "transformers"))):
+        return None
+    folder = folder.resolve()
+    written = tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.iterdir()))
+    details = _verified(folder, template, written)
+    if isinstance(details, UserError):
+        raise UserError(str(details).replace(str(folder), hub))
+    require_size(details["parameters"], params, hub, "params")
+    return details
+
+
+@lru_cache
+def _verified(
+    folder: Path, template: str | None, written: tuple[tuple[str, int], ...]
+) -> dict[str, Any] | UserError:
+    """Verify a directory once, and again when a file of it was ``written`` anew: studies share it."""
+    from transformers.utils import logging
+
+    from paretoken.hub.fetch import MAIN, Request, verify_local
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    kind: Literal["llm", "vision"] = "vision" if template is None else "llm"
+    try:
+        return verify_local(Request(str(folder), MAIN, kind, template=template or "chat"))
+    except UserError as error:
+        return error
+
+
+def told_once(hub: str, error: UserError) -> str:
+    """Return a message with the source in front, unless it names it itself."""
+    message = one_line(error)
+    return message if hub in message else f"{hub}: {message}"
+
+
 def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
     """Find sources of language models that are not there, or hold something else."""
     for name in subject.study.llms if subject.kind == "llava" else ():
-        record, place = subject.frozen.llm(name), subject.llm_place(name)
+        record, place = subject.frozen.llm(name), f"{subject.llm_place(name)}.hub"
         if record.hub is None:
             continue
         problem = source_problem(record.hub, record.revision)
         if problem is not None:
-            yield subject.elsewhere(f"{place}.hub", *problem)
+            yield subject.elsewhere(place, *problem)
             continue
-        try:
-            config = local_config(record.hub)
-            if config is not None:
-                total = decoder_shape(config).parameters()["total"]
-                require_size(total, record.params, record.hub, "params")
-        except UserError as error:
-            yield subject.elsewhere(f"{place}.hub", f"{record.hub}: {error}", Kind.FILE)
+        for check in (_counted, verified):
+            try:
+                check(record.hub, record.params, record.template)
+            except UserError as error:
+                yield subject.elsewhere(place, told_once(record.hub, error), Kind.FILE)
+                break
+
+
+def _counted(hub: str, params: int | None, _: str) -> None:
+    """Raise `UserError` if the config.json of a local directory describes another size."""
+    config = local_config(hub)
+    if config is not None:
+        require_size(decoder_shape(config).parameters()["total"], params, hub, "params")
 
 
 def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
@@ -91,10 +146,15 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
         config = local_config(record.hub)
         found = _from_id(record.hub) if config is None else _from_config(config)
     except UserError as error:
-        yield subject.elsewhere(f"{place}.hub", f"{record.hub}: {error}", Kind.FILE)
+        yield subject.elsewhere(f"{place}.hub", told_once(record.hub, error), Kind.FILE)
         return
-    kind = Kind.CONFIG if config is None else Kind.FILE
     side, siglip, width = found
+    try:
+        details = verified(record.hub, record.params)
+        side = side if details is None else details["grid"]
+    except UserError as error:
+        yield subject.elsewhere(f"{place}.hub", told_once(record.hub, error), Kind.FILE)
+    kind = Kind.CONFIG if config is None else Kind.FILE
     if side is not None and side != record.grid:
         yield subject.elsewhere(
             f"{place}.grid",
@@ -139,24 +199,3 @@ def _from_config(config: dict[str, Any]) -> Encoder:
     pixels, patch, width = (size if isinstance(size, int) and size > 0 else None for size in sizes)
     side = pixels // patch if pixels and patch else None
     return side, str(family).startswith("siglip"), width
-
-
-def training_data_are_described(subject: Subject) -> Iterator[Finding]:
-    """Find manifests without the sets of both stages; warn of data that are not on this machine."""
-    if subject.kind != "llava":
-        return
-    data = subject.training.data
-    try:
-        manifest = read_manifest(path_of(data.manifest))
-        for stage in STAGES:
-            manifest.set_named(stage)
-    except UserError as error:
-        yield subject.finding("training.data.manifest", one_line(error), Kind.FILE)
-        return
-    if not path_of(data.root).is_dir():
-        yield subject.finding(
-            "training.data.root",
-            f"{data.root} is not a directory on this machine; `paretoken data --manifest "
-            f"{data.manifest} --set pretrain --root {data.root} --check` says what to download",
-            Kind.WARNING,
-        )

@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 
 from paretoken.config import Config
 from paretoken.config import refuse as refuse_lines
-from paretoken.feasibility.backbones import (
-    encoder_can_be_fetched,
-    language_models_can_be_fetched,
-    training_data_are_described,
-)
+from paretoken.feasibility.backbones import encoder_can_be_fetched, language_models_can_be_fetched
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.laws import (
+    compressors_are_fitted_apart,
     laws_are_determined,
     laws_are_used,
-    sizes_are_different_models,
-    sizes_are_of_one_family,
 )
-from paretoken.feasibility.lengths import images_fit_into_max_length, models_read_max_length
+from paretoken.feasibility.lengths import (
+    answers_fit_into_positions,
+    images_fit_into_max_length,
+    models_read_max_length,
+)
 from paretoken.feasibility.miniature import (
     encoder_fits,
     sources_can_be_made,
@@ -34,11 +33,18 @@ from paretoken.feasibility.recipes import (
     recipes_fit_their_devices,
 )
 from paretoken.feasibility.reference_tables import (
+    errors_are_shares,
     latency_and_price,
     measured_table_is_whole,
     published_tables_can_be_read,
 )
 from paretoken.feasibility.results import claims_can_be_tested, figures_can_be_drawn
+from paretoken.feasibility.sizes import (
+    sizes_are_different_models,
+    sizes_are_of_one_family,
+    sizes_are_those_of_their_models,
+)
+from paretoken.feasibility.training_data import recipes_train_a_step, training_data_are_described
 
 Rule = Callable[[Subject], Iterator[Finding]]
 
@@ -49,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     recipes_fit_their_devices,
     images_fit_into_max_length,
     models_read_max_length,
+    answers_fit_into_positions,
     sources_can_be_made,
     world_has_questions,
     encoder_fits,
@@ -56,13 +63,17 @@ RULES: tuple[Rule, ...] = (
     language_models_can_be_fetched,
     encoder_can_be_fetched,
     training_data_are_described,
+    recipes_train_a_step,
     variants_are_known,
     sources_exist,
     measured_table_is_whole,
+    errors_are_shares,
     published_tables_can_be_read,
     latency_and_price,
     laws_are_determined,
+    compressors_are_fitted_apart,
     laws_are_used,
+    sizes_are_those_of_their_models,
     sizes_are_different_models,
     sizes_are_of_one_family,
     figures_can_be_drawn,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from paretoken.errors import UserError
@@ -12,13 +11,6 @@ from paretoken.needs import LAW_FACTS
 
 #: The law of the paper's own grid search, which a study with published numbers repeats.
 GRID_LAW = "product"
-
-#: Families of language models, as the ids of their repositories begin; versions are told apart.
-FAMILY = re.compile(
-    r"(qwen|llama|vicuna|mistral|mixtral|gemma|phi|opt|pythia|smollm|tinyllama|internlm|yi|olmo|falcon)"
-    r"(?:[-_ ]?v?(\d+(?:\.\d+)?)(?![\d.]*[bm]\b))?",
-    re.IGNORECASE,
-)
 
 
 def laws_are_determined(subject: Subject) -> Iterator[Finding]:
@@ -93,6 +85,26 @@ def _missing_held_out(subject: Subject, suite: str, points: list[Point]) -> Iter
             )
 
 
+def compressors_are_fitted_apart(subject: Subject) -> Iterator[Finding]:
+    """Warn of a law over compressors with the same V, whose cells a fit takes for one another."""
+    if not subject.study.fit.laws:
+        return
+    by_tokens: dict[int, list[str]] = {}
+    for entry in subject.study.compressors:
+        for V in entry.tokens:
+            by_tokens.setdefault(V, []).append(entry.name)
+    shared = {V: names for V, names in by_tokens.items() if len(names) > 1}
+    if shared:
+        told = "; ".join(f"V = {V}: {', '.join(names)}" for V, names in sorted(shared.items()))
+        yield subject.finding(
+            "compressors",
+            "laws are fitted to the cells of all compressors together, and some have the same V "
+            f"({told}), so that what differs between them counts as noise; study them apart, or write "
+            "laws: [] to compare methods",
+            Kind.WARNING,
+        )
+
+
 def laws_are_used(subject: Subject) -> Iterator[Finding]:
     """Find settings that rest on a law in a study without any."""
     study = subject.study
@@ -111,41 +123,4 @@ def laws_are_used(subject: Subject) -> Iterator[Finding]:
             "training.lengthened",
             "the best number of tokens by length of the question is compared with "
             "that of a law, and fit.laws is []; name a law, or take lengthened out",
-        )
-
-
-def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
-    """Find one model that stands for several sizes of a law."""
-    if not subject.study.fit.laws or subject.kind != "llava":
-        return
-    models: dict[tuple[str | None, str | None], list[str]] = {}
-    for name in subject.study.llms:
-        record = subject.frozen.llm(name)
-        models.setdefault((record.hub, record.revision), []).append(name)
-    for (hub, _), names in models.items():
-        if hub is not None and len(names) > 1:
-            yield subject.finding(
-                "llms",
-                f"{' and '.join(names)} are the same model, {hub}, under several sizes; a law in N "
-                "needs a model of its own for each: correct hub in their records, or keep only one",
-            )
-
-
-def sizes_are_of_one_family(subject: Subject) -> Iterator[Finding]:
-    """Warn of a law in N over sizes of several families, which differ in more than N."""
-    if not subject.study.fit.laws:
-        return
-    families: dict[str, list[str]] = {}
-    for name in (*subject.study.llms, *subject.study.predict):
-        record = subject.frozen.llm(name)
-        found = FAMILY.search((record.hub or name).rstrip("/").rpartition("/")[2]) or FAMILY.search(name)
-        if found:
-            families.setdefault(f"{found[1]}{found[2] or ''}".lower(), []).append(name)
-    if len(families) > 1:
-        told = "; ".join(f"{family}: {', '.join(names)}" for family, names in families.items())
-        yield subject.finding(
-            "llms",
-            f"a law in N is fitted over sizes of several model families ({told}), which differ in more "
-            "than their size; study them apart, unless that is what is asked",
-            Kind.WARNING,
         )

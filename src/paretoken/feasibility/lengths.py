@@ -10,9 +10,12 @@ from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.miniature import llm_recipe, world_settings
 from paretoken.feasibility.recipes import STAGES, changes, readable_recipe
 from paretoken.positions import positions_of
+from paretoken.registry import BENCHMARKS
 
 #: Tokens that a question and its answer take with a chat template at the least, and usually.
 LEAST_TEXT, USUAL_TEXT = 64, 256
+#: Text tokens that the longest question of a benchmark has at the least, its template included.
+LEAST_QUESTION = 32
 #: A turn of the miniature: who speaks, the question, the answer and its end.
 MINIATURE_TURN = 4
 #: Tokens of the longest answer of the miniature.
@@ -81,6 +84,50 @@ def models_read_max_length(subject: Subject) -> Iterator[Finding]:
             "(positions in the recipe llm); write smaller numbers, or more positions",
             Kind.FILE,
         )
+
+
+def answers_fit_into_positions(subject: Subject) -> Iterator[Finding]:
+    """Find benchmarks whose questions and longest answers do not fit into a language model's positions.
+
+    `paretoken predict` refuses them, see `evaluate.prediction`. It warns of questions that can show so
+    many pictures that they do not fit.
+    """
+    if subject.kind != "llava":
+        return
+    tokens = max(V for entry in subject.study.compressors for V in entry.tokens)
+    for place, positions in _positions(subject):
+        for name, longest, pictures in _asked(subject):
+            around = longest + LEAST_QUESTION
+            what = (
+                f"the model reads {positions} tokens at most, and {name} of study {subject.study.name} "
+                f"has {{}} visual tokens, answers of up to {longest} and questions of {LEAST_QUESTION} "
+                f"or more: {{}}; take a model with more positions, {name} out of suites, or the larger "
+                "tokens out of compressors"
+            )
+            if tokens + around > positions:
+                yield subject.elsewhere(place, what.format(tokens, tokens + around), Kind.FILE)
+            elif pictures * tokens + around > positions:
+                shown = f"for the {pictures} pictures that a question can show {pictures} x {tokens}"
+                total = pictures * tokens + around
+                yield subject.elsewhere(place, what.format(shown, total), Kind.WARNING)
+
+
+def _asked(subject: Subject) -> Iterator[tuple[str, int, int]]:
+    """Yield a study's benchmarks with their longest answer, and the most pictures of a question.
+
+    As the job finds them: those of its convention; other harnesses have numbers of their own.
+    """
+    names = dict.fromkeys(name for suite in subject.study.suites for name in suite.benchmarks)
+    for name in names:
+        own = subject.training.settings(name)
+        if own.harness != "paretoken":
+            continue
+        try:
+            benchmark = BENCHMARKS.load(name).variant(own.questions)
+        except UserError:  # the rule on variants tells why
+            continue
+        if benchmark.hub is not None:
+            yield name, benchmark.max_new_tokens, max(1, len(benchmark.hub.images))
 
 
 def _positions(subject: Subject) -> Iterator[tuple[str, int]]:

@@ -11,6 +11,7 @@ from paretoken.config import FrozenStudy
 from paretoken.csv_files import Row
 from paretoken.grid import cells
 from paretoken.measured import rows_of_cells
+from paretoken.numerals import number_of
 
 #: The dearest configuration of a group costs at most this share more than the cheapest (figure 4).
 EQUAL_COST = 0.15
@@ -43,18 +44,11 @@ def points_of(frozen: FrozenStudy, suite: str, rows: Sequence[Row] | None) -> li
     found = []
     for cell, own in rows_of_cells(rows, planned):
         for row in own:
-            error = _number(row["error"]) if row["suite"] == suite else None
-            if error is not None:
+            error = number_of(row["error"]) if row["suite"] == suite else math.nan
+            if not math.isnan(error):
                 size, flagged = frozen.params_b(cell.llm), bool(row.get("flag"))
                 found.append(Point(cell.llm, size, cell.tokens, error, flagged))
     return found
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def undetermined(points: Sequence[Point], parameters: int) -> str | None:

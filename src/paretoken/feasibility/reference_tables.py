@@ -9,7 +9,7 @@ from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
 from paretoken.grid import cells
-from paretoken.measured import table_problems
+from paretoken.measured import suite_errors, table_problems
 from paretoken.planning.records import dimensions_file
 from paretoken.published import read_dimensions, read_table1, read_values
 
@@ -33,6 +33,25 @@ def measured_table_is_whole(subject: Subject) -> Iterator[Finding]:
     if len(problems) > TOLD:
         more = f"{len(problems) - TOLD} more cells of {path} are like that"
         yield subject.finding("measured", more, Kind.FILE)
+
+
+def errors_are_shares(subject: Subject) -> Iterator[Finding]:
+    """Warn of suites whose measured errors are all above 1: percentages, or losses."""
+    study = subject.study
+    try:
+        rows = subject.measured_rows
+    except UserError:  # the rule on the table tells why
+        return
+    suites = [suite.name for suite in study.suites]
+    for suite, errors in suite_errors(rows or [], cells(study), suites).items():
+        if errors and min(errors) > 1:
+            yield subject.finding(
+                "measured",
+                f"the errors of suite {suite} are {min(errors):g} to {max(errors):g}, all above 1, and "
+                "are taken as they are: fine for a loss; divide percentages by 100 (alternative "
+                "scores are read as 1 - error, and the paper's own search is for shares of 0 to 1)",
+                Kind.WARNING,
+            )
 
 
 def published_tables_can_be_read(subject: Subject) -> Iterator[Finding]:

@@ -5,59 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from paretoken.errors import UserError
 from paretoken.files import read_object, write_json
 from paretoken.finished import RUN_FILE, already_done
 from paretoken.folders import demand_apart, replacing_folder
 from paretoken.hub.contained import link_roots, resolved_inside
+from paretoken.hub.request import MAIN, Request
 from paretoken.hub.select import dataset_files, model_files, weight_files
 from paretoken.model_json import read_model_json, require_small_files
 from paretoken.provenance import versions
-from paretoken.settings import digest
 
-Kind = Literal["llm", "vision", "dataset"]
-
-#: Revision of a hub repository where none is named; a local directory has no other.
-MAIN = "main"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to fetch.
-
-    Attributes:
-        source: id of a hub repository, or a local directory (which wins if both exist).
-        revision: branch, tag or commit of the repository.
-        kind: what it is, and so which files are needed and what is verified.
-        params: parameters that it must have, within 0.1 %; None: any number.
-        template: chat template of a language model: ``chat``, its own, or a named one, which is
-            then written into the directory.
-        include: patterns of the data set's files; none: all.
-        grid: patches per side that a vision encoder must have; None: any number.
-    """
-
-    source: str
-    revision: str
-    kind: Kind
-    params: int | None = None
-    template: str = "chat"
-    include: tuple[str, ...] = ()
-    grid: int | None = None
-
-    @property
-    def local(self) -> Path | None:
-        """The local directory that is meant, None for a hub repository."""
-        path = Path(self.source).expanduser()
-        return path.resolve() if self.source and path.is_dir() else None
-
-    def key(self) -> str:
-        """Return a hash of all that determines the result (``grid`` only says what it must be)."""
-        source = self.source if self.local is None else str(self.local)
-        return digest(source, self.revision, self.kind, self.params, self.template, self.include)
+__all__ = ["MAIN", "Request", "fetch", "verify_local"]
 
 
 def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -94,10 +57,7 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
     with replacing_folder(out) as new:
         for name in names:
             _place(resolved_inside(folder / name, roots, request.source), new / name, name)
-        try:
-            details = _complete(request, new, names)
-        except UserError as error:  # the folder is gone when this is read
-            raise UserError(str(error).replace(str(new), request.source)) from error
+        details = _verified(request, new, names)
         record = {
             "key": request.key(),
             "kind": request.kind,
@@ -110,6 +70,33 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
         }
         write_json(new / RUN_FILE, record)
     return record
+
+
+def verify_local(request: Request) -> dict[str, Any]:
+    """Return what `fetch` would find out of a local directory, hashes apart, and keep nothing.
+
+    Raises:
+        UserError: `fetch` would refuse it.
+    """
+    _demand_source(request)
+    local = request.local
+    if local is None:
+        raise UserError(f"{request.source} is not a local directory, which alone is verified in place")
+    names = _local_files(request, local)
+    with TemporaryDirectory() as made:
+        for name in names:
+            if _changes(name):
+                shutil.copyfile(local / name, Path(made, name))
+            else:
+                Path(made, name).symlink_to(local / name)
+        return _verified(request, Path(made), names)
+
+
+def _verified(request: Request, folder: Path, names: Sequence[str]) -> dict[str, Any]:
+    try:
+        return _complete(request, folder, names)
+    except UserError as error:  # the folder is gone when this is read
+        raise UserError(str(error).replace(str(folder), request.source)) from error
 
 
 def _demand_source(request: Request) -> None:
@@ -131,25 +118,31 @@ def _gather(
     request: Request, local: Path | None
 ) -> tuple[list[str], dict[str, dict[str, Any]], str | None, Path]:
     """Return the names of the files, their sizes and hashes, the commit, and where they are."""
-
-    def choose(names: Sequence[str]) -> list[str]:
-        if request.kind == "dataset":
-            return dataset_files(names, request.include, request.source)
-        return model_files(names, request.source)
-
     from paretoken.hub.verify import download_whole, hashes
 
     if local is not None:
-        names = choose([p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()])
-        names = [name for name in names if name != RUN_FILE]
-        for name in names:  # before anything of it is read
-            resolved_inside(local / name, link_roots(local), request.source)
-        if request.kind != "dataset":
-            require_small_files(local)
+        names = _local_files(request, local)
         return names, hashes(local, names), None, local
     type_ = "dataset" if request.kind == "dataset" else "model"
+    choose = partial(_chosen, request)
     snapshot, found = download_whole(request.source, request.revision, type_, choose)
     return list(snapshot.files), found, snapshot.commit, snapshot.folder
+
+
+def _chosen(request: Request, names: Sequence[str]) -> list[str]:
+    if request.kind == "dataset":
+        return dataset_files(names, request.include, request.source)
+    return model_files(names, request.source)
+
+
+def _local_files(request: Request, local: Path) -> list[str]:
+    names = [p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()]
+    names = [name for name in _chosen(request, names) if name != RUN_FILE]
+    for name in names:  # before anything of it is read
+        resolved_inside(local / name, link_roots(local), request.source)
+    if request.kind != "dataset":
+        require_small_files(local)
+    return names
 
 
 def _changes(name: str) -> bool:

@@ -96,20 +96,28 @@ def _tabulated(path: Path) -> dict[str, tuple[DecoderShape, str]]:
 def miniature_llm(width: int, recipe: Path, world: Path) -> Shape:
     """Return the shape of a language model that the miniature trains."""
     settings = read_settings(recipe, LlmRecipe, "recipe")
-    words = len(Vocabulary(miniature_world(world).world))
-    heads = settings.heads(width)
-    decoder = DecoderShape(
+    decoder = miniature_decoder(width, settings, miniature_world(world))
+    return Shape(decoder, decoder.parameters()["total"], str(recipe))
+
+
+def miniature_decoder(width: int, recipe: LlmRecipe, world: MiniatureSettings) -> DecoderShape:
+    """Return the dimensions of a language model that the miniature trains.
+
+    Raises:
+        UserError: the width cannot be split into attention heads.
+    """
+    heads = recipe.heads(width)
+    return DecoderShape(
         hidden=width,
-        layers=settings.layers,
+        layers=recipe.layers,
         heads=heads,
         kv_heads=heads,
         head_width=width // heads,
-        intermediate=settings.mlp_ratio * width,
-        vocabulary=words,
+        intermediate=recipe.mlp_ratio * width,
+        vocabulary=len(Vocabulary(world.world)),
         tied=True,
         query_key_value_bias=True,
     )
-    return Shape(decoder, decoder.parameters()["total"], str(recipe))
 
 
 @lru_cache

@@ -17,6 +17,7 @@ from paretoken.cost import (
 from paretoken.planning.benchmarks import Questions
 from paretoken.planning.training_sets import TrainingSet
 from paretoken.tokens import drawn_counts, reachable_tokens
+from paretoken.train.recipe import steps_for
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def training_work(
 ) -> Work:
     """Return what a training stage does; the arguments after ``finetune`` are those of its recipe."""
     count = data.conversations
-    steps = steps or max(1, math.ceil(count * (epochs or 1) / global_batch))
+    steps = steps or steps_for(count, global_batch, epochs or 1)
     passes = steps * global_batch / count
     if not finetune and model.tokens == 0:  # the blind control has nothing to train in stage 1
         return Work(model.parameters, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)

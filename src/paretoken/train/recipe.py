@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -21,6 +22,10 @@ Stage = Literal["pretrain", "finetune"]
 Divergence = Annotated[Size, Field(gt=1)]
 #: What AdamW's running means keep of themselves at each step; with 1 they would never learn anything.
 Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+#: A part of a pass is written with three digits: so little less than a step is a step.
+ROUNDED = 0.99
 
 
 def _below(name: str) -> str:
@@ -129,10 +134,30 @@ class Recipe(Record):
             "epochs=null as a change)"
         )
 
+    def steps_of(self, conversations: int) -> int:
+        """Return the optimiser steps over so many conversations (`UserError` as `steps_for`)."""
+        return self.steps or steps_for(conversations, self.global_batch, self.epochs or 1)
+
     def digest(self) -> str:
         """Return a hash of all settings (those of the file and those set on the command line)."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def steps_for(conversations: int, global_batch: int, epochs: float) -> int:
+    """Return how many global batches show every conversation ``epochs`` times, at least one.
+
+    Raises:
+        UserError: ``epochs`` is a part of a pass that is less than one global batch.
+    """
+    shown = conversations * epochs
+    if epochs < 1 and shown < ROUNDED * global_batch:
+        raise UserError(
+            f"epochs = {epochs:g} of {conversations:,} conversations are fewer than the "
+            f"{global_batch:,} of one step; write epochs: {min(1, global_batch / conversations):.3g} or "
+            "more, or steps in its place"
+        )
+    return max(1, math.ceil(shown / global_batch))
 
 
 def read_recipe(path: Path, stage: str, overrides: Sequence[tuple[str, str]] = ()) -> Recipe:

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
-from paretoken.data.order import BatchPlan, data_order, steps_for
+from paretoken.data.order import BatchPlan, data_order
 from paretoken.elastic import shown_counts
 from paretoken.errors import UserError
 from paretoken.files import read_json
@@ -166,7 +166,7 @@ def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCol
     model = models.pop()
     recipe, folder = job.recipe, job.inputs.out / CHECKPOINTS
     numbers, devices = job.selection.numbers, processes()
-    steps = recipe.steps or steps_for(len(numbers), recipe.global_batch, recipe.epochs or 1)
+    steps = recipe.steps_of(len(numbers))
     lengths, seed = collator.lengths[numbers], job.inputs.seed
     order = numbers[data_order(lengths, steps, recipe.global_batch, seed, recipe.by_length)]
     while True:

@@ -35,7 +35,7 @@ from paretoken.train.recipe import Recipe
 from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
 from report_study import latency_table
 
-WRONG = ("nan", "inf", "-inf", "-1", "text", "1e400", "")
+WRONG = ("nan", "inf", "-inf", "-1", "text", "1e400", "", "0.6_1", "٠.٦", "１")
 TOLD_BY = {"measured": measured_table_is_whole, "latency": latency_and_price}
 #: What a cell says that no job computes with.
 WORDS = "words for readers, which no job computes with"

@@ -10,7 +10,7 @@ import yaml
 from paretoken.errors import UserError
 from paretoken.train.checkpoints import MANIFEST, latest, remove_old, seal
 from paretoken.train.guard import Guard, TrainingStoppedError
-from paretoken.train.recipe import read_recipe
+from paretoken.train.recipe import read_recipe, steps_for
 
 RECIPES = Path(__file__).parents[3] / "workflow" / "recipes"
 GOOD: dict[str, Any] = {
@@ -61,6 +61,22 @@ def test_overrides_change_the_recipe_and_its_hash(tmp_path: Path) -> None:
 def test_bad_recipes_say_what_is_wrong(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_recipe(write(tmp_path, **changes), "finetune")
+
+
+@pytest.mark.parametrize("conversations", [1, 8, 100, 558_128])
+@pytest.mark.parametrize("batch", [1, 8, 256])
+def test_a_part_of_a_pass_is_a_step_or_refused(conversations: int, batch: int) -> None:
+    assert steps_for(558_000, 256, 1) == 2180
+    for epochs in (1, 1.5, 3):
+        assert steps_for(conversations, batch, epochs) == math.ceil(conversations * epochs / batch)
+    for epochs in (1e-9, 1e-3, 0.1, 0.5, 0.99):
+        if conversations * epochs >= batch:
+            assert steps_for(conversations, batch, epochs) >= 1
+        elif conversations * epochs < 0.9 * batch:
+            with pytest.raises(UserError, match=f"fewer than the {batch} of one step") as refused:
+                steps_for(conversations, batch, epochs)
+            advised = str(refused.value).partition("write epochs: ")[2].partition(" ")[0]
+            assert steps_for(conversations, batch, float(advised)) <= 2, "rounded"
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

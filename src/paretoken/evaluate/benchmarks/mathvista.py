@@ -20,6 +20,7 @@ from paretoken.evaluate.benchmarks.values import (
     texts,
     whole,
 )
+from paretoken.numerals import number_of
 
 MULTI_CHOICE, FREE_FORM = "multi_choice", "free_form"
 NUMBERS = ("integer", "float")
@@ -75,7 +76,7 @@ def _right(row: Row) -> str:
         one_of({"answer": right}, "answer", [each.strip() for each in require_texts(row, "choices")])
     elif kind == "float":
         _precision(row)
-    if not choice and kind in NUMBERS and not _is_finite(right):
+    if not choice and kind in NUMBERS and not math.isfinite(number_of(right)):
         raise BadRowError(f"its answer is {right!r}, and its answer_type is {kind}; write a number")
     if not choice and kind == "integer":
         whole(row, "answer")
@@ -92,13 +93,6 @@ def _precision(row: Row) -> int:
     if not 0 <= decimals <= MOST_DECIMALS:
         raise BadRowError(f"its precision is {decimals}; it must be 0 to {MOST_DECIMALS} decimals")
     return decimals
-
-
-def _is_finite(number: str) -> bool:
-    try:
-        return math.isfinite(float(number))
-    except ValueError:
-        return False
 
 
 def extract(row: Row, said: str) -> str:

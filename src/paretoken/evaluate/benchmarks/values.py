@@ -16,6 +16,7 @@ from paretoken.data.conversations import BadRowError
 from paretoken.data.row_keys import kind_of
 from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Row
+from paretoken.numerals import number_of
 
 #: Characters of a value that a message shows.
 SHOWN = 60
@@ -172,7 +173,7 @@ def whole(row: Row, column: str) -> int:
     """
     value = row.get(column)
     try:
-        number = float(text(row, column))
+        number = number_of(text(row, column).strip())
         if number.is_integer():
             return int(value) if isinstance(value, str) and value.isdigit() else int(number)
     except (ValueError, OverflowError):  # BadRowError, too

@@ -1,0 +1,136 @@
+"""Rules on N: whether sizes are those of their models, and whether each is a model of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from paretoken.config.ladder import Llm
+from paretoken.errors import UserError
+from paretoken.feasibility.backbones import local_config, local_folder
+from paretoken.feasibility.findings import Finding, Kind, Subject
+from paretoken.feasibility.miniature import llm_recipe, world_settings
+from paretoken.planning.shapes import miniature_decoder
+from paretoken.shapes import TOLERANCE, decoder_shape
+
+#: A nominal size may be so many times the parameters of its model, or so much smaller: names are round
+#: (Qwen1.5-7B has 7.7 billion), and N is counted with or without embeddings. Where only the total is
+#: known, small models can have most of it in their embeddings (Gemma 3 270M: 0.17 of 0.27).
+NOMINAL, WITHOUT_EMBEDDINGS = 2, 4
+
+#: Families of language models, as the ids of their repositories begin; versions are told apart.
+FAMILY = re.compile(
+    r"(qwen|llama|vicuna|mistral|mixtral|gemma|phi|opt|pythia|smollm|tinyllama|internlm|yi|olmo|falcon)"
+    r"(?:[-_ ]?v?(\d+(?:\.\d+)?)(?![\d.]*[bm]\b))?",
+    re.IGNORECASE,
+)
+
+
+def sizes_are_those_of_their_models(subject: Subject) -> Iterator[Finding]:
+    """Find nominal sizes that are far from the parameters of their models, as far as those are known.
+
+    Without a law, N is no more than a label, and what costs are reckoned from: a warning.
+    """
+    for name in (*subject.study.llms, *subject.study.predict):
+        record, place = subject.frozen.llm(name), f"{subject.llm_place(name)}.params_b"
+        for whose, low, high, kind in _counted(subject, record):
+            if not low / 1e9 <= record.params_b <= high / 1e9:
+                yield subject.elsewhere(
+                    place,
+                    f"is {record.params_b:g}, and {whose}; with or without embeddings, rounded as names "
+                    f"are, that is {low / 1e9:.3g} to {high / 1e9:.3g}: correct one of them",
+                    kind if subject.study.fit.laws else Kind.WARNING,
+                )
+
+
+def _counted(subject: Subject, record: Llm) -> Iterator[tuple[str, float, float, Kind]]:
+    """Yield what is known of a model's parameters: in words, and the N that they allow."""
+    if record.params is not None:
+        words = f"its record says params: {record.params:_}"
+        yield words, record.params / WITHOUT_EMBEDDINGS, record.params * NOMINAL, Kind.CONFIG
+    shape, whose = None, ""
+    try:
+        if subject.kind == "llava":
+            config, whose = local_config(record.hub), f"the model in {record.hub}"
+            shape = None if config is None else decoder_shape(config)
+        elif subject.kind == "miniature" and record.width is not None:
+            recipe, world = llm_recipe(subject), world_settings(subject)
+            whose = f"a model of width {record.width}"
+            if recipe is not None and world is not None:
+                shape = miniature_decoder(record.width, recipe, world)
+    except UserError:  # other rules tell why
+        return
+    if shape is not None:
+        total, body = shape.parameters()["total"], shape.parameters()["non_embedding"]
+        words = f"{whose} has {total:,} parameters ({body:,} without embeddings)"
+        yield words, body / NOMINAL, total * NOMINAL, Kind.FILE
+
+
+def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
+    """Find one model that stands for several sizes of a law."""
+    if not subject.study.fit.laws or subject.kind == "measured":
+        return
+    alike: list[list[Llm]] = []
+    for name in subject.study.llms:
+        record = subject.frozen.llm(name)
+        group = next((g for g in alike if any(_same(subject, record, other) for other in g)), None)
+        if group is None:
+            alike.append([record])
+        else:
+            group.append(record)
+    for group in alike:
+        if len(group) > 1:
+            first = group[0]
+            miniature = subject.kind == "miniature"
+            what = f"of width {first.width}" if miniature else str(first.hub)
+            yield subject.finding(
+                "llms",
+                f"{' and '.join(record.name for record in group)} are the same model, {what}, under "
+                "several sizes; a law in N needs a model of its own for each: correct "
+                f"{'width' if miniature else 'hub and revision'} in their records, or keep only one",
+            )
+
+
+def _same(subject: Subject, one: Llm, other: Llm) -> bool:
+    """Whether two records are of one model.
+
+    A revision that is left out may be the other's, unless their exact parameters tell them apart.
+    """
+    if subject.kind == "miniature":
+        return one.width is not None and one.width == other.width
+    if one.hub is None or _origin(one.hub) != _origin(other.hub):
+        return False
+    if one.revision == other.revision:
+        return True
+    left_out = None in (one.revision, other.revision)
+    return left_out and not (one.params and other.params and _differ(one.params, other.params))
+
+
+def _origin(hub: str | None) -> str | None:
+    """Return a source in one form: hubs do not tell upper case from lower case, folders have aliases."""
+    folder = local_folder(hub)
+    return str(folder.resolve()) if folder is not None else hub.lower() if hub else None
+
+
+def _differ(one: int, other: int) -> bool:
+    return abs(one - other) > TOLERANCE * max(one, other)
+
+
+def sizes_are_of_one_family(subject: Subject) -> Iterator[Finding]:
+    """Warn of a law in N over sizes of several families, which differ in more than N."""
+    if not subject.study.fit.laws:
+        return
+    families: dict[str, list[str]] = {}
+    for name in (*subject.study.llms, *subject.study.predict):
+        record = subject.frozen.llm(name)
+        found = FAMILY.search((record.hub or name).rstrip("/").rpartition("/")[2]) or FAMILY.search(name)
+        if found:
+            families.setdefault(f"{found[1]}{found[2] or ''}".lower(), []).append(name)
+    if len(families) > 1:
+        told = "; ".join(f"{family}: {', '.join(names)}" for family, names in families.items())
+        yield subject.finding(
+            "llms",
+            f"a law in N is fitted over sizes of several model families ({told}), which differ in more "
+            "than their size; study them apart, unless that is what is asked",
+            Kind.WARNING,
+        )

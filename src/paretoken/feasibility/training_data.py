@@ -1,0 +1,83 @@
+"""Rules on the conversations and images that a study trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paretoken.data.manifest import read_manifest
+from paretoken.data.survey import absent
+from paretoken.errors import UserError
+from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
+from paretoken.feasibility.miniature import world_settings
+from paretoken.feasibility.recipes import STAGES, changes, one_line, readable_recipe
+from paretoken.train.recipe import Stage
+
+
+def training_data_are_described(subject: Subject) -> Iterator[Finding]:
+    """Find manifests without the sets of both stages, and roots that are no folders.
+
+    Data that are not on this machine are a warning: the study may be run on another one.
+    """
+    if subject.kind != "llava":
+        return
+    data, key = subject.training.data, "training.data.root"
+    try:
+        manifest = read_manifest(path_of(data.manifest))
+        sets = [manifest.set_named(stage) for stage in STAGES]
+    except UserError as error:
+        yield subject.finding("training.data.manifest", one_line(error), Kind.FILE)
+        return
+    root = path_of(data.root)
+    if root.exists() and not root.is_dir():
+        sentence = f"{data.root} is a file; write the folder that holds the training data"
+        yield subject.finding(key, sentence, Kind.FILE)
+        return
+    if not root.is_dir():
+        sentence = f"{data.root} is not a directory on this machine; {_listing(subject, STAGES[0])}"
+        yield subject.finding(key, sentence, Kind.WARNING)
+        return
+    for data_set in sets:
+        missing = absent(data_set, root)
+        if missing:
+            yield subject.finding(
+                key,
+                f"{data.root} lacks {len(missing)} of {len(data_set.parts())} parts of {data_set.name}, "
+                f"such as {missing[0].path}; {_listing(subject, data_set.name)}",
+                Kind.WARNING,
+            )
+
+
+def recipes_train_a_step(subject: Subject) -> Iterator[Finding]:
+    """Find recipes whose part of a pass is less than one step, where the number of rows is known."""
+    for stage in STAGES if subject.training is not None else ():
+        recipe, rows = readable_recipe(subject, stage), _rows(subject, stage)
+        if recipe is None or rows is None:
+            continue
+        try:
+            recipe.steps_of(rows)
+        except UserError as error:
+            changed = any(t.startswith(("epochs=", "global_batch=")) for t in changes(subject, stage))
+            key, kind = ("overrides", Kind.CONFIG) if changed else ("recipes", Kind.FILE)
+            yield subject.finding(f"training.{key}.{stage}", str(error), kind)
+
+
+def _rows(subject: Subject, stage: Stage) -> int | None:
+    """Return how many conversations a stage has; None if that is not said."""
+    if subject.kind == "miniature":
+        world = world_settings(subject)
+        data = None if world is None else getattr(world, stage)
+        return None if data is None else data.conversations + data.text_rows
+    try:
+        manifest = read_manifest(path_of(subject.training.data.manifest))
+        return manifest.set_named(stage).conversations.rows
+    except UserError:  # the rule on manifests tells why
+        return None
+
+
+def _listing(subject: Subject, name: str) -> str:
+    """Return how to list the parts of a set."""
+    data = subject.training.data
+    return (
+        f"`paretoken data --manifest {data.manifest} --set {name} --root {data.root} --check` says what "
+        "to download"
+    )

@@ -145,7 +145,7 @@ def test_another_number_of_gpus_makes_nothing_stale(paper: Paper) -> None:
 
 def test_a_new_size_trains_itself_only(paper: Paper) -> None:
     hub = paper.project.folder / "standins" / "hub" / "larger"
-    record = {"name": "larger", "params_b": 4, "hub": str(hub), "params": save_qwen(hub, 48)}
+    record = {"name": "larger", "params_b": 1.6e-4, "hub": str(hub), "params": save_qwen(hub, 48)}
     grown = Paper(paper.project, paper.config | {"llms": [*paper.config["llms"], record]})
     asked = 2 * (len(TABLES) - 1)
     assert grown.stale("size.yaml", llms=[*HIDDEN, "larger"]) == {

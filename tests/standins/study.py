@@ -16,6 +16,8 @@ from standins.training_data import save_training_data
 ROOT = Path(__file__).parents[2]
 #: Hidden size of each stand-in, by the name of the size that it stands for.
 HIDDEN = {"qwen1.5-0.5b": 16, "qwen1.5-1.8b": 32}
+#: Its nominal size, billions: as far apart as those that they stand for, so that figure 4 has a pair.
+NOMINAL = {"qwen1.5-0.5b": 2e-5, "qwen1.5-1.8b": 7.2e-5}
 #: Changes to the recipes: seconds on a CPU. Everything else stays as in the paper's.
 RECIPES = {
     "pretrain": {"global_batch": "8", "micro_batch": "4", "precision": "fp32", "workers": "0",
@@ -31,7 +33,7 @@ def save_sources(folder: Path) -> dict[str, Any]:
     for seed, (name, hidden) in enumerate(HIDDEN.items()):
         path = folder / "hub" / name
         params = save_qwen(path, hidden, seed=seed)
-        record = {"name": name, "params_b": params / 1e9, "params": params, "hub": str(path)}
+        record = {"name": name, "params_b": NOMINAL[name], "params": params, "hub": str(path)}
         llms.append(record)
     clip = folder / "hub" / "clip"
     vision = {"hub": str(clip), "params": save_clip(clip), "grid": 6}

@@ -77,7 +77,7 @@ def verified(hub: str, params: int | None, template: str | None = None) -> dict[
     if folder is None or not all(map(find_spec, ("torch", "transformers"))):
         return None
     folder = folder.resolve()
-    written = tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.iterdir()))
+    written = tuple(sorted((path.name, path.lstat().st_mtime_ns) for path in folder.iterdir()))
     details = _verified(folder, template, written)
     if isinstance(details, UserError):
         raise UserError(str(details).replace(str(folder), hub))
@@ -118,19 +118,14 @@ def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
         if problem is not None:
             yield subject.elsewhere(place, *problem)
             continue
-        for check in (_counted, verified):
-            try:
-                check(record.hub, record.params, record.template)
-            except UserError as error:
-                yield subject.elsewhere(place, told_once(record.hub, error), Kind.FILE)
-                break
-
-
-def _counted(hub: str, params: int | None, _: str) -> None:
-    """Raise `UserError` if the config.json of a local directory describes another size."""
-    config = local_config(hub)
-    if config is not None:
-        require_size(decoder_shape(config).parameters()["total"], params, hub, "params")
+        try:
+            config = local_config(record.hub)
+            if config is not None:
+                total = decoder_shape(config).parameters()["total"]
+                require_size(total, record.params, record.hub, "params")
+            verified(record.hub, record.params, record.template)
+        except UserError as error:
+            yield subject.elsewhere(place, told_once(record.hub, error), Kind.FILE)
 
 
 def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:

@@ -44,10 +44,11 @@ def errors_are_shares(subject: Subject) -> Iterator[Finding]:
         return
     suites = [suite.name for suite in study.suites]
     for suite, errors in suite_errors(rows or [], cells(study), suites).items():
-        if errors and min(errors) > 1:
+        known = [error for error in errors if error > 0]
+        if known and min(known) > 1:
             yield subject.finding(
                 "measured",
-                f"the errors of suite {suite} are {min(errors):g} to {max(errors):g}, all above 1, and "
+                f"the errors of suite {suite} are {min(known):g} to {max(known):g}, all above 1, and "
                 "are taken as they are: fine for a loss; divide percentages by 100 (alternative "
                 "scores are read as 1 - error, and the paper's own search is for shares of 0 to 1)",
                 Kind.WARNING,

@@ -19,7 +19,8 @@ _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_BREAKS = re.compile("[ \t]*[\t\n\r\v\f\x85\u2028\u2029]+[ \t]*")
+#: A line's end and the blanks around it; `(?<! )` and `*+` keep it from trying each tail of many blanks.
+_BREAKS = re.compile("(?<! ) *+[\t\n\r\v\f\x85\u2028\u2029][ \t\n\r\v\f\x85\u2028\u2029]*+")
 #: What means something inside a line of Markdown. Some of it does not where prose has it: an underscore
 #: between letters, the star of V*, a number in brackets, "less than" before a blank or a number.
 _MARKDOWN = re.compile(
@@ -38,13 +39,15 @@ _LATEX = {
 #: What no table may hold: control characters but for tabs and line breaks, and lone surrogates.
 _NOT_IN_TABLES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 #: Cells that a spreadsheet takes for a formula (full-width signs too), or that look escaped already.
-_FORMULA = re.compile("'*\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan|infinity)", re.IGNORECASE)
+_FORMULA = re.compile("'*+(?:\\s*+[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+_NUMBER = re.compile(
+    r"[+-]?(\d++(\.\d*)?|\.\d++)([eE][+-]?\d++)?|[+-]?(inf|nan|infinity)", re.IGNORECASE
+)
 #: Names of environment variables whose values are secret, and how short a secret may be.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
 SHORTEST_SECRET = 8
 _LOGIN = re.compile(r"(?<=://)[^\s/?#]{1,2000}@")
-_SIGNED = re.compile(r"(https?://[^\s?]{1,2000})\?[^\s'\")]{1,8000}")
+_SIGNED = re.compile(r"(https?://[^\s?]{1,2000}+)\?[^\s'\")]{1,8000}")
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 HIDDEN = "***"
 #: Longest message and longest value in one, in characters.

@@ -33,7 +33,7 @@ SECRET = re.compile(
     r"|.*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|ovpn|gpg|secrets?|token)"
     rf"|(.*[._-])?(credentials?|secrets?|passwords?|passwd|api[._-]?keys?)(\.{_WORDS})?"
     rf"|\.?((hf|hub|huggingface|github|gh|gitlab|api|access|auth|wandb|openai)[._-]?)?token(\.{_WORDS})?"
-    r"|.*service[._-]?account.*\.json|.*\.tfstate.*",
+    r"|(?=.*service[._-]?account).*\.json|.*\.tfstate.*",
     re.IGNORECASE,
 )
 

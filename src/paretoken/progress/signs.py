@@ -19,8 +19,8 @@ QUIET_ALONE_S = 120.0
 
 #: How much of the end of a log is read.
 TAIL_BYTES = 16_384
-STEP = re.compile(r"\bstep (\d+)(?:/| of )(\d+)")
-COUNT = re.compile(r"^[\w.-]+: (\d+)/(\d+)$")
+STEP = re.compile(r"\bstep (\d{1,18})(?:/| of )(\d{1,18})(?!\d)")
+COUNT = re.compile(r"^[\w.-]+: (\d{1,18})/(\d{1,18})$")
 #: Last lines of jobs that ended well.
 ENDED_WELL = re.compile(
     r"(: \d+ steps\b.* FLOPs|answers; \d+ rows left out|\d+ rows|nothing to do( in this stage)?)$"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from test_score import ROWS, numbered
 
-from paretoken.evaluate.benchmarks.edit_distance import edit_distance
+from paretoken.evaluate.benchmarks.edit_distance import edit_distance, edit_distances
 from paretoken.evaluate.benchmarks.mathvista import extract
 from paretoken.evaluate.benchmarks.mmmu_open import _NUMBERS
 from paretoken.registry import BENCHMARKS
@@ -65,6 +65,17 @@ def limit_time() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
 
 
+def score_in_time(name: str, rows: list[dict[str, Any]]) -> None:
+    """Score rows by all variants of a benchmark, each in a process of its own with a limit of time."""
+    for variant in (None, *(variant.name for variant in BENCHMARKS.load(name).variants)):
+        command, given = [sys.executable, "-c", SCORE], json.dumps([name, variant, rows])
+        done = subprocess.run(
+            command, input=given, text=True, capture_output=True, check=False, preexec_fn=limit_time
+        )
+        assert done.returncode == 0, f"{name} {variant}: {done.stderr[-500:]}"
+        assert int(done.stdout) == len(rows)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(BENCHMARKS))
 def test_long_answers_are_scored_in_linear_time(name: str) -> None:
@@ -72,13 +83,7 @@ def test_long_answers_are_scored_in_linear_time(name: str) -> None:
     kinds, said = [*plain, *MORE.get(name, [])], long_answers()
     pairs = [(kind, answer) for kind in kinds for answer in said]
     rows = [{**numbered(name, kind, i), "prediction": answer} for i, (kind, answer) in enumerate(pairs)]
-    for variant in (None, *(variant.name for variant in BENCHMARKS.load(name).variants)):
-        done = subprocess.run(
-            [sys.executable, "-c", SCORE], input=json.dumps([name, variant, rows]), text=True,
-            capture_output=True, check=False, preexec_fn=limit_time,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{variant}: {done.stderr[-500:]}"
-        assert int(done.stdout) == len(rows)
+    score_in_time(name, rows)
 
 
 #: The patterns of the official tool, which take the square of an answer's length.
@@ -127,3 +132,13 @@ def test_edit_distances_are_those_of_the_table() -> None:
         assert edit_distance(first, second) == by_table(first, second), (first, second)
     long = "".join(rng.choices("ab", k=300))
     assert edit_distance(long, long[7:] + "ba") == by_table(long, long[7:] + "ba")
+
+
+def test_edit_distances_to_several_words_are_those_to_each() -> None:
+    rng = random.Random(4)
+    for _ in range(1000):
+        letters = "abcd"[: rng.randint(1, 4)]
+        text, *words = (
+            "".join(rng.choices(letters, k=rng.randint(0, 12))) for _ in range(rng.randint(1, 7))
+        )
+        assert edit_distances(text, words) == [by_table(text, word) for word in words], (text, words)

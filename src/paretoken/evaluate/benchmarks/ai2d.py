@@ -22,9 +22,9 @@ def score(row: Row) -> float:
 
 def score_inferred(row: Row) -> float:
     """Return 1 if the answer, read generously, is the right option, else 0."""
-    options = texts(row, "options")
+    right, options = letter_of(row, "options"), texts(row, "options")
     by_letter = dict(zip(letters(len(options)), options, strict=True))
-    return float(infer_choice(response(row), by_letter) == letter_of(row, "options"))
+    return float(infer_choice(response(row), by_letter) == right)
 
 
 def prompt(row: Row) -> str:

@@ -58,7 +58,8 @@ def _by_letter(answer: str, options: Mapping[str, str]) -> str | None:
     if any(refusal in answer for refusal in REFUSALS):
         return REFUSED
     words = answer.translate(_AS_BLANKS).split()
-    named = [letter for letter in options if letter in words]
+    said = set(words)
+    named = [letter for letter in options if letter in said]
     if len(named) == 1 and words.index(named[0]) > len(words) - 5:
         return named[0]
     if not named and REFUSED in words:

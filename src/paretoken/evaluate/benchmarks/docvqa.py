@@ -14,7 +14,8 @@ THRESHOLD = 0.5
 def score(row: Row) -> float:
     """Return the similarity to the nearest right answer, 0 to 1 (the challenge's own script)."""
     said = text(row, "prediction")  # not stripped: its white space counts in the length
-    similarity = 1 - min(_distance(said, answer) for answer in accepted(row))
+    tidy, length = _tidy(said), len(said.upper())
+    similarity = 1 - min(_distance(tidy, length, answer) for answer in set(accepted(row)))
     return 0.0 if similarity < THRESHOLD else similarity
 
 
@@ -23,10 +24,20 @@ def score_binarised(row: Row) -> float:
     return float(score({**row, "prediction": response(row)}) > 0)
 
 
-def _distance(said: str, answer: str) -> float:
-    """Return the edit distance as a share of the longer text, in capitals and before tidying."""
-    length = max(len(answer.upper()), len(said.upper()))
-    return edit_distance(_tidy(answer), _tidy(said)) / length if length else 0.0
+def _distance(said: str, length: int, answer: str) -> float:
+    """Return the edit distance as a share of the longer text, in capitals and before tidying.
+
+    Texts of lengths so different that their similarity counts as none are not compared: 1.
+
+    Args:
+        said: the prediction, tidied.
+        length: of the prediction in capitals, before tidying.
+        answer: a right one.
+    """
+    longer, right = max(len(answer.upper()), length), _tidy(answer)
+    if abs(len(right) - len(said)) > (1 - THRESHOLD) * longer:
+        return 1.0
+    return edit_distance(right, said) / longer if longer else 0.0
 
 
 def _tidy(answer: str) -> str:

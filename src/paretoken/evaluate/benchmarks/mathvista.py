@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from paretoken.data.conversations import BadRowError
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
-from paretoken.evaluate.benchmarks.edit_distance import edit_distance
+from paretoken.evaluate.benchmarks.edit_distance import edit_distances
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
 from paretoken.evaluate.benchmarks.values import (
     gold,
@@ -136,7 +136,8 @@ def _choice(extracted: str, choices: Sequence[str]) -> str | None:
     letter = bracketed.group(1).upper() if bracketed else extracted
     if letter in letters(len(choices)):
         return choices[letters(len(choices)).index(letter)]
-    return min(choices, key=lambda choice: edit_distance(letter, choice), default=None)
+    distances = edit_distances(letter, choices)
+    return choices[distances.index(min(distances))] if choices else None
 
 
 def _attempt(convert: Callable[[], str]) -> str | None:

@@ -10,6 +10,7 @@ from paretoken.evaluate.benchmarks.mmmu_choice import read_choice
 from paretoken.evaluate.benchmarks.mmmu_open import is_right
 from paretoken.evaluate.benchmarks.prompts import LETTER, SHORT, letters, option_lines
 from paretoken.evaluate.benchmarks.values import (
+    few,
     gold,
     listed,
     one_of,
@@ -67,7 +68,7 @@ def _accepted(row: Row) -> list[str]:
     """Return the right answers: one text, or a list, which may be written as a text."""
     value = row["answer"]
     if isinstance(value, list) or (isinstance(value, str) and parsed_list(value)):
-        return [gold({"answer": each}) for each in listed(row, "answer")]
+        return few([gold({"answer": each}) for each in listed(row, "answer")], "answer")
     return [gold(row)]
 
 

@@ -30,6 +30,13 @@ def read_choice(response: str, options: Sequence[str]) -> str | None:
 
 
 def _last(text: str, signs: dict[str, str]) -> str | None:
-    """Return the letter whose sign stands last in the text, the first of equals."""
-    places = {letter: text.rfind(sign) for letter, sign in signs.items() if sign in text}
+    """Return the letter whose sign stands last in the text, the first of equals.
+
+    The text is searched backwards by `find`: `rfind` takes the product of both lengths.
+    """
+    backwards, places = text[::-1], dict[str, int]()
+    for letter, sign in signs.items():
+        found = backwards.find(sign[::-1])
+        if found >= 0:
+            places[letter] = len(text) - found - len(sign)
     return max(places, key=places.__getitem__) if places else None

@@ -23,8 +23,8 @@ def is_right(response: str, accepted: Sequence[str]) -> bool:
     A number is right if it equals an accepted one to two decimals, a text if it contains one.
     """
     right = [form for answer in accepted for form in forms(answer)]
-    texts = [form for form in right if isinstance(form, str)]
-    numbers = [form for form in right if isinstance(form, float)]
+    texts = list(dict.fromkeys(form for form in right if isinstance(form, str)))
+    numbers = {form for form in right if isinstance(form, float)}
     for candidate in candidates(response):
         for form in forms(candidate):
             if isinstance(form, float) and form in numbers:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from paretoken.data.conversations import BadRowError
+from paretoken.evaluate.benchmarks.values import MOST_TEXTS
+
 SHORT = "\nAnswer the question using a single word or phrase."
 LETTER = "\nAnswer with the option's letter from the given choices directly."
 
 
 def letters(count: int) -> list[str]:
-    """Return the first letters of the alphabet, in capitals."""
+    """Return the first letters of the alphabet, in capitals.
+
+    Raises:
+        BadRowError: a row has more than `MOST_TEXTS` options.
+    """
+    if count > MOST_TEXTS:
+        raise BadRowError(f"it has {count:,} options; at most {MOST_TEXTS:,} are asked")
     return [chr(ord("A") + number) for number in range(count)]
 
 

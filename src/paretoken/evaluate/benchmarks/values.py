@@ -24,6 +24,10 @@ SHOWN = 60
 #: Characters of a list that is written as a text: Python's parser takes 150 bytes for each.
 LONGEST_LIST = 1 << 20
 
+#: How many answers or options a row may have, and their characters: data sets have some ten of a line.
+#: A prediction is compared with each of them.
+MOST_TEXTS, MOST_CHARACTERS = 1_000, 100_000
+
 
 def is_missing(value: Any) -> bool:
     """Whether a cell is empty: None or NaN."""
@@ -113,12 +117,27 @@ def accepted(row: Row, read: Callable[[Any], Any] = lambda entry: entry) -> list
         read: from an entry of the list to the answer.
 
     Raises:
-        BadRowError: there are none, as in test splits whose answers are hidden, or one is neither a
-            text nor a number.
+        BadRowError: there are none, as in test splits whose answers are hidden, or too many, or one is
+            neither a text nor a number.
     """
     found = [_text(read(entry), "answers") for entry in listed(row, "answers")]
     if not any(each.strip() for each in found):
         raise BadRowError("it has no answers; a split with hidden answers cannot be scored here")
+    return few(found, "answers")
+
+
+def few(found: list[str], column: str) -> list[str]:
+    """Return texts that a prediction is compared with.
+
+    Raises:
+        BadRowError: they are more than `MOST_TEXTS`, or longer than `MOST_CHARACTERS` together.
+    """
+    characters = sum(map(len, found))
+    if len(found) > MOST_TEXTS or characters > MOST_CHARACTERS:
+        raise BadRowError(
+            f"its {column} are {len(found):,} texts of {characters:,} characters; at most "
+            f"{MOST_TEXTS:,} of {MOST_CHARACTERS:,} together are compared"
+        )
     return found
 
 
@@ -135,12 +154,12 @@ def require_texts(row: Row, column: str) -> list[str]:
     """Return the texts in a cell that holds a list, see `texts`.
 
     Raises:
-        BadRowError: there are none.
+        BadRowError: there are none, or too many, see `few`.
     """
     found = texts(row, column)
     if not any(each.strip() for each in found):
         raise BadRowError(f"it has no {column}; give the data set's own column")
-    return found
+    return few(found, column)
 
 
 def parsed_list(value: str) -> list[Any] | None:
@@ -159,6 +178,7 @@ def parsed_list(value: str) -> list[Any] | None:
     for parse in (json.loads, ast.literal_eval):
         try:
             found = parse(written)
+            repr(found)  # a number of more digits than Python writes can be read if it is hexadecimal
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue  # `[{[]}]`, for one, is Python, but not a value
         return found if isinstance(found, list) else None

@@ -13,9 +13,8 @@ from paretoken.escape import shown
 #: What macOS adds to archives.
 JUNK = ("__MACOSX", ".DS_Store")
 
-#: Characters that no name has: control characters, halves of surrogates, separators of lines. They
-#: forge log lines, and most programs cannot store them.
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: Characters that no name has: control characters, separators of lines. They forge log lines.
+_UNPRINTABLE = frozenset({"Cc", "Zl", "Zp"})
 #: Marks that let a terminal show a name backwards.
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -30,15 +29,15 @@ class Limits:
     Attributes:
         total_bytes: all files together.
         files: how many files.
-        ratio: all files together, in multiples of the archive's size. Archives of images hardly
-            compress; a bomb of zeros reaches 1000.
+        ratio: all files together, in multiples of the archive's size, beside ``slack_bytes``.
+            Archives of images hardly compress; a bomb of zeros reaches 1000.
         members: how many entries, folders and what is left out included.
         folders: how many folders its files lie in.
         depth: parts of a path.
         header_bytes: what a tar may say about one member besides its 512 bytes (long names, pax
             headers).
-        slack_bytes: what ``ratio`` does not apply to: headers and padding of small archives, and
-            single images of one colour.
+        slack_bytes: what ``ratio`` does not apply to: headers and padding of small archives, and some
+            images of one colour, such as masks, which compress as zeros do.
     """
 
     total_bytes: int = 500 * 10**9
@@ -48,7 +47,7 @@ class Limits:
     folders: int = 100_000
     depth: int = 32
     header_bytes: int = 65_536
-    slack_bytes: int = 16 * 2**20
+    slack_bytes: int = 64 * 2**20
 
 
 class Budget:
@@ -66,7 +65,7 @@ class Budget:
         self.files, self.folders = set[str](), set[str]()
         self.total = self.members = self.left_out = 0
         self.compressed = path.stat().st_size
-        self.allowed = min(limits.total_bytes, limits.ratio * self.compressed)
+        self.allowed = min(limits.total_bytes, limits.ratio * self.compressed + limits.slack_bytes)
 
     def count_member(self) -> None:
         """Count one more entry of any kind (`UserError` if there are too many)."""
@@ -85,7 +84,7 @@ class Budget:
 
     def demand_streamed(self, size: int) -> None:
         """Refuse a stream that has been decompressed to ``size`` bytes, headers included."""
-        if size > self.allowed + self.limits.slack_bytes:
+        if size > self.allowed:
             raise self._too_large()
 
     def add(self, name: str, size: int) -> None:
@@ -93,7 +92,7 @@ class Budget:
         self.total += size
         if self.total > self.allowed:
             raise self._too_large()
-        key = unicodedata.normalize("NFC", name).casefold() if self.folding else name
+        key = self._key(name)
         if key in self.files:
             raise self.refusal(f"holds {shown(name)} twice")
         if key in self.folders:
@@ -102,6 +101,13 @@ class Budget:
         if len(self.files) > self.limits.files:
             raise self.refusal(f"holds more than {self.limits.files:,} files")
         self._add_parents(key)
+
+    def holds(self, name: str) -> bool:
+        """Whether a file of that name was counted."""
+        return self._key(name) in self.files
+
+    def _key(self, name: str) -> str:
+        return unicodedata.normalize("NFC", name).casefold() if self.folding else name
 
     def _add_parents(self, key: str) -> None:
         parent = key.rpartition("/")[0]
@@ -120,7 +126,7 @@ class Budget:
     def _too_large(self) -> UserError:
         return self.refusal(
             f"would unpack to more than {self.allowed:,.0f} bytes ({self.limits.ratio:g} times its "
-            "size at most): images do not"
+            f"size and {self.limits.slack_bytes:,} bytes at most): images do not"
         )
 
 
@@ -146,16 +152,23 @@ def _unsafe(name: str, limits: Limits) -> str | None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
         return "leads elsewhere"
-    if not name.isascii() or not name.isprintable():
-        if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDIRECTIONAL for c in name):
-            return "has control characters"
-        longest = max(len(part.encode()) for part in parts)
-    else:
-        longest = max(map(len, parts))
-    if longest > PART_BYTES:
+    plain = name.isascii() and name.isprintable()
+    strange = None if plain else _strange(name)
+    if strange is not None:
+        return strange
+    if max(len(part if plain else part.encode()) for part in parts) > PART_BYTES:
         return f"has a part of more than {PART_BYTES} bytes"
     if len(parts) > limits.depth + 1:
         return f"is more than {limits.depth} folders deep"
+    return None
+
+
+def _strange(name: str) -> str | None:
+    """Return what is wrong with the characters of a name, None if nothing is."""
+    if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDIRECTIONAL for c in name):
+        return "has control characters"
+    if any(unicodedata.category(c) == "Cs" for c in name):  # stands for a byte of another encoding
+        return "is not written in UTF-8 (pack the archive anew where names are)"
     return None
 
 

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from paretoken.data.archive_safety import Budget, Limits, demand_space, safe_name
 from paretoken.data.manifest import COMMON
-from paretoken.data.tar_reading import GzipStream, TarReader, named_compression
+from paretoken.data.tar_reading import OUTPUT, GzipStream, TarReader, named_compression
 from paretoken.data.zip_reading import checked_members, demand_bounded_directory, read_member
 from paretoken.errors import UserError
 from paretoken.escape import shown
@@ -222,22 +222,40 @@ def _unpack_tar(budget: Budget, files: Path, inner: str, workers: int, progress:
         reader = TarReader(GzipStream(raw, budget).read if compressed else raw.read, budget)
         for member in reader:
             name = safe_name(member.name, path, budget.limits)
-            if not member.is_file and not member.is_folder:
+            if not member.is_file and not member.is_folder and member.same_as is None:
                 raise budget.refusal(f"holds {shown(member.name)}, a link or a device")
             if name is None or member.is_folder:
                 budget.leave_out()
                 continue
             if not _below(name, inner):
                 continue
-            budget.add(name, member.size)
+            first = None if member.same_as is None else _linked(budget, files, name, member.same_as)
+            length = member.size if first is None else first.stat().st_size
+            budget.add(name, length)
             target = files / name
             if target.parent not in made:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.add(target.parent)
-            if not _is_there(target, member.size):
-                _write(reader.content(), target)
+            if not _is_there(target, length):
+                _write(reader.content() if first is None else _content(first), target)
             progress(raw.tell(), size)
     return len(budget.files)
+
+
+def _linked(budget: Budget, files: Path, name: str, linked: str) -> Path:
+    """Return the file, unpacked already, whose content a hard link in a tar has."""
+    there = safe_name(linked, budget.path, budget.limits)
+    if there is None or not budget.holds(there):
+        raise budget.refusal(
+            f"holds {shown(name)}, a link to {shown(linked)}, which is no file before it"
+        )
+    return files / there
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while part := stream.read(OUTPUT):
+            yield part
 
 
 def _demand_compression(budget: Budget, start: bytes, compressed: bool) -> None:

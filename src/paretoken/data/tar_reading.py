@@ -3,7 +3,7 @@
 `tarfile` itself reads long names of any length at once, reads headers of headers recursively, and
 guesses compressions whose decompressors run ahead. Here its parser of single headers is used alone.
 
-Format: POSIX.1-1988 (ustar), POSIX.1-2001 (pax: ``path`` and ``size``), and GNU's long names.
+Format: POSIX.1-1988 (ustar), POSIX.1-2001 (pax: ``path``, ``linkpath``, ``size``), GNU's long names.
 """
 
 from __future__ import annotations
@@ -89,12 +89,16 @@ class GzipStream:
 
 @dataclass(frozen=True)
 class Member:
-    """An entry of a tar: its path, its bytes, and what it is (neither: a link or a device)."""
+    """An entry of a tar: its path, its bytes, and what it is (neither: a link or a device).
+
+    ``same_as`` is the path of the earlier entry whose content a hard link has, None for others.
+    """
 
     name: str
     size: int
     is_file: bool
     is_folder: bool
+    same_as: str | None = None
 
 
 class TarReader:
@@ -133,6 +137,7 @@ class TarReader:
 
     def _next(self) -> Member | None:
         name: str | None = None
+        linked: str | None = None
         size: int | None = None
         spent = 0
         while True:
@@ -143,7 +148,7 @@ class TarReader:
                 return None
             info = _parse(block)
             if info.type not in (*_LONG, *_PAX):
-                return _member(info, name, size)
+                return _member(info, name, linked, size)
             spent += BLOCK + info.size
             if info.size < 0 or spent > self._budget.limits.header_bytes:
                 limit = self._budget.limits.header_bytes
@@ -151,9 +156,11 @@ class TarReader:
             body = self._exactly(info.size + -info.size % BLOCK)[: info.size]
             if info.type == tarfile.GNUTYPE_LONGNAME:
                 name = _decode(body.rstrip(b"\0"))
+            elif info.type == tarfile.GNUTYPE_LONGLINK:
+                linked = _decode(body.rstrip(b"\0"))
             elif info.type in _PAX and info.type != tarfile.XGLTYPE:
                 records = _pax_records(body)
-                name = records.get("path", name)
+                name, linked = records.get("path", name), records.get("linkpath", linked)
                 size = int(records["size"]) if "size" in records else size
                 if any(key.startswith("GNU.sparse.") for key in records):
                     raise self._budget.refusal(f"holds {shown(name or info.name)}, a sparse file")
@@ -181,13 +188,14 @@ def _parse(block: bytes) -> tarfile.TarInfo:
         raise tarfile.ReadError(f"it has a bad header: {error}") from error
 
 
-def _member(info: tarfile.TarInfo, name: str | None, size: int | None) -> Member:
+def _member(info: tarfile.TarInfo, name: str | None, linked: str | None, size: int | None) -> Member:
     size = info.size if size is None else size
     is_file = info.type in _REGULAR
     if size < 0:
         raise tarfile.ReadError("it has a file of negative size")
     # `frombuf` takes an old header whose name ends with a slash for a folder.
-    return Member(name or info.name, size if is_file else 0, is_file, info.isdir())
+    same_as = (linked or info.linkname) if info.type == tarfile.LNKTYPE else None
+    return Member(name or info.name, size if is_file else 0, is_file, info.isdir(), same_as)
 
 
 def _pax_records(body: bytes) -> dict[str, str]:

@@ -77,9 +77,7 @@ def test_paths_that_lead_out_are_refused(tmp_path: Path, suffix: str, name: str)
     refused(make(tmp_path / f"a{suffix}", {"ok": b"x", name: b"x"}), "leads elsewhere")
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
-)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         member = tarfile.TarInfo("link")
@@ -99,7 +97,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path: Path, kind: int) -> No
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
 def test_bombs_are_refused(tmp_path: Path, suffix: str) -> None:
-    bomb = {"a.jpg": bytes(20_000_000)}
+    bomb = {"a.jpg": bytes(80_000_000)}
     refused(make(tmp_path / f"a{suffix}", bomb), "100 times its size")
     large = make(tmp_path / f"a{suffix}", FILES)
     refused(large, "more than 100 bytes", limits=Limits(total_bytes=100))

@@ -232,8 +232,8 @@ def test_names_with_a_zero_byte_and_in_no_encoding_are_refused(tmp_path: Path) -
     (tmp_path / "b.tar").unlink()
     (tmp_path / "c.tar").write_bytes(pax(path="a\0b") + FILE + END)
     refused(tmp_path / "c.tar", "leads elsewhere")
-    (tmp_path / "c.tar").write_bytes(header(b"a\xff.jpg", 1) + padded(b"x") + END)
-    refused(tmp_path / "c.tar", "control characters")
+    (tmp_path / "c.tar").write_bytes(header("café.jpg".encode("latin-1"), 1) + padded(b"x") + END)
+    refused(tmp_path / "c.tar", r"the path 'caf\\udce9.jpg', which is not written in UTF-8")
 
 
 @pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "a/..", "..", "//x", "C:\\x"])
@@ -249,7 +249,7 @@ def test_no_header_leads_out(tmp_path: Path, name: str, where: str) -> None:
     refused(path, "leads elsewhere")
 
 
-@pytest.mark.parametrize("kind", [b"1", b"2", b"3", b"4", b"6", b"S", b"V", b"D", b"M", b"z"])
+@pytest.mark.parametrize("kind", [b"2", b"3", b"4", b"6", b"S", b"V", b"D", b"M", b"z"])
 def test_other_kinds_of_members_are_refused(tmp_path: Path, kind: bytes) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(header(b"x", 0, kind, linkname=b"/etc/passwd") + END)

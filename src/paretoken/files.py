@@ -12,6 +12,7 @@ from typing import Any
 
 from paretoken.bounded import LARGEST_JSON, read_bounded, require_regular
 from paretoken.errors import UserError
+from paretoken.json_values import require_few_values
 from paretoken.partial import partial_folder
 
 
@@ -72,9 +73,15 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file (`UserError` if it is missing, unreadable or no JSON)."""
+    """Return the content of a JSON file.
+
+    Raises:
+        UserError: it is missing, unreadable, too large or no JSON, or has too many values.
+    """
     try:
-        return json.loads(read_bounded(path, LARGEST_JSON).decode("utf-8"))
+        content = read_bounded(path, LARGEST_JSON)
+        require_few_values(content, str(path))
+        return json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} cannot be read as UTF-8: {error}") from error
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits

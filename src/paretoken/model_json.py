@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretoken.bounded import require_regular
+from paretoken.bounded import read_bounded, require_regular
 from paretoken.errors import UserError
 from paretoken.files import read_object
+from paretoken.json_values import require_few_values
 
-#: Bytes of a tokenizer.json (Gemma 3 has 33 million), and of any other file.
-TOKENIZER_BYTES, OTHER_BYTES = 256 * 2**20, 32 * 2**20
+#: Bytes of a tokenizer.json (Gemma 3 has 33 million), of a config.json (one that names 22,000 classes
+#: has two million), and of any other file (an index of 90,000 tensors has nine million).
+TOKENIZER_BYTES, CONFIG_BYTES, OTHER_BYTES = 256 * 2**20, 4 * 2**20, 32 * 2**20
 
 #: How the names of files beside the weights end.
 SIDE_FILES = {".json", ".jinja", ".txt", ".model"}
@@ -51,7 +53,8 @@ def read_model_json(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it is missing, too large or not a JSON object.
     """
-    limit = TOKENIZER_BYTES if path.name.startswith("tokenizer") else OTHER_BYTES
+    other = CONFIG_BYTES if path.name == "config.json" else OTHER_BYTES
+    limit = TOKENIZER_BYTES if path.name.startswith("tokenizer") else other
     try:
         size = path.stat().st_size if path.is_file() else 0
         if size > limit:
@@ -87,11 +90,13 @@ def require_small_files(folder: Path) -> None:
     """Check the sizes of the files beside the weights, which `transformers` reads whole.
 
     Raises:
-        UserError: one is larger than a tokenizer is, or not a regular file.
+        UserError: one is larger than a tokenizer is, or JSON of too many values, or not a regular file.
     """
     for path in sorted([*folder.glob("*"), *folder.glob("additional_chat_templates/*")]):
         if path.suffix in SIDE_FILES and not path.is_dir():
             require_regular(path, TOKENIZER_BYTES)
+            if path.suffix == ".json":
+                require_few_values(read_bounded(path, TOKENIZER_BYTES), str(path))
 
 
 def shards_of(index: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from paretoken.analysis.fit_schema import LARGEST, require_fit
 from paretoken.analysis.laws.base import Array, Law
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
 from paretoken.analysis.resample import LEVEL
@@ -16,8 +17,6 @@ from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.files import read_json
 from paretoken.registry import LAWS
-
-REQUIRED = ("law", "parameters", "data", "draws", "intervals", "rmse")
 
 
 @dataclass(frozen=True)
@@ -34,38 +33,31 @@ class FittedLaw:
         """Take over the content of ``fit.json``.
 
         Raises:
-            UserError: a key or a parameter is missing, or the law is unknown.
+            UserError: a key or a parameter is missing or not what it should be, or the law is unknown.
         """
-        missing = [key for key in REQUIRED if key not in record]
-        if missing:
-            raise UserError(
-                f"{origin} is no fit: it lacks {', '.join(missing)}; make it with `paretoken fit`"
-            )
+        require_fit(record, origin)
         law: Law = LAWS.load(record["law"])
         absent = [name for name in law.parameters if name not in record["parameters"]]
         if absent:
             raise UserError(f"{origin}: the law {law.name} needs {', '.join(absent)}")
         try:
             draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
-            parameters = {name: float(record["parameters"][name]) for name in law.parameters}
-            fit = cls(law, parameters, draws, record)
-            levels = {"sizes": len(fit.sizes), "token counts": len(fit.token_counts)}
-            require_product(origin, levels, MOST_CONFIGURATIONS)
-            for name in (*parameters, "alpha_over_beta"):
-                _demand_numbers(record["intervals"].get(name) or {})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise UserError(
-                f"{origin} is a damaged fit ({shown(error)}); make it with `paretoken fit`"
+                f"{origin} is a damaged fit (draws: {shown(error)}); make it with `paretoken fit`"
             ) from error
+        if not (np.abs(draws) <= LARGEST).all():
+            raise UserError(f"{origin} is a damaged fit (draws: a number is too large)")
+        parameters = {name: float(record["parameters"][name]) for name in law.parameters}
+        fit = cls(law, parameters, draws, record)
+        levels = {"sizes": len(fit.sizes), "token counts": len(fit.token_counts)}
+        require_product(origin, levels, MOST_CONFIGURATIONS)
         return fit
 
     @classmethod
     def read(cls, path: Path) -> FittedLaw:
         """Read ``fit.json`` (`UserError` if it is none)."""
-        content = read_json(path)
-        if not isinstance(content, dict):
-            raise UserError(f"{path} is no fit; make it with `paretoken fit`")
-        return cls.from_record(content, str(path))
+        return cls.from_record(read_json(path), str(path))
 
     @property
     def sizes(self) -> list[float]:
@@ -120,10 +112,3 @@ class FittedLaw:
         tail = (1 - LEVEL) / 2
         low, high = np.quantile(self.draw_errors(N, V, Q), [tail, 1 - tail], axis=0)
         return low.reshape(shape), high.reshape(shape)
-
-
-def _demand_numbers(interval: Mapping[str, Any]) -> None:
-    for end in ("low", "high"):
-        value = interval.get(end)
-        if not isinstance(value, int | float | None):
-            raise TypeError(f"an interval ends at {shown(value)}")

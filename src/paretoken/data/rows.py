@@ -17,6 +17,7 @@ from paretoken.data.columnar import parquet_batches, rows_of, stream_batches
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.files import read_object
+from paretoken.json_values import MOST_ROW_VALUES, require_few_row_values, values_at_most
 
 FORMATS = ".json (a list), .jsonl, .parquet or a folder made by datasets' save_to_disk"
 #: How often lists and objects of a row may stand in each other.
@@ -136,6 +137,7 @@ class JsonText:
 
     def __init__(self, stream: IO[str], chunk: int = 1 << 22) -> None:
         self.stream, self.chunk, self.text, self.place = stream, chunk, "", 0
+        self.dense = False  # whether some row may have too many values
 
     def peek(self) -> str:
         """Return the next character that is no white space; empty at the end."""
@@ -155,9 +157,16 @@ class JsonText:
         return there
 
     def value(self) -> Any:
-        """Return the value that comes next (`json.JSONDecodeError` if it is broken)."""
+        """Return the value that comes next.
+
+        Raises:
+            json.JSONDecodeError: it is broken.
+            ValueError: it is too long, or has too many values.
+        """
         self.peek()
         while True:
+            if self.dense:
+                require_few_row_values(self.text, self.place)
             try:
                 value, self.place = DECODER.raw_decode(self.text, self.place)
             except json.JSONDecodeError as error:
@@ -174,6 +183,7 @@ class JsonText:
             raise ValueError(f"it is longer than {LARGEST_LINE:,} characters")
         added = self.stream.read(max(self.chunk, len(rest)))
         self.text, self.place = rest + added, 0
+        self.dense = values_at_most(self.text) > MOST_ROW_VALUES
         return bool(added)
 
 
@@ -191,6 +201,8 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _line(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
+        if values_at_most(line) > MOST_ROW_VALUES:
+            require_few_row_values(line)
         row = _shallow(DECODER.decode(line))
     # A number of thousands of digits, or brackets as deep, are no `JSONDecodeError`.
     except (ValueError, RecursionError) as error:

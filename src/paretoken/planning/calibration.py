@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 
 from paretoken.cost_memory import GIB
 from paretoken.devices import find_device
+from paretoken.errors import UserError
+from paretoken.files import read_json
 from paretoken.planning.estimate import Estimate
 from paretoken.planning.records import Stage
 
@@ -61,7 +63,7 @@ def read_measured(folder: Path) -> Measured | None:
     On a CPU the processor's seconds are taken: a machine that others use too makes the clock's longer.
     """
     try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(folder / "run.json")
         gpus = [str(name) for name in record["device"]["gpus"]]
         if not record["steps"]:  # the blind control trains nothing in stage 1
             return None
@@ -71,11 +73,12 @@ def read_measured(folder: Path) -> Measured | None:
         seconds = wall if gpus else float(record["cpu_s"])
         flops = float(record["training_flops"])
         allocated = record.get("peak_memory", {}).get("device_bytes") if gpus else None
-    except (OSError, ValueError, KeyError, TypeError):
+        device = find_device(gpus[0]) if gpus else None
+        share = None if device is None else flops / (seconds * count * device.peak_tflops * 1e12)
+        found = Measured(seconds, wall, flops, count, share, allocated / GIB if allocated else None)
+    except (UserError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError):
         return None
-    device = find_device(gpus[0]) if gpus else None
-    share = None if device is None else flops / (seconds * count * device.peak_tflops * 1e12)
-    return Measured(seconds, wall, flops, count, share, allocated / GIB if allocated else None)
+    return found if math.isfinite(seconds + wall + flops) else None
 
 
 def corrections(

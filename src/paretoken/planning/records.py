@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from paretoken.config import Config, LlavaTraining, Study
 from paretoken.errors import UserError
+from paretoken.files import read_json
 from paretoken.grid import Cell
 from paretoken.tokens import SEVERAL_LAYERS
 from paretoken.train.recipe import Recipe, read_recipe
@@ -59,8 +59,8 @@ def zero_of(training: Any, stage: Stage) -> int | None:
 @lru_cache
 def _zero(path: Path) -> int | None:
     try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["zero_optimization"]["stage"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(read_json(path)["zero_optimization"]["stage"])
+    except (UserError, ValueError, OverflowError, KeyError, IndexError, TypeError):
         return None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from paretoken.errors import UserError
+from paretoken.files import read_json
 from paretoken.progress.signs import ENDED_WELL, Signs, progress_in, tail, written
 from paretoken.text_tables import clock
 
@@ -16,6 +17,8 @@ WORDS: tuple[Word, ...] = get_args(Word)
 #: Lines of a failed job's log that are shown, and that are searched for an error: what launches several
 #: processes prints a long box after the error of one of them.
 SHOWN, SEARCHED = 5, 40
+#: What reading a number from a record raises that is missing, damaged or of another program.
+UNUSABLE = (UserError, ValueError, OverflowError, KeyError, IndexError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,8 @@ def _saved(folder: Path | None) -> tuple[int, int | None] | None:
     newest: tuple[int, int | None] | None = None
     for path in [] if folder is None else folder.glob("checkpoint-*"):
         try:
-            step = int(json.loads((path / "manifest.json").read_text(encoding="utf-8"))["step"])
-        except (OSError, ValueError, KeyError, TypeError):
+            step = int(read_json(path / "manifest.json")["step"])
+        except UNUSABLE:
             continue
         if newest is None or step > newest[0]:
             newest = step, _planned_steps(path)
@@ -163,7 +166,6 @@ def _saved(folder: Path | None) -> tuple[int, int | None] | None:
 
 def _planned_steps(checkpoint: Path) -> int | None:
     try:
-        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-        return int(state["max_steps"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(read_json(checkpoint / "trainer_state.json")["max_steps"])
+    except UNUSABLE:
         return None

@@ -12,6 +12,7 @@ from paretoken.data.tokenizers import load_tokenizer, vocabulary_hash
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.files import read_object
+from paretoken.json_values import require_few_values
 from paretoken.models.assemble import ADAPTER_FILE
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.positions import positions_of
@@ -91,4 +92,9 @@ def require_adapter(adapter: Path, config: ParetokenConfig, sources: dict[str, s
 
 def _metadata(path: Path) -> dict[str, Any]:
     with open_safetensors(path) as stream:
-        return dict(json.loads((stream.metadata() or {}).get("sources", "{}")))
+        text = (stream.metadata() or {}).get("sources", "{}")
+    require_few_values(text.encode(), str(path))
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path} does not say what it was trained with: {shown(error)}") from error

@@ -1,0 +1,155 @@
+"""What ``fit.json`` holds, as far as something is made of it: checked before it is believed.
+
+Only what is read elsewhere is named here; draws, of which there may be millions of numbers, are checked
+by the array that is made of them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from paretoken.config_errors import mend_of
+from paretoken.errors import UserError
+
+#: Numbers of a fit are smaller; what is larger overflows in the formulas of laws and figures.
+LARGEST = 1e100
+
+
+def _usual(number: float) -> float:
+    if not abs(number) <= LARGEST:
+        raise ValueError(f"must be a number of {LARGEST:g} at most")
+    return number
+
+
+Number = Annotated[int | float, AfterValidator(_usual)]
+End = Number | None
+Ends = Annotated[list[End], Field(min_length=2, max_length=2)]
+
+
+class _Part(BaseModel):
+    """A part of the record; it may hold more, and nothing is taken for another type."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Interval(_Part):
+    low: End = None
+    high: End = None
+    residual: Ends | None = None
+    points: Ends | None = None
+    cluster: Ends | None = None
+
+
+class _Intervals(_Part):
+    __pydantic_extra__: dict[str, _Interval | None]
+    v_star: dict[str, _Interval | None] = {}
+
+
+class _Profile(_Part):
+    __pydantic_extra__: dict[str, list[Number]]
+    value: list[Number] = Field(min_length=1)
+    objective: list[Number]
+    threshold: End
+    interval: Ends | None
+    flat: bool
+
+    @model_validator(mode="after")
+    def _as_long(self) -> _Profile:
+        columns = [self.objective, *(self.__pydantic_extra__ or {}).values()]
+        if any(len(column) != len(self.value) for column in columns):
+            raise ValueError("must have as many numbers in each of its lists")
+        return self
+
+
+class _Errors(_Part):
+    mean_abs_relative_error: Number
+    max_abs_relative_error: Number
+    mean_relative_error: Number
+
+
+class _Cell(_Part):
+    n: Number
+    v: Number
+    measured: Number
+    law: End
+    last_value: End
+    log_linear: End
+
+
+class _HeldOut(_Part):
+    n: list[Number] = Field(min_length=1)
+    law: _Errors | None
+    cells: list[_Cell]
+
+
+class _HoldOuts(_Part):
+    leave_largest_n_out: _HeldOut | None = None
+
+
+class _Levels(_Part):
+    N: list[Number] = Field(min_length=1)
+    V: list[Number] = Field(min_length=1)
+
+
+class _Data(_Part):
+    levels: _Levels
+    sha256: str
+    suite: str | None = None
+    held_out: list[Number] = []
+
+
+class _Information(_Part):
+    aicc: End
+    bic: End
+
+
+class _Bootstrap(_Part):
+    headline: str | None
+
+
+class _Fit(_Part):
+    law: str
+    method: str
+    loss: str
+    status: str
+    warnings: list[str]
+    text_tokens_in_law: End
+    parameters: dict[str, Number]
+    alpha_over_beta: End
+    v_star: dict[str, End] | None
+    objective: Number
+    rmse: Number
+    r_squared_of_means: End
+    n_points: int
+    intervals: _Intervals
+    bootstrap: _Bootstrap
+    profile: dict[str, _Profile]
+    holdout: _HoldOuts
+    information: _Information
+    data: _Data
+
+
+REQUIRED = (*_Fit.model_fields, "draws")
+
+
+def require_fit(record: Any, origin: str) -> None:
+    """Check the content of a file that should be ``fit.json``.
+
+    Raises:
+        UserError: it is no fit, or something in it is missing or not what a fit has there.
+    """
+    advice = "make it with `paretoken fit`"
+    if not isinstance(record, dict):
+        raise UserError(f"{origin} is no fit; {advice}")
+    missing = [key for key in REQUIRED if key not in record]
+    if missing:
+        raise UserError(f"{origin} is no fit: it lacks {', '.join(missing)}; {advice}")
+    try:
+        _Fit.model_validate(record)
+    except (ValidationError, OverflowError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        place = ".".join(map(str, first["loc"])) if first else "a number"
+        what = mend_of(first) if first else "too large"
+        raise UserError(f"{origin} is a damaged fit ({place}: {what}); {advice}") from error

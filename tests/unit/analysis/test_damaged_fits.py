@@ -1,0 +1,57 @@
+"""A ``fit.json`` that is wrong in one place ends with an answer or a message, never in a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from damaged import require_user_errors
+
+COMMANDS = {
+    "recommend": ["--flops", "1e12", "--text-tokens", "50"],
+    "frontier": [
+        "--pareto",
+        "p.csv",
+        "--crossovers",
+        "c.csv",
+        "--by-cost",
+        "b.csv",
+        "--out",
+        "frontier.csv",
+    ],
+}
+
+
+def small(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a fit with few draws, so that each command takes milliseconds."""
+    return record | {"draws": record["draws"][:5]}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_nonsense_in_a_fit_is_a_traceback(
+    published_record: dict[str, Any],
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = [name, "--fit", "fit.json", *COMMANDS[name]]
+    most = 1500 if name == "recommend" else 150
+    done, refused = require_user_errors(small(published_record), Path("fit.json"), command, most)
+    assert done
+    assert refused
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_nonsense_anywhere_in_a_fit_is_a_traceback(
+    published_record: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = {key: value for key, value in published_record.items() if key not in ("versions", "outliers")}
+    command = [name, "--fit", "fit.json", *COMMANDS[name]]
+    require_user_errors(small(kept), Path("fit.json"), command, None if name == "recommend" else 2000)

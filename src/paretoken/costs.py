@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
+from paretoken.escape import LONGEST_VALUE
 from paretoken.files import read_json
 from paretoken.grid import Cell
 from paretoken.scored import Row, coordinates
@@ -44,8 +45,9 @@ def cost_row(study: str, cell: Cell, params_b: float, folder: Path, trained: Pat
     latency = read_json(measured) if measured.exists() else NOT_MEASURED
     try:
         return coordinates(study, cell, params_b) | _row(stages, latency, str(cell.tokens))
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{folder}: a record lacks {error}; train and ask this cell again") from error
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        reason = str(error)[:LONGEST_VALUE]
+        raise UserError(f"{folder}: a record lacks {reason}; train and ask this cell again") from error
 
 
 def _row(stages: Mapping[str, Any], latency: Mapping[str, Any], tokens: str) -> Row:

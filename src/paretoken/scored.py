@@ -15,6 +15,8 @@ from paretoken.errors import UserError
 from paretoken.files import read_json
 from paretoken.grid import Cell
 
+#: Numbers of a score are smaller; it is a share, and counts questions.
+LARGEST = 1e12
 SOURCE = "trained, asked and scored by this project"
 Row = dict[str, str]
 
@@ -28,13 +30,35 @@ def read_scores(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     scores = {}
     for path in paths:
         content = read_json(path)
-        keys = {"score", "n", "interval", "metric", "rows"}
-        if not isinstance(content, dict) or not keys <= set(content) or not content["rows"]:
+        if not _is_score(content):
             raise UserError(f"{path} is no score; make it with `paretoken score`")
         if path.stem in scores:
             raise UserError(f"two score files are called {path.stem}; each benchmark may stand once")
         scores[path.stem] = content
     return scores
+
+
+def _is_score(content: Any) -> bool:
+    """Whether a record has all that is read of a score, and it is what it should be."""
+    if not isinstance(content, dict) or not isinstance(content.get("metric"), str):
+        return False
+    details, ends, rows = (content.get(key) for key in ("details", "interval", "rows"))
+    return (
+        all(map(_is_number, (content.get("score"), content.get("n"))))
+        and isinstance(ends, list)
+        and len(ends) == 2
+        and all(map(_is_number, ends))
+        and isinstance(details, dict | None)
+        and (details is None or details.get("stderr") is None or _is_number(details["stderr"]))
+        and isinstance(rows, list)
+        and len(rows) > 0
+        and all(isinstance(row, dict) and _is_number(row.get("score")) for row in rows)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that can be computed with."""
+    return type(value) in (int, float) and abs(value) <= LARGEST
 
 
 def error_rows(
@@ -94,7 +118,7 @@ def _squared_error(content: Mapping[str, Any]) -> float:
 
     Where the score is no mean over rows (MME, POPE, MMBench), `paretoken score` says what it is.
     """
-    stated = content.get("details", {}).get("stderr")
+    stated = (content.get("details") or {}).get("stderr")
     if stated is not None:
         return float(stated) ** 2
     values = [float(row["score"]) for row in content["rows"]]

@@ -36,7 +36,7 @@ class Finished:
         if law is not None and not path.exists():
             known = ", ".join(self.frozen.study.fit.laws)
             raise UserError(f"{self.folder} has no fit of the law {law}; it has: {known}")
-        return FittedLaw.read(path)
+        return FittedLaw.read(path, whole=True)
 
 
 def read_studies(folders: Sequence[Path]) -> list[Finished]:

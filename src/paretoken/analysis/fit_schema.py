@@ -95,7 +95,7 @@ class _Levels(_Part):
 
 class _Data(_Part):
     levels: _Levels
-    sha256: str
+    sha256: str = ""
     suite: str | None = None
     held_out: list[Number] = []
 
@@ -111,31 +111,38 @@ class _Bootstrap(_Part):
 
 class _Fit(_Part):
     law: str
-    method: str
-    loss: str
-    status: str
-    warnings: list[str]
-    text_tokens_in_law: End
     parameters: dict[str, Number]
-    alpha_over_beta: End
-    v_star: dict[str, End] | None
-    objective: Number
-    rmse: Number
-    r_squared_of_means: End
-    n_points: int
-    intervals: _Intervals
-    bootstrap: _Bootstrap
-    profile: dict[str, _Profile]
-    holdout: _HoldOuts
-    information: _Information
     data: _Data
+    intervals: _Intervals
+    rmse: Number
+    method: str = ""
+    loss: str = ""
+    status: str = ""
+    warnings: list[str] = []
+    text_tokens_in_law: End = None
+    alpha_over_beta: End = None
+    v_star: dict[str, End] | None = None
+    objective: Number = 0.0
+    r_squared_of_means: End = None
+    n_points: int = 0
+    bootstrap: _Bootstrap = _Bootstrap(headline=None)
+    profile: dict[str, _Profile] = {}
+    holdout: _HoldOuts = _HoldOuts()
+    information: _Information = _Information(aicc=None, bic=None)
 
 
-REQUIRED = (*_Fit.model_fields, "draws")
+#: What a prediction needs, and what `paretoken fit` always writes.
+REQUIRED = ("law", "parameters", "data", "draws", "intervals", "rmse")
+WHOLE = (*_Fit.model_fields, "draws")
 
 
-def require_fit(record: Any, origin: str) -> None:
+def require_fit(record: Any, origin: str, whole: bool = False) -> None:
     """Check the content of a file that should be ``fit.json``.
+
+    Args:
+        record: as JSON made it.
+        origin: what to call it in messages.
+        whole: whether it needs more than predictions do.
 
     Raises:
         UserError: it is no fit, or something in it is missing or not what a fit has there.
@@ -143,7 +150,7 @@ def require_fit(record: Any, origin: str) -> None:
     advice = "make it with `paretoken fit`"
     if not isinstance(record, dict):
         raise UserError(f"{origin} is no fit; {advice}")
-    missing = [key for key in REQUIRED if key not in record]
+    missing = [key for key in (WHOLE if whole else REQUIRED) if key not in record]
     if missing:
         raise UserError(f"{origin} is no fit: it lacks {', '.join(missing)}; {advice}")
     try:

@@ -29,13 +29,20 @@ class FittedLaw:
     record: Mapping[str, Any]
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], origin: str = "fit.json") -> FittedLaw:
+    def from_record(
+        cls, record: Mapping[str, Any], origin: str = "fit.json", whole: bool = False
+    ) -> FittedLaw:
         """Take over the content of ``fit.json``.
+
+        Args:
+            record: as JSON made it.
+            origin: what to call it in messages.
+            whole: whether it must have all that `paretoken fit` writes; else, what predictions need.
 
         Raises:
             UserError: a key or a parameter is missing or not what it should be, or the law is unknown.
         """
-        require_fit(record, origin)
+        require_fit(record, origin, whole)
         law: Law = LAWS.load(record["law"])
         absent = [name for name in law.parameters if name not in record["parameters"]]
         if absent:
@@ -55,9 +62,9 @@ class FittedLaw:
         return fit
 
     @classmethod
-    def read(cls, path: Path) -> FittedLaw:
-        """Read ``fit.json`` (`UserError` if it is none)."""
-        return cls.from_record(read_json(path), str(path))
+    def read(cls, path: Path, whole: bool = False) -> FittedLaw:
+        """Read ``fit.json`` (`UserError` if it is none), see `from_record`."""
+        return cls.from_record(read_json(path), str(path), whole)
 
     @property
     def sizes(self) -> list[float]:

@@ -112,7 +112,7 @@ def read_results(
     return StudyResults(
         frozen=read_study(study),
         errors=cells.assign(flag=flags(cells)),
-        fits={(path.parent.name, path.stem): FittedLaw.read(path) for path in fits},
+        fits={(path.parent.name, path.stem): FittedLaw.read(path, whole=True) for path in fits},
         values=_published(values, VALUES, "value", read_values),
         table1=_published(table1, TABLE1, "score", read_table1),
     )

@@ -8,9 +8,11 @@ from pathlib import Path
 from paretoken.contract import COST_COLUMNS
 from paretoken.costs import cost_row
 from paretoken.errors import UserError
+from paretoken.escape import shown
 from paretoken.files import read_json
 from paretoken.grid import Cell
 from paretoken.measured import write_cell
+from paretoken.scored import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read the records of the cells, in the order of the grid, and write the table."""
-    frozen = read_json(arguments.study)
-    name, sizes = frozen["study"]["name"], {llm["name"]: llm["params_b"] for llm in frozen["llms"]}
-    side, rows = int(frozen["vision"]["grid"]), []
+    try:
+        frozen = read_json(arguments.study)
+        name, sizes = frozen["study"]["name"], {llm["name"]: llm["params_b"] for llm in frozen["llms"]}
+        side, rows = int(frozen["vision"]["grid"]), list[Row]()
+        numbers = [*sizes.values(), side]
+        if not isinstance(name, str) or not all(isinstance(n, int | float) and n > 0 for n in numbers):
+            raise ValueError("its name is a text, its sizes are numbers above 0")
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        complaint = f"{arguments.study} is not a study; make it with `paretoken study`"
+        raise UserError(f"{complaint} ({shown(error)})") from error
     for folder in arguments.cells:
         cell = Cell.of(folder)
         if cell.llm not in sizes:

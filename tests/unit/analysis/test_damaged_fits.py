@@ -39,7 +39,7 @@ def test_no_nonsense_in_a_fit_is_a_traceback(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     command = [name, "--fit", "fit.json", *COMMANDS[name]]
-    most = 1500 if name == "recommend" else 150
+    most = 300 if name == "recommend" else 40
     done, refused = require_user_errors(small(published_record), Path("fit.json"), command, most)
     assert done
     assert refused
@@ -54,4 +54,4 @@ def test_no_nonsense_anywhere_in_a_fit_is_a_traceback(
     monkeypatch.chdir(tmp_path)
     kept = {key: value for key, value in published_record.items() if key not in ("versions", "outliers")}
     command = [name, "--fit", "fit.json", *COMMANDS[name]]
-    require_user_errors(small(kept), Path("fit.json"), command, None if name == "recommend" else 2000)
+    require_user_errors(small(kept), Path("fit.json"), command, 3000 if name == "recommend" else 400)

@@ -17,10 +17,9 @@ from paretoken.data.labels import ChatEncoder
 from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
-from paretoken.hub.verify import stored_parameters
 from paretoken.library_errors import explained
 from paretoken.model_json import require_usual_model
-from paretoken.weight_files import LONGEST_HEADER
+from paretoken.weight_files import LONGEST_HEADER, stored_parameters
 
 #: What stands in the place of a value of JSON.
 ODD = (None, True, 5, -1, 10**10, 1.5, "x", "", [], [1], [[1]], {}, {"a": 1}, {"type": "Replace"})

@@ -22,6 +22,7 @@ from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.files import read_object, write_json
 from paretoken.folders import replacing_folder
+from paretoken.library_errors import enough_memory
 from paretoken.npy_files import open_array
 
 ARRAY, INDEX = "features.npy", "index.json"
@@ -126,15 +127,15 @@ class PixelStore:
 
     def gather(self, rows: NDArray[np.int64]) -> Tensor:
         """Return the pixel values of ``rows`` (rows, channels, height, width)."""
-        images = [self.source.open(self._names[row]) for row in rows]
-        return torch.from_numpy(self.preprocess(images))
+        fit = self.preprocess.fit
+        return torch.from_numpy(self.preprocess([fit(self.source.open(self._names[r])) for r in rows]))
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
         """Return the same, black where an image cannot be read, and why, by the place in ``rows``."""
         images, failed = [], {}
         for place, row in enumerate(rows):
             try:
-                images.append(self.source.open(self._names[row]))
+                images.append(self.preprocess.fit(self.source.open(self._names[row])))
             except (UserError, OSError) as error:
                 failed[place] = str(error)
                 images.append(Image.new("RGB", (self.preprocess.size, self.preprocess.size)))
@@ -194,24 +195,26 @@ def compute_features(
         preprocess: from image to pixels.
         key: what `features_key` returned.
         skips: takes the images that cannot be read; their features are left out of the index.
-        batch: images at a time.
+        batch: images at a time; fewer where the encoder or its preprocessor takes fewer.
         progress: is told how many of how many are done.
 
     Returns:
         How many images were stored.
 
     Raises:
-        UserError: more images are bad than ``skips`` allows, or the disk is full.
+        UserError: more images are bad than ``skips`` allows, memory is short, or the disk is full.
     """
+    batch = min(batch, preprocess.at_once, getattr(encoder, "at_once", batch))
     device = next(encoder.parameters()).device
     stored: list[str] = []
     with replacing_folder(path) as folder:
         array: NDArray[np.float16] | None = None
         for start in range(0, len(names), batch):
-            images = _open(names[start : start + batch], source, skips)
+            images = _open(names[start : start + batch], source, preprocess, skips)
             if images:
-                pixels = torch.from_numpy(preprocess([image for _, image in images])).to(device)
-                part = encoder(pixels).to(torch.float16).cpu().numpy()
+                pixels = torch.from_numpy(preprocess([image for _, image in images]))
+                with enough_memory(f"{len(images)} images at once; give a smaller --batch"):
+                    part = encoder(pixels.to(device)).to(torch.float16).cpu().numpy()
                 if array is None:
                     array = _create(folder / ARRAY, (len(names), *part.shape[1:]))
                 array[len(stored) : len(stored) + len(part)] = part
@@ -227,11 +230,13 @@ def compute_features(
     return len(stored)
 
 
-def _open(names: Sequence[str], source: ImageSource, skips: Skips) -> list[tuple[str, Any]]:
+def _open(
+    names: Sequence[str], source: ImageSource, preprocess: Preprocessor, skips: Skips
+) -> list[tuple[str, Image.Image]]:
     images = []
     for name in names:
         try:
-            images.append((name, source.open(name)))
+            images.append((name, preprocess.fit(source.open(name))))
         except UserError as error:
             skips.add(name, str(error))
             if skips.share == 0:

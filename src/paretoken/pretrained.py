@@ -23,6 +23,9 @@ from paretoken.weight_files import (
     stored_parameters,
 )
 
+#: Parameters that a model may have whatever its files hold: 40 MB.
+FEW_PARAMETERS = 10_000_000
+
 
 def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
     """Call ``auto_class.from_pretrained`` on a local directory; code that comes with it is never run.
@@ -63,7 +66,9 @@ def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
 
 
 def require_weights(auto_class: Any, folder: Path, config: Any = None) -> None:
-    """Require that the weight files in a directory hold as many numbers as the model has parameters.
+    """Require that a directory's weight files hold about as many numbers as the model has parameters.
+
+    Where only a few are missing, `load_weights` names them afterwards.
 
     Args:
         auto_class: what will load it.
@@ -71,7 +76,7 @@ def require_weights(auto_class: Any, folder: Path, config: Any = None) -> None:
         config: the model's configuration; None: the directory's own.
 
     Raises:
-        UserError: they hold fewer, or one of the files is damaged.
+        UserError: they hold less than half, or one of the files is damaged.
     """
     if config is None:
         from transformers import AutoConfig
@@ -79,7 +84,7 @@ def require_weights(auto_class: Any, folder: Path, config: Any = None) -> None:
         config = load_pretrained(AutoConfig, folder)
     described = count_parameters(auto_class, config, folder)
     stored = stored_parameters(folder, loaded_files(folder))
-    if stored < described:
+    if described > FEW_PARAMETERS and stored < described / 2:
         raise UserError(
             f"the weights in {folder} do not fit its config.json: they hold {stored:,} numbers, it "
             f"describes {described:,} parameters; fetch the model again"
@@ -100,13 +105,13 @@ def count_parameters(auto_class: Any, config: Any, folder: Path) -> int:
     """
     import torch
 
-    make = getattr(auto_class, "from_config", None)
+    made = deepcopy(config)  # a constructor may change it
     try:
         with torch.device("meta"):
             model = (
-                auto_class(deepcopy(config))
-                if make is None
-                else make(deepcopy(config), trust_remote_code=False)
+                auto_class.from_config(made, trust_remote_code=False)
+                if hasattr(auto_class, "from_config")
+                else auto_class(made)
             )
     except Exception as error:  # whatever a constructor makes of dimensions that do not go together
         raise UserError(

@@ -170,8 +170,13 @@ def test_an_encoder_says_how_many_images_it_takes_at_once() -> None:
     from transformers import CLIPVisionConfig
 
     def encoder(width: int, layers: int, image: int, patch: int) -> VisionEncoder:
-        config = CLIPVisionConfig(hidden_size=width, num_hidden_layers=layers, image_size=image,
-                                  patch_size=patch, num_attention_heads=1)  # fmt: skip
+        config = CLIPVisionConfig(
+            hidden_size=width,
+            num_hidden_layers=layers,
+            image_size=image,
+            patch_size=patch,
+            num_attention_heads=1,
+        )
         return VisionEncoder(config, [0], tower=nn.Identity())
 
     assert encoder(1024, 24, 336, 14).at_once == 145

@@ -178,9 +178,16 @@ def test_a_config_of_more_weights_than_the_files_hold_is_refused_before_any_is_m
     change(vision, hidden_size=16384, intermediate_size=65536, num_hidden_layers=100)
     (vision / "model.safetensors").write_bytes(one_number())
     done = run_limited(
-        "features", "--vision", str(vision), "--data", str(models / "train.jsonl"),
-        "--images", str(models / "images"), "--out", str(tmp_path / "out"),
-    )  # fmt: skip
+        "features",
+        "--vision",
+        str(vision),
+        "--data",
+        str(models / "train.jsonl"),
+        "--images",
+        str(models / "images"),
+        "--out",
+        str(tmp_path / "out"),
+    )
     assert done.returncode == 2
     assert "do not fit its config.json: they hold 1 numbers, it describes 32" in done.stderr
 

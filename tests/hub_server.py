@@ -51,6 +51,8 @@ class Hub:
     listed: list[str] = field(default_factory=list)
     listed_commit: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    #: Whether large files are said to be in Xet's storage, too.
+    xet: bool = False
     #: Whether all requests are answered with 503.
     down: bool = False
     #: Bytes of content sent, and the requests made: (method, path).
@@ -151,6 +153,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         headers["X-Linked-Etag"] = self.hub.etags.get(name, f'"{entry["lfs"]["oid"]}"')
         headers["X-Linked-Size"] = str(entry["size"])
+        if self.hub.xet:
+            headers |= {"X-Xet-Hash": "0" * 64, "X-Xet-Refresh-Route": f"{self.hub.url}/xet"}
         kind = "datasets" if data else "models"
         other = self.hub.url.replace("127.0.0.1", "localhost")  # as a hub sends one to its storage
         headers["Location"] = f"{other}/blobs/{kind}/{repo}/{name}"

@@ -11,6 +11,9 @@ from paretoken.errors import UserError
 #: Characters of a library's own message.
 LONGEST_REASON = 2_000
 
+#: What PyTorch says where the CPU's memory is short.
+NO_MEMORY = "can't allocate memory"
+
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
@@ -36,6 +39,25 @@ def explained(what: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise UserError(f"{what}: {_reason(error)}") from error
+
+
+@contextmanager
+def enough_memory(what: str) -> Iterator[None]:
+    """Turn a lack of memory, on the CPU or a GPU, into a `UserError`.
+
+    Args:
+        what: what it was too short for, and what to do.
+
+    Raises:
+        UserError: the block ran out of memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # PyTorch has no class of its own for the CPU's memory
+        short = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        if not short and NO_MEMORY not in str(error):
+            raise
+        raise UserError(f"memory is too short for {what}") from error
 
 
 def _reason(error: BaseException) -> str:

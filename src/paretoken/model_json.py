@@ -77,6 +77,11 @@ def require_usual_model(folder: Path) -> None:
         config = read_model_json(path)
         _require_no_code(path, config)
         _require_usual_numbers(path, config)
+        if config.get("transformers_weights"):  # instead of those that are looked at
+            raise UserError(
+                f"{path} has transformers_weights = {_short(config['transformers_weights'])}; call the "
+                "file model.safetensors and remove that line"
+            )
     if (folder / "adapter_config.json").is_file():
         raise UserError(
             f"{folder} holds an adapter (adapter_config.json) of another model, which would be loaded "

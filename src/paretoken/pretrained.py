@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from paretoken.files import sha256
 from paretoken.folders import replacing_folder
 from paretoken.library_errors import explained
 from paretoken.model_json import require_usual_model
-from paretoken.weight_files import open_safetensors, require_short_header
+from paretoken.weight_files import (
+    loaded_files,
+    open_safetensors,
+    require_short_header,
+    stored_parameters,
+)
+
+#: Parameters that a model may have whatever its files hold: 40 MB.
+FEW_PARAMETERS = 10_000_000
 
 
 def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
@@ -37,13 +46,15 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
 
 
 def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
-    """Call ``from_pretrained`` for a model and demand that each of its weights was in the files.
+    """Call ``from_pretrained`` for a model and require that each of its weights was in the files.
 
-    `transformers` itself makes up what is missing, with a warning.
+    `transformers` itself makes up what is missing, with a warning, and allocates it first: so the files
+    are asked before how many numbers they hold.
 
     Raises:
         UserError: the directory cannot be loaded, or its files lack weights of the model.
     """
+    require_weights(auto_class, folder, options.get("config"))
     model, found = load_pretrained(auto_class, folder, output_loading_info=True, **options)
     lacking = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
     if lacking:
@@ -52,6 +63,62 @@ def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
             "more are missing or have another shape; fetch the model again"
         )
     return model
+
+
+def require_weights(auto_class: Any, folder: Path, config: Any = None) -> None:
+    """Require that a directory's weight files hold about as many numbers as the model has parameters.
+
+    Where only a few are missing, `load_weights` names them afterwards.
+
+    Args:
+        auto_class: what will load it.
+        folder: the directory.
+        config: the model's configuration; None: the directory's own.
+
+    Raises:
+        UserError: they hold less than half, or one of the files is damaged.
+    """
+    if config is None:
+        from transformers import AutoConfig
+
+        config = load_pretrained(AutoConfig, folder)
+    described = count_parameters(auto_class, config, folder)
+    stored = stored_parameters(folder, loaded_files(folder))
+    if described > FEW_PARAMETERS and stored < described / 2:
+        raise UserError(
+            f"the weights in {folder} do not fit its config.json: they hold {stored:,} numbers, it "
+            f"describes {described:,} parameters; fetch the model again"
+        )
+
+
+def count_parameters(auto_class: Any, config: Any, folder: Path) -> int:
+    """Return the parameters of a model, made without memory for them; tied ones count once.
+
+    Args:
+        auto_class: a class of models, or one that chooses among them (`AutoModel`).
+        config: the model's configuration.
+        folder: where it is from, for messages.
+
+    Raises:
+        UserError: its dimensions do not go together, or `transformers` does not know such a model
+            without running its repository's code.
+    """
+    import torch
+
+    made = deepcopy(config)  # a constructor may change it
+    try:
+        with torch.device("meta"):
+            model = (
+                auto_class.from_config(made, trust_remote_code=False)
+                if hasattr(auto_class, "from_config")
+                else auto_class(made)
+            )
+    except Exception as error:  # whatever a constructor makes of dimensions that do not go together
+        raise UserError(
+            f"{folder}: a model of type {config.model_type!r} cannot be made: {error}"
+        ) from error
+    model.tie_weights()
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a tokenizer.json may do to texts: no more than a bounded growth.
+"""What a tokenizer.json may do to texts: no more than a bounded growth, in bounded time.
 
 A normalizer may replace each letter by a thousand, and the next one each of those again. How much a text
 can grow at most is computed from the rules alone, without a text.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,23 @@ LARGEST_GROWTH = 100
 #: How many rules there may be in each part, how deep, and how many characters or tokens may be put in.
 MOST_RULES, DEEPEST, MOST_ADDED = 200, 10, 1_000
 
+#: Characters of a word that WordPiece takes apart (mostly 100), in a time that grows as their cube, and
+#: of a token of Unigram (mostly 16), whose beginnings are looked for at each place of a text.
+LONGEST_WORD, LONGEST_TOKEN = 1_000, 1_000
+#: Characters of what BPE and WordPiece put before or behind each part of a word (mostly two).
+LONGEST_AFFIX = 100
+_AFFIXES = ("continuing_subword_prefix", "end_of_word_suffix")
+#: Share of BPE's merges that are left out at random, mostly none; near 1 it searches for hours.
+LARGEST_DROPOUT = 0.9
+
+#: Expressions of which each part takes a character at least: classes and characters, once or more often.
+_TAKES_TEXT = re.compile(
+    r"((\\[sSdDwW]|\\[^A-Za-z0-9]|\\[pP]\{\^?\w+\}|[^\^$.|?*+()\[\]{}\\]|\."
+    r"|\[\^?([^\[\]\\&^]|\\[sSdDwWtrn]|\\[^A-Za-z0-9])+\])(\+|\{[1-9][0-9]{0,3},?\})?)+"
+)
+#: Characters of an expression that is looked at for that.
+LONGEST_EXPRESSION = 1_000
+
 PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 _ADDED = ("content", "prepend", "str_rep", "replacement")
 
@@ -40,6 +58,7 @@ def require_bounded_tokenizer(path: Path) -> None:
     """
     content = read_model_json(path)
     _require_usual_ids(path, content)
+    _require_fast_model(path, content["model"])
     for part in PARTS:
         rules = list(_rules(content.get(part), path, 0))
         if len(rules) > MOST_RULES:
@@ -80,6 +99,22 @@ def _require_usual_ids(path: Path, content: Mapping[str, Any]) -> None:
             raise _refusal(path, f"has a token with the id {str(number)[:20]}")
 
 
+def _require_fast_model(path: Path, model: Mapping[str, Any]) -> None:
+    """Require that splitting a text into tokens takes time in proportion to its length."""
+    length, dropout = model.get("max_input_chars_per_word"), model.get("dropout")
+    if isinstance(length, int | float) and length > LONGEST_WORD:
+        raise _refusal(path, f"takes apart words of more than {LONGEST_WORD:,} characters")
+    if isinstance(dropout, int | float) and dropout > LARGEST_DROPOUT:
+        raise _refusal(path, f"leaves out more than {LARGEST_DROPOUT:.0%} of its merges (dropout)")
+    for name in _AFFIXES:
+        if len(str(model.get(name))) > LONGEST_AFFIX:
+            raise _refusal(path, f"has a {name} of more than {LONGEST_AFFIX} characters")
+    listed = model.get("vocab")
+    for row in listed if isinstance(listed, list) else ():
+        if isinstance(row, list) and row and len(str(row[0])) > LONGEST_TOKEN:
+            raise _refusal(path, f"has a token of more than {LONGEST_TOKEN:,} characters")
+
+
 def _rules(rule: Any, path: Path, depth: int) -> Iterator[Mapping[str, Any]]:
     """Yield a rule and those in it: ``Sequence`` has a list of them, under several names."""
     if depth > DEEPEST:
@@ -103,7 +138,10 @@ def _growth(rule: Mapping[str, Any], path: Path) -> float:
         text = pattern.get("String") if isinstance(pattern, Mapping) else None
         if isinstance(text, str) and text:
             return max(1.0, added / len(text))
-        return 1.0 + added  # an expression may match nothing at all, between all letters
+        expression = pattern.get("Regex") if isinstance(pattern, Mapping) else None
+        if isinstance(expression, str) and _takes_text(expression):
+            return max(1.0, added)
+        return 1.0 + added  # it may match nothing at all, between all letters
     if kind == "Precompiled":
         return max(1.0, _longest_replacement(rule.get("precompiled_charsmap"), path))
     if kind == "TemplateProcessing":
@@ -111,6 +149,11 @@ def _growth(rule: Mapping[str, Any], path: Path) -> float:
     if any(isinstance(value, list) and len(value) > MOST_ADDED for value in rule.values()):
         raise _refusal(path, f"has a rule that puts in more than {MOST_ADDED:,} tokens")
     return 1.0
+
+
+def _takes_text(expression: str) -> bool:
+    """Whether a regular expression surely matches a character at least, wherever it matches."""
+    return len(expression) <= LONGEST_EXPRESSION and _TAKES_TEXT.fullmatch(expression) is not None
 
 
 def _repeats(pieces: Any) -> int:

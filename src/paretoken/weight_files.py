@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -13,7 +12,10 @@ from safetensors import safe_open
 
 from paretoken.bounded import MIB, require_regular
 from paretoken.errors import UserError
+from paretoken.hub.select import WEIGHTS
 from paretoken.library_errors import explained
+from paretoken.model_json import shards_of
+from paretoken.pickled_weights import pickled_sizes
 
 #: Bytes of a safetensors file's header: a hundred for each tensor.
 LONGEST_HEADER = 16 * MIB
@@ -46,6 +48,44 @@ def require_short_header(path: Path) -> None:
         )
 
 
+def stored_parameters(folder: Path, weights: Sequence[str]) -> int:
+    """Return how many numbers the weight files hold; each must be readable and complete.
+
+    Args:
+        folder: where they are.
+        weights: their names, with their index if there is one.
+
+    Raises:
+        UserError: a file is damaged, or the index names a file or tensor that is not there.
+    """
+    index = next((name for name in weights if name.endswith(".index.json")), None)
+    tensors = {name: tensor_sizes(folder / name) for name in weights if name != index}
+    if index is not None:
+        _require_indexed(folder / index, tensors)
+    return sum(size for file in tensors.values() for size in file.values())
+
+
+def loaded_files(folder: Path) -> list[str]:
+    """Return the weight files that `from_pretrained` reads, with their index if there is one.
+
+    Raises:
+        UserError: there are none, or their index is damaged.
+    """
+    name = next((name for name, _ in WEIGHTS if (folder / name).is_file()), None)
+    if name is None:
+        wanted = ", ".join(name for name, _ in WEIGHTS)
+        raise UserError(f"{folder} holds no weights that `from_pretrained` loads: none of {wanted}")
+    shards = shards_of(folder / name).values() if name.endswith(".index.json") else ()
+    return [name, *sorted(set(shards))]
+
+
+def _require_indexed(path: Path, tensors: Mapping[str, Mapping[str, int]]) -> None:
+    for tensor, name in shards_of(path).items():
+        if tensor not in tensors.get(name, {}):
+            what = f"has no tensor {tensor}" if name in tensors else "is not there"
+            raise UserError(f"{path} names {name}, which {what}; fetch the model again")
+
+
 def tensor_sizes(path: Path) -> dict[str, int]:
     """Return how many numbers each tensor of a file has, without reading them.
 
@@ -55,16 +95,4 @@ def tensor_sizes(path: Path) -> dict[str, int]:
     if path.suffix == ".safetensors":
         with open_safetensors(path) as stream:
             return {n: prod(stream.get_slice(n).get_shape()) for n in stream.keys()}  # noqa: SIM118
-    require_regular(path)
-    with explained(f"{path} is damaged"):
-        content = _unpickled(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no tensors by name; take the file from its original source")
-    return {str(name): value.numel() for name, value in content.items() if hasattr(value, "numel")}
-
-
-def _unpickled(path: Path) -> Any:
-    import torch
-
-    # Only tensors are unpickled, never programs; files of before torch 1.6 cannot be mapped.
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    return pickled_sizes(path)

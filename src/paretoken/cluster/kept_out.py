@@ -5,6 +5,7 @@ Left out are
 - what git ignores (outside a git checkout: caches only);
 - secrets by their names, tracked or not: `.env*`, `.netrc`, `.ssh`, `.aws` and the like, private keys
   (`*.pem`, `*.key`, `id_rsa*`), files called credentials, secrets or tokens;
+- what git does not track and whose name speaks of a secret (`paretoken.cluster.secret_words`);
 - links that lead out of the project, to a secret, or to what git ignores;
 - what is neither a file nor a folder: FIFOs, sockets, devices.
 """
@@ -17,6 +18,8 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from paretoken.cluster.secret_words import speaks_of_secrets
 
 #: Links in the copy: written by jobs, or not read by them.
 LINKED = frozenset({"results", "data", ".snakemake", ".git", ".venv", "node_modules"})
@@ -57,33 +60,41 @@ def settings_files(project: Path) -> Iterator[tuple[str, Iterator[Path]]]:
 
 
 def _listed_by_git(project: Path) -> dict[str, list[Path]] | None:
-    """Return what git does not ignore, by top-level entry; None if this is not a git checkout."""
-    line = [
-        "git", "-c", "core.fsmonitor=false", "-C", str(project), "ls-files", "-z", "--cached",
-        "--others", "--exclude-standard",
-    ]  # fmt: skip
+    """Return what of a git checkout may be copied, by top-level entry; None if it is not one."""
     try:
-        done = subprocess.run(line, capture_output=True, check=True)
+        tracked = _git_files(project, "--cached")
+        others = _git_files(project, "--others", "--exclude-standard") - tracked
     except (OSError, subprocess.CalledProcessError):
         return None
     found: dict[str, list[Path]] = {}
-    for path in sorted({Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name}):
+    for path in sorted(tracked | {path for path in others if not speaks_of_secrets(path)}):
         nested = (project / path).is_dir() and not (project / path).is_symlink()  # another repository
         found.setdefault(path.parts[0], []).extend(_walked(project, path) if nested else [path])
     return found or None  # a folder that a repository around it ignores as a whole
 
 
+def _git_files(project: Path, *options: str) -> set[Path]:
+    line = ["git", "-c", "core.fsmonitor=false", "-C", str(project), "ls-files", "-z", *options]
+    done = subprocess.run(line, capture_output=True, check=True)
+    return {Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name}
+
+
 def _walked(project: Path, entry: Path) -> Iterator[Path]:
-    """Yield the files below an entry, and its links to folders; caches are left out."""
+    """Yield the files below an entry that git does not know, and its links to folders.
+
+    Caches are left out, and what speaks of secrets.
+    """
     start = project / entry
     if start.is_symlink() or not start.is_dir():
-        yield entry
+        if not speaks_of_secrets(entry):
+            yield entry
         return
     for folder, names, files in os.walk(start):
         place = Path(folder).relative_to(project)
         names[:] = sorted(name for name in names if not _LEFT_OUT.fullmatch(name))
         links = [name for name in names if Path(folder, name).is_symlink()]
-        yield from (place / name for name in sorted([*links, *files]) if not name.endswith(".pyc"))
+        found = (place / name for name in sorted([*links, *files]) if not name.endswith(".pyc"))
+        yield from (path for path in found if not speaks_of_secrets(path))
 
 
 def _stays_inside(project: Path, path: Path, listed: dict[str, list[Path]] | None) -> bool:
@@ -105,5 +116,5 @@ def _may_be_led_to(inside: Path, listed: dict[str, list[Path]] | None) -> bool:
     if not inside.parts or is_secret(inside) or inside.parts[0] in LINKED - SHARED:
         return False
     if listed is None or inside.parts[0] in SHARED:
-        return True
+        return not speaks_of_secrets(inside)
     return any(inside in (known, *known.parents) for known in listed.get(inside.parts[0], ()))

@@ -3,7 +3,7 @@
 Jinja's sandbox keeps a template from running other code, not from looping for hours or from doubling
 a text forty times. So a process of its own renders (`chat_sandbox`), which may not have more memory and
 is ended when it takes too long. It starts with the first template and stays: one rendering then takes
-less than a millisecond.
+less than a millisecond. All renderings of a template have a budget that grows with their messages.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from paretoken.errors import UserError
 LONGEST_TEMPLATE, LONGEST_TEXT = 1_000_000, 2_000_000
 #: Of the process that renders: bytes of address space, and seconds for one rendering.
 MEMORY, SECONDS = 2**30, 30.0
+#: CPU time of all renderings of one template: at first, and for each message, of which usual templates
+#: write fifty in a millisecond.
+FIRST_SECONDS, SECONDS_PER_MESSAGE = 30.0, 0.002
 #: Variables of the environment that it may need to start.
 KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME")
 
@@ -48,34 +51,64 @@ def render(
         seconds: how long it may take.
 
     Raises:
-        UserError: the template is damaged, refuses the conversation, takes too long, needs too much
-            memory or writes too much.
+        UserError: the template is damaged, refuses the conversation, takes too long (now, or all its
+            renderings together), needs too much memory or writes too much.
     """
     if len(template) > LONGEST_TEMPLATE:
         raise UserError(f"{name} has more than {LONGEST_TEMPLATE:,} characters; give a usual one")
     given = sum(len(text) for message in messages for text in message.values())
     plain = {"tools": None, "documents": None, **variables, "messages": list(messages)}
     request = {"template": template, "variables": plain, "longest": LONGEST_TEXT + 4 * given}
-    answer = _process().ask(json.dumps(request, default=str), seconds)
+    process = _process()
+    answer = process.ask(json.dumps(request, default=str), seconds)
+    budget = process.budgets.setdefault(template, _Budget())
+    budget.add(answer.get("seconds", 0.0), len(messages))
+    if budget.is_spent:
+        raise UserError(
+            f"{name} takes too long: {budget.renderings:,} renderings took {budget.seconds:,.0f} "
+            "seconds, and usual ones milliseconds; use another template"
+        )
     if "error" in answer:
         raise UserError(f"{name} refuses a conversation: {answer['error']}")
-    return answer["text"]
+    return str(answer["text"])
+
+
+class _Budget:
+    """What the renderings of one template took, and how many messages they had."""
+
+    def __init__(self) -> None:
+        self.seconds, self.renderings, self.messages = 0.0, 0, 0
+
+    def add(self, seconds: float, messages: int) -> None:
+        """Note one rendering."""
+        self.seconds, self.renderings = self.seconds + seconds, self.renderings + 1
+        self.messages += messages
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the template takes too long, all in all."""
+        return self.seconds > FIRST_SECONDS + SECONDS_PER_MESSAGE * self.messages
 
 
 class _Process:
-    """A running `chat_sandbox`, which is started again when it was ended."""
+    """A running `chat_sandbox`, which is started again when it was ended.
+
+    Attributes:
+        budgets: what the renderings of each template took.
+    """
 
     def __init__(self) -> None:
+        self.budgets: dict[str, _Budget] = {}
         self._running: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
-    def ask(self, request: str, seconds: float) -> dict[str, str]:
+    def ask(self, request: str, seconds: float) -> dict[str, Any]:
         """Return the answer to one request; an ``error`` if none comes in time."""
         with self._lock:
             running = self._started()
             try:
                 line = self._exchange(running, request.encode() + b"\n", time.monotonic() + seconds)
-                answer: dict[str, str] = json.loads(line)
+                answer: dict[str, Any] = json.loads(line)
             except TimeoutError:
                 answer = {"error": f"it takes more than {seconds:g} seconds"}
                 self.stop()

@@ -1,6 +1,7 @@
 """The program that renders chat templates, in a process of its own; see `chat_rendering`.
 
-It reads one JSON object per line and answers each with another: ``text``, or ``error``. It imports
+It reads one JSON object per line and answers each with another: ``text``, or ``error``, and the
+``seconds`` of CPU time that this took. It imports
 nothing but Jinja, so that it starts at once, and defines what `transformers` defines for chat templates
 (its ``chat_template_utils``), so that both render the same.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import time
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -108,7 +110,12 @@ def render(template: str, variables: dict[str, Any], longest: int) -> str:
     return "".join(parts)
 
 
-def _answer(line: str) -> dict[str, str]:
+def _answer(line: str) -> dict[str, Any]:
+    start = time.process_time()
+    return {**_rendered(line), "seconds": time.process_time() - start}
+
+
+def _rendered(line: str) -> dict[str, str]:
     try:
         return {"text": render(**json.loads(line))}
     except MemoryError:

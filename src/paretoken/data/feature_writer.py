@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import nn
 
 from paretoken.data.features import ARRAY, INDEX
@@ -20,6 +21,7 @@ from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import read_object, write_json
 from paretoken.folders import replacing_folder
+from paretoken.library_errors import enough_memory
 
 
 def features_key(
@@ -79,15 +81,16 @@ def compute_features(
         preprocess: from image to pixels.
         key: what `features_key` returned.
         skips: takes the images that cannot be read; their features are left out of the index.
-        batch: images at a time.
+        batch: images at a time; fewer where the encoder or its preprocessor takes fewer.
         progress: is told how many of how many are done.
 
     Returns:
         How many images were stored.
 
     Raises:
-        UserError: more images are bad than ``skips`` allows, or the disk is full.
+        UserError: more images are bad than ``skips`` allows, memory is short, or the disk is full.
     """
+    batch = min(batch, preprocess.at_once, getattr(encoder, "at_once", batch))
     device = next(encoder.parameters()).device
     stored: list[str] = []
     marks: dict[str, Mark] = {}
@@ -96,10 +99,11 @@ def compute_features(
         for start in range(0, len(names), batch):
             part_names = names[start : start + batch]
             marks |= {name: mark(source, name) for name in part_names}
-            images = _open(part_names, source, skips)
+            images = _open(part_names, source, preprocess, skips)
             if images:
-                pixels = torch.from_numpy(preprocess([image for _, image in images])).to(device)
-                part = encoder(pixels).to(torch.float16).cpu().numpy()
+                pixels = torch.from_numpy(preprocess([image for _, image in images]))
+                with enough_memory(f"{len(images)} images at once; give a smaller --batch"):
+                    part = encoder(pixels.to(device)).to(torch.float16).cpu().numpy()
                 if array is None:
                     array = _create(folder / ARRAY, (len(names), *part.shape[1:]))
                 array[len(stored) : len(stored) + len(part)] = part
@@ -116,11 +120,13 @@ def compute_features(
     return len(stored)
 
 
-def _open(names: Sequence[str], source: ImageSource, skips: Skips) -> list[tuple[str, Any]]:
+def _open(
+    names: Sequence[str], source: ImageSource, preprocess: Preprocessor, skips: Skips
+) -> list[tuple[str, Image.Image]]:
     images = []
     for name in names:
         try:
-            images.append((name, source.open(name)))
+            images.append((name, preprocess.fit(source.open(name))))
         except UserError as error:
             skips.add(name, str(error))
             if skips.share == 0:

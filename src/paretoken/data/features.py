@@ -130,15 +130,15 @@ class PixelStore:
 
     def gather(self, rows: NDArray[np.int64]) -> Tensor:
         """Return the pixel values of ``rows`` (rows, channels, height, width)."""
-        images = [self.source.open(self._names[row]) for row in rows]
-        return torch.from_numpy(self.preprocess(images))
+        fit = self.preprocess.fit
+        return torch.from_numpy(self.preprocess([fit(self.source.open(self._names[r])) for r in rows]))
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
         """Return the same, black where an image cannot be read, and why, by the place in ``rows``."""
         images, failed = [], {}
         for place, row in enumerate(rows):
             try:
-                images.append(self.source.open(self._names[row]))
+                images.append(self.preprocess.fit(self.source.open(self._names[row])))
             except (UserError, OSError) as error:
                 failed[place] = str(error)
                 images.append(Image.new("RGB", (self.preprocess.size, self.preprocess.size)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from paretoken.bounded import require_regular
 from paretoken.data.conversations import BadRowError, image_name
 from paretoken.data.image_depth import ScaleError, to_rgb
 from paretoken.data.image_effort import EffortError, require_few_parts, require_few_scans
@@ -150,8 +151,11 @@ def reading(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) 
     """Yield an image of which only the header was read, within the size bounds.
 
     Raises:
-        UserError: it is too large or no image, or the block found it to be damaged.
+        UserError: it is too large, not a regular file or not an image, or the block found it to be
+            damaged.
     """
+    if isinstance(source, Path):
+        require_regular(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's, on damaged metadata and sizes

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from paretoken.errors import UserError
+from paretoken.library_errors import enough_memory
 from paretoken.model_json import LARGEST, read_model_json
 
 Aspect = Literal["crop", "pad"]
@@ -21,6 +22,11 @@ ASPECTS = get_args(Aspect)
 SMALLEST_STD, LARGEST_STD = 1e-6, 1.0
 #: The largest number that is read as one of colours, whatever their scale.
 LARGEST_COLOUR = 1e3
+
+#: Pixels of the images that are made at once, which are 1.6 GB: 64 images of 1,448 pixels per side.
+MOST_PIXELS = 2**27
+#: Pixels of an image before its centre is cut out: those of 1,600 per side may be 200 times as long.
+LARGEST_STRIP = 2**29
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,45 @@ class Preprocessor:
     aspect: Aspect = "crop"
     centre: bool = True
 
-    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Return pixel values (images, 3, size, size)."""
-        fitted = np.stack([np.asarray(self._fit(image), np.float32) for image in images])
-        mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
-        scaled = (fitted / 255 - mean) / std
-        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+    @property
+    def at_once(self) -> int:
+        """How many images can be made at once."""
+        return max(1, MOST_PIXELS // self.size**2)
 
-    def _fit(self, image: Image.Image) -> Image.Image:
+    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Return pixel values (images, 3, size, size).
+
+        Raises:
+            UserError: these are more images than `at_once`, or memory is short.
+        """
+        if len(images) > self.at_once:
+            raise UserError(
+                f"{len(images)} images of {self.size:,} x {self.size:,} pixels are too many at once for "
+                f"this encoder: give a batch of {self.at_once} or fewer"
+            )
+        with enough_memory(
+            f"{len(images)} images of {self.size:,} pixels per side; give a smaller batch"
+        ):
+            values = np.empty((len(images), 3, self.size, self.size), np.float32)
+            for place, image in enumerate(images):
+                values[place] = self._scaled(image)
+        return values
+
+    def _scaled(self, image: Image.Image) -> NDArray[np.float32]:
+        """Return the pixel values of one image (3, size, size)."""
+        mean, std = (np.asarray(v, np.float32) for v in (self.mean, self.std))
+        values: NDArray[np.float32] = np.array(self.fit(image), np.float32)
+        values /= np.float32(255)
+        values -= mean
+        values /= std
+        return values.transpose(2, 0, 1)
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """Return an image in the encoder's size; what has that size already stays as it is.
+
+        Raises:
+            UserError: it is a long strip, and the encoder's images are very large.
+        """
         if self.aspect == "pad":
             image = _square(image, tuple(int(value * 255) for value in self.mean))
         width, height = image.size
@@ -63,6 +100,11 @@ class Preprocessor:
         short = min(width, height)
         # `transformers` truncates the longer side, too.
         scaled = (int(width * self.size / short), int(height * self.size / short))
+        if scaled[0] * scaled[1] > LARGEST_STRIP:
+            raise UserError(
+                f"{width} x {height} pixels become {scaled[0]:,} x {scaled[1]:,} for this encoder, "
+                "which sees the centre only; cut the image to a square"
+            )
         image = image.resize(scaled, resample=Image.Resampling(self.resample))
         left, top = (scaled[0] - self.size) // 2, (scaled[1] - self.size) // 2
         return image.crop((left, top, left + self.size, top + self.size))

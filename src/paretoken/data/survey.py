@@ -72,15 +72,24 @@ def find_archive(archive: Archive, root: Path) -> Finding:
 
 
 def count_files(folder: Path) -> int:
-    """Return how many files lie in a folder and below, hidden ones left out."""
-    count, folders = 0, [str(folder)]
+    """Return how many files lie in a folder and below, hidden ones left out.
+
+    Links to folders are followed, and each folder is counted once, however many links lead to it.
+    """
+    count, folders, seen = 0, [folder], set[tuple[int, int]]()
     while folders:
-        with os.scandir(folders.pop()) as entries:
+        path = folders.pop()
+        status = path.stat()
+        place = (status.st_dev, status.st_ino)
+        if place in seen:
+            continue
+        seen.add(place)
+        with os.scandir(path) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
-                    folders.append(entry.path)
+                    folders.append(path / entry.name)
                 else:
                     count += 1
     return count

@@ -177,7 +177,8 @@ def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
         return {}
     from paretoken.hub.inspect import inspect_llm, inspect_vision
     from paretoken.hub.tokenizers import make_fast, write_template
-    from paretoken.hub.verify import demand_count, stored_parameters
+    from paretoken.hub.verify import demand_count
+    from paretoken.weight_files import stored_parameters
 
     details: dict[str, Any] = {}
     for name in names:

@@ -1,7 +1,8 @@
 """What a hub or a mirror answers, looked at before `huggingface_hub` uses it.
 
 The library calls a file in its cache by the ETag that the server sent, whatever that is, and writes as
-many bytes as come.
+many bytes as come. With the package hf_xet it would let that download files, with connections of its own
+to where the hub or mirror says, which nothing here could look at: so it does without.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def guarded_answers(repo: str, sizes: Mapping[str, int]) -> Iterator[None]:
             than announced.
     """
     guard, client = _Guard(repo, sizes), get_session()
-    hooks = client.event_hooks
+    hooks, xet_is_disabled = client.event_hooks, constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = True
     client.event_hooks = {
         "request": [*hooks["request"], guard.ask_for_plain_content],
         "response": [*hooks["response"], guard.check],
@@ -44,6 +46,7 @@ def guarded_answers(repo: str, sizes: Mapping[str, int]) -> Iterator[None]:
         yield
     finally:
         client.event_hooks = hooks
+        constants.HF_HUB_DISABLE_XET = xet_is_disabled
 
 
 class _Guard:

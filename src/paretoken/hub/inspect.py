@@ -18,7 +18,7 @@ from paretoken.escape import shown
 from paretoken.model_json import read_model_json
 from paretoken.models.language import demand_stops
 from paretoken.models.vision import grid_side, read_vision_config, require_image_size
-from paretoken.pretrained import load_pretrained
+from paretoken.pretrained import count_parameters, load_pretrained
 from paretoken.shapes import decoder_shape, encoder_shape
 
 _EXAMPLE = Conversation("", "image", (f"{IMAGE_TEXT}\nWhat is this?", "A cat.", "And that?", "A dog."))
@@ -45,7 +45,7 @@ def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
             f"{folder} holds a {config.model_type} that reads images itself; give a text model"
         )
     shape = decoder_shape(config.to_dict())
-    parameters = count_parameters(AutoModelForCausalLM, config)
+    parameters = count_parameters(AutoModelForCausalLM, config, folder)
     tokenizer = load_tokenizer(folder)
     encoder = ChatEncoder(tokenizer, template)
     encoder.encode_each([_EXAMPLE])  # its words need not be in a small vocabulary; the template must fit
@@ -79,7 +79,7 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
     encoder_shape(config.to_dict())
     require_image_size(config, read_preprocessor(folder).size, folder)
     return {
-        "parameters": count_parameters(AutoModel, config),
+        "parameters": count_parameters(AutoModel, config, folder),
         "model_type": config.model_type,
         "grid": grid_side(config),
         "image_size": config.image_size,
@@ -101,19 +101,3 @@ def demand_plain_weights(folder: Path) -> None:
         kind = getattr(torch, value, None) if isinstance(value, str) else None
         if value is not None and not (isinstance(kind, torch.dtype) and kind.is_floating_point):
             raise UserError(f"{path} has {name} = {shown(value)}; write float32, bfloat16 or float16")
-
-
-def count_parameters(auto_class: Any, config: Any) -> int:
-    """Return the parameters of a model, made without memory for them; tied ones count once.
-
-    Raises:
-        UserError: its dimensions do not go together, or `transformers` does not know such a model
-            without running its repository's code.
-    """
-    try:
-        with torch.device("meta"):
-            model = auto_class.from_config(config, trust_remote_code=False)
-    except Exception as error:  # whatever a constructor makes of dimensions that do not go together
-        raise UserError(f"a model of type {config.model_type!r} cannot be made: {error}") from error
-    model.tie_weights()
-    return sum(parameter.numel() for parameter in model.parameters())

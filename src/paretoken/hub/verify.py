@@ -1,18 +1,16 @@
-"""Whether downloaded or copied files are whole: sizes, hashes, and what weights say of themselves."""
+"""Whether downloaded or copied files are whole: sizes, hashes, and as many weights as described."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
 from paretoken.files import sha256
 from paretoken.hub.download import Choose, Expected, Snapshot, discard, download
-from paretoken.model_json import shards_of
 from paretoken.shapes import require_size
-from paretoken.weight_files import tensor_sizes
 
 
 def download_whole(
@@ -76,30 +74,6 @@ def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         }
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
-
-
-def stored_parameters(folder: Path, weights: Sequence[str]) -> int:
-    """Return how many numbers the weight files hold; each must be readable and complete.
-
-    Args:
-        folder: where they are.
-        weights: their names, with their index if there is one.
-
-    Raises:
-        UserError: a file is damaged, or the index names a file or tensor that is not there.
-    """
-    index = next((name for name in weights if name.endswith(".index.json")), None)
-    tensors = {name: tensor_sizes(folder / name) for name in weights if name != index}
-    if index is not None:
-        _demand_indexed(folder / index, tensors)
-    return sum(size for file in tensors.values() for size in file.values())
-
-
-def _demand_indexed(path: Path, tensors: Mapping[str, Mapping[str, int]]) -> None:
-    for tensor, name in shards_of(path).items():
-        if tensor not in tensors.get(name, {}):
-            what = f"has no tensor {tensor}" if name in tensors else "is not there"
-            raise UserError(f"{path} names {name}, which {what}; fetch the model again")
 
 
 def demand_count(found: int, stored: int, wanted: int | None, source: str) -> None:

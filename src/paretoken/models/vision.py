@@ -16,6 +16,9 @@ from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.shapes import ENCODERS
 from paretoken.tokens import SMALLER_IMAGES
 
+#: Numbers in all hidden layers of the images that are encoded at once (8 GiB): CLIP's for 145 images.
+MOST_NUMBERS = 2**31
+
 
 def grid_side(config: PretrainedConfig) -> int:
     """Return the patches per side of the encoder's grid."""
@@ -81,7 +84,8 @@ class VisionEncoder(nn.Module):
         side: patches per side of what is encoded; fewer than the grid's: images are made smaller.
 
     Raises:
-        UserError: the last attention is asked for, and the tower has no class token.
+        UserError: the last attention is asked for, and the tower has no class token; or one image has
+            more than `MOST_NUMBERS` numbers in all layers.
     """
 
     def __init__(
@@ -106,6 +110,15 @@ class VisionEncoder(nn.Module):
                 f"prumerge needs an encoder with a class token, such as CLIP's; this one is a "
                 f"{config.model_type!r}: take prumerge and prumerge_plus out"
             )
+        numbers = (self.depth + 1) * (self.patches + 1) * config.hidden_size
+        if numbers > MOST_NUMBERS:
+            raise UserError(
+                f"an encoder of {self.depth:,} layers and {self.patches:,} patches of width "
+                f"{config.hidden_size:,} makes {numbers:,} numbers of one image; "
+                f"{MOST_NUMBERS:,} at most are held in memory: take a smaller one"
+            )
+        #: How many images can be encoded at once.
+        self.at_once = MOST_NUMBERS // numbers
         self.requires_grad_(False)
 
     @torch.no_grad()

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from paretoken.bounded import require_regular
 from paretoken.data.miniature.settings import MiniatureSettings
+from paretoken.errors import UserError
 from paretoken.settings import read_settings
 
 #: At most so many conversations of a tokenized set are looked at.
@@ -92,12 +94,14 @@ def tokenized_set(folder: Path) -> TrainingSet | None:
     """
     try:
         return _tokenized(folder, (folder / "offsets.npy").stat().st_mtime_ns)
-    except (OSError, ValueError):
+    except (OSError, ValueError, UserError):
         return None
 
 
 @lru_cache
 def _tokenized(folder: Path, written: int) -> TrainingSet | None:
+    for name in ("offsets.npy", "images.npy", "learned.npy"):
+        require_regular(folder / name)
     offsets = _integers(folder / "offsets.npy", "q")
     images = _integers(folder / "images.npy", "i")
     learned = _share_learned(folder / "learned.npy")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paretoken.cluster import freeze as module
 from paretoken.cluster.freeze import belongs_to, freeze, in_launch, named_in, remove_old
+from paretoken.cluster.secret_words import KIND_OF_KEY, SECRET_WORD, speaks_of_secrets
 
 
 @pytest.fixture
@@ -172,3 +177,101 @@ def test_links_that_lead_out_and_special_files_stay_out(
         assert (launch / name).resolve() == launch / target, "links within lead within the copy"
     present = {str(path.relative_to(launch)) for path in launch.rglob("*") if path.is_symlink()}
     assert present - {"results", "data", ".snakemake", ".git"} == {"recipes", "code/deep/up"}
+
+
+UNTRACKED_SECRETS = (
+    "tokens.json",
+    "hf_tokens.txt",
+    "my_hf_token.txt",
+    "secret_key.txt",
+    ".vault-token",
+    "kaggle.json",
+    "private_key.txt",
+    "pip.conf",
+    ".condarc",
+    "kubeconfig",
+    "secrets.py",
+    "passwords.csv",
+    "credentials.csv",
+    "rootkey.csv",
+    "terraform.tfvars",
+    "hfToken.txt",
+    "my-API-keys.json",
+    "client_secret_123.apps.googleusercontent.com.json",
+    "workflow/openai_api_key.txt",
+    "my secrets/a.csv",
+)
+NOT_SECRET = (
+    "src/paretoken/tokens.py",
+    "workflow/visual_tokens.csv",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokens/offsets.npy",
+    "row_keys.csv",
+    "keyboard.txt",
+    "text_token_counts.csv",
+    "tokenize.py",
+    "src/keys.py",
+)
+
+
+@pytest.mark.parametrize("checkout", [False, True])
+def test_files_that_git_does_not_track_and_that_speak_of_secrets_stay_out(
+    project: Path, checkout: bool
+) -> None:
+    fill(project, (*UNTRACKED_SECRETS, *NOT_SECRET))
+    (project / "led.txt").symlink_to("hf_tokens.txt")
+    (project / "data/kaggle.json").write_text("x")
+    (project / "shared.txt").symlink_to("data/kaggle.json")
+    if checkout:
+        git(project, "init")
+    launch = project / ".snakemake" / "launches" / "1"
+    freeze(project, launch)
+    assert held(launch) == {*NOT_SECRET, "config.yaml", "workflow/recipes/a.yaml"}
+
+
+def test_what_git_tracks_or_the_config_names_stays_whatever_it_is_called(project: Path) -> None:
+    tracked = ("tokens.json", "secrets.py", "passwords.csv", "src/api_keys.py")
+    fill(project, (*tracked, "hf_tokens.csv"))
+    git(project, "init")
+    git(project, "add", "--force", *tracked)
+    launch = project / ".snakemake" / "launches" / "1"
+    freeze(project, launch, [Path("hf_tokens.csv")])
+    expected = {*tracked, "hf_tokens.csv", "config.yaml", "workflow/recipes/a.yaml"}
+    assert held(launch) == expected
+
+
+def matching(pattern: re.Pattern[str]) -> st.SearchStrategy[str]:
+    return st.from_regex(pattern, fullmatch=True).filter(str.isascii)
+
+
+kinds = matching(KIND_OF_KEY)
+letters = st.text("abcxyz", min_size=1, max_size=6)
+joints = st.sampled_from(["_", "-", ".", " ", "1"])
+
+
+@given(
+    st.one_of(st.sampled_from(["token", "tokens"]), matching(SECRET_WORD), kinds.map("{}_key".format)),
+    letters,
+    letters,
+    joints,
+    joints,
+    st.sampled_from([str, str.upper, str.title]),
+    st.sampled_from([".txt", ".json", ".csv", ".yaml", ".ini", ""]),
+)
+def test_each_name_with_the_word_of_a_secret_speaks_of_it(
+    word: str, before: str, after: str, first: str, second: str, form: Any, suffix: str
+) -> None:
+    for name in (
+        word,
+        before + first + word,
+        word + second + after,
+        before + first + word + second + after,
+    ):
+        assert speaks_of_secrets(Path(form(name) + suffix))
+
+
+@given(st.lists(letters, min_size=1, max_size=4), joints, st.sampled_from([".py", ".json", ".csv", ""]))
+def test_other_names_do_not(words: list[str], joint: str, suffix: str) -> None:
+    assert not speaks_of_secrets(Path(joint.join(words) + suffix))
+    assert not speaks_of_secrets(Path(joint.join([*words, "tokenizer"]) + suffix))

@@ -92,6 +92,34 @@ def test_whatever_a_template_does_is_an_error_in_time(template: str, message: st
     assert render("{{ messages[2].content }}ok", MESSAGES, VARIABLES) == "ok"  # the next one works
 
 
+def test_all_renderings_together_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template that takes a second each time is refused before the hundredth row."""
+    monkeypatch.setattr(chat_rendering, "FIRST_SECONDS", 1.0)
+    slow = "{% for i in range(3000) %}{% for j in range(300) %}{% endfor %}{% endfor %}x"
+    assert render(slow, MESSAGES, VARIABLES, "my template") == "x"  # one alone may take its time
+
+    def all_rows() -> None:
+        for _ in range(100_000):
+            render(slow, MESSAGES, VARIABLES, "my template")
+
+    with pytest.raises(UserError, match=r"^my template takes too long: \d+ renderings took \d seconds"):
+        all_rows()
+    assert render("{{ messages[2].content }}ok", MESSAGES, VARIABLES) == "ok"
+
+
+def test_usual_templates_stay_far_below_their_budget() -> None:
+    many = [{"role": "user" if n % 2 else "assistant", "content": f"word {n}"} for n in range(50)]
+    chat_rendering._stop()
+    process = chat_rendering._process()
+    process.budgets.clear()
+    for number in range(200):
+        render(templates.CHATML, many[: 1 + number % 50], VARIABLES)
+    budget = process.budgets[templates.CHATML]
+    assert budget.renderings == 200
+    assert budget.messages == 4 * sum(range(1, 51))
+    assert 0 < budget.seconds < chat_rendering.SECONDS_PER_MESSAGE * budget.messages
+
+
 def test_the_process_knows_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     chat_rendering._stop()
     monkeypatch.setenv("HF_TOKEN", "hf_secret")

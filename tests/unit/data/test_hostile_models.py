@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tokenizers import Regex, normalizers
 
 import tiny
 from hostile_text import replaced
@@ -17,10 +18,10 @@ from paretoken.data.labels import ChatEncoder
 from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
-from paretoken.hub.verify import stored_parameters
 from paretoken.library_errors import explained
 from paretoken.model_json import require_usual_model
-from paretoken.weight_files import LONGEST_HEADER
+from paretoken.tokenizer_json import require_bounded_tokenizer
+from paretoken.weight_files import LONGEST_HEADER, stored_parameters
 
 #: What stands in the place of a value of JSON.
 ODD = (None, True, 5, -1, 10**10, 1.5, "x", "", [], [1], [[1]], {}, {"a": 1}, {"type": "Replace"})
@@ -124,6 +125,101 @@ def test_what_makes_the_library_give_up_is_a_user_error(
     (tmp_path / "tokenizer.json").write_text(json.dumps(content | {part: rule}))
     with pytest.raises(UserError, match=message):
         use(tmp_path)
+
+
+def changed(source: Path, folder: Path, **parts: Any) -> Path:
+    """Copy a tokenizer with other parts; return its folder."""
+    for path in source.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    content = json.loads((source / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(content | parts))
+    return folder
+
+
+BPE = {"type": "BPE", "vocab": {"a": 0, "aa": 1}, "merges": ["a a"]}
+PIECES = {"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##", "vocab": {"a": 0}}
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (PIECES | {"max_input_chars_per_word": 10**12}, "takes apart words of more than 1,000"),
+        (PIECES | {"max_input_chars_per_word": 1001}, "takes apart words of more than 1,000"),
+        (PIECES | {"max_input_chars_per_word": 1000}, None),
+        (
+            PIECES | {"max_input_chars_per_word": 100, "continuing_subword_prefix": "#" * 101},
+            "prefix of",
+        ),
+        (BPE | {"continuing_subword_prefix": "#" * 10**6}, "prefix of more"),
+        (BPE | {"dropout": 0.999999}, "leaves out more than 90% of its merges"),
+        (BPE | {"dropout": 0.1}, None),
+        ({"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0], ["a" * 1001, 0.0]]}, "has a token of"),
+        ({"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0], ["a" * 1000, 0.0]]}, None),
+    ],
+)
+def test_models_that_take_more_than_linear_time_are_refused(
+    usual: Path, tmp_path: Path, model: dict[str, Any], message: str | None
+) -> None:
+    changed(usual, tmp_path, model=model, added_tokens=[])
+    if message is None:
+        require_bounded_tokenizer(tmp_path / "tokenizer.json")
+        return
+    with pytest.raises(UserError, match=message):
+        load_tokenizer(tmp_path)
+
+
+#: Expressions, and whether they surely match a character at least.
+EXPRESSIONS = {
+    "[abc]": True,
+    "[^a-z]+": True,
+    r"\s+": True,
+    " {2,}": True,
+    "x{3}": True,
+    r"\p{L}\d": True,
+    ".": True,
+    r"[\]\s]": True,
+    "a b": True,
+    r"\.": True,
+    "": False,
+    "a*": False,
+    "a?": False,
+    "a{0}": False,
+    "a{,3}": False,
+    "a{0,2}": False,
+    "a{2,0}": False,
+    "a+*": False,
+    "a{2}?": False,
+    "(a)": False,
+    "a|": False,
+    "^": False,
+    "$": False,
+    r"\b": False,
+    r"\G": False,
+    "(?=a)": False,
+    "[]": False,
+    "[a&&b]": False,
+    "[[:alpha:]]": False,
+    r"\1": False,
+    "a" * 1001: False,
+}
+
+
+@pytest.mark.parametrize(("expression", "takes_text"), EXPRESSIONS.items())
+def test_what_a_class_of_characters_puts_in_its_place_is_no_growth(
+    usual: Path, tmp_path: Path, expression: str, takes_text: bool
+) -> None:
+    """Ten such rules would double a text each if they matched between all letters."""
+    rule = {"type": "Replace", "pattern": {"Regex": expression}, "content": "."}
+    rules = {"type": "Sequence", "normalizers": [rule] * 10}
+    path = changed(usual, tmp_path, normalizer=rules) / "tokenizer.json"
+    if not takes_text:
+        with pytest.raises(UserError, match="more than 100 times as long"):
+            require_bounded_tokenizer(path)
+        return
+    require_bounded_tokenizer(path)
+    normalizer = normalizers.Replace(Regex(expression), ".")
+    for text in ("", "x" * 10, "abcabc", "  \n 12..]", "\u00e9\u4e2d"):
+        assert len(normalizer.normalize_str(text)) <= len(text)
 
 
 def test_only_panics_of_rust_are_caught_beyond_exceptions() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants, file_download
 
 import hub_server
 from paretoken.errors import UserError
@@ -146,3 +147,17 @@ def test_links_inside_a_local_directory_and_a_cache_are_followed(
     (snapshot / "model.safetensors").unlink()
     (snapshot / "model.safetensors").symlink_to(tmp_path / "elsewhere")
     refused(tmp_path / "no", str(snapshot), "outside")
+
+
+def test_no_file_is_downloaded_past_the_guard(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hf_xet, the library would let that package connect to wherever the hub says."""
+    hub.xet = True
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    asked: list[Any] = []
+    monkeypatch.setattr(file_download, "xet_get", lambda **options: asked.append(options))
+    get(tmp_path / "out", "me/llm")
+    assert not asked
+    assert "model.safetensors" in hub.downloads
+    assert constants.HF_HUB_DISABLE_XET is False

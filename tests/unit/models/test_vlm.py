@@ -206,7 +206,7 @@ def test_misuse_is_refused(parts: Path, tmp_path: Path) -> None:
         content = source.read_bytes()
         cut = content[: len(content) // 2] if source.suffix == ".safetensors" else content
         (tmp_path / "broken" / source.name).write_bytes(cut)
-    with pytest.raises(UserError, match="cannot be loaded"):
+    with pytest.raises(UserError, match="is not a whole safetensors file"):
         assemble(
             tmp_path / "broken", read_vision_config(parts / "vision"), Choice("average_pool", 4),
             FeatureLayers((3,)), IMAGE, 0,

@@ -21,7 +21,7 @@ NOMINAL, WITHOUT_EMBEDDINGS = 2, 4
 #: Families of language models, as the ids of their repositories begin; versions are told apart.
 FAMILY = re.compile(
     r"(qwen|llama|vicuna|mistral|mixtral|gemma|phi|opt|pythia|smollm|tinyllama|internlm|yi|olmo|falcon)"
-    r"(?:[-_ ]?v?(\d+(?:\.\d+)?)(?![\d.]*[bm]\b))?",
+    r"(?:[-_ ]?v?(\d++(?:\.\d++)?+)(?![\d.]*[bm]\b))?",
     re.IGNORECASE,
 )
 

@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from paretoken.bounded import MIB
-from paretoken.data.features import ARRAY, PixelStore, compute_features
+from paretoken.data.feature_writer import compute_features
+from paretoken.data.features import ARRAY, PixelStore
 from paretoken.data.image_index import index_images, look_at
 from paretoken.data.images import ImageSource, open_image
 from paretoken.data.preprocessor import Preprocessor

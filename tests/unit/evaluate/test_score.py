@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from paretoken.bounded import LARGEST_JSON
 from paretoken.cli import main
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.exact_match import exact_match
@@ -15,6 +16,8 @@ from paretoken.evaluate.benchmarks.values import LONGEST_LIST
 from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.intervals import interval
 from paretoken.evaluate.score import read_predictions, score_file, score_predictions
+from paretoken.json_values import BYTES_PER_VALUE
+from paretoken.planning.benchmarks import QUESTIONS
 from paretoken.registry import BENCHMARKS
 
 EXACT = BENCHMARKS.load("exact_match")
@@ -350,3 +353,21 @@ def test_a_score_never_takes_the_place_of_what_is_read(
     assert main([*line, str(path), "--out", out, out]) == 2
     assert "would be written twice" in capsys.readouterr().err
     assert main([*line, "--out", out]) == 0
+
+
+def test_the_scores_of_all_questions_can_be_read_again(tmp_path: Path) -> None:
+    """VQAv2 has the most, ten answers for each: their file is within the limits of every JSON file."""
+    answers = [{"answer": "net", "answer_confidence": "maybe", "answer_id": i} for i in range(1, 11)]
+    row = {
+        "question_id": 262_148_000, "image_id": 262_148, "answers": answers, "answer_type": "other",
+        "question": "Where is he looking at this moment of the game?" * 3, "prediction": "net " * 16,
+        "question_type": "where is", "multiple_choice_answer": "net", "generated_tokens": 16,
+    }  # fmt: skip
+    row["prompt"] = f"<image>\n{row['question']}\nAnswer the question using a single word or phrase."
+    rows = [row | {"_id": str(10**9 + i), "question_id": 262_148_000 + i} for i in range(100)]
+    assert isinstance(scored(tmp_path, "vqav2", rows), dict)
+    file = tmp_path / "score.json"
+    share = QUESTIONS["vqav2"] / len(rows)
+    assert file.stat().st_size * share < LARGEST_JSON
+    values = sum(1 for _ in file.read_text().splitlines())  # each on a line of its own, brackets too
+    assert values * BYTES_PER_VALUE < file.stat().st_size

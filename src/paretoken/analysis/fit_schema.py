@@ -79,9 +79,13 @@ class _Cell(_Part):
 
 
 class _HeldOut(_Part):
+    """How the largest size is predicted; without ``cells`` if the others do not determine the law."""
+
     n: list[Number] = Field(min_length=1)
-    law: _Errors | None
-    cells: list[_Cell]
+    law: _Errors | None = None
+    last_value: _Errors | None = None
+    log_linear: _Errors | None = None
+    cells: list[_Cell] = []
 
 
 class _HoldOuts(_Part):

@@ -21,12 +21,14 @@ SECRET_WORD = re.compile(
 KIND_OF_KEY = re.compile(
     "private|api|access|root|auth|signing|encryption|ssh|gpg|deploy|account|license"
 )
+_OF_SECRETS = re.compile(f"{SECRET_WORD.pattern}|{KIND_OF_KEY.pattern}|keys?")
 #: Words beside which `token` and `tokens` are this project's, not those to log in with.
 HARMLESS = re.compile(
     "visual|vision|images?|texts?|special|added|map|counts?|number|lengths?|per|max|budget"
     "|vocab|vocabulary|tokenizer"
 )
-#: Endings of programs, which may be about tokens of any kind.
+#: Endings of programs, which may be about secrets and tokens: only names of no other words are secrets
+#: (``secrets.py``). Outside a git checkout nothing else tells the project's own modules.
 PROGRAMS = frozenset({".py", ".pyi", ".smk", ".sh", ".md", ".js", ".html", ".css"})
 #: What else is called by what it is for.
 NAMES = re.compile(r"kaggle\.json|pip\.conf|pip\.ini|\.condarc|.*\.tfvars(\.json)?", re.IGNORECASE)
@@ -34,11 +36,14 @@ NAMES = re.compile(r"kaggle\.json|pip\.conf|pip\.ini|\.condarc|.*\.tfvars(\.json
 
 def speaks_of_secrets(path: Path) -> bool:
     """Whether a file, or a folder that it is in, is called as a secret is."""
-    if NAMES.fullmatch(path.name) or any(_is_secret(words_of(part)) for part in path.parts):
+    if NAMES.fullmatch(path.name) or any(_is_secret(words_of(part)) for part in path.parts[:-1]):
         return True
+    if path.suffix.lower() in PROGRAMS:
+        words = words_of(path.stem)
+        return _is_secret(words) and all(map(_OF_SECRETS.fullmatch, words))
     words = words_of(path.name)
     is_token = "token" in words or "tokens" in words
-    return is_token and not _has(words, HARMLESS) and path.suffix.lower() not in PROGRAMS
+    return _is_secret(words) or (is_token and not _has(words, HARMLESS))
 
 
 def words_of(name: str) -> list[str]:

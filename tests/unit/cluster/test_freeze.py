@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from paretoken.cluster import freeze as module
 from paretoken.cluster.freeze import belongs_to, freeze, in_launch, named_in, remove_old
+from paretoken.cluster.kept_out import is_secret
 from paretoken.cluster.secret_words import KIND_OF_KEY, SECRET_WORD, speaks_of_secrets
 
 
@@ -212,6 +213,8 @@ NOT_SECRET = (
     "text_token_counts.csv",
     "tokenize.py",
     "src/keys.py",
+    "src/secret_words.py",
+    "src/hash_passwords.py",
 )
 
 
@@ -228,6 +231,15 @@ def test_files_that_git_does_not_track_and_that_speak_of_secrets_stay_out(
     launch = project / ".snakemake" / "launches" / "1"
     freeze(project, launch)
     assert held(launch) == {*NOT_SECRET, "config.yaml", "workflow/recipes/a.yaml"}
+
+
+def test_no_file_of_this_project_speaks_of_secrets() -> None:
+    """It runs from a copy of which git knows nothing."""
+    root = Path(__file__).parents[3]
+    files = [path for part in ("src", "workflow", "profiles") for path in (root / part).rglob("*")]
+    own = [path.relative_to(root) for path in files if path.suffix != ".pyc"]
+    assert len(own) > 200
+    assert not [path for path in own if speaks_of_secrets(path) or is_secret(path)]
 
 
 def test_what_git_tracks_or_the_config_names_stays_whatever_it_is_called(project: Path) -> None:

@@ -66,8 +66,8 @@ def read_bounded(path: Path, largest: int) -> bytes:
     """Return the content of a regular file of at most ``largest`` bytes (`UserError` otherwise)."""
     require_regular(path, largest)
     try:
-        with path.open("rb") as stream:
-            content = stream.read(largest + 1)
+        with path.open("rb") as stream:  # memory for as much as is asked for is taken first
+            content = stream.read(min(largest, os.fstat(stream.fileno()).st_size) + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > largest:  # it grew meanwhile

@@ -48,9 +48,9 @@ class _Intervals(_Part):
 
 
 class _Profile(_Part):
-    __pydantic_extra__: dict[str, list[Number]]
+    __pydantic_extra__: dict[str, list[End]]
     value: list[Number] = Field(min_length=1)
-    objective: list[Number]
+    objective: list[End]
     threshold: End
     interval: Ends | None
     flat: bool

@@ -49,8 +49,9 @@ class Loss:
         return np.asarray(np.nan_to_num(np.log(observed) - np.log(safe), nan=np.inf))
 
     def objective(self, observed: Array, predicted: Array, weight: Array) -> Array:
-        """Return the weighted sum over the last axis."""
-        return np.asarray((weight * self.rho(self.residuals(observed, predicted))).sum(axis=-1))
+        """Return the weighted sum over the last axis; what has no weight may have an infinite loss."""
+        losses = np.where(weight > 0, self.rho(self.residuals(observed, predicted)), 0)
+        return np.asarray((weight * losses).sum(axis=-1))
 
 
 def make_loss(name: str, huber_delta: float | None = None) -> Loss:

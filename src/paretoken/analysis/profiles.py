@@ -58,18 +58,23 @@ class Profile:
     def as_record(self, names: tuple[str, ...], flat: bool) -> dict[str, Any]:
         """Return the profile for ``fit.json``."""
         others = {
-            name: [float(v) for v in column]
+            name: _numbers(column)
             for name, column in zip(names, self.parameters.T, strict=True)
             if name != self.name
         }
         return {
             "value": [float(v) for v in self.values],
-            "objective": [float(v) for v in self.objective],
+            "objective": _numbers(self.objective),
             "threshold": self.threshold,
             "interval": self.interval,
             "flat": flat,
             **others,
         }
+
+
+def _numbers(values: Array) -> list[float | None]:
+    """Return values as JSON can hold them: None where no parameters give a finite loss."""
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _crossing(values: Array, excess: Array, edge: float) -> float:

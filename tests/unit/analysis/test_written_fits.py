@@ -35,12 +35,12 @@ def random_cells(rng: np.random.Generator) -> Cells:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # logarithms of planes below zero
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of steps that the solver then rejects
 @pytest.mark.parametrize("law", list(LAWS))
 def test_a_written_fit_can_be_read(law: str, table: Callable[..., Path], tmp_path: Path) -> None:
     rng = np.random.default_rng(sum(law.encode()))
-    read = alone = 0
-    for _ in range(15):
+    read = 0
+    for _ in range(8):
         cells = random_cells(rng)
         method = "grid" if law == "product" and rng.uniform() < 0.1 else "exact"
         held_out = (float(cells.N.max()),) if len(cells) and rng.uniform() < 0.3 else ()
@@ -55,6 +55,15 @@ def test_a_written_fit_can_be_read(law: str, table: Callable[..., Path], tmp_pat
         record = json.loads(json.dumps(record, allow_nan=False))
         FittedLaw.from_record(record, whole=True)
         read += 1
-        alone += "cells" not in (record["holdout"].get("leave_largest_n_out") or {"cells": []})
-    assert read >= 3
-    assert alone, "no fit in which the other sizes do not determine the law"
+    assert read >= 2
+
+
+@pytest.mark.parametrize("law", list(LAWS))
+def test_a_fit_of_two_sizes_can_be_read(law: str, table: Callable[..., Path]) -> None:
+    """The smaller one alone does not determine a law."""
+    N, V = (each.ravel() for each in np.meshgrid([0.5, 7.0], [1.0, 4.0, 16.0, 144.0], indexing="ij"))
+    cells = Cells(N, V, 0.1 + 0.5 * N**-0.1 * V**-0.05, np.ones(len(N)))
+    record = fit_record(read_cells(table(cells), Selection()), FitOptions(law, bootstrap=0))
+    record = json.loads(json.dumps(record, allow_nan=False))
+    assert "cells" not in record["holdout"]["leave_largest_n_out"]
+    FittedLaw.from_record(record, whole=True)

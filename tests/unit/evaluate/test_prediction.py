@@ -308,7 +308,7 @@ def test_answers_go_to_parquet_files_of_their_own(
         ("config.json", "null", "must hold a JSON object"),
         ("config.json", {"image_token_id": 10**9}, "they are not of the same model"),
         ("config.json", {"text_config": {}}, "holds no model that `paretoken train` wrote"),
-        ("model.safetensors", "", "cannot be loaded"),
+        ("model.safetensors", "", "is not a whole safetensors file"),
     ],
 )
 def test_a_damaged_model_answers_nothing(

@@ -54,4 +54,4 @@ def test_no_nonsense_anywhere_in_a_fit_is_a_traceback(
     monkeypatch.chdir(tmp_path)
     kept = {key: value for key, value in published_record.items() if key not in ("versions", "outliers")}
     command = [name, "--fit", "fit.json", *COMMANDS[name]]
-    require_user_errors(small(kept), Path("fit.json"), command, 3000 if name == "recommend" else 400)
+    require_user_errors(small(kept), Path("fit.json"), command, 600 if name == "recommend" else 80)

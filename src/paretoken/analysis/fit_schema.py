@@ -149,7 +149,7 @@ def require_fit(record: Any, origin: str, whole: bool = False) -> None:
         whole: whether it needs more than predictions do.
 
     Raises:
-        UserError: it is no fit, or something in it is missing or not what a fit has there.
+        UserError: it is not a fit, or something in it is missing or not what a fit has there.
     """
     advice = "make it with `paretoken fit`"
     if not isinstance(record, dict):

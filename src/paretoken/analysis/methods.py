@@ -80,9 +80,8 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `COLUMNS`; scores are on the scale of their metric (``out_of`` 100, or MME's points). A published
         number stands beside a score of the same metric and questions only; otherwise ``not_compared``
-        says why. V = 0
-        is the model that sees no image. The interval of a difference is that of the measured score: the
-        published one is a single run.
+        says why. V = 0 is the model that sees no image. The interval of a difference is that of the
+        measured score: the published one is a single run.
 
     Raises:
         UserError: cells were scored by different metrics.

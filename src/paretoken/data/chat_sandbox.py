@@ -1,9 +1,9 @@
 """The program that renders chat templates, in a process of its own; see `chat_rendering`.
 
 It reads one JSON object per line and answers each with another: ``text``, or ``error``, and the
-``seconds`` of CPU time that this took. It imports
-nothing but Jinja, so that it starts at once, and defines what `transformers` defines for chat templates
-(its ``chat_template_utils``), so that both render the same.
+``seconds`` of CPU time that this took. It imports nothing but Jinja, so that it starts at once, and
+defines what `transformers` defines for chat templates (its ``chat_template_utils``), so that both render
+the same.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _BASE64 = re.compile(rf"\s*([A-Za-z0-9+/_-]{{{_LOOKED_AT}}})")
 
 
 def suffix_of(content: bytes) -> str | None:
-    """Return the suffix that belongs to an encoded image, None if it is no image."""
+    """Return the suffix that belongs to an encoded image, None if it is not an image."""
     return next((suffix for start, suffix in _PATTERNS if start.match(content)), None)
 
 

@@ -21,11 +21,6 @@ SEVERAL = (
 )
 
 
-def digest_of(content: bytes) -> str:
-    """Return the digest of a picture's encoded bytes, as its name has it."""
-    return hashlib.sha256(content).hexdigest()[:DIGITS]
-
-
 def stored_name(content: bytes, path: str | None) -> str:
     """Return the name of a picture that a row holds.
 
@@ -33,7 +28,7 @@ def stored_name(content: bytes, path: str | None) -> str:
         content: its encoded bytes.
         path: what the row calls it.
     """
-    return f"{path or ''}#{digest_of(content)}"
+    return f"{path or ''}#{hashlib.sha256(content).hexdigest()[:DIGITS]}"
 
 
 def split_name(name: str) -> tuple[str, str | None]:

@@ -29,8 +29,12 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
+    """Yield the browser to the tests of one file, during which Playwright's event loop runs here.
+
+    Tests of other files would find that loop, and `asyncio.run` raises an error beside it.
+    """
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield started

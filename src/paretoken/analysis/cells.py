@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.limits import MOST_FITTED, require_product
@@ -27,12 +28,15 @@ class Cells:
         V: visual tokens (or whatever the second scale is).
         Y: errors.
         weight: how much each cell counts; 0 leaves it out.
+        seed: which repetition a cell belongs to; None if nothing was repeated. Cells of one size and
+            seed share a language model, and perhaps its noise.
     """
 
     N: Array
     V: Array
     Y: Array
     weight: Array
+    seed: Array | None = None
 
     def __len__(self) -> int:
         return len(self.Y)
@@ -45,11 +49,18 @@ class Cells:
     def sorted(self) -> Cells:
         """Return the same cells in an order that does not depend on the table's."""
         order = np.lexsort((self.weight, self.Y, self.V, self.N))
-        return Cells(self.N[order], self.V[order], self.Y[order], self.weight[order])
+        seed = None if self.seed is None else self.seed[order]
+        return Cells(self.N[order], self.V[order], self.Y[order], self.weight[order], seed)
 
     def reweighted(self, weight: Array) -> Cells:
         """Return the same cells with other weights."""
-        return Cells(self.N, self.V, self.Y, weight)
+        return replace(self, weight=weight)
+
+    @property
+    def language_models(self) -> NDArray[np.intp]:
+        """Numbers from 0 that are equal where cells share a language model: by size and seed, (n,)."""
+        columns = [self.N] if self.seed is None else [self.N, self.seed]
+        return np.unique(np.stack(columns), axis=1, return_inverse=True)[1].ravel()
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,7 @@ class Selection:
     error_column: str = "error"
     suite_column: str = "suite"
     flag_column: str = "flag"
+    seed_column: str = "seed"
     weights: str | None = None
     sigma: str | None = None
     exclude_flagged: bool = False
@@ -115,6 +127,7 @@ def read_cells(path: Path, selection: Selection) -> CellData:
         V=table.numbers(rows, s.v_column, minimum=0).to_numpy(),
         Y=table.numbers(rows, s.error_column).to_numpy(),
         weight=_weights(table, rows, s),
+        seed=_seeds(rows, s),
     )
     provenance = {
         "path": str(path),
@@ -157,6 +170,13 @@ def _leave_out(
         why = reason if detail is None else f"{reason}: {detail[line]}"
         excluded.append({"line": int(line), "reason": why})
     return rows[~out]
+
+
+def _seeds(rows: pd.DataFrame, s: Selection) -> Array | None:
+    """Return numbers that tell repetitions apart; None if the table has no column of them, or one value."""
+    if s.seed_column not in rows or rows[s.seed_column].nunique() < 2:
+        return None
+    return np.unique(rows[s.seed_column].to_numpy(str), return_inverse=True)[1].astype(float)
 
 
 def _weights(table: Table, rows: pd.DataFrame, s: Selection) -> Array:

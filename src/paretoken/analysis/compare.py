@@ -64,7 +64,7 @@ def read_studies(folders: Sequence[Path]) -> list[Finished]:
 def side_by_side(studies: Sequence[Finished], law: str | None = None) -> pd.DataFrame:
     """Return one row per role, parameter and study.
 
-    ``low`` and ``high`` are the hull of three bootstraps (95 %); an estimate that has no bound, such as
+    ``low`` and ``high`` are the 95 % interval; an estimate that has no bound, such as
     alpha / beta where beta is 0, is infinite. A study without a suite of a role has no rows for it.
 
     Args:

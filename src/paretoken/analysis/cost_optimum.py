@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -47,7 +47,7 @@ def error_slopes(fit: FittedLaw, N: float, Q: float) -> Slopes:
         Q: text tokens; matters only to laws with T = Q + V.
     """
     V = np.geomspace(min(fit.token_counts), max(fit.token_counts), DENSE)
-    point = FittedLaw(fit.law, fit.parameters, np.array([list(fit.parameters.values())]), fit.record)
+    point = replace(fit, draws=np.array([list(fit.parameters.values())]), noise=np.zeros(1))
 
     def errors(n: float, v: Array) -> Array:
         parts = [chosen.draw_errors(n, v, Q) for chosen in (point, fit) if len(chosen.draws)]

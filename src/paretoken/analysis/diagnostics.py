@@ -10,8 +10,8 @@ import numpy as np
 
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
+from paretoken.analysis.linearised import free_parameters, scaled_jacobian
 from paretoken.analysis.profiles import Profile, is_flat
-from paretoken.analysis.resample import free_parameters, scaled_jacobian
 
 #: Robust standard deviations beyond which a cell is listed as an outlier.
 OUTLIER = 3.5

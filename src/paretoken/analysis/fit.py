@@ -19,6 +19,7 @@ from paretoken.analysis.diagnostics import (
     profile_warnings,
     status_of,
 )
+from paretoken.analysis.effects import effects
 from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.grid_search import search
 from paretoken.analysis.holdout import hold_outs
@@ -72,6 +73,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     fitted, extra = _fitted(cells, law, loss, options)
     resampled = options.bootstrap if options.method == "exact" else 0
     doubt = resample(fitted, resampled, options.seed)
+    tested = effects(fitted, doubt.noise.shared)
     return {
         "law": law.name,
         "formula": law.formula,
@@ -89,11 +91,15 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
             *bound_warnings(fitted),
             *data_warnings(fitted, data.flagged, data.repeated),
             *doubt.warnings(),
+            *[found.in_words() for found in tested.values() if not found.falls],
         ],
         "notes": _notes(law),
         "objective": fitted.objective,
         **goodness(fitted),
         "n_points": int(cells.used.sum()),
+        "noise": doubt.noise.as_record(),
+        "effects": {name: found.as_record() for name, found in tested.items()},
+        "possible_errors": _possible(cells),
         "intervals": doubt.intervals(options.text_tokens),
         "bootstrap": doubt.record(resampled),
         **extra,
@@ -104,6 +110,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "versions": versions("numpy", "scipy", "pandas"),
         "seed": options.seed,
         "draws": doubt.kept_draws(),
+        "noise_draws": doubt.kept_noise(),
     }
 
 
@@ -154,6 +161,13 @@ def _without(cells: Cells, held_out: tuple[float, ...]) -> Cells:
         sizes = ", ".join(f"{n:g}" for n in np.unique(cells.N))
         raise UserError(f"cannot hold out N = {missing[0]:g}: the table has N = {sizes}")
     return cells.reweighted(np.where(np.isin(cells.N, held_out), 0.0, cells.weight))
+
+
+def _possible(cells: Cells) -> list[float | None]:
+    """Return the range of errors that can be measured: of shares, of losses, or of any number."""
+    if (cells.Y < 0).any():
+        return [None, None]
+    return [0.0, 1.0 if (cells.Y <= 1).all() else None]
 
 
 def _ratio(fitted: Estimate) -> float:

@@ -38,6 +38,7 @@ class _Interval(_Part):
     low: End = None
     high: End = None
     residual: Ends | None = None
+    effects: Ends | None = None
     points: Ends | None = None
     cluster: Ends | None = None
 
@@ -109,6 +110,26 @@ class _Information(_Part):
     bic: End
 
 
+class _Noise(_Part):
+    shared: bool
+    p_value: End
+    own_sd: End
+    effect_sd: End
+
+
+class _Effect(_Part):
+    slope: End
+    p_value: End
+    falls: bool
+    rises: bool
+    words: str
+
+
+class _Effects(_Part):
+    N: _Effect
+    V: _Effect
+
+
 class _Bootstrap(_Part):
     headline: str | None
 
@@ -130,14 +151,17 @@ class _Fit(_Part):
     r_squared_of_means: End = None
     n_points: int = 0
     bootstrap: _Bootstrap = _Bootstrap(headline=None)
+    noise: _Noise | None = None
+    effects: _Effects | None = None
+    possible_errors: Ends = [None, None]
     profile: dict[str, _Profile] = {}
     holdout: _HoldOuts = _HoldOuts()
     information: _Information = _Information(aicc=None, bic=None)
 
 
 #: What a prediction needs, and what `paretoken fit` always writes.
-REQUIRED = ("law", "parameters", "data", "draws", "intervals", "rmse")
-WHOLE = (*_Fit.model_fields, "draws")
+REQUIRED = ("law", "parameters", "data", "draws", "noise_draws", "intervals", "rmse")
+WHOLE = (*_Fit.model_fields, "draws", "noise_draws")
 
 
 def require_fit(record: Any, origin: str, whole: bool = False) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from paretoken.analysis.fit_schema import LARGEST, require_fit
 from paretoken.analysis.laws.base import Array, Law
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.resample import LARGEST_LOG, LEVEL
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.files import read_json
@@ -21,11 +22,20 @@ from paretoken.registry import LAWS
 
 @dataclass(frozen=True)
 class FittedLaw:
-    """A law with its parameters, its bootstrap draws (R, P) and the record that it came from."""
+    """A law with its parameters, its bootstrap draws and the record that it came from.
+
+    Attributes:
+        law: the law.
+        parameters: by name.
+        draws: of the parameters, (R, P); R is 0 without a bootstrap.
+        noise: standard deviation of a new measurement in each draw, (R,), in the unit of residuals.
+        record: the content of ``fit.json``.
+    """
 
     law: Law
     parameters: Mapping[str, float]
     draws: Array
+    noise: Array
     record: Mapping[str, Any]
 
     @classmethod
@@ -49,14 +59,16 @@ class FittedLaw:
             raise UserError(f"{origin}: the law {law.name} needs {', '.join(absent)}")
         try:
             draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
+            noise = np.array(record["noise_draws"], dtype=float).reshape(len(draws))
         except (TypeError, ValueError, OverflowError) as error:
             raise UserError(
                 f"{origin} is a damaged fit (draws: {shown(error)}); make it with `paretoken fit`"
             ) from error
-        if not (np.abs(draws) <= LARGEST).all():
-            raise UserError(f"{origin} is a damaged fit (draws: a number is too large)")
+        for name, values in (("draws", draws), ("noise_draws", noise)):
+            if not (np.abs(values) <= LARGEST).all():
+                raise UserError(f"{origin} is a damaged fit ({name}: a number is too large)")
         parameters = {name: float(record["parameters"][name]) for name in law.parameters}
-        fit = cls(law, parameters, draws, record)
+        fit = cls(law, parameters, draws, noise, record)
         levels = {"sizes": len(fit.sizes), "token counts": len(fit.token_counts)}
         require_product(origin, levels, MOST_CONFIGURATIONS)
         return fit
@@ -111,11 +123,45 @@ class FittedLaw:
     def interval(
         self, N: Array | float, V: Array | float, Q: float | None = None
     ) -> tuple[Array, Array]:
-        """Return the 95 % interval of the predicted error (NaN without bootstrap draws)."""
-        shape = np.broadcast_shapes(np.shape(N), np.shape(V))
-        if not len(self.draws):
+        """Return the 95 % interval of the mean error at (N, V): where the law itself may lie.
+
+        NaN without bootstrap draws. Never outside of the errors that can be measured.
+        """
+        return self._percentiles(
+            self.draw_errors(N, V, Q), np.broadcast_shapes(np.shape(N), np.shape(V))
+        )
+
+    def measurement_interval(
+        self, N: Array | float, V: Array | float, Q: float | None = None
+    ) -> tuple[Array, Array]:
+        """Return the 95 % interval of the error that a model of (N, V), newly trained, will show.
+
+        It holds the noise of a measurement, and that of its language model where cells of one share
+        noise, beside the doubt about the law. NaN without bootstrap draws.
+        """
+        errors = self.draw_errors(N, V, Q)
+        noise = (self.noise * _normal_scores(len(self.noise)))[:, None]
+        logarithmic = str(self.record.get("loss", "")).startswith("log_")
+        drawn = (
+            errors * np.exp(np.clip(noise, -LARGEST_LOG, LARGEST_LOG)) if logarithmic else errors + noise
+        )
+        return self._percentiles(drawn, np.broadcast_shapes(np.shape(N), np.shape(V)))
+
+    def _percentiles(self, errors: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        if not len(errors):
             nothing = np.full(shape, np.nan)
             return nothing, nothing
         tail = (1 - LEVEL) / 2
-        low, high = np.quantile(self.draw_errors(N, V, Q), [tail, 1 - tail], axis=0)
+        ends = np.quantile(errors, [tail, 1 - tail], axis=0)
+        least, most = self.record.get("possible_errors") or (None, None)
+        low, high = np.clip(ends, least, most) if (least, most) != (None, None) else ends
         return low.reshape(shape), high.reshape(shape)
+
+
+def _normal_scores(count: int) -> Array:
+    """Return ``count`` values that are spread as a standard normal distribution is, in a fixed order.
+
+    They are no sample: with them the interval of a new measurement is the same each time and smooth.
+    """
+    order = np.random.default_rng(0).permutation(count)
+    return np.asarray(norm.ppf((order + 0.5) / max(count, 1)))

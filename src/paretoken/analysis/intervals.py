@@ -1,20 +1,18 @@
-"""How sure a fit is of its parameters, of alpha / beta and of V*: three bootstraps side by side."""
+"""How sure a fit is of its parameters, of alpha / beta and of V*, by the draws that match its noise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from paretoken.analysis.diagnostics import is_constant
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
+from paretoken.analysis.noise import Noise, measure_noise, p_in_words
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.resample import (
-    CLUSTER,
+    EFFECTS,
     LEVEL,
     METHODS,
     RESIDUAL,
@@ -23,54 +21,34 @@ from paretoken.analysis.resample import (
     percentiles,
 )
 
-#: Intervals narrower than this are rounding (noise-free data).
-NOISE = 1e-9
-#: How much wider an interval by whole sizes must be to show that the cells of a size share noise.
-WIDER = 1.5
-
 
 @dataclass(frozen=True)
 class Doubt:
     """The draws of every method for one fit; none if no bootstrap was wanted."""
 
     fitted: Estimate
+    noise: Noise
     draws: Sequence[Draws]
-
-    @cached_property
-    def widened(self) -> list[str]:
-        """The slopes whose interval grows by half or more when whole sizes are resampled."""
-        if not self.draws:
-            return []
-        law = self.fitted.law
-        at = {name: law.parameters.index(name) for name in law.exponents or law.linear[1:]}
-        columns = {n: {d.method: d.values[:, i] for d in self.draws} for n, i in at.items()}
-        columns["alpha_over_beta"] = {d.method: law.exponent_ratio(d.values) for d in self.draws}
-        widths = {n: (_width(c[RESIDUAL]), _width(c[CLUSTER])) for n, c in columns.items()}
-        return [
-            name
-            for name, (plain, whole) in widths.items()
-            if NOISE < plain < np.inf and whole >= WIDER * plain
-        ]
 
     @property
     def headline(self) -> Draws | None:
-        """The draws that bands of predictions come from: by residuals, or by whole sizes.
-
-        Residuals give the right coverage if every cell has noise of its own, and about half of it
-        for alpha if the cells of one size share theirs; then whole sizes are what is resampled.
-        """
-        wanted = CLUSTER if self.widened else RESIDUAL
-        return next((d for d in self.draws if d.method == wanted), None)
+        """The draws that match the noise of the cells: every interval that is shown comes from them."""
+        return next((d for d in self.draws if d.method == matching(self.noise)), None)
 
     def warnings(self) -> list[str]:
-        """Return a sentence if whole sizes widen an interval."""
-        if not self.widened:
-            return []
-        return [
-            f"Resampling whole model sizes widens the interval of {' and '.join(self.widened)} by half "
-            "or more: cells of one size seem to share noise, so bands of predictions are by "
-            "resampling sizes."
-        ]
+        """Return sentences on shared noise and on draws that determined nothing."""
+        sentences = []
+        if self.noise.shared:
+            sentences.append(
+                "Cells of one language model lie off the law together (F test, "
+                f"{p_in_words(self.noise.p_value)}): they share noise, or the law misses how the error "
+                "depends on N. Intervals allow for an effect of each language model."
+            )
+        if self.draws and not self.noise.freedom:
+            sentences.append(
+                "There are as many parameters as cells: nothing is left to tell the noise by."
+            )
+        return sentences
 
     def intervals(self, text_tokens: Sequence[float]) -> dict[str, Any]:
         """Return the interval of each parameter, of alpha / beta and of V* at each Q."""
@@ -87,11 +65,10 @@ class Doubt:
         return record
 
     def _interval(self, columns: Sequence[Array]) -> dict[str, Any]:
-        """Return the hull of the methods' intervals, and each method's own; None is unbounded."""
+        """Return the interval by the headline draws, and each method's own; None is unbounded."""
         by_method = {d.method: percentiles(c) for d, c in zip(self.draws, columns, strict=True)}
-        lows, highs = zip(*by_method.values(), strict=True)
-        low = None if None in lows else min(lows)
-        return {"low": low, "high": None if None in highs else max(highs), **by_method}
+        low, high = by_method[matching(self.noise)]
+        return {"low": low, "high": high, **by_method}
 
     def record(self, replicates: int) -> dict[str, Any]:
         """Return how the intervals were made."""
@@ -103,15 +80,28 @@ class Doubt:
         }
 
     def kept_draws(self) -> list[list[float]]:
-        """Return the headline draws, to nine digits: frontier and figures make their bands of them."""
-        rows = self.headline.values.tolist() if self.headline else []
-        return [[float(f"{v:.9g}") for v in row] for row in rows]
+        """Return the headline draws, to nine digits: every interval of a prediction is made of them."""
+        return [_nine_digits(row) for row in self.headline.values.tolist()] if self.headline else []
+
+    def kept_noise(self) -> list[float]:
+        """Return the standard deviation of a new measurement in each headline draw, to nine digits."""
+        return _nine_digits(self.headline.noise.tolist()) if self.headline else []
+
+
+def matching(noise: Noise) -> str:
+    """Return the method of resampling that matches the noise of the cells."""
+    return EFFECTS if noise.shared else RESIDUAL
+
+
+def _nine_digits(row: Sequence[float]) -> list[float]:
+    return [float(f"{value:.9g}") for value in row]
 
 
 def resample(fitted: Estimate, replicates: int, seed: int) -> Doubt:
     """Refit ``replicates`` data sets of each method; 0 for none."""
-    methods = METHODS if replicates else ()
-    return Doubt(fitted, [draw(fitted, method, replicates, seed) for method in methods])
+    noise = measure_noise(fitted)
+    methods = dict.fromkeys([*METHODS, matching(noise)]) if replicates else ()
+    return Doubt(fitted, noise, [draw(fitted, method, replicates, seed) for method in methods])
 
 
 def v_star(fitted: Estimate, text_tokens: Sequence[float]) -> dict[str, float] | None:
@@ -122,11 +112,6 @@ def v_star(fitted: Estimate, text_tokens: Sequence[float]) -> dict[str, float] |
     ratio = law.exponent_ratio(fitted.values[None])
     ends = _token_range(fitted)
     return {f"{Q:g}": float(optimal_tokens(law, ratio, Q, *ends)[0]) for Q in text_tokens}
-
-
-def _width(values: Array) -> float:
-    low, high = percentiles(values)
-    return np.inf if low is None or high is None else high - low
 
 
 def _token_range(fitted: Estimate) -> tuple[float, float]:

@@ -8,7 +8,7 @@ seed share images, questions, encoder and language model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,17 +42,26 @@ COMPARED = (
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean with its 95 % interval (None: not known)."""
+    """A mean with its 95 % interval (None: not known), and its standard error over several seeds."""
 
     value: float
     low: float | None
     high: float | None
     seeds: int
+    stderr: float | None = None
 
     def scaled(self, factor: float) -> Mean:
         """Return the mean of values that are ``factor`` (above 0) times as large."""
         ends = [None if end is None else factor * end for end in (self.low, self.high)]
-        return Mean(factor * self.value, ends[0], ends[1], self.seeds)
+        stderr = None if self.stderr is None else factor * self.stderr
+        return Mean(factor * self.value, ends[0], ends[1], self.seeds, stderr)
+
+    def at_level(self, level: float) -> Mean:
+        """Return the same mean with Student's interval of another level, if it is one over seeds."""
+        if self.stderr is None:
+            return self
+        half = float(stats.t.ppf((1 + level) / 2, self.seeds - 1)) * self.stderr
+        return replace(self, low=self.value - half, high=self.value + half)
 
 
 def mean_of(values: Sequence[float], alone: tuple[float, float] | None = None) -> Mean:
@@ -66,8 +75,7 @@ def mean_of(values: Sequence[float], alone: tuple[float, float] | None = None) -
     if count == 1:
         low, high = alone or (None, None)
         return Mean(centre, low, high, 1)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * stats.sem(values))
-    return Mean(centre, centre - half, centre + half, count)
+    return Mean(centre, None, None, count, float(stats.sem(values))).at_level(LEVEL)
 
 
 def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:

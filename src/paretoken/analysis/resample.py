@@ -1,15 +1,19 @@
-"""Intervals by resampling, three ways; which one to trust depends on where the noise is.
+"""Refits of resampled data: how much the parameters move with the noise of the cells.
 
 - ``residual``: the fit plus resampled residuals (leverage-corrected). Right if every cell has noise
   of its own.
+- ``effects``: the fit plus an effect for each language model and noise for each cell. Right if the
+  cells of one language model share noise.
 - ``points``: cells drawn with replacement. Also right if the noise differs between cells.
-- ``cluster``: whole model sizes drawn with replacement, since the cells of one size share a language
-  model and hence its noise. Honest with many sizes, coarse with few.
+- ``cluster``: whole model sizes drawn with replacement. Right with many sizes, coarse with few.
+
+The first two also draw how large the noise is, as uncertain as its degrees of freedom say: with few
+cells intervals are those of Student. Which of the two belongs to a fit is what `measure_noise` says.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,10 +21,14 @@ from paretoken.analysis.cells import Cells
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.limits import MOST_NUMBERS, require_product
-from paretoken.analysis.solver import CHUNK_NUMBERS, default_bounds
+from paretoken.analysis.linearised import leverage
+from paretoken.analysis.noise import measure_noise
+from paretoken.analysis.solver import CHUNK_NUMBERS
 
-RESIDUAL, CLUSTER = "residual", "cluster"
+RESIDUAL, EFFECTS, CLUSTER = "residual", "effects", "cluster"
 METHODS = (RESIDUAL, "points", CLUSTER)
+#: Noise of logarithms beyond this is drawn as this: e^50 is more than any error.
+LARGEST_LOG = 50.0
 LEVEL = 0.95
 #: Numbers that the start grid of a resampled fit takes per problem (14 x 14 points, 3 x 3 each).
 GRID_NUMBERS = 14 * 14 * 9
@@ -28,11 +36,20 @@ GRID_NUMBERS = 14 * 14 * 9
 
 @dataclass(frozen=True)
 class Draws:
-    """Refitted parameters of one method: values (R, P), and how many replicates were unusable."""
+    """Refitted parameters of one method.
+
+    Attributes:
+        method: one of `METHODS`, or `EFFECTS`.
+        values: parameters, (R, P).
+        unusable: how many replicates determined nothing.
+        noise: standard deviation of a new measurement (cell's own noise and effect), (R,); in the unit
+            of residuals and for the mean weight. Empty for methods that do not draw it.
+    """
 
     method: str
     values: Array
     unusable: int
+    noise: Array
 
 
 def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
@@ -43,7 +60,7 @@ def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
 
     Args:
         fitted: the fit to the data as they are.
-        method: one of `METHODS`.
+        method: one of `METHODS`, or `EFFECTS`.
         replicates: R.
         seed: seeds a generator of its own per method.
 
@@ -52,15 +69,17 @@ def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
     """
     counts = {"replicates": replicates, "cells": len(fitted.cells)}
     require_product("--bootstrap", counts, MOST_NUMBERS)
-    generator = np.random.default_rng([seed, METHODS.index(method)])
-    if method == RESIDUAL:
-        y = _resampled_errors(fitted, replicates, generator)
-        return Draws(method, _in_chunks(fitted, y=y), 0)
+    generator = np.random.default_rng([seed, (*METHODS, EFFECTS).index(method)])
+    if method in {RESIDUAL, EFFECTS}:
+        if not measure_noise(fitted).freedom:
+            return Draws(method, np.empty((0, len(fitted.values))), replicates, np.empty(0))
+        y, noise = _noisy_errors(fitted, method, replicates, generator)
+        return Draws(method, _in_chunks(fitted, y=y), 0, noise)
     weight = _resampled_weights(fitted.cells, method, replicates, generator)
     usable = np.array([_determines(fitted.cells, row) for row in weight], dtype=bool)
     kept = weight[usable]
     values = _in_chunks(fitted, weight=kept) if len(kept) else np.empty((0, len(fitted.values)))
-    return Draws(method, values, int((~usable).sum()))
+    return Draws(method, values, int((~usable).sum()), np.empty(0))
 
 
 def _in_chunks(fitted: Estimate, *, y: Array | None = None, weight: Array | None = None) -> Array:
@@ -75,14 +94,38 @@ def _in_chunks(fitted: Estimate, *, y: Array | None = None, weight: Array | None
     return np.concatenate([fitted.refit(weight=part) for part in parts])
 
 
-def _resampled_errors(fitted: Estimate, count: int, generator: np.random.Generator) -> Array:
-    predicted, used = fitted.predicted(), fitted.cells.used
+def _noisy_errors(
+    fitted: Estimate, method: str, count: int, generator: np.random.Generator
+) -> tuple[Array, Array]:
+    """Return errors drawn around the fit, (R, n), and the noise of a new measurement in each, (R,)."""
+    used, weight = fitted.cells.used, fitted.cells.weight
+    root = np.sqrt(np.where(used, weight, 1.0))
+    measured = replace(measure_noise(fitted), shared=method == EFFECTS)
+    own, effect = (np.sqrt(variance) for variance in measured.draws(count, generator))
+    if method == EFFECTS:
+        models = fitted.cells.language_models
+        shape = (count, int(models.max()) + 1)
+        noise = generator.normal(size=(count, len(weight))) * (own[:, None] / root)
+        noise += (effect[:, None] * generator.normal(size=shape))[:, models]
+    else:
+        pool = _standardised_pool(fitted)
+        noise = generator.choice(pool, size=(count, len(weight))) * (own[:, None] / root)
+    predicted = fitted.predicted()
+    total = np.sqrt(own**2 / weight[used].mean() + effect**2)
+    if not fitted.loss.log:
+        return predicted + noise, total
+    return predicted * np.exp(np.clip(noise, -LARGEST_LOG, LARGEST_LOG)), total
+
+
+def _standardised_pool(fitted: Estimate) -> Array:
+    """Return the residuals of used cells, corrected for leverage, with mean 0 and variance 1."""
+    used = fitted.cells.used
     root = np.sqrt(np.where(used, fitted.cells.weight, 1.0))
-    residual = fitted.loss.residuals(fitted.cells.Y, predicted) * root
+    residual = fitted.loss.residuals(fitted.cells.Y, fitted.predicted()) * root
     inflated = (residual / np.sqrt(1 - leverage(fitted)))[used]
     pool = inflated - inflated.mean()
-    noise = generator.choice(pool, size=(count, len(residual))) / root
-    return predicted * np.exp(noise) if fitted.loss.log else predicted + noise
+    scale = float(np.sqrt((pool**2).mean()))
+    return np.asarray(pool / scale if scale > 0 else pool)
 
 
 def _resampled_weights(cells: Cells, method: str, count: int, generator: np.random.Generator) -> Array:
@@ -98,33 +141,6 @@ def _resampled_weights(cells: Cells, method: str, count: int, generator: np.rand
 def _determines(cells: Cells, weight: Array) -> bool:
     used = weight > 0
     return len(np.unique(cells.N[used])) > 1 and len(np.unique(cells.V[used])) > 1
-
-
-def leverage(fitted: Estimate) -> Array:
-    """Return how much each cell determines its own prediction, (n,), at most 0.99."""
-    jacobian = scaled_jacobian(fitted)
-    orthogonal = np.linalg.qr(jacobian)[0]
-    return np.asarray(np.minimum((orthogonal**2).sum(axis=1), 0.99))
-
-
-def scaled_jacobian(fitted: Estimate) -> Array:
-    """Return the Jacobian of the free parameters, times the root of the weights, (n, free).
-
-    Centred logarithms are used, so that it does not depend on the unit of N.
-    """
-    log_n = np.log(fitted.cells.N) - fitted.centre[0]
-    log_t = np.log(fitted.law.tokens(fitted.cells.V, fitted.text_tokens)) - fitted.centre[1]
-    jacobian = fitted.law.jacobian(fitted.centred[None], log_n, log_t)[0]
-    if fitted.loss.log:
-        jacobian = jacobian / fitted.predicted()[:, None]
-    return np.asarray(jacobian * np.sqrt(fitted.cells.weight)[:, None])[:, free_parameters(fitted)]
-
-
-def free_parameters(fitted: Estimate) -> list[int]:
-    """Return the positions of the parameters that are not at a bound."""
-    lower, upper = default_bounds(fitted.law, 1)
-    inside = (fitted.centred > lower[0]) & (fitted.centred < upper[0])
-    return [int(i) for i in np.flatnonzero(inside)]
 
 
 def percentiles(values: Array, level: float = LEVEL) -> list[float | None]:

@@ -194,4 +194,4 @@ def _range(interval: dict[str, Any] | None) -> str:
     if not interval:
         return ""
     ends = ["unbounded" if interval[k] is None else f"{interval[k]:.4g}" for k in ("low", "high")]
-    return f"   95 % {ends[0]} to {ends[1]} (hull of 3 bootstraps)"
+    return f"   95 % {ends[0]} to {ends[1]}"

@@ -38,7 +38,7 @@ from paretoken.report.suite_tables import fit_rows, interval_rows, optimum_rows
 ASSETS = files("paretoken.report") / "assets"
 #: Part of viridis that is told from a dark background, small sizes first.
 DARK = (0.95, 0.35)
-KINDS = {Verdict.HOLDS: "holds", Verdict.WITHIN: "holds", Verdict.NOT: "fails"}
+KINDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "fails"}
 
 
 @dataclass(frozen=True)

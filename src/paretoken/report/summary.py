@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from paretoken.analysis.claims.base import in_words, widest_interval
+from paretoken.analysis.claims.base import in_words, interval_of
 from paretoken.analysis.comparison import published_table
 from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
@@ -82,7 +82,7 @@ def _laws(results: StudyResults, pairs: pd.DataFrame, sensitivity: pd.DataFrame)
 def _answer(results: StudyResults, suite: Suite) -> str:
     fit, title = results.headline(suite.name), markdown(suite.title)
     ratio = fit.record["alpha_over_beta"]
-    interval = in_words(widest_interval(fit, "alpha_over_beta"))
+    interval = in_words(interval_of(fit, "alpha_over_beta"))
     if not fit.law.constant_optimum:
         return f"{title}: the best V depends on the budget; see the frontier."
     if ratio is None and fit.record["v_star"] is None:

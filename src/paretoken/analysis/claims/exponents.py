@@ -9,17 +9,18 @@ import numpy as np
 from paretoken.analysis.claims.base import (
     Claim,
     Finding,
-    Interval,
     Verdict,
+    about,
+    absent_effects,
+    below,
     headline_for,
     in_words,
+    interval_of,
     is_flat,
-    judge_at_least,
-    judge_number,
+    judge,
     published,
     rounding,
     suite_for,
-    widest_interval,
 )
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.grid_search import AXES
@@ -37,11 +38,12 @@ def _five_times(results: StudyResults) -> Finding:
     suite = suite_for(results, "reasoning", "five_times_faster")
     claimed = published(results, suite.name, "exponent_ratio")
     fit = headline_for(results, suite, "five_times_faster")
-    value, interval = ratio_of(fit), widest_interval(fit, "alpha_over_beta")
+    value, interval = ratio_of(fit), interval_of(fit, "alpha_over_beta")
     because = f"The best fit gives {value:.2f} against {claimed:g} ({in_words(interval)})."
     if is_flat(fit, "alpha") and interval and math.isfinite(interval.high):
         because += " The ratio is identified even though alpha and beta themselves depend on D."
-    return Finding("alpha / beta", value, interval, judge_at_least(value, interval, claimed), because)
+    absent = absent_effects(fit, "N", "V")
+    return judge("alpha / beta", value, interval, about(claimed), because, absent)
 
 
 def _exponent(role: str, name: str, claim: str, statement: str, where: str) -> Claim:
@@ -49,12 +51,13 @@ def _exponent(role: str, name: str, claim: str, statement: str, where: str) -> C
         suite = suite_for(results, role, claim)
         claimed = published(results, suite.name, name)
         fit = headline_for(results, suite, claim)
-        value, interval, flat = fit.parameters[name], widest_interval(fit, name), is_flat(fit, name)
+        value, interval = fit.parameters[name], interval_of(fit, name)
         because = f"Best fit {value:.4f} against {claimed:g} ({in_words(interval)})."
-        if flat:
+        if is_flat(fit, name):
             because += f" The profile of {fit.law.floor} is flat, and {name} moves with it."
-        verdict = judge_number(value, interval, claimed, rounding(claimed), identified=not flat)
-        return Finding(f"{name} by {fit.record['loss']} loss", value, interval, verdict, because)
+        computed = f"{name} by {fit.record['loss']} loss"
+        absent = absent_effects(fit, {"alpha": "N", "beta": "V"}[name])
+        return judge(computed, value, interval, about(claimed, rounding(claimed)), because, absent)
 
     return Claim(claim, statement, where, test)
 
@@ -79,7 +82,8 @@ def _grid_optimum(results: StudyResults) -> Finding:
         computed="excess sum of squares at the grid point nearest the claim, percent",
         value=excess,
         interval=None,
-        verdict=Verdict.HOLDS if excess <= 0 else Verdict.NOT,
+        claimed="at most 0",
+        verdict=Verdict.HOLDS if excess <= 0 else Verdict.FAILS,
         because=(
             f"The full grid of 5 million points is best at alpha = {at['alpha']:.4f}, beta = "
             f"{at['beta']:.4f}; the point nearest the published values has {excess:.0f} % more "
@@ -91,15 +95,14 @@ def _grid_optimum(results: StudyResults) -> Finding:
 def _reverses(results: StudyResults) -> Finding:
     suite = suite_for(results, "ocr", "ocr_reverses")
     fit = headline_for(results, suite, "ocr_reverses")
-    value, interval = ratio_of(fit), widest_interval(fit, "alpha_over_beta")
-    # "beta / alpha is at least 1", in terms of alpha / beta.
-    turned = interval and Interval(-interval.high, -interval.low)
-    return Finding(
-        computed="alpha / beta for OCR (below 1: more tokens beat a larger model)",
-        value=value,
-        interval=interval,
-        verdict=judge_at_least(-value, turned, -1.0),
-        because=f"alpha / beta = {value:.2f} ({in_words(interval)}).",
+    value, interval = ratio_of(fit), interval_of(fit, "alpha_over_beta")
+    return judge(
+        "alpha / beta for OCR (below 1: more tokens beat a larger model)",
+        value,
+        interval,
+        below(1),
+        f"alpha / beta = {value:.2f} ({in_words(interval)}).",
+        absent_effects(fit, "V"),
     )
 
 

@@ -13,7 +13,9 @@ from paretoken.escape import markdown
 from paretoken.markdown import table as markdown_table
 from paretoken.registry import CLAIMS
 
-COLUMNS = ("claim", "statement", "where", "computed", "value", "low", "high", "verdict", "because")
+COLUMNS = (
+    "claim", "statement", "where", "computed", "claimed", "value", "low", "high", "verdict", "because",
+)  # fmt: skip
 
 
 def ledger(results: StudyResults, names: Sequence[str]) -> pd.DataFrame:
@@ -40,6 +42,7 @@ def page(table: pd.DataFrame, study: str) -> str:
             "Claim": table["statement"],
             "Where": table["where"],
             "Computed": table["computed"],
+            "Claimed": table["claimed"],
             "Value": [_value(row) for _, row in table.iterrows()],
             "Verdict": table["verdict"].astype(str),
         }
@@ -53,9 +56,10 @@ def page(table: pd.DataFrame, study: str) -> str:
     )
     return (
         f"# Claims tested by the study `{study}`\n\n"
-        f"{len(table)} tested ({counts}). Intervals are 95 %: of what follows from a fit the hull of "
-        "three bootstraps (residuals, cells, whole model sizes), of differences between methods "
-        "Student's over seeds.\n\n"
+        f"{len(table)} tested{f' ({counts})' if counts else ''}. A claim holds if the 95 % interval "
+        "lies inside of what is claimed, fails if it lies outside, and is undecided otherwise. "
+        "Intervals of what follows from a fit are by resampling as the noise of its cells asks for, of "
+        "differences between methods Student's over seeds, of Table 1 by the rounding of its scores.\n\n"
         f"{markdown_table(shown, bold=('Verdict',))}\n\n## Why\n\n{reasons}\n"
     )
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from paretoken.analysis.claims.base import Claim, Finding, Interval, Verdict, in_words
-from paretoken.analysis.methods import Mean, difference
+from paretoken.analysis.claims.base import (
+    Claim,
+    Finding,
+    Interval,
+    above,
+    at_most,
+    in_words,
+    judge,
+    untestable,
+)
+from paretoken.analysis.methods import LEVEL, Mean, difference
 from paretoken.analysis.study_results import StudyResults
 from paretoken.tokens import REPEATED
 
+#: A gain in error below this is none: what one of a benchmark's printed digits shows, one point.
+NEGLIGIBLE = 0.01
+#: Seeds from which on the spread over seeds says something.
+LEAST_SEEDS = 2
+
 
 def _interval(gap: Mean) -> Interval | None:
-    return None if gap.low is None or gap.high is None else Interval(gap.low, gap.high)
-
-
-def judge_gain(gain: float, interval: Interval | None) -> Verdict:
-    """Judge "the gain is above 0": for sure, perhaps, or not even at the interval's better end."""
-    interval = interval or Interval(gain, gain)
-    if interval.low > 0:
-        return Verdict.HOLDS
-    return Verdict.WITHIN if interval.high > 0 else Verdict.NOT
+    """Return the interval of a difference over seeds; None for one, which says nothing of others."""
+    if gap.low is None or gap.high is None or gap.seeds < LEAST_SEEDS:
+        return None
+    return Interval(gap.low, gap.high)
 
 
 def _gains(
@@ -42,13 +51,11 @@ def _quecc(tokens: int) -> Claim:
         computed = f"error of TokenPacker minus error of QueCC at V = {tokens}, first suite"
         gains = _gains(results, ("quecc", tokens), ("tokenpacker", tokens))
         if not gains:
-            return Finding(computed, None, None, Verdict.UNTESTABLE,
-                           f"The study has no cells of both at V = {tokens}.")  # fmt: skip
+            return untestable(computed, f"The study has no cells of both at V = {tokens}.")
         first = gains[0][1]
         told = "; ".join(_in_words(title, gap) for title, gap in gains)
-        return Finding(computed, first.value, _interval(first),
-                       judge_gain(first.value, _interval(first)),
-                       f"One recipe for both, paired by seed. {told}.")  # fmt: skip
+        because = f"One recipe for both, paired by seed. {told}."
+        return judge(computed, first.value, _interval(first), above(0), because, _one_seed(first))
 
     words = "one token" if tokens == 1 else f"{tokens} tokens"
     return Claim(
@@ -66,14 +73,19 @@ def _repetition(results: StudyResults) -> Finding:
         for title, gap in _gains(results, ("repeat", V), ("tokenpacker", REPEATED))
     ]
     if not gains:
-        return Finding(computed, None, None, Verdict.UNTESTABLE,
-                       "The study has no cells of repeat and of tokenpacker at V = 4.")  # fmt: skip
+        return untestable(computed, "The study has no cells of repeat and of tokenpacker at V = 4.")
+    # The largest of several gains is above 0 by chance more often than one is: 5 % are shared out.
     best = max((gap for _, gap in gains), key=lambda gap: gap.value)
-    interval = _interval(best)
-    gain = judge_gain(best.value, interval)
-    verdict = {Verdict.HOLDS: Verdict.NOT, Verdict.NOT: Verdict.HOLDS}.get(gain, gain)
+    several = [gap.at_level(1 - (1 - LEVEL) / len(gains)) for _, gap in gains]
+    ends = [interval for gap in several if (interval := _interval(gap))]
+    interval = Interval(max(e.low for e in ends), max(e.high for e in ends)) if ends else None
     told = "; ".join(_in_words(title, gap) for title, gap in gains)
-    return Finding(computed, best.value, interval, verdict, f"Paired by seed. {told}.")
+    because = f"Paired by seed, each interval at its share of 5 % over {len(gains)} gains. {told}."
+    return judge(computed, best.value, interval, at_most(NEGLIGIBLE), because, _one_seed(best))
+
+
+def _one_seed(gap: Mean) -> list[str]:
+    return ["One seed says nothing of others: train more of them."] if gap.seeds < LEAST_SEEDS else []
 
 
 QUECC_1 = _quecc(1)

@@ -2,79 +2,78 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from paretoken.analysis.claims.base import (
     Claim,
     Finding,
     Interval,
-    Verdict,
+    about,
+    above,
+    absent_effects,
+    at_most,
     headline_for,
     in_words,
-    judge_number,
+    judge,
     published,
     suite_for,
-    widest_interval,
+    untestable,
 )
 from paretoken.analysis.claims.exponents import ratio_of
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, undominated
+from paretoken.analysis.laws.base import Array
 from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.resample import percentiles
 from paretoken.analysis.study_results import StudyResults
 
 PAPER_Q = 50.0
 
 
-def _star(fit: FittedLaw, Q: float) -> tuple[float, Interval | None]:
-    """Return V*(Q) with its interval; V* falls as alpha / beta rises, so the ends swap."""
-    low, high = min(fit.token_counts), max(fit.token_counts)
-    ratios = widest_interval(fit, "alpha_over_beta")
-    ends = [ratio_of(fit)] if ratios is None else [ratio_of(fit), ratios.high, ratios.low]
-    value, *rest = (float(optimal_tokens(fit.law, end, Q, low, high)) for end in ends)
-    return value, Interval(*rest) if rest else None
+def _stars(fit: FittedLaw, Q: float) -> tuple[float, Array]:
+    """Return V*(Q) of the fit, and of each draw, (R,)."""
+    ends = min(fit.token_counts), max(fit.token_counts)
+    drawn = optimal_tokens(fit.law, fit.law.exponent_ratio(fit.draws), Q, *ends)
+    return float(optimal_tokens(fit.law, ratio_of(fit), Q, *ends)), drawn
+
+
+def _interval(drawn: Array) -> Interval | None:
+    low, high = percentiles(drawn)
+    return None if low is None or high is None else Interval(low, high)
 
 
 def _one_token(results: StudyResults) -> Finding:
     suite = suite_for(results, "reasoning", "one_token_without_text")
     fit = headline_for(results, suite, "one_token_without_text")
-    value, interval = _star(fit, 0.0)
-    if min(fit.token_counts) > 1:
-        verdict = Verdict.UNTESTABLE
-    elif (interval.high if interval else value) <= 1:
-        verdict = Verdict.HOLDS
-    else:
-        verdict = Verdict.WITHIN if value <= 1 else Verdict.NOT
-    return Finding(
-        computed="V* at Q = 0",
-        value=value,
-        interval=interval,
-        verdict=verdict,
-        because=(
-            "Without text tokens the cost is 2 N V, so the fewest tokens are best wherever alpha > "
-            f"beta; V* = {value:g} ({in_words(interval)}) of {min(fit.token_counts):g} to "
-            f"{max(fit.token_counts):g} measured. With discrete sizes, budgets beyond the largest "
-            "model still buy more tokens."
-        ),
+    value, drawn = _stars(fit, 0.0)
+    interval, computed = _interval(drawn), "V* at Q = 0"
+    because = (
+        "Without text tokens the cost is 2 N V, so the fewest tokens are best wherever alpha > "
+        f"beta; V* = {value:g} ({in_words(interval)}) of {min(fit.token_counts):g} to "
+        f"{max(fit.token_counts):g} measured. With discrete sizes, budgets beyond the largest "
+        "model still buy more tokens."
     )
+    if min(fit.token_counts) > 1:
+        return untestable(computed, f"One token was not measured. {because}")
+    return judge(computed, value, interval, at_most(1), because, absent_effects(fit, "N"))
 
 
 def _sixteen(results: StudyResults) -> Finding:
     suite = suite_for(results, "reasoning", "sixteen_tokens_at_fifty")
     fit = headline_for(results, suite, "sixteen_tokens_at_fifty")
-    value, interval = _star(fit, PAPER_Q)
+    value, drawn = _stars(fit, PAPER_Q)
+    interval = _interval(drawn)
     claimed = published(results, suite.name, "optimal_tokens_q50_text")
     in_code = published(results, suite.name, "optimal_tokens_q50")
     pareto = undominated(configurations(fit, fit.fitted_sizes, fit.token_counts, PAPER_Q))
     largest = pareto[pareto["params_b"] == max(fit.fitted_sizes)]["visual_tokens"]
-    return Finding(
-        computed="V* at Q = 50",
-        value=value,
-        interval=interval,
-        verdict=judge_number(value, interval, claimed, 0.5),
-        because=(
-            f"V* = {value:.1f} ({in_words(interval)}) against about {claimed:g} in the text and "
-            f"{in_code:g} in the plotting code. Of the token counts that were measured, the frontier "
-            f"uses {', '.join(f'{v:g}' for v in largest)} with the largest model."
-        ),
+    because = (
+        f"V* = {value:.1f} ({in_words(interval)}) against about {claimed:g} in the text and "
+        f"{in_code:g} in the plotting code. Of the token counts that were measured, the frontier "
+        f"uses {', '.join(f'{v:g}' for v in largest)} with the largest model."
     )
+    absent = absent_effects(fit, "N", "V")
+    return judge("V* at Q = 50", value, interval, about(claimed), because, absent)
 
 
 def _grows(results: StudyResults) -> Finding:
@@ -82,25 +81,19 @@ def _grows(results: StudyResults) -> Finding:
     suite = suite_for(results, "reasoning", claim)
     fit = headline_for(results, suite, claim)
     few, many = float(min(results.study.text_tokens)), float(max(results.study.text_tokens))
-    (start, _), (end, ends) = _star(fit, few), _star(fit, many)
+    (start, from_draws), (end, to_draws) = _stars(fit, few), _stars(fit, many)
     least, most = min(fit.token_counts), max(fit.token_counts)
-    if least == most or few == many:
-        verdict = Verdict.UNTESTABLE
-    elif end <= start:
-        verdict = Verdict.NOT
-    else:
-        verdict = Verdict.HOLDS if ends is None or ends.low > start else Verdict.WITHIN
-    growth = None if ends is None else Interval(ends.low - start, ends.high - start)
-    return Finding(
-        computed=f"V* at Q = {many:g} minus V* at Q = {few:g}",
-        value=end - start,
-        interval=growth,
-        verdict=verdict,
-        because=(
-            f"V* = {start:.3g} at Q = {few:g} and {end:.3g} at Q = {many:g} ({in_words(ends)}), of "
-            f"{least:g} to {most:g} measured. Where alpha <= beta, V* is at its upper end at every Q."
-        ),
+    computed = f"V* at Q = {many:g} minus V* at Q = {few:g}"
+    because = (
+        f"V* = {start:.3g} at Q = {few:g} and {end:.3g} at Q = {many:g} "
+        f"({in_words(_interval(to_draws))}), of {least:g} to {most:g} measured. Where alpha <= beta, V* "
+        "is at its upper end at every Q."
     )
+    if least == most or few == many:
+        return untestable(computed, f"It takes several numbers of text and visual tokens. {because}")
+    growth = _interval(np.asarray(to_draws - from_draws))
+    absent = absent_effects(fit, "N", "V")
+    return judge(computed, end - start, growth, above(0), because, absent)
 
 
 ONE_TOKEN = Claim(

@@ -1,0 +1,150 @@
+"""How large the noise of the cells is, and whether the cells of one language model share a part of it.
+
+The residuals of a fit are compared with those of the same fit plus one effect per language model. Where
+effects explain more than chance would (an F test), every cell has the noise of its model and one of its
+own; otherwise only one of its own. The two variances follow from the two sums of squares (the moments of
+a variance components model, Searle, Casella and McCulloch 1992, section 5.3), and their uncertainty from
+chi-squared distributions, which makes intervals those of Student where a law is linear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import f as f_distribution
+
+from paretoken.analysis.estimate import Estimate
+from paretoken.analysis.laws.base import Array
+from paretoken.analysis.linearised import scaled_jacobian
+
+#: Chance with which independent noise is taken for shared noise.
+SIGNIFICANT = 0.05
+#: Language models times cells that are compared; a table with more is continuous in N.
+MOST_EFFECTS = 4_000_000
+#: Effects of which the law leaves less than this share of a model's cells are the law's own.
+LEAST_HELD = 0.1
+#: A sum of squares below this share of that of the errors is rounding: the fit is exact.
+EXACT = 1e-24
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of a fit's cells, in the unit of the residuals and of a cell with weight 1.
+
+    Attributes:
+        p_value: of the F test for effects of language models; None if the cells cannot test it.
+        shared: whether cells of one language model lie off the law together more than chance explains.
+        own_squares: sum of squares that neither the law nor effects explain.
+        own_freedom: its degrees of freedom.
+        effect_squares: sum of squares that effects of language models explain.
+        effect_freedom: its degrees of freedom.
+        cells_per_effect: how many times the variance of an effect its mean square holds.
+    """
+
+    p_value: float | None
+    shared: bool
+    own_squares: float
+    own_freedom: int
+    effect_squares: float
+    effect_freedom: int
+    cells_per_effect: float
+
+    @property
+    def freedom(self) -> int:
+        """The degrees of freedom of the noise of the exponents: of effects where noise is shared."""
+        return self.effect_freedom if self.shared else self.own_freedom + self.effect_freedom
+
+    @property
+    def standard_deviations(self) -> tuple[float, float]:
+        """The standard deviations of a cell's own noise and of an effect; NaN if no cell is spare."""
+        own, effect = self.variances(
+            np.array([float(self.own_freedom)]), np.array([float(self.effect_freedom)])
+        )
+        return float(np.sqrt(own[0])), float(np.sqrt(effect[0]))
+
+    def variances(self, own: Array, effect: Array) -> tuple[Array, Array]:
+        """Return the variances of a cell's own noise and of an effect.
+
+        Args:
+            own: what to divide the sum of squares of a cell's own noise by: its degrees of freedom for
+                the estimate, draws of chi-squared for draws of the variance, (R,).
+            effect: likewise that of effects, (R,).
+        """
+        if not self.shared:
+            total = own + effect
+            pooled = (self.own_squares + self.effect_squares) / np.where(total > 0, total, np.nan)
+            return pooled, np.zeros_like(pooled)
+        variance = self.own_squares / own
+        return variance, np.maximum(self.effect_squares / effect - variance, 0) / self.cells_per_effect
+
+    def draws(self, count: int, generator: np.random.Generator) -> tuple[Array, Array]:
+        """Return ``count`` draws of both variances: as uncertain as their degrees of freedom say."""
+        own, effect = (
+            generator.chisquare(n, count) if n else np.zeros(count)
+            for n in (self.own_freedom, self.effect_freedom)
+        )
+        return self.variances(own, effect)
+
+    def as_record(self) -> dict[str, object]:
+        """Return the noise for ``fit.json``; standard deviations are None if no cell is spare."""
+        known = [float(value) if np.isfinite(value) else None for value in self.standard_deviations]
+        return {
+            "shared": self.shared,
+            "p_value": self.p_value,
+            "own_sd": known[0],
+            "effect_sd": known[1],
+            "own_freedom": self.own_freedom,
+            "effect_freedom": self.effect_freedom,
+        }
+
+
+def p_in_words(p_value: float | None) -> str:
+    """Return a p value as text."""
+    if p_value is None:
+        return "p not known"
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+
+
+def measure_noise(fitted: Estimate) -> Noise:
+    """Return the noise of a fit's cells, and whether language models share it."""
+    used = fitted.cells.used
+    root = np.sqrt(fitted.cells.weight[used])
+    residual = fitted.loss.residuals(fitted.cells.Y, fitted.predicted())[used] * root
+    jacobian = scaled_jacobian(fitted)[used]
+    models = fitted.cells.language_models[used]
+    law = _basis(jacobian)
+    squares = float((_outside(law, residual) ** 2).sum())
+    levels = np.unique(models)
+    if len(levels) * len(residual) > MOST_EFFECTS:
+        return Noise(None, False, squares, len(residual) - law.shape[1], 0.0, 0, 1.0)
+    effects = _outside(law, (models[:, None] == levels) * root[:, None])
+    left, singular, _ = np.linalg.svd(effects, full_matrices=False)
+    kept = singular**2 > LEAST_HELD * max(len(residual) / len(levels), 1)
+    freedom = int(kept.sum()), len(residual) - law.shape[1] - int(kept.sum())
+    explained = float(((left[:, kept].T @ residual) ** 2).sum())
+    own = max(squares - explained, 0.0)
+    per_effect = float((singular[kept] ** 2).mean()) if kept.any() else 1.0
+    exact = squares <= EXACT * float((fitted.cells.weight * fitted.cells.Y**2).sum())
+    p_value = None
+    if min(freedom) > 0 and not exact:
+        ratio = (explained / freedom[0]) / (own / freedom[1]) if own > 0 else np.inf
+        p_value = float(f_distribution.sf(ratio, *freedom))
+    shared = p_value is not None and p_value < SIGNIFICANT
+    return Noise(p_value, shared, own, freedom[1], explained, freedom[0], per_effect)
+
+
+def _unit(columns: Array) -> Array:
+    norms = np.linalg.norm(columns, axis=0)
+    return np.asarray(columns / np.where(norms > 0, norms, 1.0))
+
+
+def _basis(columns: Array) -> Array:
+    """Return an orthonormal basis of the space of the columns, (n, rank)."""
+    left, singular, _ = np.linalg.svd(_unit(columns), full_matrices=False)
+    return np.asarray(left[:, singular > 1e-10 * max(singular.max(initial=0.0), 1e-300)])
+
+
+def _outside(basis: Array, values: Array) -> Array:
+    """Return what is left of values, (n,) or (n, k), without their part in the space of a basis."""
+    return np.asarray(values - basis @ (basis.T @ values))

@@ -71,12 +71,12 @@ class Effect:
         return f"The data show no effect of {self.scale} ({p})."
 
 
-def effects(fitted: Estimate, shared: bool) -> dict[str, Effect]:
+def effects(fitted: Estimate, between_models: bool) -> dict[str, Effect]:
     """Return the effects of N and of V on the errors that a law is fitted to.
 
     Args:
         fitted: the fit, of which the cells and the kind of residual matter.
-        shared: whether cells of one language model share noise.
+        between_models: whether N is tested between language models, since their cells may share noise.
     """
     cells, used = fitted.cells, fitted.cells.used
     positive = (cells.Y[used] > 0).all()
@@ -85,7 +85,7 @@ def effects(fitted: Estimate, shared: bool) -> dict[str, Effect]:
     log_n, log_t = np.log(cells.N[used]), np.log(T)
     weight, models = cells.weight[used], cells.language_models[used]
     by_tokens = _trend(Y, log_t, _levels(log_n, models), weight)
-    if shared:
+    if between_models:
         Y, log_n, log_t, weight = _between(Y, log_n, log_t, models, weight)
     by_size = _trend(Y, log_n, _levels(log_t, log_t), weight)
     return {"N": Effect("N", *by_size), "V": Effect("V", *by_tokens)}

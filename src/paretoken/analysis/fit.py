@@ -26,7 +26,7 @@ from paretoken.analysis.holdout import hold_outs
 from paretoken.analysis.intervals import resample, v_star
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
-from paretoken.analysis.profiles import is_flat, profile, profiled_parameters
+from paretoken.analysis.profiles import Profile, is_flat, profile, profiled_parameters
 from paretoken.analysis.solver import default_bounds
 from paretoken.errors import UserError
 from paretoken.provenance import versions
@@ -70,10 +70,10 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     law, loss = LAWS.load(options.law), make_loss(options.loss, options.huber_delta)
     cells = _without(data.cells.sorted(), options.held_out)
     inside = law.text_in_error
-    fitted, extra = _fitted(cells, law, loss, options)
+    fitted, profiles, extra = _fitted(cells, law, loss, options)
     resampled = options.bootstrap if options.method == "exact" else 0
     doubt = resample(fitted, resampled, options.seed)
-    tested = effects(fitted, doubt.noise.shared)
+    tested = effects(fitted, doubt.noise.effects)
     return {
         "law": law.name,
         "formula": law.formula,
@@ -100,7 +100,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "noise": doubt.noise.as_record(),
         "effects": {name: found.as_record() for name, found in tested.items()},
         "possible_errors": _possible(cells),
-        "intervals": doubt.intervals(options.text_tokens),
+        "intervals": doubt.intervals(options.text_tokens, profiles),
         "bootstrap": doubt.record(resampled),
         **extra,
         "information": information(fitted),
@@ -114,18 +114,25 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     }
 
 
-def _fitted(cells: Cells, law: Law, loss: Loss, options: FitOptions) -> tuple[Estimate, dict[str, Any]]:
-    """Return the estimate and the parts of the record that depend on the method."""
+def _fitted(
+    cells: Cells, law: Law, loss: Loss, options: FitOptions
+) -> tuple[Estimate, list[Profile], dict[str, Any]]:
+    """Return the estimate, its profiles and the parts of the record that depend on the method."""
     exact = estimate(cells, law, loss, options.law_text_tokens)
     if options.method == "grid":
-        return _on_grid(exact)
+        on_grid, extra = _on_grid(exact)
+        return on_grid, [], extra
     profiles = [profile(exact, name) for name in profiled_parameters(exact)]
-    return exact, {
-        "warnings": profile_warnings(exact, profiles),
-        "profile": {p.name: p.as_record(law.parameters, is_flat(exact, p)) for p in profiles},
-        "holdout": hold_outs(exact) | {"excluded_from_fit": list(options.held_out)},
-        "search": {"starts": exact.starts, "reached": exact.reached},
-    }
+    return (
+        exact,
+        profiles,
+        {
+            "warnings": profile_warnings(exact, profiles),
+            "profile": {p.name: p.as_record(law.parameters, is_flat(exact, p)) for p in profiles},
+            "holdout": hold_outs(exact) | {"excluded_from_fit": list(options.held_out)},
+            "search": {"starts": exact.starts, "reached": exact.reached},
+        },
+    )
 
 
 def _on_grid(exact: Estimate) -> tuple[Estimate, dict[str, Any]]:

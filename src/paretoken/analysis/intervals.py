@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.noise import Noise, measure_noise, p_in_words
 from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.profiles import Profile
 from paretoken.analysis.resample import (
     EFFECTS,
     LEVEL,
@@ -50,14 +51,26 @@ class Doubt:
             )
         return sentences
 
-    def intervals(self, text_tokens: Sequence[float]) -> dict[str, Any]:
-        """Return the interval of each parameter, of alpha / beta and of V* at each Q."""
+    def intervals(
+        self, text_tokens: Sequence[float], profiles: Sequence[Profile] = ()
+    ) -> dict[str, Any]:
+        """Return the interval of each parameter, of alpha / beta and of V* at each Q.
+
+        An exponent whose floor is 0, or nearly so, has skewed draws, whose percentiles exclude the truth
+        too often on one side: its interval holds that of its profile, too, where noise is independent.
+
+        Args:
+            text_tokens: the Q of each V*.
+            profiles: of parameters of the fit.
+        """
         if not self.draws:
             return {}
         law = self.fitted.law
         columns = {name: [d.values[:, i] for d in self.draws] for i, name in enumerate(law.parameters)}
         columns["alpha_over_beta"] = ratios = [law.exponent_ratio(d.values) for d in self.draws]
         record: dict[str, Any] = {name: self._interval(c) for name, c in columns.items()}
+        for item in () if self.noise.effects else profiles:
+            record[item.name] |= _with_profile(record[item.name], item)
         if law.constant_optimum:
             ends = _token_range(self.fitted)
             stars = {Q: [optimal_tokens(law, r, Q, *ends) for r in ratios] for Q in text_tokens}
@@ -88,9 +101,20 @@ class Doubt:
         return _nine_digits(self.headline.noise.tolist()) if self.headline else []
 
 
+def _with_profile(interval: Mapping[str, Any], item: Profile) -> dict[str, float | None]:
+    """Return the ends of an interval, moved out to those of a profile where these lie outside."""
+    if item.interval is None:
+        return {}
+    low, high = interval["low"], interval["high"]
+    return {
+        "low": None if low is None else min(low, item.interval[0]),
+        "high": None if high is None else max(high, item.interval[1]),
+    }
+
+
 def matching(noise: Noise) -> str:
     """Return the method of resampling that matches the noise of the cells."""
-    return EFFECTS if noise.shared else RESIDUAL
+    return EFFECTS if noise.effects else RESIDUAL
 
 
 def _nine_digits(row: Sequence[float]) -> list[float]:

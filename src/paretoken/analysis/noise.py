@@ -18,8 +18,11 @@ from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.linearised import scaled_jacobian
 
-#: Chance with which independent noise is taken for shared noise.
+#: Chance with which independent noise is called shared.
 SIGNIFICANT = 0.05
+#: Where the test comes below this, effects are allowed for without being claimed: too often they are
+#: there and not significant. It is the level at which to decide on pooling (Bancroft 1964).
+ALLOWED = 0.25
 #: Language models times cells that are compared; a table with more is continuous in N.
 MOST_EFFECTS = 4_000_000
 #: Effects of which the law leaves less than this share of a model's cells are the law's own.
@@ -34,7 +37,7 @@ class Noise:
 
     Attributes:
         p_value: of the F test for effects of language models; None if the cells cannot test it.
-        shared: whether cells of one language model lie off the law together more than chance explains.
+        effects: whether effects of language models are allowed for.
         own_squares: sum of squares that neither the law nor effects explain.
         own_freedom: its degrees of freedom.
         effect_squares: sum of squares that effects of language models explain.
@@ -43,7 +46,7 @@ class Noise:
     """
 
     p_value: float | None
-    shared: bool
+    effects: bool
     own_squares: float
     own_freedom: int
     effect_squares: float
@@ -51,9 +54,14 @@ class Noise:
     cells_per_effect: float
 
     @property
+    def shared(self) -> bool:
+        """Whether the cells of one language model lie off the law together more than chance explains."""
+        return self.p_value is not None and self.p_value < SIGNIFICANT
+
+    @property
     def freedom(self) -> int:
         """The degrees of freedom of the noise of the exponents: of effects where noise is shared."""
-        return self.effect_freedom if self.shared else self.own_freedom + self.effect_freedom
+        return self.effect_freedom if self.effects else self.own_freedom + self.effect_freedom
 
     @property
     def standard_deviations(self) -> tuple[float, float]:
@@ -71,7 +79,7 @@ class Noise:
                 the estimate, draws of chi-squared for draws of the variance, (R,).
             effect: likewise that of effects, (R,).
         """
-        if not self.shared:
+        if not self.effects:
             total = own + effect
             pooled = (self.own_squares + self.effect_squares) / np.where(total > 0, total, np.nan)
             return pooled, np.zeros_like(pooled)
@@ -130,8 +138,8 @@ def measure_noise(fitted: Estimate) -> Noise:
     if min(freedom) > 0 and not exact:
         ratio = (explained / freedom[0]) / (own / freedom[1]) if own > 0 else np.inf
         p_value = float(f_distribution.sf(ratio, *freedom))
-    shared = p_value is not None and p_value < SIGNIFICANT
-    return Noise(p_value, shared, own, freedom[1], explained, freedom[0], per_effect)
+    allowed = p_value is not None and p_value < ALLOWED
+    return Noise(p_value, allowed, own, freedom[1], explained, freedom[0], per_effect)
 
 
 def _unit(columns: Array) -> Array:

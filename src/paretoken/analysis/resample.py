@@ -100,7 +100,7 @@ def _noisy_errors(
     """Return errors drawn around the fit, (R, n), and the noise of a new measurement in each, (R,)."""
     used, weight = fitted.cells.used, fitted.cells.weight
     root = np.sqrt(np.where(used, weight, 1.0))
-    measured = replace(measure_noise(fitted), shared=method == EFFECTS)
+    measured = replace(measure_noise(fitted), effects=method == EFFECTS)
     own, effect = (np.sqrt(variance) for variance in measured.draws(count, generator))
     if method == EFFECTS:
         models = fitted.cells.language_models

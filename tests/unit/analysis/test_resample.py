@@ -11,15 +11,9 @@ from scipy.stats import binom
 from paretoken.analysis import resample
 from paretoken.analysis.cells import Cells
 from paretoken.analysis.estimate import estimate
+from paretoken.analysis.linearised import free_parameters, leverage, scaled_jacobian
 from paretoken.analysis.losses import make_loss
-from paretoken.analysis.resample import (
-    METHODS,
-    draw,
-    free_parameters,
-    leverage,
-    percentiles,
-    scaled_jacobian,
-)
+from paretoken.analysis.resample import EFFECTS, METHODS, draw, percentiles
 from paretoken.registry import LAWS
 
 
@@ -45,18 +39,16 @@ def binomial_bounds(data_sets, level=0.95, tail=1e-3):
 
 
 @pytest.mark.parametrize(
-    ("surface", "name"), [("log_linear", "a"), pytest.param("zero_d", "alpha", marks=pytest.mark.slow)]
+    ("surface", "name"),
+    [
+        ("log_linear", "a"),
+        pytest.param("zero_d", "alpha", marks=pytest.mark.slow),
+        pytest.param("zero_d", "beta", marks=pytest.mark.slow),
+        pytest.param("large_floor", "alpha", marks=pytest.mark.slow),
+        pytest.param("additive_large_e", "alpha", marks=pytest.mark.slow),
+    ],
 )
 def test_intervals_cover_the_truth_as_often_as_they_say(surfaces, surface, name):
-    low, high = binomial_bounds(120)
-    assert low <= covered(surfaces[surface], name, 120, 200) <= max(high, 119)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("surface", "name"), [("zero_d", "beta"), ("large_floor", "alpha"), ("additive_large_e", "alpha")]
-)
-def test_intervals_of_further_laws_cover_too(surfaces, surface, name):
     low, high = binomial_bounds(120)
     assert low <= covered(surfaces[surface], name, 120, 200) <= max(high, 119)
 
@@ -84,7 +76,7 @@ def test_cluster_intervals_are_wider_where_sizes_share_noise(surfaces):
     assert width["cluster"] > 1.5 * width["residual"]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, EFFECTS])
 def test_the_same_seed_gives_the_same_draws(surfaces, method):
     found = fitted(surfaces["zero_d"])
     one, again, other = (draw(found, method, 30, seed).values for seed in (3, 3, 4))
@@ -92,7 +84,7 @@ def test_the_same_seed_gives_the_same_draws(surfaces, method):
     assert not np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, EFFECTS])
 def test_more_replicates_do_not_change_how_each_is_refitted(surfaces, method, monkeypatch):
     """In chunks or at once, with other memory: the same draws."""
     found = fitted(surfaces["zero_d"])
@@ -108,12 +100,14 @@ def test_a_perfect_fit_has_no_uncertainty(surfaces):
 
 
 def test_residual_spread_of_a_straight_line_is_the_textbook_one(surfaces):
-    """Ordinary least squares: the covariance is s^2 (X'X)^-1."""
+    """Ordinary least squares: the covariance is s^2 (X'X)^-1, and that of Student's t n / (n - 2) more."""
     found = fitted(surfaces["log_linear"])
     cells = found.cells
     design = np.stack([np.ones(len(cells)), -np.log(cells.N), -np.log(cells.V)], axis=1)
     variance = found.objective / (len(cells) - 3)
-    expected = np.sqrt(variance * np.diag(np.linalg.inv(design.T @ design)))
+    freedom = len(cells) - 3
+    wider = freedom / (freedom - 2)
+    expected = np.sqrt(wider * variance * np.diag(np.linalg.inv(design.T @ design)))
     spread = draw(found, "residual", 2000, 0).values.std(axis=0)
     np.testing.assert_allclose(spread, expected, rtol=0.08)
 
@@ -132,7 +126,7 @@ def test_cells_without_weight_are_never_drawn(surfaces):
     spoilt, weight = cells.Y.copy(), np.ones(len(cells))
     spoilt[:7], weight[:7] = 99.0, 0.0
     found = estimate(Cells(cells.N, cells.V, spoilt, weight), surface.law, make_loss("squared"))
-    for method in METHODS:
+    for method in (*METHODS, EFFECTS):
         values = draw(found, method, 50, 0).values
         assert (np.abs(values[:, 0] / 0.59 - 1) < 0.5).all(), method
 

@@ -16,7 +16,7 @@ SIZES, TOKENS = (0.5, 1.8, 4.0, 7.0, 14.0), (1.0, 4.0, 16.0, 64.0, 256.0)
 GRID = [axis.ravel() for axis in np.meshgrid(SIZES, TOKENS, indexing="ij")]
 
 
-def found(Y: np.ndarray, between: bool = False, weight: np.ndarray | None = None):  # noqa: ANN201
+def found(Y: np.ndarray, between: bool = False, weight: np.ndarray | None = None):
     cells = Cells(*GRID, Y, np.ones(len(Y)) if weight is None else weight)
     return effects(estimate(cells, LAWS.load("log_linear"), make_loss("squared")), between)
 

@@ -18,7 +18,7 @@ OWN, EFFECT = 0.004, 0.008
 
 
 def fitted(
-    seed: int, effect: float, repeats: int = 1, own: float = OWN, law: str = "product", loss: str = "squared"
+    seed: int, effect: float, repeats: int = 1, own: float = OWN, loss: str = "squared"
 ) -> Estimate:
     """Fit errors of a known law with noise of each cell and, if wanted, of each language model."""
     generator = np.random.default_rng([seed, 17])
@@ -29,7 +29,7 @@ def fitted(
     mean = 0.45 * N**-0.25 * V**-0.08 + 0.15
     Y = mean * np.exp(noise) if loss.startswith("log_") else mean + noise
     cells = Cells(N, V, Y, np.ones(len(N)), repeat if repeats > 1 else None)
-    return estimate(cells, LAWS.load(law), make_loss(loss))
+    return estimate(cells, LAWS.load("product"), make_loss(loss))
 
 
 def called_shared(effect: float, data_sets: int, **settings: object) -> int:
@@ -78,7 +78,7 @@ def test_independent_noise_is_all_of_the_cells_own() -> None:
 
 
 def test_repetitions_of_one_size_are_language_models_of_their_own() -> None:
-    """With a seed column, effects are of sizes and seeds: as many as there are models, less the law's."""
+    """With seeds, effects are of sizes and seeds: as many as there are models, less the law's."""
     assert measure_noise(fitted(0, EFFECT, repeats=3)).effect_freedom > len(SIZES)
 
 

@@ -100,7 +100,7 @@ def test_a_perfect_fit_has_no_uncertainty(surfaces):
 
 
 def test_residual_spread_of_a_straight_line_is_the_textbook_one(surfaces):
-    """Ordinary least squares: the covariance is s^2 (X'X)^-1, and that of Student's t n / (n - 2) more."""
+    """Ordinary least squares: the covariance is s^2 (X'X)^-1, with Student's t a little more."""
     found = fitted(surfaces["log_linear"])
     cells = found.cells
     design = np.stack([np.ones(len(cells)), -np.log(cells.N), -np.log(cells.V)], axis=1)

@@ -167,7 +167,7 @@ def _deciding(value: float, interval: Interval, region: Region) -> str:
     verdict = Verdict.HOLDS if holds else Verdict.FAILS
     return (
         f"It {verdict} if the estimate stays and the noise falls by a factor of {factor:.2g}, as with "
-        f"{math.ceil(factor**2):,} times as many seeds of the same grid."
+        f"{math.ceil(round(factor**2, 6)):,} times as many seeds of the same grid."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,8 @@ def test_batches_hold_the_first_question_of_each_place(world: Path) -> None:
         old.question(0)
 
 
-def test_questions_are_repeated_until_a_prompt_is_long_enough(world: Path) -> None:
+def test_questions_are_repeated_until_a_prompt_is_long_enough(world: Path, tmp_path: Path) -> None:
+    world = Path(shutil.copytree(world, tmp_path / "world"))  # its language model is replaced
     tiny.save_model(world)
     predictor = open_predictor(world / "model", world / "features", batch=8, max_new_tokens=4)
     questions = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))[:6]

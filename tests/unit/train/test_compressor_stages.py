@@ -25,8 +25,8 @@ from paretoken.evaluate.questions import parse_questions
 from paretoken.evaluate.text_length import Lengthener, measure
 from paretoken.models.assemble import Choice
 from paretoken.registry import BENCHMARKS
-from paretoken.train.recipe import Recipe, read_recipe
 from paretoken.train.stage import StageInputs, run_stage
+from stages import recipe
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def choice(name: str, tokens: int) -> Choice:
     return Choice(name, tokens, layers=(2, 3), heads=4)
-
-
-def recipe(world: Path, stage: str, **changes: Any) -> Recipe:
-    return read_recipe(world / f"{stage}.yaml", stage, [(k, str(v)) for k, v in changes.items()])
 
 
 def train(world: Path, out: Path, name: str, tokens: int, **changes: Any) -> list[dict[str, Any]]:

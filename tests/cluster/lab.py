@@ -133,6 +133,12 @@ class Lab:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def save(self, job: str) -> None:
+        """Wait until slurmctld has written down what it knows, seconds after a change of a job."""
+        self.run("scontrol", "update", f"jobid={job}", "comment=to be saved")
+        changed, state = time.time(), self.folder / "state" / "job_state"
+        wait(lambda: state.exists() and state.stat().st_mtime > changed, 240)
+
     def restart(self, name: str) -> None:
         """Start a daemon again: slurmctld, or slurmd.NODE."""
         program, _, node = name.partition(".")

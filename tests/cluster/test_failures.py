@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from cells import Cells
@@ -28,8 +27,6 @@ CELLS = {
     "memory": {"gpus": 0, "mem_mb": 500}, "node": {}, "warned": {"gpus": 0, "runtime": 2},
     "wrong": {"gpus": 0},
 }  # fmt: skip
-#: slurmctld writes down what changed at most so much later.
-SAVED_S = 6
 
 
 def test_every_cell_survives_a_misfortune_of_its_own(lab: Lab, make_cells: Make) -> None:
@@ -114,7 +111,7 @@ def test_an_outage_loses_nothing(lab: Lab, make_cells: Make) -> None:
     project.write_profile(groups=None, retries=0)
     driver = project.start("-j2")
     wait(lambda: project.starts("long"), 240)
-    time.sleep(SAVED_S)
+    lab.save(project.starts("long")[0])
     lab.kill("slurmctld")
     (project.path / "away").touch()
     driver.says("SLURM does not answer: its jobs count as running")

@@ -155,7 +155,8 @@ def _dark(count: int) -> list[str]:
     first, last = DARK
     palette = mpl.colormaps["viridis"]
     places = [first + (last - first) * i / max(1, count - 1) for i in range(count)]
-    return [_hex(tuple(palette(place)[:3])) for place in places]
+    colours = [palette(place) for place in places]
+    return [_hex((red, green, blue)) for red, green, blue, _ in colours]
 
 
 def _figure(path: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -59,6 +60,12 @@ class Finished:
         pairs = folder / "tables/equal_cost.csv"
         arguments += ["--equal-cost", pairs] if pairs.exists() else []
         return main([str(word) for word in arguments])
+
+
+def copied(study: Finished, root: Path) -> Finished:
+    """Return a copy of a study, which may be changed, under another root."""
+    shutil.copytree(study.root, root, dirs_exist_ok=True)
+    return Finished(root / study.folder.relative_to(study.root))
 
 
 def finished_study(

@@ -85,8 +85,13 @@ class _Parser(argparse.ArgumentParser):
         super().error(terminal(message))
 
 
-def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """Return the parser; only ``command``'s own arguments are added (its module is imported)."""
+def build_parser(command: str | None, alone: bool = False) -> argparse.ArgumentParser:
+    """Return the parser; only ``command``'s own arguments are added (its module is imported).
+
+    Args:
+        command: what is run, if anything.
+        alone: leave the other commands out, which help names: they take longer to add than many run.
+    """
     parser = _Parser(
         prog="paretoken",
         description="Given an inference budget: how large a language model, how few visual tokens?",
@@ -95,7 +100,8 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=paretoken.__version__)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, text in COMMANDS.items():
+    for name in [command] if alone and command is not None else COMMANDS:
+        text = COMMANDS[name]
         sub = subparsers.add_parser(
             name,
             help=text,
@@ -115,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command is not None and command not in COMMANDS:
         print(message(f"paretoken: {unknown_name('command', command, COMMANDS)}"), file=sys.stderr)
         return 2
-    parsed = build_parser(command).parse_args(given)
+    parsed = build_parser(command, alone=given[:1] == [command]).parse_args(given)
     code = 0
     try:
         code = _module(parsed.command).run(parsed) or 0  # `plan` has a verdict, most have none

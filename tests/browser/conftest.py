@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from report_study import Finished, finished_study, latency_table
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-#: A folder in which screenshots are kept to be looked at; by default none are.
-SCREENSHOTS = os.environ.get("PARETOKEN_SCREENSHOTS")
 
 
 @pytest.fixture(scope="session")
@@ -54,16 +52,3 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     finally:
         os.chdir(here)
     return finished
-
-
-class Problems(list[str]):
-    """What a page complained of: errors, and requests for anything but itself."""
-
-    def watch(self, page: Page) -> None:
-        page.on("pageerror", lambda error: self.append(str(error)))
-        page.on("console", lambda m: self.append(m.text) if m.type in {"error", "warning"} else None)
-        page.on("request", lambda request: self._outside(request.url))
-
-    def _outside(self, url: str) -> None:
-        if not url.startswith(("file:", "data:")):
-            self.append(url)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SCREENSHOTS, Problems
 from playwright.sync_api import Browser, Page
 
+from browser_pages import SCREENSHOTS, Problems
 from paretoken.cli import main
 from paretoken.registry import COST_MODELS
 from paretoken.text_tables import size_label, visual_tokens

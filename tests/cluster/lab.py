@@ -123,11 +123,21 @@ class Lab:
     def crash(self, node: str, job: str) -> None:
         """Lose a node with a job on it: kill -9 its daemon and all of the job."""
         self.kill(f"slurmd.{node}")
-        steps = [pid for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*"))
-                 if _command(pid).startswith(f"slurmstepd: [{job}.")]  # fmt: skip
+        # Clusters of other processes of tests have jobs of the same number; logs are each one's own.
+        log = str(self.folder / "log" / f"slurmd.{node}.log")
+        everything = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+        named = [pid for pid in everything if _command(pid).startswith(f"slurmstepd: [{job}.")]
+        steps = [pid for pid in named if log in _opened(pid)]
+        assert steps, f"no process of job {job} is on {node}"
         for pid in [*steps, *(child for step in steps for child in _descendants(step))]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def save(self, job: str) -> None:
+        """Wait until slurmctld has written down what it knows, seconds after a change of a job."""
+        self.run("scontrol", "update", f"jobid={job}", "comment=to be saved")
+        changed, state = time.time(), self.folder / "state" / "job_state"
+        wait(lambda: state.exists() and state.stat().st_mtime > changed, 240)
 
     def restart(self, name: str) -> None:
         """Start a daemon again: slurmctld, or slurmd.NODE."""
@@ -157,6 +167,14 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
         return ""
+
+
+def _opened(pid: int) -> list[str]:
+    """Return what files a process has open."""
+    try:
+        return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return []
 
 
 def _descendants(pid: int) -> list[int]:

@@ -23,26 +23,23 @@ Make = Callable[..., Cells]
 
 
 def test_jobs_get_the_gpus_cpus_and_memory_that_they_asked_for(lab: Lab, make_cells: Make) -> None:
-    cells = {"a": {"gpus": 2, "cpus": 3, "mem_mb": 900}, "b": {"gpus": 2}, "none": {"gpus": 0}}
+    cells = {
+        "a": {"gpus": 2, "cpus": 3, "mem_mb": 900}, "b": {"gpus": 2}, "none": {"gpus": 0},
+        "two": {"gpus": 8, "cpus": 6, "mem_mb": 1600},
+    }  # fmt: skip
     project = make_cells(lab, cells, INSIDE + TOGETHER)
-    project.start("-j3").end()
-    assert project.table() == ["a 1", "b 1", "none 1"]
+    project.start("-j4").end()
+    assert project.table() == ["a 1", "b 1", "none 1", "two 1"]
     devices, cpus, memory, nodes, gpus, node = project.note("a").split()
     assert (len(devices.split(",")), cpus, memory, nodes, gpus) == (2, "3", "900", "1", "2")
     assert node.startswith("gpu")
     other, *_, other_node = project.note("b").split()
     assert node != other_node or not {*devices.split(",")} & {*other.split(",")}
     assert project.note("none").split()[-1] == "cpu1"
-
-
-def test_a_job_of_two_nodes_gets_its_share_of_each(lab: Lab, make_cells: Make) -> None:
-    project = make_cells(lab, {"two": {"gpus": 8, "cpus": 6, "mem_mb": 1600}}, INSIDE)
-    project.start().end()
     devices, cpus, memory, nodes, gpus, _ = project.note("two").split()
     # Two nodes with four GPUs each; CPUs and memory of the whole job are split between them.
     assert (len(devices.split(",")), cpus, memory, nodes, gpus) == (4, "3", "800", "2", "4")
-    (job,) = lab.jobs("cell two")
-    assert job["name"] == "cell two"
+    assert [job["name"] for job in lab.jobs("cell two")] == ["cell two"]
 
 
 def test_jobs_wait_until_there_are_gpus(lab: Lab, make_cells: Make) -> None:
@@ -61,25 +58,21 @@ def test_jobs_wait_until_there_are_gpus(lab: Lab, make_cells: Make) -> None:
     assert most == 2, "eight GPUs are enough for two of three"
 
 
-def test_a_wrong_partition_is_refused_before_anything_is_submitted(lab: Lab, make_cells: Make) -> None:
-    project = make_cells(lab, {"good": {"gpus": 0}, "bad": {}})
-    project.write_profile(site={"gpu": {"partition": "gqu"}}, groups=None)
-    said = project.start().fail()
-    assert "rule cell (such as cell bad) asks for partition gqu" in said
-    assert "invalid partition specified: gqu" in said
-    assert "Traceback" not in said
-    assert not project.starts("good")
-
-
 def test_all_impossible_requests_are_named_with_rule_and_resource(lab: Lab, make_cells: Make) -> None:
-    cells = {"good": {"gpus": 0}, "many": {"gpus": 9}, "large": {"mem_mb": 70_000}}
+    cells = {
+        "good": {"gpus": 0}, "many": {"gpus": 9}, "large": {"mem_mb": 70_000},
+        "elsewhere": {"partition": "gqu"},
+    }  # fmt: skip
     project = make_cells(lab, cells)
     site = {"gpu": {"partition": "gpu", "per_node": 9}, "limits": {"mem_mb": 10**6}}
     project.write_profile(site=site, groups=None)
     said = project.start().fail()
     assert re.search(r"rule cell \(such as cell many\) asks for .*GPUs per node gpu:9", said)
     assert re.search(r"rule cell \(such as cell large\) asks for .*MB per node 70000", said)
+    assert "rule cell (such as cell elsewhere) asks for partition gqu" in said
+    assert "invalid partition specified: gqu" in said
     assert "Mend profiles/test/site.yaml" in said
+    assert "Traceback" not in said
     assert not project.starts("good")
 
 

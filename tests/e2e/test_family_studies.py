@@ -20,12 +20,9 @@ from standins.family_studies import BENCHMARK, CACHED, STUDIES, TOKENS, save_fam
 pytestmark = pytest.mark.slow
 #: What each family writes before the last answer, and the token that ends one.
 MARKS = {
-    "qwen1.5": ("<|im_start|>assistant\n", "<|im_end|>"),
     "qwen3": ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "<|im_end|>"),
-    "llama3": ("<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"),
     "vicuna": ("ASSISTANT:", "</s>"),
     "mistral": ("[/INST]", "</s>"),
-    "gemma2": ("<start_of_turn>model\n", "<end_of_turn>"),
 }
 CELLS = [(study, name) for study, grid in STUDIES.items() for name in grid]
 

@@ -14,6 +14,7 @@ import pytest
 
 import hub_server
 import tiny
+from processes import LIMIT_S, running
 
 
 def command(out: Path, *options: str) -> list[str]:
@@ -30,19 +31,18 @@ def test_a_killed_fetch_goes_on_and_keeps_whole_files(tmp_path: Path) -> None:
     (tmp_path / "llm" / "model.safetensors").unlink()
     model.save_pretrained(tmp_path / "llm", max_shard_size="15KB")
     shards = sorted(path.name for path in (tmp_path / "llm").glob("model-*.safetensors"))
-    hub = hub_server.Hub({"me/llm": tmp_path / "llm"}, slow={shards[-1]: 60.0})
+    hub = hub_server.Hub({"me/llm": tmp_path / "llm"}, slow={shards[-1]: 2 * LIMIT_S})
     with hub_server.serving(hub):
         environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
         environment.pop("HF_HUB_OFFLINE", None)
-        process = subprocess.Popen(command(tmp_path / "out"), env=environment)
         blobs = tmp_path / "home" / "hub" / "models--me--llm" / "snapshots"
-        deadline = time.monotonic() + 120
-        while not all(list(blobs.rglob(name)) for name in shards[:-1]):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with running(command(tmp_path / "out"), env=environment) as process:
+            deadline = time.monotonic() + LIMIT_S
+            while not all(list(blobs.rglob(name)) for name in shards[:-1]):
+                assert time.monotonic() < deadline
+                assert process.poll() is None
+                time.sleep(0.1)
+        assert process.returncode == -signal.SIGKILL
         assert not (tmp_path / "out").exists()
         hub.slow.clear()
         hub.requests.clear()

@@ -14,13 +14,16 @@ from pathlib import Path
 import pytest
 
 import tiny
+from paretoken.cli import main
+from processes import line_of, running
 
 pytestmark = pytest.mark.slow
 
 TOKENS = 4
 STEPS = 200
-#: The killer may be late, on a busy machine: the steps after this take the tiny model over a second.
-LAST_KILL = 80
+#: The killer may be late, on a busy machine: after the line that it waits for a run says at most as many
+#: lines as two pipes of this size hold, 110, and waits until somebody reads them.
+LAST_KILL, PIPE = 80, 4096
 
 
 def command(world: Path, stage: str, out: Path, adapter: Path | None) -> list[str]:
@@ -43,13 +46,14 @@ def run(line: list[str]) -> str:
 
 def kill_after(line: list[str], marker: str, delay: float) -> str:
     """Start the command, wait for a line that contains ``marker``, then ``delay``, then kill -9."""
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+    said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "pipesize": PIPE}
+    with running(line, env=environment(), **said) as process:
         assert process.stderr is not None
         seen = ""
-        for text in process.stderr:
+        while marker not in seen:
+            text = line_of(process, process.stderr)
+            assert text, f"it never said {marker}: {seen}"
             seen += text
-            if marker in text:
-                break
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL, seen
@@ -58,14 +62,8 @@ def kill_after(line: list[str], marker: str, delay: float) -> str:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tiny.save_world(tmp_path_factory.mktemp("world"))
+    folder = tiny.save_prepared_world(tmp_path_factory.mktemp("world"))
     tiny.save_recipes(folder, steps=STEPS, log_every=1, save_every=4)
-    python = [sys.executable, "-m", "paretoken"]
-    data = str(folder / "train.jsonl")
-    run([*python, "features", "--vision", str(folder / "vision"), "--data", data,
-         "--images", str(folder / "images"), "--out", str(folder / "features")])  # fmt: skip
-    run([*python, "tokenize", "--data", data, "--llm", str(folder / "llm"),
-         "--out", str(folder / "tokens")])  # fmt: skip
     return folder
 
 
@@ -121,13 +119,13 @@ def test_damaged_and_half_written_checkpoints_are_skipped(
 
 
 def test_a_finished_run_is_not_repeated_and_not_overwritten(
-    world: Path, uninterrupted: dict[str, Path]
+    world: Path, uninterrupted: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = world / "whole" / "pretrain"
     before = (out / "run.json").stat().st_mtime_ns
-    assert "nothing to do" in run(command(world, "pretrain", out, None))
+    _, _, _, *words = command(world, "pretrain", out, None)
+    assert main(words) == 0
+    assert "nothing to do" in "".join(capsys.readouterr())
     assert (out / "run.json").stat().st_mtime_ns == before
-    other = [*command(world, "pretrain", out, None), "--set", "steps=5"]
-    done = subprocess.run(other, capture_output=True, text=True, env=environment(), check=False)
-    assert done.returncode == 2
-    assert "other settings" in done.stderr
+    assert main([*words, "--set", "steps=5"]) == 2
+    assert "other settings" in capsys.readouterr().err

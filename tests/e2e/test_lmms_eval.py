@@ -34,7 +34,7 @@ MISSING = ("import sys; sys.modules['lmms_eval'] = None; from paretoken.cli impo
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """The interpreter of an environment with lmms-eval and this project's entry point."""
+    """The interpreter of an environment with lmms-eval, which sees this project and its entry point."""
     key = hashlib.sha256(f"{PROJECT} {sys.prefix} {sys.version} {LMMS_EVAL}".encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"paretoken-lmms-eval-{os.getuid()}-{key}"
     made = folder / "bin" / "python"
@@ -43,15 +43,14 @@ def python() -> Path:
         if not (folder / "complete").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
             packages = folder.glob("lib/python*/site-packages")
-            # What is installed here is seen there, torch above all, and pip takes it as installed.
+            # What is installed here is seen there, torch above all, and this project with its entry
+            # point; pip takes it as installed.
             here = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
             (next(packages) / "tested.pth").write_text(here)
             extra = read_extra()
             subprocess.run([made, "-m", "pip", "install", "-q", *extra, *constraints], check=True)
             subprocess.run([made, "-m", "pip", "install", "-q", "--no-deps", LMMS_EVAL], check=True)
             (folder / "complete").touch()
-        # Always: the entry point may have changed.
-        subprocess.run([made, "-m", "pip", "install", "-q", "--no-deps", "-e", str(PROJECT)], check=True)
     except subprocess.CalledProcessError as error:
         if os.getenv("CI"):
             raise

@@ -25,7 +25,7 @@ from paretoken.tokens import reachable_tokens
 
 Raw = dict[str, Any]
 #: Everything here takes seconds together; what takes the square of a size takes minutes.
-CPU_SECONDS, BYTES = 120, 3 * 2**30
+CPU_SECONDS, BYTES = 60, 3 * 2**30
 
 GOOD: Raw = {
     "run": ["mine"],
@@ -181,7 +181,7 @@ LARGE: dict[str, Callable[[], Raw]] = {
     "records": lambda: sized("llms", [{"nam": name} for name in names(1000)]),
     "unknown": lambda: {**ladder(1000, 1, 40), "llms": GOOD["llms"]},
     "allowed": lambda: ladder(1000, 50),
-    "studies": lambda: trained(50, 1000, 1),
+    "studies": lambda: trained(10, 1000, 1),
     "cells": lambda: trained(1, 1000, 50),
 }
 EXAMINE = """

@@ -19,7 +19,7 @@ from paretoken.feasibility.sizes import FAMILY
 
 #: A pattern that takes the square of this in steps takes minutes for a single text; otherwise, all texts
 #: together take seconds. Functions of Python get shorter texts. CPU seconds are those of one of them.
-LENGTH, SHORTER, CPU_SECONDS = 100_000, 50_000, 60
+LENGTH, SHORTER, CPU_SECONDS = 60_000, 30_000, 15
 #: What texts are made of: what the patterns of this project look for, or nearly.
 WORDS = """
 a A e 1 1. 1.1 1, 1e . , - -1 + = ' $ % * ** _ ` [ [1 ] ( (a { | \\ # & &a ; " \\" [] {} @ 日

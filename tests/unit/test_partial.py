@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from paretoken.files import write_text
 from paretoken.folders import replacing_folder
 from paretoken.partial import PARTIAL
+from processes import LIMIT_S, line_of, running
 
 #: Starts to write a file or a folder, says so, and waits to be told to go on.
 WRITER = """
@@ -26,12 +29,12 @@ with replacing(path) if path.suffix else replacing_folder(path) as new:
 """
 
 
-def start(path: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], text=True,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "half way\n"
-    return process
+@contextmanager
+def writing(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Have another process write for the length of the block, unless it is told to go on."""
+    with running([sys.executable, "-c", WRITER, path]) as process:
+        assert line_of(process) == "half way\n"
+        yield process
 
 
 def write(path: Path) -> None:
@@ -49,9 +52,8 @@ def content(path: Path) -> str:
 @pytest.mark.parametrize("name", ["fit [all].json", "model"])
 def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    process = start(path)
-    process.kill()
-    process.communicate()
+    with writing(path):
+        pass
     assert not path.exists()
     assert len(list(tmp_path.glob(f"{PARTIAL}*"))) == 1
     write(tmp_path / f"other {name}")  # another result has nothing to do with it
@@ -64,10 +66,10 @@ def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path: Path
 @pytest.mark.parametrize("name", ["fit.json", "model"])
 def test_what_another_process_is_writing_is_left_alone(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    process = start(path)
-    write(path)
-    assert content(path) == "from this process"
-    process.communicate("go on\n", timeout=60)
+    with writing(path) as process:
+        write(path)
+        assert content(path) == "from this process"
+        process.communicate("go on\n", timeout=LIMIT_S)
     assert process.returncode == 0
     assert content(path) == "from the other process"
     assert list(tmp_path.iterdir()) == [path]

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import SMALL, Project
 
 from paretoken.cluster.freeze import freeze
+from project_copy import Project
+from small_study import SMALL
 
 pytestmark = pytest.mark.slow
 

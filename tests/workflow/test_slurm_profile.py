@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import Project
 
 from feasible_studies import found, lacking
 from paretoken.config import parse
+from project_copy import Project
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

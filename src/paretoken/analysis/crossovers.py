@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array
@@ -73,6 +72,8 @@ def _crossover(
 
     if cheapest >= dearest or gain(cheapest) * gain(dearest) > 0:
         return {}
+    from scipy.optimize import brentq
+
     found = float(brentq(gain, cheapest, dearest))
     return {
         "small_visual_tokens": tokens_at(small, found),

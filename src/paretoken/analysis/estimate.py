@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import lsq_linear
 
 from paretoken.analysis.cells import Cells, demand_identifiable
 from paretoken.analysis.laws.base import Array, Law
@@ -159,6 +158,8 @@ def _exact_linear(batch: Batch, values: Array) -> Array:
     """Return ``values`` with the exact bounded linear part under squared error, if it is better."""
     if batch.loss.log or not np.isinf(batch.loss.delta):
         return values
+    from scipy.optimize import lsq_linear
+
     p = len(batch.law.linear)
     design = batch.law.basis(values[None, p:], batch.log_n, batch.log_t)[0]
     root = np.sqrt(batch.weight[0])

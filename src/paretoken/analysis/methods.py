@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from paretoken.analysis.scales import (
     PUBLISHED_BENCHMARKS,
@@ -60,8 +59,22 @@ class Mean:
         """Return the same mean with Student's interval of another level, if it is one over seeds."""
         if self.stderr is None:
             return self
-        half = float(stats.t.ppf((1 + level) / 2, self.seeds - 1)) * self.stderr
+        half = student_quantile(self.seeds - 1, level) * self.stderr
         return replace(self, low=self.value - half, high=self.value + half)
+
+
+def normal_quantile() -> float:
+    """Return how many standard errors a normal interval reaches on either side."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + LEVEL) / 2))
+
+
+def student_quantile(freedom: int, level: float) -> float:
+    """Return the same of Student's distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def mean_of(values: Sequence[float], alone: tuple[float, float] | None = None) -> Mean:
@@ -75,7 +88,8 @@ def mean_of(values: Sequence[float], alone: tuple[float, float] | None = None) -
     if count == 1:
         low, high = alone or (None, None)
         return Mean(centre, low, high, 1)
-    return Mean(centre, None, None, count, float(stats.sem(values))).at_level(LEVEL)
+    stderr = float(np.std(values, ddof=1) / np.sqrt(count))
+    return Mean(centre, None, None, count, stderr).at_level(LEVEL)
 
 
 def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +177,7 @@ def suite_errors(results: StudyResults, suite: str) -> pd.DataFrame:
     rows = rows.assign(compressor=rows["compressor"].where(rows["visual_tokens"] > 0, "blind"))
     made = []
     for key, own in rows.groupby(METHOD, sort=False):
-        noise = float(stats.norm.ppf((1 + LEVEL) / 2)) * float(own["stderr"].iloc[0])
+        noise = normal_quantile() * float(own["stderr"].iloc[0])
         centre = float(own["error"].iloc[0])
         alone = None if np.isnan(noise) else (centre - noise, centre + noise)
         mean = mean_of(own["error"].tolist(), alone)
@@ -195,7 +209,7 @@ def difference(
     mine, its = (rows.loc[seeds] for rows in pair)
     gaps = (mine["error"] - its["error"]).tolist()
     noise = float(np.hypot(mine["stderr"].iloc[0], its["stderr"].iloc[0]))
-    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * noise
+    half = normal_quantile() * noise
     return mean_of(gaps, None if np.isnan(half) else (gaps[0] - half, gaps[0] + half))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import fdtri
 
 from paretoken.analysis.estimate import Estimate, make_batch
 from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
@@ -141,4 +140,6 @@ def _threshold(fitted: Estimate) -> float | None:
     freedom = int(fitted.cells.used.sum()) - len(fitted.values)
     if not np.isinf(fitted.loss.delta) or freedom < 1:
         return None
+    from scipy.special import fdtri
+
     return float(fitted.objective * (1 + fdtri(1, freedom, LEVEL) / freedom))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,16 +71,22 @@ class Shapes:
 
     def between(self, llm: LlmShape, tokens: float) -> tuple[int, float]:
         """Return parameters and FLOPs per image of compressor and projector, with V = ``tokens``."""
-        encoder, adapter, hidden = self.encoder, self.adapter, llm.decoder.hidden
-        joined = adapter.layers * encoder.width
-        parameters = adapter_parameters(
-            adapter.compressor, encoder.width, joined, hidden, adapter.inner, tokens, encoder.side
-        )
-        work = adapter_work(
-            adapter.compressor, tokens, encoder.side, encoder.width, joined, hidden, adapter.inner,
-            adapter.whitened,
-        )  # fmt: skip
-        return parameters, work.forward
+        return _between(self.encoder, self.adapter, llm.decoder.hidden, tokens)
+
+
+@lru_cache(maxsize=10_000)  # an optimum asks for the same few hundred widths and V again and again
+def _between(
+    encoder: EncoderShape, adapter: AdapterShape, hidden: int, tokens: float
+) -> tuple[int, float]:
+    joined = adapter.layers * encoder.width
+    parameters = adapter_parameters(
+        adapter.compressor, encoder.width, joined, hidden, adapter.inner, tokens, encoder.side
+    )
+    work = adapter_work(
+        adapter.compressor, tokens, encoder.side, encoder.width, joined, hidden, adapter.inner,
+        adapter.whitened,
+    )  # fmt: skip
+    return parameters, work.forward
 
 
 @dataclass(frozen=True)

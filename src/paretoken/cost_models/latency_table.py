@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.interpolate import RegularGridInterpolator
 
 from paretoken.contract import LATENCY_COLUMNS, LATENCY_KEY
 from paretoken.cost_models.base import Numbers
@@ -61,6 +60,8 @@ class LatencyTable:
                 f"{self.origin} holds no measurement of {batch} questions at once; it has batches of "
                 f"{', '.join(map(str, self.axes))}"
             )
+        from scipy.interpolate import RegularGridInterpolator
+
         axes, values = self.axes[batch], self.values[batch][part]
         given = [N, V, np.full_like(N, Q)]
         kept = [i for i, axis in enumerate(axes) if len(axis) > 1]

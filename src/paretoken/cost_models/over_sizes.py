@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from paretoken.cost_models.base import Numbers
 from paretoken.cost_models.deployment import LlmShape, Shapes
@@ -32,6 +31,8 @@ def over_sizes(
     sizes = np.array([llm.params_b for llm in known])
     if len(sizes) == 1:
         return np.asarray(np.where(sizes[0] == N, table[0][which], np.nan))
+    from scipy.interpolate import PchipInterpolator
+
     between = PchipInterpolator(sizes, table, axis=0, extrapolate=False)
     distinct, row = np.unique(N, return_inverse=True)
     return np.asarray(between(distinct))[row, which]

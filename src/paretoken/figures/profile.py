@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy.interpolate import PchipInterpolator
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
@@ -74,6 +73,8 @@ def smooth(values: Numbers, objective: Numbers) -> tuple[Numbers, Numbers]:
 
     The root is near linear on either side of the minimum, and the 95 % region is found on it too.
     """
+    from scipy.interpolate import PchipInterpolator
+
     best = int(np.argmin(objective))
     root = np.sqrt(objective - objective[best])
     root[:best] *= -1

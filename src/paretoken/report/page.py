@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
 from jinja2 import Environment, StrictUndefined
 
 import paretoken
@@ -153,9 +153,10 @@ def _hex(colour: tuple[float, float, float]) -> str:
 
 def _dark(count: int) -> list[str]:
     first, last = DARK
-    palette = sns.color_palette("viridis", as_cmap=True)
+    palette = mpl.colormaps["viridis"]
     places = [first + (last - first) * i / max(1, count - 1) for i in range(count)]
-    return [_hex(tuple(palette(place)[:3])) for place in places]
+    colours = [palette(place) for place in places]
+    return [_hex((red, green, blue)) for red, green, blue, _ in colours]
 
 
 def _figure(path: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from paretoken.analysis.compare import RATIO, read_studies, side_by_side, verdic
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.cli import main
 from paretoken.files import read_json, write_json
-from report_study import SUITES, finished_study
+from report_study import SUITES, copied, finished_study
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_what_cannot_be_compared_is_refused(folders, tmp_path, capsys, arguments
 
 def test_a_damaged_fit_is_named(tmp_path, capsys):
     one = finished_study(tmp_path / "a", suites=SUITES[:1], laws=["product"], bootstrap=0)
-    two = finished_study(tmp_path / "b", suites=SUITES[:1], laws=["product"], bootstrap=0)
+    two = copied(one, tmp_path / "b")
     table = side_by_side(read_studies([one.folder, two.folder]))
     assert verdicts(table)[0].endswith("cannot be compared without intervals.")
     path = two.folder / "fits" / "scenes" / "product-all.json"

@@ -20,6 +20,8 @@ COMMANDS = {
         "b.csv",
         "--out",
         "frontier.csv",
+        "--q",
+        "50",
     ],
 }
 

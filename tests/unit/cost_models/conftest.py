@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
+from known_seconds import BATCHES, SIZES, TEXT, TOKENS, seconds
 from paretoken.contract import LATENCY_COLUMNS
 from paretoken.cost_models.deployment import AdapterShape, LlmShape, Shapes
 from paretoken.shapes import DecoderShape, EncoderShape
-
-SIZES, TOKENS, TEXT, BATCHES = (1.0, 2.0, 4.0), (1, 4, 16), (0, 50, 100), (1, 8)
 
 
 def decoder(hidden: int, layers: int = 2) -> DecoderShape:
@@ -32,18 +31,6 @@ def shapes() -> Shapes:
     ]
     encoder = EncoderShape(width=32, layers=2, intermediate=64, side=4, patch=8)
     return Shapes(tuple(llms), encoder, AdapterShape("average_pool", 1))
-
-
-def seconds(n: float, v: float, q: float, batch: float) -> dict[str, float]:
-    """Affine in N, V and Q, so that interpolation between them is exact."""
-    return {
-        "encoder_s": 0.002 * batch,
-        "prefill_s": 0.001 + 1e-4 * n + 1e-5 * (v + q) + 1e-3 * batch,
-        "decode_s": 0.003 + 1e-3 * n,
-        "encoder_j": 0.4 * batch,
-        "prefill_j": 0.1 * n * batch,
-        "decode_j": 0.05 * n,
-    }
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import BATCHES, SIZES, seconds
 
+from known_seconds import BATCHES, SIZES, seconds
 from paretoken.bounded import MIB
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.deployment import Deployment

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from paretoken.data.image_index import Seen, index_images, look_at
 from paretoken.data.images import ImageSource
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from processes import line_of, running
 
 #: Smooth on the left and rough on the right, as photographs are.
 PHOTO = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
@@ -188,7 +188,7 @@ def test_a_line_is_what_was_found(folder: Path) -> None:
 
 #: Decodes images one by one, and never gets beyond the third.
 KILLED = """
-import sys, time
+import sys
 from pathlib import Path
 import paretoken.data.image_index as index
 from paretoken.data.decoded import remembering
@@ -199,7 +199,7 @@ look_at = index.look_at
 def slowly(path, *more):
     while path.name == "a.png":
         print("here", flush=True)
-        time.sleep(60)
+        sys.stdin.read()
     return look_at(path, *more)
 index.look_at = slowly
 with remembering(memory, folder) as decoded:
@@ -209,13 +209,8 @@ with remembering(memory, folder) as decoded:
 
 def test_what_was_decoded_before_a_kill_stays_known(folder: Path, opened: list[str]) -> None:
     memory = folder.parent / "images.decoded"
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(folder), str(memory)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "here\n"
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with running([sys.executable, "-c", KILLED, folder, memory]) as process:
+        assert line_of(process) == "here\n"
     assert len(indexed(folder, names(folder))[0]) == len(KINDS)
     assert opened == ["a.png", "a.tif", "a.webp"]
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from paretoken.data.manifest import Part, read_manifest
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.files import read_json
+from processes import LIMIT_S, line_of, running
 
 REAL = Path(__file__).parents[3] / "workflow" / "reference" / "llava_data.yaml"
 
@@ -288,26 +289,23 @@ def test_of_two_at_once_one_unpacks_and_the_other_waits(
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
-    def start(out: str) -> subprocess.Popen[str]:
+    def start(out: str) -> AbstractContextManager[subprocess.Popen[str]]:
         command = ["data", "--manifest", str(manifest), "--set", "finetune", "--root", str(root),
                    "--out", str(tmp_path / out), "--workers", "1"]  # fmt: skip
-        return subprocess.Popen([sys.executable, "-c", HELD_UP, *command], cwd=tmp_path, env=environment,
-                                stdout=subprocess.PIPE, text=True)  # fmt: skip
+        return running([sys.executable, "-c", HELD_UP, *command], cwd=tmp_path, env=environment)
 
-    first = start("first")
-    assert first.stdout is not None
-    assert [first.stdout.readline() for _ in range(2)][1] == "held up\n"
-    second = start("second")
-    assert second.stdout is not None
-    assert "waiting" in second.stdout.readline()
-    if killed:
-        first.kill()
-        first.wait()
-    (tmp_path / "go").touch()
-    said = second.communicate(timeout=60)[0]
-    assert second.returncode == 0
-    assert ("coco/train2017: was unpacked" in said) != killed
-    first.communicate(timeout=60)
+    with start("first") as first:
+        assert [line_of(first) for _ in range(2)][1] == "held up\n"
+        with start("second") as second:
+            assert "waiting" in line_of(second)
+            if killed:
+                first.kill()
+                first.wait()
+            (tmp_path / "go").touch()
+            said = second.communicate(timeout=LIMIT_S)[0]
+        assert second.returncode == 0
+        assert ("coco/train2017: was unpacked" in said) != killed
+        first.communicate(timeout=LIMIT_S)
     assert first.returncode == (-signal.SIGKILL if killed else 0)
     made = ["second"] if killed else ["first", "second"]
     for out in made:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from paretoken.progress.signs import QUIET_ALONE_S, Signs, look, progress_in, tail
 from paretoken.progress.states import Job, State, state_of, together
+from processes import line_of, running
 
 LINE = "finetune: step 25/250 loss 0.4791 lr 2.98e-03 20.68 steps/s, 0:00:11 left\n"
 ENDED = "finetune: 250 steps, loss 0.3195, 13.1 s (11.5 s CPU), 2.1e+11 FLOPs\n"
@@ -165,16 +164,13 @@ def no_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
 def test_a_killed_process_stops_running(tmp_path: Path, no_slurm: None) -> None:
-    code = "import sys, time; print('up', flush=True); time.sleep(60)"
+    code = "import sys; print('up', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, "--out", "finetune", "--other"]
     command[1:1] = ["-X", "paretoken=1"]  # what the search for processes looks for
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with running(command, cwd=tmp_path) as process:
+        assert line_of(process) == "up\n"
         write_log(tmp_path, LINE, age=QUIET_ALONE_S + 1)
         assert state_of(job(tmp_path), look(tmp_path)).word == "running"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
     found = look(tmp_path)
     assert found.quiet_s == QUIET_ALONE_S, "no driver and no SLURM job of this folder"
     assert state_of(job(tmp_path), found).word == "failed"
@@ -187,13 +183,11 @@ def test_a_driver_lengthens_the_patience(tmp_path: Path, no_slurm: None) -> None
     lock.touch()
     assert not look(tmp_path).driven
     code = (
-        f"import fcntl, time; lock = open({str(lock)!r}, 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
-        "print('up', flush=True); time.sleep(60)"
+        f"import fcntl, sys; lock = open({str(lock)!r}, 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "print('up', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with running([sys.executable, "-c", code]) as process:
+        assert line_of(process) == "up\n"
         driven = look(tmp_path)
-        process.kill()
     assert driven.driven
     assert driven.quiet_s > QUIET_ALONE_S

@@ -28,7 +28,7 @@ from paretoken.registry import FIGURES
 from paretoken.report.methods import latex, methods_page, wide
 from paretoken.report.summary import summary
 from paretoken.yaml_files import read_yaml
-from report_study import Finished, embedded, finished_study, latency_table
+from report_study import Finished, copied, embedded, finished_study, latency_table
 
 ROOT = Path(__file__).parents[3]
 SENSITIVITY = {"suite": "scenes", "alpha_over_beta": 2.0}
@@ -36,7 +36,7 @@ CLAIM = {"claim": "c", "statement": "s", "where": "w", "computed": "x", "value":
          "high": 5.0, "verdict": "holds", "because": "b"}  # fmt: skip
 RUN = {"device": {"gpus": ["GPU"], "processes": 1, "machine": "m"}, "wall_s": 1.0, "training_flops": 1.0,
        "git": {"commit": "c"}, "versions": {"torch": "2"}}  # fmt: skip
-#: A study takes seconds, so that each is filled with several of the texts at once.
+#: The pages take seconds, so that each study is filled with several of the texts at once.
 TOGETHER = {
     "markup": ("script", "template"),
     "lines": ("image", "line"),
@@ -63,9 +63,9 @@ class Structure(HTMLParser):
         self.texts.append(data)
 
 
-def filled(root: Path, text: str) -> Finished:
-    """Return a finished study with a text wherever a file may hold one."""
-    study = finished_study(root, laws=["product"], bootstrap=5)
+def filled(finished: Finished, root: Path, text: str) -> Finished:
+    """Return a copy of a finished study with a text wherever a file may hold one."""
+    study = copied(finished, root)
     folder = study.folder
     path = folder / "study.json"
     raw = json.loads(path.read_text())
@@ -141,15 +141,22 @@ def written(study: Finished) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    return finished_study(tmp_path_factory.mktemp("finished"), laws=["product"], bootstrap=5)
+
+
+@pytest.fixture(scope="module")
+def plain(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The pages of a study with harmless texts."""
-    return written(filled(tmp_path_factory.mktemp("plain"), "Word"))
+    return written(filled(finished, tmp_path_factory.mktemp("plain"), "Word"))
 
 
 @pytest.fixture(scope="module", params=TOGETHER)
-def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def hostile(
+    finished: Finished, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     text = " ".join(HOSTILE[kind] for kind in TOGETHER[request.param])
-    study = filled(tmp_path_factory.mktemp("hostile"), text)
+    study = filled(finished, tmp_path_factory.mktemp("hostile"), text)
     return text, study, written(study)
 
 

@@ -16,7 +16,7 @@ from paretoken.cost_models.paper import PAPER_COST
 from paretoken.records import write_table
 from paretoken.report.answer import answer
 from paretoken.report.explorer import text_stops
-from report_study import QUESTION, SUITES, TOKENS, embedded, finished_study, latency_table
+from report_study import QUESTION, SUITES, TOKENS, copied, embedded, finished_study, latency_table
 
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
 CLAIM = {
@@ -60,6 +60,17 @@ def finished(tmp_path_factory):
     return study
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    return finished_study(tmp_path_factory.mktemp("small"), suites=SUITES[:1], laws=["product"])
+
+
+@pytest.fixture
+def small(unchanged, tmp_path):
+    """A study of one suite and law of the test's own."""
+    return copied(unchanged, tmp_path / "small")
+
+
 def results_of(study):
     folder = study.folder
     fits = sorted(folder.glob("fits/*/*.json"))
@@ -96,17 +107,15 @@ def test_nothing_is_loaded_from_anywhere(finished):
     assert all(a["href"].startswith("#") for t, a in elements if t == "a")
 
 
-def test_no_text_of_a_study_becomes_markup(tmp_path):
+def test_no_text_of_a_study_becomes_markup(finished, tmp_path):
     suites = [dict(suite, title=f"{suite['title']} {EVIL}") for suite in SUITES]
-    plain = finished_study(tmp_path / "plain", laws=["product"])
-    assert plain.report() == 0
-    evil = finished_study(tmp_path / "evil", suites=suites, laws=["product"], flag=EVIL, claims=[CLAIM],
+    evil = finished_study(tmp_path, suites=suites, laws=["product"], flag=EVIL, claims=[CLAIM],
                           question=f"Why? {EVIL}")  # fmt: skip
     assert evil.report() == 0
     page = evil.page
     kinds = [t for t, _ in Elements(page).found]
-    assert kinds.count("script") == [t for t, _ in Elements(plain.page).found].count("script") == 4
-    assert "img" not in kinds
+    assert kinds.count("script") == [t for t, _ in Elements(finished.page).found].count("script") == 4
+    assert "img" not in kinds, "there is no figure"
     assert not [a for _, a in Elements(page).found if any(name == "onerror" for name in a)]
     assert EVIL in " ".join(Elements(page).text), "shown as what it is"
     assert embedded(page, "explorer-data")["suites"][0]["title"].endswith(EVIL)
@@ -132,9 +141,9 @@ def test_the_explorers_numbers_are_those_of_the_fits_and_costs(finished):
     assert latency["at"][beyond] == [None] * len(N), "nothing was measured there"
 
 
-def test_pairs_of_equal_cost_are_those_of_the_table(tmp_path):
+def test_pairs_of_equal_cost_are_those_of_the_table(small):
     """Its numbers are those of the summary, which takes the same table: nothing is computed again."""
-    study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
+    study = small
     pairs = [{"suite": "scenes", "wins": side} for side in ("larger", "larger", "smaller", "undecided")]
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(pairs))
     assert study.report() == 0
@@ -177,8 +186,8 @@ def test_a_study_without_laws_compares_methods(tmp_path):
     assert re.search(r"<th[^>]*>Method</th>", study.page)
 
 
-def test_a_broken_ingredient_is_refused_and_nothing_is_left(tmp_path, capsys):
-    study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
+def test_a_broken_ingredient_is_refused_and_nothing_is_left(small, capsys):
+    study = small
     fit = study.folder / "fits" / "scenes" / "product-all.json"
     fit.write_text("{}")
     assert study.report() == 2
@@ -186,8 +195,8 @@ def test_a_broken_ingredient_is_refused_and_nothing_is_left(tmp_path, capsys):
     assert not (study.folder / "report.html").exists()
 
 
-def test_a_report_without_any_fit_says_what_is_missing(tmp_path, capsys):
-    study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
+def test_a_report_without_any_fit_says_what_is_missing(unchanged, tmp_path, capsys):
+    study = unchanged
     tables = study.folder / "tables"
     arguments = ["report", "--study", study.folder / "study.json", "--errors", tables / "errors.csv",
                  "--claims", tables / "claims.csv", "--out", tmp_path / "r.html"]  # fmt: skip
@@ -196,9 +205,8 @@ def test_a_report_without_any_fit_says_what_is_missing(tmp_path, capsys):
     assert not (tmp_path / "r.html").exists()
 
 
-def test_a_figure_that_is_none_is_refused(tmp_path, capsys):
-    study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
-    assert study.report("--figures", study.folder / "photo.png") == 2
+def test_a_figure_that_is_none_is_refused(small, capsys):
+    assert small.report("--figures", small.folder / "photo.png") == 2
     assert "'photo' is no figure" in capsys.readouterr().err
 
 

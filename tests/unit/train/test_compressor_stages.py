@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from paretoken.evaluate.questions import parse_questions
 from paretoken.evaluate.text_length import Lengthener, measure
 from paretoken.models.assemble import Choice
 from paretoken.registry import BENCHMARKS
-from paretoken.train.recipe import Recipe, read_recipe
 from paretoken.train.stage import StageInputs, run_stage
+from stages import recipe
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def choice(name: str, tokens: int) -> Choice:
     return Choice(name, tokens, layers=(2, 3), heads=4)
-
-
-def recipe(world: Path, stage: str, **changes: Any) -> Recipe:
-    return read_recipe(world / f"{stage}.yaml", stage, [(k, str(v)) for k, v in changes.items()])
 
 
 def train(world: Path, out: Path, name: str, tokens: int, **changes: Any) -> list[dict[str, Any]]:
@@ -164,7 +161,8 @@ def test_batches_hold_the_first_question_of_each_place(world: Path) -> None:
         old.question(0)
 
 
-def test_questions_are_repeated_until_a_prompt_is_long_enough(world: Path) -> None:
+def test_questions_are_repeated_until_a_prompt_is_long_enough(world: Path, tmp_path: Path) -> None:
+    world = Path(shutil.copytree(world, tmp_path / "world"))  # its language model is replaced
     tiny.save_model(world)
     predictor = open_predictor(world / "model", world / "features", batch=8, max_new_tokens=4)
     questions = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))[:6]

@@ -18,16 +18,15 @@ from paretoken.evaluate.questions import Question
 from paretoken.models.assemble import Choice
 from paretoken.train import trainer as trainer_module
 from paretoken.train.optimisation import rate_at
-from paretoken.train.recipe import Recipe, read_recipe
 from paretoken.train.stage import StageInputs, run_stage
+from stages import recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    return tiny.save_prepared_world(tmp_path_factory.mktemp("world"), "--aspect", "crop")
+@pytest.fixture
+def world(tiny_world: Path) -> Path:
+    return tiny_world
 
 
 def inputs(world: Path, out: Path, tokens: int = 4, **changes: Any) -> StageInputs:
@@ -36,10 +35,6 @@ def inputs(world: Path, out: Path, tokens: int = 4, **changes: Any) -> StageInpu
         choice=Choice("average_pool", tokens), seed=0, features=world / "features",
     )  # fmt: skip
     return dataclasses.replace(made, **changes)
-
-
-def recipe(world: Path, stage: str, **changes: Any) -> Recipe:
-    return read_recipe(world / f"{stage}.yaml", stage, [(k, str(v)) for k, v in changes.items()])
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:

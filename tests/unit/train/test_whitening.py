@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import tiny
 from paretoken.data.features import FeatureStore
 from paretoken.errors import UserError
 from paretoken.models.assemble import Choice
@@ -22,10 +21,9 @@ from paretoken.train.whitening import symmetric_root
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    return tiny.save_prepared_world(tmp_path_factory.mktemp("world"))
+@pytest.fixture
+def world(tiny_world: Path) -> Path:
+    return tiny_world
 
 
 def inputs(world: Path, out: Path, choice: Choice) -> StageInputs:

@@ -21,6 +21,8 @@ from paretoken.settings import checked
 
 #: The variant of a fit that repeats the paper's grid search.
 PAPER_GRID = "paper_grid"
+#: The table of the paper's own cells, as configurations name it.
+PAPER_CELLS = "workflow/reference/published_errors.csv"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class StudyResults:
     def study(self) -> Study:
         """The study's settings."""
         return self.frozen.study
+
+    @property
+    def measured_by_the_paper(self) -> bool:
+        """Whether the cells are the averages that the paper's authors published."""
+        return self.study.published is not None and self.study.measured == PAPER_CELLS
 
     def suites(self, role: str) -> list[Suite]:
         """Return the suites with a role (``reasoning``, ``ocr`` or ``control``)."""

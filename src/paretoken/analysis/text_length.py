@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretoken.analysis.laws.base import Law
-from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.star import best_tokens
 from paretoken.analysis.study_results import StudyResults
 from paretoken.cost import flops_2nt
 
@@ -79,14 +78,9 @@ def _row(
 def _predicted(results: StudyResults, suite: str, Q: float) -> tuple[float, float, float]:
     """Return V* of the headline law at Q, and its 95 % interval over the bootstrap's draws."""
     fit = results.headline(suite)
-    law: Law = fit.law
-    low, high = min(fit.token_counts), max(fit.token_counts)
-    if not law.constant_optimum:
+    star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts))
+    if star is None:
         return np.nan, np.nan, np.nan
-    point = np.array([[fit.parameters[name] for name in law.parameters]])
-    star = float(optimal_tokens(law, law.exponent_ratio(point), Q, low, high)[0])
-    if not len(fit.draws):
-        return star, np.nan, np.nan
-    drawn = optimal_tokens(law, law.exponent_ratio(fit.draws), Q, low, high)
-    ends = np.quantile(drawn, [0.025, 0.975])
-    return star, float(ends[0]), float(ends[1])
+    if star.low is None or star.high is None:
+        return star.value, np.nan, np.nan
+    return star.value, star.low, star.high

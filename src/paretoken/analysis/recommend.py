@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from paretoken.analysis.cautions import cautions, cautions_on_cost
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import affordable, by_preference, configurations
+from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.star import best_tokens
 from paretoken.analysis.subject import models_of, subject
 from paretoken.analysis.ties import cost_draws, share_chosen, ties
@@ -25,6 +27,8 @@ SHOWN = (
     "params_b",
     "visual_tokens",
     "cost",
+    "cost_low",
+    "cost_high",
     "error",
     "error_low",
     "error_high",
@@ -76,6 +80,11 @@ def recommend(
     errors, first = fit.draw_errors(N, V, Q), int(ranked.index[0])
     drawn = cost_draws(cost, N, V, Q, len(errors))
     tied = ties(errors[:, ranked.index], 0)
+    noise = cost.standard_error(N, V, Q)
+    if noise is not None:  # 0 where nothing is known of it
+        half = norm.ppf((1 + LEVEL) / 2) * np.nan_to_num(noise)[ranked.index]
+        ranked = ranked.assign(cost_low=np.maximum(ranked["cost"] - half, 0.0))
+        ranked = ranked.assign(cost_high=ranked["cost"] + half)
     rows = [_plain(fit, row) for _, row in ranked.iloc[: 1 + count].iterrows()]
     star = best_tokens(fit, Q, min(tokens), max(tokens), cost)
     unknown = len(set(sizes)) * len(set(tokens)) - len(table)

@@ -72,8 +72,14 @@ def _words(model: CostModel, row: dict[str, Any]) -> str:
     named = f" ({', '.join(row['models'])})" if row["models"] else ""
     return (
         f"{size_label(row['params_b'])}{named} with {visual_tokens(row['visual_tokens'])}: "
-        f"expected error {row['error']:.4f}{intervals(row)}, {model.show(row['cost'])}"
+        f"expected error {row['error']:.4f}{intervals(row)}, {model.show(row['cost'])}{_noise(row)}"
     )
+
+
+def _noise(row: dict[str, Any]) -> str:
+    """Return the 95 % interval of a measured cost in brackets; empty where it is not known."""
+    low, high = row.get("cost_low"), row.get("cost_high")
+    return "" if low is None or low == high else f" (95 % {low:.4g} to {high:.4g})"
 
 
 def intervals(row: dict[str, Any]) -> str:

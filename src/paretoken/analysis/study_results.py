@@ -93,6 +93,14 @@ class StudyResults:
         rows = self.cells(suite)
         return rows[~rows["llm"].isin(self.study.holdout)].reset_index(drop=True)
 
+    def inferred(self, suite: str, quantity: str) -> bool:
+        """Whether a published number was not printed, but inferred from what was."""
+        if self.values.empty or "flag" not in self.values:
+            return False
+        rows = self.values
+        found = rows[(rows["suite"] == suite) & (rows["quantity"] == quantity)]["flag"]
+        return bool((found == "inferred").any())
+
     def value(self, suite: str, quantity: str) -> float | None:
         """Return a published number, or None if there is none."""
         rows = self.values

@@ -39,13 +39,14 @@ from paretoken.figures.parts import (
     parameter_lines,
     require_suite,
 )
-from paretoken.figures.style import Look, ramp
+from paretoken.figures.style import ORANGE, Look, ramp
 
 #: Q of the paper's Fig. 1b; a study's nearest positive Q stands in for it.
 PAPER_TEXT_TOKENS = 50
 
 PARETO: Look = {"color": "black", "linewidth": 2.6, "label": "Pareto line, computed"}
-PAPER: Look = {"color": "0.7", "linewidth": 1.3, "linestyle": ":"}
+#: Light enough to be seen on the black line, which it may lie on.
+PAPER: Look = {"color": ORANGE, "linewidth": 2.0, "linestyle": (0, (1, 1.4))}
 
 
 @dataclass(frozen=True)

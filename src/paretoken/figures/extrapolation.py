@@ -49,7 +49,7 @@ def draw(results: StudyResults) -> Drawing:
     targets = _targets(results, fit)
     drawing, (left, right) = canvas(TWO_PANELS, columns=2)
     published = published_parameters(results, suite.name)
-    predicted = _plot_predictions(left, fit, targets, published)
+    predicted = _plot_predictions(left, fit, targets, published, _of_paper(results, suite.name))
     _plot_measured(left, cells, fit, targets)
     tokens_axis(left, fit.token_counts)
     left.set_ylabel(ERROR_LABEL)
@@ -71,7 +71,11 @@ def _targets(results: StudyResults, fit: FittedLaw) -> list[float]:
 
 
 def _plot_predictions(
-    axis: Axes, fit: FittedLaw, targets: Sequence[float], published: Mapping[str, float] | None
+    axis: Axes,
+    fit: FittedLaw,
+    targets: Sequence[float],
+    published: Mapping[str, float] | None,
+    paper: str,
 ) -> list[Artist]:
     V = dense(fit.token_counts)
     handles: list[Artist] = []
@@ -91,9 +95,14 @@ def _plot_predictions(
             law: Law = LAWS.load(PUBLISHED_LAW)
             axis.plot(V, law.predict(published, n, V), color="black", linestyle="--", linewidth=1.2)
     if published:
-        handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1.2,
-                              label="published parameters"))  # fmt: skip
+        handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1.2, label=paper))
     return handles
+
+
+def _of_paper(results: StudyResults, suite: str) -> str:
+    """Return what the paper's curve is called, with the parameters that were only inferred."""
+    inferred = [name for name in LAWS.load(PUBLISHED_LAW).parameters if results.inferred(suite, name)]
+    return "published parameters" + (f" ({', '.join(inferred)} inferred)" if inferred else "")
 
 
 def _colours(targets: Sequence[float]) -> list[str]:

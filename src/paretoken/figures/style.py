@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
+from matplotlib.patheffects import withStroke
 
 STYLE: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
@@ -41,6 +42,10 @@ Look = dict[str, Any]
 #: Okabe and Ito's colours, told apart without colour vision: for things that are not sizes.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 ACCENTS = (VERMILION, BLUE, ORANGE, GREEN)
+
+
+#: Keeps what lies on top of other marks visible: a number, or a whisker on its marker.
+HALO = withStroke(linewidth=2.2, foreground="white")
 
 
 @contextmanager

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.stats import binom, norm
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import frontier
 from paretoken.analysis.recommend import recommend
 from paretoken.analysis.recommend_words import in_words
 from paretoken.cli import main
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.measured import LATENCY
 from paretoken.errors import UserError
 from paretoken.text_tables import visual_tokens
 from report_study import SUITES, finished_study
@@ -110,6 +115,22 @@ def test_it_finds_the_study_in_whose_folder_the_fit_lies(tmp_path, capsys):
     fit = study.folder / "fits" / "scenes" / "product-all.json"
     assert main(["recommend", "--fit", str(fit), "--flops", "1e12", "--text-tokens", "50"]) == 0
     assert "The error is that of Scenes of study demo." in capsys.readouterr().out
+
+
+def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fit):
+    """The best one costs 1 ms less than the budget, give or take 1 ms; the other far less."""
+    model = replace(LATENCY, needs=(), evaluate=lambda d, n, v, q: np.where(n == 7, 9.0, 1.0))
+    noisy = replace(model, spread=lambda d, n, v, q: np.ones(len(n)))
+    exact = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(model))
+    assert exact["chosen_in_draws"] == 1.0
+    assert exact["draws_of"] == ["law"]
+    assert "doubt about the law only" in in_words(exact)
+    answer = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(noisy))
+    low, high = (binom.ppf(p, 200, norm.cdf(1)) / 200 for p in (1e-3, 0.999))
+    assert low <= answer["chosen_in_draws"] <= high
+    assert answer["recommended"]["cost_high"] == pytest.approx(9 + 1.96, rel=1e-3)
+    assert "9 ms (95 % 7.04 to 10.96)" in in_words(answer)
+    assert "noise of the measured cost" in in_words(answer)
 
 
 def test_an_effect_that_is_not_there_is_to_be_minded(published_record):

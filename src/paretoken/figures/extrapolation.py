@@ -158,9 +158,9 @@ FIG2 = Figure(
     "Left: sizes that the fit has not seen (under predict or holdout), predicted from the others, "
     "with 95 % intervals: dark, of the mean error; light, of the error that a newly trained model will "
     "show. Black-edged disks are cells of these sizes where any were measured, and belong into the "
-    "light band; faint markers are the cells that were fitted; dashed where published, the same with "
-    "the paper's parameters. "
+    "light band; faint markers are the cells that were fitted. "
     "Right: a check that needs no new measurement: the largest measured size predicted from the "
     "smaller ones by the law, by a plane in ln N and ln V, and by copying the next smaller size.",
     draw,
+    paper="Dashed: the same predictions with the paper's parameters.",
 )  # fmt: skip

@@ -141,6 +141,7 @@ OPTIMAL_TOKENS = Figure(
     "the measured range of V (the ticks). Thick with band: the headline law and its 95 % "
     "interval; thin: the study's other laws that have one V* for all budgets. A band that reaches the "
     "upper edge (alpha <= beta) allows for as many tokens as possible; one that spans the panel tells "
-    "nothing. Black: what the paper's code and text state, where published.",
+    "nothing.",
     draw,
+    paper="Black: what the paper's code and text state.",
 )  # fmt: skip

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from paretoken.analysis.cells import CellData, Cells
+from paretoken.analysis.cells import Cells
+from paretoken.analysis.effects import effects
+from paretoken.analysis.estimate import estimate
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.intervals import Doubt, matching, v_star
+from paretoken.analysis.losses import make_loss
+from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.recommend import recommend
+from paretoken.analysis.resample import draw
 from paretoken.analysis.trade import Side, trade, trade_warnings
+from paretoken.registry import LAWS
 from paretoken.report.sentences import optimum, verdict
 
 SIZES, TOKENS = (0.5, 1.8, 4.0, 7.0), (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0)
@@ -68,11 +75,23 @@ def test_that_tokens_pay_throughout_is_a_warning_where_it_is_sure(published):
 
 
 def noisy(truth, noise, seed):
-    """Return the fit of a grid of cells around a known surface."""
+    """Return the fit of a grid of cells around a known surface, without what no sentence rests on."""
     N, V = (a.ravel() for a in np.meshgrid(SIZES, TOKENS, indexing="ij"))
     Y = truth(N, V) + np.random.default_rng(seed).normal(0, noise, len(N))
-    data = CellData(Cells(N, V, Y, np.ones(len(N))), {"suite": "s"}, [])
-    return FittedLaw.from_record(fit_record(data, FitOptions(bootstrap=100, text_tokens=(0, 50))))
+    cells = Cells(N, V, Y, np.ones(len(N)))
+    fitted = estimate(cells, LAWS.load("product"), make_loss("squared", 1e-3), 50.0)
+    measured = measure_noise(fitted)
+    doubt = Doubt(fitted, measured, [draw(fitted, matching(measured), 200, seed)])
+    ratio = float(fitted.law.exponent_ratio(fitted.values[None])[0])
+    found = {
+        "law": "product", "loss": "squared", "parameters": fitted.parameters, "rmse": 0.0,
+        "alpha_over_beta": ratio if np.isfinite(ratio) else None, "possible_errors": [0.0, 1.0],
+        "v_star": v_star(fitted, (0, 50)), "intervals": doubt.intervals((0, 50)),
+        "effects": {name: e.as_record() for name, e in effects(fitted, measured.shared).items()},
+        "draws": doubt.kept_draws(), "noise_draws": doubt.kept_noise(),
+        "data": {"levels": {"N": list(SIZES), "V": list(TOKENS)}},
+    }  # fmt: skip
+    return FittedLaw.from_record(found | {"warnings": trade_warnings(found)})
 
 
 def claims(fit):

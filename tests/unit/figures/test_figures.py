@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.image import imread
 
 from paretoken.analysis.cells import CellData, Cells
@@ -308,7 +308,7 @@ def test_captions_speak_of_the_paper_only_where_a_study_is_compared_with_it():
 
 def test_whiskers_lie_above_their_markers(results):
     (first, *_) = panels_of(drawn("fig4", results))
-    markers = max(c.get_zorder() for c in first.collections if c.get_offsets().size)
+    markers = max(c.get_zorder() for c in first.collections if isinstance(c, PathCollection))
     bars = [c for c in first.collections if isinstance(c, LineCollection)]
     assert bars
     assert all(bar.get_zorder() > markers for bar in bars)

@@ -51,8 +51,11 @@ class Doubt:
         return sentences
 
     def intervals(self, text_tokens: Sequence[float]) -> dict[str, Any]:
-        """Return the interval of each parameter, of alpha / beta and of V* at each Q."""
-        if not self.draws:
+        """Return the interval of each parameter, of alpha / beta and of V* at each Q.
+
+        Nothing without draws that match the noise: cells that are as few as the parameters tell no noise.
+        """
+        if self.headline is None or not len(self.headline.values):
             return {}
         law = self.fitted.law
         columns = {name: [d.values[:, i] for d in self.draws] for i, name in enumerate(law.parameters)}

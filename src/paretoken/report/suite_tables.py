@@ -55,8 +55,8 @@ def _ends(interval: Mapping[str, float | None] | None) -> str | None:
 def drawn_by(fit: FittedLaw) -> str:
     """Return how a fit's intervals were drawn, in words."""
     method = fit.record["bootstrap"]["headline"]
-    if method is None:
-        return "without intervals (no bootstrap)"
+    if method is None or not fit.record["intervals"]:
+        return "without intervals (no bootstrap, or no cell to spare)"
     return f"with 95 % intervals by resampling {WORDS.get(method, method)}"
 
 

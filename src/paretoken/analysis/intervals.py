@@ -53,7 +53,7 @@ class Doubt:
     def intervals(self, text_tokens: Sequence[float]) -> dict[str, Any]:
         """Return the interval of each parameter, of alpha / beta and of V* at each Q.
 
-        Nothing without draws that match the noise: cells that are as few as the parameters tell no noise.
+        Nothing without draws that match the noise: cells as few as the parameters tell no noise.
         """
         if self.headline is None or not len(self.headline.values):
             return {}

@@ -69,10 +69,10 @@ def prediction_rows(results: StudyResults, suite: str) -> pd.DataFrame:
             "model": rows["llm"],
             "V": rows["visual_tokens"],
             "predicted error": rows["predicted"],
-            "mean, from": rows["low"],
-            "to": rows["high"],
-            "new measurement, from": rows["measured_low"],
-            "to ": rows["measured_high"],
+            "mean: low": rows["low"],
+            "mean: high": rows["high"],
+            "new measurement: low": rows["measured_low"],
+            "new measurement: high": rows["measured_high"],
             "measured": rows["measured"].astype(float),
         }
     )

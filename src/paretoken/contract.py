@@ -71,7 +71,12 @@ LATENCY_COLUMNS = (
     "dtype",
     "versions",
 )
+#: What it also holds since 2026-11-30: standard errors of those medians, in seconds.
+LATENCY_SPREAD = ("encoder_se", "prefill_se", "decode_se")
 LATENCY_KEY = ("params_b", "visual_tokens", "text_tokens", "batch")
+
+#: Answers that are timed one by one for a cell's ``latency_s``, of which that is the median.
+TIMED_ANSWERS = 50
 
 #: text_length.csv of a cell, and tables/text_length.csv: one row per cell, suite and text length.
 #: ``text_tokens`` is what was asked for, ``prompt_text_tokens`` the mean of the prompts.

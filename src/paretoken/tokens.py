@@ -71,6 +71,24 @@ COMPRESSORS: dict[str, Callable[[int], list[int] | range]] = {
     "repeat": repeated,
 }
 
+#: What figures call them, and a model that sees no image.
+TITLES = {
+    "none": "Every patch",
+    "tokenpacker": "TokenPacker",
+    "tokenpacker_antialiased": "TokenPacker, antialiased queries",
+    "tokenpacker_pooled": "TokenPacker, pooled queries",
+    "quecc": "QueCC",
+    "average_pool": "Average pooling",
+    "matryoshka_pooling": "M3",
+    "matryoshka_query": "MQT",
+    "prumerge": "PruMerge",
+    "prumerge_plus": "PruMerge+",
+    "random": "Random patches",
+    "downsample": "Smaller image",
+    "repeat": "Four tokens, repeated",
+    "blind": "No image",
+}
+
 #: Compressors whose model is trained once and serves every V that it can reach.
 ELASTIC = ("matryoshka_pooling", "matryoshka_query")
 

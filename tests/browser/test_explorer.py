@@ -63,10 +63,13 @@ def recommended(page: Page, study, capsys, monkeypatch) -> dict[str, Any]:
 
 
 def words(row: dict[str, float], unit: str) -> str:
-    interval = f"{row['error_low']:.4f} to {row['error_high']:.4f}"
+    interval = (
+        f"of the mean {row['error_low']:.4f} to {row['error_high']:.4f}, of a new measurement "
+        f"{row['measured_low']:.4f} to {row['measured_high']:.4f}"
+    )
     return (
         f"{size_label(row['params_b'])} with {visual_tokens(row['visual_tokens'])}: expected error "
-        f"{row['error']:.4f} (95\u00a0% interval {interval}), {row['cost']:.4g} {unit}"
+        f"{row['error']:.4f} (95\u00a0% intervals: {interval}), {row['cost']:.4g} {unit}"
     )
 
 
@@ -98,7 +101,9 @@ def test_its_numbers_are_those_of_recommend(
     start = f"With {answer['budget']:.4g} {unit}{each} and {answer['text_tokens']:g} text tokens"
     assert shown == f"{start}, use {words(best, unit)}."
     following = page.locator("#x-next li").all_text_contents()
-    assert following == [words(row, unit) for row in answer["runners_up"]]
+    assert following == [words(row, unit) + "; a tie" * bool(row["tie"]) for row in answer["runners_up"]]
+    said = page.locator("#x-tie").text_content() or ""
+    assert said.startswith(f"{answer['ties']} further") is (answer["ties"] > 0)
     line = page.locator("#x-table tr.best td").all_text_contents()
     assert line[0] == size_label(best["params_b"])
     assert line[3] == f"{best['error']:.4f}"

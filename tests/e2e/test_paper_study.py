@@ -156,7 +156,7 @@ def test_laws_figures_claims_and_summary_are_made(paper: Paper) -> None:
         assert (paper.results / "figures" / f"{name}.png").stat().st_size > 5_000
     claims = pd.read_csv(paper.results / "tables" / "claims.csv")["claim"]
     assert claims.tolist() == paper.config["studies"][0]["claims"]
-    assert "alpha_over_beta" in (paper.results / "summary.md").read_text()
+    assert "alpha / beta" in (paper.results / "summary.md").read_text()
     assert "Trained on" in (paper.results / "report.html").read_text()
 
 

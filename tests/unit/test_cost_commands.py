@@ -43,10 +43,12 @@ def rows_of(path):
 def test_a_deployment_in_words(run, study):
     code, said, _ = run("recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60)
     assert code == 0
-    assert said.startswith("With 50 ms per question and 60 text tokens, use 7B with ")
+    assert said.startswith("With 50 ms per question and 60 text tokens, use 7B (largest) with ")
     assert "visual tokens: expected error 0." in said
     assert "next best: " in said
     assert "vision encoder included, on Abacus 9" in said
+    assert "doubt about the law only" in said
+    assert "The cost is taken as exact: latency.csv does not say" in said
     _, text, _ = run("recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60, "--json")
     best = json.loads(text)["recommended"]
     n, v = best["params_b"], best["visual_tokens"]

@@ -109,7 +109,7 @@ def test_a_trained_study_runs_from_nothing_to_its_summary(trained: Project) -> N
     fit = json.loads((results / "fits" / "reasoning" / "product-all.json").read_text())
     assert fit["n_points"] == 4
     assert [e["reason"] for e in fit["data"]["exclusions"]] == ["no visual tokens (the law needs V > 0)"]
-    assert "alpha_over_beta" in (results / "summary.md").read_text()
+    assert "alpha / beta" in (results / "summary.md").read_text()
     page = (results / "report.html").read_text()
     assert "Trained on" in page
     models = {cost["model"] for cost in embedded(page, "explorer-data")["costs"]}

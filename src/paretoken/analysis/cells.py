@@ -18,6 +18,9 @@ from paretoken.escape import shown
 from paretoken.records import LISTED, Table, read_text_table
 from paretoken.registry import unknown_name
 
+#: Studies, compressors, models or sizes of a table that are kept by name.
+MOST_NAMED = 200
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -137,9 +140,25 @@ def read_cells(path: Path, selection: Selection) -> CellData:
         "where": dict(s.where),
         "columns": {"N": s.n_column, "V": s.v_column, "Y": s.error_column},
         "exclusions": excluded,
+        "named": _named(rows, cells.N),
     }
     repeated = [int(line) for line in rows.index[rows.duplicated()]]
     return CellData(cells, provenance, flagged, repeated)
+
+
+def _named(rows: pd.DataFrame, N: Array) -> dict[str, Any]:
+    """Return what the rows say they are of: studies, compressors, and language models by size.
+
+    A table has few of these; one with more than `MOST_NAMED` is not of studies as they are here.
+    """
+    found: dict[str, Any] = {}
+    for key, column in (("studies", "study"), ("compressors", "compressor")):
+        if column in rows and 0 < rows[column].nunique() <= MOST_NAMED:
+            found[key] = sorted(filter(None, rows[column].unique()))
+    if "llm" in rows and rows["llm"].nunique() <= MOST_NAMED and len(np.unique(N)) <= MOST_NAMED:
+        models = rows["llm"].groupby(N).unique()
+        found["models"] = {f"{n:g}": sorted(filter(None, names)) for n, names in models.items()}
+    return found
 
 
 def _first(excluded: Sequence[Mapping[str, Any]]) -> str:

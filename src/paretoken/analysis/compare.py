@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.laws.base import Array
+from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.study_results import read_study
 from paretoken.config import FrozenStudy, Suite
 from paretoken.errors import UserError
@@ -113,23 +116,55 @@ def _end(interval: dict[str, float | None], name: str) -> float | None:
     return float("inf") if value is None else value
 
 
-def verdicts(table: pd.DataFrame) -> list[str]:
-    """Return whether studies agree on alpha / beta, a sentence per role and pair of suites."""
-    sentences = []
-    for role, rows in table[table["parameter"] == RATIO].groupby("role", sort=False):
-        for (_, one), (_, other) in combinations(rows.iterrows(), 2):
-            names = f"{_named(one)} and {_named(other)}"
-            if pd.isna(one["low"]) or pd.isna(other["low"]):
-                sentences.append(f"{role}: {names} cannot be compared without intervals.")
-                continue
-            apart = one["low"] > other["high"] or other["low"] > one["high"]
-            verb = "do not overlap" if apart else "overlap"
-            sentences.append(f"{role}: the 95 % intervals of alpha / beta of {names} {verb}.")
-    return sentences
+def verdicts(studies: Sequence[Finished], law: str | None = None) -> list[str]:
+    """Return whether alpha / beta differs between studies, a sentence per role and pair of suites.
+
+    Two of them differ if the 95 % interval of their difference, over all pairs of a draw of one fit and
+    a draw of the other, does not hold 0. That intervals overlap would say neither this nor its contrary.
+
+    Args:
+        studies: two or more.
+        law: of which fits; None: each study's headline law.
+    """
+    of_role: dict[str, list[tuple[str, FittedLaw]]] = {}
+    for study in studies:
+        for suite in study.frozen.study.suites:
+            named = (f"{study.label} ({suite.name})", study.fit(suite, law))
+            of_role.setdefault(suite.role, []).append(named)
+    return [
+        f"{role}: {_verdict(one, other)}"
+        for role, fits in of_role.items()
+        for one, other in combinations(fits, 2)
+    ]
 
 
-def _named(row: pd.Series[str]) -> str:
-    return f"{row['study']} ({row['suite']})"
+def _verdict(one: tuple[str, FittedLaw], other: tuple[str, FittedLaw]) -> str:
+    names = f"{one[0]} and {other[0]}"
+    first, second = (fit.law.exponent_ratio(fit.draws) for _, fit in (one, other))
+    if not len(first) or not len(second):
+        return f"{names} cannot be compared without bootstrap draws."
+    sign = which_is_larger(first, second)
+    if sign == 0:
+        return f"the data do not tell alpha / beta of {names} apart."
+    larger = one[0] if sign > 0 else other[0]
+    return f"alpha / beta of {names} differ: it is larger in {larger}."
+
+
+def which_is_larger(first: Array, second: Array) -> int:
+    """Return 1 or -1 if the first or the second of two numbers is the larger one, 0 if neither is told.
+
+    Args:
+        first: independent draws of a number, (R,); may be infinite.
+        second: of another one, (S,).
+    """
+    ordered = np.sort(second)
+    pairs = len(first) * len(second)
+    below = int(np.searchsorted(ordered, first, side="left").sum())  # second < first
+    above = pairs - int(np.searchsorted(ordered, first, side="right").sum())  # second > first
+    tail = (1 - LEVEL) / 2 * pairs
+    if pairs - below < tail:
+        return 1
+    return -1 if pairs - above < tail else 0
 
 
 def shown(value: float | None, low: float | None, high: float | None) -> str:

@@ -130,6 +130,9 @@ def standard_error(fit: FittedLaw, name: str) -> float | None:
 def predictions(results: StudyResults) -> pd.DataFrame:
     """Return the headline law's errors for sizes that it did not see, with 95 % intervals.
 
+    ``low`` and ``high`` are the interval of the mean error, ``measured_low`` and ``measured_high`` that
+    of the error which a newly trained model will show: the one to hold a measurement against.
+
     Sizes are those under `predict:` and `holdout:`; token counts are the grid's. Where the cell was
     measured the measurement stands beside; where the paper's parameters are known, its curve too.
     """
@@ -143,6 +146,8 @@ def predictions(results: StudyResults) -> pd.DataFrame:
         "predicted",
         "low",
         "high",
+        "measured_low",
+        "measured_high",
         "published_curve",
         "measured",
     ]
@@ -151,7 +156,9 @@ def predictions(results: StudyResults) -> pd.DataFrame:
         fit, cells = results.headline(suite.name), results.cells(suite.name)
         for llm in (*study.holdout, *study.predict):
             N = results.frozen.params_b(llm)
-            low, high = fit.interval(N, np.array(tokens, dtype=float))
+            V_all = np.array(tokens, dtype=float)
+            low, high = fit.interval(N, V_all)
+            measured_low, measured_high = fit.measurement_interval(N, V_all)
             for i, V in enumerate(tokens):
                 measured = cells[(cells["llm"] == llm) & (cells["visual_tokens"] == V)]["error"]
                 rows.append(
@@ -163,6 +170,8 @@ def predictions(results: StudyResults) -> pd.DataFrame:
                         "predicted": float(fit.predict(N, V)),
                         "low": low[i],
                         "high": high[i],
+                        "measured_low": measured_low[i],
+                        "measured_high": measured_high[i],
                         "published_curve": published_curve(results, suite.name, N, V),
                         "measured": measured.mean() if len(measured) else None,
                     }

@@ -11,8 +11,9 @@ import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.resample import percentiles
 from paretoken.analysis.scenarios import Scenario
+from paretoken.analysis.star import star_draws
 from paretoken.cost_models.base import Cost
 
 #: Token counts at which slopes are compared, and the relative step of a difference quotient.
@@ -120,20 +121,23 @@ def optimum_table(
 ) -> pd.DataFrame:
     """Return V* with its 95 % interval per number of text tokens, scenario and size.
 
+    Under a cost for which there is a closed form the numbers are those of every other table and page;
+    elsewhere slopes of error and cost are compared.
+
     Columns `COLUMNS`; ``v_min`` and ``v_max`` are the ends of the range that was searched, which V*
     sits on where there is no optimum inside.
     """
-    tail = (1 - LEVEL) / 2
     ends = (min(fit.token_counts), max(fit.token_counts))
     known: dict[tuple[float, float], Slopes] = {}
     rows = []
     for Q, scenario, N in product(text_tokens, scenarios, sizes):
-        key = (N, Q if fit.law.text_in_error else 0.0)  # otherwise Q does not matter to the error
-        if key not in known:
-            known[key] = error_slopes(fit, N, Q)
-        stars = optimal_at(known[key], scenario.cost, N, Q)
-        draws = stars[1:]
-        low, high = np.quantile(draws, [tail, 1 - tail]) if len(draws) else (np.nan, np.nan)
+        stars = None if fit.is_flat else star_draws(fit, Q, *ends, scenario.cost)
+        if stars is None:
+            key = (N, Q if fit.law.text_in_error else 0.0)  # otherwise Q does not matter to the error
+            if key not in known:
+                known[key] = error_slopes(fit, N, Q)
+            stars = optimal_at(known[key], scenario.cost, N, Q)
+        low, high = percentiles(stars[1:])
         options = " ".join(scenario.cost.options())
         name = scenario.cost.model.name
         rows.append([scenario.label, name, options, Q, N, stars[0], low, high, *ends])

@@ -79,7 +79,7 @@ def bound_warnings(fitted: Estimate) -> list[str]:
         elif name in fitted.law.exponents and value >= EXPONENT_LIMIT:
             meaning = "the search ends there; the data are no power law of that scale"
         elif name in fitted.law.exponents:
-            meaning = "the error does not fall along that scale"
+            meaning = "no fall of the error along that scale is seen"
         else:
             meaning = "that term explains nothing in these data"
         sentences.append(f"{name} is at its bound {value:g}: {meaning}.")
@@ -125,7 +125,8 @@ def _range_warnings(fitted: Estimate) -> list[str]:
     slopes = [n for n in ("a", "b") if n in fitted.law.linear and fitted.parameters[n] <= 0]
     if is_constant(fitted) or slopes:
         sentences.append(
-            "The error does not fall with N or with V: is the column an accuracy? Errors are wanted."
+            "No fall of the error with N or with V is seen: is the column an accuracy? Errors are "
+            "wanted."
         )
     if cells.N.max() > LARGEST_B:
         sentences.append(
@@ -148,7 +149,7 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
         flagged: the flagged cells in it.
         repeated: lines of the table that say the same as an earlier one.
     """
-    cells, law = fitted.cells, fitted.law
+    cells = fitted.cells
     used, sentences = cells.used, _range_warnings(fitted)
     levels = len(np.unique(cells.N[used]))
     if levels < 5:
@@ -187,13 +188,6 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
             f"{rows} an earlier row in every column (line {lines}), counted again: "
             "take copies out, or tell repetitions apart by a column such as seed."
         )
-    if law.constant_optimum and not is_constant(fitted):
-        ratio = float(law.exponent_ratio(fitted.values[None])[0])
-        if ratio <= 1:
-            sentences.append(
-                f"alpha <= beta (alpha / beta = {ratio:.3g}): no interior optimum; at a fixed cost "
-                "more visual tokens always beat a larger model."
-            )
     return sentences
 
 

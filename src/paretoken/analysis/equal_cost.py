@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from paretoken.analysis.cell_means import cell_means
+from paretoken.analysis.noise import SIGNIFICANT, p_in_words
 from paretoken.analysis.study_results import StudyResults
 from paretoken.cost import flops_2nt
 
@@ -20,9 +22,22 @@ TOLERANCE = 0.15
 DECISIVE = 2.0
 CELL = ["llm", "compressor", "visual_tokens"]
 COLUMNS = (
-    "suite", "flops", "llm_larger", "visual_tokens_larger", "error_larger", "llm_smaller",
-    "visual_tokens_smaller", "error_smaller", "difference", "stderr", "wins",
-)  # fmt: skip
+    "suite",
+    "flops",
+    "llm_larger",
+    "visual_tokens_larger",
+    "error_larger",
+    "llm_smaller",
+    "visual_tokens_smaller",
+    "error_smaller",
+    "difference",
+    "stderr",
+    "lower",
+    "wins",
+    "apart",
+)
+#: What readers of the table need of it.
+NEEDED = ("suite", "lower", "wins", "apart")
 
 
 def equal_cost_groups(cells: pd.DataFrame) -> list[pd.DataFrame]:
@@ -64,23 +79,27 @@ def comparisons(results: StudyResults) -> pd.DataFrame:
 
     Returns:
         `COLUMNS`: ``larger`` is the larger language model with fewer tokens; ``difference`` is its
-        error minus the smaller one's, ``stderr`` that difference's (empty if not known); ``wins`` is
-        ``larger``, ``smaller``, or ``undecided`` if the difference is less than `DECISIVE` standard
-        errors (or has none).
+        error minus the smaller one's, ``stderr`` that difference's (empty if not known). ``lower`` says
+        which error is the lower one (``larger``, ``smaller``, ``equal``). ``wins`` says the same
+        where the difference is `DECISIVE` standard errors or more, ``undecided`` where it is less, and
+        is empty without standard errors. ``apart`` marks pairs of which no two have a cell in common.
     """
     rows = []
     for suite in results.study.suites:
         means = cell_means(results.cells(suite.name))
         for group in equal_cost_groups(means):
             members = group.to_dict("records")
-            rows += [_compare(suite.name, small, large) for small, large in combinations(members, 2)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+            for one, other in combinations(range(len(members)), 2):
+                apart = other == one + 1 and one % 2 == 0
+                rows.append(_compare(suite.name, members[one], members[other]) | {"apart": apart})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _compare(suite: str, smaller: dict[Any, Any], larger: dict[Any, Any]) -> dict[str, object]:
     difference = larger["error"] - smaller["error"]
     stderr = math.hypot(larger["stderr"], smaller["stderr"])
-    decided = abs(difference) >= DECISIVE * stderr  # never with an unknown standard error (NaN)
+    lower = "larger" if difference < 0 else "smaller" if difference > 0 else "equal"
+    wins = lower if abs(difference) >= DECISIVE * stderr and difference else "undecided"
     return {
         "suite": suite,
         "flops": larger["flops"],
@@ -92,14 +111,60 @@ def _compare(suite: str, smaller: dict[Any, Any], larger: dict[Any, Any]) -> dic
         "error_smaller": smaller["error"],
         "difference": difference,
         "stderr": stderr,
-        "wins": ("larger" if difference < 0 else "smaller") if decided else "undecided",
+        "lower": lower,
+        "wins": None if math.isnan(stderr) else wins,
     }
 
 
-def tally(pairs: pd.DataFrame, suites: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return how many pairs each side wins, suite by suite."""
-    sides = ("larger", "smaller", "undecided")
-    return {
-        suite: {side: int(((pairs["suite"] == suite) & (pairs["wins"] == side)).sum()) for side in sides}
-        for suite in suites
-    }
+def tally(pairs: pd.DataFrame, suites: Mapping[str, str]) -> list[str]:
+    """Return what the pairs of each suite say, a sentence per suite that has any.
+
+    With standard errors pairs are decided one by one. Signs are counted in any case, and tested
+    (two-sided sign test) on pairs that have no cell in common: their signs do not depend on each other,
+    but for noise that the cells of one language model may share.
+
+    Args:
+        pairs: at least the columns `NEEDED` of `comparisons`.
+        suites: titles by name.
+    """
+    rows = ((title, pairs[pairs["suite"] == name]) for name, title in suites.items())
+    return [_sentence(title, own) for title, own in rows if len(own)]
+
+
+def _sentence(title: str, own: pd.DataFrame) -> str:
+    less = int((own["lower"] == "larger").sum())
+    said = (
+        f"{title}: the larger model with fewer tokens errs less in {less} of {len(own)} pairs, the "
+        f"smaller one with more tokens in {int((own['lower'] == 'smaller').sum())}"
+    )
+    known = own[own["wins"].notna()]
+    if len(known):
+        counts = {side: int((known["wins"] == side).sum()) for side in ("larger", "smaller")}
+        close = len(known) - sum(counts.values())
+        said += (
+            f"; by {DECISIVE:g} standard errors or more the larger one in {counts['larger']}, the "
+            f"smaller one in {counts['smaller']}, neither in {close}"
+        )
+    return f"{said}. {_signs(own)}"
+
+
+def _signs(own: pd.DataFrame) -> str:
+    """Return what a sign test of the pairs without a common cell says."""
+    apart = own[own["apart"].eq(True) & (own["lower"] != "equal")]
+    if apart.empty:
+        return "No pair has a sign that could be tested."
+    less, count = int((apart["lower"] == "larger").sum()), len(apart)
+    p_value = sign_test(less, count)
+    numbers = (
+        f"{less} of {count} pairs without a common cell, sign test {p_in_words(p_value)} if the noise "
+        "of cells is independent"
+    )
+    if p_value >= SIGNIFICANT:
+        return f"Signs alone do not tell which errs less ({numbers})."
+    side = "larger model with fewer" if 2 * less > count else "smaller model with more"
+    return f"The {side} tokens errs less more often than chance would have it ({numbers})."
+
+
+def sign_test(less: int, count: int) -> float:
+    """Return the p value of the two-sided sign test: exact, by the binomial distribution."""
+    return float(binomtest(less, count).pvalue)

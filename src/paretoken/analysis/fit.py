@@ -28,6 +28,7 @@ from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.profiles import Profile, is_flat, profile, profiled_parameters
 from paretoken.analysis.solver import default_bounds
+from paretoken.analysis.trade import trade_warnings
 from paretoken.errors import UserError
 from paretoken.provenance import versions
 from paretoken.registry import LAWS
@@ -74,7 +75,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     resampled = options.bootstrap if options.method == "exact" else 0
     doubt = resample(fitted, resampled, options.seed)
     tested = effects(fitted, doubt.noise.effects)
-    return {
+    record: dict[str, Any] = {
         "law": law.name,
         "formula": law.formula,
         "method": options.method,
@@ -112,6 +113,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "draws": doubt.kept_draws(),
         "noise_draws": doubt.kept_noise(),
     }
+    return record | {"warnings": [*record["warnings"], *trade_warnings(record)]}
 
 
 def _fitted(

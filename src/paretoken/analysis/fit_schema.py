@@ -98,8 +98,21 @@ class _Levels(_Part):
     V: list[Number] = Field(min_length=1)
 
 
+class _Named(_Part):
+    studies: list[str] = []
+    compressors: list[str] = []
+    models: dict[str, list[str]] = {}
+
+
+class _Columns(_Part):
+    Y: str = ""
+
+
 class _Data(_Part):
     levels: _Levels
+    path: str = ""
+    columns: _Columns = _Columns()
+    named: _Named = _Named()
     sha256: str = ""
     suite: str | None = None
     held_out: list[Number] = []

@@ -11,9 +11,9 @@ from paretoken.analysis.diagnostics import LARGEST_B
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
-from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.star import best_tokens
+from paretoken.analysis.ties import cost_draws, share_chosen
 from paretoken.cost_models.base import Cost
-from paretoken.cost_models.flops import FLOPS_2NT
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.escape import shown
@@ -26,8 +26,11 @@ CONFIGURATION = [
     "error",
     "error_low",
     "error_high",
+    "measured_low",
+    "measured_high",
     "extrapolated",
 ]
+STAR = ["v_star", "v_star_low", "v_star_high"]
 
 
 def configurations(
@@ -37,10 +40,12 @@ def configurations(
     Q: float,
     cost: Cost = PAPER_COST,
 ) -> pd.DataFrame:
-    """Return one row per (N, V): its cost and its predicted error with interval.
+    """Return one row per (N, V): its cost and its predicted error with 95 % intervals.
 
-    ``extrapolated`` says whether it lies outside the fitted sizes or token counts. Configurations whose
-    cost is not known (outside of what was measured) are left out.
+    ``error_low`` and ``error_high`` are the interval of the mean error at (N, V), ``measured_low`` and
+    ``measured_high`` that of the error which a newly trained model will show. ``extrapolated`` says
+    whether it lies outside the fitted sizes or token counts. Configurations whose cost is not known
+    (outside of what was measured) are left out.
 
     Args:
         fit: the law that predicts.
@@ -76,6 +81,7 @@ def configurations(
         )
     N, V, costs = N[known], V[known], costs[known]
     low, high = fit.interval(N, V, Q)
+    measured_low, measured_high = fit.measurement_interval(N, V, Q)
     return pd.DataFrame(
         {
             "text_tokens": float(Q),
@@ -85,6 +91,8 @@ def configurations(
             "error": fit.predict(N, V, Q),
             "error_low": low,
             "error_high": high,
+            "measured_low": measured_low,
+            "measured_high": measured_high,
             "extrapolated": ~(_within(N, fit.fitted_sizes) & _within(V, fit.token_counts)),
         }
     )
@@ -146,12 +154,14 @@ def frontier(
     """Return the best configuration per (text tokens, budget).
 
     A budget that no configuration meets is a row without one, its ``status`` ``infeasible``.
-    ``chosen_in_draws`` is the share of bootstrap draws in which the same configuration is best.
+    ``chosen_in_draws`` is the share of bootstrap draws in which the same configuration is best; the
+    cost is drawn too where its measurements say how far they are off.
 
     Returns:
         Columns ``text_tokens, budget, params_b, visual_tokens, cost, error, error_low, error_high,
-        extrapolated, on_pareto, chosen_in_draws, v_star, status, cost_model, unit``; ``v_star`` is the
-        closed form where law and cost have one, within the range of ``tokens``.
+        measured_low, measured_high, extrapolated, on_pareto, chosen_in_draws, v_star, v_star_low,
+        v_star_high, status, cost_model, unit``; ``v_star`` is the closed form where law and cost have
+        one, within the range of ``tokens``, with its 95 % interval.
 
     Raises:
         UserError: a size, token count or budget is out of range.
@@ -168,9 +178,11 @@ def frontier(
     for Q, table in tables.items():
         ranked, pareto = by_preference(table), undominated(table)
         points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
-        v_star = closed_form(fit, Q, min(tokens), max(tokens), cost)
+        star = best_tokens(fit, Q, min(tokens), max(tokens), cost)
         N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
-        drawn = fit.draw_errors(N, V, Q)
+        errors = fit.draw_errors(N, V, Q)
+        drawn = cost_draws(cost, N, V, Q, len(errors))
+        costs = ranked["cost"].to_numpy(float) if drawn is None else drawn
         for budget in budgets:
             within = affordable(ranked, budget)
             row: dict[str, object] = {"text_tokens": float(Q), "budget": float(budget)}
@@ -178,34 +190,13 @@ def frontier(
                 best = within.iloc[0]
                 row |= {name: best[name] for name in CONFIGURATION[1:]}
                 row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
-                row["chosen_in_draws"] = share_choosing_first(drawn[:, within.index])
-            rows.append(row | {"v_star": v_star, "status": "ok" if len(within) else "infeasible"})
+                row["chosen_in_draws"] = share_chosen(errors, costs, budget, int(within.index[0]))
+            if star is not None:
+                row |= {"v_star": star.value, "v_star_low": star.low, "v_star_high": star.high}
+            rows.append(row | {"status": "ok" if len(within) else "infeasible"})
     columns = ["text_tokens", "budget", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]
-    result = pd.DataFrame(rows).reindex(columns=[*columns, "v_star", "status"])
+    result = pd.DataFrame(rows).reindex(columns=[*columns, *STAR, "status"])
     result = result.assign(cost_model=cost.model.name, unit=cost.model.unit)
     for name in ("on_pareto", "extrapolated"):
         result[name] = result[name].eq(True)
     return result
-
-
-def share_choosing_first(errors: Array) -> float | None:
-    """Return the share of draws (R, n) whose lowest error is the first's; None without draws."""
-    return float((errors.argmin(axis=1) == 0).mean()) if len(errors) else None
-
-
-def closed_form(
-    fit: FittedLaw, Q: float, v_min: float, v_max: float, cost: Cost = PAPER_COST
-) -> float | None:
-    """Return V*(Q) in closed form.
-
-    None if the optimum depends on the budget, if the error falls neither with N nor with V, and for
-    a law with T = Q + V where the text is cached: cost and error then share no sum.
-    """
-    if not fit.law.constant_optimum or fit.is_flat or cost.model != FLOPS_2NT:
-        return None
-    cached = cost.deployment.cached_text
-    if cached and fit.law.text_in_error:
-        return None
-    Q = 0.0 if cached else Q
-    values = np.array([[fit.parameters[name] for name in fit.law.parameters]])
-    return float(optimal_tokens(fit.law, fit.law.exponent_ratio(values), Q, v_min, v_max)[0])

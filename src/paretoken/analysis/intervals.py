@@ -56,14 +56,15 @@ class Doubt:
     ) -> dict[str, Any]:
         """Return the interval of each parameter, of alpha / beta and of V* at each Q.
 
-        An exponent whose floor is 0, or nearly so, has skewed draws, whose percentiles exclude the truth
+        Nothing without draws that match the noise: cells as few as the parameters tell no noise. An
+        exponent whose floor is 0, or nearly so, has skewed draws, whose percentiles exclude the truth
         too often on one side: its interval holds that of its profile, too, where noise is independent.
 
         Args:
             text_tokens: the Q of each V*.
             profiles: of parameters of the fit.
         """
-        if not self.draws:
+        if self.headline is None or not len(self.headline.values):
             return {}
         law = self.fitted.law
         columns = {name: [d.values[:, i] for d in self.draws] for i, name in enumerate(law.parameters)}

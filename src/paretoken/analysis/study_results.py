@@ -21,6 +21,8 @@ from paretoken.settings import checked
 
 #: The variant of a fit that repeats the paper's grid search.
 PAPER_GRID = "paper_grid"
+#: The table of the paper's own cells, as configurations name it.
+PAPER_CELLS = "workflow/reference/published_errors.csv"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class StudyResults:
     def study(self) -> Study:
         """The study's settings."""
         return self.frozen.study
+
+    @property
+    def measured_by_the_paper(self) -> bool:
+        """Whether the cells are the averages that the paper's authors published."""
+        return self.study.published is not None and self.study.measured == PAPER_CELLS
 
     def suites(self, role: str) -> list[Suite]:
         """Return the suites with a role (``reasoning``, ``ocr`` or ``control``)."""
@@ -85,6 +92,14 @@ class StudyResults:
         """Return the cells of one suite that fits see: without the sizes held out."""
         rows = self.cells(suite)
         return rows[~rows["llm"].isin(self.study.holdout)].reset_index(drop=True)
+
+    def inferred(self, suite: str, quantity: str) -> bool:
+        """Whether a published number was not printed, but inferred from what was."""
+        if self.values.empty or "flag" not in self.values:
+            return False
+        rows = self.values
+        found = rows[(rows["suite"] == suite) & (rows["quantity"] == quantity)]["flag"]
+        return bool((found == "inferred").any())
 
     def value(self, suite: str, quantity: str) -> float | None:
         """Return a published number, or None if there is none."""

@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretoken.analysis.laws.base import Law
-from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.star import best_tokens
 from paretoken.analysis.study_results import StudyResults
 from paretoken.cost import flops_2nt
 
 OPTIMA = (
     "suite", "text_tokens", "cost", "budgets", "best_tokens", "least", "most", "predicted",
-    "predicted_low", "predicted_high", "mean_error", "latency_s",
+    "predicted_low", "predicted_high", "mean_error", "latency_s", "latency_low_s", "latency_high_s",
 )  # fmt: skip
+LATENCY = ["latency_s", "latency_low_s", "latency_high_s"]
 KEY = ["suite", "text_tokens", "params_b", "llm", "compressor", "visual_tokens"]
 
 
 def mean_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return tables/text_length.csv averaged over seeds: one row per suite, Q and cell with V > 0."""
     seen = table[(table["visual_tokens"] > 0) & table["error"].notna()]
-    columns = ["error", "latency_s", "prompt_text_tokens"]
+    columns = ["error", "prompt_text_tokens", *LATENCY]
     return seen.groupby(KEY, sort=True)[columns].mean().reset_index()
 
 
@@ -47,7 +47,8 @@ def optima(results: StudyResults, table: pd.DataFrame) -> pd.DataFrame:
 
     ``best_tokens`` is the geometric mean over budgets, ``least`` and ``most`` are their extremes. The
     prediction is the headline law's V* with its interval: it was fitted to the errors of plain
-    questions. ``mean_error`` and ``latency_s`` are means over all cells.
+    questions. ``mean_error`` and ``latency_s`` are means over all cells, ``latency_low_s`` and
+    ``latency_high_s`` those of the quartiles of single questions.
     """
     means, rows = mean_rows(table), []
     for suite in results.study.suites:
@@ -72,21 +73,17 @@ def _row(
         "best_tokens": float(np.exp(np.log(chosen).mean())) if some else None,
         "least": float(chosen.min()) if some else None, "most": float(chosen.max()) if some else None,
         "predicted": star[0], "predicted_low": star[1], "predicted_high": star[2],
-        "mean_error": float(own["error"].mean()), "latency_s": float(own["latency_s"].mean()),
+        "mean_error": float(own["error"].mean()),
+        **{name: float(own[name].mean()) for name in LATENCY},
     }  # fmt: skip
 
 
 def _predicted(results: StudyResults, suite: str, Q: float) -> tuple[float, float, float]:
     """Return V* of the headline law at Q, and its 95 % interval over the bootstrap's draws."""
     fit = results.headline(suite)
-    law: Law = fit.law
-    low, high = min(fit.token_counts), max(fit.token_counts)
-    if not law.constant_optimum:
+    star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts))
+    if star is None:
         return np.nan, np.nan, np.nan
-    point = np.array([[fit.parameters[name] for name in law.parameters]])
-    star = float(optimal_tokens(law, law.exponent_ratio(point), Q, low, high)[0])
-    if not len(fit.draws):
-        return star, np.nan, np.nan
-    drawn = optimal_tokens(law, law.exponent_ratio(fit.draws), Q, low, high)
-    ends = np.quantile(drawn, [0.025, 0.975])
-    return star, float(ends[0]), float(ends[1])
+    if star.low is None or star.high is None:
+        return star.value, np.nan, np.nan
+    return star.value, star.low, star.high

@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     for path in a.figure:
         if path.suffix not in FORMATS:
             raise UserError(f"{path}: a figure ends in one of {', '.join(FORMATS)}")
-    table = side_by_side(read_studies(a.studies), a.law)
+    studies = read_studies(a.studies)
+    table = side_by_side(studies, a.law)
     if a.out:
         write_table(a.out, table)
     if a.figure:
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         save(table, a.figure)
     print(terminal(_page(table)))
-    print(terminal("\n".join(verdicts(table))))
+    print(terminal("\n".join(verdicts(studies, a.law))))
 
 
 def _page(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paretoken.commands.arguments import batch, repeats, size, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
-from paretoken.contract import LATENCY_COLUMNS
+from paretoken.contract import LATENCY_COLUMNS, LATENCY_SPREAD
 from paretoken.errors import UserError
 from paretoken.escape import csv_row
 from paretoken.files import demand_writable
@@ -90,7 +90,7 @@ def _demand_reachable(tokens: list[int], compressor: str, side: int) -> None:
 
 def _csv(rows: list[dict[str, object]]) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, LATENCY_COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(stream, [*LATENCY_COLUMNS, *LATENCY_SPREAD], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(map(csv_row, rows))
     return stream.getvalue()

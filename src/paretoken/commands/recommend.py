@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.recommend import in_words, recommend
+from paretoken.analysis.recommend import recommend
+from paretoken.analysis.recommend_words import in_words
+from paretoken.analysis.study_results import read_study
 from paretoken.commands.arguments import positive, size, some_tokens, text_tokens, whole
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
+from paretoken.config import FrozenStudy
 from paretoken.errors import UserError
 from paretoken.escape import terminal
 
@@ -55,8 +58,16 @@ def run(arguments: argparse.Namespace) -> None:
         a.v or [v for v in fit.token_counts if v > 0],
         a.runners_up,
         cost_of(a),
+        _study(a.fit),
     )
     print(json.dumps(answer, indent=1) if a.json else terminal(in_words(answer)))
+
+
+def _study(fit: Path) -> FrozenStudy | None:
+    """Return the study in whose folder a fit lies (results/STUDY/fits/SUITE/LAW.json), if it does."""
+    folder = fit.resolve().parent.parent
+    path = folder.parent / "study.json"
+    return read_study(path) if folder.name == "fits" and path.is_file() else None
 
 
 def _budget(arguments: argparse.Namespace) -> float:

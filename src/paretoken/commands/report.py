@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from paretoken.analysis.equal_cost import NEEDED
 from paretoken.commands.cost_arguments import add_deployment_files, deployment_of
 from paretoken.commands.results import add_result_arguments, results_of
 from paretoken.cost_models.base import Cost
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     page = Page(
         results=replace(results_of(a), cost=Cost(FLOPS_2NT, deployment_of(a))),
         claims=read_table(a.claims, columns, may_be_empty=True),
-        pairs=read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True) if a.equal_cost else None,
+        pairs=read_table(a.equal_cost, NEEDED, may_be_empty=True) if a.equal_cost else None,
         figures=a.figures,
         runs=read_runs(a.cells),
         commit=commit_words(Path(__file__).parent),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from paretoken.analysis.equal_cost import NEEDED
 from paretoken.commands.results import add_result_arguments, results_of
 from paretoken.files import write_text
 from paretoken.provenance import commit_words
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     a = arguments
     commit = commit_words(Path(__file__).parent)
-    pairs = read_table(a.equal_cost, ["suite", "wins"], may_be_empty=True) if a.equal_cost else None
+    pairs = read_table(a.equal_cost, NEEDED, may_be_empty=True) if a.equal_cost else None
     columns = ["suite", "variant", "alpha_over_beta"]
     sensitivity = read_table(a.sensitivity, columns) if a.sensitivity else None
     claims = read_table(a.claims, ["statement", "verdict"], may_be_empty=True)

@@ -29,6 +29,8 @@ class CostModel:
         counts: the settings of a deployment that change it.
         needs: what the deployment must hold: ``shapes``, ``latency`` or ``price_per_hour``.
         each: what a budget is for, where the unit does not say so.
+        spread: like ``evaluate``, for the standard error of what was measured; None where nothing is
+            known of it, or nothing is measured.
     """
 
     name: str
@@ -39,6 +41,7 @@ class CostModel:
     counts: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     each: str = " per question"
+    spread: Callable[[Deployment, Numbers, Numbers, float], Numbers | None] | None = None
 
     def show(self, cost: float) -> str:
         """Return an amount with its unit."""
@@ -89,6 +92,19 @@ class Cost:
         sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
         flat = self.model.evaluate(self.deployment, sizes.ravel(), tokens.ravel(), float(Q))
         return flat.reshape(sizes.shape)
+
+    def standard_error(self, N: AnyNumbers | float, V: AnyNumbers | float, Q: float) -> Numbers | None:
+        """Return the standard error of each measured cost; None if it is arithmetic or not known."""
+        if self.model.spread is None:
+            return None
+        sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
+        found = self.model.spread(self.deployment, sizes.ravel(), tokens.ravel(), float(Q))
+        return None if found is None else found.reshape(sizes.shape)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the cost rests on measurements, which have noise."""
+        return "latency" in self.model.needs
 
     @property
     def words(self) -> str:

@@ -15,13 +15,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from paretoken.contract import LATENCY_COLUMNS, LATENCY_KEY
+from paretoken.contract import LATENCY_COLUMNS, LATENCY_KEY, LATENCY_SPREAD, TIMED_ANSWERS
 from paretoken.cost_models.base import Numbers
 from paretoken.errors import UserError
 from paretoken.records import demand_unique, read_table
 
 AXES = ["params_b", "visual_tokens", "text_tokens"]
 PARTS = ("encoder", "prefill", "decode")
+#: The unit under which standard errors of seconds stand (``prefill_se``).
+SPREAD = "se"
+#: Standard errors of a median in standard deviations over the square root of how many values it is of,
+#: and quartiles of a normal distribution in standard deviations.
+OF_MEDIAN, QUARTILES = 1.2533, 1.349
 #: Less weight than this in an interpolation is rounding.
 NO_WEIGHT = 1e-9
 
@@ -34,8 +39,8 @@ class LatencyTable:
         origin: the file.
         device: as it calls itself.
         axes: per batch size, the measured N, V and Q, ascending.
-        values: per batch size and part (``prefill_s``, ``decode_j``, ...), an array over the axes; NaN
-            where a combination did not run.
+        values: per batch size and part (``prefill_s``, ``decode_j``, ``prefill_se``, ...), an array over
+            the axes; NaN where a combination did not run.
         whole_answers: whether there are only whole answers, as ``prefill_s``, at no particular Q.
     """
 
@@ -102,6 +107,7 @@ def read_latency(path: Path) -> LatencyTable:
     if len(devices) > 1:
         raise UserError(f"{path} mixes devices ({', '.join(devices)}); keep one per table")
     names = [f"{part}_{unit}" for part in PARTS for unit in ("s", "j")]
+    names += [name for name in LATENCY_SPREAD if name in table.columns]
     _demand_numbers(path, table, [*AXES, "batch", *names])
     _demand_combinations(path, table)
     axes, values = {}, {}
@@ -119,16 +125,36 @@ def _whole_answers(path: Path, table: pd.DataFrame) -> LatencyTable:
     rows = table[(table["visual_tokens"] > 0) & table["latency_s"].notna()]
     if rows.empty:
         raise UserError(f"{path} holds no measured latency; measure it with `paretoken latency`")
-    means = rows.groupby(["params_b", "visual_tokens"], as_index=False)[
-        ["latency_s", "encoder_latency_s"]
-    ].mean()
+    groups = rows.groupby(["params_b", "visual_tokens"], as_index=False)
+    means = groups[["latency_s", "encoder_latency_s"]].mean()
     means = means.assign(text_tokens=0.0, encoder_s=means["encoder_latency_s"].fillna(0.0))
     devices = sorted({str(name) for name in rows["latency_device"].dropna()})
     values = {
         "prefill_s": _cube(path, means, "latency_s"),
         "encoder_s": _cube(path, means, "encoder_s"),
     }
+    spread = _spread(rows)
+    if spread is not None:
+        values["prefill_se"] = _cube(path, means.assign(spread=spread), "spread")
+        values["encoder_se"] = np.zeros_like(values["prefill_se"])
     return LatencyTable(str(path), " and ".join(devices), {1: _axes(means)}, {1: values}, True)
+
+
+def _spread(rows: pd.DataFrame) -> Numbers | None:
+    """Return the standard error of the mean seconds of each size and V, in the order of both.
+
+    It is the larger one of what quartiles of single answers say and of what the spread over seeds does;
+    None if the table has neither.
+    """
+    quartiles = ["latency_low_s", "latency_high_s"]
+    within = pd.Series(np.nan, index=rows.index)
+    if set(quartiles) <= set(rows.columns):
+        low, high = (pd.to_numeric(rows[name], errors="coerce") for name in quartiles)
+        within = OF_MEDIAN * (high - low).clip(lower=0) / QUARTILES / np.sqrt(TIMED_ANSWERS)
+    groups = rows.assign(variance=within**2).groupby(["params_b", "visual_tokens"])
+    by_answers = np.sqrt(groups["variance"].mean() / groups.size())
+    found = pd.concat([by_answers, groups["latency_s"].sem()], axis=1).max(axis=1)
+    return None if found.isna().all() else found.fillna(0.0).to_numpy(float)
 
 
 def _demand_numbers(path: Path, table: pd.DataFrame, names: Sequence[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from paretoken.cost_models.base import CostModel, Numbers
 from paretoken.cost_models.deployment import Deployment
+from paretoken.cost_models.latency_table import SPREAD
 from paretoken.errors import UserError
 
 MILLISECONDS, SECONDS_PER_HOUR, PRICED_ANSWERS = 1000, 3600, 1000
@@ -21,15 +24,47 @@ def _total(deployment: Deployment, unit: str, N: Numbers, V: Numbers, Q: float) 
     if unit == "j" and not table.measured("prefill_j"):
         raise UserError(f"{table.origin} holds no energy: its device does not report any")
 
-    def part(name: str) -> Numbers:
-        text = 0.0 if deployment.cached_text else Q
-        return table.at(f"{name}_{unit}", deployment.batch, N, V, text)
+    total = np.zeros(len(N))
+    for times, part in _parts(deployment, unit, N, V, Q):
+        total = total + times * part
+    return total
 
-    total = part("prefill")
+
+def _parts(
+    deployment: Deployment, unit: str, N: Numbers, V: Numbers, Q: float
+) -> list[tuple[float, Numbers]]:
+    """Return the parts of an answer that count, each with how many times it does."""
+    table = deployment.latency
+    assert table is not None  # noqa: S101
     further = (deployment.answer_tokens or 1) - 1
-    if further > 0:
-        total = total + further * part("decode")
-    return total + part("encoder") if deployment.encoder else total
+    times = {"prefill": 1.0, "decode": max(further, 0.0), "encoder": float(deployment.encoder)}
+    text = 0.0 if deployment.cached_text else Q
+    return [
+        (count, table.at(f"{name}_{unit}", deployment.batch, N, V, text))
+        for name, count in times.items()
+        if count > 0
+    ]
+
+
+def _seconds_error(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers | None:
+    """Return the standard error of the seconds; None if the table says nothing of their spread."""
+    table = deployment.latency
+    if table is None or not table.measured(f"prefill_{SPREAD}"):
+        return None
+    squares = np.zeros(len(N))
+    for times, part in _parts(deployment, SPREAD, N, V, Q):
+        squares = squares + (times * np.nan_to_num(part)) ** 2
+    return np.sqrt(squares)
+
+
+def _latency_error(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers | None:
+    seconds = _seconds_error(deployment, N, V, Q)
+    return None if seconds is None else MILLISECONDS * seconds
+
+
+def _price_error(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers | None:
+    seconds = _seconds_error(deployment, N, V, Q)
+    return None if seconds is None else _price_of(deployment, seconds)
 
 
 def _latency(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
@@ -41,8 +76,12 @@ def _energy(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers
 
 
 def _price(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
+    return _price_of(deployment, _total(deployment, "s", N, V, Q))
+
+
+def _price_of(deployment: Deployment, seconds: Numbers) -> Numbers:
     assert deployment.price_per_hour is not None  # noqa: S101
-    hours = _total(deployment, "s", N, V, Q) / deployment.batch / SECONDS_PER_HOUR
+    hours = seconds / deployment.batch / SECONDS_PER_HOUR
     return PRICED_ANSWERS * deployment.price_per_hour * hours
 
 
@@ -56,6 +95,7 @@ LATENCY = CostModel(
     evaluate=_latency,
     counts=COUNTS,
     needs=("latency",),
+    spread=_latency_error,
 )
 ENERGY = CostModel(
     name="energy",
@@ -75,4 +115,5 @@ PRICE = CostModel(
     evaluate=_price,
     counts=COUNTS,
     needs=("latency", "price_per_hour"),
+    spread=_price_error,
 )

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from transformers import PretrainedConfig
 
+from paretoken.contract import TIMED_ANSWERS
 from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question
 
 #: Questions answered before the clock counts, and while it does.
-WARM_UP, MEASURED = 5, 50
+WARM_UP, MEASURED = 5, TIMED_ANSWERS
 
 
 def measure_latency(predictor: Predictor, questions: Sequence[Question]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, PretrainedConfig, Qwen2Config, SiglipVisionConfig
@@ -29,6 +30,8 @@ from paretoken.shapes import DecoderShape, EncoderShape
 
 #: Runs that do not count, and tokens decoded per run.
 WARM_UP, DECODED = 2, 8
+#: Standard error of a median, in standard deviations over the square root of how many values it is of.
+OF_MEDIAN = 1.2533
 #: The placeholder of a visual token; any id will do, since weights are random.
 IMAGE_TOKEN = 0
 Row = dict[str, Any]
@@ -237,10 +240,20 @@ def _timed(part: str, call: Callable[[], Tensor | None], repeats: int, meter: Me
         call()
         _finish()
         seconds.append(time.perf_counter() - started)
-    row = {f"{part}_s": median(seconds)}
+    row = {f"{part}_s": median(seconds), f"{part}_se": error_of_median(seconds)}
     if meter:
         row[f"{part}_j"] = (meter.joules() - before) / repeats
     return row
+
+
+def error_of_median(values: Sequence[float]) -> float:
+    """Return the standard error of the median of values that are normal, 0 for a single one.
+
+    Its deviations are from the median and absolute, so that a few late runs do not count.
+    """
+    middle = median(values)
+    deviation = 1.4826 * median(abs(value - middle) for value in values)
+    return OF_MEDIAN * deviation / float(np.sqrt(len(values)))
 
 
 def _finish() -> None:

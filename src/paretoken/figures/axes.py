@@ -20,7 +20,7 @@ from matplotlib.ticker import (
 from paretoken.cost_models.base import Cost
 from paretoken.escape import mathtext
 from paretoken.figures.parts import Numbers, column, levels
-from paretoken.figures.style import Colour, marker_size, ramp, size_markers
+from paretoken.figures.style import HALO, Colour, marker_size, ramp, size_markers
 from paretoken.text_tables import size_label
 
 #: Inches: one panel beside its legends, and two panels beside each other.
@@ -106,11 +106,19 @@ def plot_points(
     """Draw mean cells in one colour and shape; see `plot_cells`."""
     y, stderr = column(cells, name), column(cells, "stderr")
     if (stderr > 0).any():
-        axis.errorbar(x, y, yerr=np.nan_to_num(stderr), color=colour, linestyle="none", elinewidth=1.1,
-                      capsize=2, zorder=3.8)  # fmt: skip
+        whiskers(axis, x, y, np.nan_to_num(stderr), colour)
     areas = [marker_size(marker, v) ** 2 for v in column(cells, "visual_tokens")]
     axis.scatter(x, y, s=areas, color=[colour], marker=marker, edgecolors="white", linewidths=0.6,
                  zorder=4)  # fmt: skip
+
+
+def whiskers(axis: Axes, x: Numbers, y: Numbers, lengths: Numbers, colour: Colour | str) -> None:
+    """Draw bars of error over markers, with a white rim: none is hidden by the marker that it is of."""
+    found = axis.errorbar(
+        x, y, yerr=lengths, color=colour, linestyle="none", elinewidth=1.1, capsize=2, zorder=4.5
+    )
+    for part in (*found.lines[1], *found.lines[2]):
+        part.set_path_effects([HALO])
 
 
 def _mixed(colour: Colour, fade: float) -> Colour:

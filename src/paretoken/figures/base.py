@@ -23,9 +23,10 @@ class Figure:
     Attributes:
         name: the registered name, and the file's.
         title: a few words; heads the figure on the summary page.
-        caption: what is shown and how to read it.
+        caption: what is shown and how to read it; the same in every study.
         draw: results -> drawing; every number from a table or a fit.
         shows_cost: whether an axis is the cost of an answer, so that other cost models can be drawn.
+        paper: what stands behind the caption in studies that have published values to compare with.
     """
 
     name: str
@@ -33,6 +34,11 @@ class Figure:
     caption: str
     draw: Callable[[StudyResults], Drawing]
     shows_cost: bool = False
+    paper: str = ""
+
+    def caption_for(self, with_paper: bool) -> str:
+        """Return the caption, of a study that is compared with the paper or not."""
+        return f"{self.caption} {self.paper}" if with_paper and self.paper else self.caption
 
 
 def save(figure: Figure, results: StudyResults, paths: list[Path]) -> None:

@@ -37,14 +37,16 @@ def draw(results: StudyResults) -> Drawing:
                       f"{TOLERANCE:.0%} of each other")  # fmt: skip
     colours = _colours(groups)
     drawing, panels = canvas(SIZE, columns=2)
+    looks: list[Look | None] = []
     for axis, suite in zip(panels, suites, strict=True):
         own = cells[suite.name].set_index(CELL)
-        for group, colour in zip(groups, colours, strict=True):
-            _plot_group(axis, group, own, colour)
+        looks += [
+            _plot_group(axis, group, own, colour) for group, colour in zip(groups, colours, strict=True)
+        ]
         sizes_axis(axis, sorted({n for group in groups for n in group["params_b"]}))
         axis.set_ylabel(ERROR_LABEL)
         axis.set_title(mathtext(suite.title))
-    bottom_legend(drawing, _handles(groups, colours), LEGEND_COLUMNS)
+    bottom_legend(drawing, _handles(groups, colours, looks), LEGEND_COLUMNS)
     return drawing
 
 
@@ -53,30 +55,37 @@ def _colours(groups: Sequence[pd.DataFrame]) -> list[Colour]:
     return [ramp(costs)[cost] for cost in costs]
 
 
-def _plot_group(axis: Axes, group: pd.DataFrame, own: pd.DataFrame, colour: Colour) -> None:
-    """Join one group's measured cells of one suite; solid if its largest model has least error."""
+def _plot_group(axis: Axes, group: pd.DataFrame, own: pd.DataFrame, colour: Colour) -> Look | None:
+    """Join one group's measured cells of one suite; solid if its largest model has least error.
+
+    Returns how it was drawn; None if none of its cells was measured.
+    """
     keys = [key for key in zip(group["llm"], group["compressor"], group["visual_tokens"], strict=True)
             if key in own.index]  # fmt: skip
     rows = own.loc[keys].reset_index()
     if rows.empty:
-        return
+        return None
     wins = rows["error"].iloc[-1] <= rows["error"].min()
     look = WINS if wins else LOSES
     axis.plot(rows["params_b"], rows["error"], color=colour, **look)
     plot_points(axis, column(rows, "params_b"), rows, colour, "o")
+    return look
 
 
-def _handles(groups: Sequence[pd.DataFrame], colours: Sequence[Colour]) -> list[Artist]:
+def _handles(
+    groups: Sequence[pd.DataFrame], colours: Sequence[Colour], looks: Sequence[Look | None]
+) -> list[Artist]:
+    """Return a legend entry per group, and one for each kind of line that was drawn."""
     cost = EngFormatter(sep=" ")
     handles: list[Artist] = [
         Line2D([], [], color=colour, linewidth=3,
                label=f"{cost(float(format(group['flops'].mean(), '.3g')))}FLOPs: {_members(group)}")
         for group, colour in zip(groups, colours, strict=True)
     ]  # fmt: skip
+    kinds = ((WINS, "largest model errs least"), (LOSES, "a smaller model errs least"))
     return [
         *handles,
-        Line2D([], [], color="0.3", **WINS, label="largest model is best"),
-        Line2D([], [], color="0.3", **LOSES, label="a smaller model is best"),
+        *[Line2D([], [], color="0.3", label=label, **look) for look, label in kinds if look in looks],
     ]
 
 
@@ -90,6 +99,7 @@ FIG4 = Figure(
     f"Measured errors of configurations N@V that cost within {TOLERANCE:.0%} of each other at Q = 0 "
     "(groups found in the measured grid; each line joins one group, marker area by V; bars are one "
     "standard error, over seeds if there are several, else over questions). No law is used. A line that "
-    "falls to the right says: spend the budget on parameters; one that rises: on visual tokens.",
+    "falls to the right speaks for parameters, one that rises for visual tokens; whether by more than "
+    "chance, the sentences on equal cost say.",
     draw,
 )  # fmt: skip

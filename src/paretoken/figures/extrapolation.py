@@ -29,7 +29,7 @@ from paretoken.figures.parts import (
     published_parameters,
     require_suite,
 )
-from paretoken.figures.style import ACCENTS, BLUE, ORANGE, VERMILION
+from paretoken.figures.style import ACCENTS, BLUE, ORANGE, VERMILION, Look
 from paretoken.registry import LAWS
 from paretoken.text_tables import size_label
 
@@ -38,6 +38,8 @@ BACKTESTS = {
     "log_linear": ("plane in ln N, ln V", "s", BLUE),
     "last_value": ("next smaller size", "^", ORANGE),
 }
+#: Bands of a new measurement and of the mean.
+BANDS: tuple[Look, Look] = ({"alpha": 0.16}, {"alpha": 0.4})
 
 
 def draw(results: StudyResults) -> Drawing:
@@ -47,7 +49,7 @@ def draw(results: StudyResults) -> Drawing:
     targets = _targets(results, fit)
     drawing, (left, right) = canvas(TWO_PANELS, columns=2)
     published = published_parameters(results, suite.name)
-    predicted = _plot_predictions(left, fit, targets, published)
+    predicted = _plot_predictions(left, fit, targets, published, _of_paper(results, suite.name))
     _plot_measured(left, cells, fit, targets)
     tokens_axis(left, fit.token_counts)
     left.set_ylabel(ERROR_LABEL)
@@ -69,23 +71,38 @@ def _targets(results: StudyResults, fit: FittedLaw) -> list[float]:
 
 
 def _plot_predictions(
-    axis: Axes, fit: FittedLaw, targets: Sequence[float], published: Mapping[str, float] | None
+    axis: Axes,
+    fit: FittedLaw,
+    targets: Sequence[float],
+    published: Mapping[str, float] | None,
+    paper: str,
 ) -> list[Artist]:
     V = dense(fit.token_counts)
     handles: list[Artist] = []
     for n, colour in zip(targets, _colours(targets), strict=True):
-        low, high = fit.interval(n, V)
-        axis.fill_between(V, low, high, color=colour, alpha=0.22, linewidth=0)
+        for (low, high), look in zip(
+            (fit.measurement_interval(n, V), fit.interval(n, V)), BANDS, strict=True
+        ):
+            axis.fill_between(V, low, high, color=colour, linewidth=0, **look)
         axis.plot(V, fit.predict(n, V), color=colour, linewidth=2)
-        label = f"{size_label(n)}, {LEVEL_TEXT} interval"
-        handles.append(Patch(facecolor=colour, alpha=0.35, edgecolor=colour, label=label))
+        handles.append(Line2D([], [], color=colour, linewidth=2, label=size_label(n)))
+        if len(fit.draws):
+            handles += [
+                Patch(facecolor=colour, linewidth=0, label=f"{LEVEL_TEXT} of {what}", **look)
+                for what, look in zip(("a new measurement", "the mean"), BANDS, strict=True)
+            ]
         if published:
             law: Law = LAWS.load(PUBLISHED_LAW)
             axis.plot(V, law.predict(published, n, V), color="black", linestyle="--", linewidth=1.2)
     if published:
-        handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1.2,
-                              label="published parameters"))  # fmt: skip
+        handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1.2, label=paper))
     return handles
+
+
+def _of_paper(results: StudyResults, suite: str) -> str:
+    """Return what the paper's curve is called, with the parameters that were only inferred."""
+    inferred = [name for name in LAWS.load(PUBLISHED_LAW).parameters if results.inferred(suite, name)]
+    return "published parameters" + (f" ({', '.join(inferred)} inferred)" if inferred else "")
 
 
 def _colours(targets: Sequence[float]) -> list[str]:
@@ -139,10 +156,11 @@ def _plot_backtest(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw
 FIG2 = Figure(
     "fig2", "Predicting larger models",
     "Left: sizes that the fit has not seen (under predict or holdout), predicted from the others, "
-    "with the 95 % interval of the curve by residual bootstrap (of the mean, not of a single "
-    "measurement); black-edged disks are cells of these sizes where any were measured, faint markers "
-    "the cells that were fitted; dashed where published, the same with the paper's parameters. "
+    "with 95 % intervals: dark, of the mean error; light, of the error that a newly trained model will "
+    "show. Black-edged disks are cells of these sizes where any were measured, and belong into the "
+    "light band; faint markers are the cells that were fitted. "
     "Right: a check that needs no new measurement: the largest measured size predicted from the "
     "smaller ones by the law, by a plane in ln N and ln V, and by copying the next smaller size.",
     draw,
+    paper="Dashed: the same predictions with the paper's parameters.",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.optimum import optimal_tokens
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.resample import percentiles
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 from paretoken.figures.axes import ONE_PANEL, canvas
@@ -77,8 +77,10 @@ def _plot_headline(axis: Axes, results: StudyResults, suite: Suite) -> Artist:
         raise missing(results, "optimal_tokens", "a first law whose V* does not depend on the "
                       "budget (product, say) under fit: laws")  # fmt: skip
     if len(fit.draws):
-        tail = (1 - LEVEL) / 2
-        low, high = np.quantile(star(fit, Q, fit.draws), [tail, 1 - tail], axis=0)
+        low, high = (
+            np.array(ends, dtype=float)
+            for ends in zip(*(percentiles(drawn) for drawn in star(fit, Q, fit.draws).T), strict=True)
+        )
         axis.fill_between(Q, low, high, color=colour, alpha=0.25, linewidth=0)
         words = f"{words}, {LEVEL_TEXT} band"
     axis.plot(Q, star(fit, Q, point(fit))[0], color=colour, linewidth=3)
@@ -136,9 +138,10 @@ def _label(axis: Axes, fit: FittedLaw) -> None:
 OPTIMAL_TOKENS = Figure(
     "optimal_tokens", "How many visual tokens are best",
     "V* that minimises the fitted error at any fixed inference cost 2N(Q + V), in closed form, within "
-    "the measured range of V (the ticks). Thick with band: the headline law and its residual "
-    "bootstrap; thin: the study's other laws that have one V* for all budgets. A line at the upper "
-    "edge (alpha <= beta, as for OCR in the paper's data) means: as many tokens as possible. Black: "
-    "what the paper's code and text state, where published.",
+    "the measured range of V (the ticks). Thick with band: the headline law and its 95 % "
+    "interval; thin: the study's other laws that have one V* for all budgets. A band that reaches the "
+    "upper edge (alpha <= beta) allows for as many tokens as possible; one that spans the panel tells "
+    "nothing.",
     draw,
+    paper="Black: what the paper's code and text state.",
 )  # fmt: skip

@@ -17,11 +17,12 @@ from paretoken.figures.axes import canvas, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles
 from paretoken.figures.parts import LEVEL_TEXT, missing, shown_suites
-from paretoken.figures.style import marker_size, ramp, size_markers
+from paretoken.figures.style import HALO, marker_size, ramp, size_markers
 
 #: Inches per scenario, around the rows, and per panel; where sizes stand within a row.
 ROW, AROUND, WIDTH, LABELS, SPREAD = 0.42, 1.5, 3.7, 2.6, 0.6
-MARKER_TOKENS = 4
+LEAST_HEIGHT = 3.0
+MARKER_TOKENS = 16
 #: Room at both ends of the axis, as a factor.
 MARGIN = 1.4
 
@@ -34,7 +35,7 @@ def draw(results: StudyResults) -> Drawing:
         raise missing(results, "optimum_by_cost", "a number greater than 0 under text_tokens")
     ways = scenarios(results.cost.deployment)
     sizes = results.headline(suites[0].name).fitted_sizes
-    size = (LABELS + WIDTH * len(suites), AROUND + ROW * len(ways))
+    size = (LABELS + WIDTH * len(suites), max(AROUND + ROW * len(ways), LEAST_HEIGHT))
     drawing, panels = canvas(size, columns=len(suites))
     for axis, suite in zip(panels, suites, strict=True):
         fit = results.headline(suite.name)
@@ -55,7 +56,8 @@ def _plot(axis: Axes, table: pd.DataFrame, sizes: Sequence[float]) -> None:
     for n in sizes:
         rows = table[table["params_b"] == n]
         y = np.arange(len(rows)) + (offsets[n] if len(sizes) > 1 else 0.0)
-        axis.hlines(y, rows["v_star_low"], rows["v_star_high"], color=colours[n], linewidth=1.4)
+        bars = axis.hlines(y, rows["v_star_low"], rows["v_star_high"], color=colours[n], linewidth=1.2)
+        bars.set(zorder=5, path_effects=[HALO], capstyle="butt")
         axis.scatter(
             rows["v_star"], y, s=marker_size(markers[n], MARKER_TOKENS) ** 2, color=[colours[n]],
             marker=markers[n], edgecolors="white", linewidths=0.6, zorder=4, clip_on=False,
@@ -74,7 +76,7 @@ def _rows(axis: Axes, ways: Sequence[Scenario], labelled: bool) -> None:
 OPTIMUM_BY_COST = Figure(
     "optimum_by_cost", "How the best V moves with what is counted",
     "V* of the headline law for a model of each size, at the study's middle number of text tokens, "
-    f"with {LEVEL_TEXT} bootstrap intervals: where a little more of the budget lowers the error as much "
+    f"with {LEVEL_TEXT} intervals: where a little more of the budget lowers the error as much "
     "by visual tokens as by parameters, within the measured range of V (the ticks). One row per way to "
     "count what an answer costs. Under the paper's cost V* is the same for all sizes. A cost that all "
     "models share, such as the vision encoder's, does not move V* of a given size (it leaves less of a "

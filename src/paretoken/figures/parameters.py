@@ -1,4 +1,4 @@
-"""Fitted against published parameters: every law and variant with its intervals."""
+"""Fitted against published parameters: every law and variant with its interval."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
 from paretoken.escape import mathtext
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import shown_suites
-from paretoken.figures.style import BLUE, GREEN, ORANGE, VERMILION, Look
+from paretoken.figures.parts import LEVEL_TEXT, shown_suites
+from paretoken.figures.style import BLUE, VERMILION, Look
 
 QUANTITIES = {
     "alpha": "α (exponent of N)",
@@ -28,13 +27,11 @@ QUANTITIES = {
     "alpha_over_beta": "α/β (ratio)",
 }
 WIDTH, LINE_HEIGHT, FRAME_HEIGHT = 10.0, 0.27, 0.95
-COLOURS = dict(zip(METHODS, (BLUE, ORANGE, GREEN), strict=True))
-BASELINES = {"residual": "each cell's residual", "points": "cells", "cluster": "whole sizes"}
-#: Distance between a variant's interval lines; variants are 1 apart.
-STEP = 0.2
 #: Largest ratio of the ends of a linear axis; the room around the values on either kind.
 LINEAR_UP_TO, LOG_MARGIN, LINEAR_MARGIN = 5.0, 1.2, 0.1
-POINT: Look = {"color": "black", "marker": "o", "markersize": 5, "linestyle": "none", "zorder": 5}
+#: A tick hides no interval, however short that is.
+POINT: Look = {"color": "black", "marker": "|", "markersize": 11, "markeredgewidth": 2.2, "zorder": 5}
+INTERVAL: Look = {"color": BLUE, "linewidth": 3.2}
 PUBLISHED: Look = {"color": VERMILION, "linestyle": ":", "linewidth": 1.8, "zorder": 1}
 
 
@@ -90,34 +87,33 @@ def _plot_suite(
         for place, fit in enumerate(fits.values()):
             value = estimate(fit, quantity)
             if value is not None:
-                axis.plot(value, place, **POINT)
-                _plot_intervals(axis, place, fit.record["intervals"].get(quantity) or {})
+                axis.plot(value, place, linestyle="none", **POINT)
+                _plot_interval(axis, place, fit.record["intervals"].get(quantity) or {})
         axis.set_xlabel(words)
     panels[0].set_yticks(range(len(fits)), list(fits))
     panels[0].set_ylim(len(fits) - 0.4, -0.6)
     panels[0].set_title(mathtext(suite.title), loc="left")
 
 
-def _plot_intervals(axis: Axes, place: int, record: Mapping[str, Any]) -> None:
-    """Draw each bootstrap's interval; an end beyond the axis is an arrow."""
+def _plot_interval(axis: Axes, place: int, record: Mapping[str, Any]) -> None:
+    """Draw the 95 % interval; an end beyond the axis is an arrow."""
+    if "low" not in record:
+        return
     left, right = axis.get_xlim()
-    known = [method for method in METHODS if method in record]
-    for row, method in enumerate(known):
-        low, high = record[method]
-        y = place + STEP * (row - (len(known) - 1) / 2)
-        start, end = (right if edge is None else edge for edge in (low, high))
-        look: Look = {"color": COLOURS[method], "clip_on": False}
-        axis.plot(np.clip([start, end], left, right), [y, y], linewidth=2, solid_capstyle="butt", **look)
-        if end > right or high is None:
-            axis.plot(right, y, marker=">", markersize=4.5, **look)
-        if start < left:
-            axis.plot(left, y, marker="<", markersize=4.5, **look)
+    start, end = (right if edge is None else edge for edge in (record["low"], record["high"]))
+    ends = np.clip([start, end], left, right)
+    axis.plot(ends, [place, place], solid_capstyle="butt", clip_on=False, **INTERVAL)
+    arrow: Look = {"color": INTERVAL["color"], "clip_on": False, "markersize": 6}
+    if end > right or record["high"] is None:
+        axis.plot(right, place, marker=">", **arrow)
+    if start < left:
+        axis.plot(left, place, marker="<", **arrow)
 
 
 def _limit(axis: Axes, fits: Mapping[str, FittedLaw], quantity: str, line: float | None) -> None:
-    """Fit the axis to all estimates, the first fit's intervals and the published value."""
+    """Fit the axis to all estimates, the first fit's interval and the published value."""
     first = next(iter(fits.values())).record["intervals"].get(quantity) or {}
-    ends = [end for method in METHODS for end in first.get(method, [])]
+    ends = [first.get("low"), first.get("high")]
     shown = [estimate(fit, quantity) for fit in fits.values()] + ends + [line]
     known = [value for value in shown if value is not None]
     if not known:
@@ -135,11 +131,10 @@ def _limit(axis: Axes, fits: Mapping[str, FittedLaw], quantity: str, line: float
 
 
 def _handles(results: StudyResults, suites: Sequence[Suite]) -> list[Artist]:
-    handles: list[Artist] = [Line2D([], [], label="estimate", **POINT)]
-    handles += [
-        Line2D([], [], color=COLOURS[method], linewidth=2, label=f"resampling {BASELINES[method]}")
-        for method in METHODS
-    ]
+    handles: list[Artist] = [Line2D([], [], label="estimate", linestyle="none", **POINT)]
+    fits = [fit for suite in suites for fit in variants(results, suite.name).values()]
+    if any(fit.record["intervals"] for fit in fits):
+        handles.append(Line2D([], [], label=f"{LEVEL_TEXT} interval", **INTERVAL))
     known = any(published(results, suite.name, name) for suite in suites for name in QUANTITIES)
     return [*handles, Line2D([], [], label="published", **PUBLISHED)] if known else handles
 
@@ -148,7 +143,8 @@ PARAMETERS = Figure(
     "parameters", "Fitted against published parameters",
     "The exponents of N and V and their ratio (the slopes' ratio for log_linear, which has no "
     "exponents), for every law fitted, with and without flagged cells, and for the paper's own grid "
-    "search run in full. Bars are 95 % intervals by three ways of resampling; an arrow marks an "
-    "interval that leaves the axis. Dotted: what the paper publishes, where it does.",
+    "search run in full. Bars are 95 % intervals by the resampling that matches the noise of the "
+    "cells; an arrow marks an interval that leaves the axis.",
     draw,
+    paper="Dotted: what the paper publishes, where it does.",
 )  # fmt: skip

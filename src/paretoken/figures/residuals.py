@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
@@ -21,7 +20,7 @@ from paretoken.figures.axes import canvas, plot_cells, sizes_axis, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles, text_handles, token_handles
 from paretoken.figures.parts import Numbers, column, levels, mean_cells, shown_suites
-from paretoken.figures.style import VERMILION, Look
+from paretoken.figures.style import HALO, VERMILION, Look
 from paretoken.text_tables import size_label
 
 WIDTH, ROW_HEIGHT, LEAST_HEIGHT = 10.0, 3.1, 4.4
@@ -31,8 +30,6 @@ MEAN_HALF_WIDTH = 0.42
 PERCENT = 100
 RING: Look = {"marker": "o", "markersize": 15, "markerfacecolor": "none", "markeredgecolor": VERMILION,
         "markeredgewidth": 1.4, "linestyle": "none"}  # fmt: skip
-#: Keeps a number readable on top of other marks.
-HALO = withStroke(linewidth=2.5, foreground="white")
 MEAN: Look = {"color": "black", "linewidth": 1.8}
 BAND: Look = {"color": "0.9", "linewidth": 0}
 

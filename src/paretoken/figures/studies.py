@@ -19,7 +19,7 @@ from paretoken.figures.base import DPI
 from paretoken.figures.legends import bottom_legend
 from paretoken.figures.optimal_tokens import ROLES
 from paretoken.figures.parts import SYMBOLS
-from paretoken.figures.style import GREEN, styled
+from paretoken.figures.style import GREEN, HALO, styled
 from paretoken.files import replacing
 
 PANELS = (RATIO, "alpha", "beta")
@@ -73,7 +73,7 @@ def _panel(axis: Axes, rows: pd.DataFrame, places: pd.DataFrame, colours: dict[s
         y, colour = int(np.flatnonzero(own)[0]), colours[row["role"]]
         if pd.notna(row["low"]) and pd.notna(row["high"]):
             low, high = (min(max(float(row[end]), bottom), top) for end in ("low", "high"))
-            axis.hlines(y, low, high, color=colour, linewidth=1.8)
+            axis.hlines(y, low, high, color=colour, linewidth=1.8, zorder=5, path_effects=[HALO])
             if high == top:
                 axis.plot([top], [y], marker=">", color=colour, markersize=6, clip_on=False)
         if np.isfinite(row["estimate"]):

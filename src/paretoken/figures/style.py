@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 INK = ".15"
 STYLE: dict[Any, Any] = {
@@ -51,6 +52,10 @@ Look = dict[str, Any]
 #: Okabe and Ito's colours, told apart without colour vision: for things that are not sizes.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 ACCENTS = (VERMILION, BLUE, ORANGE, GREEN)
+
+
+#: Keeps what lies on top of other marks visible: a number, or a whisker on its marker.
+HALO = withStroke(linewidth=2.2, foreground="white")
 
 
 @contextmanager

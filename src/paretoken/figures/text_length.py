@@ -37,9 +37,14 @@ def draw(results: StudyResults, found: pd.DataFrame) -> Drawing:
         Q = column(plain, "text_tokens")
         errors.plot(Q, column(plain, "mean_error"), **look)
         seconds.plot(Q, 1e3 * column(plain, "latency_s"), **look)
+        low, high = (1e3 * column(plain, f"latency_{end}_s") for end in ("low", "high"))
+        seconds.fill_between(Q, low, high, color=colour, alpha=0.15, linewidth=0)
         _best(best, own, colour, suite.name)
-    for axis, label in ((errors, "Mean error of all cells"), (seconds, "Milliseconds per question"),
-                        (best, "Best number of visual tokens")):  # fmt: skip
+    for axis, label in (
+        (errors, "Mean error of all cells"),
+        (seconds, "Milliseconds per question\n(median; band: quartiles of questions)"),
+        (best, "Best number of visual tokens"),
+    ):
         axis.set_xlabel("Text tokens Q of a prompt")
         axis.set_ylabel(label)
     best.set_yscale("log")

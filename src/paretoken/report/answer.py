@@ -6,9 +6,9 @@ import pandas as pd
 
 from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import closed_form
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
+from paretoken.report.sentences import optimum, verdict
 
 
 def answer(results: StudyResults) -> str:
@@ -26,17 +26,9 @@ def answer(results: StudyResults) -> str:
 
 def _verdict(results: StudyResults, suite: Suite, brief: bool = False) -> str:
     fit = results.headline(suite.name)
-    what, record = f"For {_named(suite)}", fit.record
-    if not fit.law.constant_optimum:
-        return f"{what} the best number of visual tokens depends on the budget (see the explorer)"
-    ratio = record["alpha_over_beta"]
-    if ratio is None and record["v_star"] is None:
-        return f"{what} the error falls neither with model size nor with tokens: nothing can be told"
-    exponents = f"α/β = {'∞' if ratio is None else f'{ratio:.2f}'}{_interval(fit, 'alpha_over_beta')}"
-    if ratio is not None and ratio <= 1:
-        return f"{what} more visual tokens beat a larger model ({exponents})"
-    claim = f"{what} a larger model beats more visual tokens ({exponents})"
-    return claim if brief else f"{claim}{_optimum(results, fit)}"
+    said = f"For {_named(suite)} {verdict(fit)}"
+    best = "" if brief else optimum(fit, middle(results.study.text_tokens))
+    return f"{said}, and {best}" if best else said
 
 
 def methods_answer(results: StudyResults, compared: pd.DataFrame) -> str:
@@ -65,19 +57,6 @@ def methods_answer(results: StudyResults, compared: pd.DataFrame) -> str:
     )
 
 
-def _optimum(results: StudyResults, fit: FittedLaw) -> str:
-    Q = middle(results.study.text_tokens)
-    if Q is None:
-        return ", and with the text cached the fewest visual tokens are best at any budget"
-    star = closed_form(fit, Q, min(fit.token_counts), max(fit.token_counts))
-    interval = fit.record["intervals"].get("v_star", {}).get(f"{Q:g}")
-    shown = f"{star:.3g}"
-    best = "visual token is best" if shown == "1" else "visual tokens are best"
-    return (
-        f", and with {Q:g} text tokens {shown}{_ends(interval)} {best} at any inference cost 2N(Q + V)"
-    )
-
-
 def _support(fit: FittedLaw) -> str:
     record = fit.record
     held = (record["holdout"].get("leave_largest_n_out") or {}).get("law") or {}
@@ -92,16 +71,3 @@ def _named(suite: Suite) -> str:
     """Return a title inside a sentence: its first letter small, unless it is an abbreviation."""
     title = suite.title
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
-
-
-def _interval(fit: FittedLaw, name: str) -> str:
-    return _ends(fit.record["intervals"].get(name), "95\u00a0% ")
-
-
-def _ends(interval: dict[str, float | None] | None, prefix: str = "") -> str:
-    if not interval:
-        return ""
-    low, high = (
-        "unbounded" if interval[end] is None else f"{interval[end]:.3g}" for end in ("low", "high")
-    )
-    return f" ({prefix}{low} to {high})" if not prefix else f", {prefix}{low} to {high}"

@@ -72,12 +72,17 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
         .mark_rule(stroke="var(--accent)", strokeWidth=2.5)
         .encode(x, alt.Y("low:Q"), alt.Y2("high:Q"))
     )
+    measurement = (
+        alt.Chart(_named(BEST))
+        .mark_rule(stroke="var(--accent)", strokeWidth=1)
+        .encode(x, alt.Y("measuredLow:Q"), alt.Y2("measuredHigh:Q"))
+    )
     best = (
         alt.Chart(_named(BEST))
         .mark_point(filled=False, size=260, stroke="var(--accent)", strokeWidth=2.5, opacity=1)
         .encode(x, y, tooltip=tooltip)
     )
-    chart = alt.layer(fitted, frontier, budget, interval, points, best).properties(
+    chart = alt.layer(fitted, frontier, budget, measurement, interval, points, best).properties(
         width="container", height=360, background="transparent"
     )
     specification: dict[str, Any] = (

@@ -19,12 +19,15 @@ from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.ties import ties
 from paretoken.errors import UserError
 from paretoken.text_tables import size_label
 
 #: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
 #: twice that Q.
 STOPS = 20
+#: More configurations are not compared with each other beforehand.
+MOST_TIED = 400
 
 
 def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> dict[str, Any]:
@@ -87,7 +90,6 @@ def _fit(
         "formula": fit.law.formula,
         "used": used.tolist(),
         "extrapolated": outside.tolist(),
-        "rmse": fit.record["rmse"],
         "at": [_errors(fit, N, V, Q) for Q in asked],
     }
 
@@ -96,13 +98,33 @@ def _between(values: Array, low: float, high: float) -> Mask:
     return np.asarray((values >= low) & (values <= high))
 
 
-def _errors(fit: FittedLaw, N: Array, V: Array, Q: float) -> dict[str, list[float | None]]:
+def _errors(fit: FittedLaw, N: Array, V: Array, Q: float) -> dict[str, Any]:
     low, high = fit.interval(N, V, Q)
+    measured_low, measured_high = fit.measurement_interval(N, V, Q)
     return {
         "error": _plain(fit.predict(N, V, Q)),
         "low": _plain(low),
         "high": _plain(high),
+        "measured_low": _plain(measured_low),
+        "measured_high": _plain(measured_high),
+        "ties": _ties(fit, N, V, Q),
     }
+
+
+def _ties(fit: FittedLaw, N: Array, V: Array, Q: float) -> list[list[int]] | None:
+    """Return for each configuration which later ones are not told from it, by their places.
+
+    None without draws, or with more than `MOST_TIED` configurations.
+    """
+    if not len(fit.draws) or len(N) > MOST_TIED:
+        return None
+    errors = fit.draw_errors(N, V, Q)
+    found = []
+    for place in range(len(N)):
+        tied = ties(errors, place)
+        after = np.flatnonzero(np.asarray(tied)[place + 1 :]) + place + 1
+        found.append([int(other) for other in after])
+    return found
 
 
 def _measured(results: StudyResults, suite: str) -> list[dict[str, Any]]:
@@ -141,6 +163,7 @@ def _costs(
         "leaves_out": cost.model.leaves_out,
         "options": cost.options(),
         "needs": list(cost.model.needs),
+        "measured": cost.measured,
         "at": [_plain(row) for row in values],
     }
 

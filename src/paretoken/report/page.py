@@ -17,9 +17,8 @@ from jinja2 import Environment, StrictUndefined
 
 import paretoken
 from paretoken.analysis.claims.base import Verdict
-from paretoken.analysis.equal_cost import DECISIVE, tally
+from paretoken.analysis.equal_cost import tally
 from paretoken.analysis.methods import comparisons
-from paretoken.analysis.resample import METHODS
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
@@ -33,7 +32,13 @@ from paretoken.report.explorer import explorer_data
 from paretoken.report.html_tables import HtmlTable, cell, html_table
 from paretoken.report.methods import error_rows, winners
 from paretoken.report.provenance import citation, provenance
-from paretoken.report.suite_tables import fit_rows, interval_rows, optimum_rows
+from paretoken.report.suite_tables import (
+    drawn_by,
+    fit_rows,
+    interval_rows,
+    optimum_rows,
+    prediction_rows,
+)
 
 ASSETS = files("paretoken.report") / "assets"
 #: Part of viridis that is told from a dark background, small sizes first.
@@ -84,7 +89,7 @@ def render(page: Page) -> str:
         },
         answer=answer(results) if compared is None else methods_answer(results, compared),
         explorer=_explorer(data),
-        figures=[_figure(path) for path in page.figures],
+        figures=[_figure(path, results.study.published is not None) for path in page.figures],
         suites=[_suite(results, suite) for suite in results.study.suites] if laws else [],
         methods=None if compared is None else _methods(results, compared),
         equal_cost=_equal_cost(results, page.pairs),
@@ -159,21 +164,29 @@ def _dark(count: int) -> list[str]:
     return [_hex((red, green, blue)) for red, green, blue, _ in colours]
 
 
-def _figure(path: Path) -> dict[str, str]:
+def _figure(path: Path, with_paper: bool) -> dict[str, str]:
     figure = FIGURES.load(path.stem)
     try:
         png = base64.b64encode(path.read_bytes()).decode("ascii")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    return {"name": path.stem, "title": figure.title, "caption": figure.caption, "png": png}
+    return {
+        "name": path.stem,
+        "title": figure.title,
+        "caption": figure.caption_for(with_paper),
+        "png": png,
+    }
 
 
 def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
     fit = results.headline(suite.name)
     tables = [
-        html_table(interval_rows(fit), f"Parameters with 95 % intervals by {', '.join(METHODS)}"),
+        html_table(interval_rows(fit), f"Parameters, and V* at Q text tokens, {drawn_by(fit)}"),
         html_table(fit_rows(results, suite.name), "All fits"),
     ]
+    unseen = prediction_rows(results, suite.name)
+    if len(unseen):
+        tables.append(html_table(unseen, "Sizes that the fit did not see, with both 95 % intervals"))
     by_cost = optimum_rows(results, fit, scenarios(results.cost.deployment))
     if len(by_cost):
         tables.append(
@@ -207,13 +220,7 @@ def _equal_cost(results: StudyResults, pairs: pd.DataFrame | None) -> list[str]:
     if pairs is None or pairs.empty:
         return []
     titles = {suite.name: suite.title for suite in results.study.suites}
-    return [
-        f"{titles[suite]}: at nearly equal N·V the larger model with fewer tokens errs less in "
-        f"{wins['larger']} of {sum(wins.values())} pairs, the smaller one with more tokens in "
-        f"{wins['smaller']}; {wins['undecided']} are undecided (they differ by less than {DECISIVE:g} "
-        "standard errors, or have none)."
-        for suite, wins in tally(pairs, list(titles)).items()
-    ]
+    return [f"Pairs of cells at nearly equal N·V. {sentence}" for sentence in tally(pairs, titles)]
 
 
 def _tables(results: StudyResults) -> list[HtmlTable]:

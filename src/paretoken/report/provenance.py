@@ -113,10 +113,12 @@ def citation(commit: str | None, version: str) -> str:
     note = f"version {version}" + (f", commit {commit}" if commit else "")
     return (
         "@article{li2024inference,\n"
-        "  title  = {Inference Optimal {VLMs} Need Only One Visual Token but Larger Models},\n"
+        "  title  = {Inference Optimal {VLMs} Need Fewer Visual Tokens and More Parameters},\n"
         "  author = {Li, Kevin Y. and Goyal, Sachin and Semedo, Joao D. and Kolter, J. Zico},\n"
-        "  journal = {arXiv preprint arXiv:2411.03312},\n"
-        "  year   = {2024}\n"
+        "  journal = {International Conference on Learning Representations; arXiv:2411.03312},\n"
+        "  year   = {2025},\n"
+        "  note   = {Version 1 (2024): Inference Optimal {VLMs} Need Only One Visual Token but Larger "
+        "Models}\n"
         "}\n\n"
         "@software{paretoken,\n"
         "  title  = {Paretoken: the {Pareto} frontier of visual tokens against language-model size},\n"

@@ -2,35 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from paretoken.analysis.comparison import predictions
 from paretoken.analysis.cost_optimum import middle, optimum_table
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.resample import METHODS
+from paretoken.analysis.resample import EFFECTS, RESIDUAL
 from paretoken.analysis.scenarios import Scenario
 from paretoken.analysis.study_results import StudyResults
 from paretoken.text_tables import size_label
 
+#: What a flag of a published value means, where it was not simply read off.
+SOURCES = {"inferred": "inferred", "second_hand": "second hand"}
+#: How noise was drawn for intervals, in words.
+WORDS = {
+    RESIDUAL: "the noise of each cell",
+    EFFECTS: "the noise of each language model and of each cell",
+}
+
 
 def interval_rows(fit: FittedLaw) -> pd.DataFrame:
-    """Return one row per parameter: its estimate and the interval of each bootstrap."""
-    shown = {**fit.parameters, "alpha / beta": fit.record["alpha_over_beta"]}
-    keys = {"alpha / beta": "alpha_over_beta"}
-    rows = []
-    for name, value in shown.items():
-        interval = fit.record["intervals"].get(keys.get(name, name), {})
-        row: dict[str, Any] = {"parameter": name, "estimate": "unbounded" if value is None else value}
-        rows.append(row | {method: _ends(interval.get(method)) for method in METHODS})
+    """Return one row per parameter, for alpha / beta and for V* at each Q: estimate and interval."""
+    intervals = fit.record["intervals"]
+    ratio = fit.record["alpha_over_beta"]
+    rows = [_row(name, value, intervals.get(name)) for name, value in fit.parameters.items()]
+    rows.append(
+        _row("alpha / beta", "unbounded" if ratio is None else ratio, intervals.get("alpha_over_beta"))
+    )
+    stars = intervals.get("v_star") or {}
+    for Q, value in (fit.record["v_star"] or {}).items():
+        rows.append(_row(f"V* at Q = {Q}", value, stars.get(Q)))
     return pd.DataFrame(rows)
 
 
-def _ends(interval: Sequence[float | None] | None) -> str | None:
-    if interval is None:
+def _row(name: str, value: Any, interval: Mapping[str, float | None] | None) -> dict[str, Any]:
+    return {"parameter": name, "estimate": value, "95 % interval": _ends(interval)}
+
+
+def _ends(interval: Mapping[str, float | None] | None) -> str | None:
+    if not interval:
         return None
-    return " to ".join("unbounded" if end is None else f"{end:.4g}" for end in interval)
+    low, high = (
+        "unbounded" if interval[end] is None else f"{interval[end]:.4g}" for end in ("low", "high")
+    )
+    return f"{low} to {high}"
+
+
+def drawn_by(fit: FittedLaw) -> str:
+    """Return how a fit's intervals were drawn, in words."""
+    method = fit.record["bootstrap"]["headline"]
+    if method is None or not fit.record["intervals"]:
+        return "without intervals (no bootstrap, or no cell to spare)"
+    return f"with 95 % intervals by resampling {WORDS.get(method, method)}"
+
+
+def prediction_rows(results: StudyResults, suite: str) -> pd.DataFrame:
+    """Return the errors of sizes that the headline fit did not see; empty if there are none."""
+    table = predictions(results)
+    rows = table[table["suite"] == suite]
+    return pd.DataFrame(
+        {
+            "model": rows["llm"],
+            "V": rows["visual_tokens"],
+            "predicted error": rows["predicted"],
+            "mean: low": rows["low"],
+            "mean: high": rows["high"],
+            "new measurement: low": rows["measured_low"],
+            "new measurement: high": rows["measured_high"],
+            "measured": rows["measured"].astype(float),
+        }
+    )
 
 
 def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
@@ -50,11 +95,42 @@ def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
                 "rmse": fit.record["rmse"],
                 "R² of means": fit.record["r_squared_of_means"],
                 "AICc": fit.record["information"]["aicc"],
-                "error at largest N held out": held.get("mean_abs_relative_error"),
+                "largest N held out: mean relative error, %": percent(
+                    held.get("mean_abs_relative_error")
+                ),
                 "status": fit.record["status"],
             }
         )
     return pd.DataFrame(rows)
+
+
+def published_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return published values beside a fit's, and whether they lie inside its interval.
+
+    Args:
+        table: rows of `published_table` of one fit.
+    """
+    inside = [_inside(row) for _, row in table.iterrows()]
+    sources = [SOURCES.get(str(flag), "") for flag in table["flag"]]
+    shown = [
+        f"{value:.4g}{f' ({source})' if source else ''}"
+        for value, source in zip(table["published"], sources, strict=True)
+    ]
+    columns = {"quantity": table["quantity"], "published": shown, "fitted": table["fitted"]}
+    ends = {"low": table["low"], "high": table["high"]}
+    return pd.DataFrame(columns | ends | {"published inside": inside})
+
+
+def _inside(row: pd.Series[Any]) -> str | None:
+    if pd.isna(row["low"]) and pd.isna(row["high"]):
+        return None
+    low, high = (math.inf if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
+    return "yes" if low <= row["published"] <= high else "no"
+
+
+def percent(share: float | None) -> float | None:
+    """Return a share in percent."""
+    return None if share is None else 100 * share
 
 
 def optimum_rows(results: StudyResults, fit: FittedLaw, ways: Sequence[Scenario]) -> pd.DataFrame:

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from paretoken.analysis.claims.base import in_words, interval_of
 from paretoken.analysis.comparison import published_table
-from paretoken.analysis.equal_cost import DECISIVE, TOLERANCE, tally
+from paretoken.analysis.cost_optimum import middle
+from paretoken.analysis.equal_cost import TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import closed_form
 from paretoken.analysis.methods import comparisons
-from paretoken.analysis.resample import METHODS
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
-from paretoken.escape import markdown, markdown_code
+from paretoken.escape import markdown
 from paretoken.markdown import bullets
 from paretoken.markdown import table as markdown_table
 from paretoken.provenance import versions
 from paretoken.registry import FIGURES
 from paretoken.report.methods import winners
+from paretoken.report.sentences import optimum, verdict
+from paretoken.report.suite_tables import drawn_by, interval_rows, percent, published_rows
 
 #: Where a study that compares methods has its table.
 METHODS_TABLE = (
@@ -61,7 +61,7 @@ def summary(
             f"{markdown_table(shown, 3)}"
         )
     if figures:
-        sections.append(f"## Figures\n\n{_figures(figures)}")
+        sections.append(f"## Figures\n\n{_figures(figures, study.published is not None)}")
     sections.append(f"## Provenance\n\n{_provenance(results, commit)}")
     return "\n\n".join(sections) + "\n"
 
@@ -81,25 +81,8 @@ def _laws(results: StudyResults, pairs: pd.DataFrame, sensitivity: pd.DataFrame)
 
 def _answer(results: StudyResults, suite: Suite) -> str:
     fit, title = results.headline(suite.name), markdown(suite.title)
-    ratio = fit.record["alpha_over_beta"]
-    interval = in_words(interval_of(fit, "alpha_over_beta"))
-    if not fit.law.constant_optimum:
-        return f"{title}: the best V depends on the budget; see the frontier."
-    if ratio is None and fit.record["v_star"] is None:
-        return f"{title}: the error falls neither with N nor with V, so nothing can be told."
-    if ratio is not None and ratio <= 1:
-        return (
-            f"{title}: more visual tokens beat a larger model (alpha / beta = {ratio:.2f}, {interval})."
-        )
-    low, high = min(fit.token_counts), max(fit.token_counts)
-    stars = ", ".join(
-        f"{closed_form(fit, Q, low, high):.3g} at Q = {Q:g}" for Q in results.study.text_tokens
-    )
-    shown = "unbounded" if ratio is None else f"{ratio:.2f}"
-    return (
-        f"{title}: a larger model beats more visual tokens (alpha / beta = {shown}, "
-        f"{interval}); at a fixed cost the best number of tokens is {stars} text tokens."
-    )
+    best = optimum(fit, middle(results.study.text_tokens))
+    return f"{title}: {verdict(fit, 'alpha / beta')}{f', and {best}' if best else ''}."
 
 
 def _cells(results: StudyResults) -> str:
@@ -118,40 +101,21 @@ def _cells(results: StudyResults) -> str:
 
 def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> str:
     fit = results.headline(suite.name)
-    method = markdown_code(str(fit.record["bootstrap"]["headline"]))
     warnings = bullets(fit.record["warnings"] or ["none"])
     parts = [
         f"Headline: `{fit.law.formula}`, {markdown(str(fit.record['loss']))} loss, status "
         f"{markdown(str(fit.record['status']))}.",
-        "Parameters, with 95 % intervals by resampling residuals, cells and whole model sizes (bands "
-        f"in figures are by the method {method}):\n\n{_intervals(fit)}",
+        f"Parameters, and V* at Q text tokens, {drawn_by(fit)}:\n\n{markdown_table(interval_rows(fit))}",
         f"What the data do not settle:\n\n{warnings}",
         f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
-        _range_of_ratio(sensitivity, suite, results.study.measured is not None),
+        _range_of_ratio(sensitivity, suite, results.measured_by_the_paper),
     ]
     published = published_table(results)
     published = published[published["suite"] == suite.name]
     if len(published):
         headline = published[published["variant"] == f"{results.study.fit.laws[0]}-all"]
-        columns = ["quantity", "published", "fitted", "low", "high", "difference_in_se"]
-        parts.append(f"Published against fitted:\n\n{markdown_table(headline[columns])}")
+        parts.append(f"Published against fitted:\n\n{markdown_table(published_rows(headline))}")
     return "\n\n".join(parts)
-
-
-def _intervals(fit: FittedLaw) -> str:
-    shown = {**fit.parameters, "alpha_over_beta": fit.record["alpha_over_beta"]}
-    rows = []
-    for name, value in shown.items():
-        interval = fit.record["intervals"].get(name, {})
-        methods = {method: _ends(interval.get(method)) for method in METHODS}
-        rows.append({"parameter": name, "estimate": value, **methods})
-    return markdown_table(pd.DataFrame(rows))
-
-
-def _ends(interval: Sequence[float | None] | None) -> str | None:
-    if interval is None:
-        return None
-    return " to ".join("unbounded" if end is None else f"{end:.4g}" for end in interval)
 
 
 def _fits(results: StudyResults, suite: Suite) -> str:
@@ -179,28 +143,22 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
         "rmse": fit.record["rmse"],
         "R² of means": fit.record["r_squared_of_means"],
         "AICc": fit.record["information"]["aicc"],
-        "error at largest N held out": held.get("mean_abs_relative_error"),
+        "largest N held out: mean relative error, %": percent(held.get("mean_abs_relative_error")),
     }
 
 
 def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> str:
     if pairs.empty:
         return "No two sizes of the grid cost nearly the same (N V) at some of its token counts."
-    titles = {suite.name: suite.title for suite in results.study.suites}
-    lines = [
-        f"- {markdown(titles[suite])}: the larger model with fewer tokens errs less in "
-        f"{wins['larger']} of {sum(wins.values())} pairs, the smaller one with more tokens in "
-        f"{wins['smaller']}; {wins['undecided']} differ by less than {DECISIVE:g} "
-        "standard errors (or have none)."
-        for suite, wins in tally(pairs, list(titles)).items()
-    ]
+    titles = {suite.name: markdown(suite.title) for suite in results.study.suites}
+    lines = [f"- {sentence}" for sentence in tally(pairs, titles)]
     return (
         f"Measured cells whose N V is within {TOLERANCE:.0%} of each other, two sizes at a time; no law "
         "is used ([tables/equal_cost.csv](tables/equal_cost.csv)).\n\n" + "\n".join(lines)
     )
 
 
-def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, measured: bool) -> str:
+def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, by_the_paper: bool) -> str:
     rows = sensitivity[
         (sensitivity["suite"] == suite.name) & ~sensitivity["variant"].str.startswith("T = Q + V")
     ]
@@ -214,18 +172,19 @@ def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, measured: bool) -> 
         "and other prompts are not among the choices. "
     )
     return (
-        f"{limits if measured else ''}"
+        f"{limits if by_the_paper else ''}"
         f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
         f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({markdown(str(low['variant']))}) to "
         f"{high['alpha_over_beta']:.2f} ({markdown(str(high['variant']))})."
     )
 
 
-def _figures(names: Sequence[str]) -> str:
+def _figures(names: Sequence[str], with_paper: bool) -> str:
     parts = []
     for name in names:
         figure = FIGURES.load(name)
-        parts.append(f"### {figure.title}\n\n![{figure.title}](figures/{name}.png)\n\n{figure.caption}")
+        image = f"![{figure.title}](figures/{name}.png)"
+        parts.append(f"### {figure.title}\n\n{image}\n\n{figure.caption_for(with_paper)}")
     return "\n\n".join(parts)
 
 

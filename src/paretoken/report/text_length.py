@@ -26,7 +26,10 @@ def shown(found: pd.DataFrame) -> pd.DataFrame:
                 for _, row in found.iterrows()
             ],
             "mean error": found["mean_error"].map("{:.3f}".format),
-            "s per question": found["latency_s"].map("{:.4f}".format),
+            "s per question": [
+                _range(row, "latency_s", "latency_low_s", "latency_high_s")
+                for _, row in found.iterrows()
+            ],
         }
     )
 
@@ -45,7 +48,8 @@ def page(results: StudyResults, found: pd.DataFrame) -> str:
         "Questions were written out several times until their prompts had at least Q text tokens. "
         "*Best V*: of the measured cells, the visual tokens of the best one at each budget that leaves "
         "a choice (geometric mean over budgets, least and most in brackets), budgets in FLOPs 2N(Q + V) "
-        "or in measured seconds per question. *V\\* predicted*: the headline law's, with its 95 % "
+        "or in measured seconds per question (median, quartiles in brackets). *V\\* predicted*: the "
+        "headline law's, with its 95 % "
         f"interval.\n\n{markdown_table(shown(found))}\n\n![Text length](figures/text_length.png)\n"
     )
 

@@ -56,11 +56,14 @@ def test_at_equal_cost_the_side_with_less_error_wins_if_noise_allows() -> None:
         row("a", 1, 9, 0, 0.1, 0.01, suite="ocr"), row("b", 9, 1, 0, 0.4, math.nan, suite="ocr"),
         row("a", 1, 36, 0, 0.1, 0.03, suite="ocr"), row("b", 9, 4, 0, 0.2, 0.04, suite="ocr"),
     ))  # fmt: skip
-    assert [*pairs["wins"]] == ["larger", "undecided", "undecided", "smaller"]
-    assert tally(pairs, ["reasoning", "ocr"]) == {
-        "reasoning": {"larger": 1, "smaller": 0, "undecided": 1},
-        "ocr": {"larger": 0, "smaller": 1, "undecided": 1},
-    }
+    assert [*pairs["wins"].fillna("")] == ["larger", "undecided", "", "smaller"]
+    assert [*pairs["lower"]] == ["larger", "larger", "smaller", "smaller"]
+    reasoning, ocr = tally(pairs, {"reasoning": "Scenes", "ocr": "Digits"})
+    assert reasoning.startswith("Scenes: the larger model with fewer tokens errs less in 2 of 2 pairs")
+    decided = "by 2 standard errors or more the larger one in"
+    assert f"{decided} 1, the smaller one in 0, neither in 1" in reasoning
+    assert f"{decided} 0, the smaller one in 1, neither in 0" in ocr
+    assert "Signs alone do not tell which errs less (0 of 2 pairs" in ocr
     first = pairs.iloc[0]
     assert (first["llm_larger"], first["visual_tokens_larger"]) == ("b", 1)
     assert (first["llm_smaller"], first["visual_tokens_smaller"]) == ("a", 9)

@@ -344,7 +344,7 @@ def test_the_summary_answers_in_words(results: StudyResults) -> None:
     assert "more visual tokens beat a larger model (alpha / beta = 0.72" in text
     for suite in ("visual_reasoning", "ocr"):
         own = pairs[pairs["suite"] == suite]
-        assert f"errs less in {(own['wins'] == 'larger').sum()} of {len(own)} pairs" in text
+        assert f"errs less in {(own['lower'] == 'larger').sum()} of {len(own)} pairs" in text
     assert "No two sizes" in summary(results, pairs.iloc[:0], table, claims, [], "abc")
     assert "commit: abc" in text
     assert "changed_between_commits" in text

@@ -6,8 +6,9 @@ import csv
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from paretoken.analysis.compare import RATIO, read_studies, side_by_side, verdicts
+from paretoken.analysis.compare import RATIO, read_studies, side_by_side, verdicts, which_is_larger
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.cli import main
 from paretoken.files import read_json, write_json
@@ -35,15 +36,38 @@ def test_each_number_is_its_fits(folders):
 
 
 def test_the_same_suite_agrees_with_itself(folders):
-    said = verdicts(side_by_side(read_studies(folders)))
-    assert said == ["ocr: the 95 % intervals of alpha / beta of both (digits) and one (digits) overlap."]
+    said = verdicts(read_studies(folders))
+    names = "both (digits) and one (digits)"
+    assert said == [f"ocr: the data do not tell alpha / beta of {names} apart."]
 
 
-def test_intervals_apart_are_told_and_unbounded_ones_too(folders):
-    table = side_by_side(read_studies(folders))
-    far = (table["study"] == "one") & (table["parameter"] == RATIO)
-    table.loc[far, ["estimate", "low", "high"]] = [np.inf, 90.0, np.inf]
-    assert verdicts(table)[0].endswith("do not overlap.")
+def test_a_difference_is_told_also_from_an_unbounded_ratio(folders):
+    path = folders[1] / "fits" / "digits" / "product-all.json"
+    record = read_json(path)
+    try:
+        write_json(path, record | {"draws": [[*row[:3], 0.0] for row in record["draws"]]})
+        said = verdicts(read_studies(folders))
+    finally:
+        write_json(path, record)
+    names = "both (digits) and one (digits)"
+    assert said == [f"ocr: alpha / beta of {names} differ: it is larger in one (digits)."]
+
+
+def test_which_of_two_numbers_is_larger_is_said_as_often_as_chance_allows():
+    """Draws around two estimates: overlapping intervals can still differ, and equal truths seldom do."""
+    generator = np.random.default_rng(0)
+    told = sum(
+        which_is_larger(*(generator.normal(generator.normal(), 1, 400) for _ in range(2))) != 0
+        for _ in range(400)
+    )
+    assert told <= binom.ppf(1 - 1e-3, 400, 0.05)
+    one, other = generator.normal(0, 1, 4000), generator.normal(3, 1, 4000)
+    assert np.quantile(one, 0.975) > np.quantile(other, 0.025), "the intervals overlap"
+    assert which_is_larger(one, other) == -1
+    assert which_is_larger(other, one) == 1
+    infinite = np.full(10, np.inf)
+    assert which_is_larger(infinite, infinite) == 0
+    assert which_is_larger(infinite, one) == 1
 
 
 def test_table_figure_and_page(folders, tmp_path, capsys):
@@ -88,8 +112,8 @@ def test_what_cannot_be_compared_is_refused(folders, tmp_path, capsys, arguments
 def test_a_damaged_fit_is_named(tmp_path, capsys):
     one = finished_study(tmp_path / "a", suites=SUITES[:1], laws=["product"], bootstrap=0)
     two = copied(one, tmp_path / "b")
-    table = side_by_side(read_studies([one.folder, two.folder]))
-    assert verdicts(table)[0].endswith("cannot be compared without intervals.")
+    (said,) = verdicts(read_studies([one.folder, two.folder]))
+    assert said.endswith("cannot be compared without bootstrap draws.")
     path = two.folder / "fits" / "scenes" / "product-all.json"
     write_json(path, {**read_json(path), "parameters": {}})
     assert main(["compare", str(one.folder), str(two.folder)]) == 2

@@ -7,8 +7,8 @@ import pytest
 
 from paretoken.analysis.cost_optimum import COLUMNS, error_slopes, middle, optimal_at, optimum_table
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.frontier import closed_form
 from paretoken.analysis.scenarios import scenarios
+from paretoken.analysis.star import best_tokens
 from paretoken.cost_models.base import Cost, CostModel
 from paretoken.cost_models.deployment import Deployment
 from paretoken.cost_models.paper import PAPER_COST
@@ -30,7 +30,7 @@ def made(evaluate):
 @pytest.mark.parametrize("N", [0.5, 4.0])
 def test_under_the_papers_cost_it_is_the_closed_form_at_every_size(fit, N, Q):
     stars = optimal_at(error_slopes(fit, N, Q), PAPER_COST, N, Q)
-    assert stars[0] == pytest.approx(closed_form(fit, Q, 1, 576), rel=2e-3)
+    assert stars[0] == pytest.approx(best_tokens(fit, Q, 1, 576).value, rel=2e-3)
     assert len(stars) == 1 + len(fit.draws)
 
 
@@ -69,7 +69,7 @@ def test_the_ends_of_the_known_sizes_have_a_slope_too(fit):
 
     for N in (0.5, 7.0):
         stars = optimal_at(error_slopes(fit, N, 50.0), made(partly), N, 50.0)
-        assert stars[0] == pytest.approx(closed_form(fit, 50.0, 1, 576), rel=5e-3)
+        assert stars[0] == pytest.approx(best_tokens(fit, 50.0, 1, 576).value, rel=5e-3)
 
 
 def test_the_table_has_a_row_per_way_and_size(fit):
@@ -88,10 +88,19 @@ def test_the_table_has_a_row_per_way_and_size(fit):
 
 
 def test_without_draws_there_is_no_interval(published_record):
-    bare = FittedLaw.from_record(published_record | {"draws": []})
+    bare = FittedLaw.from_record(published_record | {"draws": [], "noise_draws": []})
     table = optimum_table(bare, scenarios(Deployment()), [4.0], [50.0])
     assert table["v_star_low"].isna().all()
     assert table["v_star"].notna().all()
+
+
+def test_under_the_papers_cost_it_is_the_number_of_the_fit_and_of_every_page(published_record):
+    fit = FittedLaw.from_record(published_record)
+    (first, *_) = optimum_table(fit, scenarios(Deployment())[:1], [7.0], [50.0]).to_dict("records")
+    interval = published_record["intervals"]["v_star"]["50"]
+    shown = [first["v_star"], first["v_star_low"], first["v_star_high"]]
+    exact = [published_record["v_star"]["50"], interval["low"], interval["high"]]
+    assert shown == pytest.approx(exact, rel=1e-6)
 
 
 def test_ways_need_no_more_than_is_known():
@@ -110,7 +119,7 @@ def test_the_middle_of_the_text_tokens(text, expected):
 
 def test_a_law_whose_ratio_depends_on_the_budget_works_too(published_record):
     record = published_record | {
-        "law": "additive", "draws": [],
+        "law": "additive", "draws": [], "noise_draws": [],
         "parameters": {"E": 0.1, "A": 0.3, "B": 0.1, "alpha": 0.2, "beta": 0.1},
     }  # fmt: skip
     fit = FittedLaw.from_record(record)

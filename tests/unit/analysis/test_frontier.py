@@ -12,13 +12,12 @@ from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import (
     by_preference,
-    closed_form,
     configurations,
     default_budgets,
     frontier,
-    share_choosing_first,
     undominated,
 )
+from paretoken.analysis.star import best_tokens
 from paretoken.cost_models.base import Cost, Deployment
 from paretoken.cost_models.flops import FLOPS_2NT
 from paretoken.errors import UserError
@@ -30,7 +29,8 @@ VISUAL = {"K": 0.5571, "D": 0.0333, "alpha": 0.0747, "beta": 0.0162}
 
 def fit_of(law="product", draws=(), q=None, **parameters):
     record = {
-        "law": law, "parameters": parameters or VISUAL, "draws": list(draws), "intervals": {},
+        "law": law, "parameters": parameters or VISUAL, "intervals": {},
+        "draws": list(draws), "noise_draws": [0.0] * len(draws),
         "rmse": 0.004, "data": {"levels": {"N": [0.5, 1.8, 4, 7], "V": [1, 4, 16, 36, 64, 144, 576]}},
         "text_tokens_in_law": q,
     }  # fmt: skip
@@ -177,18 +177,18 @@ def test_v_star_stands_beside_each_row():
     assert table["v_star"].tolist() == pytest.approx([1, 0.0162 * 50 / (0.0747 - 0.0162)])
     additive = fit_of("additive", E=0.1, A=0.3, B=0.1, alpha=0.3, beta=0.2)
     assert frontier(additive, [7], [1, 576], [50], [1e13])["v_star"].isna().all()
-    assert closed_form(additive, 50, 1, 576) is None
+    assert best_tokens(additive, 50, 1, 576) is None
 
 
 def test_a_law_of_all_tokens_has_no_closed_form_where_the_text_is_cached():
     """By hand: at 1e12 FLOPs 500B with one token err less than 0.87B with 576."""
     fit = fit_of("product_q_plus_v", q=500.0, K=1.0, D=0.0, alpha=0.1, beta=0.2)
     cached = Cost(FLOPS_2NT, Deployment(cached_text=True))
-    assert closed_form(fit, 500.0, 1, 576) == 576
-    assert closed_form(fit, 500.0, 1, 576, cached) is None
+    assert best_tokens(fit, 500.0, 1, 576).value == 576
+    assert best_tokens(fit, 500.0, 1, 576, cached) is None
     errors = [float(fit.predict(1e12 / (2e9 * V), V, 500.0)) for V in (1, 576)]
     assert errors[0] < errors[1]
-    assert closed_form(fit_of(), 500.0, 1, 576, cached) == 1
+    assert best_tokens(fit_of(), 500.0, 1, 576, cached).value == 1
 
 
 def test_dense_frontier_agrees_with_v_star():
@@ -292,8 +292,14 @@ def test_every_law_gives_a_frontier_and_crossovers(law):
     assert len(crossovers(fit, [0.5, 1.8, 4, 7], [1, 576], [0, 50])) == 6
 
 
-def test_the_share_of_draws_is_counted_over_what_the_budget_allows() -> None:
-    errors = np.array([[0.1, 0.2, 0.3], [0.2, 0.1, 0.3], [0.1, 0.2, 0.05], [0.1, 0.3, 0.2]])
-    assert share_choosing_first(errors) == 0.5
-    assert share_choosing_first(errors[:, :2]) == 0.75
-    assert share_choosing_first(errors[:0]) is None
+def test_both_intervals_and_that_of_v_star_stand_in_the_table(published_record):
+    fit = FittedLaw.from_record(published_record)
+    table = frontier(fit, [0.5, 7], [1, 576], [50], [1e12])
+    row = table.iloc[0]
+    low, high = fit.measurement_interval(row["params_b"], row["visual_tokens"], 50)
+    shown = [row["measured_low"], row["measured_high"]]
+    assert shown == pytest.approx([float(low), float(high)], rel=1e-12)
+    assert row["measured_low"] < row["error_low"] < row["error"] < row["error_high"]
+    assert row["measured_high"] > row["error_high"]
+    of_fit = published_record["intervals"]["v_star"]["50"]
+    assert row[["v_star_low", "v_star_high"]].tolist() == pytest.approx([of_fit["low"], of_fit["high"]])

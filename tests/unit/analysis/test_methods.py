@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from paretoken.config import FrozenStudy
 from paretoken.errors import UserError
 from paretoken.figures.base import save
 from paretoken.figures.methods import METHODS, published_errors
+from paretoken.figures.style import styled
 from paretoken.registry import BENCHMARKS
 from paretoken.report.methods import latex, methods_page, wide
 from paretoken.report.summary import summary
@@ -250,6 +252,16 @@ def test_the_figure_and_the_summary_need_no_law(tmp_path: Path) -> None:
     found = results()
     save(METHODS, found, [tmp_path / "methods.png"])
     assert (tmp_path / "methods.png").stat().st_size > 10_000
+    with styled():
+        drawing = METHODS.draw(found)
+    titles = [axis.get_title() for axis in drawing.axes if axis.axison]
+    assert titles == ["Every patch", "TokenPacker", "QueCC", "Four tokens, repeated"]
+    entries = {text.get_text() for text in drawing.legends[0].get_texts()}
+    assert {"this method", "no image (V = 0)", "published Table 1"} <= entries
+    sighted = replace(found, errors=found.errors[found.errors["visual_tokens"] > 0])
+    with styled():
+        entries = {text.get_text() for text in METHODS.draw(sighted).legends[0].get_texts()}
+    assert "no image (V = 0)" not in entries
     published = published_errors(found, found.study.suites[0], "quecc").set_index("visual_tokens")
     assert published.loc[1, "error"] == pytest.approx(1 - (0.535 + 1269.1 / 2000) / 2)
     claims = pd.DataFrame(

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.stats import binom, norm
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import frontier
-from paretoken.analysis.recommend import in_words, recommend
+from paretoken.analysis.recommend import recommend
+from paretoken.analysis.recommend_words import in_words
+from paretoken.cli import main
+from paretoken.cost_models.base import Cost
+from paretoken.cost_models.measured import LATENCY
 from paretoken.errors import UserError
 from paretoken.text_tables import visual_tokens
+from report_study import SUITES, finished_study
 
 SIZES, TOKENS = [0.5, 1.8, 4.0, 7.0], [1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0]
 
@@ -64,30 +72,89 @@ def test_a_budget_must_be_positive(fit, flops):
         recommend(fit, flops, 50.0, SIZES, TOKENS)
 
 
-def test_extrapolation_and_ties_are_to_be_minded(fit):
+def test_extrapolation_is_to_be_minded(fit):
     outside = " ".join(recommend(fit, 1e14, 50.0, [14.0], [1000.0])["mind"])
     assert "14B lies outside the fitted sizes" in outside
     assert "1000 tokens lie outside the fitted range 1 to 576" in outside
     inside = " ".join(recommend(fit, 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])["mind"])
     assert "outside" not in inside
-    assert "tie" not in inside, "1 against 576 tokens at 7B is no tie"
-    near = recommend(fit, 1e14, 50.0, [7.0], [570.0, 576.0])["mind"]
-    assert any("a tie, in practice" in sentence for sentence in near)
+
+
+def test_a_difference_within_its_noise_is_a_tie_and_a_clear_one_is_none(published_record):
+    """Tokens that hardly differ are no tie: their difference is small, and so is its interval."""
+    fit = FittedLaw.from_record(published_record)
+    clear = recommend(fit, 1e14, 50.0, [7.0], [1.0, 576.0])
+    assert [row["tie"] for row in clear["runners_up"]] == [False]
+    assert clear["ties"] == 0
+    assert "tie" not in in_words(clear)
+    near = recommend(fit, 1e14, 50.0, [7.0], [570.0, 576.0])
+    assert near["ties"] == 0, "the draws agree that more tokens err less"
+    turned = dict(published_record, draws=[[*row[:3], 0.0] for row in published_record["draws"]])
+    flat = recommend(FittedLaw.from_record(turned), 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])
+    tied = {(row["params_b"], row["visual_tokens"]): row["tie"] for row in flat["runners_up"]}
+    assert tied == {(7, 1): True, (4, 1): False, (4, 576): False}
+    assert "a tie" in in_words(flat)
+    assert "1 further affordable configuration is not told from it" in in_words(flat)
+
+
+def test_it_says_what_it_is_about(published_record):
+    answer = recommend(FittedLaw.from_record(published_record), 1e12, 50.0, SIZES, TOKENS)
+    assert answer["recommended"]["models"] == ["qwen1.5-7b"]
+    words = in_words(answer)
+    assert "use 7B (qwen1.5-7b) with" in words
+    assert "The error is that of column error of" in words
+    assert "published_errors.csv, suite visual_reasoning" in words
+    assert "made by tokenpacker" in words
+    nothing = dict(published_record, data={"levels": published_record["data"]["levels"]})
+    plain = in_words(recommend(FittedLaw.from_record(nothing), 1e12, 50.0, SIZES, TOKENS))
+    assert "The error is that of column error of its table." in plain
+
+
+def test_it_finds_the_study_in_whose_folder_the_fit_lies(tmp_path, capsys):
+    study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
+    fit = study.folder / "fits" / "scenes" / "product-all.json"
+    assert main(["recommend", "--fit", str(fit), "--flops", "1e12", "--text-tokens", "50"]) == 0
+    assert "The error is that of Scenes of study demo." in capsys.readouterr().out
+
+
+def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fit):
+    """The best one costs 1 ms less than the budget, give or take 1 ms; the other far less."""
+    model = replace(LATENCY, needs=(), evaluate=lambda d, n, v, q: np.where(n == 7, 9.0, 1.0))
+    noisy = replace(model, spread=lambda d, n, v, q: np.ones(len(n)))
+    exact = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(model))
+    assert exact["chosen_in_draws"] == 1.0
+    assert exact["draws_of"] == ["law"]
+    assert "doubt about the law only" in in_words(exact)
+    answer = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(noisy))
+    low, high = (binom.ppf(p, 200, norm.cdf(1)) / 200 for p in (1e-3, 0.999))
+    assert low <= answer["chosen_in_draws"] <= high
+    assert answer["recommended"]["cost_high"] == pytest.approx(9 + 1.96, rel=1e-3)
+    assert "9 ms (95 % 7.04 to 10.96)" in in_words(answer)
+    assert "noise of the measured cost" in in_words(answer)
+
+
+def test_an_effect_that_is_not_there_is_to_be_minded(published_record):
+    effects = published_record["effects"]
+    without = effects | {"V": effects["V"] | {"falls": False, "words": "The data show no effect of V."}}
+    fit = FittedLaw.from_record(published_record | {"effects": without})
+    assert "The data show no effect of V." in recommend(fit, 1e12, 50.0, SIZES, TOKENS)["mind"]
 
 
 def test_words_and_json_say_the_same(fit):
     answer = recommend(fit, 1e12, 50.0, SIZES, TOKENS)
     words, best = in_words(answer), answer["recommended"]
-    assert f"use {best['params_b']:g}B with {visual_tokens(best['visual_tokens'])}" in words
-    assert f"{best['error']:.4f} (95 % interval {best['error_low']:.4f}" in words
-    assert f"{answer['v_star']:.3g} visual tokens" in words
+    assert f"use {best['params_b']:g}B (qwen1.5-7b) with {visual_tokens(best['visual_tokens'])}" in words
+    assert f"{best['error']:.4f} (95 % intervals: of the mean {best['error_low']:.4f} to" in words
+    assert f"of a new measurement {best['measured_low']:.4f} to {best['measured_high']:.4f})" in words
+    star = f"{answer['v_star']:.3g} visual tokens (95 % interval {answer['v_star_low']:.3g} to"
+    assert star in words
     assert words.count("\n  ") == len(answer["runners_up"])
     assert "visual_reasoning" in words
     json.dumps(answer, allow_nan=False)
 
 
 def test_without_draws_there_is_no_interval(published_record):
-    bare = FittedLaw.from_record(published_record | {"draws": []})
+    bare = FittedLaw.from_record(published_record | {"draws": [], "noise_draws": []})
     answer = recommend(bare, 1e12, 50.0, SIZES, TOKENS)
     assert answer["recommended"]["error_low"] is None
     assert "interval" not in in_words(answer)
@@ -96,7 +163,7 @@ def test_without_draws_there_is_no_interval(published_record):
 def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record):
     flat = published_record | {
         "parameters": {"K": 0.0, "D": 0.5, "alpha": 0.0, "beta": 0.0},
-        "alpha_over_beta": None, "v_star": None, "draws": [],
+        "alpha_over_beta": None, "v_star": None, "draws": [], "noise_draws": [],
     }  # fmt: skip
     answer = recommend(FittedLaw.from_record(flat), 1e12, 50.0, SIZES, TOKENS)
     assert answer["recommended"]["visual_tokens"] == min(TOKENS)
@@ -106,7 +173,7 @@ def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record
 
 def test_an_error_below_zero_is_to_be_minded(published_record):
     record = published_record | {
-        "law": "log_linear", "draws": [],
+        "law": "log_linear", "draws": [], "noise_draws": [],
         "parameters": {"c": 0.5, "a": 0.1, "b": 0.01},
     }  # fmt: skip
     answer = recommend(FittedLaw.from_record(record), 1e30, 50.0, [5000.0], TOKENS)
@@ -116,7 +183,7 @@ def test_an_error_below_zero_is_to_be_minded(published_record):
 
 def test_a_law_without_closed_form_says_nothing_about_it(published_record):
     record = published_record | {
-        "law": "additive", "draws": [],
+        "law": "additive", "draws": [], "noise_draws": [],
         "parameters": {"E": 0.1, "A": 0.3, "B": 0.1, "alpha": 0.2, "beta": 0.1},
     }  # fmt: skip
     answer = recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)

@@ -55,7 +55,8 @@ def lengths() -> pd.DataFrame:
         [
             {"llm": name, "params_b": N, "compressor": "average_pool", "visual_tokens": V, "seed": 0,
              "suite": "all", "text_tokens": Q, "prompt_text_tokens": Q + 0.5, "error": error(N, V),
-             "latency_s": 1e-3 * N * (Q + V)}
+             "latency_s": 1e-3 * N * (Q + V), "latency_low_s": 9e-4 * N * (Q + V),
+             "latency_high_s": 1.2e-3 * N * (Q + V)}
             for name, N in SIZES.items() for V in TOKENS for Q in TEXTS
         ]
     )  # fmt: skip
@@ -74,6 +75,7 @@ def test_the_best_number_of_tokens_grows_with_the_text(tmp_path: Path) -> None:
     assert long["best_tokens"] > 2 * short["best_tokens"]
     assert short["best_tokens"] == found.loc[(2, "seconds"), "best_tokens"]
     assert (found["budgets"] == 11).all()
+    assert found["latency_low_s"].to_numpy() == pytest.approx(0.9 * found["latency_s"].to_numpy())
 
 
 def test_the_claim_follows_the_law(tmp_path: Path) -> None:

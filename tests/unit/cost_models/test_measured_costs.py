@@ -186,3 +186,51 @@ def test_a_row_that_does_not_say_what_was_measured_is_named(latency_csv, column,
     with pytest.raises(UserError) as refused:
         read_latency(path)
     assert words in str(refused.value)
+
+
+def spread_csv(path, spread, **columns):
+    """Write a trained study's tables/costs.csv with quartiles that are ``spread`` seconds apart."""
+    names = ["params_b", "visual_tokens", "latency_s", "latency_low_s", "latency_high_s"]
+    lines = [",".join([*names, "encoder_latency_s", "latency_device"])]
+    for n, v in ((1, 4), (1, 9), (2, 4), (2, 9)):
+        middle = 0.01 * n + 0.001 * v
+        for seed in range(columns.get("seeds", 1)):
+            seconds = middle + columns.get("drift", 0.0) * seed
+            low, high = seconds - spread / 2, seconds + spread / 2
+            lines.append(f"{n},{v},{seconds},{low},{high},,cpu")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_quartiles_of_single_answers_are_a_standard_error_of_their_median(tmp_path):
+    """The median of 50 normal values has 1.2533 / sqrt(50) of their standard deviation."""
+    table = read_latency(spread_csv(tmp_path / "costs.csv", 0.001349))
+    found = Cost(LATENCY, Deployment(latency=table)).standard_error(
+        np.array([1.0, 2.0]), np.array([4.0, 9.0]), 0.0
+    )
+    assert found == pytest.approx([1.2533 / np.sqrt(50)] * 2, rel=1e-3)
+    seeds = read_latency(spread_csv(tmp_path / "seeds.csv", 0.0, seeds=3, drift=0.001))
+    spread = Cost(LATENCY, Deployment(latency=seeds)).standard_error(1.0, 4.0, 0.0)
+    assert float(spread) == pytest.approx(1 / np.sqrt(3), rel=1e-6), "of three seeds, 1 ms apart"
+
+
+def test_a_table_without_spread_knows_no_standard_error(latency_csv):
+    known = cost(latency_csv())
+    assert known.standard_error(1.0, 4.0, 50.0) is None
+    assert known.measured
+
+
+def test_standard_errors_of_parts_add_as_squares(latency_csv):
+    path = latency_csv()
+    rows = path.read_text().splitlines()
+    known = [f"{row},0.003,0.004,0.001" for row in rows[1:]]
+    path.write_text("\n".join([f"{rows[0]},encoder_se,prefill_se,decode_se", *known]) + "\n")
+    table = read_latency(path)
+    both = Cost(LATENCY, Deployment(latency=table)).standard_error(1.0, 4.0, 50.0)
+    assert float(both) == pytest.approx(5.0)
+    alone = Cost(LATENCY, Deployment(latency=table, encoder=False)).standard_error(1.0, 4.0, 50.0)
+    assert float(alone) == pytest.approx(4.0)
+    longer = Cost(LATENCY, Deployment(latency=table, encoder=False, answer_tokens=4))
+    assert float(longer.standard_error(1.0, 4.0, 50.0)) == pytest.approx(5.0)
+    price = Cost(PRICE, Deployment(latency=table, price_per_hour=3.6, encoder=False))
+    assert float(price.standard_error(1.0, 4.0, 50.0)) == pytest.approx(0.004)

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.image import imread
 
 from paretoken.analysis.cells import CellData, Cells
@@ -251,7 +252,9 @@ def test_any_law_can_be_the_headline(name, law, results):
 def test_a_study_without_seeds_or_bootstrap_is_drawn(name, results):
     errors = results.errors[results.errors["seed"] == 0]
     bare = fits_with(results, lambda record: record | {"intervals": {}})
-    fits = {key: replace(fit, draws=fit.draws[:0]) for key, fit in bare.fits.items()}
+    fits = {
+        key: replace(fit, draws=fit.draws[:0], noise=fit.noise[:0]) for key, fit in bare.fits.items()
+    }
     assert drawn(name, replace(without_published(results), errors=errors, fits=fits)).axes
 
 
@@ -284,6 +287,52 @@ def test_the_papers_line_is_drawn_only_where_it_is_published(results):
         assert not any("paper" in label for label in labels(name, of))
 
 
+def test_the_papers_line_lies_on_the_black_one_in_another_colour(results):
+    (axis,) = panels_of(drawn("fig1b", results))
+    drawn_lines = {line.get_label(): line for line in axis.get_lines()}
+    paper = drawn_lines["paper's line: V = 5 at every N"]
+    black = drawn_lines["Pareto line, computed"]
+    assert paper.get_zorder() > black.get_zorder()
+    assert paper.get_color() not in {black.get_color(), "0.7"}
+    assert paper.get_linewidth() < black.get_linewidth()
+
+
+def test_captions_speak_of_the_paper_only_where_a_study_is_compared_with_it():
+    for name in FIGURES:
+        figure = FIGURES.load(name)
+        alone, compared = figure.caption_for(with_paper=False), figure.caption_for(with_paper=True)
+        assert compared.startswith(alone)
+        assert "the paper's Fig." not in alone, name
+    assert "the paper's Fig. 1a" in FIGURES.load("fig1a").caption_for(with_paper=True)
+
+
+def test_whiskers_lie_above_their_markers(results):
+    (first, *_) = panels_of(drawn("fig4", results))
+    markers = max(c.get_zorder() for c in first.collections if isinstance(c, PathCollection))
+    bars = [c for c in first.collections if isinstance(c, LineCollection)]
+    assert bars
+    assert all(bar.get_zorder() > markers for bar in bars)
+
+
+def test_the_legend_names_only_what_is_drawn(results):
+    def labels(of):
+        return {text.get_text() for text in drawn("fig4", of).legends[0].get_texts()}
+
+    kinds = {"largest model errs least", "a smaller model errs least"}
+    assert kinds <= labels(results)
+    better = results.errors.assign(error=-np.log(results.errors["params_b"]))
+    assert kinds - labels(replace(results, errors=better)) == {"a smaller model errs least"}
+
+
+def test_parameters_have_one_interval_each_that_of_the_fit(results):
+    panel = panels_of(drawn("parameters", results))[0]
+    ends = [tuple(line.get_xdata()) for line in panel.get_lines() if line.get_linewidth() == 3.2]
+    fits = parameters.variants(results, "scenes").values()
+    known = [fit.record["intervals"]["alpha"] for fit in fits if "alpha" in fit.parameters]
+    assert len(ends) == len(known)
+    assert ends[0] == pytest.approx((known[0]["low"], known[0]["high"]))
+
+
 def test_q_is_the_nearest_to_the_papers():
     assert cost_curves.nearest_positive([0, 25, 60, 200]) == 60
     assert cost_curves.nearest_positive([0, 40, 60]) == 40
@@ -293,7 +342,8 @@ def test_q_is_the_nearest_to_the_papers():
 def test_fig2_shows_the_held_out_and_the_predicted_size(results):
     both = changed(results, predict=["unmeasured"])
     labels = [text.get_text() for text in drawn("fig2", both).legends[0].get_texts()]
-    assert {"600K, 95 % interval", "2M, 95 % interval", "published parameters"} <= {*labels}
+    bands = {"95 % of the mean", "95 % of a new measurement"}
+    assert {"600K", "2M", "published parameters", *bands} <= {*labels}
     n, errors = extrapolation.backtest_errors(results.headline("scenes"))
     assert n == SIZES["f"]
     assert list(errors.index) == list(TOKENS)

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from paretoken.analysis.equal_cost import NEEDED
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import read_results
+from paretoken.analysis.ties import ties
 from paretoken.cli import main
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.records import write_table
@@ -90,7 +92,11 @@ def test_the_answer_is_two_sentences_with_the_fits_numbers(finished):
     assert len(re.findall(r"\.(?: |$)", said)) == 2
     reasoning, ocr = (results.headline(suite["name"]) for suite in SUITES)
     assert f"α/β = {reasoning.record['alpha_over_beta']:.2f}" in said
-    assert f"{reasoning.record['v_star']['50']:.3g}" in said
+    star = reasoning.record["intervals"]["v_star"]["50"]
+    assert f"V* = {reasoning.record['v_star']['50']:.3g}, 95\u00a0% {star['low']:.3g} to" in said
+    assert "a larger model beats more visual tokens" in said
+    assert "not one but about" in said
+    assert "one, if the text is cached" in said
     assert "For OCR of digits more visual tokens beat" in said
     assert f"α/β = {ocr.record['alpha_over_beta']:.2f}" in said
 
@@ -131,6 +137,9 @@ def test_the_explorers_numbers_are_those_of_the_fits_and_costs(finished):
         for Q, at in zip(data["stops"], found["at"], strict=False):
             np.testing.assert_array_equal(at["error"], fit.predict(N, V, Q))
             np.testing.assert_array_equal(at["low"], fit.interval(N, V, Q)[0])
+            np.testing.assert_array_equal(at["measured_high"], fit.measurement_interval(N, V, Q)[1])
+            errors = fit.draw_errors(N, V, Q)
+            assert at["ties"][3] == [i for i in np.flatnonzero(ties(errors, 3)).tolist() if i > 3]
     paper = next(cost for cost in data["costs"] if cost["name"] == "flops_2nt")
     for Q, values in zip(data["stops"], paper["at"], strict=True):
         np.testing.assert_array_equal(values, PAPER_COST(N, V, Q))
@@ -144,14 +153,15 @@ def test_the_explorers_numbers_are_those_of_the_fits_and_costs(finished):
 def test_pairs_of_equal_cost_are_those_of_the_table(small):
     """Its numbers are those of the summary, which takes the same table: nothing is computed again."""
     study = small
-    pairs = [{"suite": "scenes", "wins": side} for side in ("larger", "larger", "smaller", "undecided")]
+    sides = (("larger", "larger"), ("larger", "larger"), ("smaller", "smaller"), ("larger", "undecided"))
+    pairs = [{"suite": "scenes", "lower": lower, "wins": wins, "apart": True} for lower, wins in sides]
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(pairs))
     assert study.report() == 0
     said = " ".join(" ".join(Elements(study.page).text).split())
-    assert (
-        "errs less in 2 of 4 pairs, the smaller one with more tokens in 1; 1 are undecided (they" in said
-    )
-    write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(columns=["suite", "wins"]))
+    assert "errs less in 3 of 4 pairs, the smaller one with more tokens in 1; by 2 standard" in said
+    assert "the larger one in 2, the smaller one in 1, neither in 1" in said
+    assert "Signs alone do not tell which errs less (3 of 4 pairs" in said
+    write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(columns=list(NEEDED)))
     assert study.report() == 0
     assert "errs less in" not in study.page
 
@@ -164,7 +174,8 @@ def test_the_study_without_figures_claims_and_draws_has_a_page_too(tmp_path):
     assert 'id="figures"' not in page
     assert embedded(page, "explorer-data")["fits"]["scenes/product-all"]["at"][0]["low"][0] is None
     said = answer(results_of(study))
-    assert "the fewest visual tokens are best" in said
+    assert "the data do not tell whether a larger model or more visual tokens are better" in said
+    assert "there is no interval" in said
     assert len(re.findall(r"\.(?: |$)", said)) == 2
 
 

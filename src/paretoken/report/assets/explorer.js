@@ -46,6 +46,9 @@
         error: errors.error[i],
         low: errors.low[i],
         high: errors.high[i],
+        measuredLow: errors.measured_low[i],
+        measuredHigh: errors.measured_high[i],
+        place: i,
         used: chosen.used[i],
         extrapolated: chosen.extrapolated[i],
       }))
@@ -80,10 +83,22 @@
     return Math.max(0, Math.min(STEPS, Math.round((STEPS * Math.log(value / low)) / Math.log(high / low))));
   };
 
+  /** Whether the data do not tell the errors of two configurations apart; null if that is not known. */
+  const tied = (one, other) => {
+    const chosen = fit();
+    const pairs = chosen.at[Math.min(Number(text.value), chosen.at.length - 1)].ties;
+    if (pairs === null) return null;
+    return pairs[Math.min(one.place, other.place)].includes(Math.max(one.place, other.place));
+  };
+  const between = (low, high) => `${low.toFixed(4)} to ${high.toFixed(4)}`;
+
   const words = (row) =>
     `${row.size} with ${number(row.v)} visual token${row.v === 1 ? "" : "s"}: ` +
     `expected error ${row.error.toFixed(4)}` +
-    (row.low === null ? "" : ` (95 % interval ${row.low.toFixed(4)} to ${row.high.toFixed(4)})`) +
+    (row.low === null
+      ? ""
+      : ` (95 % intervals: of the mean ${between(row.low, row.high)}, of a new measurement ` +
+        `${between(row.measuredLow, row.measuredHigh)})`) +
     `, ${number(row.cost)} ${cost().unit}` +
     (row.extrapolated ? "; outside the fitted range, an extrapolation" : "");
 
@@ -114,7 +129,8 @@
         cell(number(row.v), true),
         cell(number(row.cost), true),
         cell(row.error.toFixed(4), true),
-        cell(row.low === null ? "–" : `${row.low.toFixed(4)} to ${row.high.toFixed(4)}`, true),
+        cell(row.low === null ? "–" : between(row.low, row.high), true),
+        cell(row.low === null ? "–" : between(row.measuredLow, row.measuredHigh), true),
         cell(found ? found.error.toFixed(4) + (found.flag ? ` (${found.flag})` : "") : "–", true),
         cell(row === best ? "recommended" : affordable ? "yes" : "no"),
       );
@@ -152,6 +168,16 @@
     history.replaceState(null, "", `#${state}`);
   };
 
+  const tie = (best, others) => {
+    const count = others.filter((row) => tied(best, row)).length;
+    const exact = cost().measured ? " Measured costs are taken as exact here." : "";
+    if (!count) return exact.trim();
+    return (
+      `${count} further affordable configuration${count === 1 ? " is" : "s are"} not told from it: the ` +
+      `95 % interval of the difference of both errors holds 0.${exact}`
+    );
+  };
+
   const ranking = (rows) => rows.filter((row) => row.cost <= wanted * ROUNDING).sort(preferred);
   const show = () => {
     const rows = configurations();
@@ -174,14 +200,11 @@
     by("x-next").replaceChildren(
       ...ranked.slice(1, 4).map((row) => {
         const item = document.createElement("li");
-        item.textContent = words(row);
+        item.textContent = words(row) + (tied(best, row) ? "; a tie" : "");
         return item;
       }),
     );
-    const close = ranked.length > 1 && ranked[1].error - best.error < fit().rmse;
-    by("x-tie").textContent = close
-      ? "The next best is within the fit's root mean square error: a tie, in practice."
-      : "";
+    by("x-tie").textContent = best ? tie(best, ranked.slice(1)) : "";
     by("x-command").textContent = best ? command() : "";
     tabulate(rows, best);
     draw(rows, best);

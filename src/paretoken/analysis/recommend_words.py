@@ -1,0 +1,92 @@
+"""A recommendation as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paretoken.cost_models.base import CostModel
+from paretoken.registry import COST_MODELS
+from paretoken.text_tables import size_label, visual_tokens
+
+#: What a share of draws counts doubt about.
+DOUBT = {
+    ("law",): "doubt about the law only",
+    ("law", "cost"): "doubt about the law and noise of the measured cost",
+}
+
+
+def in_words(answer: dict[str, Any]) -> str:
+    """Return the recommendation as a few lines of text."""
+    model: CostModel = COST_MODELS.load(answer["cost_model"])
+    lines = [
+        f"With {model.show(answer['budget'])}{model.each} and {answer['text_tokens']:g} text "
+        f"tokens, use {_words(model, answer['recommended'])}."
+    ]
+    for place, row in enumerate(answer["runners_up"], start=2):
+        tie = "; a tie" if row["tie"] else ""
+        lines.append(f"  {'next best: ' if place == 2 else f'{place}. '}{_words(model, row)}{tie}")
+    lines += _ties(answer)
+    if answer["chosen_in_draws"] is not None:
+        doubt = DOUBT[tuple(answer["draws_of"])]
+        share = 100 * answer["chosen_in_draws"]
+        lines.append(f"Best in {share:.0f} % of the bootstrap draws ({doubt}).")
+    if answer["v_star"] is not None:
+        lines.append(_star(answer))
+    return "\n".join([*lines, *_subject(answer), *[f"Mind: {each}" for each in answer["mind"]]])
+
+
+def _ties(answer: dict[str, Any]) -> list[str]:
+    if not answer["ties"]:
+        return []
+    are = "configuration is" if answer["ties"] == 1 else "configurations are"
+    return [
+        f"{answer['ties']} further affordable {are} not told from it: the 95 % interval of the "
+        "difference of both errors holds 0. Choose among them by other reasons."
+    ]
+
+
+def _star(answer: dict[str, Any]) -> str:
+    low, high = answer["v_star_low"], answer["v_star_high"]
+    interval = "" if low is None or high is None else f" (95 % interval {low:.3g} to {high:.3g})"
+    return (
+        f"If every size could be had, {visual_tokens(answer['v_star'], '.3g')}{interval} would be best "
+        "at any budget (by formula)."
+    )
+
+
+def _subject(answer: dict[str, Any]) -> list[str]:
+    """Return what the errors, the models and the costs are of."""
+    model: CostModel = COST_MODELS.load(answer["cost_model"])
+    of = answer["of"]
+    study = f" of study {', '.join(of['studies'])}" if of["studies"] else ""
+    made = f" Visual tokens are made by {', '.join(of['compressors'])}." if of["compressors"] else ""
+    suite = f" of {answer['suite']}" if answer["suite"] else ""
+    left_out = f" (left out: {model.leaves_out})" if model.leaves_out else ""
+    return [
+        f"The error is that of {of['errors']}{study}.{made}",
+        f"By the {answer['law']} law{suite}; cost: {answer['counts']}{left_out}.",
+    ]
+
+
+def _words(model: CostModel, row: dict[str, Any]) -> str:
+    named = f" ({', '.join(row['models'])})" if row["models"] else ""
+    return (
+        f"{size_label(row['params_b'])}{named} with {visual_tokens(row['visual_tokens'])}: "
+        f"expected error {row['error']:.4f}{intervals(row)}, {model.show(row['cost'])}{_noise(row)}"
+    )
+
+
+def _noise(row: dict[str, Any]) -> str:
+    """Return the 95 % interval of a measured cost in brackets; empty where it is not known."""
+    low, high = row.get("cost_low"), row.get("cost_high")
+    return "" if low is None or low == high else f" (95 % {low:.4g} to {high:.4g})"
+
+
+def intervals(row: dict[str, Any]) -> str:
+    """Return both 95 % intervals of a predicted error in brackets; empty without draws."""
+    if row["error_low"] is None:
+        return ""
+    return (
+        f" (95 % intervals: of the mean {row['error_low']:.4f} to {row['error_high']:.4f}, of a new "
+        f"measurement {row['measured_low']:.4f} to {row['measured_high']:.4f})"
+    )

@@ -1,0 +1,65 @@
+"""What a fit says of its study's question, as clauses that the summary and the report share."""
+
+from __future__ import annotations
+
+from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.star import best_tokens
+from paretoken.analysis.trade import Side, trade
+from paretoken.text_tables import visual_tokens
+
+
+def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
+    """Return whether a larger model or more tokens pay better, with alpha / beta and its interval."""
+    record = fit.record
+    if not fit.law.constant_optimum:
+        return "the best number of visual tokens depends on the budget (see the frontier)"
+    if fit.is_flat:
+        return "no fall of the error with model size or with tokens is seen: nothing can be told"
+    found = trade(record)
+    numbers = f"{symbol} = {_ratio(fit)}"
+    return f"{found.side} ({'; '.join(filter(None, [numbers, found.because]))})"
+
+
+def optimum(fit: FittedLaw, Q: float | None) -> str:
+    """Return how many visual tokens are best, with the interval; empty where there is nothing to say.
+
+    Args:
+        fit: of one suite.
+        Q: text tokens; None if the study's text is always cached.
+    """
+    side = trade(fit.record).side
+    if not fit.law.constant_optimum or fit.is_flat or side is Side.TOKENS:
+        return ""
+    if Q is None:
+        told = side is Side.LARGER
+        return "with the text cached the fewest visual tokens are best at any budget" if told else ""
+    least, most = min(fit.token_counts), max(fit.token_counts)
+    star = best_tokens(fit, Q, least, most)
+    if star is None:
+        return ""
+    ends = star.ends()
+    if side is Side.OPEN:
+        within = f" (anywhere from {ends})" if ends else ""
+        return f"neither do they tell how many are best with {Q:g} text tokens{within}"
+    interval = f", 95\u00a0% {ends}" if ends else ""
+    if star.low is None or star.low <= 1 or least > 1:
+        best = "is best" if f"{star.value:.3g}" == "1" else "are best"
+        shown = f"{visual_tokens(star.value, '.3g')} {best}"
+        return f"with {Q:g} text tokens {shown} at any inference cost 2N(Q + V){interval}"
+    shown = f"not one but about {star.ends('.2g')} visual tokens are best"
+    return (
+        f"with {Q:g} text tokens {shown} at any inference cost 2N(Q + V) "
+        f"(V* = {star.value:.3g}{interval}); one, if the text is cached"
+    )
+
+
+def _ratio(fit: FittedLaw) -> str:
+    value = fit.record["alpha_over_beta"]
+    shown = "unbounded" if value is None else f"{value:.2f}"
+    interval = fit.record["intervals"].get("alpha_over_beta")
+    if not interval or not len(fit.draws):
+        return shown
+    low, high = (
+        "unbounded" if interval[end] is None else f"{interval[end]:.3g}" for end in ("low", "high")
+    )
+    return f"{shown}, 95\u00a0% {low} to {high}"

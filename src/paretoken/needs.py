@@ -18,11 +18,13 @@ class LawFacts:
         parameters: how many are fitted, so how many distinct cells it takes.
         paper_form: whether it is K N^-alpha V^-beta (+ D), which the paper's claims are about.
         constant_optimum: whether V* does not depend on the budget.
+        slopes: whether the error can change with N and V: without, nothing can be recommended.
     """
 
     parameters: int
     paper_form: bool
     constant_optimum: bool
+    slopes: bool = True
 
 
 LAW_FACTS = {
@@ -31,9 +33,10 @@ LAW_FACTS = {
     "product_q_plus_v": LawFacts(4, paper_form=False, constant_optimum=True),
     "log_linear": LawFacts(3, paper_form=False, constant_optimum=True),
     "additive": LawFacts(5, paper_form=False, constant_optimum=False),
+    "constant": LawFacts(1, paper_form=False, constant_optimum=False, slopes=False),
 }
 
-#: What the first law of a study must be: any law, one with an optimal V, one of the paper's form.
+#: What the first law of a study must be: any with slopes, one with an optimal V, one of the paper's form.
 FirstLaw = Literal["any", "optimum", "paper"]
 
 

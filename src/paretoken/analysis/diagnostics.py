@@ -113,17 +113,17 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
 
 
 def is_constant(fitted: Estimate) -> bool:
-    """Return whether a product law came out constant, but for rounding: its optimum means nothing."""
+    """Return whether a product law came out constant, or is one: its optimum means nothing."""
     predicted = np.asarray(fitted.predicted())[fitted.cells.used]
     flat = float(np.ptp(predicted)) <= ROUNDING * float(np.abs(predicted).max())
-    return fitted.law.linear[0] == "K" and flat
+    return (fitted.law.linear[0] == "K" and flat) or not fitted.law.slopes
 
 
 def _range_warnings(fitted: Estimate) -> list[str]:
     """Return sentences on values that look like another unit or the opposite quantity."""
     cells, sentences = fitted.cells, []
     slopes = [n for n in ("a", "b") if n in fitted.law.linear and fitted.parameters[n] <= 0]
-    if is_constant(fitted) or slopes:
+    if fitted.law.slopes and (is_constant(fitted) or slopes):
         sentences.append(
             "The error does not fall with N or with V: is the column an accuracy? Errors are wanted."
         )
@@ -151,13 +151,13 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
     cells, law = fitted.cells, fitted.law
     used, sentences = cells.used, _range_warnings(fitted)
     levels = len(np.unique(cells.N[used]))
-    if levels < 5:
+    if law.slopes and levels < 5:
         sentences.append(
             f"Too few levels of N ({levels}): its exponent rests on {levels} model sizes, and the "
             "bootstrap over sizes is coarse."
         )
     v_levels = len(np.unique(cells.V[used]))
-    if v_levels < 4:
+    if law.slopes and v_levels < 4:
         sentences.append(f"Too few levels of V ({v_levels}): its exponent rests on them alone.")
     if not fitted.converged:
         sentences.append("The descent ran out of steps: the parameters may not be at the minimum.")

@@ -194,7 +194,9 @@ def _notes(law: Law) -> list[str]:
     notes = []
     if law.linear[0] == "K":
         notes.append("Only K = A B is identifiable; the paper's A and B are not.")
-    if not law.constant_optimum:
+    if not law.slopes:
+        notes.append("A constant prefers no N and no V: there is no optimal V.")
+    elif not law.constant_optimum:
         notes.append(f"The optimal V of {law.name} depends on the budget; see the frontier.")
     return notes
 

@@ -96,7 +96,9 @@ class FittedLaw:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the law has an optimal V and the fitted error falls neither with N nor with V."""
+        """Whether the error falls neither with N nor with V: a constant, or a law that came out as one."""
+        if not self.law.slopes:
+            return True
         without_ratio = self.record.get("alpha_over_beta", 1.0) is None
         return self.law.constant_optimum and without_ratio and self.record.get("v_star") is None
 

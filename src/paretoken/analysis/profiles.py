@@ -110,8 +110,7 @@ def profiled_parameters(fitted: Estimate) -> list[str]:
     They are the ones that do not depend on the unit of N.
     """
     law = fitted.law
-    slopes = list(law.exponents) or list(law.linear[1:])
-    return [law.floor, *slopes] if law.floor else slopes
+    return [law.floor, *law.slopes] if law.floor else list(law.slopes)
 
 
 def profile(fitted: Estimate, name: str) -> Profile:

@@ -161,7 +161,9 @@ def essentials(record: dict[str, Any]) -> str:
         f"{record['loss']} loss {record['objective']:.6g}, rmse {record['rmse']:.4g}]"
     ]
     intervals = record["intervals"]
-    shown = record["parameters"] | {"alpha_over_beta": record["alpha_over_beta"]}
+    shown = record["parameters"]
+    if LAWS.load(record["law"]).slopes:
+        shown = shown | {"alpha_over_beta": record["alpha_over_beta"]}
     for name, value in shown.items():
         lines.append(f"  {name:<16}{_number(value)}{_range(intervals.get(name))}")
     for Q, value in (record["v_star"] or {}).items():

@@ -85,8 +85,7 @@ def dense(values: Sequence[float]) -> Numbers:
 def parameter_lines(fit: FittedLaw) -> list[str]:
     """Return the exponents (slopes, if there are none) and their ratio, each with its interval."""
     law = fit.law
-    names = list(law.exponents) or list(law.linear[1:])
-    values = {name: fit.parameters[name] for name in names}
+    values = {name: fit.parameters[name] for name in law.slopes}
     ratio = fit.record.get("alpha_over_beta")
     lines = [_line(fit, name, value) for name, value in values.items()]
     return lines if ratio is None else [*lines, _line(fit, "alpha_over_beta", ratio)]

@@ -17,7 +17,9 @@ from paretoken.text_tables import size_label
 
 def interval_rows(fit: FittedLaw) -> pd.DataFrame:
     """Return one row per parameter: its estimate and the interval of each bootstrap."""
-    shown = {**fit.parameters, "alpha / beta": fit.record["alpha_over_beta"]}
+    shown = dict(fit.parameters)
+    if fit.law.slopes:
+        shown["alpha / beta"] = fit.record["alpha_over_beta"]
     keys = {"alpha / beta": "alpha_over_beta"}
     rows = []
     for name, value in shown.items():

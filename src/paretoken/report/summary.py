@@ -83,6 +83,8 @@ def _answer(results: StudyResults, suite: Suite) -> str:
     fit, title = results.headline(suite.name), markdown(suite.title)
     ratio = fit.record["alpha_over_beta"]
     interval = in_words(interval_of(fit, "alpha_over_beta"))
+    if not fit.law.slopes:
+        return f"{title}: a constant was fitted, by which neither N nor V matters."
     if not fit.law.constant_optimum:
         return f"{title}: the best V depends on the budget; see the frontier."
     if ratio is None and fit.record["v_star"] is None:
@@ -139,7 +141,9 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
 
 
 def _intervals(fit: FittedLaw) -> str:
-    shown = {**fit.parameters, "alpha_over_beta": fit.record["alpha_over_beta"]}
+    shown = dict(fit.parameters)
+    if fit.law.slopes:
+        shown["alpha_over_beta"] = fit.record["alpha_over_beta"]
     rows = []
     for name, value in shown.items():
         interval = fit.record["intervals"].get(name, {})

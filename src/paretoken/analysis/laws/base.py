@@ -32,7 +32,8 @@ class Law:
         uncenter: parameters (B, p + q) fitted to centred logarithms (ln N - n0, ln T - t0), n0, t0
             -> parameters for plain ln N and ln T.
         center: the inverse of ``uncenter``.
-        exponent_ratio: parameters (B, p + q) -> what alpha / beta is for this law, (B,).
+        exponent_ratio: parameters (B, p + q) -> what alpha / beta is for this law, (B,); NaN for a law
+            without slopes.
         constant_optimum: whether V* = Q / (alpha / beta - 1) at every budget.
         text_in_error: whether T = Q + V inside the law (otherwise T = V).
     """
@@ -55,6 +56,11 @@ class Law:
     def parameters(self) -> tuple[str, ...]:
         """Names of all parameters, in the order of every parameter array."""
         return self.linear + self.exponents
+
+    @property
+    def slopes(self) -> tuple[str, ...]:
+        """Names of what says how fast the error falls: exponents, or the slopes of a straight law."""
+        return self.exponents or self.linear[1:]
 
     def tokens(self, V: Array | float, Q: float) -> Array:
         """Return T, what the law calls tokens: V, or Q + V."""

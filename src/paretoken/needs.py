@@ -36,7 +36,7 @@ LAW_FACTS = {
     "constant": LawFacts(1, paper_form=False, constant_optimum=False, slopes=False),
 }
 
-#: What the first law of a study must be: any with slopes, one with an optimal V, one of the paper's form.
+#: What the first law of a study must be: one with slopes, with an optimal V, or of the paper's form.
 FirstLaw = Literal["any", "optimum", "paper"]
 
 

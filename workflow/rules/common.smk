@@ -160,7 +160,7 @@ def headline_fit(wildcards):
 
 
 def fit_code(wildcards):
-    return sources("paretoken.commands.fit", LAWS.module(wildcards.law))
+    return sources("paretoken.commands.fit", *LAWS.modules())
 
 
 def figure_code(wildcards):
@@ -180,6 +180,12 @@ def fit_options(wildcards):
 
 def row_options(wildcards):
     return ["--exclude-flagged"] if wildcards.cells == "unflagged" else []
+
+
+def comparison_options(wildcards):
+    """Compare all laws once for each choice of cells: in the fits of the headline law."""
+    first = study_of(wildcards).fit.laws[0]
+    return [] if wildcards.law == first else ["--no-comparison"]
 
 
 def claim_options(wildcards):

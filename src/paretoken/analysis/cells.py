@@ -173,7 +173,7 @@ def _leave_out(
 
 
 def _seeds(rows: pd.DataFrame, s: Selection) -> Array | None:
-    """Return numbers that tell repetitions apart; None if the table has no column of them, or one value."""
+    """Return numbers that tell repetitions apart; None if the table has none, or one value of them."""
     if s.seed_column not in rows or rows[s.seed_column].nunique() < 2:
         return None
     return np.unique(rows[s.seed_column].to_numpy(str), return_inverse=True)[1].astype(float)

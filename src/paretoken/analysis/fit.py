@@ -24,6 +24,8 @@ from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.grid_search import search
 from paretoken.analysis.holdout import hold_outs
 from paretoken.analysis.intervals import resample, v_star
+from paretoken.analysis.law_comparison import compare_laws
+from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.profiles import is_flat, profile, profiled_parameters
@@ -47,6 +49,7 @@ class FitOptions:
         text_tokens: the Q for which V* is reported.
         law_text_tokens: Q inside the error, for laws with T = Q + V.
         held_out: sizes N that the fit must not see.
+        compare: whether all registered laws are fitted too, and compared with this one.
     """
 
     law: str = "product"
@@ -58,6 +61,7 @@ class FitOptions:
     text_tokens: tuple[float, ...] = (0, 25, 50, 100, 200)
     law_text_tokens: float = 50
     held_out: tuple[float, ...] = ()
+    compare: bool = False
 
 
 def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
@@ -74,6 +78,8 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     resampled = options.bootstrap if options.method == "exact" else 0
     doubt = resample(fitted, resampled, options.seed)
     tested = effects(fitted, doubt.noise.shared)
+    compared = options.compare and options.method == "exact"
+    laws = compare_laws(fitted, options.text_tokens) if compared else None
     return {
         "law": law.name,
         "formula": law.formula,
@@ -91,9 +97,11 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
             *bound_warnings(fitted),
             *data_warnings(fitted, data.flagged, data.repeated),
             *doubt.warnings(),
+            *law_warnings(laws),
             *[found.in_words() for found in tested.values() if not found.falls],
         ],
         "notes": _notes(law),
+        "laws": laws,
         "objective": fitted.objective,
         **goodness(fitted),
         "n_points": int(cells.used.sum()),

@@ -96,7 +96,7 @@ class FittedLaw:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the error falls neither with N nor with V: a constant, or a law that came out as one."""
+        """Whether the error falls neither with N nor with V: a constant, or a law like one."""
         if not self.law.slopes:
             return True
         without_ratio = self.record.get("alpha_over_beta", 1.0) is None

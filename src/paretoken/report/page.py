@@ -33,7 +33,7 @@ from paretoken.report.explorer import explorer_data
 from paretoken.report.html_tables import HtmlTable, cell, html_table
 from paretoken.report.methods import error_rows, winners
 from paretoken.report.provenance import citation, provenance
-from paretoken.report.suite_tables import fit_rows, interval_rows, optimum_rows
+from paretoken.report.suite_tables import fit_rows, interval_rows, law_rows, optimum_rows
 
 ASSETS = files("paretoken.report") / "assets"
 #: Part of viridis that is told from a dark background, small sizes first.
@@ -173,6 +173,9 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
         html_table(interval_rows(fit), f"Parameters with 95 % intervals by {', '.join(METHODS)}"),
         html_table(fit_rows(results, suite.name), "All fits"),
     ]
+    compared = law_rows(fit)
+    if len(compared):
+        tables.insert(1, html_table(compared, "Which laws describe the cells"))
     by_cost = optimum_rows(results, fit, scenarios(results.cost.deployment))
     if len(by_cost):
         tables.append(
@@ -184,6 +187,7 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
         "loss": fit.record["loss"],
         "status": fit.record["status"],
         "points": fit.record["n_points"],
+        "laws": fit.record["laws"]["words"] if len(compared) else [],
         "tables": tables,
     }
 

@@ -59,6 +59,33 @@ def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def law_rows(fit: FittedLaw) -> pd.DataFrame:
+    """Return one row per registered law on the cells of a fit; empty where none were compared.
+
+    Q is the one at which answers were compared; V* of laws without a closed form is that at a middle
+    cost.
+    """
+    compared = fit.record.get("laws") or {"laws": []}
+    rows = []
+    for row in compared["laws"]:
+        if row["reason"]:
+            continue
+        held = row["largest_n_out"]
+        rows.append(
+            {
+                "law": row["law"],
+                "AICc above the lowest": row["aicc_difference"],
+                "weight": row["weight"],
+                "R² of means": row["r_squared_of_means"],
+                "p of a pattern": row["pattern_p"],
+                "error at largest N held out (%)": None if held is None else 100 * held,
+                f"V* at Q = {compared['text_tokens']:g}": row["v_star"],
+                "describes the cells": "no" if row["excluded"] else "not excluded",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def optimum_rows(results: StudyResults, fit: FittedLaw, ways: Sequence[Scenario]) -> pd.DataFrame:
     """Return one row per way to count costs, one column per size; empty without positive Q."""
     Q = middle(results.study.text_tokens)

@@ -21,6 +21,7 @@ from paretoken.markdown import table as markdown_table
 from paretoken.provenance import versions
 from paretoken.registry import FIGURES
 from paretoken.report.methods import winners
+from paretoken.report.suite_tables import law_rows
 
 #: Where a study that compares methods has its table.
 METHODS_TABLE = (
@@ -128,6 +129,7 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
         "Parameters, with 95 % intervals by resampling residuals, cells and whole model sizes (bands "
         f"in figures are by the method {method}):\n\n{_intervals(fit)}",
         f"What the data do not settle:\n\n{warnings}",
+        *_compared(fit),
         f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
         _range_of_ratio(sensitivity, suite, results.study.measured is not None),
     ]
@@ -150,6 +152,17 @@ def _intervals(fit: FittedLaw) -> str:
         methods = {method: _ends(interval.get(method)) for method in METHODS}
         rows.append({"parameter": name, "estimate": value, **methods})
     return markdown_table(pd.DataFrame(rows))
+
+
+def _compared(fit: FittedLaw) -> list[str]:
+    """Return how all registered laws describe the cells; nothing where they were not compared."""
+    rows = law_rows(fit)
+    if rows.empty:
+        return []
+    return [
+        f"Which laws describe the cells:\n\n{markdown_table(rows, 3)}",
+        bullets(fit.record["laws"]["words"]),
+    ]
 
 
 def _ends(interval: Sequence[float | None] | None) -> str | None:

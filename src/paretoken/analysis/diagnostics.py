@@ -39,7 +39,7 @@ def status_of(fitted: Estimate) -> FitStatus:
     """Return the status of a fit."""
     if not fitted.converged:
         return FitStatus.NOT_CONVERGED
-    inside = len(free_parameters(fitted)) == len(fitted.values)
+    inside = len(free_parameters(fitted)) == len(fitted.law.free)
     return FitStatus.CONVERGED if inside else FitStatus.BOUND_ACTIVE
 
 
@@ -71,7 +71,7 @@ def bound_warnings(fitted: Estimate) -> list[str]:
     free = free_parameters(fitted)
     sentences = []
     for position, name in enumerate(fitted.law.parameters):
-        if position in free:
+        if position in free or name not in fitted.law.free:
             continue
         value = fitted.values[position]
         if name == fitted.law.floor:
@@ -101,7 +101,9 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
         along = [
             f"{name} from {values.min():.3g} to {values.max():.3g}"
             for name in fitted.law.exponents
-            if name != item.name and len(values := item.inside(name, fitted.law.parameters))
+            if name != item.name
+            and name in fitted.law.free
+            and len(values := item.inside(name, fitted.law.parameters))
         ]
         moves = f"; with it goes {' and '.join(along)}" if along else ""
         sentences.append(
@@ -167,7 +169,7 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
             f"The estimates are nearly collinear (condition number {condition:.1g}): the data hardly "
             "tell the parameters apart."
         )
-    spare = int(used.sum()) - len(fitted.values)
+    spare = int(used.sum()) - len(fitted.law.free)
     if spare < 5:
         sentences.append(f"Only {spare} more cells than parameters: intervals and rmse mean little.")
     if flagged:
@@ -249,7 +251,7 @@ def information(fitted: Estimate) -> dict[str, float | int | str | None]:
     With logarithmic residuals the Jacobian of the transformation is included, so that values compare
     across squared losses. Other losses have no such likelihood: None, with the reason.
     """
-    n, k = int(fitted.cells.used.sum()), len(fitted.values) + 1
+    n, k = int(fitted.cells.used.sum()), len(fitted.law.free) + 1
     record: dict[str, float | int | str | None] = {"n_points": n, "k": k, "aicc": None, "bic": None}
     if not np.isinf(fitted.loss.delta):
         return record | {"reason": f"the loss {fitted.loss.name} is no normal likelihood"}

@@ -30,6 +30,7 @@ from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.profiles import is_flat, profile, profiled_parameters
 from paretoken.analysis.solver import default_bounds
+from paretoken.constraints import NOTHING, Constraints
 from paretoken.errors import UserError
 from paretoken.provenance import versions
 from paretoken.registry import LAWS
@@ -49,6 +50,7 @@ class FitOptions:
         text_tokens: the Q for which V* is reported.
         law_text_tokens: Q inside the error, for laws with T = Q + V.
         held_out: sizes N that the fit must not see.
+        constraints: what is known of its parameters.
         compare: whether all registered laws are fitted too, and compared with this one.
     """
 
@@ -61,6 +63,7 @@ class FitOptions:
     text_tokens: tuple[float, ...] = (0, 25, 50, 100, 200)
     law_text_tokens: float = 50
     held_out: tuple[float, ...] = ()
+    constraints: Constraints = NOTHING
     compare: bool = False
 
 
@@ -71,7 +74,8 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         FitError: the cells cannot determine the law.
         UserError: the options contradict each other or the data.
     """
-    law, loss = LAWS.load(options.law), make_loss(options.loss, options.huber_delta)
+    law: Law = LAWS.load(options.law).constrained(options.constraints)
+    loss = make_loss(options.loss, options.huber_delta)
     cells = _without(data.cells.sorted(), options.held_out)
     inside = law.text_in_error
     fitted, extra = _fitted(cells, law, loss, options)
@@ -87,6 +91,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "loss": loss.name,
         "huber_delta": loss.delta if "huber" in loss.name else None,
         "text_tokens_in_law": options.law_text_tokens if inside else None,
+        "constraints": law.constraints.as_record(),
         "parameters": fitted.parameters,
         "bounds": _bounds(law),
         "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),
@@ -139,6 +144,8 @@ def _fitted(cells: Cells, law: Law, loss: Loss, options: FitOptions) -> tuple[Es
 def _on_grid(exact: Estimate) -> tuple[Estimate, dict[str, Any]]:
     if exact.law.name != "product":
         raise UserError("--method grid is the paper's search, defined for --law product only")
+    if exact.law.constraints != NOTHING:
+        raise UserError("--method grid is the paper's search, without --tie, --fix and --chance")
     found = search(exact.cells, exact.loss)
     values = np.array([[found.parameters[name] for name in exact.law.parameters]])
     on_grid = Estimate(
@@ -202,6 +209,11 @@ def _notes(law: Law) -> list[str]:
     notes = []
     if law.linear[0] == "K":
         notes.append("Only K = A B is identifiable; the paper's A and B are not.")
+    if law.constraints.taken:
+        notes.append(
+            "Tied and fixed parameters were not fitted: their intervals say nothing of what the data "
+            "know of them."
+        )
     if not law.slopes:
         notes.append("A constant prefers no N and no V: there is no optimal V.")
     elif not law.constant_optimum:

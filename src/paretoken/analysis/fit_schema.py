@@ -130,6 +130,12 @@ class _Effects(_Part):
     V: _Effect
 
 
+class _Constraints(_Part):
+    tied: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    fixed: dict[str, Number] = {}
+    chance: End = None
+
+
 class _LawResult(_Part):
     law: str
     formula: str
@@ -162,6 +168,7 @@ class _Bootstrap(_Part):
 class _Fit(_Part):
     law: str
     parameters: dict[str, Number]
+    constraints: _Constraints | None = None
     data: _Data
     intervals: _Intervals
     rmse: Number

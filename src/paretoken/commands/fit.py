@@ -20,6 +20,7 @@ from paretoken.commands.arguments import (
     seed,
     text_tokens,
 )
+from paretoken.constraints import read_constraints
 from paretoken.errors import UserError
 from paretoken.escape import terminal
 from paretoken.files import demand_writable, write_json
@@ -82,6 +83,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where a Huber loss turns linear, in the unit of the residual; without it {HUBER_DELTA:g}",
     )
     law.add_argument(
+        "--tie",
+        action="append",
+        default=[],
+        metavar="NAME=NAME",
+        help="fit two exponents (or slopes) as one: alpha=beta",
+    )
+    law.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="do not fit an exponent, a slope or the floor: D=0, alpha=0.077; may be repeated",
+    )
+    law.add_argument(
+        "--chance",
+        type=positive,
+        metavar="C",
+        help="error of guessing, at which the product laws end (0.75 with four choices)",
+    )
+    law.add_argument(
         "--no-comparison",
         action="store_true",
         help="do not fit the other laws to compare them with this one",
@@ -121,6 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--huber-delta means nothing to the loss {a.loss}; leave it out, or give --loss huber"
         )
+    constraints = read_constraints(a.law, a.tie, a.fix, a.chance)
     demand_own_outputs([a.out], [a.table])
     selection = Selection(
         suite=a.suite,
@@ -147,6 +169,7 @@ def run(arguments: argparse.Namespace) -> None:
         text_tokens=tuple(a.q),
         law_text_tokens=a.law_text_tokens,
         held_out=_held_out(data, a),
+        constraints=constraints,
         compare=not a.no_comparison,
     )
     demand_writable(a.out)

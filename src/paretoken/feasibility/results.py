@@ -69,7 +69,7 @@ def _law_suits(wanted: str, laws: list[str]) -> bool:
         return False
     first = LAW_FACTS[laws[0]]
     if wanted == "any":
-        return first.slopes
+        return bool(first.slopes)
     return first.paper_form if wanted == "paper" else first.constant_optimum
 
 

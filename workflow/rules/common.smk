@@ -182,10 +182,13 @@ def row_options(wildcards):
     return ["--exclude-flagged"] if wildcards.cells == "unflagged" else []
 
 
-def comparison_options(wildcards):
-    """Compare all laws once for each choice of cells: in the fits of the headline law."""
-    first = study_of(wildcards).fit.laws[0]
-    return [] if wildcards.law == first else ["--no-comparison"]
+def headline_options(wildcards):
+    """Return what concerns the first law: it alone is constrained, and compared with all others."""
+    fit = study_of(wildcards).fit
+    if wildcards.law != fit.laws[0]:
+        return ["--no-comparison"]
+    chance = ["--chance", fit.chance] if fit.chance is not None else []
+    return [*[f"--tie={tie}" for tie in fit.tie], *[f"--fix={fix}" for fix in fit.fix], *chance]
 
 
 def claim_options(wildcards):

@@ -110,7 +110,8 @@ def _lacking_cells(subject: Subject, needs: Needs) -> Iterator[Lack]:
     if needs.equal_cost and not cost_nearly_the_same(points):
         yield "two sizes that cost nearly the same (N V within 15 %) at some of their tokens", kind
     if needs.backtest and subject.study.fit.laws and points:
-        parameters = LAW_FACTS[subject.study.fit.laws[0]].parameters
+        fit = subject.study.fit
+        parameters = LAW_FACTS[fit.laws[0]].parameters - fit.constraints.taken
         if not _backtest(points, fitted, parameters):
             yield "three or more sizes, of which the smaller ones determine the law", kind
     enough = max((LAW_FACTS[law].parameters for law in needs.laws), default=0) + needs.spare_cells

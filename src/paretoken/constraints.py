@@ -36,7 +36,7 @@ class Constraints:
         parts = [f"{name} = {value:g}" for name, value in self.fixed]
         parts = [" = ".join(self.tied), *parts] if self.tied else parts
         known = f" with {', '.join(parts)}" if parts else ""
-        chance = "" if self.chance is None else f", and C = {self.chance:g} by chance"
+        chance = "" if self.chance is None else f", at most {self.chance:g} (chance)"
         return f"{known}{chance}"
 
     def as_record(self) -> dict[str, Any]:

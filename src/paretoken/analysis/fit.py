@@ -218,6 +218,10 @@ def _notes(law: Law) -> list[str]:
         notes.append("A constant prefers no N and no V: there is no optimal V.")
     elif not law.constant_optimum:
         notes.append(f"The optimal V of {law.name} depends on the budget; see the frontier.")
+        notes.append(
+            f"Each exponent of {law.name} belongs to a term of its own: alpha / beta is no rate of "
+            "exchange between N and V, and neither is comparable with those of a product."
+        )
     return notes
 
 

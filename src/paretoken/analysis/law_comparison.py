@@ -8,10 +8,11 @@ section 2.9) take cells as independent, and one of the laws as right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.stats import f as f_distribution
 
 from paretoken.analysis.diagnostics import goodness, information
 from paretoken.analysis.estimate import Estimate, estimate
@@ -51,14 +52,18 @@ def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, 
         text_tokens: Q of the study; answers are compared at the middle one of the positive ones.
 
     Returns:
-        ``headline``; ``laws``, a record each (``law``, ``formula``, ``reason`` if it has no fit;
-        ``aicc``, ``aicc_difference`` and ``weight``, None without a squared loss; ``rmse``,
-        ``r_squared_of_means``; ``largest_n_out``, the mean relative error at the largest size, a share;
-        ``pattern_p`` and ``pattern_reason``; ``excluded``; ``v_star``; ``best``, N and V on the grid by
-        budget; ``regret``); ``best`` by AICc of those that are not excluded (of all, if all are);
-        ``shared_noise``, by which AICc does not rank; ``text_tokens`` and ``budgets`` (N (Q + V), N in
-        the unit of the fit); ``same_answer`` over the laws that are not excluded, None if none has an
-        answer; ``words``, sentences on all this.
+        ``headline``; ``constraints`` of it in words, and ``constraints_p``, the p value of an F test
+        against the fit without them (None where there is none); ``best`` by AICc of the laws that are
+        not excluded (of all, if all are); ``shared_noise``, by which AICc does not rank;
+        ``text_tokens`` and ``budgets`` (N (Q + V), N in the unit of the fit); ``same_answer`` over the
+        laws that are not excluded, None if none has an answer; ``laws``, a record each; ``words``,
+        sentences on all this.
+
+        Of each law: ``law``, ``formula``, ``reason`` (why it has no fit); ``aicc``,
+        ``aicc_difference`` and ``weight``, None without a squared loss; ``rmse``,
+        ``r_squared_of_means``; ``largest_n_out``, the mean relative error at the largest size, a
+        share; ``pattern_p`` and ``pattern_reason``; ``excluded``; ``v_star``; ``best``, N and V on the
+        grid by budget; ``regret``, see `paretoken.analysis.law_answers.regret`.
     """
     results = [_fit(name, headline) for name in LAWS]
     answers = answers_of([r.fitted for r in results if r.fitted is not None], headline, text_tokens)
@@ -67,16 +72,37 @@ def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, 
     ranked = [r for r in records if r["aicc"] is not None]
     told = [r for r in ranked if not r["excluded"]] or ranked
     best = min(told, key=lambda r: r["aicc"])["law"] if told else None
+    shared = pattern(headline).shared_noise
     found = {
         "headline": headline.law.name,
+        "constraints": headline.law.constraints.in_words().removeprefix(" with "),
+        "constraints_p": None if shared else _constraints_p(headline),
         "best": best,
-        "shared_noise": pattern(headline).shared_noise,
+        "shared_noise": shared,
         "text_tokens": answers.Q,
         "budgets": list(answers.budgets),
         "same_answer": _same(records),
         "laws": records,
     }
     return found | {"words": sentences(found)}
+
+
+def _constraints_p(headline: Estimate) -> float | None:
+    """Return the p value of an F test of tied and fixed parameters; None without any, or no test."""
+    constraints = headline.law.constraints
+    if not constraints.taken or not np.isinf(headline.loss.delta):
+        return None
+    law: Law = LAWS.load(headline.law.name)
+    law = law.constrained(replace(constraints, tied=None, fixed=()))
+    try:
+        free = estimate(headline.cells, law, headline.loss, headline.text_tokens)
+    except FitError:
+        return None
+    freedom = int(headline.cells.used.sum()) - len(law.free)
+    if freedom < 1 or free.objective <= 0:
+        return None
+    gain = max(headline.objective / free.objective - 1, 0.0)
+    return float(f_distribution.sf(gain * freedom / constraints.taken, constraints.taken, freedom))
 
 
 def _fit(name: str, headline: Estimate) -> LawResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paretoken.analysis.noise import p_in_words
+from paretoken.analysis.noise import SIGNIFICANT, p_in_words
 from paretoken.text_tables import size_label
 
 #: Differences of AICc from which a law has next to no support (Burnham and Anderson 2002, page 70).
@@ -31,6 +31,7 @@ def sentences(comparison: Record) -> list[str]:
     kept = [r for r in laws.values() if not r["excluded"]]
     return [
         *_better(headline, laws.get(comparison["best"]), comparison["shared_noise"]),
+        *_contradicted(comparison),
         *_excluded(laws.values()),
         *_unfitted(comparison["laws"]),
         *_answers(comparison, headline, kept),
@@ -44,7 +45,18 @@ def warnings(comparison: Record | None) -> list[str]:
         return []
     laws = {r["law"]: r for r in comparison["laws"] if not r["reason"]}
     headline, best = laws[comparison["headline"]], laws.get(comparison["best"])
-    return _better(headline, best, comparison["shared_noise"])
+    return [*_better(headline, best, comparison["shared_noise"]), *_contradicted(comparison)]
+
+
+def _contradicted(comparison: Record) -> list[str]:
+    """Return whether the data contradict what was said of the parameters beforehand."""
+    p_value = comparison["constraints_p"]
+    if p_value is None or p_value >= SIGNIFICANT:
+        return []
+    return [
+        f"The cells contradict {comparison['constraints']}: without that the law fits better than "
+        f"chance explains (F test, {p_in_words(p_value)})."
+    ]
 
 
 def _better(headline: Record, best: Record | None, shared_noise: bool) -> list[str]:

@@ -192,7 +192,7 @@ def essentials(record: dict[str, Any]) -> str:
     ]
     intervals = record["intervals"]
     shown = record["parameters"]
-    if LAWS.load(record["law"]).slopes:
+    if LAWS.load(record["law"]).constant_optimum:
         shown = shown | {"alpha_over_beta": record["alpha_over_beta"]}
     for name, value in shown.items():
         lines.append(f"  {name:<16}{_number(value)}{_range(intervals.get(name))}")

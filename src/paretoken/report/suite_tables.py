@@ -18,7 +18,7 @@ from paretoken.text_tables import size_label
 def interval_rows(fit: FittedLaw) -> pd.DataFrame:
     """Return one row per parameter: its estimate and the interval of each bootstrap."""
     shown = dict(fit.parameters)
-    if fit.law.slopes:
+    if fit.law.constant_optimum:
         shown["alpha / beta"] = fit.record["alpha_over_beta"]
     keys = {"alpha / beta": "alpha_over_beta"}
     rows = []
@@ -48,7 +48,7 @@ def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
                 "cells": fit.record["n_points"],
                 "alpha or a": fit.parameters.get("alpha", fit.parameters.get("a")),
                 "beta or b": fit.parameters.get("beta", fit.parameters.get("b")),
-                "alpha / beta": fit.record["alpha_over_beta"],
+                "alpha / beta": fit.record["alpha_over_beta"] if fit.law.constant_optimum else None,
                 "rmse": fit.record["rmse"],
                 "R² of means": fit.record["r_squared_of_means"],
                 "AICc": fit.record["information"]["aicc"],

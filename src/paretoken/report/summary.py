@@ -144,7 +144,7 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
 
 def _intervals(fit: FittedLaw) -> str:
     shown = dict(fit.parameters)
-    if fit.law.slopes:
+    if fit.law.constant_optimum:
         shown["alpha_over_beta"] = fit.record["alpha_over_beta"]
     rows = []
     for name, value in shown.items():
@@ -190,7 +190,7 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
         "cells": f"{cells} ({fit.record['n_points']})",
         "alpha or a": fit.parameters.get("alpha", fit.parameters.get("a")),
         "beta or b": fit.parameters.get("beta", fit.parameters.get("b")),
-        "ratio": fit.record["alpha_over_beta"],
+        "ratio": fit.record["alpha_over_beta"] if fit.law.constant_optimum else None,
         "floor": floor,
         "loss": fit.record["objective"],
         "rmse": fit.record["rmse"],

@@ -10,6 +10,7 @@ from paretoken.analysis.estimate import estimate
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.law_comparison import compare_laws
 from paretoken.analysis.losses import make_loss
+from paretoken.constraints import read_constraints
 from paretoken.registry import LAWS
 
 TEXTS = (0.0, 25.0, 50.0, 100.0, 200.0)
@@ -86,6 +87,18 @@ def test_choices_are_the_best_affordable_cells_of_the_grid(additive, surfaces):
         errors = np.where(affordable, fitted.predicted(), np.inf)
         best = int(np.argmin(errors))
         assert (n, v) == (cells.N[best], cells.V[best])
+
+
+@pytest.mark.parametrize(("fixed", "contradicted"), [("alpha=0.2", True), ("beta=0.06", False)])
+def test_constraints_that_the_cells_contradict_are_named(surfaces, fixed, contradicted):
+    law = LAWS.load("product_zero_d").constrained(read_constraints("product_zero_d", (), [fixed]))
+    N, V = surfaces["ocr_like"].cells().N, surfaces["ocr_like"].cells().V
+    noise = np.random.default_rng(1).normal(0, 3e-3, len(N))
+    cells = Cells(N, V, 0.7 * N**-0.05 * V**-0.06 + noise, np.ones(len(N)))
+    comparison = compare_laws(estimate(cells, law, make_loss("squared")), TEXTS)
+    assert (comparison["constraints_p"] < 0.05) == contradicted
+    told = [s for s in comparison["words"] if s.startswith(f"The cells contradict {fixed[:4]}")]
+    assert bool(told) == contradicted
 
 
 def test_regret_is_zero_for_the_headline_and_never_negative(additive):

@@ -52,8 +52,8 @@ LAW_FACTS = {
     "constant": LawFacts(1, paper_form=False, constant_optimum=False, slopes=(), exponents=False),
 }
 
-#: What the first law of a study must be: one with slopes, with an optimal V, or of the paper's form.
-FirstLaw = Literal["any", "optimum", "paper"]
+#: What the first law of a study must be: any, one with slopes, with an optimal V, of the paper's form.
+FirstLaw = Literal["any", "slopes", "optimum", "paper"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ FIGURE_NEEDS = {
     "fig4": Needs(roles=(*REASONING, *OCR), equal_cost=True),
     "optimal_tokens": Needs(roles=REASONING, law="optimum", text=True),
     "optimum_by_cost": Needs(roles=REASONING, law="any", text=True),
-    "profile": Needs(roles=REASONING, law="any"),
+    "profile": Needs(roles=REASONING, law="slopes"),
     "residuals": Needs(roles=REASONING, law="any"),
     "parameters": Needs(roles=REASONING, law="any"),
     "methods": Needs(),

@@ -160,7 +160,9 @@ def headline_fit(wildcards):
 
 
 def fit_code(wildcards):
-    return sources("paretoken.commands.fit", *LAWS.modules())
+    # The first law is compared with all others, so that it needs them too.
+    first = wildcards.law == study_of(wildcards).fit.laws[0]
+    return sources("paretoken.commands.fit", *(LAWS.modules() if first else [LAWS.module(wildcards.law)]))
 
 
 def figure_code(wildcards):

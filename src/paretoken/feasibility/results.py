@@ -11,7 +11,8 @@ from paretoken.feasibility.reference_tables import published_numbers, table1_row
 from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS, Needs
 
 LAW_WORDS = {
-    "any": "a first law by which the error can change",
+    "any": "a law",
+    "slopes": "a first law by which the error can change (not a constant)",
     "optimum": "a first law whose best V does not depend on the budget (such as product)",
     "paper": "product or product_zero_d as the first law",
 }
@@ -65,10 +66,10 @@ def _lacking_settings(subject: Subject, needs: Needs) -> Iterator[Lack]:
 
 
 def _law_suits(wanted: str, laws: list[str]) -> bool:
-    if not laws:
-        return False
+    if not laws or wanted == "any":
+        return bool(laws)
     first = LAW_FACTS[laws[0]]
-    if wanted == "any":
+    if wanted == "slopes":
         return bool(first.slopes)
     return first.paper_form if wanted == "paper" else first.constant_optimum
 

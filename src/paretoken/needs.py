@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+#: Largest exponent that a fit considers; published ones lie below 1.
+LARGEST_EXPONENT = 4.0
+
 
 @dataclass(frozen=True)
 class LawFacts:
@@ -18,23 +21,39 @@ class LawFacts:
         parameters: how many are fitted, so how many distinct cells it takes.
         paper_form: whether it is K N^-alpha V^-beta (+ D), which the paper's claims are about.
         constant_optimum: whether V* does not depend on the budget.
+        slopes: names of what says how fast the error falls with N and V; none for a constant.
+        floor: name of the irreducible error, if there is one.
+        exponents: whether the slopes are exponents.
+        saturates: whether it can end at the error of guessing.
     """
 
     parameters: int
     paper_form: bool
     constant_optimum: bool
+    slopes: tuple[str, ...] = ("alpha", "beta")
+    floor: str | None = None
+    exponents: bool = True
+    saturates: bool = False
+
+    @property
+    def fixable(self) -> tuple[str, ...]:
+        """Names of the parameters that do not depend on the unit of N, which can be known beforehand."""
+        return (*((self.floor,) if self.floor else ()), *self.slopes)
 
 
 LAW_FACTS = {
-    "product": LawFacts(4, paper_form=True, constant_optimum=True),
-    "product_zero_d": LawFacts(3, paper_form=True, constant_optimum=True),
-    "product_q_plus_v": LawFacts(4, paper_form=False, constant_optimum=True),
-    "log_linear": LawFacts(3, paper_form=False, constant_optimum=True),
-    "additive": LawFacts(5, paper_form=False, constant_optimum=False),
+    "product": LawFacts(4, paper_form=True, constant_optimum=True, floor="D", saturates=True),
+    "product_zero_d": LawFacts(3, paper_form=True, constant_optimum=True, saturates=True),
+    "product_q_plus_v": LawFacts(4, paper_form=False, constant_optimum=True, floor="D", saturates=True),
+    "log_linear": LawFacts(
+        3, paper_form=False, constant_optimum=True, slopes=("a", "b"), exponents=False
+    ),
+    "additive": LawFacts(5, paper_form=False, constant_optimum=False, floor="E"),
+    "constant": LawFacts(1, paper_form=False, constant_optimum=False, slopes=(), exponents=False),
 }
 
-#: What the first law of a study must be: any law, one with an optimal V, one of the paper's form.
-FirstLaw = Literal["any", "optimum", "paper"]
+#: What the first law of a study must be: any, one with slopes, with an optimal V, of the paper's form.
+FirstLaw = Literal["any", "slopes", "optimum", "paper"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +110,7 @@ FIGURE_NEEDS = {
     "fig4": Needs(roles=(*REASONING, *OCR), equal_cost=True),
     "optimal_tokens": Needs(roles=REASONING, law="optimum", text=True),
     "optimum_by_cost": Needs(roles=REASONING, law="any", text=True),
-    "profile": Needs(roles=REASONING, law="any"),
+    "profile": Needs(roles=REASONING, law="slopes"),
     "residuals": Needs(roles=REASONING, law="any"),
     "parameters": Needs(roles=REASONING, law="any"),
     "methods": Needs(),

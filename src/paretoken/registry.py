@@ -131,6 +131,7 @@ LAWS = Registry(
     ("product_q_plus_v", "paretoken.analysis.laws.product:PRODUCT_Q_PLUS_V"),
     ("log_linear", "paretoken.analysis.laws.log_linear:LOG_LINEAR"),
     ("additive", "paretoken.analysis.laws.additive:ADDITIVE"),
+    ("constant", "paretoken.analysis.laws.constant:CONSTANT"),
 )
 
 COST_MODELS = Registry(

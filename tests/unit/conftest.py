@@ -40,6 +40,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "product_q_plus_v": lambda p, N, V, Q: p["K"] * N ** -p["alpha"] * (Q + V) ** -p["beta"] + p["D"],
     "additive": lambda p, N, V, Q: p["E"] + p["A"] * N ** -p["alpha"] + p["B"] * V ** -p["beta"],
     "log_linear": lambda p, N, V, Q: p["c"] - p["a"] * np.log(N) - p["b"] * np.log(V),
+    "constant": lambda p, N, V, Q: p["c"] + 0 * N * V,
 }
 
 
@@ -102,9 +103,10 @@ SURFACES = {
     "q_plus_v_steep": Surface(
         "product_q_plus_v", {"K": 0.5, "D": 0.4, "alpha": 0.5, "beta": 1.2}, Q=25.0
     ),
+    "constant": Surface("constant", {"c": 0.4}),
 }
 #: One surface per law.
-ONE_PER_LAW = ("published_grid", "zero_d", "additive", "log_linear", "q_plus_v")
+ONE_PER_LAW = ("published_grid", "zero_d", "additive", "log_linear", "q_plus_v", "constant")
 
 
 @pytest.fixture(params=SURFACES)

@@ -98,6 +98,9 @@ TOKENS = "studies.0.compressors.0.tokens"
         ("vision.0.grid", 0, ["vision[0].grid", "0", "1 or more"]),
         ("vision.0.grid", 23.5, ["vision[0].grid", "23.5", "whole number"]),
         (f"{STUDY}.fit.bootstrap", -1, ["bootstrap", "-1", "0 or more"]),
+        (f"{STUDY}.fit.fix", ["K=1"], ["studies[0].fit", "alpha and beta can be fixed"]),
+        (f"{STUDY}.fit.tie", ["alpha=gamma"], ["studies[0].fit", "'gamma' cannot be tied"]),
+        (f"{STUDY}.fit.chance", 0, ["chance", "greater than 0"]),
         (f"{STUDY}.fit.huber_delta", 0, ["huber_delta", "greater than 0"]),
         # token counts
         (TOKENS, [7], ["cannot make 7 tokens", "24 x 24", "1, 4, 9, 16, 36, 64, 144, 576"]),

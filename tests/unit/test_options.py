@@ -46,6 +46,7 @@ UNBOUNDED = {
     "--runners-up": "as many as there are",
     "--holdout-n": ANY_UNIT,
     "--huber-delta": ANY_UNIT,
+    "--chance": ANY_UNIT,
     "--maximum": ANY_UNIT,
     "--price": ANY_UNIT,
     "--price-per-hour": ANY_UNIT,

@@ -37,9 +37,10 @@ rule fit:
     params:
         options=fit_options,
         rows=row_options,
+        headline=headline_options,
     shell:
         "paretoken fit --table {input.table:q} --suite {wildcards.suite:q} --law {wildcards.law:q} "
-        "{params.options:q} {params.rows:q} --out {output:q} > {log:q} 2>&1"
+        "{params.options:q} {params.rows:q} {params.headline:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule paper_grid:

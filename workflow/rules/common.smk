@@ -160,7 +160,9 @@ def headline_fit(wildcards):
 
 
 def fit_code(wildcards):
-    return sources("paretoken.commands.fit", LAWS.module(wildcards.law))
+    # The first law is compared with all others, so that it needs them too.
+    first = wildcards.law == study_of(wildcards).fit.laws[0]
+    return sources("paretoken.commands.fit", *(LAWS.modules() if first else [LAWS.module(wildcards.law)]))
 
 
 def figure_code(wildcards):
@@ -180,6 +182,15 @@ def fit_options(wildcards):
 
 def row_options(wildcards):
     return ["--exclude-flagged"] if wildcards.cells == "unflagged" else []
+
+
+def headline_options(wildcards):
+    """Return what concerns the first law: it alone is constrained, and compared with all others."""
+    fit = study_of(wildcards).fit
+    if wildcards.law != fit.laws[0]:
+        return ["--no-comparison"]
+    chance = ["--chance", fit.chance] if fit.chance is not None else []
+    return [*[f"--tie={tie}" for tie in fit.tie], *[f"--fix={fix}" for fix in fit.fix], *chance]
 
 
 def claim_options(wildcards):

@@ -81,7 +81,9 @@ def side_by_side(studies: Sequence[Finished], law: str | None = None) -> pd.Data
     for study in studies:
         for suite in study.frozen.study.suites:
             fit = study.fit(suite, law)
-            values = {**fit.parameters, RATIO: fit.record["alpha_over_beta"]}
+            values = dict(fit.parameters)
+            if fit.law.slopes:
+                values[RATIO] = fit.record["alpha_over_beta"]
             for name, value in values.items():
                 interval = fit.record["intervals"].get(name) or {}
                 rows.append(

@@ -39,7 +39,7 @@ def status_of(fitted: Estimate) -> FitStatus:
     """Return the status of a fit."""
     if not fitted.converged:
         return FitStatus.NOT_CONVERGED
-    inside = len(free_parameters(fitted)) == len(fitted.values)
+    inside = len(free_parameters(fitted)) == len(fitted.law.free)
     return FitStatus.CONVERGED if inside else FitStatus.BOUND_ACTIVE
 
 
@@ -71,7 +71,7 @@ def bound_warnings(fitted: Estimate) -> list[str]:
     free = free_parameters(fitted)
     sentences = []
     for position, name in enumerate(fitted.law.parameters):
-        if position in free:
+        if position in free or name not in fitted.law.free:
             continue
         value = fitted.values[position]
         if name == fitted.law.floor:
@@ -101,7 +101,9 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
         along = [
             f"{name} from {values.min():.3g} to {values.max():.3g}"
             for name in fitted.law.exponents
-            if name != item.name and len(values := item.inside(name, fitted.law.parameters))
+            if name != item.name
+            and name in fitted.law.free
+            and len(values := item.inside(name, fitted.law.parameters))
         ]
         moves = f"; with it goes {' and '.join(along)}" if along else ""
         sentences.append(
@@ -113,17 +115,17 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
 
 
 def is_constant(fitted: Estimate) -> bool:
-    """Return whether a product law came out constant, but for rounding: its optimum means nothing."""
+    """Return whether a product law came out constant, or is one: its optimum means nothing."""
     predicted = np.asarray(fitted.predicted())[fitted.cells.used]
     flat = float(np.ptp(predicted)) <= ROUNDING * float(np.abs(predicted).max())
-    return fitted.law.linear[0] == "K" and flat
+    return (fitted.law.linear[0] == "K" and flat) or not fitted.law.slopes
 
 
 def _range_warnings(fitted: Estimate) -> list[str]:
     """Return sentences on values that look like another unit or the opposite quantity."""
     cells, sentences = fitted.cells, []
     slopes = [n for n in ("a", "b") if n in fitted.law.linear and fitted.parameters[n] <= 0]
-    if is_constant(fitted) or slopes:
+    if fitted.law.slopes and (is_constant(fitted) or slopes):
         sentences.append(
             "No fall of the error with N or with V is seen: is the column an accuracy? Errors are "
             "wanted."
@@ -152,13 +154,13 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
     cells = fitted.cells
     used, sentences = cells.used, _range_warnings(fitted)
     levels = len(np.unique(cells.N[used]))
-    if levels < 5:
+    if law.slopes and levels < 5:
         sentences.append(
             f"Too few levels of N ({levels}): its exponent rests on {levels} model sizes, and the "
             "bootstrap over sizes is coarse."
         )
     v_levels = len(np.unique(cells.V[used]))
-    if v_levels < 4:
+    if law.slopes and v_levels < 4:
         sentences.append(f"Too few levels of V ({v_levels}): its exponent rests on them alone.")
     if not fitted.converged:
         sentences.append("The descent ran out of steps: the parameters may not be at the minimum.")
@@ -168,7 +170,7 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
             f"The estimates are nearly collinear (condition number {condition:.1g}): the data hardly "
             "tell the parameters apart."
         )
-    spare = int(used.sum()) - len(fitted.values)
+    spare = int(used.sum()) - len(fitted.law.free)
     if spare < 5:
         sentences.append(f"Only {spare} more cells than parameters: intervals and rmse mean little.")
     if flagged:
@@ -243,7 +245,7 @@ def information(fitted: Estimate) -> dict[str, float | int | str | None]:
     With logarithmic residuals the Jacobian of the transformation is included, so that values compare
     across squared losses. Other losses have no such likelihood: None, with the reason.
     """
-    n, k = int(fitted.cells.used.sum()), len(fitted.values) + 1
+    n, k = int(fitted.cells.used.sum()), len(fitted.law.free) + 1
     record: dict[str, float | int | str | None] = {"n_points": n, "k": k, "aicc": None, "bic": None}
     if not np.isinf(fitted.loss.delta):
         return record | {"reason": f"the loss {fitted.loss.name} is no normal likelihood"}

@@ -126,7 +126,8 @@ def estimate(cells: Cells, law: Law, loss: Loss, text_tokens: float = 0.0) -> Es
     Raises:
         FitError: the cells cannot determine the law, or a logarithm of a value <= 0 is needed.
     """
-    demand_identifiable(cells, law.parameters)
+    demand_identifiable(cells, law.free)
+    _demand_below_chance(cells, law)
     if (law.tokens(cells.V, text_tokens) <= 0).any():
         raise FitError(f"{law.name} needs V > 0 (or Q + V > 0) in every cell")
     if loss.log and (cells.Y[cells.used] <= 0).any():
@@ -154,6 +155,15 @@ def estimate(cells: Cells, law: Law, loss: Loss, text_tokens: float = 0.0) -> Es
     )
 
 
+def _demand_below_chance(cells: Cells, law: Law) -> None:
+    chance = law.constraints.chance
+    if chance is not None and float(np.median(cells.Y[cells.used])) >= chance:
+        raise FitError(
+            f"more than half of the errors are {chance:g} or more, the error of guessing; is the "
+            "column an error, and in the unit of --chance?"
+        )
+
+
 def _exact_linear(batch: Batch, values: Array) -> Array:
     """Return ``values`` with the exact bounded linear part under squared error, if it is better."""
     if batch.loss.log or not np.isinf(batch.loss.delta):
@@ -163,8 +173,11 @@ def _exact_linear(batch: Batch, values: Array) -> Array:
     p = len(batch.law.linear)
     design = batch.law.basis(values[None, p:], batch.log_n, batch.log_t)[0]
     root = np.sqrt(batch.weight[0])
-    bounds = (batch.lower[0, :p], batch.upper[0, :p])
-    solution = lsq_linear(design * root[:, None], batch.y[0] * root, bounds, method="bvls").x
-    exact = np.concatenate([solution, values[p:]])
+    matrix, fixed = batch.law.expansion(batch.law.linear)
+    free = [i for i, name in enumerate(batch.law.linear) if name in batch.law.free]
+    bounds = (batch.lower[0, free], batch.upper[0, free])
+    target = (batch.y[0] - design @ fixed) * root
+    solution = lsq_linear((design @ matrix) * root[:, None], target, bounds, method="bvls").x
+    exact = np.concatenate([matrix @ solution + fixed, values[p:]])
     better = batch.objective(exact[None])[0] <= batch.objective(values[None])[0]
     return exact if better else values

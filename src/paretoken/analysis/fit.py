@@ -24,11 +24,14 @@ from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.grid_search import search
 from paretoken.analysis.holdout import hold_outs
 from paretoken.analysis.intervals import resample, v_star
+from paretoken.analysis.law_comparison import compare_laws
+from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.profiles import Profile, is_flat, profile, profiled_parameters
 from paretoken.analysis.solver import default_bounds
 from paretoken.analysis.trade import trade_warnings
+from paretoken.constraints import NOTHING, Constraints
 from paretoken.errors import UserError
 from paretoken.provenance import versions
 from paretoken.registry import LAWS
@@ -48,6 +51,8 @@ class FitOptions:
         text_tokens: the Q for which V* is reported.
         law_text_tokens: Q inside the error, for laws with T = Q + V.
         held_out: sizes N that the fit must not see.
+        constraints: what is known of its parameters.
+        compare: whether all registered laws are fitted too, and compared with this one.
     """
 
     law: str = "product"
@@ -59,6 +64,8 @@ class FitOptions:
     text_tokens: tuple[float, ...] = (0, 25, 50, 100, 200)
     law_text_tokens: float = 50
     held_out: tuple[float, ...] = ()
+    constraints: Constraints = NOTHING
+    compare: bool = False
 
 
 def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
@@ -68,13 +75,16 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         FitError: the cells cannot determine the law.
         UserError: the options contradict each other or the data.
     """
-    law, loss = LAWS.load(options.law), make_loss(options.loss, options.huber_delta)
+    law: Law = LAWS.load(options.law).constrained(options.constraints)
+    loss = make_loss(options.loss, options.huber_delta)
     cells = _without(data.cells.sorted(), options.held_out)
     inside = law.text_in_error
     fitted, profiles, extra = _fitted(cells, law, loss, options)
     resampled = options.bootstrap if options.method == "exact" else 0
     doubt = resample(fitted, resampled, options.seed)
     tested = effects(fitted, doubt.noise.effects)
+    compared = options.compare and options.method == "exact"
+    laws = compare_laws(fitted, options.text_tokens) if compared else None
     record: dict[str, Any] = {
         "law": law.name,
         "formula": law.formula,
@@ -82,6 +92,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "loss": loss.name,
         "huber_delta": loss.delta if "huber" in loss.name else None,
         "text_tokens_in_law": options.law_text_tokens if inside else None,
+        "constraints": law.constraints.as_record(),
         "parameters": fitted.parameters,
         "bounds": _bounds(law),
         "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),
@@ -92,9 +103,11 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
             *bound_warnings(fitted),
             *data_warnings(fitted, data.flagged, data.repeated),
             *doubt.warnings(),
+            *law_warnings(laws),
             *[found.in_words() for found in tested.values() if not found.falls],
         ],
         "notes": _notes(law),
+        "laws": laws,
         "objective": fitted.objective,
         **goodness(fitted),
         "n_points": int(cells.used.sum()),
@@ -140,6 +153,8 @@ def _fitted(
 def _on_grid(exact: Estimate) -> tuple[Estimate, dict[str, Any]]:
     if exact.law.name != "product":
         raise UserError("--method grid is the paper's search, defined for --law product only")
+    if exact.law.constraints != NOTHING:
+        raise UserError("--method grid is the paper's search, without --tie, --fix and --chance")
     found = search(exact.cells, exact.loss)
     values = np.array([[found.parameters[name] for name in exact.law.parameters]])
     on_grid = Estimate(
@@ -203,8 +218,19 @@ def _notes(law: Law) -> list[str]:
     notes = []
     if law.linear[0] == "K":
         notes.append("Only K = A B is identifiable; the paper's A and B are not.")
-    if not law.constant_optimum:
+    if law.constraints.taken:
+        notes.append(
+            "Tied and fixed parameters were not fitted: their intervals say nothing of what the data "
+            "know of them."
+        )
+    if not law.slopes:
+        notes.append("A constant prefers no N and no V: there is no optimal V.")
+    elif not law.constant_optimum:
         notes.append(f"The optimal V of {law.name} depends on the budget; see the frontier.")
+        notes.append(
+            f"Each exponent of {law.name} belongs to a term of its own: alpha / beta is no rate of "
+            "exchange between N and V, and neither is comparable with those of a product."
+        )
     return notes
 
 

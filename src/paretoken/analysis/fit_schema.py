@@ -143,6 +143,37 @@ class _Effects(_Part):
     V: _Effect
 
 
+class _Constraints(_Part):
+    tied: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    fixed: dict[str, Number] = {}
+    chance: End = None
+
+
+class _LawResult(_Part):
+    law: str
+    formula: str
+    reason: str
+    aicc: End
+    aicc_difference: End
+    weight: End
+    rmse: End
+    r_squared_of_means: End
+    largest_n_out: End
+    pattern_p: End
+    excluded: bool
+    v_star: End
+    best: list[list[Number]]
+
+
+class _Laws(_Part):
+    headline: str
+    best: str | None
+    same_answer: bool | None
+    text_tokens: Number
+    laws: list[_LawResult]
+    words: list[str]
+
+
 class _Bootstrap(_Part):
     headline: str | None
 
@@ -150,6 +181,7 @@ class _Bootstrap(_Part):
 class _Fit(_Part):
     law: str
     parameters: dict[str, Number]
+    constraints: _Constraints | None = None
     data: _Data
     intervals: _Intervals
     rmse: Number
@@ -167,6 +199,7 @@ class _Fit(_Part):
     noise: _Noise | None = None
     effects: _Effects | None = None
     possible_errors: Ends = [None, None]
+    laws: _Laws | None = None
     profile: dict[str, _Profile] = {}
     holdout: _HoldOuts = _HoldOuts()
     information: _Information = _Information(aicc=None, bic=None)

@@ -14,6 +14,7 @@ from paretoken.analysis.fit_schema import LARGEST, require_fit
 from paretoken.analysis.laws.base import Array, Law
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
 from paretoken.analysis.resample import LARGEST_LOG, LEVEL
+from paretoken.constraints import constraints_of
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.files import read_json
@@ -54,6 +55,7 @@ class FittedLaw:
         """
         require_fit(record, origin, whole)
         law: Law = LAWS.load(record["law"])
+        law = law.constrained(constraints_of(record.get("constraints")))
         absent = [name for name in law.parameters if name not in record["parameters"]]
         if absent:
             raise UserError(f"{origin}: the law {law.name} needs {', '.join(absent)}")
@@ -96,7 +98,9 @@ class FittedLaw:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the law has an optimal V and the fitted error falls neither with N nor with V."""
+        """Whether the error falls neither with N nor with V: a constant, or a law like one."""
+        if not self.law.slopes:
+            return True
         without_ratio = self.record.get("alpha_over_beta", 1.0) is None
         return self.law.constant_optimum and without_ratio and self.record.get("v_star") is None
 

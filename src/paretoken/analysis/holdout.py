@@ -32,7 +32,7 @@ def hold_out(fitted: Estimate, held: list[float]) -> dict[str, Any]:
     if (
         len(np.unique(cells.N[rest])) < 2
         or len(np.unique(cells.V[rest])) < 2
-        or rest.sum() < len(fitted.values)
+        or rest.sum() < len(fitted.law.free)
     ):
         return {"n": held, "reason": "the remaining cells cannot determine the law"}
     values = fitted.refit(weight=weight[None])[0]

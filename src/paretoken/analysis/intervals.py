@@ -68,7 +68,9 @@ class Doubt:
             return {}
         law = self.fitted.law
         columns = {name: [d.values[:, i] for d in self.draws] for i, name in enumerate(law.parameters)}
-        columns["alpha_over_beta"] = ratios = [law.exponent_ratio(d.values) for d in self.draws]
+        ratios = [law.exponent_ratio(d.values) for d in self.draws]
+        if law.slopes:
+            columns["alpha_over_beta"] = ratios
         record: dict[str, Any] = {name: self._interval(c) for name, c in columns.items()}
         for item in () if self.noise.effects else profiles:
             record[item.name] |= _with_profile(record[item.name], item)

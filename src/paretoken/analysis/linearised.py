@@ -30,7 +30,8 @@ def scaled_jacobian(fitted: Estimate) -> Array:
 
 
 def free_parameters(fitted: Estimate) -> list[int]:
-    """Return the positions of the parameters that are not at a bound."""
+    """Return the positions of the parameters that are fitted and not at a bound."""
     lower, upper = default_bounds(fitted.law, 1)
     inside = (fitted.centred > lower[0]) & (fitted.centred < upper[0])
+    inside &= np.isin(fitted.law.parameters, fitted.law.free)
     return [int(i) for i in np.flatnonzero(inside)]

@@ -109,8 +109,8 @@ def profiled_parameters(fitted: Estimate) -> list[str]:
     They are the ones that do not depend on the unit of N.
     """
     law = fitted.law
-    slopes = list(law.exponents) or list(law.linear[1:])
-    return [law.floor, *slopes] if law.floor else slopes
+    known = [law.floor, *law.slopes] if law.floor else law.slopes
+    return [name for name in known if name in law.free]
 
 
 def profile(fitted: Estimate, name: str) -> Profile:
@@ -118,9 +118,16 @@ def profile(fitted: Estimate, name: str) -> Profile:
     position = fitted.law.parameters.index(name)
     values = _ladder(fitted, name, float(fitted.values[position]))
     batch = make_batch(fitted.cells, fitted.law, fitted.loss, fitted.text_tokens, len(values))
-    batch.lower[:, position] = batch.upper[:, position] = values
+    for place in _moving_together(fitted, name):
+        batch.lower[:, place] = batch.upper[:, place] = values
     best, lowest = fitted.descend(batch, RESAMPLED)
     return Profile(name, values, lowest, fitted.uncentre(best), _threshold(fitted))
+
+
+def _moving_together(fitted: Estimate, name: str) -> list[int]:
+    """Return the positions of a parameter and of the one tied to it."""
+    tied = fitted.law.constraints.tied
+    return [fitted.law.parameters.index(n) for n in (tied if tied and name in tied else (name,))]
 
 
 def _ladder(fitted: Estimate, name: str, estimate: float) -> Array:
@@ -137,7 +144,7 @@ def _ladder(fitted: Estimate, name: str, estimate: float) -> Array:
 
 def _threshold(fitted: Estimate) -> float | None:
     """Return the objective at the edge of the 95 % region: F-ratio of the sums of squares."""
-    freedom = int(fitted.cells.used.sum()) - len(fitted.values)
+    freedom = int(fitted.cells.used.sum()) - len(fitted.law.free)
     if not np.isinf(fitted.loss.delta) or freedom < 1:
         return None
     from scipy.special import fdtri

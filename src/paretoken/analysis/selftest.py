@@ -24,6 +24,7 @@ TRUTHS = {
     "product_q_plus_v": {"K": 0.5, "D": 0.15, "alpha": 0.1, "beta": 0.06},
     "log_linear": {"c": 0.59, "a": 0.038, "b": 0.0081},
     "additive": {"E": 0.2, "A": 0.2, "B": 0.2, "alpha": 0.3, "beta": 0.2},
+    "constant": {"c": 0.4},
 }
 #: Sums of squares of the published cells under the best fits, as found independently.
 PUBLISHED = (

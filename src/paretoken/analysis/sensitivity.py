@@ -36,7 +36,7 @@ def sensitivity(results: StudyResults, measured: Path | None, dimensions: Path |
         measured: the table that the cells come from, for alternative values; None for none.
         dimensions: exact parameter counts by llm; None for none.
     """
-    law: Law = LAWS.load(results.study.fit.laws[0])
+    law: Law = LAWS.load(results.study.fit.laws[0]).constrained(results.study.fit.constraints)
     rows = []
     for suite in results.study.suites:
         table = results.fitted_cells(suite.name)

@@ -18,6 +18,8 @@ from paretoken.analysis.losses import Loss
 
 #: Problems per chunk are chosen so that a Jacobian stays below this many numbers.
 CHUNK_NUMBERS = 3_000_000
+#: Largest floor of a law that ends at the error of guessing, as a share of that error.
+HIGHEST_FLOOR = 0.999
 #: Huber deltas, relative to the typical residual, that lead to absolute values.
 L1_STAGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
 
@@ -77,10 +79,18 @@ class Batch:
 
 
 def default_bounds(law: Law, count: int) -> tuple[Array, Array]:
-    """Return (lower, upper), each (count, P): exponents in [0, limit], linear ones >= 0 or free."""
+    """Return (lower, upper), each (count, P): exponents in [0, limit], linear ones >= 0 or free.
+
+    A fixed parameter has equal bounds; a floor lies below the error of guessing.
+    """
     linear, exponents = len(law.linear), len(law.exponents)
     lower = [0.0 if law.bounded else -np.inf] * linear + [0.0] * exponents
     upper = [np.inf] * linear + [EXPONENT_LIMIT] * exponents
+    if law.floor and law.constraints.chance is not None:
+        upper[law.parameters.index(law.floor)] = HIGHEST_FLOOR * law.constraints.chance
+    for name, value in law.constraints.fixed:
+        position = law.parameters.index(name)
+        lower[position] = upper[position] = value
     return np.tile(lower, (count, 1)), np.tile(upper, (count, 1))
 
 
@@ -148,6 +158,9 @@ def _step(batch: Batch, values: Array, damping: Array) -> tuple[Array, Array]:
     outward = ((values <= batch.lower) & (gradient > 0)) | ((values >= batch.upper) & (gradient < 0))
     fixed = outward | (batch.lower == batch.upper)
     step = _solve_free(curvature, np.where(fixed, 0.0, gradient), fixed, damping)
+    if batch.law.constraints.tied:
+        first, second = (batch.law.parameters.index(name) for name in batch.law.constraints.tied)
+        step[:, second] = step[:, first]
     return step, -(gradient * step).sum(axis=1)
 
 

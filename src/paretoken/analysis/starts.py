@@ -19,10 +19,15 @@ MANY_CELLS = 1000
 
 
 def exponent_grid(law: Law, side: int) -> Array:
-    """Return combinations of exponents, (G, q): 0 and a geometric ladder up to the limit."""
+    """Return combinations of exponents, (G, q): 0 and a geometric ladder up to the limit.
+
+    Fixed and tied exponents have no ladder of their own.
+    """
     axis = np.concatenate([[0.0], np.geomspace(2e-3, EXPONENT_LIMIT, side - 1)])
-    axes = np.meshgrid(*[axis] * len(law.exponents), indexing="ij")
-    return np.stack([a.ravel() for a in axes], axis=1) if axes else np.zeros((1, 0))
+    matrix, fixed = law.expansion(law.exponents)
+    axes = np.meshgrid(*[axis] * matrix.shape[1], indexing="ij")
+    free = np.stack([a.ravel() for a in axes], axis=1) if axes else np.zeros((1, 0))
+    return np.asarray(free @ matrix.T + fixed)
 
 
 def linear_solutions(batch: Batch, theta: Array) -> tuple[Array, Array]:
@@ -37,18 +42,23 @@ def linear_solutions(batch: Batch, theta: Array) -> tuple[Array, Array]:
     """
     weight = batch.weight / batch.y**2 if batch.loss.log else batch.weight
     basis = batch.law.basis(theta, batch.log_n, batch.log_t)
-    p = basis.shape[2]
     pairs = basis[:, :, :, None] * basis[:, :, None, :]
     normal = np.tensordot(pairs, weight, axes=(1, 1)).transpose(0, 3, 1, 2)
     moment = np.tensordot(basis, weight * batch.y, axes=(1, 1)).transpose(0, 2, 1)
-    total = (weight * batch.y**2).sum(axis=1)
+    total = np.broadcast_to((weight * batch.y**2).sum(axis=1), moment.shape[:2])
+    matrix, fixed = batch.law.expansion(batch.law.linear)
+    p = matrix.shape[1]
+    if p < len(fixed):  # what is known of the linear parameters goes to the side of the errors
+        total = total - 2 * moment @ fixed + fixed @ normal @ fixed
+        moment = (moment - normal @ fixed) @ matrix
+        normal = matrix.T @ normal @ matrix
     best = np.zeros(moment.shape)
-    squares = np.broadcast_to(total, moment.shape[:2]).copy()
+    squares = total.copy()
     smallest = 1 if batch.law.bounded else p
     for size in range(smallest, p + 1):
         for subset in combinations(range(p), size):
             _try_subset(list(subset), normal, moment, total, batch.law.bounded, best, squares)
-    return best, squares
+    return best @ matrix.T + fixed, squares
 
 
 def _try_subset(
@@ -88,9 +98,10 @@ def point_starts(batch: Batch) -> Array:
     linear, squares = linear_solutions(batch, theta)
     values = np.concatenate([linear[:, 0], theta], axis=1)
     order = np.argsort(squares[:, 0], kind="stable")
-    if not len(batch.law.exponents):
-        return np.concatenate([values[order], _constant(batch)])
-    minima = np.flatnonzero(_local_minima(squares[:, 0].reshape([side] * theta.shape[1])).ravel())
+    if len(theta) == 1:
+        return np.concatenate([values, _constant(batch)])
+    free = sum(name in batch.law.free for name in batch.law.exponents)
+    minima = np.flatnonzero(_local_minima(squares[:, 0].reshape([side] * free)).ravel())
     minima = minima[np.argsort(squares[minima, 0], kind="stable")][: count // 2]
     spread = order[np.geomspace(1, len(order), count, dtype=int) - 1]
     chosen = np.unique(np.concatenate([minima, spread]))

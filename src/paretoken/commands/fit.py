@@ -10,6 +10,7 @@ import numpy as np
 
 from paretoken.analysis.cells import CellData, Selection, read_cells
 from paretoken.analysis.fit import FitOptions, fit_record
+from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.losses import HUBER_DELTA, LOSSES
 from paretoken.commands.arguments import (
     assignment,
@@ -19,6 +20,7 @@ from paretoken.commands.arguments import (
     seed,
     text_tokens,
 )
+from paretoken.constraints import read_constraints
 from paretoken.errors import UserError
 from paretoken.escape import terminal
 from paretoken.files import demand_writable, write_json
@@ -81,6 +83,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where a Huber loss turns linear, in the unit of the residual; without it {HUBER_DELTA:g}",
     )
     law.add_argument(
+        "--tie",
+        action="append",
+        default=[],
+        metavar="NAME=NAME",
+        help="fit two exponents (or slopes) as one: alpha=beta",
+    )
+    law.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="do not fit an exponent, a slope or the floor: D=0, alpha=0.077; may be repeated",
+    )
+    law.add_argument(
+        "--chance",
+        type=positive,
+        metavar="C",
+        help="error of guessing, at which the product laws end (0.75 with four choices)",
+    )
+    law.add_argument(
+        "--no-comparison",
+        action="store_true",
+        help="do not fit the other laws to compare them with this one",
+    )
+    law.add_argument(
         "--method",
         choices=("exact", "grid"),
         default="exact",
@@ -115,6 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--huber-delta means nothing to the loss {a.loss}; leave it out, or give --loss huber"
         )
+    constraints = read_constraints(a.law, a.tie, a.fix, a.chance)
     demand_own_outputs([a.out], [a.table])
     selection = Selection(
         suite=a.suite,
@@ -141,6 +169,8 @@ def run(arguments: argparse.Namespace) -> None:
         text_tokens=tuple(a.q),
         law_text_tokens=a.law_text_tokens,
         held_out=_held_out(data, a),
+        constraints=constraints,
+        compare=not a.no_comparison,
     )
     demand_writable(a.out)
     record = fit_record(data, options)
@@ -161,7 +191,9 @@ def essentials(record: dict[str, Any]) -> str:
         f"{record['loss']} loss {record['objective']:.6g}, rmse {record['rmse']:.4g}]"
     ]
     intervals = record["intervals"]
-    shown = record["parameters"] | {"alpha_over_beta": record["alpha_over_beta"]}
+    shown = record["parameters"]
+    if LAWS.load(record["law"]).constant_optimum:
+        shown = shown | {"alpha_over_beta": record["alpha_over_beta"]}
     for name, value in shown.items():
         lines.append(f"  {name:<16}{_number(value)}{_range(intervals.get(name))}")
     for Q, value in (record["v_star"] or {}).items():
@@ -171,10 +203,37 @@ def essentials(record: dict[str, Any]) -> str:
     lines += _predicted(largest, "largest N ({})")
     if unseen.get("n") != largest.get("n"):
         lines += _predicted(unseen, "N = {}")
+    if record["laws"]:
+        lines += _compared(record["laws"])
     left_out = len(record["data"]["exclusions"])
     if left_out:
         lines.append(f"  rows left out: {left_out} (listed under data.exclusions)")
     return "\n".join(lines + [f"warning: {sentence}" for sentence in record["warnings"]])
+
+
+def _compared(laws: dict[str, Any]) -> list[str]:
+    """Return the comparison of laws as a table of a few columns, and what follows from it."""
+    title = "  laws on these cells: AICc above the lowest, weight, R², pattern (p), largest N held out"
+    lines = [title]
+    for row in laws["laws"]:
+        if row["reason"]:
+            continue
+        held = row["largest_n_out"]
+        cells = (
+            _short(row["aicc_difference"], "+.1f"),
+            _short(row["weight"], ".2f"),
+            _short(row["r_squared_of_means"], ".3f"),
+            _short(row["pattern_p"], ".2g"),
+            "" if held is None else f"{100 * held:.2f} %",
+            "excluded" if row["excluded"] else "",
+        )
+        lines.append(f"    {row['law']:<18}" + "".join(f"{cell:>10}" for cell in cells))
+    doubts = law_warnings(laws)  # told with the other warnings
+    return lines + [f"  {sentence}" for sentence in laws["words"] if sentence not in doubts]
+
+
+def _short(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _predicted(held_out: dict[str, Any], words: str) -> list[str]:

@@ -23,6 +23,7 @@ from paretoken.config.fields import (
 from paretoken.config.ladder import Llm, Vision
 from paretoken.config.paths import ConfigPath
 from paretoken.config.training import Training
+from paretoken.constraints import NOTHING, Constraints, read_constraints
 from paretoken.errors import UserError
 from paretoken.ranges import MOST_REPLICATES
 from paretoken.registry import CLAIMS, FIGURES, LAWS, unknown_name
@@ -86,6 +87,30 @@ class FitSettings(Record):
     law_text_tokens: TextTokens = Field(
         default=50, description="Q inside the error of product_q_plus_v (other laws ignore it)."
     )
+    tie: Annotated[list[Text], AfterValidator(unique)] = Field(
+        default=[], description="Exponents of the first law that are fitted as one: [alpha=beta]."
+    )
+    fix: Annotated[list[Text], AfterValidator(unique)] = Field(
+        default=[], description="Parameters of the first law that are not fitted: [D=0, alpha=0.077]."
+    )
+    chance: Number | None = Field(
+        default=None, description="Error of guessing, at which the first law ends (a product law)."
+    )
+
+    @property
+    def constraints(self) -> Constraints:
+        """What is known of the first law's parameters."""
+        return read_constraints(self.laws[0], self.tie, self.fix, self.chance) if self.laws else NOTHING
+
+    @model_validator(mode="after")
+    def _constraints_can_be(self) -> Self:
+        if not self.laws and (self.tie or self.fix or self.chance is not None):
+            raise problem("tie, fix and chance are about the first law, and laws is []; take them out")
+        try:
+            _ = self.constraints
+        except UserError as error:
+            raise problem(str(error).replace("--", "fit.")) from error
+        return self
 
     @model_validator(mode="after")
     def _delta_has_a_meaning(self) -> Self:

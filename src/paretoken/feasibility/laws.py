@@ -44,7 +44,9 @@ def _undetermined(
     subject: Subject, which: str, points: list[Point], laws: list[str], kind: Kind
 ) -> Iterator[Finding]:
     for law in laws:
-        parameters = LAW_FACTS[law].parameters
+        first = law in subject.study.fit.laws[:1]
+        taken = subject.study.fit.constraints.taken if first else 0
+        parameters = LAW_FACTS[law].parameters - taken
         reason = undetermined(points, parameters)
         if reason is not None:
             held = " (sizes under holdout are not fitted)" if subject.study.holdout else ""

@@ -12,6 +12,7 @@ from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS, Needs
 
 LAW_WORDS = {
     "any": "a law",
+    "slopes": "a first law by which the error can change (not a constant)",
     "optimum": "a first law whose best V does not depend on the budget (such as product)",
     "paper": "product or product_zero_d as the first law",
 }
@@ -68,6 +69,8 @@ def _law_suits(wanted: str, laws: list[str]) -> bool:
     if not laws or wanted == "any":
         return bool(laws)
     first = LAW_FACTS[laws[0]]
+    if wanted == "slopes":
+        return bool(first.slopes)
     return first.paper_form if wanted == "paper" else first.constant_optimum
 
 
@@ -108,7 +111,8 @@ def _lacking_cells(subject: Subject, needs: Needs) -> Iterator[Lack]:
     if needs.equal_cost and not cost_nearly_the_same(points):
         yield "two sizes that cost nearly the same (N V within 15 %) at some of their tokens", kind
     if needs.backtest and subject.study.fit.laws and points:
-        parameters = LAW_FACTS[subject.study.fit.laws[0]].parameters
+        fit = subject.study.fit
+        parameters = LAW_FACTS[fit.laws[0]].parameters - fit.constraints.taken
         if not _backtest(points, fitted, parameters):
             yield "three or more sizes, of which the smaller ones determine the law", kind
     enough = max((LAW_FACTS[law].parameters for law in needs.laws), default=0) + needs.spare_cells

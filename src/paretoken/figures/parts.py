@@ -85,17 +85,22 @@ def dense(values: Sequence[float]) -> Numbers:
 def parameter_lines(fit: FittedLaw) -> list[str]:
     """Return the exponents (slopes, if there are none) and their ratio, each with its interval."""
     law = fit.law
-    names = list(law.exponents) or list(law.linear[1:])
-    values = {name: fit.parameters[name] for name in names}
+    values = {name: fit.parameters[name] for name in law.slopes}
     ratio = fit.record.get("alpha_over_beta")
     lines = [_line(fit, name, value) for name, value in values.items()]
-    return lines if ratio is None else [*lines, _line(fit, "alpha_over_beta", ratio)]
+    return (
+        lines
+        if ratio is None or not law.constant_optimum
+        else [*lines, _line(fit, "alpha_over_beta", ratio)]
+    )
 
 
 def formula(fit: FittedLaw) -> str:
     """Return the law's formula as mathematical text."""
-    text = re.sub(r"\^(-?\w+)", r"^{\1}", fit.law.formula)
-    return "$" + re.sub(r"\b(alpha|beta|ln)\b", r"\\\1", text) + "$"
+    plain: Law = LAWS.load(fit.law.name)
+    text = re.sub(r"\^(-?\w+)", r"^{\1}", plain.formula)
+    known = fit.law.constraints.in_words().replace("alpha", "α").replace("beta", "β")
+    return "$" + re.sub(r"\b(alpha|beta|ln)\b", r"\\\1", text) + "$" + known
 
 
 def _line(fit: FittedLaw, name: str, value: float) -> str:

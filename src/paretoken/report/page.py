@@ -36,6 +36,7 @@ from paretoken.report.suite_tables import (
     drawn_by,
     fit_rows,
     interval_rows,
+    law_rows,
     optimum_rows,
     prediction_rows,
 )
@@ -187,6 +188,9 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
     unseen = prediction_rows(results, suite.name)
     if len(unseen):
         tables.append(html_table(unseen, "Sizes that the fit did not see, with both 95 % intervals"))
+    compared = law_rows(fit)
+    if len(compared):
+        tables.insert(1, html_table(compared, "Which laws describe the cells"))
     by_cost = optimum_rows(results, fit, scenarios(results.cost.deployment))
     if len(by_cost):
         tables.append(
@@ -198,6 +202,7 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
         "loss": fit.record["loss"],
         "status": fit.record["status"],
         "points": fit.record["n_points"],
+        "laws": fit.record["laws"]["words"] if len(compared) else [],
         "tables": tables,
     }
 

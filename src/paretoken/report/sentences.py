@@ -11,6 +11,8 @@ from paretoken.text_tables import visual_tokens
 def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
     """Return whether a larger model or more tokens pay better, with alpha / beta and its interval."""
     record = fit.record
+    if not fit.law.slopes:
+        return "a constant was fitted, by which neither model size nor tokens matter"
     if not fit.law.constant_optimum:
         return "the best number of visual tokens depends on the budget (see the frontier)"
     if fit.is_flat:

@@ -26,13 +26,16 @@ WORDS = {
 
 
 def interval_rows(fit: FittedLaw) -> pd.DataFrame:
-    """Return one row per parameter, for alpha / beta and for V* at each Q: estimate and interval."""
+    """Return one row per parameter, for alpha / beta and for V* at each Q: estimate and interval.
+
+    alpha / beta only of a law of which it is the rate of exchange.
+    """
     intervals = fit.record["intervals"]
     ratio = fit.record["alpha_over_beta"]
     rows = [_row(name, value, intervals.get(name)) for name, value in fit.parameters.items()]
-    rows.append(
-        _row("alpha / beta", "unbounded" if ratio is None else ratio, intervals.get("alpha_over_beta"))
-    )
+    if fit.law.constant_optimum:
+        shown = "unbounded" if ratio is None else ratio
+        rows.append(_row("alpha / beta", shown, intervals.get("alpha_over_beta")))
     stars = intervals.get("v_star") or {}
     for Q, value in (fit.record["v_star"] or {}).items():
         rows.append(_row(f"V* at Q = {Q}", value, stars.get(Q)))
@@ -91,7 +94,7 @@ def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
                 "cells": fit.record["n_points"],
                 "alpha or a": fit.parameters.get("alpha", fit.parameters.get("a")),
                 "beta or b": fit.parameters.get("beta", fit.parameters.get("b")),
-                "alpha / beta": fit.record["alpha_over_beta"],
+                "alpha / beta": fit.record["alpha_over_beta"] if fit.law.constant_optimum else None,
                 "rmse": fit.record["rmse"],
                 "R² of means": fit.record["r_squared_of_means"],
                 "AICc": fit.record["information"]["aicc"],
@@ -131,6 +134,33 @@ def _inside(row: pd.Series[Any]) -> str | None:
 def percent(share: float | None) -> float | None:
     """Return a share in percent."""
     return None if share is None else 100 * share
+
+
+def law_rows(fit: FittedLaw) -> pd.DataFrame:
+    """Return one row per registered law on the cells of a fit; empty where none were compared.
+
+    Q is the one at which answers were compared; V* of laws without a closed form is that at a middle
+    cost.
+    """
+    compared = fit.record.get("laws") or {"laws": []}
+    rows = []
+    for row in compared["laws"]:
+        if row["reason"]:
+            continue
+        held = row["largest_n_out"]
+        rows.append(
+            {
+                "law": row["law"],
+                "AICc above the lowest": row["aicc_difference"],
+                "weight": row["weight"],
+                "R² of means": row["r_squared_of_means"],
+                "p of a pattern": row["pattern_p"],
+                "error at largest N held out (%)": None if held is None else 100 * held,
+                f"V* at Q = {compared['text_tokens']:g}": row["v_star"],
+                "describes the cells": "no" if row["excluded"] else "not excluded",
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def optimum_rows(results: StudyResults, fit: FittedLaw, ways: Sequence[Scenario]) -> pd.DataFrame:

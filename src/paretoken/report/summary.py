@@ -20,7 +20,13 @@ from paretoken.provenance import versions
 from paretoken.registry import FIGURES
 from paretoken.report.methods import winners
 from paretoken.report.sentences import optimum, verdict
-from paretoken.report.suite_tables import drawn_by, interval_rows, percent, published_rows
+from paretoken.report.suite_tables import (
+    drawn_by,
+    interval_rows,
+    law_rows,
+    percent,
+    published_rows,
+)
 
 #: Where a study that compares methods has its table.
 METHODS_TABLE = (
@@ -107,6 +113,7 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
         f"{markdown(str(fit.record['status']))}.",
         f"Parameters, and V* at Q text tokens, {drawn_by(fit)}:\n\n{markdown_table(interval_rows(fit))}",
         f"What the data do not settle:\n\n{warnings}",
+        *_compared(fit),
         f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
         _range_of_ratio(sensitivity, suite, results.measured_by_the_paper),
     ]
@@ -116,6 +123,17 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
         headline = published[published["variant"] == f"{results.study.fit.laws[0]}-all"]
         parts.append(f"Published against fitted:\n\n{markdown_table(published_rows(headline))}")
     return "\n\n".join(parts)
+
+
+def _compared(fit: FittedLaw) -> list[str]:
+    """Return how all registered laws describe the cells; nothing where they were not compared."""
+    rows = law_rows(fit)
+    if rows.empty:
+        return []
+    return [
+        f"Which laws describe the cells:\n\n{markdown_table(rows, 3)}",
+        bullets(fit.record["laws"]["words"]),
+    ]
 
 
 def _fits(results: StudyResults, suite: Suite) -> str:
@@ -137,7 +155,7 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
         "cells": f"{cells} ({fit.record['n_points']})",
         "alpha or a": fit.parameters.get("alpha", fit.parameters.get("a")),
         "beta or b": fit.parameters.get("beta", fit.parameters.get("b")),
-        "ratio": fit.record["alpha_over_beta"],
+        "ratio": fit.record["alpha_over_beta"] if fit.law.constant_optimum else None,
         "floor": floor,
         "loss": fit.record["objective"],
         "rmse": fit.record["rmse"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from paretoken.analysis.equal_cost import TOLERANCE
@@ -31,6 +32,14 @@ def test_laws_are_what_is_said_of_them(name: str) -> None:
     assert facts.parameters == len(law.parameters)
     assert facts.constant_optimum == law.constant_optimum
     assert facts.paper_form == ("K" in law.parameters and not law.text_in_error)
+    assert facts.slopes == law.slopes
+    assert facts.floor == law.floor
+    assert facts.exponents == bool(law.exponents)
+    assert facts.saturates == ("K" in law.parameters)
+    centred = np.full((1, len(law.parameters)), 0.5)
+    moved = law.uncenter(centred, 1.0, 2.0)[0] != centred[0]
+    fixable = {name for name, moves in zip(law.parameters, moved, strict=True) if not moves}
+    assert set(facts.fixable) == (fixable if law.slopes else set())
 
 
 @pytest.mark.parametrize("name", list(BENCHMARKS))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paretoken.constraints import NOTHING, Constraints
+from paretoken.needs import LARGEST_EXPONENT
+
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
+EXPONENT_LIMIT = LARGEST_EXPONENT
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,11 @@ class Law:
         uncenter: parameters (B, p + q) fitted to centred logarithms (ln N - n0, ln T - t0), n0, t0
             -> parameters for plain ln N and ln T.
         center: the inverse of ``uncenter``.
-        exponent_ratio: parameters (B, p + q) -> what alpha / beta is for this law, (B,).
+        exponent_ratio: parameters (B, p + q) -> what alpha / beta is for this law, (B,); NaN for a law
+            without slopes.
         constant_optimum: whether V* = Q / (alpha / beta - 1) at every budget.
         text_in_error: whether T = Q + V inside the law (otherwise T = V).
+        constraints: what is known of its parameters: they keep their places in all arrays.
     """
 
     name: str
@@ -50,11 +56,43 @@ class Law:
     exponent_ratio: Callable[[Array], Array]
     constant_optimum: bool
     text_in_error: bool = False
+    constraints: Constraints = NOTHING
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of all parameters, in the order of every parameter array."""
         return self.linear + self.exponents
+
+    @property
+    def slopes(self) -> tuple[str, ...]:
+        """Names of what says how fast the error falls: exponents, or the slopes of a straight law."""
+        return self.exponents or self.linear[1:]
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the parameters that are fitted: neither fixed nor tied to an earlier one."""
+        known = {name for name, _ in self.constraints.fixed}
+        known |= {self.constraints.tied[1]} if self.constraints.tied else set()
+        return tuple(name for name in self.parameters if name not in known)
+
+    def constrained(self, constraints: Constraints) -> Law:
+        """Return the law with what is known of its parameters."""
+        if constraints == NOTHING:
+            return self
+        formula = f"{self.formula}{constraints.in_words()}"
+        return replace(self, formula=formula, constraints=constraints)
+
+    def expansion(self, names: tuple[str, ...]) -> tuple[Array, Array]:
+        """Return M and v with which ``names`` are M x + v for the free ones x among them.
+
+        M is (len(names), free), v (len(names),).
+        """
+        free = [name for name in names if name in self.free]
+        fixed = dict(self.constraints.fixed)
+        leader = dict([self.constraints.tied[::-1]]) if self.constraints.tied else {}
+        matrix = [[float(leader.get(name, name) == other) for other in free] for name in names]
+        values = np.array([fixed.get(name, 0.0) for name in names])
+        return np.array(matrix).reshape(len(names), len(free)), values
 
     def tokens(self, V: Array | float, Q: float) -> Array:
         """Return T, what the law calls tokens: V, or Q + V."""
@@ -64,15 +102,51 @@ class Law:
         """Return predicted errors, (B, n), for parameter arrays (B, p + q)."""
         p = len(self.linear)
         basis = self.basis(values[:, p:], log_n, log_t)
-        return np.asarray((basis @ values[:, :p, None])[:, :, 0])
+        plain = np.asarray((basis @ values[:, :p, None])[:, :, 0])
+        chance = self.constraints.chance
+        if chance is None:
+            return plain
+        floor = self._floor(values)
+        return floor + saturated(plain - floor, chance - floor)
 
     def jacobian(self, values: Array, log_n: Array, log_t: Array) -> Array:
-        """Return the derivatives of the predictions by every parameter, (B, n, p + q)."""
+        """Return the derivatives of the predictions by every parameter, (B, n, p + q).
+
+        Of tied parameters the first has the derivative by both, the second 0.
+        """
         p = len(self.linear)
         basis = self.basis(values[:, p:], log_n, log_t)
         gradient = self.basis_gradient(values[:, p:], log_n, log_t)
         by_exponent = (gradient * values[:, None, :p, None]).sum(axis=2)
-        return np.concatenate([basis, by_exponent], axis=2)
+        jacobian = np.concatenate([basis, by_exponent], axis=2)
+        if self.constraints.chance is not None:
+            above = (basis @ values[:, :p, None])[:, :, 0] - self._floor(values)
+            self._saturate(jacobian, above, self.constraints.chance - self._floor(values))
+        if self.constraints.tied:
+            first, second = (self.parameters.index(name) for name in self.constraints.tied)
+            jacobian[:, :, first] += jacobian[:, :, second]
+            jacobian[:, :, second] = 0.0
+        return jacobian
+
+    def _floor(self, values: Array) -> Array:
+        """Return the irreducible error of each problem, (B, 1); 0 for a law without one."""
+        if self.floor is None:
+            return np.zeros((len(values), 1))
+        position = self.parameters.index(self.floor)
+        return values[:, position : position + 1]
+
+    def _saturate(self, jacobian: Array, above: Array, room: Array) -> None:
+        """Turn the derivatives of the plain law into those of the saturated one, in place.
+
+        Args:
+            jacobian: (B, n, p + q).
+            above: what the plain law has above its floor, (B, n).
+            room: from the floor to the error of guessing, (B, 1).
+        """
+        kept = room / (room + above)
+        jacobian *= (kept**2)[:, :, None]
+        if self.floor is not None:
+            jacobian[:, :, self.parameters.index(self.floor)] = 1 - (1 - kept) ** 2
 
     def predict(
         self,
@@ -91,5 +165,12 @@ class Law:
         return flat.reshape(sizes.shape)
 
 
-#: Largest exponent that the search considers; published ones lie below 1.
-EXPONENT_LIMIT = 4.0
+def saturated(above: Array, room: Array) -> Array:
+    """Return what a law has above its floor if it cannot exceed the error of guessing.
+
+    above / (1 + above / room): a power law where it is small, and ``room`` where the power law has no
+    end. That is (Y - D) / (C - Y) = power law / (C - D), the form with which Alabdulmohsin, Neyshabur
+    and Zhai (2022, NeurIPS, "Revisiting neural scaling laws in language and vision", their M4) fit
+    learning curves from the error of guessing on, with their exponent at 1.
+    """
+    return np.asarray(above * room / (room + above))

@@ -1,0 +1,156 @@
+"""All registered laws on the same cells: which describe them, and whether they answer alike.
+
+A law is excluded if its residuals have a pattern over N and V (`patterns.pattern`): that happens to a
+law that is right in 5 % of data sets at most. AICc only ranks: its weights (Burnham and Anderson 2002,
+section 2.9) take cells as independent, and one of the laws as right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import f as f_distribution
+
+from paretoken.analysis.diagnostics import goodness, information
+from paretoken.analysis.estimate import Estimate, estimate
+from paretoken.analysis.holdout import hold_out
+from paretoken.analysis.law_answers import Answers, answers_of, regret
+from paretoken.analysis.law_words import sentences
+from paretoken.analysis.laws.base import Law
+from paretoken.analysis.patterns import pattern
+from paretoken.errors import FitError
+from paretoken.registry import LAWS
+
+
+@dataclass(frozen=True)
+class LawResult:
+    """One law on the cells.
+
+    Attributes:
+        law: its name.
+        formula: in the paper's symbols.
+        fitted: the fit; None if the cells cannot determine the law.
+        reason: why there is no fit.
+    """
+
+    law: str
+    formula: str
+    fitted: Estimate | None
+    reason: str = ""
+
+
+def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, Any]:
+    """Fit every registered law to the cells of a fit and say which describe them.
+
+    Nothing is resampled.
+
+    Args:
+        headline: the fit that is compared with the others, and stands for its own law.
+        text_tokens: Q of the study; answers are compared at the middle one of the positive ones.
+
+    Returns:
+        ``headline``; ``constraints`` of it in words, and ``constraints_p``, the p value of an F test
+        against the fit without them (None where there is none); ``best`` by AICc of the laws that are
+        not excluded (of all, if all are); ``shared_noise``, by which AICc does not rank;
+        ``text_tokens`` and ``budgets`` (N (Q + V), N in the unit of the fit); ``same_answer`` over the
+        laws that are not excluded, None if none has an answer; ``laws``, a record each; ``words``,
+        sentences on all this.
+
+        Of each law: ``law``, ``formula``, ``reason`` (why it has no fit); ``aicc``,
+        ``aicc_difference`` and ``weight``, None without a squared loss; ``rmse``,
+        ``r_squared_of_means``; ``largest_n_out``, the mean relative error at the largest size, a
+        share; ``pattern_p`` and ``pattern_reason``; ``excluded``; ``v_star``; ``best``, N and V on the
+        grid by budget; ``regret``, see `paretoken.analysis.law_answers.regret`.
+    """
+    results = [_fit(name, headline) for name in LAWS]
+    answers = answers_of([r.fitted for r in results if r.fitted is not None], headline, text_tokens)
+    records = [_record(result, answers) for result in results]
+    _weigh(records)
+    ranked = [r for r in records if r["aicc"] is not None]
+    told = [r for r in ranked if not r["excluded"]] or ranked
+    best = min(told, key=lambda r: r["aicc"])["law"] if told else None
+    shared = pattern(headline).shared_noise
+    found = {
+        "headline": headline.law.name,
+        "constraints": headline.law.constraints.in_words().removeprefix(" with "),
+        "constraints_p": None if shared else _constraints_p(headline),
+        "best": best,
+        "shared_noise": shared,
+        "text_tokens": answers.Q,
+        "budgets": list(answers.budgets),
+        "same_answer": _same(records),
+        "laws": records,
+    }
+    return found | {"words": sentences(found)}
+
+
+def _constraints_p(headline: Estimate) -> float | None:
+    """Return the p value of an F test of tied and fixed parameters; None without any, or no test."""
+    constraints = headline.law.constraints
+    if not constraints.taken or not np.isinf(headline.loss.delta):
+        return None
+    law: Law = LAWS.load(headline.law.name)
+    law = law.constrained(replace(constraints, tied=None, fixed=()))
+    try:
+        free = estimate(headline.cells, law, headline.loss, headline.text_tokens)
+    except FitError:
+        return None
+    freedom = int(headline.cells.used.sum()) - len(law.free)
+    if freedom < 1 or free.objective <= 0:
+        return None
+    gain = max(headline.objective / free.objective - 1, 0.0)
+    return float(f_distribution.sf(gain * freedom / constraints.taken, constraints.taken, freedom))
+
+
+def _fit(name: str, headline: Estimate) -> LawResult:
+    if name == headline.law.name:
+        return LawResult(name, headline.law.formula, headline)
+    law: Law = LAWS.load(name)
+    try:
+        fitted = estimate(headline.cells, law, headline.loss, headline.text_tokens)
+    except FitError as error:
+        return LawResult(name, law.formula, None, str(error))
+    return LawResult(name, law.formula, fitted)
+
+
+def _record(result: LawResult, answers: Answers) -> dict[str, Any]:
+    head: dict[str, Any] = {"law": result.law, "formula": result.formula, "reason": result.reason}
+    fitted = result.fitted
+    if fitted is None:
+        empty = ("aicc", "rmse", "r_squared_of_means", "largest_n_out", "pattern_p", "v_star", "regret")
+        return head | dict.fromkeys(empty) | {"pattern_reason": "", "excluded": False, "best": []}
+    quality, found = goodness(fitted), pattern(fitted)
+    held = hold_out(fitted, [float(fitted.cells.N[fitted.cells.used].max())])
+    return head | {
+        "aicc": information(fitted)["aicc"],
+        "rmse": quality["rmse"],
+        "r_squared_of_means": quality["r_squared_of_means"],
+        "largest_n_out": (held.get("law") or {}).get("mean_abs_relative_error"),
+        "pattern_p": found.p_value,
+        "pattern_reason": found.reason,
+        "excluded": found.found,
+        "v_star": answers.stars.get(result.law),
+        "best": [list(choice) for choice in answers.choices.get(result.law, ())],
+        "regret": regret(answers, fitted),
+    }
+
+
+def _weigh(records: list[dict[str, Any]]) -> None:
+    """Add the difference of each AICc to the lowest, and Akaike weights."""
+    known = [r["aicc"] for r in records if r["aicc"] is not None]
+    lowest = min(known, default=0.0)
+    total = float(np.exp(-(np.array(known) - lowest) / 2).sum())
+    for record in records:
+        difference = None if record["aicc"] is None else record["aicc"] - lowest
+        record["aicc_difference"] = difference
+        record["weight"] = None if difference is None else float(np.exp(-difference / 2)) / total
+
+
+def _same(records: Sequence[dict[str, Any]]) -> bool | None:
+    """Return whether all laws that are not excluded choose alike; None if none has a choice."""
+    kept = [r for r in records if not r["excluded"] and not r["reason"]]
+    choices = [r["best"] for r in kept]
+    return all(c == choices[0] for c in choices) if any(choices) else None

@@ -1,0 +1,157 @@
+"""What a comparison of laws says, in sentences: for the terminal, the summary and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paretoken.analysis.noise import SIGNIFICANT, p_in_words
+from paretoken.text_tables import size_label
+
+#: Differences of AICc from which a law has next to no support (Burnham and Anderson 2002, page 70).
+DECISIVE = 10.0
+#: Pairs of names whose meanings differ between laws.
+NOT_COMPARABLE = (
+    "Exponents are compared between laws of one form only: those of the additive law belong to a term "
+    "each, so its alpha / beta is no rate of exchange, and the slopes of log_linear are no exponents. "
+    "V*, choices and errors are comparable."
+)
+
+Record = Mapping[str, Any]
+
+
+def sentences(comparison: Record) -> list[str]:
+    """Return what follows from a comparison of laws, the most important first.
+
+    Args:
+        comparison: what `paretoken.analysis.law_comparison.compare_laws` returns, without ``words``.
+    """
+    laws = {r["law"]: r for r in comparison["laws"] if not r["reason"]}
+    headline = laws[comparison["headline"]]
+    kept = [r for r in laws.values() if not r["excluded"]]
+    return [
+        *_better(headline, laws.get(comparison["best"]), comparison["shared_noise"]),
+        *_contradicted(comparison),
+        *_excluded(laws.values()),
+        *_unfitted(comparison["laws"]),
+        *_answers(comparison, headline, kept),
+        NOT_COMPARABLE,
+    ]
+
+
+def warnings(comparison: Record | None) -> list[str]:
+    """Return the sentences that doubt the headline law; none if nothing was compared."""
+    if comparison is None:
+        return []
+    laws = {r["law"]: r for r in comparison["laws"] if not r["reason"]}
+    headline, best = laws[comparison["headline"]], laws.get(comparison["best"])
+    return [*_better(headline, best, comparison["shared_noise"]), *_contradicted(comparison)]
+
+
+def _contradicted(comparison: Record) -> list[str]:
+    """Return whether the data contradict what was said of the parameters beforehand."""
+    p_value = comparison["constraints_p"]
+    if p_value is None or p_value >= SIGNIFICANT:
+        return []
+    return [
+        f"The cells contradict {comparison['constraints']}: without that the law fits better than "
+        f"chance explains (F test, {p_in_words(p_value)})."
+    ]
+
+
+def _better(headline: Record, best: Record | None, shared_noise: bool) -> list[str]:
+    """Return whether another law describes the cells better than the headline law.
+
+    AICc alone says so only where the cells are independent.
+    """
+    name = headline["law"]
+    pattern = (
+        f"{name} leaves a pattern over N and V in the residuals ({p_in_words(headline['pattern_p'])})"
+    )
+    if best is None or best["law"] == name:
+        return [f"{pattern}, and so does every other law."] if headline["excluded"] else []
+    known = headline["aicc"] is not None and best["aicc"] is not None
+    lower = headline["aicc"] - best["aicc"] if known else 0.0
+    if not headline["excluded"]:
+        if lower < DECISIVE or shared_noise:
+            return []
+        return [f"The law {best['law']} describes these cells better than {name}: {_by(lower)}."]
+    if best["excluded"]:
+        return [f"{pattern}, and so does every other law; {best['law']} fits best: {_by(lower)}."]
+    if lower <= 0:
+        return [f"{pattern}; {best['law']} leaves none, though {_by(lower)}."]
+    return [f"The law {best['law']} describes these cells better than {name}: {_by(lower)}; {pattern}."]
+
+
+def _by(lower: float) -> str:
+    return f"its AICc is {'lower' if lower > 0 else 'higher'} by {abs(lower):.3g}"
+
+
+def _excluded(laws: Sequence[Record] | Any) -> list[str]:
+    """Return which laws describe the cells, and which are excluded by what."""
+    kept = [r for r in laws if not r["excluded"]]
+    gone = [f"{r['law']} ({p_in_words(r['pattern_p'])})" for r in laws if r["excluded"]]
+    untested = [r["law"] for r in kept if r["pattern_p"] is None]
+    lines = []
+    if not kept:
+        lines.append("No registered law describes the cells: each leaves a pattern in the residuals.")
+    if gone:
+        lines.append(
+            f"Excluded by a pattern over N and V in the residuals (5 % test): {', '.join(gone)}."
+        )
+    if kept and len(untested) < len(kept):
+        names = [r["law"] for r in kept if r["pattern_p"] is not None]
+        lines.append(f"Not excluded: {', '.join(names)}.")
+    if untested:
+        reasons = {r["pattern_reason"] for r in kept if r["pattern_p"] is None}
+        lines.append(f"Not tested for a pattern: {', '.join(untested)} ({'; '.join(sorted(reasons))}).")
+    return lines
+
+
+def _unfitted(laws: Sequence[Record]) -> list[str]:
+    return [f"{r['law']} was not fitted: {r['reason']}." for r in laws if r["reason"]]
+
+
+def _answers(comparison: Record, headline: Record, kept: Sequence[Record]) -> list[str]:
+    """Return whether the laws that are not excluded say to do the same."""
+    if not kept:
+        return []
+    indifferent = [r["law"] for r in kept if not r["best"]]
+    lines = []
+    if indifferent:
+        lines.append(
+            f"{', '.join(indifferent)} {'is' if len(indifferent) == 1 else 'are'} constant and not "
+            "excluded: the cells do not prove that N or V matters."
+        )
+    choosing = [r for r in kept if r["best"]]
+    if not choosing:
+        return lines
+    stars = [r["v_star"] for r in choosing]
+    at = f"V* at Q = {comparison['text_tokens']:g}"
+    ends = f"{min(stars):.3g}", f"{max(stars):.3g}"
+    span = f"{at} is {ends[0]}" if ends[0] == ends[1] else f"{at} is {ends[0]} to {ends[1]}"
+    if len(choosing) == 1:
+        return [*lines, f"{span} by {choosing[0]['law']}, the only one of them with an answer."]
+    middle = len(comparison["budgets"]) // 2
+    if all(r["best"] == choosing[0]["best"] for r in choosing):
+        n, v = choosing[0]["best"][middle]
+        lines.append(
+            f"Laws that are not excluded answer alike: at a middle cost {size_label(n)} with {v:g} "
+            f"tokens is best of the grid under each, and {span}."
+        )
+        return lines
+    named = ", ".join(
+        f"{size_label(r['best'][middle][0])} with {r['best'][middle][1]:g} tokens by {r['law']}"
+        for r in choosing
+    )
+    costs = [r["regret"] for r in choosing if r["regret"] is not None]
+    price = (
+        f" A choice by {headline['law']} costs at most {max(costs):.2g} in error under any of them."
+        if costs
+        else ""
+    )
+    lines.append(
+        f"Laws that are not excluded answer differently: best of the grid at a middle cost is {named}; "
+        f"{span}.{price}"
+    )
+    return lines

@@ -151,7 +151,7 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
         flagged: the flagged cells in it.
         repeated: lines of the table that say the same as an earlier one.
     """
-    cells = fitted.cells
+    cells, law = fitted.cells, fitted.law
     used, sentences = cells.used, _range_warnings(fitted)
     levels = len(np.unique(cells.N[used]))
     if law.slopes and levels < 5:

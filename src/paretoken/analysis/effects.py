@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
@@ -130,4 +129,6 @@ def _trend(Y: Array, x: Array, others: Array, weight: Array) -> tuple[float | No
     error = np.sqrt(left_over / squares)
     if error <= 1e-12 * abs(slope) or error == 0:
         return slope, 0.0 if slope else 1.0
-    return slope, float(2 * student.sf(abs(slope) / error, freedom))
+    from scipy.special import stdtr
+
+    return slope, float(2 * stdtr(freedom, -abs(slope) / error))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from paretoken.analysis.cell_means import cell_means
 from paretoken.analysis.noise import SIGNIFICANT, p_in_words
@@ -167,4 +166,6 @@ def _signs(own: pd.DataFrame) -> str:
 
 def sign_test(less: int, count: int) -> float:
     """Return the p value of the two-sided sign test: exact, by the binomial distribution."""
+    from scipy.stats import binomtest
+
     return float(binomtest(less, count).pvalue)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from paretoken.analysis.fit_schema import LARGEST, require_fit
 from paretoken.analysis.laws.base import Array, Law
@@ -167,5 +166,7 @@ def _normal_scores(count: int) -> Array:
 
     They are no sample: with them the interval of a new measurement is the same each time and smooth.
     """
+    from scipy.special import ndtri
+
     order = np.random.default_rng(0).permutation(count)
-    return np.asarray(norm.ppf((order + 0.5) / max(count, 1)))
+    return np.asarray(ndtri((order + 0.5) / max(count, 1)))

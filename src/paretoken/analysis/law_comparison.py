@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
 from paretoken.analysis.diagnostics import goodness, information
 from paretoken.analysis.estimate import Estimate, estimate
@@ -102,7 +101,9 @@ def _constraints_p(headline: Estimate) -> float | None:
     if freedom < 1 or free.objective <= 0:
         return None
     gain = max(headline.objective / free.objective - 1, 0.0)
-    return float(f_distribution.sf(gain * freedom / constraints.taken, constraints.taken, freedom))
+    from scipy.special import fdtrc
+
+    return float(fdtrc(constraints.taken, freedom, gain * freedom / constraints.taken))
 
 
 def _fit(name: str, headline: Estimate) -> LawResult:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
@@ -137,7 +136,9 @@ def measure_noise(fitted: Estimate) -> Noise:
     p_value = None
     if min(freedom) > 0 and not exact:
         ratio = (explained / freedom[0]) / (own / freedom[1]) if own > 0 else np.inf
-        p_value = float(f_distribution.sf(ratio, *freedom))
+        from scipy.special import fdtrc
+
+        p_value = float(fdtrc(*freedom, ratio))
     allowed = p_value is not None and p_value < ALLOWED
     return Noise(p_value, allowed, own, freedom[1], explained, freedom[0], per_effect)
 

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
-from scipy.stats import f as f_distribution
 
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
@@ -175,7 +173,9 @@ def _f_test(
     explained = float(((kept.T @ residual) ** 2).sum())
     left = float(((residual - everything @ (everything.T @ residual)) ** 2).sum())
     ratio = (explained / len(added)) / (left / freedom) if left > 0 else np.inf
-    return float(f_distribution.sf(ratio, len(added), freedom))
+    from scipy.special import fdtrc
+
+    return float(fdtrc(len(added), freedom, ratio))
 
 
 def _best_of(*p_values: float | None) -> float | None:
@@ -187,7 +187,9 @@ def _best_of(*p_values: float | None) -> float | None:
 def _combined(*p_values: float | None) -> float | None:
     """Return one p value for independent ones (Fisher 1932)."""
     known = [max(p, 1e-300) for p in p_values if p is not None]
-    return float(chi2.sf(-2 * np.log(known).sum(), 2 * len(known))) if known else None
+    from scipy.special import chdtrc
+
+    return float(chdtrc(2 * len(known), -2 * np.log(known).sum())) if known else None
 
 
 def _basis(columns: Array) -> Array:

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from paretoken.analysis.cautions import cautions, cautions_on_cost
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import affordable, by_preference, configurations
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.methods import normal_quantile
 from paretoken.analysis.star import best_tokens
 from paretoken.analysis.subject import models_of, subject
 from paretoken.analysis.ties import cost_draws, share_chosen, ties
@@ -82,7 +81,7 @@ def recommend(
     tied = ties(errors[:, ranked.index], 0)
     noise = cost.standard_error(N, V, Q)
     if noise is not None:  # 0 where nothing is known of it
-        half = norm.ppf((1 + LEVEL) / 2) * np.nan_to_num(noise)[ranked.index]
+        half = normal_quantile() * np.nan_to_num(noise)[ranked.index]
         ranked = ranked.assign(cost_low=np.maximum(ranked["cost"] - half, 0.0))
         ranked = ranked.assign(cost_high=ranked["cost"] + half)
     rows = [_plain(fit, row) for _, row in ranked.iloc[: 1 + count].iterrows()]

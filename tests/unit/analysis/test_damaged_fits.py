@@ -28,7 +28,7 @@ COMMANDS = {
 
 def small(record: dict[str, Any]) -> dict[str, Any]:
     """Return a fit with few draws, so that each command takes milliseconds."""
-    return record | {"draws": record["draws"][:5]}
+    return record | {"draws": record["draws"][:5], "noise_draws": record["noise_draws"][:5]}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -90,4 +90,4 @@ def test_default_bounds_match_the_parameters(name):
     for parameter in law.exponents:
         assert named[parameter] == (0.0, EXPONENT_LIMIT)
     for parameter in law.linear:
-        assert named[parameter] == ((-np.inf if name == "log_linear" else 0.0), np.inf)
+        assert named[parameter] == ((0.0 if law.bounded else -np.inf), np.inf)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from lab import ROOT, Folder, Lab
 
-from paretoken.cli import main
+from in_process import paretoken
 from paretoken.files import read_json
 from project_copy import copy_project
 from standins.study import HIDDEN, save_small_paper
@@ -38,31 +38,20 @@ def prepare(folder: Path, config: dict[str, Any]) -> None:
     (vision,) = config["vision"]
     made, data = folder / "results" / "paper" / "sources", study["training"]["data"]
     origin = ["--source", llm["hub"], "--params", llm["params"], "--template", llm["template"]]
-    run("fetch", "--kind", "llm", *origin, "--out", made / "llms" / LLM)
+    paretoken("fetch", "--kind", "llm", *origin, "--out", made / "llms" / LLM)
     origin = ["--source", vision["hub"], "--params", vision["params"], "--grid", vision["grid"]]
-    run("fetch", "--kind", "vision", *origin, "--out", made / "vision")
+    paretoken("fetch", "--kind", "vision", *origin, "--out", made / "vision")
     for stage, template in study["training"]["templates"].items():
         bad, out = ["--max-bad-share", data["max_bad_share"]], made / "data" / stage
-        run("data", "--manifest", data["manifest"], "--set", stage, "--root", data["root"], *bad,
-            "--out", out)  # fmt: skip
-        run(
-            "tokenize",
-            "--data",
-            out / "conversations.json",
-            "--skipped",
-            out / "skipped.json",
-            "--llm",
-            made / "llms" / LLM,
-            "--template",
-            template,
-            *bad,
-            "--out",
-            made / "tokens" / stage / LLM,
+        paretoken(
+            *("data", "--manifest", data["manifest"], "--set", stage, "--root", data["root"]),
+            *(*bad, "--out", out),
         )
-
-
-def run(*words: object) -> None:
-    assert main([str(word) for word in words]) == 0
+        paretoken(
+            *("tokenize", "--data", out / "conversations.json", "--skipped", out / "skipped.json"),
+            *("--llm", made / "llms" / LLM, "--template", template, *bad),
+            *("--out", made / "tokens" / stage / LLM),
+        )
 
 
 @pytest.mark.skipif(find_spec("deepspeed") is None, reason="DeepSpeed is not installed")

@@ -12,7 +12,7 @@ import torch
 from lab import Folder, Lab, wait
 
 import tiny
-from paretoken.cli import main
+from in_process import paretoken
 
 SNAKEFILE = """
 rule stage:
@@ -42,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.save_recipes(folder, log_every=1, save_every=1000, micro_batch=1, steps=12)
     for line in (["tokenize", "--data", folder / "train.jsonl", "--llm", folder / "llm", "--out",
                   folder / "tokens"], [*train(folder, 12), "--out", folder / "alone"]):  # fmt: skip
-        assert main([str(word) for word in line]) == 0
+        paretoken(*line)
     return folder
 
 

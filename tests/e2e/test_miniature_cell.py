@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 import torch
 
 import miniature_settings as small
-from paretoken.cli import main
+import small_disks
+from in_process import paretoken
 from paretoken.data.miniature.write import SUITE_NAMES
 
 pytestmark = [
@@ -20,10 +20,6 @@ pytestmark = [
 ]
 
 STAGE = {"steps": 60, "global_batch": 16, "micro_batch": 16, "save_every": 60}
-
-
-def paretoken(*words: object) -> None:
-    assert main([str(word) for word in words]) == 0
 
 
 def changed(flag: str, changes: list[tuple[str, str]]) -> list[str]:
@@ -81,13 +77,8 @@ def test_a_cell_runs_from_its_sources_to_its_scores(sources: Path, tmp_path: Pat
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 48 kB: too little for the weights of a language model, or for images."""
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", tmp_path], check=False, capture_output=True
-    )
-    if done.returncode:
-        pytest.skip("a small disk needs the right to mount one")
-    yield tmp_path
-    subprocess.run(["umount", "-l", tmp_path], check=True)
+    with small_disks.small_disk(tmp_path, "48k") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(
@@ -98,7 +89,6 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
     llm = ["pretrain-llm", "--width", 48, "--recipe", small.RECIPES / "miniature_llm.yaml",
            *changed("--set", [("steps", "2"), ("check_rows", "10")])]  # fmt: skip
     for line in (["miniature-data"], llm):
-        words = [str(word) for word in (*line, *world, "--out", small_disk / "out")]
-        assert main(words) == 2
+        paretoken(*line, *world, "--out", small_disk / "out", code=2)
         assert "cannot be written" in capsys.readouterr().err
         assert list(small_disk.iterdir()) == []

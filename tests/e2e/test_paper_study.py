@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from paretoken.cli import main
+from in_process import paretoken
 from paretoken.files import read_json
 from project_copy import Project, copy_project
 from standins.benchmarks import TABLES, save_benchmark
@@ -101,7 +101,7 @@ def test_every_cell_has_every_score(paper: Paper) -> None:
 
 
 def require_answered(questions: Path, answers: Path, score: Path) -> None:
-    """Demand an answer to every question, with the data set's own columns, and its score."""
+    """Require an answer to every question, with the data set's own columns, and its score."""
     asked, answered = pd.read_parquet(questions), pd.read_parquet(answers)
     assert answered["_id"].tolist() == asked["_id"].tolist()
     assert {*asked.columns} - {"image"} <= {*answered.columns}
@@ -130,7 +130,7 @@ def test_the_model_is_asked_every_other_benchmark_too(paper: Paper, name: str, t
          "--images", asked / "images", "--out", answers],
         ["score", "--benchmark", name, "--predictions", answers, "--out", score],
     ):  # fmt: skip
-        assert main([str(word) for word in words]) == 0
+        paretoken(*words)
     require_answered(asked / "questions.parquet", answers, score)
 
 

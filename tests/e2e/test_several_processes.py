@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 import tiny
-from paretoken.cli import main
+from in_process import paretoken
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question
 from processes import line_of, running
@@ -54,8 +54,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stream.writelines(json.dumps(row) + "\n" for row in text)
     tiny.save_recipes(folder, log_every=1, save_every=4, micro_batch=1, steps=12)
     (folder / "deepspeed").symlink_to(REPOSITORY / "workflow" / "recipes" / "deepspeed")
-    here(["tokenize", "--data", folder / "train.jsonl", "--llm", folder / "llm",
-          "--out", folder / "tokens"])  # fmt: skip
+    paretoken(
+        *("tokenize", "--data", folder / "train.jsonl", "--llm", folder / "llm"),
+        *("--out", folder / "tokens"),
+    )
     train_alone(folder, "tokenpacker")
     return folder
 
@@ -79,7 +81,7 @@ def train(
 
 def train_alone(world: Path, compressor: str) -> None:
     for stage in ("pretrain", "finetune"):
-        here(train(world, stage, world / home(compressor) / stage, compressor=compressor))
+        paretoken(*train(world, stage, world / home(compressor) / stage, compressor=compressor))
 
 
 def torchrun(processes: int, folder: Path, line: list[Any]) -> list[Any]:
@@ -103,11 +105,6 @@ def run(line: list[Any]) -> str:
     done = start(line)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def here(line: list[Any], code: int = 0) -> None:
-    """Run a command in this process: without others there is nothing about processes to test."""
-    assert main([str(part) for part in line]) == code
 
 
 def kill_all_after(line: list[Any], marker: str) -> None:
@@ -147,11 +144,11 @@ def test_two_processes_survive_kills_and_train_as_one_does(
     assert list(out.glob("checkpoints/checkpoint-*/manifest.json"))
     assert not (out / "run.json").exists()
     if zero is not None:
-        here(line, code=2)
+        paretoken(*line, code=2)
         assert "split over 2 devices and cannot be continued on 1" in capsys.readouterr().err
         output = run(torchrun(2, tmp_path, line))
     else:  # nothing is split: one process can go on where two were
-        here(line)
+        paretoken(*line)
         output = "".join(capsys.readouterr())
     # From the checkpoint of step 4, or 8 if the kill came late; one process speaks for all.
     assert len(re.findall(r"continues at step [48] of 12", output)) == 1
@@ -175,7 +172,7 @@ def test_two_processes_survive_kills_and_train_as_one_does(
     assert isinstance(predictor.answer(asked)[0].text, str)
 
 
-@pytest.mark.parametrize("zero", MODES[1:])
+@pytest.mark.parametrize("zero", MODES)
 def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
     world: Path, tmp_path: Path, zero: str | None
 ) -> None:

@@ -31,6 +31,11 @@ class Constraints:
         """How many parameters fewer are fitted."""
         return len(self.fixed) + (self.tied is not None)
 
+    def of(self, names: Sequence[str]) -> Constraints:
+        """Return what is said of the parameters called ``names`` only."""
+        tied = self.tied if self.tied and set(self.tied) <= set(names) else None
+        return Constraints(tied, tuple(pair for pair in self.fixed if pair[0] in names))
+
     def in_words(self) -> str:
         """Return the constraints as a part of a formula; empty without any."""
         parts = [f"{name} = {value:g}" for name, value in self.fixed]

@@ -52,8 +52,9 @@ LAW_FACTS = {
     "constant": LawFacts(1, paper_form=False, constant_optimum=False, slopes=(), exponents=False),
 }
 
-#: What the first law of a study must be: any, one with slopes, with an optimal V, of the paper's form.
-FirstLaw = Literal["any", "slopes", "optimum", "paper"]
+#: What the first law of a study must be: any, one with a floor or slopes that are fitted, one with an
+#: optimal V, one of the paper's form.
+FirstLaw = Literal["any", "profiled", "optimum", "paper"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ FIGURE_NEEDS = {
     "fig4": Needs(roles=(*REASONING, *OCR), equal_cost=True),
     "optimal_tokens": Needs(roles=REASONING, law="optimum", text=True),
     "optimum_by_cost": Needs(roles=REASONING, law="any", text=True),
-    "profile": Needs(roles=REASONING, law="slopes"),
+    "profile": Needs(roles=REASONING, law="profiled"),
     "residuals": Needs(roles=REASONING, law="any"),
     "parameters": Needs(roles=REASONING, law="any"),
     "methods": Needs(),

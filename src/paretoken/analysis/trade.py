@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from paretoken.constraints import constraints_of
+from paretoken.needs import LAW_FACTS
+
 
 class Side(StrEnum):
     """What pays better."""
@@ -44,6 +47,9 @@ def trade(record: Mapping[str, Any]) -> Trade:
     Args:
         record: the content of ``fit.json``.
     """
+    known = constraints_of(record.get("constraints")).of(LAW_FACTS[record["law"]].slopes)
+    if known.tied or len(known.fixed) == 2:
+        return Trade(Side.OPEN, f"the fit assumes{known.in_words().removeprefix(' with')}")
     side = _side_of_interval(record)
     effects = record.get("effects") or {}
     if side is not Side.OPEN and effects.get(SCALES[side], {}).get("falls"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paretoken.config.study import FitSettings
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.points import Point, cost_nearly_the_same
@@ -12,7 +13,7 @@ from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS, Needs
 
 LAW_WORDS = {
     "any": "a law",
-    "slopes": "a first law by which the error can change (not a constant)",
+    "profiled": "a first law with a floor or exponents that are fitted (neither constant nor all fixed)",
     "optimum": "a first law whose best V does not depend on the budget (such as product)",
     "paper": "product or product_zero_d as the first law",
 }
@@ -46,7 +47,7 @@ def _lacking_settings(subject: Subject, needs: Needs) -> Iterator[Lack]:
     for role in needs.roles:
         if subject.suite(role) is None:
             yield f"a suite with role {role} under suites", Kind.CONFIG
-    if needs.law is not None and not _law_suits(needs.law, laws):
+    if needs.law is not None and not _law_suits(needs.law, study.fit):
         yield f"{LAW_WORDS[needs.law]} under fit.laws", Kind.CONFIG
     for law in needs.laws:
         if law not in laws:
@@ -65,12 +66,12 @@ def _lacking_settings(subject: Subject, needs: Needs) -> Iterator[Lack]:
             yield f"{compressor}{at} under compressors", Kind.CONFIG
 
 
-def _law_suits(wanted: str, laws: list[str]) -> bool:
-    if not laws or wanted == "any":
-        return bool(laws)
-    first = LAW_FACTS[laws[0]]
-    if wanted == "slopes":
-        return bool(first.slopes)
+def _law_suits(wanted: str, fit: FitSettings) -> bool:
+    if not fit.laws or wanted == "any":
+        return bool(fit.laws)
+    first = LAW_FACTS[fit.laws[0]]
+    if wanted == "profiled":
+        return len(first.fixable) > len(fit.constraints.fixed)
     return first.paper_form if wanted == "paper" else first.constant_optimum
 
 

@@ -40,8 +40,10 @@ def draw(results: StudyResults) -> Drawing:
     fit = results.headline(suite.name)
     profiles: Mapping[str, Any] = fit.record.get("profile") or {}
     if not profiles:
-        raise UserError(f"figure profile: the fit {suite.name} holds no profile; make it with "
-                        "--method exact, or take profile out of the figures")  # fmt: skip
+        raise UserError(
+            f"figure profile: the fit {suite.name} holds no profile, as by --method grid, by a constant "
+            "and where the floor and the exponents are fixed; take profile out of the figures"
+        )
     along = fit.law.exponents if fit.law.floor in profiles else ()
     rows = -(-(len(profiles) + bool(along)) // COLUMNS)
     drawing, panels = canvas(SIZE, rows=rows, columns=COLUMNS)

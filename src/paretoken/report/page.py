@@ -16,7 +16,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 import paretoken
-from paretoken.analysis.claims.base import Verdict
+from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.equal_cost import tally
 from paretoken.analysis.methods import comparisons
 from paretoken.analysis.scenarios import scenarios

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from paretoken.analysis.cells import CellData, Cells, Selection, read_cells
-from paretoken.analysis.claims.base import (
+from paretoken.analysis.claims.base import interval_of
+from paretoken.analysis.claims.ledger import ledger, page
+from paretoken.analysis.claims.verdicts import (
     Interval,
     Region,
     Verdict,
@@ -19,11 +21,9 @@ from paretoken.analysis.claims.base import (
     above,
     at_most,
     below,
-    interval_of,
     judge,
     rounding,
 )
-from paretoken.analysis.claims.ledger import ledger, page
 from paretoken.analysis.comparison import fit_table, predictions, published_table
 from paretoken.analysis.equal_cost import comparisons
 from paretoken.analysis.fit import FitOptions, fit_record
@@ -31,12 +31,17 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.sensitivity import sensitivity
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import load
+from paretoken.constraints import Constraints, read_constraints
 from paretoken.errors import UserError
 from paretoken.report.summary import summary
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "workflow" / "reference"
 LAWS = ("product", "product_zero_d", "log_linear")
+EXPONENT_CLAIMS = (
+    "five_times_faster", "visual_alpha", "visual_beta", "one_token_without_text",
+    "sixteen_tokens_at_fifty", "optimal_tokens_grow_with_text", "ocr_reverses", "ocr_alpha", "ocr_beta",
+)  # fmt: skip
 
 
 def _fits(suite: str, data: CellData) -> dict[tuple[str, str], FittedLaw]:
@@ -274,6 +279,31 @@ def test_pure_noise_decides_nothing(results: StudyResults, seed: int) -> None:
             row = _only(noisy, claim)
             assert row["verdict"] == Verdict.UNDECIDED, claim
             assert "The data show no effect of" in row["because"], claim
+
+
+@pytest.mark.parametrize(
+    ("constraints", "assumed"),
+    [
+        (read_constraints("product", ["alpha=beta"]), "alpha = beta"),
+        (read_constraints("product", [], ["alpha=0.077", "D=0"]), "alpha = 0.077"),
+        (read_constraints("product", [], ["D=0"]), None),
+    ],
+)
+def test_what_the_fit_assumes_of_exponents_is_not_tested(
+    results: StudyResults, constraints: Constraints, assumed: str | None
+) -> None:
+    fits = dict(results.fits)
+    for suite in ("visual_reasoning", "ocr"):
+        data = read_cells(REFERENCE / "published_errors.csv", Selection(suite=suite))
+        record = fit_record(data, FitOptions(constraints=constraints, bootstrap=60))
+        fits[suite, "product-all"] = FittedLaw.from_record(record)
+    table = ledger(replace(results, fits=fits), results.study.claims)
+    about_exponents = table[table["claim"].isin(EXPONENT_CLAIMS)]
+    if assumed is None:
+        assert not (about_exponents["verdict"] == Verdict.UNTESTABLE).any()
+    else:
+        assert (about_exponents["verdict"] == Verdict.UNTESTABLE).all()
+        assert about_exponents["because"].str.contains(f"assumes {assumed}:", regex=False).all()
 
 
 def test_claims_about_the_product_refuse_another_headline_law(results: StudyResults) -> None:

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from paretoken.analysis.claims.base import Verdict
 from paretoken.analysis.claims.methods import QUECC_1, QUECC_4, REPETITION
+from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.methods import comparisons, difference, method_scores, suite_errors
 from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, study_metrics
 from paretoken.analysis.study_results import StudyResults

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from paretoken.analysis.cells import Selection, read_cells
-from paretoken.analysis.claims.base import Verdict
 from paretoken.analysis.claims.optimum import GROWS_WITH_TEXT
+from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults

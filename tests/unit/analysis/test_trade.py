@@ -17,6 +17,7 @@ from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.recommend import recommend
 from paretoken.analysis.resample import draw
 from paretoken.analysis.trade import Side, trade, trade_warnings
+from paretoken.constraints import read_constraints
 from paretoken.registry import LAWS
 from paretoken.report.sentences import optimum, verdict
 
@@ -27,7 +28,7 @@ ABSENT = {"falls": False, "words": "The data show no effect of V (p = 0.4)."}
 
 def record(low, high, ratio=2.0, N=SHOWN, V=SHOWN, draws=((1.0, 0.0, 1.0, 1.0),)):
     return {
-        "alpha_over_beta": ratio, "v_star": {"50": 10.0}, "draws": draws,
+        "law": "product", "alpha_over_beta": ratio, "v_star": {"50": 10.0}, "draws": draws,
         "intervals": {"alpha_over_beta": {"low": low, "high": high}}, "effects": {"N": N, "V": V},
     }  # fmt: skip
 
@@ -60,6 +61,22 @@ def test_the_reason_is_said():
     assert trade(record(1.2, 5.0, draws=())).because == "there is no interval"
     bare = record(1.2, 5.0) | {"effects": None}
     assert trade(bare).side is Side.OPEN
+
+
+@pytest.mark.parametrize(
+    ("law", "ties", "fixes", "side"),
+    [
+        ("product", ["alpha=beta"], [], Side.OPEN),
+        ("product", [], ["alpha=0.1", "beta=0.02"], Side.OPEN),
+        ("log_linear", ["a=b"], [], Side.OPEN),
+        ("product", [], ["D=0"], Side.LARGER),
+    ],
+)
+def test_what_was_assumed_of_the_ratio_is_not_found(published, law, ties, fixes, side):
+    constraints = read_constraints(law, ties, fixes)
+    found = trade(fit_record(published(), FitOptions(law=law, constraints=constraints, bootstrap=60)))
+    assert found.side is side
+    assert ("the fit assumes" in found.because) == (side is Side.OPEN)
 
 
 def test_that_tokens_pay_throughout_is_a_warning_where_it_is_sure(published):

@@ -23,8 +23,8 @@ from feasible_studies import (
     shipped,
     study_of,
 )
-from paretoken.analysis.claims.base import Verdict
 from paretoken.analysis.claims.ledger import ledger
+from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Config
 from paretoken.errors import UserError

@@ -8,20 +8,14 @@ import numpy as np
 
 from paretoken.analysis.claims.base import (
     Claim,
-    Finding,
-    Verdict,
-    about,
-    absent_effects,
-    below,
     headline_for,
-    in_words,
     interval_of,
     is_flat,
-    judge,
+    judge_law,
     published,
-    rounding,
     suite_for,
 )
+from paretoken.analysis.claims.verdicts import Finding, Verdict, about, below, in_words, rounding
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.grid_search import AXES
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
@@ -42,8 +36,7 @@ def _five_times(results: StudyResults) -> Finding:
     because = f"The best fit gives {value:.2f} against {claimed:g} ({in_words(interval)})."
     if is_flat(fit, "alpha") and interval and math.isfinite(interval.high):
         because += " The ratio is identified even though alpha and beta themselves depend on D."
-    absent = absent_effects(fit, "N", "V")
-    return judge("alpha / beta", value, interval, about(claimed), because, absent)
+    return judge_law(fit, "alpha / beta", value, interval, about(claimed), because, "NV")
 
 
 def _exponent(role: str, name: str, claim: str, statement: str, where: str) -> Claim:
@@ -56,8 +49,8 @@ def _exponent(role: str, name: str, claim: str, statement: str, where: str) -> C
         if is_flat(fit, name):
             because += f" The profile of {fit.law.floor} is flat, and {name} moves with it."
         computed = f"{name} by {fit.record['loss']} loss"
-        absent = absent_effects(fit, {"alpha": "N", "beta": "V"}[name])
-        return judge(computed, value, interval, about(claimed, rounding(claimed)), because, absent)
+        region, scale = about(claimed, rounding(claimed)), {"alpha": "N", "beta": "V"}[name]
+        return judge_law(fit, computed, value, interval, region, because, scale)
 
     return Claim(claim, statement, where, test)
 
@@ -96,13 +89,14 @@ def _reverses(results: StudyResults) -> Finding:
     suite = suite_for(results, "ocr", "ocr_reverses")
     fit = headline_for(results, suite, "ocr_reverses")
     value, interval = ratio_of(fit), interval_of(fit, "alpha_over_beta")
-    return judge(
+    return judge_law(
+        fit,
         "alpha / beta for OCR (below 1: more tokens beat a larger model)",
         value,
         interval,
         below(1),
         f"alpha / beta = {value:.2f} ({in_words(interval)}).",
-        absent_effects(fit, "V"),
+        "V",
     )
 
 

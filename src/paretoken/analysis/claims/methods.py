@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from paretoken.analysis.claims.base import (
-    Claim,
+from paretoken.analysis.claims.base import Claim
+from paretoken.analysis.claims.verdicts import (
     Finding,
     Interval,
     above,

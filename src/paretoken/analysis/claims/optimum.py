@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.analysis.claims.base import (
-    Claim,
+from paretoken.analysis.claims.base import Claim, headline_for, judge_law, published, suite_for
+from paretoken.analysis.claims.exponents import ratio_of
+from paretoken.analysis.claims.verdicts import (
     Finding,
     Interval,
     about,
     above,
-    absent_effects,
     at_most,
-    headline_for,
     in_words,
-    judge,
-    published,
-    suite_for,
     untestable,
 )
-from paretoken.analysis.claims.exponents import ratio_of
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, undominated
 from paretoken.analysis.laws.base import Array
@@ -55,7 +50,7 @@ def _one_token(results: StudyResults) -> Finding:
     )
     if min(fit.token_counts) > 1:
         return untestable(computed, f"One token was not measured. {because}")
-    return judge(computed, value, interval, at_most(1), because, absent_effects(fit, "N"))
+    return judge_law(fit, computed, value, interval, at_most(1), because, "N")
 
 
 def _sixteen(results: StudyResults) -> Finding:
@@ -72,8 +67,7 @@ def _sixteen(results: StudyResults) -> Finding:
         f"{in_code:g} in the plotting code. Of the token counts that were measured, the frontier "
         f"uses {', '.join(f'{v:g}' for v in largest)} with the largest model."
     )
-    absent = absent_effects(fit, "N", "V")
-    return judge("V* at Q = 50", value, interval, about(claimed), because, absent)
+    return judge_law(fit, "V* at Q = 50", value, interval, about(claimed), because, "NV")
 
 
 def _grows(results: StudyResults) -> Finding:
@@ -92,8 +86,7 @@ def _grows(results: StudyResults) -> Finding:
     if least == most or few == many:
         return untestable(computed, f"It takes several numbers of text and visual tokens. {because}")
     growth = _interval(np.asarray(to_draws - from_draws))
-    absent = absent_effects(fit, "N", "V")
-    return judge(computed, end - start, growth, above(0), because, absent)
+    return judge_law(fit, computed, end - start, growth, above(0), because, "NV")
 
 
 ONE_TOKEN = Claim(

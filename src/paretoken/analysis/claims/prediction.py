@@ -9,18 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretoken.analysis.claims.base import (
-    Claim,
-    Finding,
-    Interval,
-    Verdict,
-    absent_effects,
-    below,
-    judge,
-    published,
-    suite_for,
-    untestable,
-)
+from paretoken.analysis.claims.base import Claim, absent_effects, published, suite_for
+from paretoken.analysis.claims.verdicts import Finding, Interval, Verdict, below, judge, untestable
 from paretoken.analysis.comparison import predictions
 from paretoken.analysis.resample import percentiles
 from paretoken.analysis.study_results import StudyResults

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
-from paretoken.analysis.claims.base import Claim, Finding, Interval, about, judge, published, rounding
+from paretoken.analysis.claims.base import Claim, published
+from paretoken.analysis.claims.verdicts import Finding, Interval, about, judge, rounding
 from paretoken.analysis.study_results import StudyResults
 from paretoken.errors import UserError
 

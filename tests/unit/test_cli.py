@@ -275,7 +275,8 @@ def test_recommend_in_words_and_as_json(run, fitted):
     code, text, _ = run(*arguments, "--json", "--runners-up", 1)
     answer = json.loads(text)
     best = answer["recommended"]
-    assert f"use {best['params_b']:g}B with {visual_tokens(best['visual_tokens'])}" in words
+    (model,) = best["models"]
+    assert f"use {best['params_b']:g}B ({model}) with {visual_tokens(best['visual_tokens'])}" in words
     assert len(answer["runners_up"]) == 1
     assert best["cost"] <= 1e12
 

@@ -18,7 +18,7 @@ from paretoken.config.paths import ConfigPath, contained
 PLAIN = {
     "device", "harness", "kind", "loss", "metric", "name", "question", "questions", "revision", "role",
     "scoring", "task", "template", "title", "pretrain", "finetune", "vision", "blind", "llms", "laws",
-    "benchmarks", "holdout", "predict", "figures", "claims", "run",
+    "benchmarks", "holdout", "predict", "figures", "claims", "run", "tie", "fix",
 }  # fmt: skip
 
 

@@ -107,8 +107,8 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
         ]
         moves = f"; with it goes {' and '.join(along)}" if along else ""
         sentences.append(
-            f"The profile of {item.name} is flat: every value from {item.interval[0]:.3g} to "
-            f"{item.interval[1]:.3g} fits within its 95 % region, so {item.name} is not "
+            f"The profile of {item.name} is flat: the cells fit about as well with every value from "
+            f"{item.interval[0]:.3g} to {item.interval[1]:.3g}, so {item.name} is not "
             f"identified{moves}."
         )
     return sentences

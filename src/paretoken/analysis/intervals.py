@@ -56,9 +56,10 @@ class Doubt:
     ) -> dict[str, Any]:
         """Return the interval of each parameter, of alpha / beta and of V* at each Q.
 
-        Nothing without draws that match the noise: cells as few as the parameters tell no noise. An
-        exponent whose floor is 0, or nearly so, has skewed draws, whose percentiles exclude the truth
-        too often on one side: its interval holds that of its profile, too, where noise is independent.
+        Nothing without draws that match the noise: cells as few as the parameters tell no noise. Where
+        noise is independent, the interval of a profiled parameter is that of its profile: draws of an
+        exponent are skewed where the floor is 0, or nearly so, and their percentiles exclude the truth
+        too often on one side.
 
         Args:
             text_tokens: the Q of each V*.
@@ -73,7 +74,7 @@ class Doubt:
             columns["alpha_over_beta"] = ratios
         record: dict[str, Any] = {name: self._interval(c) for name, c in columns.items()}
         for item in () if self.noise.effects else profiles:
-            record[item.name] |= _with_profile(record[item.name], item)
+            record[item.name] |= _by_profile(record[item.name], item)
         if law.constant_optimum:
             ends = _token_range(self.fitted)
             stars = {Q: [optimal_tokens(law, r, Q, *ends) for r in ratios] for Q in text_tokens}
@@ -104,15 +105,17 @@ class Doubt:
         return _nine_digits(self.headline.noise.tolist()) if self.headline else []
 
 
-def _with_profile(interval: Mapping[str, Any], item: Profile) -> dict[str, float | None]:
-    """Return the ends of an interval, moved out to those of a profile where these lie outside."""
+def _by_profile(interval: Mapping[str, Any], item: Profile) -> dict[str, float | None]:
+    """Return the ends of a profile's interval; those by draws where they lie beyond the values tried."""
     if item.interval is None:
         return {}
-    low, high = interval["low"], interval["high"]
-    return {
-        "low": None if low is None else min(low, item.interval[0]),
-        "high": None if high is None else max(high, item.interval[1]),
-    }
+    ends: dict[str, float | None] = {}
+    for name, end, closed, outer in zip(
+        ("low", "high"), item.interval, item.closed, (min, max), strict=True
+    ):
+        drawn = interval[name]
+        ends[name] = end if closed else None if drawn is None else outer(end, drawn)
+    return ends
 
 
 def matching(noise: Noise) -> str:

@@ -42,12 +42,26 @@ class Profile:
         """
         if self.threshold is None:
             return None
-        lowest = self.objective.min()
-        excess = np.sqrt(self.objective - lowest)
-        edge = float(np.sqrt(self.threshold - lowest))
+        excess, edge = self._excess(self.threshold)
         best = int(np.argmin(self.objective))
         low = _crossing(self.values[best::-1], excess[best::-1], edge)
         return [low, _crossing(self.values[best:], excess[best:], edge)]
+
+    @property
+    def closed(self) -> tuple[bool, bool]:
+        """Whether each end of the interval is a crossing, or 0, which no exponent and no floor is below.
+
+        The other ends are only where the values tried stop.
+        """
+        if self.threshold is None:
+            return False, False
+        excess, edge = self._excess(self.threshold)
+        return bool(excess[0] > edge or self.values[0] == 0), bool(excess[-1] > edge)
+
+    def _excess(self, threshold: float) -> tuple[Array, float]:
+        """Return the roots of the excess of the objective over its minimum, and of the threshold's."""
+        lowest = self.objective.min()
+        return np.asarray(np.sqrt(self.objective - lowest)), float(np.sqrt(threshold - lowest))
 
     def inside(self, name: str, names: tuple[str, ...]) -> Array:
         """Return the values that parameter ``name`` takes within the region (all of them if none)."""

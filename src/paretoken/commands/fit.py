@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from paretoken.analysis.cells import CellData, Selection, read_cells
 from paretoken.analysis.fit import FitOptions, fit_record
-from paretoken.analysis.law_words import warnings as law_warnings
+from paretoken.analysis.fit_words import in_words
 from paretoken.analysis.losses import HUBER_DELTA, LOSSES
 from paretoken.commands.arguments import (
     assignment,
@@ -175,82 +174,10 @@ def run(arguments: argparse.Namespace) -> None:
     demand_writable(a.out)
     record = fit_record(data, options)
     write_json(a.out, record)
-    print(terminal(essentials(record)))
+    print(terminal(in_words(record)))
 
 
 def _held_out(data: CellData, a: argparse.Namespace) -> tuple[float, ...]:
     if a.holdout_largest:
         return (float(np.max(data.cells.N)),)
     return tuple(a.holdout_n)
-
-
-def essentials(record: dict[str, Any]) -> str:
-    """Return the fit as a few lines of text."""
-    lines = [
-        f"{record['formula']}   [{record['status']}, {record['n_points']} cells, "
-        f"{record['loss']} loss {record['objective']:.6g}, rmse {record['rmse']:.4g}]"
-    ]
-    intervals = record["intervals"]
-    shown = record["parameters"]
-    if LAWS.load(record["law"]).constant_optimum:
-        shown = shown | {"alpha_over_beta": record["alpha_over_beta"]}
-    for name, value in shown.items():
-        lines.append(f"  {name:<16}{_number(value)}{_range(intervals.get(name))}")
-    for Q, value in (record["v_star"] or {}).items():
-        star = (intervals.get("v_star") or {}).get(Q)
-        lines.append(f"  {f'V* at Q = {Q}':<16}{_number(value)}{_range(star)}")
-    largest, unseen = (record["holdout"].get(key) or {} for key in ("leave_largest_n_out", "unseen"))
-    lines += _predicted(largest, "largest N ({})")
-    if unseen.get("n") != largest.get("n"):
-        lines += _predicted(unseen, "N = {}")
-    if record["laws"]:
-        lines += _compared(record["laws"])
-    left_out = len(record["data"]["exclusions"])
-    if left_out:
-        lines.append(f"  rows left out: {left_out} (listed under data.exclusions)")
-    return "\n".join(lines + [f"warning: {sentence}" for sentence in record["warnings"]])
-
-
-def _compared(laws: dict[str, Any]) -> list[str]:
-    """Return the comparison of laws as a table of a few columns, and what follows from it."""
-    title = "  laws on these cells: AICc above the lowest, weight, R², pattern (p), largest N held out"
-    lines = [title]
-    for row in laws["laws"]:
-        if row["reason"]:
-            continue
-        held = row["largest_n_out"]
-        cells = (
-            _short(row["aicc_difference"], "+.1f"),
-            _short(row["weight"], ".2f"),
-            _short(row["r_squared_of_means"], ".3f"),
-            _short(row["pattern_p"], ".2g"),
-            "" if held is None else f"{100 * held:.2f} %",
-            "excluded" if row["excluded"] else "",
-        )
-        lines.append(f"    {row['law']:<18}" + "".join(f"{cell:>10}" for cell in cells))
-    doubts = law_warnings(laws)  # told with the other warnings
-    return lines + [f"  {sentence}" for sentence in laws["words"] if sentence not in doubts]
-
-
-def _short(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
-
-
-def _predicted(held_out: dict[str, Any], words: str) -> list[str]:
-    """Return how well sizes that were held out are predicted; nothing where the rest cannot tell."""
-    if not held_out.get("law"):
-        return []
-    sizes = words.format(", ".join(f"{n:g}" for n in held_out["n"]))
-    error = 100 * held_out["law"]["mean_abs_relative_error"]
-    return [f"  {sizes} held out: mean relative error {error:.2f} %"]
-
-
-def _number(value: float | None) -> str:
-    return f"{'unbounded':>12}" if value is None else f"{value:>12.6g}"
-
-
-def _range(interval: dict[str, Any] | None) -> str:
-    if not interval:
-        return ""
-    ends = ["unbounded" if interval[k] is None else f"{interval[k]:.4g}" for k in ("low", "high")]
-    return f"   95 % {ends[0]} to {ends[1]}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.star import best_tokens
 from paretoken.analysis.trade import Side, trade
@@ -19,7 +22,14 @@ def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
         return "no fall of the error with model size or with tokens is seen: nothing can be told"
     found = trade(record)
     numbers = f"{symbol} = {_ratio(fit)}"
-    return f"{found.side} ({'; '.join(filter(None, [numbers, found.because]))})"
+    return f"{found.side} ({'; '.join(filter(None, [numbers, found.because, _misfit(record)]))})"
+
+
+def _misfit(record: Mapping[str, Any]) -> str:
+    """Return that the cells exclude the law, where they do; empty where no laws were compared."""
+    compared = (record.get("laws") or {"laws": []})["laws"]
+    excluded = any(law["excluded"] for law in compared if law["law"] == record["law"])
+    return "the law leaves a pattern over N and V in the residuals" if excluded else ""
 
 
 def optimum(fit: FittedLaw, Q: float | None) -> str:

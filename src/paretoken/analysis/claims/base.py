@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from paretoken.analysis.claims.verdicts import Finding, Interval, Region, judge, untestable
 from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
 from paretoken.errors import UserError
@@ -113,4 +114,6 @@ def judge_law(
     assumed = fit.law.constraints.of(fit.law.slopes).in_words().removeprefix(" with ")
     if assumed:
         return untestable(computed, f"The fit assumes {assumed}: what is assumed is not tested.")
+    doubts = law_warnings(fit.record.get("laws"))
+    because = " ".join([because, *doubts])
     return judge(computed, value, interval, region, because, absent_effects(fit, *scales))

@@ -62,8 +62,10 @@ def _gap(benchmark: str, short: str, tokens: int) -> Claim:
         )
         computed = "(QueCC - TokenPacker) / (LLaVA-1.5 at 576 - TokenPacker), percent"
         region = about(claimed, rounding(claimed))
-        # The claim is arithmetic on printed scores: if these give it, it needs no more digits.
-        exact = Interval(value, value) if value in region else rounded
+        exact = rounded
+        if value in region:
+            because += " The claim is arithmetic on the printed scores, and they give it."
+            exact = Interval(value, value)
         return replace(judge(computed, value, exact, region, because), interval=rounded)
 
     title = {"mme": "MME", "mmb": "MMBench"}[short]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: Seeds of the same grid, times those there are, beyond which their number is not worth telling.
+MANY_SEEDS = 100
 #: Tolerance of a number that a claim gives in round words, as a share of it.
 ABOUT = 0.1
 
@@ -160,9 +162,12 @@ def _deciding(value: float, interval: Interval, region: Region) -> str:
     if not math.isfinite(factor):
         return "Intervals around this estimate would not decide, however small the noise."
     verdict = Verdict.HOLDS if holds else Verdict.FAILS
+    seeds = math.ceil(round(factor**2, 6))
+    if seeds > MANY_SEEDS:
+        return f"It takes more than {MANY_SEEDS} times as many seeds of the same grid to decide."
     return (
         f"It {verdict} if the estimate stays and the noise falls by a factor of {factor:.2g}, as with "
-        f"{math.ceil(round(factor**2, 6)):,} times as many seeds of the same grid."
+        f"about {seeds} times as many seeds of the same grid."
     )
 
 

@@ -1,6 +1,6 @@
 """How often intervals of known truths hold them, and how often noise is called shared.
 
-Run from the project's folder: ``python benchmarks/coverage.py``, a quarter of an hour on one core. Errors
+Run from the project's folder: ``python benchmarks/coverage.py``, some minutes on one core. Errors
 of a product law are drawn with noise of each cell (normal or heavy-tailed), or with noise that the cells
 of a language model share, fitted as `paretoken fit` does, and the intervals are compared with what is
 true: parameters, alpha / beta, the mean error, and the error of a newly trained model. An interval says

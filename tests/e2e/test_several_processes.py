@@ -172,7 +172,7 @@ def test_two_processes_survive_kills_and_train_as_one_does(
     assert isinstance(predictor.answer(asked)[0].text, str)
 
 
-@pytest.mark.parametrize("zero", MODES)
+@pytest.mark.parametrize("zero", [MODES[0], MODES[2]])
 def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
     world: Path, tmp_path: Path, zero: str | None
 ) -> None:

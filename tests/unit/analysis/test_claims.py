@@ -247,6 +247,10 @@ def test_an_interval_that_shrinks_by_the_factor_decides() -> None:
         found = judge("x", value, Interval(value - low, value + high), region, "")
         if found.verdict != Verdict.UNDECIDED:
             continue
+        if "more than 100 times as many seeds" in found.because:
+            shrunk = Interval(value - low / 10, value + high / 10)
+            assert judge("x", value, shrunk, region, "").verdict == Verdict.UNDECIDED
+            continue
         text = found.because.split("by a factor of ")[1].split(",")[0]
         for stretch, decided in ((1.1, True), (0.9, False)):
             factor = float(text) * stretch

@@ -48,9 +48,9 @@ def binomial_bounds(data_sets, level=0.95, tail=1e-3):
     ],
 )
 def test_intervals_cover_the_truth_as_often_as_they_say(surfaces, surface, names):
-    low, high = binomial_bounds(120)
-    for name, hits in covered(surfaces[surface], names, 120, 200).items():
-        assert low <= hits <= max(high, 119), name
+    low, high = binomial_bounds(80)
+    for name, hits in covered(surfaces[surface], names, 80, 200).items():
+        assert low <= hits <= max(high, 79), name
 
 
 @pytest.mark.parametrize("method", ["points", "cluster"])

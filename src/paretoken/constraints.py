@@ -31,6 +31,11 @@ class Constraints:
         """How many parameters fewer are fitted."""
         return len(self.fixed) + (self.tied is not None)
 
+    @property
+    def sets_ratio(self) -> bool:
+        """Whether the ratio of two slopes is given: they are tied, or both are fixed (see `of`)."""
+        return self.tied is not None or len(self.fixed) > 1
+
     def of(self, names: Sequence[str]) -> Constraints:
         """Return what is said of the parameters called ``names`` only."""
         tied = self.tied if self.tied and set(self.tied) <= set(names) else None
@@ -118,8 +123,8 @@ def read_constraints(
 def _sides(option: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        example = "alpha=beta" if option == "--tie" else "D=0"
-        raise UserError(f"{option} {shown(text)} is not of the form NAME=VALUE; write, say, {example}")
+        form, example = ("NAME=NAME", "alpha=beta") if option == "--tie" else ("NAME=VALUE", "D=0")
+        raise UserError(f"{option} {shown(text)} is not of the form {form}; write, say, {example}")
     return name.strip(), value.strip()
 
 

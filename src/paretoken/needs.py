@@ -64,17 +64,15 @@ class Needs:
     Attributes:
         roles: of suites that must be there.
         law: what the first law must be; None: no law is used.
-        laws: that must be fitted, in any place.
-        squared: whether `fit.loss` must be squared, of errors or of their logarithms.
         plain_squared: whether `fit.loss` must be ``squared`` itself.
         text: whether `text_tokens` must have a number above 0.
         several_texts: whether less than two numbers there leave nothing to say (a warning).
+        curved: whether fewer than three V, or a cell for each level, slope and curvature, leave nothing
+            to say (a warning).
         one_token: whether a grid without V = 1 leaves nothing to say (a warning).
         unseen: whether a size must be held out or predicted.
         backtest: whether the smaller sizes must determine the law without the largest one.
         equal_cost: whether two sizes must cost nearly the same at some V.
-        spare_cells: fitted cells beyond the law's parameters, for `laws`.
-        each_size: whether every fitted size must have two V.
         values: quantities that `published.values` must have, of the suite with the first role ...
         values_of: ... or of this suite.
         table1: rows that `published.table1` must have: method, visual tokens, benchmark.
@@ -83,17 +81,14 @@ class Needs:
 
     roles: tuple[str, ...] = ()
     law: FirstLaw | None = None
-    laws: tuple[str, ...] = ()
-    squared: bool = False
     plain_squared: bool = False
     text: bool = False
     several_texts: bool = False
+    curved: bool = False
     one_token: bool = False
     unseen: bool = False
     backtest: bool = False
     equal_cost: bool = False
-    spare_cells: int = 0
-    each_size: bool = False
     values: tuple[str, ...] = ()
     values_of: str | None = None
     table1: tuple[tuple[str, int, str], ...] = ()
@@ -141,13 +136,7 @@ CLAIM_NEEDS = {
         roles=REASONING, law="paper", values=("optimal_tokens_q50_text", "optimal_tokens_q50")
     ),
     "optimal_tokens_grow_with_text": Needs(roles=REASONING, law="paper", several_texts=True),
-    "log_linear_in_tokens": Needs(
-        roles=REASONING,
-        laws=("log_linear", "product_zero_d"),
-        squared=True,
-        spare_cells=3,
-        each_size=True,
-    ),
+    "log_linear_in_tokens": Needs(roles=REASONING, law="any", curved=True),
     "ocr_reverses": Needs(roles=OCR, law="paper"),
     "ocr_alpha": Needs(roles=OCR, law="paper", values=("alpha",)),
     "ocr_beta": Needs(roles=OCR, law="paper", values=("beta",)),

@@ -17,9 +17,7 @@ def cautions(fit: FittedLaw, best: pd.Series[float]) -> list[str]:
             "The fitted error falls neither with size nor with tokens: the cheapest configuration is "
             "named, and nothing speaks for it but its cost."
         )
-    sentences += [
-        effect["words"] for effect in (fit.record.get("effects") or {}).values() if not effect["falls"]
-    ]
+    sentences += fit.record.get("cautions", [])
     sizes = fit.fitted_sizes
     if not min(sizes) <= best["params_b"] <= max(sizes):
         sentences.append(
@@ -31,8 +29,16 @@ def cautions(fit: FittedLaw, best: pd.Series[float]) -> list[str]:
             f"{best['visual_tokens']:g} tokens lie outside the fitted range "
             f"{low:g} to {high:g}: an extrapolation."
         )
-    if best["error"] < 0:
-        sentences.append("An error below 0 cannot be: the law says nothing useful there.")
+    if best["extrapolated"] and fit.covers(best["params_b"], best["visual_tokens"]):
+        sentences.append(
+            "With these text tokens Q + V lies outside of what was fitted: an extrapolation."
+        )
+    most = (fit.record.get("possible_errors") or (None, None))[1]
+    below = best["error"] < 0
+    if below or (most is not None and best["error"] > most):
+        beyond = "below 0" if below else f"above {most:g}"
+        losses = "" if below else " (if errors are losses, which may be larger: fit with --losses)"
+        sentences.append(f"An error {beyond} cannot be: the law says nothing useful there{losses}.")
     return sentences
 
 

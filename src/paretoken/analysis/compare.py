@@ -14,6 +14,7 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.study_results import read_study
+from paretoken.analysis.trade import assumed_slopes
 from paretoken.config import FrozenStudy, Suite
 from paretoken.errors import UserError
 
@@ -142,14 +143,33 @@ def verdicts(studies: Sequence[Finished], law: str | None = None) -> list[str]:
 
 def _verdict(one: tuple[str, FittedLaw], other: tuple[str, FittedLaw]) -> str:
     names = f"{one[0]} and {other[0]}"
+    hindrance = _hindrance(one, other)
+    if hindrance:
+        return f"alpha / beta of {names} cannot be compared: {hindrance}"
     first, second = (fit.law.exponent_ratio(fit.draws) for _, fit in (one, other))
-    if not len(first) or not len(second):
-        return f"{names} cannot be compared without bootstrap draws."
     sign = which_is_larger(first, second)
     if sign == 0:
         return f"the data do not tell alpha / beta of {names} apart."
     larger = one[0] if sign > 0 else other[0]
     return f"alpha / beta of {names} differ: it is larger in {larger}."
+
+
+def _hindrance(one: tuple[str, FittedLaw], other: tuple[str, FittedLaw]) -> str:
+    """Return why alpha / beta of two fits cannot be compared, in a sentence; empty if it can."""
+    if one[1].law.name != other[1].law.name:
+        return f"the laws differ ({one[1].law.name} and {other[1].law.name}); name one with --law."
+    for name, fit in (one, other):
+        if not len(fit.draws):
+            return f"{name} has no bootstrap draws."
+        if not fit.law.constant_optimum:
+            return f"in the law {fit.law.name} it is no rate of exchange."
+        assumed = assumed_slopes(fit.record)
+        if assumed:
+            return f"{name} assumes {assumed}."
+        absent = [e["words"] for e in (fit.record["effects"] or {}).values() if not e["falls"]]
+        if absent:
+            return f"{name}: {' '.join(absent)}"
+    return ""
 
 
 def which_is_larger(first: Array, second: Array) -> int:

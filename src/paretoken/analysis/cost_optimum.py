@@ -138,7 +138,7 @@ def optimum_table(
                 known[key] = error_slopes(fit, N, Q)
             stars = optimal_at(known[key], scenario.cost, N, Q)
         low, high = percentiles(stars[1:])
-        options = " ".join(scenario.cost.options())
+        options = " ".join(["recommend", *scenario.cost.options()])
         name = scenario.cost.model.name
         rows.append([scenario.label, name, options, Q, N, stars[0], low, high, *ends])
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -15,6 +15,8 @@ from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.noise import SIGNIFICANT, p_in_words
 
+#: Degrees of freedom below which a test finds next to nothing, and says nothing where it does not.
+LEAST_FREEDOM = 2
 #: Levels of a scale beyond which it is taken as continuous: a straight line stands for its levels.
 MOST_LEVELS = 200
 
@@ -61,7 +63,10 @@ class Effect:
     def in_words(self) -> str:
         """Return a sentence on the effect."""
         if self.p_value is None:
-            return f"The data cannot test whether {self.scale} has an effect."
+            return (
+                f"The data cannot test whether {self.scale} has an effect: too few cells, or too few "
+                "language models whose cells may share noise."
+            )
         p = p_in_words(self.p_value)
         if self.falls:
             return f"The error falls with {self.scale} ({p})."
@@ -123,7 +128,7 @@ def _trend(Y: Array, x: Array, others: Array, weight: Array) -> tuple[float | No
         return None, None
     slope = float(rest @ target) / squares
     freedom = len(Y) - basis.shape[1] - 1
-    if freedom < 1:
+    if freedom < LEAST_FREEDOM:
         return slope, None
     left_over = float(((target - slope * rest) ** 2).sum()) / freedom
     error = np.sqrt(left_over / squares)

@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.cell_means import cell_means
+from paretoken.analysis.methods import LEVEL, normal_quantile, student_quantile
 from paretoken.analysis.noise import SIGNIFICANT, p_in_words
 from paretoken.analysis.study_results import StudyResults
 from paretoken.cost import flops_2nt
 
 #: The dearest configuration of a group costs at most this share more than the cheapest.
 TOLERANCE = 0.15
-#: A difference of fewer standard errors than this decides nothing.
-DECISIVE = 2.0
 CELL = ["llm", "compressor", "visual_tokens"]
 COLUMNS = (
     "suite",
@@ -80,7 +79,7 @@ def comparisons(results: StudyResults) -> pd.DataFrame:
         `COLUMNS`: ``larger`` is the larger language model with fewer tokens; ``difference`` is its
         error minus the smaller one's, ``stderr`` that difference's (empty if not known). ``lower`` says
         which error is the lower one (``larger``, ``smaller``, ``equal``). ``wins`` says the same
-        where the difference is `DECISIVE` standard errors or more, ``undecided`` where it is less, and
+        where the 95 % interval of the difference does not hold 0, ``undecided`` where it does, and
         is empty without standard errors. ``apart`` marks pairs of which no two have a cell in common.
     """
     rows = []
@@ -98,7 +97,7 @@ def _compare(suite: str, smaller: dict[Any, Any], larger: dict[Any, Any]) -> dic
     difference = larger["error"] - smaller["error"]
     stderr = math.hypot(larger["stderr"], smaller["stderr"])
     lower = "larger" if difference < 0 else "smaller" if difference > 0 else "equal"
-    wins = lower if abs(difference) >= DECISIVE * stderr and difference else "undecided"
+    decisive = abs(difference) > _quantile(larger, smaller) * stderr > 0
     return {
         "suite": suite,
         "flops": larger["flops"],
@@ -111,8 +110,18 @@ def _compare(suite: str, smaller: dict[Any, Any], larger: dict[Any, Any]) -> dic
         "difference": difference,
         "stderr": stderr,
         "lower": lower,
-        "wins": None if math.isnan(stderr) else wins,
+        "wins": None if math.isnan(stderr) else lower if decisive else "undecided",
     }
+
+
+def _quantile(*cells: dict[Any, Any]) -> float:
+    """Return how many standard errors of a difference decide, at 95 %.
+
+    Student's, of the cell with the fewest seeds; of a normal distribution where all standard errors are
+    those of the questions.
+    """
+    seeds = [int(cell["seeds"]) for cell in cells if cell["seeds"] > 1]
+    return student_quantile(min(seeds) - 1, LEVEL) if seeds else normal_quantile()
 
 
 def tally(pairs: pd.DataFrame, suites: Mapping[str, str]) -> list[str]:
@@ -141,7 +150,7 @@ def _sentence(title: str, own: pd.DataFrame) -> str:
         counts = {side: int((known["wins"] == side).sum()) for side in ("larger", "smaller")}
         close = len(known) - sum(counts.values())
         said += (
-            f"; by {DECISIVE:g} standard errors or more the larger one in {counts['larger']}, the "
+            f"; told by the 95 % interval of the difference: the larger one in {counts['larger']}, the "
             f"smaller one in {counts['smaller']}, neither in {close}"
         )
     return f"{said}. {_signs(own)}"

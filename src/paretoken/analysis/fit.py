@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.cells import CellData, Cells
+from paretoken.analysis.data_warnings import data_warnings, range_warnings
 from paretoken.analysis.diagnostics import (
     bound_warnings,
     conditioning,
-    data_warnings,
     goodness,
     information,
     is_constant,
@@ -28,7 +28,9 @@ from paretoken.analysis.law_comparison import compare_laws
 from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
+from paretoken.analysis.possible import possible_errors, require_possible
 from paretoken.analysis.profiles import Profile, is_flat, profile, profiled_parameters
+from paretoken.analysis.restrictions import contradicted, contradiction, equal_slopes, record_of
 from paretoken.analysis.solver import default_bounds
 from paretoken.analysis.trade import trade_warnings
 from paretoken.constraints import NOTHING, Constraints
@@ -53,6 +55,7 @@ class FitOptions:
         held_out: sizes N that the fit must not see.
         constraints: what is known of its parameters.
         compare: whether all registered laws are fitted too, and compared with this one.
+        losses: whether errors may exceed 1 though none does; else they are taken as shares then.
     """
 
     law: str = "product"
@@ -66,6 +69,7 @@ class FitOptions:
     held_out: tuple[float, ...] = ()
     constraints: Constraints = NOTHING
     compare: bool = False
+    losses: bool = False
 
 
 def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
@@ -78,6 +82,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     law: Law = LAWS.load(options.law).constrained(options.constraints)
     loss = make_loss(options.loss, options.huber_delta)
     cells = _without(data.cells.sorted(), options.held_out)
+    require_possible(cells, law, options.losses)
     inside = law.text_in_error
     fitted, profiles, extra = _fitted(cells, law, loss, options)
     resampled = options.bootstrap if options.method == "exact" else 0
@@ -85,6 +90,14 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     tested = effects(fitted, doubt.noise.effects)
     compared = options.compare and options.method == "exact"
     laws = compare_laws(fitted, options.text_tokens) if compared else None
+    assumed_p = contradiction(fitted)
+    cautions = [
+        *range_warnings(fitted),
+        *law_warnings(laws),
+        *contradicted(fitted, assumed_p),
+        *doubt.noise.warnings(),
+        *[found.in_words() for found in tested.values() if not found.falls],
+    ]
     record: dict[str, Any] = {
         "law": law.name,
         "formula": law.formula,
@@ -92,7 +105,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "loss": loss.name,
         "huber_delta": loss.delta if "huber" in loss.name else None,
         "text_tokens_in_law": options.law_text_tokens if inside else None,
-        "constraints": law.constraints.as_record(),
+        "constraints": record_of(fitted, assumed_p),
         "parameters": fitted.parameters,
         "bounds": _bounds(law),
         "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),
@@ -103,18 +116,18 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
             *bound_warnings(fitted),
             *data_warnings(fitted, data.flagged, data.repeated),
             *doubt.warnings(),
-            *law_warnings(laws),
-            *[found.in_words() for found in tested.values() if not found.falls],
+            *cautions,
         ],
-        "notes": _notes(law),
+        "cautions": cautions,
+        "notes": _notes(law, cells),
         "laws": laws,
         "objective": fitted.objective,
         **goodness(fitted),
         "n_points": int(cells.used.sum()),
         "noise": doubt.noise.as_record(),
         "effects": {name: found.as_record() for name, found in tested.items()},
-        "possible_errors": _possible(cells),
-        "intervals": doubt.intervals(options.text_tokens, profiles),
+        "possible_errors": possible_errors(cells, options.losses),
+        "intervals": doubt.intervals(options.text_tokens, profiles, equal_slopes(fitted)),
         "bootstrap": doubt.record(resampled),
         **extra,
         "information": information(fitted),
@@ -187,13 +200,6 @@ def _without(cells: Cells, held_out: tuple[float, ...]) -> Cells:
     return cells.reweighted(np.where(np.isin(cells.N, held_out), 0.0, cells.weight))
 
 
-def _possible(cells: Cells) -> list[float | None]:
-    """Return the range of errors that can be measured: of shares, of losses, or of any number."""
-    if (cells.Y < 0).any():
-        return [None, None]
-    return [0.0, 1.0 if (cells.Y <= 1).all() else None]
-
-
 def _ratio(fitted: Estimate) -> float:
     return float(fitted.law.exponent_ratio(fitted.values[None])[0])
 
@@ -214,8 +220,13 @@ def _bounds(law: Law) -> dict[str, list[float | None]]:
     return {name: [_finite(low), _finite(high)] for name, low, high in ends}
 
 
-def _notes(law: Law) -> list[str]:
+def _notes(law: Law, cells: Cells) -> list[str]:
     notes = []
+    if np.ptp(cells.weight[cells.used]) > 0:
+        notes.append(
+            "Cells have weights of their own: the interval of a new measurement is for one with the "
+            "mean variance of the fitted cells."
+        )
     if law.linear[0] == "K":
         notes.append("Only K = A B is identifiable; the paper's A and B are not.")
     if law.constraints.taken:

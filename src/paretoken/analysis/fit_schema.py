@@ -147,6 +147,7 @@ class _Constraints(_Part):
     tied: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
     fixed: dict[str, Number] = {}
     chance: End = None
+    p_value: End = None
 
 
 class _LawResult(_Part):
@@ -189,6 +190,7 @@ class _Fit(_Part):
     loss: str = ""
     status: str = ""
     warnings: list[str] = []
+    cautions: list[str] = []
     text_tokens_in_law: End = None
     alpha_over_beta: End = None
     v_star: dict[str, End] | None = None

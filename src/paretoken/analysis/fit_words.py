@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from paretoken.analysis.law_words import warnings as law_warnings
+from paretoken.analysis.trade import assumed_slopes, trade
+from paretoken.constraints import constraints_of
 from paretoken.registry import LAWS
 
 
@@ -17,13 +19,14 @@ def in_words(record: dict[str, Any]) -> str:
     ]
     intervals = record["intervals"]
     shown = record["parameters"]
-    if LAWS.load(record["law"]).constant_optimum:
-        shown = shown | {"alpha_over_beta": record["alpha_over_beta"]}
+    constraints = constraints_of(record["constraints"])
+    fixed = {name for name, _ in constraints.fixed}
     for name, value in shown.items():
-        lines.append(f"  {name:<16}{_number(value)}{_range(intervals.get(name))}")
-    for Q, value in (record["v_star"] or {}).items():
-        star = (intervals.get("v_star") or {}).get(Q)
-        lines.append(f"  {f'V* at Q = {Q}':<16}{_number(value)}{_range(star)}")
+        known = "   fixed" if name in fixed else _range(intervals.get(name))
+        tied = "   tied" if name in (constraints.tied or ()) else ""
+        lines.append(f"  {name:<16}{_number(value)}{known}{tied}")
+    if LAWS.load(record["law"]).constant_optimum:
+        lines += _trade(record)
     largest, unseen = (record["holdout"].get(key) or {} for key in ("leave_largest_n_out", "unseen"))
     lines += _predicted(largest, "largest N ({})")
     if unseen.get("n") != largest.get("n"):
@@ -34,6 +37,21 @@ def in_words(record: dict[str, Any]) -> str:
     if left_out:
         lines.append(f"  rows left out: {left_out} (listed under data.exclusions)")
     return "\n".join(lines + [f"warning: {sentence}" for sentence in record["warnings"]])
+
+
+def _trade(record: dict[str, Any]) -> list[str]:
+    """Return alpha / beta, what follows from it, and V*."""
+    intervals, assumed = record["intervals"], assumed_slopes(record)
+    ratio = _number(record["alpha_over_beta"])
+    lines = [f"  {'alpha_over_beta':<16}{ratio}{_range(intervals.get('alpha_over_beta'))}"]
+    for Q, value in (record["v_star"] or {}).items():
+        star = (intervals.get("v_star") or {}).get(Q)
+        lines.append(f"  {f'V* at Q = {Q}':<16}{_number(value)}{_range(star)}")
+    if assumed:
+        return [*lines, f"  alpha_over_beta and V* rest on {assumed}, which the fit assumes"]
+    found = trade(record)
+    because = f" ({found.because})" if found.because else ""
+    return [*lines, f"  {found.side}{because}"]
 
 
 def _compared(laws: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.fit_schema import LARGEST, require_fit
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Array, Law, Mask
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
 from paretoken.analysis.resample import LARGEST_LOG, LEVEL
 from paretoken.constraints import constraints_of
@@ -108,6 +108,19 @@ class FittedLaw:
         """The V of the fitted table, ascending."""
         return [float(v) for v in self.record["data"]["levels"]["V"]]
 
+    def covers(self, N: Array | float, V: Array | float, Q: float | None = None) -> Mask:
+        """Return whether (N, V) lies within the fitted sizes and token counts.
+
+        For laws with T = Q + V, T must lie within what was fitted, too.
+        """
+        seen = np.array(self.token_counts)
+        inside = _within(np.asarray(N, float), np.array(self.fitted_sizes))
+        inside = inside & _within(np.asarray(V, float), seen)
+        if self.law.text_in_error:
+            fitted = self.law.tokens(seen, self._law_q(None))
+            inside = inside & _within(self.law.tokens(V, self._law_q(Q)), fitted)
+        return np.asarray(inside)
+
     def _law_q(self, Q: float | None) -> float:
         """Q inside the law: the row's own if given, else the one of the fit."""
         return float(Q if Q is not None else self.record.get("text_tokens_in_law") or 0.0)
@@ -159,6 +172,10 @@ class FittedLaw:
         least, most = self.record.get("possible_errors") or (None, None)
         low, high = np.clip(ends, least, most) if (least, most) != (None, None) else ends
         return low.reshape(shape), high.reshape(shape)
+
+
+def _within(values: Array, levels: Array) -> Mask:
+    return np.asarray((values >= levels.min()) & (values <= levels.max()))
 
 
 def _normal_scores(count: int) -> Array:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from paretoken.analysis.diagnostics import LARGEST_B
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.star import best_tokens
 from paretoken.analysis.ties import cost_draws, share_chosen
@@ -44,8 +43,8 @@ def configurations(
 
     ``error_low`` and ``error_high`` are the interval of the mean error at (N, V), ``measured_low`` and
     ``measured_high`` that of the error which a newly trained model will show. ``extrapolated`` says
-    whether it lies outside the fitted sizes or token counts. Configurations whose cost is not known
-    (outside of what was measured) are left out.
+    whether it lies outside what was fitted, see `FittedLaw.covers`. Configurations whose cost is not
+    known (outside of what was measured) are left out.
 
     Args:
         fit: the law that predicts.
@@ -93,7 +92,7 @@ def configurations(
             "error_high": high,
             "measured_low": measured_low,
             "measured_high": measured_high,
-            "extrapolated": ~(_within(N, fit.fitted_sizes) & _within(V, fit.token_counts)),
+            "extrapolated": ~fit.covers(N, V, Q),
         }
     )
 
@@ -105,10 +104,6 @@ def _listed(values: Sequence[float]) -> str:
 def _holder(cost: Cost) -> str:
     latency = cost.deployment.latency
     return latency.origin if latency is not None and "latency" in cost.model.needs else "--shapes"
-
-
-def _within(values: Array, levels: Sequence[float]) -> Mask:
-    return np.asarray((values >= min(levels)) & (values <= max(levels)))
 
 
 def by_preference(table: pd.DataFrame) -> pd.DataFrame:
@@ -161,7 +156,7 @@ def frontier(
         Columns ``text_tokens, budget, params_b, visual_tokens, cost, error, error_low, error_high,
         measured_low, measured_high, extrapolated, on_pareto, chosen_in_draws, v_star, v_star_low,
         v_star_high, status, cost_model, unit``; ``v_star`` is the closed form where law and cost have
-        one, within the range of ``tokens``, with its 95 % interval.
+        one, within the range of the fitted token counts, with its 95 % interval.
 
     Raises:
         UserError: a size, token count or budget is out of range.
@@ -178,7 +173,7 @@ def frontier(
     for Q, table in tables.items():
         ranked, pareto = by_preference(table), undominated(table)
         points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
-        star = best_tokens(fit, Q, min(tokens), max(tokens), cost)
+        star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts), cost)
         N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
         errors = fit.draw_errors(N, V, Q)
         drawn = cost_draws(cost, N, V, Q, len(errors))

@@ -9,7 +9,7 @@ from typing import Any
 from paretoken.analysis.diagnostics import is_constant
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
-from paretoken.analysis.noise import Noise, measure_noise, p_in_words
+from paretoken.analysis.noise import SIGNIFICANT, Noise, measure_noise, p_in_words
 from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.profiles import Profile
 from paretoken.analysis.resample import (
@@ -21,6 +21,9 @@ from paretoken.analysis.resample import (
     draw,
     percentiles,
 )
+
+#: Replicates below which the ends of a 95 % interval rest on a draw or two.
+FEW = 100
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Doubt:
                 f"{p_in_words(self.noise.p_value)}): they share noise, or the law misses how the error "
                 "depends on N. Intervals allow for an effect of each language model."
             )
+        if self.headline is not None and 0 < len(self.headline.values) < FEW:
+            sentences.append(
+                f"Intervals rest on {len(self.headline.values)} bootstrap replicates and are coarse; "
+                "1000 are usual."
+            )
         if self.draws and not self.noise.freedom:
             sentences.append(
                 "There are as many parameters as cells: nothing is left to tell the noise by."
@@ -52,29 +60,45 @@ class Doubt:
         return sentences
 
     def intervals(
-        self, text_tokens: Sequence[float], profiles: Sequence[Profile] = ()
+        self,
+        text_tokens: Sequence[float],
+        profiles: Sequence[Profile] = (),
+        equal_p: float | None = None,
     ) -> dict[str, Any]:
         """Return the interval of each parameter, of alpha / beta and of V* at each Q.
 
         Nothing without draws that match the noise: cells as few as the parameters tell no noise. Where
         noise is independent, the interval of a profiled parameter is that of its profile: draws of an
         exponent are skewed where the floor is 0, or nearly so, and their percentiles exclude the truth
-        too often on one side.
+        too often on one side. That of alpha / beta holds 1 unless an F test excludes it, for the same
+        reason. What was assumed has no interval.
 
         Args:
             text_tokens: the Q of each V*.
             profiles: of parameters of the fit.
+            equal_p: the p value of alpha = beta, see `paretoken.analysis.restrictions.equal_slopes`.
         """
         if self.headline is None or not len(self.headline.values):
             return {}
         law = self.fitted.law
-        columns = {name: [d.values[:, i] for d in self.draws] for i, name in enumerate(law.parameters)}
-        ratios = [law.exponent_ratio(d.values) for d in self.draws]
-        if law.slopes:
-            columns["alpha_over_beta"] = ratios
-        record: dict[str, Any] = {name: self._interval(c) for name, c in columns.items()}
+        fixed = {name for name, _ in law.constraints.fixed}
+        record: dict[str, Any] = {
+            name: self._interval([d.values[:, i] for d in self.draws])
+            for i, name in enumerate(law.parameters)
+            if name not in fixed
+        }
         for item in () if self.noise.effects else profiles:
             record[item.name] |= _by_profile(record[item.name], item)
+        if law.constraints.tied:
+            first, second = law.constraints.tied
+            record[second] = record[first]
+        if not law.slopes or law.constraints.of(law.slopes).sets_ratio:
+            return record
+        ratios = [law.exponent_ratio(d.values) for d in self.draws]
+        ratio = self._interval(ratios)
+        record["alpha_over_beta"] = ratio
+        if equal_p is not None and equal_p >= SIGNIFICANT:
+            ratio |= _holding_one(ratio["low"], ratio["high"])
         if law.constant_optimum:
             ends = _token_range(self.fitted)
             stars = {Q: [optimal_tokens(law, r, Q, *ends) for r in ratios] for Q in text_tokens}
@@ -116,6 +140,14 @@ def _by_profile(interval: Mapping[str, Any], item: Profile) -> dict[str, float |
         drawn = interval[name]
         ends[name] = end if closed else None if drawn is None else outer(end, drawn)
     return ends
+
+
+def _holding_one(low: float | None, high: float | None) -> dict[str, float | None]:
+    """Return the ends of an interval of alpha / beta, moved so that it holds 1; None is unbounded."""
+    return {
+        "low": 1.0 if low is None else min(low, 1.0),
+        "high": None if high is None else max(high, 1.0),
+    }
 
 
 def matching(noise: Noise) -> str:

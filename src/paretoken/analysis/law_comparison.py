@@ -8,7 +8,7 @@ section 2.9) take cells as independent, and one of the laws as right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,8 @@ def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, 
         text_tokens: Q of the study; answers are compared at the middle one of the positive ones.
 
     Returns:
-        ``headline``; ``constraints`` of it in words, and ``constraints_p``, the p value of an F test
-        against the fit without them (None where there is none); ``best`` by AICc of the laws that are
-        not excluded (of all, if all are); ``shared_noise``, by which AICc does not rank;
+        ``headline``; ``best`` by AICc of the laws that are not excluded (of all, if all are);
+        ``shared_noise``, by which AICc does not rank;
         ``text_tokens`` and ``budgets`` (N (Q + V), N in the unit of the fit); ``same_answer`` over the
         laws that are not excluded, None if none has an answer; ``laws``, a record each; ``words``,
         sentences on all this.
@@ -74,8 +73,6 @@ def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, 
     shared = pattern(headline).shared_noise
     found = {
         "headline": headline.law.name,
-        "constraints": headline.law.constraints.in_words().removeprefix(" with "),
-        "constraints_p": None if shared else _constraints_p(headline),
         "best": best,
         "shared_noise": shared,
         "text_tokens": answers.Q,
@@ -84,26 +81,6 @@ def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, 
         "laws": records,
     }
     return found | {"words": sentences(found)}
-
-
-def _constraints_p(headline: Estimate) -> float | None:
-    """Return the p value of an F test of tied and fixed parameters; None without any, or no test."""
-    constraints = headline.law.constraints
-    if not constraints.taken or not np.isinf(headline.loss.delta):
-        return None
-    law: Law = LAWS.load(headline.law.name)
-    law = law.constrained(replace(constraints, tied=None, fixed=()))
-    try:
-        free = estimate(headline.cells, law, headline.loss, headline.text_tokens)
-    except FitError:
-        return None
-    freedom = int(headline.cells.used.sum()) - len(law.free)
-    if freedom < 1 or free.objective <= 0:
-        return None
-    gain = max(headline.objective / free.objective - 1, 0.0)
-    from scipy.special import fdtrc
-
-    return float(fdtrc(constraints.taken, freedom, gain * freedom / constraints.taken))
 
 
 def _fit(name: str, headline: Estimate) -> LawResult:

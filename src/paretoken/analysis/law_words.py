@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paretoken.analysis.noise import SIGNIFICANT, p_in_words
-from paretoken.text_tables import size_label
+from paretoken.analysis.noise import p_in_words
+from paretoken.text_tables import size_label, visual_tokens
 
 #: Differences of AICc from which a law has next to no support (Burnham and Anderson 2002, page 70).
 DECISIVE = 10.0
@@ -31,7 +31,6 @@ def sentences(comparison: Record) -> list[str]:
     kept = [r for r in laws.values() if not r["excluded"]]
     return [
         *_better(headline, laws.get(comparison["best"]), comparison["shared_noise"]),
-        *_contradicted(comparison),
         *_excluded(laws.values()),
         *_unfitted(comparison["laws"]),
         *_answers(comparison, headline, kept),
@@ -45,18 +44,7 @@ def warnings(comparison: Record | None) -> list[str]:
         return []
     laws = {r["law"]: r for r in comparison["laws"] if not r["reason"]}
     headline, best = laws[comparison["headline"]], laws.get(comparison["best"])
-    return [*_better(headline, best, comparison["shared_noise"]), *_contradicted(comparison)]
-
-
-def _contradicted(comparison: Record) -> list[str]:
-    """Return whether the data contradict what was said of the parameters beforehand."""
-    p_value = comparison["constraints_p"]
-    if p_value is None or p_value >= SIGNIFICANT:
-        return []
-    return [
-        f"The cells contradict {comparison['constraints']}: without that the law fits better than "
-        f"chance explains (F test, {p_in_words(p_value)})."
-    ]
+    return _better(headline, best, comparison["shared_noise"])
 
 
 def _better(headline: Record, best: Record | None, shared_noise: bool) -> list[str]:
@@ -136,12 +124,12 @@ def _answers(comparison: Record, headline: Record, kept: Sequence[Record]) -> li
     if all(r["best"] == choosing[0]["best"] for r in choosing):
         n, v = choosing[0]["best"][middle]
         lines.append(
-            f"Laws that are not excluded answer alike: at a middle cost {size_label(n)} with {v:g} "
-            f"tokens is best of the grid under each, and {span}."
+            "Laws that are not excluded choose alike of the measured sizes and token counts: at a "
+            f"middle cost {size_label(n)} with {visual_tokens(v)} is best under each. Their {span}."
         )
         return lines
     named = ", ".join(
-        f"{size_label(r['best'][middle][0])} with {r['best'][middle][1]:g} tokens by {r['law']}"
+        f"{size_label(r['best'][middle][0])} with {visual_tokens(r['best'][middle][1])} by {r['law']}"
         for r in choosing
     )
     costs = [r["regret"] for r in choosing if r["regret"] is not None]

@@ -28,6 +28,8 @@ MOST_EFFECTS = 4_000_000
 LEAST_HELD = 0.1
 #: A sum of squares below this share of that of the errors is rounding: the fit is exact.
 EXACT = 1e-24
+#: Predictions that differ by less than this share are equal.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Noise:
         effect_squares: sum of squares that effects of language models explain.
         effect_freedom: its degrees of freedom.
         cells_per_effect: how many times the variance of an effect its mean square holds.
+        uneven_p: p value of the test that the scatter of cells grows with their error; None if untested.
     """
 
     p_value: float | None
@@ -51,6 +54,12 @@ class Noise:
     effect_squares: float
     effect_freedom: int
     cells_per_effect: float
+    uneven_p: float | None = None
+
+    @property
+    def uneven(self) -> bool:
+        """Whether cells with larger errors scatter more than chance explains."""
+        return self.uneven_p is not None and self.uneven_p < SIGNIFICANT
 
     @property
     def shared(self) -> bool:
@@ -93,12 +102,24 @@ class Noise:
         )
         return self.variances(own, effect)
 
+    def warnings(self) -> list[str]:
+        """Return a sentence where cells do not scatter alike, as intervals take them to."""
+        if not self.uneven:
+            return []
+        return [
+            "Cells with larger errors scatter more (rank correlation, "
+            f"{p_in_words(self.uneven_p)}), and intervals take all to scatter alike: they may be too "
+            "narrow. A logarithmic loss takes the scatter as proportional to the error, standard errors "
+            "(--sigma) as known."
+        ]
+
     def as_record(self) -> dict[str, object]:
         """Return the noise for ``fit.json``; standard deviations are None if no cell is spare."""
         known = [float(value) if np.isfinite(value) else None for value in self.standard_deviations]
         return {
             "shared": self.shared,
             "p_value": self.p_value,
+            "uneven_p_value": self.uneven_p,
             "own_sd": known[0],
             "effect_sd": known[1],
             "own_freedom": self.own_freedom,
@@ -140,7 +161,32 @@ def measure_noise(fitted: Estimate) -> Noise:
 
         p_value = float(fdtrc(*freedom, ratio))
     allowed = p_value is not None and p_value < ALLOWED
-    return Noise(p_value, allowed, own, freedom[1], explained, freedom[0], per_effect)
+    uneven = None if exact else _uneven(fitted.predicted()[used], residual, law)
+    return Noise(p_value, allowed, own, freedom[1], explained, freedom[0], per_effect, uneven)
+
+
+def _uneven(predicted: Array, residual: Array, law: Array) -> float | None:
+    """Return the p value that residuals do not grow with what is predicted (one-sided).
+
+    By Spearman's rank correlation of absolute residuals, over what the law leaves of each, with
+    predictions: of ranks, so that it holds for noise of any form.
+    """
+    kept = np.sqrt(np.maximum(1 - (law**2).sum(axis=1), LEAST_HELD))
+    x, y = (_ranks(values) for values in (predicted, np.abs(residual) / kept))
+    spread, freedom = float(np.sqrt((x @ x) * (y @ y))), len(x) - 2
+    if freedom < 1 or spread == 0 or np.ptp(predicted) <= ROUNDING * np.abs(predicted).max():
+        return None
+    correlation = min(float(x @ y) / spread, 1 - ROUNDING)
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, -correlation * np.sqrt(freedom / (1 - correlation**2))))
+
+
+def _ranks(values: Array) -> Array:
+    """Return ranks about their mean; equal values share one."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.ravel()]
+    return np.asarray(ranks - ranks.mean())
 
 
 def _unit(columns: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.solver import RESAMPLED
 
 POINTS = 41
+#: How often an interval is looked at more closely, from how few values inside on, and where: in shares
+#: of the distance from the estimate to each end.
+CLOSER, ENOUGH, STEPS = 2, 8, (0.25, 0.5, 0.75, 0.9, 1.1, 1.5)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Profile:
         name: the parameter held.
         values: what it was held at, ascending.
         objective: the best objective there.
-        parameters: all parameters there, (POINTS, P).
+        parameters: all parameters there, (n, P).
         threshold: objectives below it belong to the 95 % region; None without a squared loss.
     """
 
@@ -128,9 +131,34 @@ def profiled_parameters(fitted: Estimate) -> list[str]:
 
 
 def profile(fitted: Estimate, name: str) -> Profile:
-    """Hold ``name`` at `POINTS` values (the estimate among them) and refit the rest."""
-    position = fitted.law.parameters.index(name)
-    values = _ladder(fitted, name, float(fitted.values[position]))
+    """Hold ``name`` at `POINTS` values (the estimate among them) and refit the rest.
+
+    An interval with few of them inside is looked at again more closely: from so far away its ends would
+    be interpolated badly.
+    """
+    estimate = float(fitted.values[fitted.law.parameters.index(name)])
+    found = _held_at(fitted, name, _ladder(fitted, name, estimate))
+    for _ in range(CLOSER):
+        ends = found.interval
+        if ends is None or np.sum((found.values > ends[0]) & (found.values < ends[1])) >= ENOUGH:
+            break
+        near = [estimate + step * (end - estimate) for end in ends for step in STEPS]
+        low, high = found.values[[0, -1]]
+        more = _held_at(fitted, name, np.unique(np.clip(near, low, high)))
+        found = _merged(found, more)
+    return found
+
+
+def _merged(one: Profile, other: Profile) -> Profile:
+    """Return both profiles of a parameter as one."""
+    values, first = np.unique(np.concatenate([one.values, other.values]), return_index=True)
+    objective = np.concatenate([one.objective, other.objective])[first]
+    parameters = np.concatenate([one.parameters, other.parameters])[first]
+    return replace(one, values=values, objective=objective, parameters=parameters)
+
+
+def _held_at(fitted: Estimate, name: str, values: Array) -> Profile:
+    """Hold ``name`` at each value and refit the rest."""
     batch = make_batch(fitted.cells, fitted.law, fitted.loss, fitted.text_tokens, len(values))
     for place in _moving_together(fitted, name):
         batch.lower[:, place] = batch.upper[:, place] = values

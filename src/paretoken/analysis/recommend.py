@@ -14,7 +14,8 @@ from paretoken.analysis.frontier import affordable, by_preference, configuration
 from paretoken.analysis.methods import normal_quantile
 from paretoken.analysis.star import best_tokens
 from paretoken.analysis.subject import models_of, subject
-from paretoken.analysis.ties import cost_draws, share_chosen, ties
+from paretoken.analysis.ties import cost_draws, not_told_from, share_chosen
+from paretoken.analysis.trade import Side, trade
 from paretoken.config import FrozenStudy
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.paper import PAPER_COST
@@ -48,8 +49,10 @@ def recommend(
 ) -> dict[str, Any]:
     """Return the best configuration within ``budget``, the next ``count``, and what to mind.
 
-    ``tie`` of a runner-up says whether the 95 % interval of the difference between its error and the
-    recommended one's holds 0; ``ties`` is how many affordable configurations are not told from it.
+    ``tie`` of a runner-up says that the data do not tell its error from the recommended one's, see
+    `not_told_from`; ``ties`` is how many affordable configurations there are of these.
+    ``v_star_told`` says whether the data tell that a larger model or more tokens are better, without
+    which V* says little.
 
     Args:
         fit: the law that predicts.
@@ -78,14 +81,15 @@ def recommend(
     N, V, costs = (table[name].to_numpy(float) for name in ("params_b", "visual_tokens", "cost"))
     errors, first = fit.draw_errors(N, V, Q), int(ranked.index[0])
     drawn = cost_draws(cost, N, V, Q, len(errors))
-    tied = ties(errors[:, ranked.index], 0)
+    order = ranked.index
+    tied = not_told_from(fit, N[order], V[order], Q, 0)
     noise = cost.standard_error(N, V, Q)
     if noise is not None:  # 0 where nothing is known of it
         half = normal_quantile() * np.nan_to_num(noise)[ranked.index]
         ranked = ranked.assign(cost_low=np.maximum(ranked["cost"] - half, 0.0))
         ranked = ranked.assign(cost_high=ranked["cost"] + half)
     rows = [_plain(fit, row) for _, row in ranked.iloc[: 1 + count].iterrows()]
-    star = best_tokens(fit, Q, min(tokens), max(tokens), cost)
+    star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts), cost)
     unknown = len(set(sizes)) * len(set(tokens)) - len(table)
     return {
         "budget": float(budget),
@@ -94,6 +98,7 @@ def recommend(
         "counts": cost.words,
         "text_tokens": float(Q),
         "law": fit.law.name,
+        "assumed": fit.law.constraints.in_words(),
         "suite": fit.record["data"].get("suite"),
         "of": subject(fit, study),
         "recommended": rows[0],
@@ -102,8 +107,10 @@ def recommend(
             for i, row in enumerate(rows[1:], start=1)
         ],
         "ties": None if tied is None else int(np.sum(tied)) - 1,
+        "flat": fit.is_flat,
         "chosen_in_draws": share_chosen(errors, costs if drawn is None else drawn, budget, first),
         "draws_of": ["law"] if drawn is None else ["law", "cost"],
+        "v_star_told": star is not None and trade(fit.record).side is not Side.OPEN,
         "v_star": star.value if star else None,
         "v_star_low": star.low if star else None,
         "v_star_high": star.high if star else None,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from paretoken.analysis.subject import in_words as subject_in_words
 from paretoken.cost_models.base import CostModel
 from paretoken.registry import COST_MODELS
 from paretoken.text_tables import size_label, visual_tokens
 
 #: What a share of draws counts doubt about.
 DOUBT = {
-    ("law",): "doubt about the law only",
-    ("law", "cost"): "doubt about the law and noise of the measured cost",
+    ("law",): "doubt about the law's parameters only",
+    ("law", "cost"): "doubt about the law's parameters and noise of the measured cost",
 }
 
 
@@ -26,7 +27,7 @@ def in_words(answer: dict[str, Any]) -> str:
         tie = "; a tie" if row["tie"] else ""
         lines.append(f"  {'next best: ' if place == 2 else f'{place}. '}{_words(model, row)}{tie}")
     lines += _ties(answer)
-    if answer["chosen_in_draws"] is not None:
+    if answer["chosen_in_draws"] is not None and not answer["flat"]:
         doubt = DOUBT[tuple(answer["draws_of"])]
         share = 100 * answer["chosen_in_draws"]
         lines.append(f"Best in {share:.0f} % of the bootstrap draws ({doubt}).")
@@ -39,32 +40,37 @@ def _ties(answer: dict[str, Any]) -> list[str]:
     if not answer["ties"]:
         return []
     are = "configuration is" if answer["ties"] == 1 else "configurations are"
+    listed = sum(bool(row["tie"]) for row in answer["runners_up"])
+    among = f" ({listed} of them listed)" if listed else ""
     return [
-        f"{answer['ties']} further affordable {are} not told from it: the 95 % interval of the "
-        "difference of both errors holds 0. Choose among them by other reasons."
+        f"{answer['ties']} other affordable {are} not told from it{among}: the 95 % interval of the "
+        "difference of both errors holds 0, or they differ in what shows no effect. Choose among them "
+        "by other reasons."
     ]
 
 
 def _star(answer: dict[str, Any]) -> str:
     low, high = answer["v_star_low"], answer["v_star_high"]
     interval = "" if low is None or high is None else f" (95 % interval {low:.3g} to {high:.3g})"
+    if not answer["v_star_told"]:
+        return (
+            "If every size could be had, the data would not tell how many visual tokens are best"
+            f"{interval}."
+        )
     return (
         f"If every size could be had, {visual_tokens(answer['v_star'], '.3g')}{interval} would be best "
-        "at any budget (by formula)."
+        "at any budget; with these sizes it depends on the budget."
     )
 
 
 def _subject(answer: dict[str, Any]) -> list[str]:
     """Return what the errors, the models and the costs are of."""
     model: CostModel = COST_MODELS.load(answer["cost_model"])
-    of = answer["of"]
-    study = f" of study {', '.join(of['studies'])}" if of["studies"] else ""
-    made = f" Visual tokens are made by {', '.join(of['compressors'])}." if of["compressors"] else ""
     suite = f" of {answer['suite']}" if answer["suite"] else ""
     left_out = f" (left out: {model.leaves_out})" if model.leaves_out else ""
     return [
-        f"The error is that of {of['errors']}{study}.{made}",
-        f"By the {answer['law']} law{suite}; cost: {answer['counts']}{left_out}.",
+        subject_in_words(answer["of"]),
+        f"By the {answer['law']} law{answer['assumed']}{suite}; cost: {answer['counts']}{left_out}.",
     ]
 
 

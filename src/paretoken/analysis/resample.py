@@ -43,7 +43,8 @@ class Draws:
         values: parameters, (R, P).
         unusable: how many replicates determined nothing.
         noise: standard deviation of a new measurement (cell's own noise and effect), (R,); in the unit
-            of residuals and for the mean weight. Empty for methods that do not draw it.
+            of residuals. Where cells have weights, that of the mean variance of a cell's own noise.
+            Empty for methods that do not draw it.
     """
 
     method: str
@@ -111,7 +112,7 @@ def _noisy_errors(
         pool = _standardised_pool(fitted)
         noise = generator.choice(pool, size=(count, len(weight))) * (own[:, None] / root)
     predicted = fitted.predicted()
-    total = np.sqrt(own**2 / weight[used].mean() + effect**2)
+    total = np.sqrt(own**2 * (1 / weight[used]).mean() + effect**2)
     if not fitted.loss.log:
         return predicted + noise, total
     return predicted * np.exp(np.clip(noise, -LARGEST_LOG, LARGEST_LOG)), total

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array, Law, Mask
 from paretoken.analysis.losses import Loss
 
+#: Exponents below this are 0: over any range of N and V they change an error by less than its digits.
+ROUNDING = 1e-12
 #: Problems per chunk are chosen so that a Jacobian stays below this many numbers.
 CHUNK_NUMBERS = 3_000_000
 #: Largest floor of a law that ends at the error of guessing, as a share of that error.
@@ -104,8 +106,19 @@ def minimise(batch: Batch, start: Array, effort: Effort = FULL) -> tuple[Array, 
     values, done = np.empty_like(start), np.empty(len(start), dtype=bool)
     for first in range(0, len(start), chunk):
         rows = slice(first, first + chunk)
-        values[rows], done[rows] = _stages(batch.rows(rows), start[rows], effort)
+        # Some trials predict what no logarithm takes; their objective is infinite, and they are dropped.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            values[rows], done[rows] = _stages(batch.rows(rows), start[rows], effort)
+    values = _without_rounding(batch, values)
     return values, batch.objective(values), done
+
+
+def _without_rounding(batch: Batch, values: Array) -> Array:
+    """Return parameters whose exponents are 0 where the error does not fall: not 1e-18, in any ratio."""
+    p = len(batch.law.linear)
+    exponents = np.where(np.abs(values[:, p:]) < ROUNDING, 0.0, values[:, p:])
+    cleaned = np.concatenate([values[:, :p], exponents], axis=1)
+    return np.asarray(np.clip(cleaned, batch.lower, batch.upper))
 
 
 def _stages(batch: Batch, start: Array, effort: Effort) -> tuple[Array, Mask]:

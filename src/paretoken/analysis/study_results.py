@@ -139,6 +139,13 @@ def read_study(path: Path) -> FrozenStudy:
     return checked(read_json(path), FrozenStudy, complaint)
 
 
+def study_of(fit: Path) -> FrozenStudy | None:
+    """Return the study in whose folder a fit lies (results/STUDY/fits/SUITE/LAW.json), if it does."""
+    folder = fit.resolve().parent.parent
+    path = folder.parent / "study.json"
+    return read_study(path) if folder.name == "fits" and path.is_file() else None
+
+
 def _published(
     path: Path | None, columns: Sequence[str], number: str, check: Callable[[Path], object]
 ) -> pd.DataFrame:

@@ -37,6 +37,13 @@ def _errors(data: dict[str, Any], study: FrozenStudy | None) -> str:
     return f"column {column} of {data.get('path') or 'its table'}{rows}"
 
 
+def in_words(of: dict[str, Any]) -> str:
+    """Return what `subject` returned as a sentence or two."""
+    study = f" of study {', '.join(of['studies'])}" if of["studies"] else ""
+    made = f" Visual tokens are made by {', '.join(of['compressors'])}." if of["compressors"] else ""
+    return f"The error is that of {of['errors']}{study}.{made}"
+
+
 def models_of(fit: FittedLaw, N: float) -> list[str]:
     """Return the names of the language models of a size, as the fitted table has them."""
     models = (fit.record["data"].get("named") or {}).get("models") or {}

@@ -10,18 +10,39 @@ import math
 
 import numpy as np
 
+from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.resample import LEVEL
 from paretoken.cost_models.base import Cost
 
 
-def ties(errors: Array, first: int) -> Mask | None:
-    """Return which configurations are not told from one of them, (n,); None without draws.
+def not_told_from(fit: FittedLaw, N: Array, V: Array, Q: float, first: int) -> Mask | None:
+    """Return which configurations the data do not tell from one of them, (n,); None without draws.
 
-    They are those for which the 95 % interval of the difference of both errors holds 0.
+    They are `ties`, and those that differ only in what the data show no effect of: a law's exponents are
+    never negative, so that by its draws alone more of it would always look better.
 
     Args:
-        errors: by draw and configuration, (R, n).
+        fit: that predicts the errors.
+        N: of the configurations, (n,).
+        V: of the configurations, (n,).
+        Q: text tokens.
+        first: the configuration that the others are compared with; it is not told from itself.
+    """
+    tied = ties(fit.draw_errors(N, V, Q), first)
+    if tied is None:
+        return None
+    effects = fit.record.get("effects") or {}
+    shown = {scale: effect["falls"] or effect["rises"] for scale, effect in effects.items()}
+    alike = (N[first] == N) | (not shown.get("N", True))
+    return np.asarray(tied | (alike & ((V[first] == V) | (not shown.get("V", True)))))
+
+
+def ties(errors: Array, first: int) -> Mask | None:
+    """Return for which configurations the 95 % interval of the difference of both errors holds 0, (n,).
+
+    Args:
+        errors: by draw and configuration, (R, n); without draws the answer is None.
         first: the configuration that the others are compared with; it ties with itself.
     """
     count = len(errors)

@@ -47,9 +47,9 @@ def trade(record: Mapping[str, Any]) -> Trade:
     Args:
         record: the content of ``fit.json``.
     """
-    known = constraints_of(record.get("constraints")).of(LAW_FACTS[record["law"]].slopes)
-    if known.tied or len(known.fixed) == 2:
-        return Trade(Side.OPEN, f"the fit assumes{known.in_words().removeprefix(' with')}")
+    assumed = assumed_slopes(record)
+    if assumed:
+        return Trade(Side.OPEN, f"the fit assumes {assumed}")
     side = _side_of_interval(record)
     effects = record.get("effects") or {}
     if side is not Side.OPEN and effects.get(SCALES[side], {}).get("falls"):
@@ -62,6 +62,12 @@ def trade(record: Mapping[str, Any]) -> Trade:
     if side is Side.OPEN:
         return Trade(Side.OPEN, "the interval lies on both sides of 1")
     return Trade(Side.OPEN, f"the effect of {SCALES[side]} was not tested")
+
+
+def assumed_slopes(record: Mapping[str, Any]) -> str:
+    """Return what was assumed of the slopes of a fit, as a formula; empty if all were fitted."""
+    known = constraints_of(record.get("constraints")).of(LAW_FACTS[record["law"]].slopes)
+    return known.in_words().removeprefix(" with ")
 
 
 def _drawn(record: Mapping[str, Any]) -> bool:

@@ -102,6 +102,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="error of guessing, at which the product laws end (0.75 with four choices)",
     )
     law.add_argument(
+        "--losses",
+        action="store_true",
+        help="errors may exceed 1 although none does (else they are taken as shares then, and intervals "
+        "end at 0 and 1)",
+    )
+    law.add_argument(
         "--no-comparison",
         action="store_true",
         help="do not fit the other laws to compare them with this one",
@@ -170,6 +176,7 @@ def run(arguments: argparse.Namespace) -> None:
         held_out=_held_out(data, a),
         constraints=constraints,
         compare=not a.no_comparison,
+        losses=a.losses,
     )
     demand_writable(a.out)
     record = fit_record(data, options)

@@ -12,6 +12,8 @@ from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, frontier, undominated
 from paretoken.analysis.scenarios import scenarios
+from paretoken.analysis.study_results import study_of
+from paretoken.analysis.subject import in_words, subject
 from paretoken.commands.arguments import demand_own_outputs, positive, size, some_tokens, text_tokens
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of, deployment_of
 from paretoken.escape import terminal
@@ -69,7 +71,11 @@ def run(arguments: argparse.Namespace) -> None:
     print(terminal(f"Cost: {cost.words} ({cost.model.unit}){left_out}."))
     for shown, group in pareto.groupby("text_tokens"):
         print(f"Undominated at Q = {shown:g}:")
-        print(group.drop(columns="text_tokens").to_string(index=False, float_format="{:.5g}".format))
+        rows = group.drop(columns="text_tokens")
+        print(rows.to_string(index=False, float_format="{:.5g}".format, na_rep="-"))
+    law = f"By the {fit.law.name} law{fit.law.constraints.in_words()}."
+    mind = [f"Mind: {each}" for each in fit.record.get("cautions", [])]
+    print(terminal("\n".join([in_words(subject(fit, study_of(a.fit))), law, *mind])))
     infeasible = int((table["status"] == "infeasible").sum())
     if infeasible:
         print(f"{infeasible} budgets are below the cheapest configuration; their rows say so.")

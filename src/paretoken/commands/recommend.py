@@ -9,10 +9,9 @@ from pathlib import Path
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.recommend import recommend
 from paretoken.analysis.recommend_words import in_words
-from paretoken.analysis.study_results import read_study
+from paretoken.analysis.study_results import study_of
 from paretoken.commands.arguments import positive, size, some_tokens, text_tokens, whole
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
-from paretoken.config import FrozenStudy
 from paretoken.errors import UserError
 from paretoken.escape import terminal
 
@@ -58,16 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
         a.v or [v for v in fit.token_counts if v > 0],
         a.runners_up,
         cost_of(a),
-        _study(a.fit),
+        study_of(a.fit),
     )
     print(json.dumps(answer, indent=1) if a.json else terminal(in_words(answer)))
-
-
-def _study(fit: Path) -> FrozenStudy | None:
-    """Return the study in whose folder a fit lies (results/STUDY/fits/SUITE/LAW.json), if it does."""
-    folder = fit.resolve().parent.parent
-    path = folder.parent / "study.json"
-    return read_study(path) if folder.name == "fits" and path.is_file() else None
 
 
 def _budget(arguments: argparse.Namespace) -> float:

@@ -43,18 +43,14 @@ def _findings(subject: Subject, key: str, name: str, needs: Needs) -> Iterator[F
 
 
 def _lacking_settings(subject: Subject, needs: Needs) -> Iterator[Lack]:
-    study, laws = subject.study, subject.study.fit.laws
+    study = subject.study
     for role in needs.roles:
         if subject.suite(role) is None:
             yield f"a suite with role {role} under suites", Kind.CONFIG
     if needs.law is not None and not _law_suits(needs.law, study.fit):
         yield f"{LAW_WORDS[needs.law]} under fit.laws", Kind.CONFIG
-    for law in needs.laws:
-        if law not in laws:
-            yield f"the law {law} under fit.laws", Kind.CONFIG
-    allowed = ("squared",) if needs.plain_squared else ("squared", "log_squared")
-    if (needs.squared or needs.plain_squared) and study.fit.loss not in allowed:
-        yield f"fit.loss: {' or '.join(allowed)}", Kind.CONFIG
+    if needs.plain_squared and study.fit.loss != "squared":
+        yield "fit.loss: squared", Kind.CONFIG
     if needs.text and not any(study.text_tokens):
         yield "a number above 0 under text_tokens", Kind.CONFIG
     if needs.unseen and not (study.holdout or study.predict):
@@ -116,13 +112,11 @@ def _lacking_cells(subject: Subject, needs: Needs) -> Iterator[Lack]:
         parameters = LAW_FACTS[fit.laws[0]].parameters - fit.constraints.taken
         if not _backtest(points, fitted, parameters):
             yield "three or more sizes, of which the smaller ones determine the law", kind
-    enough = max((LAW_FACTS[law].parameters for law in needs.laws), default=0) + needs.spare_cells
-    if needs.spare_cells and len(fitted) < enough:
-        yield f"{enough} fitted cells or more", kind
-    if needs.each_size and any(
-        len({p.V for p in fitted if p.llm == llm}) < 2 for llm in {p.llm for p in fitted}
-    ):
-        yield "two numbers of visual tokens at every size", kind
+    models = {p.llm for p in fitted}
+    # A level and a slope for each size, one curvature, and a cell to tell the noise by.
+    if needs.curved and (len({p.V for p in fitted}) < 3 or len(fitted) < 2 * len(models) + 2):
+        wanted = "three numbers of visual tokens, and more than two cells per size"
+        yield f"{wanted}, without which it cannot be tested", Kind.WARNING
 
 
 def _backtest(points: list[Point], fitted: list[Point], parameters: int) -> bool:

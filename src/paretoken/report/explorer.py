@@ -15,11 +15,11 @@ import numpy as np
 from paretoken.analysis.cell_means import cell_means
 from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array, Mask
+from paretoken.analysis.laws.base import Array
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
-from paretoken.analysis.ties import ties
+from paretoken.analysis.ties import not_told_from
 from paretoken.errors import UserError
 from paretoken.text_tables import size_label
 
@@ -83,19 +83,13 @@ def _fit(
 ) -> dict[str, Any]:
     N, V = (np.array(axis) for axis in zip(*configurations, strict=True))
     used = np.isin(N, fit.sizes) & np.isin(V, fit.token_counts)
-    inside = [(min(levels), max(levels)) for levels in (fit.fitted_sizes, fit.token_counts)]
-    outside = ~_between(N, *inside[0]) | ~_between(V, *inside[1])
     asked = stops if fit.law.text_in_error else stops[:1]
     return {
         "formula": fit.law.formula,
+        "mind": fit.record.get("cautions", []),
         "used": used.tolist(),
-        "extrapolated": outside.tolist(),
         "at": [_errors(fit, N, V, Q) for Q in asked],
     }
-
-
-def _between(values: Array, low: float, high: float) -> Mask:
-    return np.asarray((values >= low) & (values <= high))
 
 
 def _errors(fit: FittedLaw, N: Array, V: Array, Q: float) -> dict[str, Any]:
@@ -103,6 +97,7 @@ def _errors(fit: FittedLaw, N: Array, V: Array, Q: float) -> dict[str, Any]:
     measured_low, measured_high = fit.measurement_interval(N, V, Q)
     return {
         "error": _plain(fit.predict(N, V, Q)),
+        "extrapolated": (~fit.covers(N, V, Q)).tolist(),
         "low": _plain(low),
         "high": _plain(high),
         "measured_low": _plain(measured_low),
@@ -118,10 +113,9 @@ def _ties(fit: FittedLaw, N: Array, V: Array, Q: float) -> list[list[int]] | Non
     """
     if not len(fit.draws) or len(N) > MOST_TIED:
         return None
-    errors = fit.draw_errors(N, V, Q)
     found = []
     for place in range(len(N)):
-        tied = ties(errors, place)
+        tied = not_told_from(fit, N, V, Q, place)
         after = np.flatnonzero(np.asarray(tied)[place + 1 :]) + place + 1
         found.append([int(other) for other in after])
     return found

@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined
 
 import paretoken
 from paretoken.analysis.claims.verdicts import Verdict
+from paretoken.analysis.comparison import published_table
 from paretoken.analysis.equal_cost import tally
 from paretoken.analysis.methods import comparisons
 from paretoken.analysis.scenarios import scenarios
@@ -29,6 +30,7 @@ from paretoken.registry import FIGURES
 from paretoken.report.answer import answer, methods_answer
 from paretoken.report.charts import explorer_chart
 from paretoken.report.explorer import explorer_data
+from paretoken.report.glossary import GLOSSARY
 from paretoken.report.html_tables import HtmlTable, cell, html_table
 from paretoken.report.methods import error_rows, winners
 from paretoken.report.provenance import citation, provenance
@@ -39,6 +41,7 @@ from paretoken.report.suite_tables import (
     law_rows,
     optimum_rows,
     prediction_rows,
+    published_rows,
 )
 
 ASSETS = files("paretoken.report") / "assets"
@@ -90,6 +93,7 @@ def render(page: Page) -> str:
         },
         answer=answer(results) if compared is None else methods_answer(results, compared),
         explorer=_explorer(data),
+        glossary=GLOSSARY,
         figures=[_figure(path, results.study.published is not None) for path in page.figures],
         suites=[_suite(results, suite) for suite in results.study.suites] if laws else [],
         methods=None if compared is None else _methods(results, compared),
@@ -185,6 +189,12 @@ def _suite(results: StudyResults, suite: Suite) -> dict[str, Any]:
         html_table(interval_rows(fit), f"Parameters, and V* at Q text tokens, {drawn_by(fit)}"),
         html_table(fit_rows(results, suite.name), "All fits"),
     ]
+    published = published_table(results)
+    published = published[
+        (published["suite"] == suite.name) & (published["variant"] == f"{fit.law.name}-all")
+    ]
+    if len(published):
+        tables.append(html_table(published_rows(published), "Published against fitted"))
     unseen = prediction_rows(results, suite.name)
     if len(unseen):
         tables.append(html_table(unseen, "Sizes that the fit did not see, with both 95 % intervals"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.star import best_tokens
-from paretoken.analysis.trade import Side, trade
+from paretoken.analysis.trade import Side, assumed_slopes, trade
 from paretoken.text_tables import visual_tokens
 
 
@@ -20,6 +20,12 @@ def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
         return "the best number of visual tokens depends on the budget (see the frontier)"
     if fit.is_flat:
         return "no fall of the error with model size or with tokens is seen: nothing can be told"
+    assumed = assumed_slopes(record)
+    if assumed:
+        return (
+            f"the fit assumes {assumed}, so that it does not tell whether a larger model or more visual "
+            "tokens are better"
+        )
     found = trade(record)
     numbers = f"{symbol} = {_ratio(fit)}"
     return f"{found.side} ({'; '.join(filter(None, [numbers, found.because, _misfit(record)]))})"
@@ -40,7 +46,7 @@ def optimum(fit: FittedLaw, Q: float | None) -> str:
         Q: text tokens; None if the study's text is always cached.
     """
     side = trade(fit.record).side
-    if not fit.law.constant_optimum or fit.is_flat or side is Side.TOKENS:
+    if not fit.law.constant_optimum or fit.is_flat or side is Side.TOKENS or assumed_slopes(fit.record):
         return ""
     if Q is None:
         told = side is Side.LARGER
@@ -54,13 +60,14 @@ def optimum(fit: FittedLaw, Q: float | None) -> str:
         within = f" (anywhere from {ends})" if ends else ""
         return f"neither do they tell how many are best with {Q:g} text tokens{within}"
     interval = f", 95\u00a0% {ends}" if ends else ""
+    had = f"with {Q:g} text tokens, if models of every size could be had,"
     if star.low is None or star.low <= 1 or least > 1:
         best = "is best" if f"{star.value:.3g}" == "1" else "are best"
         shown = f"{visual_tokens(star.value, '.3g')} {best}"
-        return f"with {Q:g} text tokens {shown} at any inference cost 2N(Q + V){interval}"
+        return f"{had} {shown} at any inference cost 2N(Q + V){interval}"
     shown = f"not one but about {star.ends('.2g')} visual tokens are best"
     return (
-        f"with {Q:g} text tokens {shown} at any inference cost 2N(Q + V) "
+        f"{had} {shown} at any inference cost 2N(Q + V) "
         f"(V* = {star.value:.3g}{interval}); one, if the text is cached"
     )
 

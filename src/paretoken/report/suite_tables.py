@@ -32,7 +32,14 @@ def interval_rows(fit: FittedLaw) -> pd.DataFrame:
     """
     intervals = fit.record["intervals"]
     ratio = fit.record["alpha_over_beta"]
+    known = fit.law.constraints
+    notes = {name: "fixed" for name, _ in known.fixed} | dict.fromkeys(known.tied or (), "tied")
     rows = [_row(name, value, intervals.get(name)) for name, value in fit.parameters.items()]
+    for row in rows:
+        if row["parameter"] in notes:
+            row["95 % interval"] = ", ".join(
+                filter(None, [row["95 % interval"], notes[row["parameter"]]])
+            )
     if fit.law.constant_optimum:
         shown = "unbounded" if ratio is None else ratio
         rows.append(_row("alpha / beta", shown, intervals.get("alpha_over_beta")))
@@ -81,11 +88,16 @@ def prediction_rows(results: StudyResults, suite: str) -> pd.DataFrame:
     )
 
 
+def has_flags(results: StudyResults) -> bool:
+    """Return whether any cell is flagged; else fits without flagged cells are the same as the others."""
+    return bool((results.errors["flag"] != "").any())
+
+
 def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
     """Return one row per fit of a suite."""
-    rows = []
+    rows, flagged = [], has_flags(results)
     for (own, variant), fit in results.fits.items():
-        if own != suite:
+        if own != suite or (variant.endswith("-unflagged") and not flagged):
             continue
         held = (fit.record["holdout"].get("leave_largest_n_out") or {}).get("law") or {}
         rows.append(
@@ -151,13 +163,13 @@ def law_rows(fit: FittedLaw) -> pd.DataFrame:
         rows.append(
             {
                 "law": row["law"],
+                "describes the cells": "no" if row["excluded"] else "not excluded",
                 "AICc above the lowest": row["aicc_difference"],
                 "weight": row["weight"],
                 "R² of means": row["r_squared_of_means"],
                 "p of a pattern": row["pattern_p"],
                 "error at largest N held out (%)": None if held is None else 100 * held,
                 f"V* at Q = {compared['text_tokens']:g}": row["v_star"],
-                "describes the cells": "no" if row["excluded"] else "not excluded",
             }
         )
     return pd.DataFrame(rows)

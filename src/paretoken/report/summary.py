@@ -18,10 +18,12 @@ from paretoken.markdown import bullets
 from paretoken.markdown import table as markdown_table
 from paretoken.provenance import versions
 from paretoken.registry import FIGURES
+from paretoken.report.glossary import GLOSSARY
 from paretoken.report.methods import winners
 from paretoken.report.sentences import optimum, verdict
 from paretoken.report.suite_tables import (
     drawn_by,
+    has_flags,
     interval_rows,
     law_rows,
     percent,
@@ -77,6 +79,7 @@ def _laws(results: StudyResults, pairs: pd.DataFrame, sensitivity: pd.DataFrame)
     study = results.study
     sections = [
         f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
+        f"## Symbols and words\n\n{bullets(GLOSSARY)}",
         f"## Cells\n\n{_cells(results)}",
     ]
     for suite in study.suites:
@@ -94,7 +97,8 @@ def _answer(results: StudyResults, suite: Suite) -> str:
 def _cells(results: StudyResults) -> str:
     errors = results.errors
     flagged = errors[errors["flag"] != ""]
-    use = " (in the headline fit, left out of the *unflagged* one)" if results.study.fit.laws else ""
+    fits = results.study.fit.laws and len(flagged)
+    use = " (in the headline fit, left out of the *unflagged* one)" if fits else ""
     lines = [
         f"{len(errors)} errors (cells times suites); {int(errors['error'].isna().sum())} missing, "
         f"{len(flagged)} flagged{use}."
@@ -114,8 +118,9 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
         f"Parameters, and V* at Q text tokens, {drawn_by(fit)}:\n\n{markdown_table(interval_rows(fit))}",
         f"What the data do not settle:\n\n{warnings}",
         *_compared(fit),
-        f"All fits, with and without flagged cells:\n\n{_fits(results, suite)}",
-        _range_of_ratio(sensitivity, suite, results.measured_by_the_paper),
+        f"All fits{', with and without flagged cells' if has_flags(results) else ''}:\n\n"
+        f"{_fits(results, suite)}",
+        _range_of_ratio(results, sensitivity, suite),
     ]
     published = published_table(results)
     published = published[published["suite"] == suite.name]
@@ -139,7 +144,7 @@ def _compared(fit: FittedLaw) -> list[str]:
 def _fits(results: StudyResults, suite: Suite) -> str:
     rows = []
     for law in results.study.fit.laws:
-        for cells in ("all", "unflagged"):
+        for cells in ("all", "unflagged") if has_flags(results) else ("all",):
             rows.append(_fit_row(law, cells, results.fits.get((suite.name, f"{law}-{cells}"))))
     rows.append(_fit_row("paper's grid", "all", results.fits.get((suite.name, PAPER_GRID))))
     return markdown_table(pd.DataFrame([row for row in rows if row]))
@@ -176,12 +181,12 @@ def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> str:
     )
 
 
-def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, by_the_paper: bool) -> str:
-    rows = sensitivity[
-        (sensitivity["suite"] == suite.name) & ~sensitivity["variant"].str.startswith("T = Q + V")
-    ]
-    rows = rows[rows["alpha_over_beta"].notna() & (rows["variant"] != "as fitted")]
-    if rows.empty:
+def _range_of_ratio(results: StudyResults, sensitivity: pd.DataFrame, suite: Suite) -> str:
+    own = sensitivity[(sensitivity["suite"] == suite.name) & (sensitivity["variant"] != "as fitted")]
+    own = own[own["alpha_over_beta"].notna()]
+    inside = own["variant"].str.startswith("T = Q + V")
+    rows = own[~inside]
+    if rows.empty or results.headline(suite.name).law.constraints.of(("alpha", "beta", "a", "b")).taken:
         return ""
     ordered = rows.sort_values("alpha_over_beta", kind="stable")
     low, high = ordered.iloc[0], ordered.iloc[-1]
@@ -189,11 +194,18 @@ def _range_of_ratio(sensitivity: pd.DataFrame, suite: Suite, by_the_paper: bool)
         "The published averages cannot be taken apart, so other normalisations of single benchmarks "
         "and other prompts are not among the choices. "
     )
+    ratios = own[inside]["alpha_over_beta"]
+    others = (
+        f"; {inside.sum()} more choices put Q + V into the law, where the ratio is another one "
+        f"({ratios.min():.2f} to {ratios.max():.2f})"
+        if inside.any()
+        else ""
+    )
     return (
-        f"{limits if by_the_paper else ''}"
+        f"{limits if results.measured_by_the_paper else ''}"
         f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
         f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({markdown(str(low['variant']))}) to "
-        f"{high['alpha_over_beta']:.2f} ({markdown(str(high['variant']))})."
+        f"{high['alpha_over_beta']:.2f} ({markdown(str(high['variant']))}){others}."
     )
 
 

@@ -60,7 +60,7 @@ def test_at_equal_cost_the_side_with_less_error_wins_if_noise_allows() -> None:
     assert [*pairs["lower"]] == ["larger", "larger", "smaller", "smaller"]
     reasoning, ocr = tally(pairs, {"reasoning": "Scenes", "ocr": "Digits"})
     assert reasoning.startswith("Scenes: the larger model with fewer tokens errs less in 2 of 2 pairs")
-    decided = "by 2 standard errors or more the larger one in"
+    decided = "told by the 95 % interval of the difference: the larger one in"
     assert f"{decided} 1, the smaller one in 0, neither in 1" in reasoning
     assert f"{decided} 0, the smaller one in 1, neither in 0" in ocr
     assert "Signs alone do not tell which errs less (0 of 2 pairs" in ocr

@@ -151,7 +151,8 @@ def test_ocr_like_reasoning_does_not_reverse(results: StudyResults) -> None:
     [
         (1e-4, 1.01, Verdict.HOLDS),
         (1e-4, 1.05, Verdict.FAILS),
-        (4e-3, 1.01, Verdict.UNDECIDED),
+        (4e-3, 1.01, Verdict.HOLDS),
+        (4e-3, 1.018, Verdict.UNDECIDED),
         (4e-3, 1.20, Verdict.FAILS),
     ],
 )

@@ -113,7 +113,8 @@ def test_a_damaged_fit_is_named(tmp_path, capsys):
     one = finished_study(tmp_path / "a", suites=SUITES[:1], laws=["product"], bootstrap=0)
     two = copied(one, tmp_path / "b")
     (said,) = verdicts(read_studies([one.folder, two.folder]))
-    assert said.endswith("cannot be compared without bootstrap draws.")
+    assert said.endswith("(scenes) has no bootstrap draws.")
+    assert "cannot be compared" in said
     path = two.folder / "fits" / "scenes" / "product-all.json"
     write_json(path, {**read_json(path), "parameters": {}})
     assert main(["compare", str(one.folder), str(two.folder)]) == 2

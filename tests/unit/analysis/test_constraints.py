@@ -127,8 +127,7 @@ def test_fixed_parameters_hold_in_every_draw_and_profile(surfaces, name):
         position = list(record["parameters"]).index(parameter)
         assert {row[position] for row in record["draws"]} == {float(value)}
         assert parameter not in record["profile"]
-        ends = record["intervals"][parameter]
-        assert [ends["low"], ends["high"]] == [float(value)] * 2
+        assert parameter not in record["intervals"], "what is given has no interval"
     assert not any("at its bound" in w and w.startswith(facts.slopes[0]) for w in record["warnings"])
 
 
@@ -192,7 +191,8 @@ def test_the_command_takes_and_refuses_constraints(tmp_path, cells, capsys):
     assert main([*start, "--tie", "alpha=beta", "--fix", "D=0"]) == 0
     assert "with alpha = beta, D = 0" in capsys.readouterr().out
     record = json.loads(out.read_text())
-    assert record["constraints"] == {"tied": ["alpha", "beta"], "fixed": {"D": 0.0}, "chance": None}
+    known = {"tied": ["alpha", "beta"], "fixed": {"D": 0.0}, "chance": None}
+    assert {name: record["constraints"][name] for name in known} == known
     assert record["parameters"]["D"] == 0
     assert main([*start, "--fix", "gamma=1"]) == 2
     assert "D, alpha and beta can be fixed" in capsys.readouterr().err

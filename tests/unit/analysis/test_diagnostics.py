@@ -9,11 +9,11 @@ import pytest
 from scipy.stats import norm
 
 from paretoken.analysis.cells import Cells
+from paretoken.analysis.data_warnings import data_warnings
 from paretoken.analysis.diagnostics import (
     FitStatus,
     bound_warnings,
     conditioning,
-    data_warnings,
     goodness,
     information,
     outliers,

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from paretoken.analysis.equal_cost import CELL, COLUMNS, comparisons, sign_test, tally
 from paretoken.analysis.study_results import StudyResults
@@ -63,10 +63,10 @@ def test_pairs_that_are_tested_have_no_cell_in_common():
 
 def test_with_standard_errors_pairs_are_decided_one_by_one():
     pairs = comparisons(study(lambda n, v: 1 / n, stderr=0.01))
-    far = pairs["difference"].abs() >= 2 * pairs["stderr"]
+    far = pairs["difference"].abs() > norm.ppf(0.975) * pairs["stderr"]
     assert (pairs["wins"] == np.where(far, pairs["lower"], "undecided")).all()
     (said,) = tally(pairs, {"s": "Scenes"})
-    assert f"by 2 standard errors or more the larger one in {far.sum()}" in said
+    assert f"told by the 95 % interval of the difference: the larger one in {far.sum()}" in said
 
 
 def test_equal_errors_say_nothing():

@@ -235,7 +235,7 @@ def test_bands_allow_for_effects_of_language_models_where_cells_share_noise():
 def test_noise_free_data_raise_no_warning_about_noise():
     N, V = (a.ravel() for a in np.meshgrid([0.5, 1, 2, 4, 8], [1.0, 4, 16, 64], indexing="ij"))
     data = CellData(Cells(N, V, 0.4 * N**-0.2 * V**-0.1 + 0.1, np.ones(20)), {"path": ""}, [])
-    record = fit_record(data, FitOptions(bootstrap=50))
+    record = fit_record(data, FitOptions(bootstrap=100))
     assert record["warnings"] == []
 
 

@@ -95,10 +95,12 @@ def test_constraints_that_the_cells_contradict_are_named(surfaces, fixed, contra
     N, V = surfaces["ocr_like"].cells().N, surfaces["ocr_like"].cells().V
     noise = np.random.default_rng(1).normal(0, 3e-3, len(N))
     cells = Cells(N, V, 0.7 * N**-0.05 * V**-0.06 + noise, np.ones(len(N)))
-    comparison = compare_laws(estimate(cells, law, make_loss("squared")), TEXTS)
-    assert (comparison["constraints_p"] < 0.05) == contradicted
-    told = [s for s in comparison["words"] if s.startswith(f"The cells contradict {fixed[:4]}")]
+    options = FitOptions("product_zero_d", bootstrap=0, constraints=law.constraints)
+    record = fit_record(CellData(cells, {}, []), options)
+    assert (record["constraints"]["p_value"] < 0.05) == contradicted
+    told = [s for s in record["cautions"] if s.startswith(f"The cells contradict {fixed[:4]}")]
     assert bool(told) == contradicted
+    assert set(told) <= set(record["warnings"])
 
 
 def test_regret_is_zero_for_the_headline_and_never_negative(additive):

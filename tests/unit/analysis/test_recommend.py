@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
+from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import frontier
 from paretoken.analysis.recommend import recommend
 from paretoken.analysis.recommend_words import in_words
+from paretoken.analysis.trade import Side, trade
 from paretoken.cli import main
+from paretoken.constraints import read_constraints
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.measured import LATENCY
 from paretoken.errors import UserError
@@ -94,7 +97,14 @@ def test_a_difference_within_its_noise_is_a_tie_and_a_clear_one_is_none(publishe
     tied = {(row["params_b"], row["visual_tokens"]): row["tie"] for row in flat["runners_up"]}
     assert tied == {(7, 1): True, (4, 1): False, (4, 576): False}
     assert "a tie" in in_words(flat)
-    assert "1 further affordable configuration is not told from it" in in_words(flat)
+    assert "1 other affordable configuration is not told from it (1 of them listed)" in in_words(flat)
+
+
+def without_effect(record):
+    """Return what a fit says whose cells show no effect of V."""
+    words = "The data show no effect of V."
+    absent = record["effects"]["V"] | {"falls": False, "words": words}
+    return {"effects": record["effects"] | {"V": absent}, "cautions": [words]}
 
 
 def test_it_says_what_it_is_about(published_record):
@@ -124,7 +134,7 @@ def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fi
     exact = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(model))
     assert exact["chosen_in_draws"] == 1.0
     assert exact["draws_of"] == ["law"]
-    assert "doubt about the law only" in in_words(exact)
+    assert "doubt about the law's parameters only" in in_words(exact)
     answer = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(noisy))
     low, high = (binom.ppf(p, 200, norm.cdf(1)) / 200 for p in (1e-3, 0.999))
     assert low <= answer["chosen_in_draws"] <= high
@@ -134,10 +144,46 @@ def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fi
 
 
 def test_an_effect_that_is_not_there_is_to_be_minded(published_record):
-    effects = published_record["effects"]
-    without = effects | {"V": effects["V"] | {"falls": False, "words": "The data show no effect of V."}}
-    fit = FittedLaw.from_record(published_record | {"effects": without})
+    fit = FittedLaw.from_record(published_record | without_effect(published_record))
     assert "The data show no effect of V." in recommend(fit, 1e12, 50.0, SIZES, TOKENS)["mind"]
+
+
+def test_what_differs_only_in_what_has_no_effect_is_a_tie(published_record):
+    """Exponents are never negative: without this, more tokens would look better in every draw."""
+    fit = FittedLaw.from_record(published_record | without_effect(published_record))
+    answer = recommend(fit, 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])
+    tied = {(row["params_b"], row["visual_tokens"]): row["tie"] for row in answer["runners_up"]}
+    assert tied == {(7, 1): True, (4, 1): False, (4, 576): False}
+    assert not answer["v_star_told"] or trade(fit.record).side is Side.LARGER
+
+
+def test_the_limits_of_the_choice_do_not_move_the_best_number_of_tokens(fit):
+    """V* is the fit's: a user who allows 64 tokens and more is not told that 64 are best anywhere."""
+    few = recommend(fit, 1e13, 50.0, [7.0], [64.0, 144.0])
+    assert few["v_star"] == recommend(fit, 1e13, 50.0, SIZES, TOKENS)["v_star"]
+
+
+def test_doubts_about_the_law_are_to_be_minded(published):
+    record = fit_record(published("ocr"), FitOptions(bootstrap=20, compare=True))
+    mind = " ".join(recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)["mind"])
+    assert "product leaves a pattern over N and V in the residuals" in mind
+    tied = FitOptions(bootstrap=20, constraints=read_constraints("product", ["alpha=beta"]))
+    answer = recommend(FittedLaw.from_record(fit_record(published(), tied)), 1e12, 50.0, SIZES, TOKENS)
+    assert "The cells contradict alpha = beta" in " ".join(answer["mind"])
+    assert not answer["v_star_told"]
+    assert "would not tell how many visual tokens" in in_words(answer)
+    assert "product law with alpha = beta" in in_words(answer)
+
+
+def test_an_error_above_what_can_be_is_to_be_minded(published):
+    record = fit_record(published(), FitOptions(bootstrap=20))
+    beyond = recommend(FittedLaw.from_record(record), 1e14, 50.0, [1e-6], [1.0])
+    assert beyond["recommended"]["error"] > 1
+    assert any(sentence.startswith("An error above 1 cannot be") for sentence in beyond["mind"])
+    losses = fit_record(published(), FitOptions(bootstrap=20, losses=True))
+    plain = recommend(FittedLaw.from_record(losses), 1e14, 50.0, [1e-6], [1.0])
+    assert plain["recommended"]["error_high"] > plain["recommended"]["error"] > 1
+    assert not any("cannot be" in sentence for sentence in plain["mind"])
 
 
 def test_words_and_json_say_the_same(fit):
@@ -188,4 +234,4 @@ def test_a_law_without_closed_form_says_nothing_about_it(published_record):
     }  # fmt: skip
     answer = recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)
     assert answer["v_star"] is None
-    assert "by formula" not in in_words(answer)
+    assert "If every size could be had" not in in_words(answer)

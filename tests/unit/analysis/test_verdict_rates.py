@@ -159,6 +159,6 @@ def test_verdicts_are_wrong_in_five_percent_at_most(study: StudyResults, truth: 
 def test_little_noise_decides(study: StudyResults, truth: str) -> None:
     """Verdicts are not right for want of deciding anything."""
     known = TRUTHS[truth][1]
-    found = counted(study, truth, 1e-5, 6)
+    found = counted(study, truth, 2e-6, 6)
     for name, is_true in known.items():
         assert found[name][Verdict.HOLDS if is_true else Verdict.FAILS] == 6, (name, found[name])

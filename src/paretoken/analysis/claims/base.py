@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from paretoken.analysis.claims.verdicts import Finding, Interval, Region, judge, untestable
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.study_results import StudyResults
+from paretoken.analysis.trade import assumed_slopes
 from paretoken.config import Suite
 from paretoken.errors import UserError
 
@@ -74,7 +74,9 @@ def interval_of(fit: FittedLaw, name: str) -> Interval | None:
     if record is None:
         return None
     low, high = record["low"], record["high"]
-    return Interval(-math.inf if low is None else low, math.inf if high is None else high)
+    # A ratio is unbounded above only: both ends are where beta is 0 in all draws.
+    least = math.inf if name == "alpha_over_beta" else -math.inf
+    return Interval(least if low is None else low, math.inf if high is None else high)
 
 
 def absent_effects(fit: FittedLaw, *scales: str) -> list[str]:
@@ -111,9 +113,10 @@ def judge_law(
         because: the numbers that decide, in sentences.
         scales: ``N``, ``V`` or ``NV``: along what the claim supposes that the error falls.
     """
-    assumed = fit.law.constraints.of(fit.law.slopes).in_words().removeprefix(" with ")
+    assumed = assumed_slopes(fit.record)
     if assumed:
         return untestable(computed, f"The fit assumes {assumed}: what is assumed is not tested.")
-    doubts = law_warnings(fit.record.get("laws"))
-    because = " ".join([because, *doubts])
-    return judge(computed, value, interval, region, because, absent_effects(fit, *scales))
+    absent = absent_effects(fit, *scales)
+    effects = [effect["words"] for effect in fit.record["effects"].values()]
+    doubts = [caution for caution in fit.record.get("cautions", []) if caution not in effects]
+    return judge(computed, value, interval, region, " ".join([because, *doubts]), absent)

@@ -71,4 +71,5 @@ def _value(row: pd.Series[float]) -> str:
     if not (pd.isna(row["low"]) and pd.isna(row["high"])):
         ends = [f"{row[e]:.3g}" if np.isfinite(row[e]) else "unbounded" for e in ("low", "high")]
         interval = f" ({ends[0]} to {ends[1]})"
-    return f"{row['value']:.3g}{interval}"
+    value = row["value"]
+    return f"{value:.3g}{interval}" if np.isfinite(value) else f"unbounded{interval}"

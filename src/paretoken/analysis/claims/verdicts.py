@@ -74,6 +74,11 @@ def below(value: float) -> Region:
     return Region(-math.inf, math.nextafter(value, -math.inf), f"below {value:g}")
 
 
+def between(low: float, high: float, words: str) -> Region:
+    """Return the region of numbers from ``low`` to ``high``, said in ``words``."""
+    return Region(low, high, f"{words}: {low:g} to {high:g}")
+
+
 def above(value: float) -> Region:
     """Return the region of "it is above ``value``"."""
     return Region(math.nextafter(value, math.inf), math.inf, f"above {value:g}")

@@ -50,7 +50,7 @@
         measuredHigh: errors.measured_high[i],
         place: i,
         used: chosen.used[i],
-        extrapolated: chosen.extrapolated[i],
+        extrapolated: errors.extrapolated[i],
       }))
       .filter((row) => row.used && row.cost !== null && row.error !== null);
   };
@@ -170,11 +170,12 @@
 
   const tie = (best, others) => {
     const count = others.filter((row) => tied(best, row)).length;
+    const are = count === 1 ? "configuration is" : "configurations are";
     const exact = cost().measured ? " Measured costs are taken as exact here." : "";
     if (!count) return exact.trim();
     return (
-      `${count} further affordable configuration${count === 1 ? " is" : "s are"} not told from it: the ` +
-      `95 % interval of the difference of both errors holds 0.${exact}`
+      `${count} other affordable ${are} not told from it (ties): the 95 % interval of the difference of ` +
+      `both errors holds 0, or they differ in what shows no effect.${exact}`
     );
   };
 
@@ -192,6 +193,13 @@
       `Cost per answer: ${cost().words} (${cost().unit})` +
       (cost().leaves_out ? `; left out: ${cost().leaves_out}.` : ".");
     by("x-formula").textContent = fit().formula;
+    by("x-mind").replaceChildren(
+      ...fit().mind.map((sentence) => {
+        const item = document.createElement("li");
+        item.textContent = sentence;
+        return item;
+      }),
+    );
     by("x-best").textContent = best
       ? `With ${number(wanted)} ${cost().unit}${cost().each} and ${Q} text tokens, use ${words(best)}.`
       : rows.length

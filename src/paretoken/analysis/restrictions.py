@@ -1,0 +1,98 @@
+"""Whether cells contradict what is said of a law's parameters: tests of a law against a freer one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from paretoken.analysis.estimate import Estimate, estimate
+from paretoken.analysis.laws.base import Law
+from paretoken.analysis.noise import SIGNIFICANT, measure_noise, p_in_words
+from paretoken.analysis.resample import EFFECTS, draw
+from paretoken.constraints import Constraints
+from paretoken.errors import FitError
+from paretoken.registry import LAWS
+
+#: Draws of a law without what is said of its parameters.
+DRAWS = 400
+
+
+def contradiction(fitted: Estimate) -> float | None:
+    """Return the p value of what ties and fixes the parameters of a fit, all of it taken together.
+
+    By an F test against the law without that, or by draws of its parameters where language models may
+    share noise, the smallest of several p values times their number (Bonferroni). None if nothing is
+    tied or fixed, and with losses that are not squared.
+    """
+    constraints = fitted.law.constraints
+    if not constraints.taken:
+        return None
+    law: Law = LAWS.load(fitted.law.name)
+    free = _fit(fitted, law.constrained(replace(constraints, tied=None, fixed=())))
+    if free is None:
+        return None
+    return _by_draws(free, constraints) if measure_noise(free).effects else _f_test(fitted, free)
+
+
+def _by_draws(free: Estimate, constraints: Constraints) -> float:
+    drawn = dict(zip(free.law.parameters, draw(free, EFFECTS, DRAWS, 0).values.T, strict=True))
+    off = [drawn[name] - value for name, value in constraints.fixed]
+    off += [drawn[constraints.tied[0]] - drawn[constraints.tied[1]]] if constraints.tied else []
+    tails = [min((values <= 0).mean(), (values >= 0).mean()) for values in off]
+    return float(min(1.0, len(off) * 2 * max(min(tails), 1 / DRAWS)))
+
+
+def equal_slopes(fitted: Estimate) -> float | None:
+    """Return the p value of alpha = beta: that N and V matter equally.
+
+    An F test, which takes the noise of cells as independent: where language models share noise, it
+    finds the two different too often, and only the other answer can be relied on. None if the law has
+    no such ratio or one of its slopes was not fitted, and with losses that are not squared.
+    """
+    law = fitted.law
+    if not law.constant_optimum or law.constraints.of(law.slopes).taken:
+        return None
+    tied = replace(law.constraints, tied=(law.slopes[0], law.slopes[1]))
+    plain: Law = LAWS.load(law.name)
+    restricted = _fit(fitted, plain.constrained(tied))
+    return None if restricted is None else _f_test(restricted, fitted)
+
+
+def contradicted(fitted: Estimate, p_value: float | None) -> list[str]:
+    """Return a sentence where the cells contradict what was said of the parameters beforehand."""
+    if p_value is None or p_value >= SIGNIFICANT:
+        return []
+    known = replace(fitted.law.constraints, chance=None).in_words().removeprefix(" with ")
+    together = ", taken together" if fitted.law.constraints.taken > 1 else ""
+    return [
+        f"The cells contradict {known}{together}: without that the law fits better than chance explains "
+        f"({p_in_words(p_value)})."
+    ]
+
+
+def _fit(fitted: Estimate, law: Law) -> Estimate | None:
+    if not np.isinf(fitted.loss.delta):
+        return None
+    try:
+        return estimate(fitted.cells, law, fitted.loss, fitted.text_tokens)
+    except FitError:
+        return None
+
+
+def _f_test(restricted: Estimate, free: Estimate) -> float | None:
+    """Return the p value of the restricted law; None if no cell is spare, or the freer fit is exact."""
+    taken = len(free.law.free) - len(restricted.law.free)
+    freedom = int(free.cells.used.sum()) - len(free.law.free)
+    if freedom < 1 or free.objective <= 0:
+        return None
+    gain = max(restricted.objective / free.objective - 1, 0.0)
+    from scipy.special import fdtrc
+
+    return float(fdtrc(taken, freedom, gain * freedom / taken))
+
+
+def record_of(fitted: Estimate, p_value: float | None) -> dict[str, Any]:
+    """Return the constraints of a fit for ``fit.json``, with the p value of the test of them."""
+    return fitted.law.constraints.as_record() | {"p_value": p_value}

@@ -20,7 +20,7 @@ from matplotlib.ticker import (
 from paretoken.cost_models.base import Cost
 from paretoken.escape import mathtext
 from paretoken.figures.parts import Numbers, column, levels
-from paretoken.figures.style import HALO, Colour, marker_size, ramp, size_markers
+from paretoken.figures.style import PALE, Colour, marker_size, mixed, ramp, size_markers
 from paretoken.text_tables import size_label
 
 #: Inches: one panel beside its legends, and two panels beside each other.
@@ -97,7 +97,7 @@ def plot_cells(
     colours, markers = ramp(sizes), size_markers(sizes)
     for n in sizes:
         own = column(cells, "params_b") == n
-        plot_points(axis, x[own], cells[own], _mixed(colours[n], fade), markers[n], column_name)
+        plot_points(axis, x[own], cells[own], mixed(colours[n], fade), markers[n], column_name)
 
 
 def plot_points(
@@ -108,19 +108,12 @@ def plot_points(
     if (stderr > 0).any():
         whiskers(axis, x, y, np.nan_to_num(stderr), colour)
     areas = [marker_size(marker, v) ** 2 for v in column(cells, "visual_tokens")]
-    axis.scatter(x, y, s=areas, color=[colour], marker=marker, edgecolors="white", linewidths=0.6,
-                 zorder=4)  # fmt: skip
+    axis.scatter(x, y, s=areas, color=[mixed(colour, PALE)], marker=marker, edgecolors=[colour],
+                 linewidths=1.1, zorder=4)  # fmt: skip
 
 
 def whiskers(axis: Axes, x: Numbers, y: Numbers, lengths: Numbers, colour: Colour | str) -> None:
-    """Draw bars of error over markers, with a white rim: none is hidden by the marker that it is of."""
-    found = axis.errorbar(
+    """Draw bars of error over markers, whose pale faces hide none of them and stay whole."""
+    axis.errorbar(
         x, y, yerr=lengths, color=colour, linestyle="none", elinewidth=1.1, capsize=2, zorder=4.5
     )
-    for part in (*found.lines[1], *found.lines[2]):
-        part.set_path_effects([HALO])
-
-
-def _mixed(colour: Colour, fade: float) -> Colour:
-    red, green, blue = (part + fade * (1 - part) for part in colour)
-    return red, green, blue

@@ -12,6 +12,8 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.style import styled
 from paretoken.files import replacing
 
+#: A text that is the same in every study, or one made from a study's results.
+Words = str | Callable[[StudyResults], str]
 #: Dots per inch of PNG files; at 6.4 inches that is 1280 pixels.
 DPI = 200
 
@@ -23,22 +25,24 @@ class Figure:
     Attributes:
         name: the registered name, and the file's.
         title: a few words; heads the figure on the summary page.
-        caption: what is shown and how to read it; the same in every study.
+        caption: what is shown and how to read it; of nothing that is not drawn.
         draw: results -> drawing; every number from a table or a fit.
         shows_cost: whether an axis is the cost of an answer, so that other cost models can be drawn.
-        paper: what stands behind the caption in studies that have published values to compare with.
     """
 
     name: str
-    title: str
-    caption: str
+    title: Words
+    caption: Words
     draw: Callable[[StudyResults], Drawing]
     shows_cost: bool = False
-    paper: str = ""
 
-    def caption_for(self, with_paper: bool) -> str:
-        """Return the caption, of a study that is compared with the paper or not."""
-        return f"{self.caption} {self.paper}" if with_paper and self.paper else self.caption
+    def title_of(self, results: StudyResults) -> str:
+        """Return the title in one study; it may hold texts of the study, and is not escaped."""
+        return self.title if isinstance(self.title, str) else self.title(results)
+
+    def caption_of(self, results: StudyResults) -> str:
+        """Return the caption in one study; it may hold texts of the study, and is not escaped."""
+        return self.caption if isinstance(self.caption, str) else self.caption(results)
 
 
 def save(figure: Figure, results: StudyResults, paths: list[Path]) -> None:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, undominated
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Role
+from paretoken.config import Role, Suite
 from paretoken.cost_models.base import Cost
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.escape import mathtext
@@ -31,13 +31,16 @@ from paretoken.figures.legends import (
 from paretoken.figures.parts import (
     LEVEL_TEXT,
     Numbers,
+    bars_in_words,
     column,
     dense,
     levels,
     mean_cells,
     missing,
+    of_paper,
     parameter_lines,
     require_suite,
+    sentences,
 )
 from paretoken.figures.style import ORANGE, Look, ramp
 
@@ -51,11 +54,31 @@ PAPER: Look = {"color": ORANGE, "linewidth": 2.0, "linestyle": (0, (1, 1.4))}
 
 @dataclass(frozen=True)
 class View:
-    """What one of these figures shows: whose errors, and at which of the study's Q."""
+    """What one of these figures shows: whose errors, and at which of the study's Q.
+
+    Attributes:
+        name: the figure's.
+        role: of the suite.
+        choose_q: the study's Q -> one of them; None if none will do.
+        which: how that Q was chosen, in words.
+        remark: a further sentence.
+        paper: the paper's figure.
+    """
 
     name: str
     role: Role
     choose_q: Callable[[Sequence[int]], int | None]
+    which: str
+    remark: str
+    paper: str
+
+    def ingredients(self, results: StudyResults) -> tuple[Suite, int]:
+        """Return the suite and Q (`UserError` if the study lacks one of them)."""
+        suite = require_suite(results, self.name, self.role)
+        Q = self.choose_q(results.study.text_tokens)
+        if Q is None:
+            raise missing(results, self.name, "a number greater than 0 under text_tokens")
+        return suite, Q
 
 
 def nearest_positive(text_tokens: Sequence[int]) -> int | None:
@@ -79,14 +102,11 @@ def pareto_line(
 
 def draw(view: View, results: StudyResults) -> Drawing:
     """Draw cells, fitted curves, the computed Pareto line and the paper's."""
-    suite = require_suite(results, view.name, view.role)
-    Q = view.choose_q(results.study.text_tokens)
-    if Q is None:
-        raise missing(results, view.name, "a number greater than 0 under text_tokens")
+    suite, Q = view.ingredients(results)
     fit, cells = results.headline(suite.name), mean_cells(results, suite.name)
     sizes, tokens = levels(cells, "params_b"), levels(cells, "visual_tokens")
     drawing, (axis,) = canvas(ONE_PANEL)
-    cost, paper = results.cost, results.value(suite.name, f"optimal_tokens_q{Q:g}")
+    cost, paper = results.cost, _papers_tokens(results, suite, Q)
     _plot_curves(axis, fit, sizes, dense(tokens), Q, cost)
     lines = _plot_lines(axis, fit, sizes, tokens, Q, paper, cost)
     plot_cells(axis, cost(column(cells, "params_b"), column(cells, "visual_tokens"), Q), cells)
@@ -100,6 +120,10 @@ def draw(view: View, results: StudyResults) -> Drawing:
     ])  # fmt: skip
     bottom_legend(drawing, lines, len(lines))
     return drawing
+
+
+def _papers_tokens(results: StudyResults, suite: Suite, Q: int) -> float | None:
+    return results.value(suite.name, f"optimal_tokens_q{Q:g}")
 
 
 def _plot_curves(
@@ -126,47 +150,45 @@ def _plot_lines(
     return handles
 
 
-#: What stands behind captions in studies that are compared with the paper.
-DOTTED = (
-    "The dotted line, where the paper drew one, holds V at the paper's hard-coded number and is "
-    "evaluated with the same fit."
-)
-HOW_TO_READ = (
-    "Markers are measured cells (mean over seeds, bars their standard error; colour and shape by N, "
-    "area by V), thin curves the headline fit per N over continuous V (dashed: N kept out of the "
-    "fit). The black line is computed: no N and V within the measured ranges, both continuous, has "
-    "by the fit a lower error at no greater cost."
-)
+def _title(view: View, results: StudyResults) -> str:
+    suite, Q = view.ingredients(results)
+    return f"{suite.title}: error against inference cost at Q = {Q:g}"
 
 
-def _figure(
-    name: str,
-    title: str,
-    first: str,
-    paper: str,
-    role: Role,
-    choose_q: Callable[[Sequence[int]], int | None],
-) -> Figure:
-    view = View(name, role, choose_q)
-    return Figure(name, title, f"{first} {HOW_TO_READ}", partial(draw, view), True, paper)
+def _caption(view: View, results: StudyResults) -> str:
+    suite, Q = view.ingredients(results)
+    fit, cells = results.headline(suite.name), mean_cells(results, suite.name)
+    held = {*fit.held_out} & {*levels(cells, "params_b")}
+    means = "means over seeds; " if (cells["seeds"] > 1).any() else ""
+    return sentences(
+        f"{suite.title}: error against inference cost at Q = {Q:g} text tokens, {view.which}.",
+        view.remark,
+        f"This is {view.paper}." if of_paper(results) else "",
+        f"Markers are measured cells ({means}colour and shape by N, area by V).",
+        bars_in_words(cells),
+        "Thin curves are the headline fit per N over continuous V"
+        + (" (dashed: N kept out of the fit)." if held else "."),
+        "The black line is computed: no N and V within the measured ranges, both continuous, has by the "
+        "fit a lower error at no greater cost.",
+        "The dotted line holds V at the paper's hard-coded number and is evaluated with the same fit."
+        if _papers_tokens(results, suite, Q) is not None
+        else "",
+    )
 
 
+def _figure(view: View) -> Figure:
+    words = partial(_title, view), partial(_caption, view)
+    return Figure(view.name, *words, partial(draw, view), shows_cost=True)
+
+
+TOKENS_FIRST = "Where the exponent of V exceeds that of N, tokens pay before parameters do."
+NEAREST = f"the study's positive Q nearest to {PAPER_TEXT_TOKENS}"
 FIG1A = _figure(
-    "fig1a", "Error against inference cost, text cached",
-    "Reasoning error against inference FLOPs at the study's smallest Q.",
-    f"This is the paper's Fig. 1a (Q = 0). {DOTTED}",
-    "reasoning", min,
-)  # fmt: skip
+    View("fig1a", "reasoning", min, "the study's smallest Q", "", "the paper's Fig. 1a (Q = 0)")
+)
 FIG1B = _figure(
-    "fig1b", "Error against inference cost, with text tokens",
-    "Reasoning error against inference FLOPs at the study's positive Q nearest to 50.",
-    f"This is the paper's Fig. 1b (Q = 50). {DOTTED}",
-    "reasoning", nearest_positive,
-)  # fmt: skip
+    View("fig1b", "reasoning", nearest_positive, NEAREST, "", "the paper's Fig. 1b (Q = 50)")
+)
 FIG3B = _figure(
-    "fig3b", "OCR error against inference cost",
-    "OCR error against inference FLOPs at the study's positive Q nearest to 50: where the exponent of V "
-    "exceeds that of N, tokens pay before parameters do.",
-    f"This is the paper's Fig. 3b. {DOTTED}",
-    "ocr", nearest_positive,
-)  # fmt: skip
+    View("fig3b", "ocr", nearest_positive, NEAREST, TOKENS_FIRST, "the paper's Fig. 3b"),
+)

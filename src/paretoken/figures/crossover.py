@@ -13,12 +13,14 @@ from matplotlib.lines import Line2D
 from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
+from paretoken.config import Suite
 from paretoken.cost_models.base import Cost
+from paretoken.cost_models.flops import FLOPS_2NT
 from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import dense, missing, require_suite
+from paretoken.figures.parts import dense, missing, require_suite, sentences
 from paretoken.figures.style import VERMILION, Colour, Look, ramp
 from paretoken.text_tables import size_label
 
@@ -30,26 +32,33 @@ CROSSING: Look = {"color": VERMILION, "marker": "o", "markersize": 7.5, "markere
 
 def draw(results: StudyResults) -> Drawing:
     """Draw both sizes' curves for each positive Q and mark where they cross."""
-    suite = require_suite(results, "fig3a", "reasoning")
-    fit = results.headline(suite.name)
-    pair = fit.fitted_sizes[-2:]
-    text_tokens = sorted(float(Q) for Q in results.study.text_tokens if Q > 0)
-    if not text_tokens:
-        raise missing(results, "fig3a", "a number greater than 0 under text_tokens")
-    table = crossovers(fit, pair, fit.token_counts, text_tokens, results.cost)
+    suite, fit, table = _crossovers(results)
+    pair, text_tokens = fit.fitted_sizes[-2:], [float(Q) for Q in table["text_tokens"]]
     drawing, (axis,) = canvas(ONE_PANEL)
     colours = ramp(text_tokens)
     for Q in text_tokens:
         _plot_pair(axis, fit, pair, Q, colours[Q], results.cost)
+    met = bool(table["cost"].notna().any())
     axis.plot(table["cost"], table["error"], **CROSSING)
     cost_axis(axis, results.cost)
     axis.set_ylabel(ERROR_LABEL)
     axis.set_title(mathtext(suite.title))
     side_legend(drawing, [
-        ("Model size N", _size_handles(pair)),
+        ("Model size N", _size_handles(pair, met)),
         (f"Crossover: V of {size_label(pair[0])}, {size_label(pair[1])}", _text_handles(table, colours)),
     ])  # fmt: skip
     return drawing
+
+
+def _crossovers(results: StudyResults) -> tuple[Suite, FittedLaw, pd.DataFrame]:
+    """Return the suite, its fit, and where the two largest fitted sizes cross at each positive Q."""
+    suite = require_suite(results, "fig3a", "reasoning")
+    fit = results.headline(suite.name)
+    text_tokens = sorted(float(Q) for Q in results.study.text_tokens if Q > 0)
+    if not text_tokens:
+        raise missing(results, "fig3a", "a number greater than 0 under text_tokens")
+    pair = fit.fitted_sizes[-2:]
+    return suite, fit, crossovers(fit, pair, fit.token_counts, text_tokens, results.cost)
 
 
 def _plot_pair(
@@ -60,12 +69,13 @@ def _plot_pair(
         axis.plot(cost(n, V, Q), fit.predict(n, V, Q), color=colour, **line, linewidth=1.6)
 
 
-def _size_handles(pair: Sequence[float]) -> list[Artist]:
+def _size_handles(pair: Sequence[float], met: bool) -> list[Artist]:
     lines: list[Artist] = [
         Line2D([], [], color="0.3", **line, linewidth=1.6, label=size_label(n))
         for n, line in zip(pair, LINES, strict=True)
     ]
-    return [*lines, Line2D([], [], **CROSSING, label="equal error at equal cost")]
+    dot = Line2D([], [], **CROSSING, label="equal error at equal cost")
+    return [*lines, dot] if met else lines
 
 
 def _text_handles(table: pd.DataFrame, colours: dict[float, Colour]) -> list[Artist]:
@@ -83,12 +93,33 @@ def _words(row: pd.Series[float]) -> str:
     return f"Q = {row['text_tokens']:g}: V = {small:.3g}, {large:.3g}"
 
 
-FIG3A = Figure(
-    "fig3a", "Where the larger model takes over",
-    "Fitted reasoning error of the two largest fitted sizes against inference cost, one colour per "
-    "number of text tokens Q (dashed: smaller model, solid: larger). Dots mark equal error at equal "
-    "cost: left of a dot the smaller model with more visual tokens is better, right of it the larger "
-    "one. The legend gives both models' V at the dot, the smaller model's first.",
-    draw,
-    shows_cost=True,
-)  # fmt: skip
+def _caption(results: StudyResults) -> str:
+    suite, fit, table = _crossovers(results)
+    met, zero = table["cost"].notna(), min(results.study.text_tokens) == 0
+    never = fit.law.constant_optimum and results.cost.model == FLOPS_2NT
+    return sentences(
+        f"{suite.title}: fitted error of the two largest fitted sizes against inference cost, one "
+        "colour per number of text tokens Q (dashed: smaller model, solid: larger).",
+        "Dots mark equal error at equal cost: left of a dot the smaller model with more visual tokens "
+        "is better, right of it the larger one. The legend gives both models' V at the dot, the smaller "
+        "model's first."
+        if met.any()
+        else "",
+        "Where the legend says so, the curves do not cross within the measured range of V."
+        if not met.all()
+        else "",
+        _without_text(never) if zero else "",
+    )
+
+
+def _without_text(never: bool) -> str:
+    """Return why Q = 0 is left out; ``never``: curves cannot cross there."""
+    if not never:
+        return "Q = 0 is left out."
+    return (
+        "Q = 0 is left out: cost is then 2NV, and by a law with one alpha / beta no size takes over "
+        "from another as it grows."
+    )
+
+
+FIG3A = Figure("fig3a", "Where the larger model takes over", _caption, draw, shows_cost=True)

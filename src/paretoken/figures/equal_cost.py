@@ -13,24 +13,31 @@ from matplotlib.ticker import EngFormatter
 
 from paretoken.analysis.equal_cost import CELL, TOLERANCE, equal_cost_groups
 from paretoken.analysis.study_results import StudyResults
+from paretoken.config import Suite
 from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, canvas, plot_points, sizes_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import column, mean_cells, missing, require_suite
+from paretoken.figures.parts import (
+    bars_in_words,
+    column,
+    mean_cells,
+    missing,
+    require_suite,
+    sentences,
+)
 from paretoken.figures.style import Colour, Look, ramp
 from paretoken.text_tables import size_label
 
-SIZE = (10.0, 5.4)
+SIZE = (10.0, 5.6)
 WINS: Look = {"linestyle": "-", "linewidth": 1.8}
 LOSES: Look = {"linestyle": (0, (4, 2)), "linewidth": 1.8}
-LEGEND_COLUMNS = 3
+LEGEND_COLUMNS = 2
 
 
 def draw(results: StudyResults) -> Drawing:
-    """Draw the reasoning and the OCR error of each group against N."""
-    suites = [require_suite(results, "fig4", "reasoning"), require_suite(results, "fig4", "ocr")]
-    cells = {suite.name: mean_cells(results, suite.name) for suite in suites}
+    """Draw the error of each group against N, of the reasoning and of the OCR suite."""
+    suites, cells = _measured(results)
     groups = equal_cost_groups(cells[suites[0].name])
     if not groups:
         raise missing(results, "fig4", "sizes and token counts of which two have N V within "
@@ -48,6 +55,11 @@ def draw(results: StudyResults) -> Drawing:
         axis.set_title(mathtext(suite.title))
     bottom_legend(drawing, _handles(groups, colours, looks), LEGEND_COLUMNS)
     return drawing
+
+
+def _measured(results: StudyResults) -> tuple[list[Suite], dict[str, pd.DataFrame]]:
+    suites = [require_suite(results, "fig4", "reasoning"), require_suite(results, "fig4", "ocr")]
+    return suites, {suite.name: mean_cells(results, suite.name) for suite in suites}
 
 
 def _colours(groups: Sequence[pd.DataFrame]) -> list[Colour]:
@@ -77,11 +89,11 @@ def _handles(
 ) -> list[Artist]:
     """Return a legend entry per group, and one for each kind of line that was drawn."""
     cost = EngFormatter(sep=" ")
-    handles: list[Artist] = [
-        Line2D([], [], color=colour, linewidth=3,
-               label=f"{cost(float(format(group['flops'].mean(), '.3g')))}FLOPs: {_members(group)}")
-        for group, colour in zip(groups, colours, strict=True)
-    ]  # fmt: skip
+    handles: list[Artist] = []
+    for group, colour in zip(groups, colours, strict=True):
+        mean = cost(float(format(group["flops"].mean(), ".3g")))
+        label = f"about {mean}FLOPs: {_members(group)}"
+        handles.append(Line2D([], [], color=colour, linewidth=3, label=label))
     kinds = ((WINS, "largest model errs least"), (LOSES, "a smaller model errs least"))
     return [
         *handles,
@@ -94,12 +106,22 @@ def _members(group: pd.DataFrame) -> str:
     return ", ".join(f"{size_label(n)}@{v:g}" for n, v in pairs)
 
 
-FIG4 = Figure(
-    "fig4", "Larger model or more tokens, at equal cost",
-    f"Measured errors of configurations N@V that cost within {TOLERANCE:.0%} of each other at Q = 0 "
-    "(groups found in the measured grid; each line joins one group, marker area by V; bars are one "
-    "standard error, over seeds if there are several, else over questions). No law is used. A line that "
-    "falls to the right speaks for parameters, one that rises for visual tokens; whether by more than "
-    "chance, the sentences on equal cost say.",
-    draw,
-)  # fmt: skip
+def _caption(results: StudyResults) -> str:
+    _, cells = _measured(results)
+    groups = equal_cost_groups(next(iter(cells.values())))
+    shown = [own[own.set_index(CELL).index.isin(_keys(groups))] for own in cells.values()]
+    return sentences(
+        f"Measured errors of configurations N@V that cost within {TOLERANCE:.0%} of each other at Q = "
+        "0: groups found in the measured grid, each joined by one line. The legend gives the mean cost "
+        "of each group. Marker area is by V.",
+        bars_in_words(*shown),
+        "No law is used. A line that falls to the right speaks for parameters, one that rises for "
+        "visual tokens; whether by more than chance, the sentences on equal cost say.",
+    )
+
+
+def _keys(groups: Sequence[pd.DataFrame]) -> list[tuple[str, ...]]:
+    return [key for group in groups for key in group[CELL].itertuples(index=False, name=None)]
+
+
+FIG4 = Figure("fig4", "Larger model or more tokens, at equal cost", _caption, draw)

@@ -22,12 +22,14 @@ from paretoken.figures.legends import Group, side_legend, size_handles
 from paretoken.figures.parts import (
     LEVEL_TEXT,
     PUBLISHED_LAW,
+    bars_in_words,
     column,
     dense,
     mean_cells,
     missing,
     published_parameters,
     require_suite,
+    sentences,
 )
 from paretoken.figures.style import ACCENTS, BLUE, ORANGE, VERMILION, Look
 from paretoken.registry import LAWS
@@ -38,6 +40,8 @@ BACKTESTS = {
     "log_linear": ("plane in ln N, ln V", "s", BLUE),
     "last_value": ("next smaller size", "^", ORANGE),
 }
+#: The published error of the paper's own prediction, by its name.
+MARGIN = "largest_error_percent"
 #: Bands of a new measurement and of the mean.
 BANDS: tuple[Look, Look] = ({"alpha": 0.16}, {"alpha": 0.4})
 
@@ -142,7 +146,7 @@ def _plot_backtest(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw
     for name, (label, marker, colour) in BACKTESTS.items():
         axis.plot(errors.index, errors[name], color=colour, marker=marker, linewidth=1.4)
         handles.append(Line2D([], [], color=colour, marker=marker, linewidth=1.4, label=label))
-    margin = results.value(suite, "largest_error_percent")
+    margin = results.value(suite, MARGIN)
     if margin is not None:
         axis.axhspan(-margin, margin, color="0.88", zorder=0)
         handles.append(Patch(facecolor="0.88", label=f"paper's margin, ±{margin:g} %"))
@@ -153,14 +157,28 @@ def _plot_backtest(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw
     return "Backtest, predicted by", handles
 
 
-FIG2 = Figure(
-    "fig2", "Predicting larger models",
-    "Left: sizes that the fit has not seen (under predict or holdout), predicted from the others, "
-    "with 95 % intervals: dark, of the mean error; light, of the error that a newly trained model will "
-    "show. Black-edged disks are cells of these sizes where any were measured, and belong into the "
-    "light band; faint markers are the cells that were fitted. "
-    "Right: a check that needs no new measurement: the largest measured size predicted from the "
-    "smaller ones by the law, by a plane in ln N and ln V, and by copying the next smaller size.",
-    draw,
-    paper="Dashed: the same predictions with the paper's parameters.",
-)  # fmt: skip
+def _caption(results: StudyResults) -> str:
+    suite = require_suite(results, "fig2", "reasoning")
+    fit, cells = results.headline(suite.name), mean_cells(results, suite.name)
+    compared = published_parameters(results, suite.name) is not None
+    return sentences(
+        "Left: sizes that the fit has not seen (under predict or holdout), predicted from the others.",
+        f"Bands are {LEVEL_TEXT} intervals: dark, of the mean error; light, of the error that a newly "
+        "trained model will show."
+        if len(fit.draws)
+        else "",
+        "Black-edged disks are cells of these sizes, and belong into the light band."
+        if cells["params_b"].isin(_targets(results, fit)).any()
+        else "",
+        "Faint markers are the cells that were fitted.",
+        bars_in_words(cells),
+        "Dashed: the same predictions with the paper's parameters." if compared else "",
+        "Right: a check that needs no new measurement: the largest measured size predicted from the "
+        "smaller ones by the law, by a plane in ln N and ln V, and by copying the next smaller size.",
+        "Grey: the margin that the paper states."
+        if results.value(suite.name, MARGIN) is not None
+        else "",
+    )
+
+
+FIG2 = Figure("fig2", "Predicting larger models", _caption, draw)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Transform
 
-from paretoken.figures.style import Look, marker_size, ramp, size_markers
+from paretoken.figures.style import Look, faces, marker_size, ramp, size_markers
 from paretoken.text_tables import size_label
 
 Group = tuple[str, Sequence[Artist]]
@@ -28,8 +28,8 @@ def size_handles(sizes: Sequence[float], held: Sequence[float] = (), line: str =
         unseen = n in held
         dashed: Look = {"linestyle": "--" if unseen and line != "none" else line}
         handles.append(
-            Line2D([], [], color=colours[n], marker=markers[n], markeredgecolor="white",
-                   markersize=marker_size(markers[n], LEGEND_TOKENS), markeredgewidth=0.5,
+            Line2D([], [], color=colours[n], marker=markers[n], **faces(colours[n]),
+                   markersize=marker_size(markers[n], LEGEND_TOKENS),
                    linewidth=1.6, label=size_label(n) + " (held out)" * unseen, **dashed)
         )  # fmt: skip
     return handles
@@ -38,7 +38,7 @@ def size_handles(sizes: Sequence[float], held: Sequence[float] = (), line: str =
 def token_handles(tokens: Sequence[float]) -> list[Artist]:
     """Return one legend entry per token count, by marker area."""
     return [
-        Line2D([], [], color="0.55", marker="o", linestyle="none", markeredgecolor="white",
+        Line2D([], [], color="0.4", marker="o", linestyle="none", **faces("0.4"),
                markersize=marker_size("o", v), label=f"{v:g}")
         for v in sorted(set(tokens))
     ]  # fmt: skip

@@ -21,14 +21,14 @@ from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, tokens_axis, whiskers
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import LEVEL_TEXT, column
-from paretoken.figures.style import BLUE, VERMILION, Look
+from paretoken.figures.parts import LEVEL_TEXT, column, sentences
+from paretoken.figures.style import BLUE, VERMILION, Look, faces
 from paretoken.tokens import TITLES
 
 #: Inches of a panel, around panels, and most panels in a row.
 PANEL = (2.6, 2.3)
 AROUND, LEGEND_WIDTH, MOST_IN_ROW = 0.7, 1.9, 4
-OWN: Look = {"color": BLUE, "marker": "o", "markersize": 5, "markeredgecolor": "white", "linewidth": 1.8}
+OWN: Look = {"color": BLUE, "marker": "o", "markersize": 5, "linewidth": 1.8, **faces(BLUE)}
 OTHERS: Look = {"color": "0.78", "linewidth": 1.0}
 BLIND: Look = {"color": "0.4", "linestyle": ":", "linewidth": 1.6}
 PRINTED: Look = {"color": VERMILION, "marker": "s", "markersize": 4.5, "markerfacecolor": "white",
@@ -138,13 +138,31 @@ def published_errors(results: StudyResults, suite: Suite, compressor: str) -> pd
     return pd.DataFrame(rows, columns=["visual_tokens", "error"])
 
 
-METHODS = Figure(
-    "methods", "Ways to compress, by token count",
-    "Error of each way to compress an image against its number of visual tokens, all trained by one "
-    "recipe: a panel per method, the others grey behind it. Markers are means over seeds; bars and "
-    "bands are 95 % intervals (Student's over seeds; with one seed, of the sample of questions), cut "
-    "off at 0 and 1. Dotted, where there is one: a model that sees no image.",
-    draw,
-    paper="Dashed with open markers, where there are any: the same methods in the paper's Table 1, one "
-    "run each and by different recipes.",
-)  # fmt: skip
+def _caption(results: StudyResults) -> str:
+    suites = results.study.suites
+    means = pd.concat([suite_errors(results, suite.name) for suite in suites])
+    blind = means["compressor"] == "blind"
+    shown = means[~blind]
+    printed = any(
+        len(published_errors(results, suite, entry.name))
+        for suite in suites
+        for entry in results.study.compressors
+    )
+    return sentences(
+        "Error of each way to compress an image against its number of visual tokens, all trained by one "
+        "recipe: a panel per method"
+        + (", the others grey behind it." if shown["compressor"].nunique() > 1 else "."),
+        "Markers are means over seeds." if (shown["seeds"] > 1).any() else "",
+        f"Bars and bands are {LEVEL_TEXT} intervals (Student's over seeds; with one seed, of the sample "
+        "of questions), cut off at 0 and 1."
+        if np.isfinite(column(shown, "low")).any()
+        else "",
+        "Dotted: a model that sees no image." if blind.any() else "",
+        "Dashed with open markers: the same methods in the paper's Table 1, one run each and by "
+        "different recipes."
+        if printed
+        else "",
+    )
+
+
+METHODS = Figure("methods", "Ways to compress, by token count", _caption, draw)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from paretoken.analysis.fitted_law import FittedLaw
@@ -17,42 +21,67 @@ from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.resample import percentiles
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config import Suite
-from paretoken.figures.axes import ONE_PANEL, canvas
+from paretoken.escape import mathtext
+from paretoken.figures.axes import canvas
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import DENSE, LEVEL_TEXT, Numbers, missing, shown_suites
-from paretoken.figures.style import BLUE, VERMILION, Look
+from paretoken.figures.parts import DENSE, LEVEL_TEXT, Numbers, missing, sentences, shown_suites
+from paretoken.figures.style import ROLE_COLOURS, Colour, Look
 
-ROLES = {"reasoning": (BLUE, "reasoning"), "ocr": (VERMILION, "OCR")}
-OTHER_LAWS: tuple[Look, ...] = tuple(
-    {"linestyle": line} for line in (":", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))
-)
-OTHER: Look = {"color": "black", "linewidth": 1.1}
+SIZE = (8.4, 4.6)
+#: Of the headline law and of the others, first suite and second: the second's lies on the first's.
+WIDTHS = ((4.4, 2.2), (2.2, 1.1))
+OTHER_LAWS = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+#: How dark other laws are, of the suite's colour: they are seen on the headline's curve.
+DARK = 0.55
+#: Share of the height of the panel below which curves lie on each other and bands are not seen.
+UNSEEN = 0.01
+#: Characters in a line of the legend.
+LEGEND_WIDTH = 34
 #: Published numbers by their names; `q` is followed by the Q that they are for.
 PUBLISHED = "optimal_tokens_q"
 MARKS = ("o", "s", "D", "^")
 
 
+#: The laws whose curves lie on each other, and their V* on the grid of Q.
+Curve = tuple[list[str], Numbers]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn of a suite.
+
+    Attributes:
+        suite: it.
+        curves: what lies apart; the first law of the first curve is the headline's.
+        band: ends of the headline's interval on that grid; None if there is none that can be seen.
+    """
+
+    suite: Suite
+    curves: Sequence[Curve]
+    band: tuple[Numbers, Numbers] | None
+
+
 def draw(results: StudyResults) -> Drawing:
     """Draw V* against Q for the reasoning suite, and for OCR if the study has it."""
+    found = shown(results)
+    drawing, (axis,) = canvas(SIZE)
+    handles: list[Artist] = []
+    for place, each in enumerate(found):
+        handles += _plot(axis, _grid(results), each, place, results.study.fit.laws[0])
+    paper = _plot_published(axis, results, found[0].suite.name)
+    _label(axis, results.headline(found[0].suite.name))
+    axis.set_title("Best token count at any budget,\nif models of every size can be had")
+    side_legend(drawing, [("Suite: laws", handles), ("The paper", paper)])
+    return drawing
+
+
+def shown(results: StudyResults) -> list[Shown]:
+    """Return what is drawn of each suite (`UserError` if the study has no V*)."""
     suites = shown_suites(results, "optimal_tokens")
     if max(results.study.text_tokens) == 0:
         raise missing(results, "optimal_tokens", "a number greater than 0 under text_tokens")
-    drawing, (axis,) = canvas(ONE_PANEL)
-    headline = [_plot_headline(axis, results, suite) for suite in suites]
-    others = {
-        law: line for suite in suites for law, line in _plot_others(axis, results, suite.name).items()
-    }
-    paper = _plot_published(axis, results, suites[0].name)
-    _label(axis, results.headline(suites[0].name))
-    axis.set_title("Best token count at any budget")
-    side_legend(drawing, [
-        (f"Law: {results.study.fit.laws[0]}", headline),
-        ("Other laws", [Line2D([], [], label=law, **line, **OTHER)
-                        for law, line in others.items()]),
-        ("The paper", paper),
-    ])  # fmt: skip
-    return drawing
+    return [Shown(suite, _curves(results, suite), _band(results, suite)) for suite in suites]
 
 
 def star(fit: FittedLaw, Q: Numbers, parameters: Array) -> Numbers:
@@ -71,36 +100,60 @@ def _grid(results: StudyResults) -> Numbers:
     return np.linspace(0, max(results.study.text_tokens), DENSE)
 
 
-def _plot_headline(axis: Axes, results: StudyResults, suite: Suite) -> Artist:
-    fit, (colour, words), Q = results.headline(suite.name), ROLES[suite.role], _grid(results)
-    if not fit.law.constant_optimum:
+def _apart(fit: FittedLaw, one: Numbers, other: Numbers) -> bool:
+    """Return whether two curves are told apart somewhere, on the logarithmic axis of V."""
+    height = np.log(max(fit.token_counts) / min(fit.token_counts))
+    return bool(np.abs(np.log(one / other)).max() > UNSEEN * height)
+
+
+def _curves(results: StudyResults, suite: Suite) -> list[Curve]:
+    """Return V* by all laws of the study that have one and were fitted, those that coincide together."""
+    headline, Q = results.headline(suite.name), _grid(results)
+    if not headline.law.constant_optimum:
         raise missing(results, "optimal_tokens", "a first law whose V* does not depend on the "
                       "budget (product, say) under fit: laws")  # fmt: skip
-    if len(fit.draws):
-        low, high = (
-            np.array(ends, dtype=float)
-            for ends in zip(*(percentiles(drawn) for drawn in star(fit, Q, fit.draws).T), strict=True)
-        )
-        axis.fill_between(Q, low, high, color=colour, alpha=0.25, linewidth=0)
-        words = f"{words}, {LEVEL_TEXT} band"
-    axis.plot(Q, star(fit, Q, point(fit))[0], color=colour, linewidth=3)
-    return Line2D([], [], color=colour, linewidth=3, label=words)
+    curves: list[Curve] = []
+    for law in results.study.fit.laws:
+        fit = results.fits.get((suite.name, f"{law}-all"))
+        if fit is None or not fit.law.constant_optimum:
+            continue
+        V = star(fit, Q, point(fit))[0]
+        same = [laws for laws, other in curves if not _apart(headline, V, other)]
+        if same:
+            same[0].append(law)
+        else:
+            curves.append(([law], V))
+    return curves
 
 
-def _plot_others(axis: Axes, results: StudyResults, suite: str) -> dict[str, Look]:
-    """Draw the further laws thin, and return their line styles."""
-    drawn: dict[str, Look] = {}
-    for name, line in zip(_other_laws(results, suite), OTHER_LAWS * 2, strict=False):
-        fit, Q = results.fit(suite, f"{name}-all"), _grid(results)
-        axis.plot(Q, star(fit, Q, point(fit))[0], **line, **OTHER)
-        drawn[name] = line
-    return drawn
+def _band(results: StudyResults, suite: Suite) -> tuple[Numbers, Numbers] | None:
+    fit, Q = results.headline(suite.name), _grid(results)
+    if not len(fit.draws):
+        return None
+    ends = np.array([percentiles(drawn) for drawn in star(fit, Q, fit.draws).T], dtype=float)
+    low, high = ends.T
+    return (low, high) if _apart(fit, low, high) else None
 
 
-def _other_laws(results: StudyResults, suite: str) -> list[str]:
-    """Return the study's further laws that have a V*, of those that were fitted."""
-    fits = {name: results.fits.get((suite, f"{name}-all")) for name in results.study.fit.laws[1:]}
-    return [name for name, fit in fits.items() if fit is not None and fit.law.constant_optimum]
+def _plot(axis: Axes, Q: Numbers, found: Shown, place: int, headline: str) -> list[Artist]:
+    """Draw a suite; return its legend entries."""
+    colour, (thick, thin) = ROLE_COLOURS[found.suite.role], WIDTHS[place]
+    red, green, blue = to_rgb(colour)
+    dark: Colour = (DARK * red, DARK * green, DARK * blue)
+    handles: list[Artist] = []
+    for i, (laws, V) in enumerate(found.curves):
+        look: Look = {"color": colour, "linewidth": thick, "zorder": 2 + 0.1 * place}
+        if i:
+            line = OTHER_LAWS[(i - 1) % len(OTHER_LAWS)]
+            look = {"color": dark, "linewidth": thin, "linestyle": line, "zorder": 3 + 0.1 * place}
+        axis.plot(Q, V, **look)
+        words = textwrap.fill(mathtext(f"{found.suite.title}: {', '.join(laws)}"), LEGEND_WIDTH)
+        handles.append(Line2D([], [], label=words, **look))
+    if found.band is not None:
+        band: Look = {"facecolor": (red, green, blue, 0.22), "edgecolor": colour, "linewidth": 0.6}
+        axis.fill_between(Q, *found.band, zorder=1, **band)
+        handles.insert(1, Patch(label=f"{LEVEL_TEXT} interval by {headline}", **band))
+    return handles
 
 
 def published_points(results: StudyResults, suite: str) -> dict[str, tuple[float, float]]:
@@ -135,13 +188,34 @@ def _label(axis: Axes, fit: FittedLaw) -> None:
     axis.set_ylabel("Best number of visual tokens V*")
 
 
-OPTIMAL_TOKENS = Figure(
-    "optimal_tokens", "How many visual tokens are best",
-    "V* that minimises the fitted error at any fixed inference cost 2N(Q + V), in closed form, within "
-    "the measured range of V (the ticks). Thick with band: the headline law and its 95 % "
-    "interval; thin: the study's other laws that have one V* for all budgets. A band that reaches the "
-    "upper edge (alpha <= beta) allows for as many tokens as possible; one that spans the panel tells "
-    "nothing.",
-    draw,
-    paper="Black: what the paper's code and text state.",
-)  # fmt: skip
+def _caption(results: StudyResults) -> str:
+    found = shown(results)
+    laws = [names for each in found for names, _ in each.curves]
+    bands = [each for each in found if each.band is not None]
+    unseen = len(bands) < len(found) and any(
+        len(results.headline(each.suite.name).draws) for each in found if each.band is None
+    )
+    return sentences(
+        "V* that minimises the fitted error at any fixed inference cost 2N(Q + V), in closed form, "
+        "within the measured range of V (the ticks; the axis is logarithmic). It is the same at every "
+        "budget only if models of every size can be had; with the sizes of the study, the best V steps "
+        "around it.",
+        f"Thick: the headline law{f', with its {LEVEL_TEXT} interval as a band' if bands else ''}.",
+        "Where there is no band, it is narrower than the line." if unseen else "",
+        "Thin: the study's other laws that have one V* for all budgets."
+        if any(len(each.curves) > 1 for each in found)
+        else "",
+        "Curves of a suite that lie on each other are drawn once and named together."
+        if any(len(names) > 1 for names in laws)
+        else "",
+        "A band that reaches the upper edge (alpha <= beta) allows for as many tokens as possible; one "
+        "that spans the panel tells nothing."
+        if bands
+        else "",
+        "Black: what the paper's code and text state."
+        if published_points(results, found[0].suite.name)
+        else "",
+    )
+
+
+OPTIMAL_TOKENS = Figure("optimal_tokens", "How many visual tokens are best", _caption, draw)

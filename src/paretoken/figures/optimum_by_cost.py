@@ -16,8 +16,8 @@ from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles
-from paretoken.figures.parts import LEVEL_TEXT, missing, shown_suites
-from paretoken.figures.style import HALO, marker_size, ramp, size_markers
+from paretoken.figures.parts import LEVEL_TEXT, missing, sentences, shown_suites
+from paretoken.figures.style import PALE, Look, marker_size, mixed, ramp, size_markers
 
 #: Inches per scenario, around the rows, and per panel; where sizes stand within a row.
 ROW, AROUND, WIDTH, LABELS, SPREAD = 0.42, 1.5, 3.7, 2.6, 0.6
@@ -57,11 +57,10 @@ def _plot(axis: Axes, table: pd.DataFrame, sizes: Sequence[float]) -> None:
         rows = table[table["params_b"] == n]
         y = np.arange(len(rows)) + (offsets[n] if len(sizes) > 1 else 0.0)
         bars = axis.hlines(y, rows["v_star_low"], rows["v_star_high"], color=colours[n], linewidth=1.2)
-        bars.set(zorder=5, path_effects=[HALO], capstyle="butt")
-        axis.scatter(
-            rows["v_star"], y, s=marker_size(markers[n], MARKER_TOKENS) ** 2, color=[colours[n]],
-            marker=markers[n], edgecolors="white", linewidths=0.6, zorder=4, clip_on=False,
-        )  # fmt: skip
+        bars.set(zorder=5, capstyle="butt")
+        look: Look = {"color": [mixed(colours[n], PALE)], "edgecolors": [colours[n]], "linewidths": 1.1}
+        area = marker_size(markers[n], MARKER_TOKENS) ** 2
+        axis.scatter(rows["v_star"], y, s=area, marker=markers[n], zorder=4, clip_on=False, **look)
 
 
 def _rows(axis: Axes, ways: Sequence[Scenario], labelled: bool) -> None:
@@ -73,14 +72,21 @@ def _rows(axis: Axes, ways: Sequence[Scenario], labelled: bool) -> None:
         axis.axhspan(row - 0.5, row + 0.5, color="0.96", zorder=0)
 
 
-OPTIMUM_BY_COST = Figure(
-    "optimum_by_cost", "How the best V moves with what is counted",
-    "V* of the headline law for a model of each size, at the study's middle number of text tokens, "
-    f"with {LEVEL_TEXT} intervals: where a little more of the budget lowers the error as much "
-    "by visual tokens as by parameters, within the measured range of V (the ticks). One row per way to "
-    "count what an answer costs. Under the paper's cost V* is the same for all sizes. A cost that all "
-    "models share, such as the vision encoder's, does not move V* of a given size (it leaves less of a "
-    "budget for the language model, and so a smaller one); cached text makes parameters cheaper against "
-    "tokens, answers that must be written make them dearer.",
-    draw,
-)  # fmt: skip
+def _caption(results: StudyResults) -> str:
+    fits = [results.headline(suite.name) for suite in shown_suites(results, "optimum_by_cost")]
+    drawn = any(len(fit.draws) for fit in fits)
+    same = all(fit.law.constant_optimum for fit in fits)
+    return sentences(
+        "V* of the headline law for a model of each size, at the study's middle number of text tokens"
+        f"{f', with {LEVEL_TEXT} intervals' if drawn else ''}: where a little more of the budget lowers "
+        "the error as much by visual tokens as by parameters, within the measured range of V (the "
+        "ticks).",
+        "One row per way to count what an answer costs.",
+        "Where only 2N(Q + V) counts, V* is the same for all sizes." if same else "",
+        "A cost that all models share, such as the vision encoder's, does not move V* of a given size "
+        "(it leaves less of a budget for the language model, and so a smaller one); cached text makes "
+        "parameters cheaper against tokens, answers that must be written make them dearer.",
+    )
+
+
+OPTIMUM_BY_COST = Figure("optimum_by_cost", "How the best V moves with what is counted", _caption, draw)

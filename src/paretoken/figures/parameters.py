@@ -12,20 +12,24 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from paretoken.analysis.compare import RATIO
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.config import Suite
 from paretoken.escape import mathtext
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import LEVEL_TEXT, shown_suites
+from paretoken.figures.parts import LEVEL_TEXT, sentences, shown_suites
 from paretoken.figures.style import BLUE, VERMILION, Look
 
+ENDS = ("low", "high")
 QUANTITIES = {
     "alpha": "α (exponent of N)",
     "beta": "β (exponent of V)",
-    "alpha_over_beta": "α/β (ratio)",
+    RATIO: "α/β (ratio)",
 }
+#: Names of published values that differ from those of fits.
+PUBLISHED_NAMES = {RATIO: "exponent_ratio"}
 WIDTH, LINE_HEIGHT, FRAME_HEIGHT = 10.0, 0.27, 0.95
 #: Largest ratio of the ends of a linear axis; the room around the values on either kind.
 LINEAR_UP_TO, LOG_MARGIN, LINEAR_MARGIN = 5.0, 1.2, 0.1
@@ -50,11 +54,15 @@ def draw(results: StudyResults) -> Drawing:
 
 
 def variants(results: StudyResults, suite: str) -> dict[str, FittedLaw]:
-    """Return every fit of a suite by the words for it: the study's laws in order, then the grid."""
+    """Return every fit of a suite by the words for it: the study's laws in order, then the grid.
+
+    Without flagged cells the unflagged fits are the others once more, and are left out.
+    """
+    kinds = ("all", "unflagged") if _flagged(results, suite) else ("all",)
     named = [
         (f"{law}-{rows}", law if rows == "all" else f"{law}, unflagged")
         for law in results.study.fit.laws
-        for rows in ("all", "unflagged")
+        for rows in kinds
     ]
     named.append((PAPER_GRID, "paper's grid search"))
     found = {words: results.fits.get((suite, variant)) for variant, words in named}
@@ -62,16 +70,22 @@ def variants(results: StudyResults, suite: str) -> dict[str, FittedLaw]:
     return {words: fit for words, fit in found.items() if fit is not None}
 
 
+def _flagged(results: StudyResults, suite: str) -> bool:
+    return bool((results.fitted_cells(suite)["flag"] != "").any())
+
+
 def published(results: StudyResults, suite: str, quantity: str) -> float | None:
-    """Return the published value; alpha / beta as the ratio of the published exponents."""
-    if quantity != "alpha_over_beta":
-        return results.value(suite, quantity)
-    alpha, beta = results.value(suite, "alpha"), results.value(suite, "beta")
-    return alpha / beta if alpha is not None and beta else None
+    """Return the published value; alpha / beta as it is published, never divided here."""
+    return results.value(suite, PUBLISHED_NAMES.get(quantity, quantity))
 
 
 def estimate(fit: FittedLaw, quantity: str) -> float | None:
-    """Return a fit's value of a quantity, or None if its law has none (or it is infinite)."""
+    """Return a fit's value of a quantity, or None if its law has none (or it is infinite).
+
+    Where V* depends on the budget, alpha / beta is no rate of exchange.
+    """
+    if quantity == RATIO and not fit.law.constant_optimum:
+        return None
     found = fit.parameters.get(quantity, fit.record.get(quantity))
     return None if found is None else float(found)
 
@@ -81,15 +95,15 @@ def _plot_suite(
 ) -> None:
     for axis, (quantity, words) in zip(panels, QUANTITIES.items(), strict=True):
         line = published(results, suite.name, quantity)
-        _limit(axis, fits, quantity, line)
+        logarithmic = _limit(axis, limits(fits, quantity, line))
         if line is not None:
             axis.axvline(line, **PUBLISHED)
         for place, fit in enumerate(fits.values()):
             value = estimate(fit, quantity)
             if value is not None:
                 axis.plot(value, place, linestyle="none", **POINT)
-                _plot_interval(axis, place, fit.record["intervals"].get(quantity) or {})
-        axis.set_xlabel(words)
+                _plot_interval(axis, place, interval(fit, quantity))
+        axis.set_xlabel(f"{words}, logarithmic" if logarithmic else words)
     panels[0].set_yticks(range(len(fits)), list(fits))
     panels[0].set_ylim(len(fits) - 0.4, -0.6)
     panels[0].set_title(mathtext(suite.title), loc="left")
@@ -100,34 +114,56 @@ def _plot_interval(axis: Axes, place: int, record: Mapping[str, Any]) -> None:
     if "low" not in record:
         return
     left, right = axis.get_xlim()
-    start, end = (right if edge is None else edge for edge in (record["low"], record["high"]))
-    ends = np.clip([start, end], left, right)
+    ends = np.clip([np.inf if record[end] is None else record[end] for end in ENDS], left, right)
     axis.plot(ends, [place, place], solid_capstyle="butt", clip_on=False, **INTERVAL)
     arrow: Look = {"color": INTERVAL["color"], "clip_on": False, "markersize": 6}
-    if end > right or record["high"] is None:
-        axis.plot(right, place, marker=">", **arrow)
-    if start < left:
-        axis.plot(left, place, marker="<", **arrow)
+    for beyond, edge, marker in zip(_beyond(record, left, right), (left, right), "<>", strict=True):
+        if beyond:
+            axis.plot(edge, place, marker=marker, **arrow)
 
 
-def _limit(axis: Axes, fits: Mapping[str, FittedLaw], quantity: str, line: float | None) -> None:
-    """Fit the axis to all estimates, the first fit's interval and the published value."""
-    first = next(iter(fits.values())).record["intervals"].get(quantity) or {}
-    ends = [first.get("low"), first.get("high")]
+def _beyond(record: Mapping[str, Any], left: float, right: float) -> tuple[bool, bool]:
+    """Return whether an interval leaves an axis on either side."""
+    low, high = (np.inf if record[end] is None else record[end] for end in ENDS)
+    return bool(low < left), bool(high > right)
+
+
+def limits(
+    fits: Mapping[str, FittedLaw], quantity: str, line: float | None
+) -> tuple[float, float, bool] | None:
+    """Return the ends of an axis and whether it is logarithmic; None if nothing is drawn on it.
+
+    All estimates, the first fit's interval and the published value fit on it.
+    """
+    ends = [interval(next(iter(fits.values())), quantity).get(end) for end in ENDS]
     shown = [estimate(fit, quantity) for fit in fits.values()] + ends + [line]
     known = [value for value in shown if value is not None]
     if not known:
-        return
+        return None
     low, high = min(known), max(known)
     if low > 0 and high / low > LINEAR_UP_TO:
+        return low / LOG_MARGIN, high * LOG_MARGIN, True
+    margin = LINEAR_MARGIN * (high - low or abs(high) or 1.0)
+    return low - margin, high + margin, False
+
+
+def interval(fit: FittedLaw, quantity: str) -> Mapping[str, Any]:
+    """Return a fit's interval of what it has an estimate of; empty without draws."""
+    found = None if estimate(fit, quantity) is None else fit.record["intervals"].get(quantity)
+    return found or {}
+
+
+def _limit(axis: Axes, ends: tuple[float, float, bool] | None) -> bool:
+    if ends is None:
+        return False
+    left, right, logarithmic = ends
+    if logarithmic:
         axis.set_xscale("log")
-        axis.set_xlim(low / LOG_MARGIN, high * LOG_MARGIN)
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.xaxis.set_minor_locator(NullLocator())
-    else:
-        margin = LINEAR_MARGIN * (high - low or abs(high) or 1.0)
-        axis.set_xlim(low - margin, high + margin)
+    axis.set_xlim(left, right)
+    return logarithmic
 
 
 def _handles(results: StudyResults, suites: Sequence[Suite]) -> list[Artist]:
@@ -135,16 +171,56 @@ def _handles(results: StudyResults, suites: Sequence[Suite]) -> list[Artist]:
     fits = [fit for suite in suites for fit in variants(results, suite.name).values()]
     if any(fit.record["intervals"] for fit in fits):
         handles.append(Line2D([], [], label=f"{LEVEL_TEXT} interval", **INTERVAL))
-    known = any(published(results, suite.name, name) for suite in suites for name in QUANTITIES)
+    known = _any_published(results, suites)
     return [*handles, Line2D([], [], label="published", **PUBLISHED)] if known else handles
 
 
-PARAMETERS = Figure(
-    "parameters", "Fitted against published parameters",
-    "The exponents of N and V and their ratio (the slopes' ratio for log_linear, which has no "
-    "exponents), for every law fitted, with and without flagged cells, and for the paper's own grid "
-    "search run in full. Bars are 95 % intervals by the resampling that matches the noise of the "
-    "cells; an arrow marks an interval that leaves the axis.",
-    draw,
-    paper="Dotted: what the paper publishes, where it does.",
-)  # fmt: skip
+def _any_published(results: StudyResults, suites: Sequence[Suite]) -> bool:
+    values = [published(results, suite.name, name) for suite in suites for name in QUANTITIES]
+    return any(value is not None for value in values)
+
+
+def _title(results: StudyResults) -> str:
+    compared = _any_published(results, shown_suites(results, "parameters"))
+    return "Fitted against published parameters" if compared else "Parameters of every fit"
+
+
+def _caption(results: StudyResults) -> str:
+    suites = shown_suites(results, "parameters")
+    found = {suite.name: variants(results, suite.name) for suite in suites}
+    fits = [fit for own in found.values() for fit in own.values()]
+    logarithmic, arrows = [], False
+    for suite in suites:
+        own = found[suite.name]
+        for quantity, words in QUANTITIES.items():
+            ends = limits(own, quantity, published(results, suite.name, quantity))
+            if ends is None:
+                continue
+            logarithmic += [f"{words[: words.index(' ')]} of {suite.title}"] * ends[2]
+            known = [interval(fit, quantity) for fit in own.values()]
+            arrows |= any(any(_beyond(record, *ends[:2])) for record in known if "low" in record)
+    flagged = any(_flagged(results, suite.name) for suite in suites)
+    grid = any((suite.name, PAPER_GRID) in results.fits for suite in suites)
+    intervals = any(fit.record["intervals"] for fit in fits)
+    return sentences(
+        f"The exponents of N and V and their ratio{_exceptions(fits)}, for every law fitted"
+        + ", with and without flagged cells" * flagged
+        + ", and for the paper's own grid search run in full" * grid
+        + ".",
+        f"Bars are {LEVEL_TEXT} intervals, as in the tables." if intervals else "",
+        "An arrow marks an interval that leaves the axis." if arrows else "",
+        f"Logarithmic axes: {', '.join(logarithmic)}." if logarithmic else "",
+        "Dotted: what the paper publishes, where it does." if _any_published(results, suites) else "",
+    )
+
+
+def _exceptions(fits: Sequence[FittedLaw]) -> str:
+    """Return, in brackets, which laws have no exponents and which no ratio that buys anything."""
+    slopes = {fit.law.name for fit in fits if fit.law.slopes and not fit.law.exponents}
+    without = {fit.law.name for fit in fits if not fit.law.constant_optimum}
+    said = [f"of slopes for {', '.join(sorted(slopes))}, which has no exponents"] * bool(slopes)
+    said += [f"none for {', '.join(sorted(without))}, whose V* depends on the budget"] * bool(without)
+    return f" ({'; '.join(said)})" if said else ""
+
+
+PARAMETERS = Figure("parameters", _title, _caption, draw)

@@ -58,6 +58,28 @@ def mean_cells(results: StudyResults, suite: str) -> pd.DataFrame:
     return cell_means(results.cells(suite))
 
 
+def of_paper(results: StudyResults) -> bool:
+    """Return whether a study is compared with published values: only then its words name the paper."""
+    return results.study.published is not None
+
+
+def sentences(*parts: str) -> str:
+    """Return the sentences of a caption, without those that are empty."""
+    return " ".join(part for part in parts if part)
+
+
+def bars_in_words(*suites: pd.DataFrame) -> str:
+    """Return the sentence on the bars of mean cells; empty where no cell has one."""
+    cells = pd.concat(suites)
+    drawn, seeds = cells["stderr"] > 0, cells["stderr_seeds"].notna()
+    if not drawn.any():
+        return ""
+    if not (drawn & seeds).any():
+        return "Bars are one standard error, over questions."
+    several = " where there are several, else over questions" * bool((drawn & ~seeds).any())
+    return f"Bars are one standard error, over seeds{several}."
+
+
 def column(cells: pd.DataFrame, name: str) -> Numbers:
     """Return a column of numbers as an array."""
     return np.asarray(cells[name], dtype=float)

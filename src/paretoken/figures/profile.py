@@ -14,12 +14,20 @@ from matplotlib.patches import Patch
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
+from paretoken.config import Suite
 from paretoken.errors import UserError
 from paretoken.escape import mathtext
-from paretoken.figures.axes import canvas
+from paretoken.figures.axes import ONE_PANEL, canvas
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, Numbers, formula, require_suite
+from paretoken.figures.parts import (
+    LEVEL_TEXT,
+    SYMBOLS,
+    Numbers,
+    formula,
+    require_suite,
+    sentences,
+)
 from paretoken.figures.style import BLUE, ORANGE, VERMILION, Look
 
 SIZE = (8.4, 6.2)
@@ -36,17 +44,12 @@ ESTIMATE: Look = {"color": "black", "marker": "o", "markersize": 6, "linestyle":
 
 def draw(results: StudyResults) -> Drawing:
     """Draw one panel per profiled parameter, and the exponents along the profile of the floor."""
-    suite = require_suite(results, "profile", "reasoning")
-    fit = results.headline(suite.name)
-    profiles: Mapping[str, Any] = fit.record.get("profile") or {}
-    if not profiles:
-        raise UserError(
-            f"figure profile: the fit {suite.name} holds no profile, as by --method grid, by a constant "
-            "and where the floor and the exponents are fixed; take profile out of the figures"
-        )
-    along = fit.law.exponents if fit.law.floor in profiles else ()
-    rows = -(-(len(profiles) + bool(along)) // COLUMNS)
-    drawing, panels = canvas(SIZE, rows=rows, columns=COLUMNS)
+    suite, fit, profiles = _profiles(results)
+    along = _is_along(fit, profiles)
+    count = len(profiles) + along
+    columns = min(count, COLUMNS)
+    size = ONE_PANEL if count == 1 else SIZE
+    drawing, panels = canvas(size, rows=-(-count // columns), columns=columns)
     order = [(name, False) for name in profiles]
     if along:
         order.insert(1, (str(fit.law.floor), True))
@@ -56,10 +59,35 @@ def draw(results: StudyResults) -> Drawing:
     for axis in panels[len(order) :]:
         axis.set_axis_off()
     drawing.suptitle(f"{mathtext(suite.title)}: {formula(fit)}", fontsize=11)
-    published = any(results.value(suite.name, name) is not None for name in profiles)
-    region = any(item["interval"] for item in profiles.values())
-    bottom_legend(drawing, _handles(published, region), 5)
+    handles = _handles(_has_published(results, suite, profiles), _has_region(profiles))
+    bottom_legend(drawing, handles, min(len(handles), 5) if count > 1 else 2)
     return drawing
+
+
+def _profiles(results: StudyResults) -> tuple[Suite, FittedLaw, Mapping[str, Any]]:
+    """Return the suite, its fit and the profiles that the fit holds (`UserError` if there are none)."""
+    suite = require_suite(results, "profile", "reasoning")
+    fit = results.headline(suite.name)
+    profiles: Mapping[str, Any] = fit.record.get("profile") or {}
+    if not profiles:
+        raise UserError(
+            f"figure profile: the fit {suite.name} holds no profile, as by --method grid, by a constant "
+            "and where the floor and the exponents are fixed; take profile out of the figures"
+        )
+    return suite, fit, profiles
+
+
+def _is_along(fit: FittedLaw, profiles: Mapping[str, Any]) -> bool:
+    """Return whether a panel shows how an exponent moves as the floor is held."""
+    return fit.law.floor in profiles and bool(fit.law.exponents)
+
+
+def _has_published(results: StudyResults, suite: Suite, profiles: Mapping[str, Any]) -> bool:
+    return any(results.value(suite.name, name) is not None for name in profiles)
+
+
+def _has_region(profiles: Mapping[str, Any]) -> bool:
+    return any(item["interval"] for item in profiles.values())
 
 
 def relative_objective(item: Mapping[str, Any]) -> tuple[Numbers, float | None]:
@@ -120,14 +148,14 @@ def _plot_along(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw, n
         axis.axhline(published, **PUBLISHED)
     _mark(axis, item, results.value(suite, name))
     axis.set_xlabel(_words(fit, name))
-    axis.set_ylabel(f"Best {SYMBOLS.get(exponent, exponent)} with {name} held")
+    axis.set_ylabel(f"Best {_symbol(exponent)} with {name} held")
 
 
 def _words(fit: FittedLaw, name: str) -> str:
     if name == fit.law.floor:
         return f"{name} (floor of the error)"
     scale = {"alpha": " (exponent of N)", "beta": " (exponent of V)"}.get(name, "")
-    return f"{SYMBOLS.get(name, name)}{scale}"
+    return f"{_symbol(name)}{scale}"
 
 
 def _handles(published: bool, region: bool) -> list[Artist]:
@@ -143,13 +171,36 @@ def _handles(published: bool, region: bool) -> list[Artist]:
     return [*handles, Line2D([], [], label="published", **PUBLISHED)] if published else handles
 
 
-PROFILE = Figure(
-    "profile", "What the data can determine",
-    "Profiles of the headline fit to the reasoning suite: the objective when one parameter is held "
-    "at a value and all others are refitted, over its minimum. Values below the dashed threshold "
-    "(F-ratio of the sums of squares) fit within 95 %; that region is shaded. A flat profile means "
-    "that the data do not determine the parameter. The second panel shows how the exponent of N "
-    "moves as the floor is held: what one does not know about the floor, one does not know about "
-    "the exponent. Dotted: published values, where there are any.",
-    draw,
-)  # fmt: skip
+def _tabled(fit: FittedLaw, profiles: Mapping[str, Any]) -> bool:
+    """Return whether all intervals in the tables are the regions; with shared noise they are not."""
+    intervals = fit.record["intervals"]
+    return all(
+        name in intervals and [intervals[name]["low"], intervals[name]["high"]] == item["interval"]
+        for name, item in profiles.items()
+    )
+
+
+def _caption(results: StudyResults) -> str:
+    suite, fit, profiles = _profiles(results)
+    return sentences(
+        f"{suite.title}: profiles of the headline fit, the objective when one parameter is held at a "
+        "value and all others are refitted, over its minimum.",
+        f"Values below the dashed threshold (F-ratio of the sums of squares) fit within {LEVEL_TEXT}; "
+        "that region is shaded."
+        if _has_region(profiles)
+        else "",
+        "These regions are the intervals in the tables." if _tabled(fit, profiles) else "",
+        "A flat profile means that the data do not determine the parameter.",
+        f"The second panel shows how {_symbol(fit.law.exponents[0])} moves as the floor is held: what "
+        "one does not know about the floor, one does not know about the exponent."
+        if _is_along(fit, profiles)
+        else "",
+        "Dotted: published values." if _has_published(results, suite, profiles) else "",
+    )
+
+
+def _symbol(name: str) -> str:
+    return SYMBOLS.get(name, name)
+
+
+PROFILE = Figure("profile", "What the data can determine", _caption, draw)

@@ -19,7 +19,15 @@ from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas, plot_cells, sizes_axis, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles, text_handles, token_handles
-from paretoken.figures.parts import Numbers, column, levels, mean_cells, shown_suites
+from paretoken.figures.parts import (
+    Numbers,
+    bars_in_words,
+    column,
+    levels,
+    mean_cells,
+    sentences,
+    shown_suites,
+)
 from paretoken.figures.style import HALO, VERMILION, Look
 from paretoken.text_tables import size_label
 
@@ -127,11 +135,18 @@ def _names(cells: pd.DataFrame) -> list[Artist]:
     return text_handles(rows)
 
 
-RESIDUALS = Figure(
-    "residuals", "What the law leaves unexplained",
-    "Measured minus fitted error of the headline law, in hundredths, by N (left) and by V (right). "
-    "Cells of one level stand side by side; black bars are the mean of a level, and their pattern is "
-    "what the law misses; the grey band is plus and minus the rmse of the fit. Flagged cells are "
-    "ringed and named, and are part of the fit. Bars on cells are standard errors over seeds.",
-    draw,
-)  # fmt: skip
+def _caption(results: StudyResults) -> str:
+    suites = shown_suites(results, "residuals")
+    cells = [mean_cells(results, suite.name) for suite in suites]
+    return sentences(
+        "Measured minus fitted error of the headline law, in hundredths, by N (left) and by V (right). "
+        "Cells of one level stand side by side; black bars are the mean of a level, and their pattern "
+        "is what the law misses; the grey band is plus and minus the rmse of the fit.",
+        "Flagged cells are ringed and named, and are part of the fit."
+        if any((own["flag"] != "").any() for own in cells)
+        else "",
+        bars_in_words(*cells).replace("Bars are", "Bars on cells are"),
+    )
+
+
+RESIDUALS = Figure("residuals", "What the law leaves unexplained", _caption, draw)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +19,30 @@ from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas
 from paretoken.figures.base import DPI
 from paretoken.figures.legends import bottom_legend
-from paretoken.figures.optimal_tokens import ROLES
-from paretoken.figures.parts import SYMBOLS
-from paretoken.figures.style import GREEN, HALO, styled
+from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, sentences
+from paretoken.figures.style import ROLE_COLOURS, Look, faces, styled
 from paretoken.files import replacing
+from paretoken.registry import LAWS
 
 PANELS = (RATIO, "alpha", "beta")
 MARKERS = {"reasoning": "o", "ocr": "s", "control": "^"}
-WIDTH, ROW, AROUND = 10.0, 0.38, 1.5
+WIDTH, ROW, AROUND = 10.0, 0.38, 1.9
+TITLE_WIDTH = 110
 #: Room at both ends of an axis, as a factor, and the widest range that is drawn.
 BEYOND, MOST = 1.4, 1e3
 
 
 def draw(table: pd.DataFrame) -> Drawing:
     """Draw a table of `side_by_side`; `UserError` if no law in it has exponents."""
+    table = table[(table["parameter"] != RATIO) | table["law"].map(_has_ratio)]
     shown = [name for name in PANELS if (table["parameter"] == name).any()]
     if not shown:
         raise UserError("the laws of these studies have no exponents to draw; choose another with --law")
     places = table[["role", "study", "suite"]].drop_duplicates().reset_index(drop=True)
     roles = list(dict.fromkeys(places["role"]))
-    colours = {role: ROLES[role][0] if role in ROLES else GREEN for role in roles}
     drawing, panels = canvas((WIDTH, AROUND + ROW * len(places)), columns=len(shown))
     for axis, name in zip(panels, shown, strict=True):
-        _panel(axis, table[table["parameter"] == name], places, colours)
+        _panel(axis, table[table["parameter"] == name], places)
         axis.set_xlabel(SYMBOLS.get(name, name))
         axis.set_yticks(range(len(places)))
         axis.set_yticklabels([])
@@ -49,14 +52,40 @@ def draw(table: pd.DataFrame) -> Drawing:
     if RATIO in shown:
         panels[shown.index(RATIO)].axvline(1, color="0.5", linestyle=":", linewidth=1.2)
     handles = [
-        Line2D([], [], color=colours[role], marker=MARKERS[role], label=role, linewidth=1.6)
+        Line2D([], [], marker=MARKERS[role], label=f"suite with role {role}", **_look(role))
         for role in roles
     ]
     bottom_legend(drawing, handles, len(handles))
+    drawing.suptitle(textwrap.fill(_title(table, shown), TITLE_WIDTH), fontsize=11)
     return drawing
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, places: pd.DataFrame, colours: dict[str, str]) -> None:
+def _has_ratio(law: str) -> bool:
+    """Return whether alpha / beta of a law is a rate of exchange: not where V* depends on the budget."""
+    return bool(LAWS.load(law).constant_optimum)
+
+
+def _title(table: pd.DataFrame, shown: Sequence[str]) -> str:
+    """Return what is compared, of which studies and by which law, and what bars are."""
+    studies, laws = (list(dict.fromkeys(table[name])) for name in ("study", "law"))
+    what = ", ".join(SYMBOLS.get(name, name) for name in shown)
+    whose = " and ".join(studies) if len(studies) == 2 else f"{len(studies)} studies"
+    law = f"the law {laws[0]}" if len(laws) == 1 else f"each study's first law ({', '.join(laws)})"
+    return mathtext(
+        sentences(
+            f"{what} of {whose}, fitted by {law}.",
+            f"Bars: {LEVEL_TEXT} intervals." if table["low"].notna().any() else "",
+            "Logarithmic axes.",
+        )
+    )
+
+
+def _look(role: str) -> Look:
+    colour = ROLE_COLOURS[role]
+    return {"color": colour, "linewidth": 1.8, "markersize": 8, **faces(colour)}
+
+
+def _panel(axis: Axes, rows: pd.DataFrame, places: pd.DataFrame) -> None:
     """Draw one parameter on a logarithmic axis; ends at 0 and without a bound reach its edges."""
     numbers = rows[["estimate", "low", "high"]].to_numpy(float)
     drawable = numbers[np.isfinite(numbers) & (numbers > 0)]
@@ -70,15 +99,16 @@ def _panel(axis: Axes, rows: pd.DataFrame, places: pd.DataFrame, colours: dict[s
     axis.grid(visible=False, axis="y")
     for _, row in rows.iterrows():
         own = (places[["role", "study", "suite"]] == row[["role", "study", "suite"]]).all(axis=1)
-        y, colour = int(np.flatnonzero(own)[0]), colours[row["role"]]
+        y, look = int(np.flatnonzero(own)[0]), _look(row["role"])
+        colour = look["color"]
         if pd.notna(row["low"]) and pd.notna(row["high"]):
             low, high = (min(max(float(row[end]), bottom), top) for end in ("low", "high"))
-            axis.hlines(y, low, high, color=colour, linewidth=1.8, zorder=5, path_effects=[HALO])
+            axis.hlines(y, low, high, color=colour, linewidth=1.8, zorder=5)
             if high == top:
                 axis.plot([top], [y], marker=">", color=colour, markersize=6, clip_on=False)
         if np.isfinite(row["estimate"]):
-            axis.plot([max(row["estimate"], bottom)], [y], marker=MARKERS[row["role"]], color=colour,
-                      markeredgecolor="white", markersize=8, zorder=4, clip_on=False)  # fmt: skip
+            axis.plot([max(row["estimate"], bottom)], [y], marker=MARKERS[row["role"]],
+                      zorder=4, clip_on=False, **look)  # fmt: skip
 
 
 def save(table: pd.DataFrame, paths: list[Path]) -> None:

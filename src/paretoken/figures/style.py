@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.patheffects import withStroke
 
 INK = ".15"
@@ -52,9 +53,13 @@ Look = dict[str, Any]
 #: Okabe and Ito's colours, told apart without colour vision: for things that are not sizes.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 ACCENTS = (VERMILION, BLUE, ORANGE, GREEN)
+#: Of suites that share a panel.
+ROLE_COLOURS = {"reasoning": BLUE, "ocr": VERMILION, "control": GREEN}
 
 
-#: Keeps what lies on top of other marks visible: a number, or a whisker on its marker.
+#: How far the face of a marker is mixed with white: whiskers of its colour are seen across it.
+PALE = 0.6
+#: Keeps a number on top of other marks legible.
 HALO = withStroke(linewidth=2.2, foreground="white")
 
 
@@ -64,6 +69,17 @@ def styled() -> Iterator[None]:
     mpl.use("Agg")
     with mpl.rc_context(STYLE):
         yield
+
+
+def mixed(colour: Colour | str, white: float) -> Colour:
+    """Return a colour mixed with a share of white, 0 to 1."""
+    red, green, blue = (part + white * (1 - part) for part in to_rgb(colour))
+    return red, green, blue
+
+
+def faces(colour: Colour | str) -> Look:
+    """Return the look of a line's markers: a pale face, and an edge in the colour of the whiskers."""
+    return {"markerfacecolor": mixed(colour, PALE), "markeredgecolor": colour, "markeredgewidth": 1.1}
 
 
 def ramp(levels: Sequence[float]) -> dict[float, Colour]:

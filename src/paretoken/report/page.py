@@ -94,7 +94,7 @@ def render(page: Page) -> str:
         answer=answer(results) if compared is None else methods_answer(results, compared),
         explorer=_explorer(data),
         glossary=GLOSSARY,
-        figures=[_figure(path, results.study.published is not None) for path in page.figures],
+        figures=[_figure(path, results) for path in page.figures],
         suites=[_suite(results, suite) for suite in results.study.suites] if laws else [],
         methods=None if compared is None else _methods(results, compared),
         equal_cost=_equal_cost(results, page.pairs),
@@ -169,7 +169,7 @@ def _dark(count: int) -> list[str]:
     return [_hex((red, green, blue)) for red, green, blue, _ in colours]
 
 
-def _figure(path: Path, with_paper: bool) -> dict[str, str]:
+def _figure(path: Path, results: StudyResults) -> dict[str, str]:
     figure = FIGURES.load(path.stem)
     try:
         png = base64.b64encode(path.read_bytes()).decode("ascii")
@@ -177,8 +177,8 @@ def _figure(path: Path, with_paper: bool) -> dict[str, str]:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     return {
         "name": path.stem,
-        "title": figure.title,
-        "caption": figure.caption_for(with_paper),
+        "title": figure.title_of(results),
+        "caption": figure.caption_of(results),
         "png": png,
     }
 

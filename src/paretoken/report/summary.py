@@ -69,7 +69,7 @@ def summary(
             f"{markdown_table(shown, 3)}"
         )
     if figures:
-        sections.append(f"## Figures\n\n{_figures(figures, study.published is not None)}")
+        sections.append(f"## Figures\n\n{_figures(figures, results)}")
     sections.append(f"## Provenance\n\n{_provenance(results, commit)}")
     return "\n\n".join(sections) + "\n"
 
@@ -209,12 +209,12 @@ def _range_of_ratio(results: StudyResults, sensitivity: pd.DataFrame, suite: Sui
     )
 
 
-def _figures(names: Sequence[str], with_paper: bool) -> str:
+def _figures(names: Sequence[str], results: StudyResults) -> str:
     parts = []
     for name in names:
         figure = FIGURES.load(name)
-        image = f"![{figure.title}](figures/{name}.png)"
-        parts.append(f"### {figure.title}\n\n{image}\n\n{figure.caption_for(with_paper)}")
+        title, caption = markdown(figure.title_of(results)), markdown(figure.caption_of(results))
+        parts.append(f"### {title}\n\n![{name}](figures/{name}.png)\n\n{caption}")
     return "\n\n".join(parts)
 
 

@@ -9,12 +9,21 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.image import imread
 
-from paretoken.analysis.cells import CellData, Cells
-from paretoken.analysis.fit import FitOptions, fit_record
-from paretoken.analysis.fitted_law import FittedLaw
+from figure_study import (
+    LAWS,
+    NAMES,
+    SEEDS,
+    SIZES,
+    TOKENS,
+    changed,
+    drawn,
+    fits_with,
+    make_results,
+    panels_of,
+    without_published,
+)
 from paretoken.analysis.optimum import optimal_tokens
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
-from paretoken.config import FrozenStudy
+from paretoken.analysis.study_results import PAPER_GRID
 from paretoken.cost_models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.figures import (
@@ -34,85 +43,8 @@ from paretoken.figures.style import marker_size, ramp, styled, token_area
 from paretoken.registry import FIGURES
 from paretoken.text_tables import size_label
 
-#: `methods` is of studies without laws: test_methods.py draws it.
-NAMES = [name for name in FIGURES if name != "methods"]
-SIZES = {"a": 6e-6, "b": 1.5e-5, "c": 3.8e-5, "d": 9.5e-5, "e": 2.4e-4, "f": 6e-4}
-TOKENS = (1, 4, 9, 36)
-SEEDS = (0, 1, 2)
-LAWS = ("product", "log_linear", "additive", "product_q_plus_v")
 #: Dots per inch that suffice for tests.
 COARSE = 60
-#: K, D, alpha, beta of each suite.
-TRUTH = {"reasoning": (0.1, 0.08, 0.16, 0.06), "ocr": (0.35, 0.05, 0.05, 0.14)}
-
-
-def a_study(**changes):
-    study = {
-        "name": "miniature", "question": "?", "measured": "none.csv", "vision": "patches",
-        "llms": list(SIZES), "compressors": [{"name": "tokenpacker", "tokens": list(TOKENS)}],
-        "seeds": list(SEEDS), "text_tokens": [0, 4, 8, 16], "holdout": ["f"],
-        "suites": [{"name": "scenes", "title": "Counting and colours", "role": "reasoning"},
-                   {"name": "digits", "title": "Reading digits", "role": "ocr"}],
-        "fit": {"laws": list(LAWS), "bootstrap": 20, "law_text_tokens": 8},
-    }  # fmt: skip
-    llms = [{"name": name, "params_b": n} for name, n in SIZES.items()]
-    llms.append({"name": "unmeasured", "params_b": 2e-3})
-    return FrozenStudy.model_validate(
-        {"study": study | changes, "llms": llms, "vision": {"name": "patches", "grid": 12}}
-    )
-
-
-def the_errors(frozen):
-    generator = np.random.default_rng(0)
-    rows = [
-        {"study": "miniature", "llm": llm, "params_b": SIZES[llm], "compressor": "tokenpacker",
-         "visual_tokens": V, "seed": seed, "suite": suite.name,
-         "error": K * SIZES[llm] ** -alpha * V**-beta + D + generator.normal(0, 0.004),
-         "stderr": np.nan, "source": "", "flag": ""}
-        for suite in frozen.study.suites
-        for K, D, alpha, beta in [TRUTH[suite.role]]
-        for llm, V, seed in product(SIZES, TOKENS, SEEDS)
-    ]  # fmt: skip
-    table = pd.DataFrame(rows)
-    suspicious = (table["llm"] == "b") & (table["visual_tokens"] == 9) & (table["seed"] == 1)
-    return table.assign(flag=suspicious.map({True: "power_cut", False: ""}))
-
-
-def the_fits(frozen, errors, bootstrap=20):
-    fits = {}
-    for suite in frozen.study.suites:
-        rows = errors[errors["suite"] == suite.name]
-        data = CellData(
-            Cells(*(rows[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error")),
-                  np.ones(len(rows))),
-            {"suite": suite.name, "exclusions": []}, [],
-        )  # fmt: skip
-        held = tuple(frozen.params_b(llm) for llm in frozen.study.holdout)
-        for law in LAWS if suite.role == "reasoning" else LAWS[:2]:
-            options = FitOptions(
-                law=law, bootstrap=bootstrap, text_tokens=tuple(frozen.study.text_tokens),
-                law_text_tokens=frozen.study.fit.law_text_tokens, held_out=held,
-            )  # fmt: skip
-            fits[suite.name, f"{law}-all"] = FittedLaw.from_record(fit_record(data, options))
-        fits[suite.name, "product-unflagged"] = fits[suite.name, "product-all"]
-    return fits
-
-
-def the_values():
-    values = {
-        "alpha": 0.077, "beta": 0.015, "K": 0.12, "D": 0.0333, "largest_error_percent": 2,
-        "optimal_tokens_q0": 1, "optimal_tokens_q16": 5, "optimal_tokens_q16_text": 6,
-    }  # fmt: skip
-    rows = [("scenes", quantity, value, "") for quantity, value in values.items()]
-    return pd.DataFrame(rows, columns=["suite", "quantity", "value", "source"])
-
-
-def make_results(bootstrap=20):
-    """Return a study with everything: seeds, two suites, a flag, a hold-out, published values."""
-    frozen = a_study()
-    errors = the_errors(frozen)
-    nothing = pd.DataFrame(columns=["method", "visual_tokens", "benchmark", "score", "source"])
-    return StudyResults(frozen, errors, the_fits(frozen, errors, bootstrap), the_values(), nothing)
 
 
 @pytest.fixture(scope="module")
@@ -120,31 +52,13 @@ def results():
     return make_results()
 
 
-def changed(results, **changes):
-    """Return the results of a study that differs in some settings; nothing is fitted anew."""
-    return replace(results, frozen=a_study(**changes))
-
-
-def without_published(results):
-    return replace(results, values=results.values.iloc[:0])
-
-
-def drawn(name, results):
-    with styled():
-        return FIGURES.load(name).draw(results)
-
-
-def panels_of(drawing):
-    return [axis for axis in drawing.axes if axis.axison]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_is_drawn_and_is_the_same_each_time(name, results, tmp_path, monkeypatch):
     monkeypatch.setattr(base, "DPI", COARSE)
     figure = FIGURES.load(name)
     assert figure.name == name
-    assert figure.title
-    assert figure.caption.endswith(".")
+    assert figure.title_of(results)
+    assert figure.caption_of(results).endswith(".")
     first, second = tmp_path / "first.png", tmp_path / "second.png"
     drawing = drawn(name, results)
     drawing.set_dpi(COARSE)
@@ -234,11 +148,6 @@ def test_other_needs_have_messages_of_their_own(results):
         equal_cost.draw(replace(results, errors=alone))
 
 
-def fits_with(results, edit):
-    fits = {key: replace(fit, record=edit(fit.record)) for key, fit in results.fits.items()}
-    return replace(results, fits=fits)
-
-
 @pytest.mark.parametrize("law", LAWS[1:])
 @pytest.mark.parametrize("name", ["fig1b", "fig2", "profile", "residuals", "parameters"])
 def test_any_law_can_be_the_headline(name, law, results):
@@ -297,21 +206,23 @@ def test_the_papers_line_lies_on_the_black_one_in_another_colour(results):
     assert paper.get_linewidth() < black.get_linewidth()
 
 
-def test_captions_speak_of_the_paper_only_where_a_study_is_compared_with_it():
-    for name in FIGURES:
-        figure = FIGURES.load(name)
-        alone, compared = figure.caption_for(with_paper=False), figure.caption_for(with_paper=True)
-        assert compared.startswith(alone)
-        assert "the paper's Fig." not in alone, name
-    assert "the paper's Fig. 1a" in FIGURES.load("fig1a").caption_for(with_paper=True)
-
-
 def test_whiskers_lie_above_their_markers(results):
     (first, *_) = panels_of(drawn("fig4", results))
     markers = max(c.get_zorder() for c in first.collections if isinstance(c, PathCollection))
     bars = [c for c in first.collections if isinstance(c, LineCollection)]
     assert bars
     assert all(bar.get_zorder() > markers for bar in bars)
+    assert not any(bar.get_path_effects() for bar in bars), "a rim would cut the marker in two"
+
+
+@pytest.mark.parametrize("name", ["fig1a", "fig4", "optimum_by_cost"])
+def test_markers_are_paler_than_the_whiskers_across_them(name, results):
+    points = [c for c in panels_of(drawn(name, results))[0].collections if isinstance(c, PathCollection)]
+    assert points
+    for each in points:
+        face, edge = each.get_facecolor()[0, :3], each.get_edgecolor()[0, :3]
+        assert (face > edge + 0.05).any()
+        assert (face >= edge).all()
 
 
 def test_the_legend_names_only_what_is_drawn(results):
@@ -444,8 +355,27 @@ def test_parameters_lists_every_fit_in_the_order_of_the_study(results):
     assert list(found) == ["product", "product, unflagged", *LAWS[1:], "paper's grid search"]
     assert parameters.estimate(found["log_linear"], "alpha") is None
     assert parameters.estimate(found["log_linear"], "alpha_over_beta") > 0
-    assert parameters.published(results, "scenes", "alpha_over_beta") == pytest.approx(77 / 15)
-    assert parameters.published(results, "digits", "alpha_over_beta") is None
+    assert parameters.estimate(found["additive"], "alpha_over_beta") is None
+    assert parameters.interval(found["additive"], "alpha_over_beta") == {}
+    assert parameters.interval(found["additive"], "alpha")
+
+
+def test_the_published_ratio_is_never_a_quotient(results):
+    assert parameters.published(results, "scenes", "alpha") == 0.077
+    assert parameters.published(results, "scenes", "alpha_over_beta") is None
+    row = pd.DataFrame([("scenes", "exponent_ratio", 5.0, "")], columns=results.values.columns)
+    printed = replace(results, values=pd.concat([results.values, row]))
+    assert parameters.published(printed, "scenes", "alpha_over_beta") == 5
+    ratio = panels_of(drawn("parameters", printed))[2]
+    assert 5.0 in [line.get_xdata()[0] for line in ratio.get_lines() if line.get_linestyle() == ":"]
+
+
+def test_unflagged_fits_are_drawn_only_where_cells_are_flagged(results):
+    clean = replace(results, errors=results.errors.assign(flag=""))
+    assert list(parameters.variants(clean, "scenes")) == [*LAWS]
+    held = results.errors["llm"] == "f"
+    only = replace(results, errors=results.errors.assign(flag=held.map({True: "x", False: ""})))
+    assert list(parameters.variants(only, "scenes")) == [*LAWS], "the fits never saw that size"
 
 
 def test_an_interval_without_an_end_is_an_arrow(results):

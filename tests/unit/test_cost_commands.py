@@ -47,7 +47,7 @@ def test_a_deployment_in_words(run, study):
     assert "visual tokens: expected error 0." in said
     assert "next best: " in said
     assert "vision encoder included, on Abacus 9" in said
-    assert "doubt about the law only" in said
+    assert "doubt about the law's parameters only" in said
     assert "The cost is taken as exact: latency.csv does not say" in said
     _, text, _ = run("recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60, "--json")
     best = json.loads(text)["recommended"]

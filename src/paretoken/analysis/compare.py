@@ -83,7 +83,7 @@ def side_by_side(studies: Sequence[Finished], law: str | None = None) -> pd.Data
         for suite in study.frozen.study.suites:
             fit = study.fit(suite, law)
             values = dict(fit.parameters)
-            if fit.law.slopes:
+            if fit.law.constant_optimum:
                 values[RATIO] = fit.record["alpha_over_beta"]
             for name, value in values.items():
                 interval = fit.record["intervals"].get(name) or {}

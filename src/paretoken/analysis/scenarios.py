@@ -28,7 +28,7 @@ def scenarios(deployment: Deployment) -> list[Scenario]:
     latency, energy and price if they were measured or given.
     """
     found = [
-        _scenario("flops_2nt", "2N(Q + V), the paper's", deployment),
+        _scenario("flops_2nt", "2N(Q + V)", deployment),
         _scenario("flops_2nt", "2N(Q + V), text cached", deployment, cached_text=True),
     ]
     if deployment.shapes is not None:

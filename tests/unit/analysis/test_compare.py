@@ -53,6 +53,43 @@ def test_a_difference_is_told_also_from_an_unbounded_ratio(folders):
     assert said == [f"ocr: alpha / beta of {names} differ: it is larger in one (digits)."]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"constraints": {"tied": ["alpha", "beta"], "fixed": {}, "chance": None}},
+            "assumes alpha = beta",
+        ),
+        ({"constraints": {"tied": None, "fixed": {"beta": 0.0}, "chance": None}}, "assumes beta = 0"),
+        ({"draws": [], "noise_draws": []}, "has no bootstrap draws"),
+    ],
+)
+def test_what_was_not_found_is_not_compared(folders, changes, said):
+    """The same cells twice, once with something assumed: no difference between studies."""
+    path = folders[1] / "fits" / "digits" / "product-all.json"
+    record = read_json(path)
+    try:
+        write_json(path, record | changes)
+        (sentence,) = verdicts(read_studies(folders))
+    finally:
+        write_json(path, record)
+    assert "cannot be compared" in sentence
+    assert said in sentence
+
+
+def test_an_effect_that_is_absent_tells_no_difference(folders):
+    path = folders[1] / "fits" / "digits" / "product-all.json"
+    record = read_json(path)
+    absent = record["effects"]["V"] | {"falls": False, "words": "The data show no effect of V."}
+    draws = [[*row[:3], 0.0] for row in record["draws"]]
+    try:
+        write_json(path, record | {"draws": draws, "effects": record["effects"] | {"V": absent}})
+        (sentence,) = verdicts(read_studies(folders))
+    finally:
+        write_json(path, record)
+    assert "cannot be compared: one (digits): The data show no effect of V." in sentence
+
+
 def test_which_of_two_numbers_is_larger_is_said_as_often_as_chance_allows():
     """Draws around two estimates: overlapping intervals can still differ, and equal truths seldom do."""
     generator = np.random.default_rng(0)

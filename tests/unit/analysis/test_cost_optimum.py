@@ -78,7 +78,7 @@ def test_the_table_has_a_row_per_way_and_size(fit):
     assert list(table.columns) == COLUMNS
     assert len(table) == len(ways) * len(SIZES)
     stars = table.pivot_table(index="scenario", columns="params_b", values="v_star")
-    paper = stars.loc["2N(Q + V), the paper's"]
+    paper = stars.loc["2N(Q + V)"]
     np.testing.assert_allclose(paper, paper.iloc[0], rtol=1e-3)
     np.testing.assert_allclose(stars.loc["2N(Q + V), text cached"], 1, err_msg="Q = 0: the fewest")
     without, with_encoder = stars.loc["All FLOPs of the LLM"], stars.loc["+ vision encoder"]

@@ -34,7 +34,7 @@ def verdicts(truth: Truth, sd: float, data_sets: int = 60) -> Counter[str]:
             noise = noise + np.repeat(generator.normal(size=len(SIZES)), len(TOKENS))
         bend = curvature(cells(truth(N, V) + sd * noise))
         assert bend is not None
-        inside, outside = -BENT <= bend.low and bend.high <= BENT, bend.low > BENT or bend.high < -BENT
+        inside, outside = bend.low >= -BENT and bend.high <= BENT, bend.low > BENT or bend.high < -BENT
         found["holds" if inside else "fails" if outside else "open"] += 1
     return found
 

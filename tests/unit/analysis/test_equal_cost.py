@@ -17,7 +17,7 @@ SIZES = {"a": 1.0, "b": 2.0, "c": 4.0, "d": 8.0}
 TOKENS = (1, 2, 4, 8, 16, 32, 64)
 
 
-def study(error, stderr=np.nan):
+def study(error, stderr=np.nan, seeds=1):
     frozen = FrozenStudy.model_validate(
         {
             "study": {
@@ -31,8 +31,8 @@ def study(error, stderr=np.nan):
     )  # fmt: skip
     rows = [
         {"study": "pairs", "llm": llm, "params_b": n, "compressor": "random", "visual_tokens": v,
-         "seed": 0, "suite": "s", "error": error(n, v), "stderr": stderr, "source": "", "flag": ""}
-        for llm, n in SIZES.items() for v in TOKENS
+         "seed": seed, "suite": "s", "error": error(n, v), "stderr": stderr, "source": "", "flag": ""}
+        for llm, n in SIZES.items() for v in TOKENS for seed in range(seeds)
     ]  # fmt: skip
     nothing = pd.DataFrame()
     return StudyResults(frozen, pd.DataFrame(rows), {}, nothing, nothing)
@@ -67,6 +67,22 @@ def test_with_standard_errors_pairs_are_decided_one_by_one():
     assert (pairs["wins"] == np.where(far, pairs["lower"], "undecided")).all()
     (said,) = tally(pairs, {"s": "Scenes"})
     assert f"told by the 95 % interval of the difference: the larger one in {far.sum()}" in said
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_a_spread_over_few_seeds_decides_as_seldom_as_it_should(seeds):
+    """Two standard errors of two seeds are next to nothing: Student's quantile is 12.7."""
+    told = count = 0
+    for number in range(30):
+        generator = np.random.default_rng(number)
+        pairs = comparisons(study(lambda n, v, g=generator: 0.5 + g.normal(0, 0.02), seeds=seeds))
+        own = pairs[pairs["apart"]]
+        told, count = told + int(own["wins"].isin(["larger", "smaller"]).sum()), count + len(own)
+    assert told <= binom.ppf(1 - 1e-3, count, 0.05)
+
+
+def test_seeds_that_agree_to_the_last_digit_decide_nothing():
+    assert set(comparisons(study(lambda n, v: 1 / n, seeds=2))["wins"]) == {"undecided"}
 
 
 def test_equal_errors_say_nothing():

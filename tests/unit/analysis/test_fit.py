@@ -13,6 +13,7 @@ from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import frontier
 from paretoken.analysis.losses import LOSSES
+from paretoken.constraints import read_constraints
 from paretoken.errors import FitError, UserError
 from paretoken.registry import LAWS
 
@@ -309,3 +310,47 @@ def test_values_below_0_are_noticed_and_fitted():
     cells = Cells(N, V, 0.2 * N**-0.5 * V**-0.3 - 0.05, np.ones(9))
     record = fit_record(CellData(cells, {"path": ""}, []), FitOptions(bootstrap=0))
     assert any("of 9 values are below 0" in sentence for sentence in record["warnings"])
+
+
+def test_a_floor_above_all_errors_is_refused(published):
+    options = FitOptions(constraints=read_constraints("product", (), ["D=0.9"]), bootstrap=0)
+    with pytest.raises(UserError, match=r"D is fixed at 0.9, and no error is larger"):
+        fit_record(published(), options)
+
+
+def test_an_error_of_guessing_in_percent_is_refused_for_shares(published):
+    options = FitOptions(constraints=read_constraints("product", (), (), 75.0), bootstrap=0)
+    with pytest.raises(UserError, match="errors are shares from 0 to 1"):
+        fit_record(published(), options)
+
+
+def test_few_replicates_are_called_coarse(published):
+    coarse = [
+        any(
+            "are coarse" in warning
+            for warning in fit_record(published(), FitOptions(bootstrap=R))["warnings"]
+        )
+        for R in (20, 100)
+    ]
+    assert coarse == [True, False]
+
+
+def test_exponents_of_rounding_are_zeros():
+    """Errors that do not change: no ratio of 1e-18 to 1e-19."""
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1, 2, 4, 8], [1.0, 4, 16, 64], indexing="ij"))
+    flat = CellData(Cells(N, V, np.full(20, 0.3), np.ones(20)), {"path": ""}, [])
+    record = fit_record(flat, FitOptions(bootstrap=0))
+    assert record["alpha_over_beta"] is None
+    tokens_only = CellData(Cells(N, V, 0.3 * V**-0.1, np.ones(20)), {"path": ""}, [])
+    record = fit_record(tokens_only, FitOptions("product_zero_d", bootstrap=0))
+    assert record["parameters"]["alpha"] == 0.0
+    assert record["alpha_over_beta"] == 0.0
+
+
+@pytest.mark.parametrize("loss", ["log_squared", "log_huber"])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_predictions_below_zero_pass_without_a_warning(loss):
+    N, V = (a.ravel() for a in np.meshgrid([0.5, 1, 2, 4, 8], [1.0, 4, 16, 64], indexing="ij"))
+    Y = 0.02 * N**-0.9 * V**-0.6 * np.exp(0.1 * np.random.default_rng(0).normal(size=20))
+    data = CellData(Cells(N, V, Y, np.ones(20)), {"path": ""}, [])
+    assert fit_record(data, FitOptions(loss=loss, bootstrap=20, compare=True))["laws"]

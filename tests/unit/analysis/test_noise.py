@@ -15,6 +15,7 @@ from paretoken.registry import LAWS
 TOKENS = (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0)
 SIZES = (0.5, 1.1, 1.8, 4.0, 7.0, 14.0)
 OWN, EFFECT = 0.004, 0.008
+SQUARED = make_loss("squared")
 
 
 def fitted(
@@ -109,3 +110,26 @@ def test_without_spare_cells_nothing_is_known() -> None:
     noise = measure_noise(estimate(cells, LAWS.load("product"), make_loss("squared")))
     assert noise.p_value is None
     assert noise.as_record()["p_value"] is None
+
+
+def scattered(seed: int, share: float, sd: float) -> Noise:
+    """Return the noise of 4 x 7 cells: normal, of ``sd``, and of a share of each error."""
+    generator = np.random.default_rng([seed, 6])
+    axes = np.meshgrid((0.5, 1.8, 4.0, 7.0), TOKENS, indexing="ij")
+    N, V = (axis.ravel() for axis in axes)
+    mean = 0.6 * N**-0.5 * V**-0.3
+    Y = mean + (sd + share * mean) * generator.normal(size=len(N))
+    return measure_noise(estimate(Cells(N, V, Y, np.ones(len(N))), LAWS.load("product"), SQUARED))
+
+
+def test_even_scatter_is_called_uneven_in_five_percent() -> None:
+    found = sum(scattered(seed, 0.0, 0.01).uneven for seed in range(60))
+    assert found <= binom.ppf(1 - 1e-3, 60, 0.06)
+
+
+def test_scatter_in_proportion_to_the_error_is_noticed() -> None:
+    found = [scattered(seed, 0.1, 0.0) for seed in range(30)]
+    assert sum(noise.uneven for noise in found) >= binom.ppf(1e-3, 30, 0.85)
+    (said,) = next(noise for noise in found if noise.uneven).warnings()
+    assert "Cells with larger errors scatter more" in said
+    assert scattered(0, 0.0, 0.0).uneven_p is None or not scattered(0, 0.0, 0.0).uneven

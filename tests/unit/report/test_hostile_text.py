@@ -32,8 +32,8 @@ from report_study import Finished, copied, embedded, finished_study, latency_tab
 
 ROOT = Path(__file__).parents[3]
 SENSITIVITY = {"suite": "scenes", "alpha_over_beta": 2.0}
-CLAIM = {"claim": "c", "statement": "s", "where": "w", "computed": "x", "value": 4.7, "low": 3.9,
-         "high": 5.0, "verdict": "holds", "because": "b"}  # fmt: skip
+CLAIM = {"claim": "c", "statement": "s", "where": "w", "computed": "x", "claimed": "r",
+         "value": 4.7, "low": 3.9, "high": 5.0, "verdict": "holds", "because": "b"}  # fmt: skip
 RUN = {"device": {"gpus": ["GPU"], "processes": 1, "machine": "m"}, "wall_s": 1.0, "training_flops": 1.0,
        "git": {"commit": "c"}, "versions": {"torch": "2"}}  # fmt: skip
 #: The pages take seconds, so that each study is filled with several of the texts at once.
@@ -89,7 +89,7 @@ def filled(finished: Finished, root: Path, text: str) -> Finished:
     write_table(folder / "tables/claims.csv", pd.DataFrame([claim, CLAIM]))
     for fit in folder.glob("fits/*/*.json"):
         record = json.loads(fit.read_text())
-        record |= {"formula": text, "status": text, "loss": text, "warnings": [text]}
+        record |= {"formula": text, "status": text, "loss": text, "warnings": [text], "cautions": [text]}
         fit.write_text(json.dumps(record))
     stage = folder / "runs" / "small" / "tokenpacker-1" / "s0" / "pretrain" / "run.json"
     stage.parent.mkdir(parents=True)

@@ -158,7 +158,7 @@ def test_pairs_of_equal_cost_are_those_of_the_table(small):
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(pairs))
     assert study.report() == 0
     said = " ".join(" ".join(Elements(study.page).text).split())
-    assert "errs less in 3 of 4 pairs, the smaller one with more tokens in 1; by 2 standard" in said
+    assert "errs less in 3 of 4 pairs, the smaller one with more tokens in 1; told by" in said
     assert "the larger one in 2, the smaller one in 1, neither in 1" in said
     assert "Signs alone do not tell which errs less (3 of 4 pairs" in said
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(columns=list(NEEDED)))

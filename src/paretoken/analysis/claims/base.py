@@ -113,6 +113,8 @@ def judge_law(
         because: the numbers that decide, in sentences.
         scales: ``N``, ``V`` or ``NV``: along what the claim supposes that the error falls.
     """
+    suite = fit.record["data"].get("suite")
+    computed = f"{computed}, suite {suite}" if suite else computed
     assumed = assumed_slopes(fit.record)
     if assumed:
         return untestable(computed, f"The fit assumes {assumed}: what is assumed is not tested.")

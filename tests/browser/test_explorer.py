@@ -67,9 +67,11 @@ def words(row: dict[str, float], unit: str) -> str:
         f"of the mean {row['error_low']:.4f} to {row['error_high']:.4f}, of a new measurement "
         f"{row['measured_low']:.4f} to {row['measured_high']:.4f}"
     )
+    outside = "; outside the fitted range, an extrapolation" if row["extrapolated"] else ""
     return (
         f"{size_label(row['params_b'])} with {visual_tokens(row['visual_tokens'])}: expected error "
         f"{row['error']:.4f} (95\u00a0% intervals: {interval}), {row['cost']:.4g} {unit}"
+        f"{outside}"
     )
 
 
@@ -103,7 +105,7 @@ def test_its_numbers_are_those_of_recommend(
     following = page.locator("#x-next li").all_text_contents()
     assert following == [words(row, unit) + "; a tie" * bool(row["tie"]) for row in answer["runners_up"]]
     said = page.locator("#x-tie").text_content() or ""
-    assert said.startswith(f"{answer['ties']} further") is (answer["ties"] > 0)
+    assert said.startswith(f"{answer['ties']} other affordable") is (answer["ties"] > 0)
     line = page.locator("#x-table tr.best td").all_text_contents()
     assert line[0] == size_label(best["params_b"])
     assert line[3] == f"{best['error']:.4f}"

@@ -29,6 +29,8 @@ MOST_EFFECTS = 4_000_000
 LEAST_HELD = 0.1
 #: A sum of squares below this share of that of the errors is rounding: the fit is exact.
 EXACT = 1e-24
+#: Cells beyond the parameters of the law below which nothing is said of how they scatter.
+LEAST_SPARE = 4
 #: Predictions that differ by less than this share are equal.
 ROUNDING = 1e-12
 
@@ -175,9 +177,13 @@ def _uneven(predicted: Array, residual: Array, law: Array) -> float | None:
     kept = np.sqrt(np.maximum(1 - (law**2).sum(axis=1), LEAST_HELD))
     x, y = (_ranks(values) for values in (predicted, np.abs(residual) / kept))
     spread, freedom = float(np.sqrt((x @ x) * (y @ y))), len(x) - 2
-    if freedom < 1 or spread == 0 or np.ptp(predicted) <= ROUNDING * np.abs(predicted).max():
+    if (
+        len(x) - law.shape[1] < LEAST_SPARE
+        or spread == 0
+        or np.ptp(predicted) <= ROUNDING * np.abs(predicted).max()
+    ):
         return None
-    correlation = min(float(x @ y) / spread, 1 - ROUNDING)
+    correlation = float(np.clip(x @ y / spread, ROUNDING - 1, 1 - ROUNDING))
     from scipy.special import stdtr
 
     return float(stdtr(freedom, -correlation * np.sqrt(freedom / (1 - correlation**2))))

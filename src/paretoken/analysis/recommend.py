@@ -120,4 +120,7 @@ def recommend(
 
 def _plain(fit: FittedLaw, row: pd.Series[float]) -> dict[str, Any]:
     numbers = {str(k): None if pd.isna(v) else float(v) for k, v in row.items() if k in SHOWN}
-    return numbers | {"models": models_of(fit, float(row["params_b"]))}
+    return numbers | {
+        "models": models_of(fit, float(row["params_b"])),
+        "extrapolated": bool(row["extrapolated"]),
+    }

@@ -76,9 +76,11 @@ def _subject(answer: dict[str, Any]) -> list[str]:
 
 def _words(model: CostModel, row: dict[str, Any]) -> str:
     named = f" ({', '.join(row['models'])})" if row["models"] else ""
+    outside = "; outside the fitted range, an extrapolation" if row["extrapolated"] else ""
     return (
         f"{size_label(row['params_b'])}{named} with {visual_tokens(row['visual_tokens'])}: "
         f"expected error {row['error']:.4f}{intervals(row)}, {model.show(row['cost'])}{_noise(row)}"
+        f"{outside}"
     )
 
 

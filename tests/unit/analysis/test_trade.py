@@ -115,7 +115,8 @@ def noisy(truth, noise, seed):
         "draws": doubt.kept_draws(), "noise_draws": doubt.kept_noise(),
         "data": {"levels": {"N": list(SIZES), "V": list(TOKENS)}},
     }  # fmt: skip
-    return FittedLaw.from_record(found | {"warnings": trade_warnings(found)})
+    absent = [effect["words"] for effect in found["effects"].values() if not effect["falls"]]
+    return FittedLaw.from_record(found | {"warnings": trade_warnings(found), "cautions": absent})
 
 
 def claims(fit):

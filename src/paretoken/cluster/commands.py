@@ -1,0 +1,112 @@
+"""How SLURM's commands are run: in which environment, for how long, and what their refusals mean."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+
+#: Beginnings of variables that SLURM's commands take for options (their manuals, section "input
+#: environment variables"), and that SLURM sets in a job. In a user's shell they change what is asked.
+OPTIONS = (
+    "PMI_", "PMIX_", "SACCT_", "SALLOC_", "SBATCH_", "SCANCEL_", "SCONTROL_", "SINFO_", "SLURMD_",
+    "SLURM_", "SQUEUE_", "SRUN_", "SSTAT_",
+)  # fmt: skip
+#: Where SLURM is, and who asks: not about what is asked.
+KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_SOCKET"}
+#: What SLURM sets beside these in a job with GPUs: of the driver's own, if it runs in one.
+DEVICES = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+           "ZE_AFFINITY_MASK")  # fmt: skip
+LIMIT_S = 60.0
+#: What SLURM's commands say when a later attempt may succeed, with what each is about.
+TEMPORARY = {
+    "the controller is away or starts": (
+        r"Unable to contact slurm|Slurm backup controller in standby|Slurm controller not responding|"
+        r"communication connection failure|Communication shutdown failure"
+    ),
+    "the network": (
+        r"Socket timed out|Connection (refused|reset|timed out)|Zero Bytes were transmitted|"
+        r"Transport endpoint|Unexpected message rec(ei|ie)ved|Insane message length|Broken pipe|"
+        r"Resource temporarily unavailable|No route to host"
+    ),
+    "authentication (munge) is away": (
+        r"Protocol authentication error|Munge encode failed|Munge decode failed|"
+        r"auth/munge|Invalid authentication credential|auth_g_(create|verify)|Authentication plugin"
+    ),
+    "a limit of submitted jobs": (
+        r"(Assoc|QOS)?(Max|Grp)?Submit\w*(Limit|PerUser|PerAccount)|MaxSubmitJob|GrpSubmitJobs|"
+        r"Job violates accounting/QOS policy \(job submit limit|Maximum number of jobs exceeded|"
+        r"Slurm temporarily unable to accept job"
+    ),
+    "the controller's disk or memory": (
+        r"I/O error writing script|Error writing job script|write error|No space left on device|"
+        r"Cannot allocate memory"
+    ),
+    "SLURM says so": r"temporarily (unavailable|unable)|try again|Job submission rate",
+}
+LATER = re.compile("|".join(TEMPORARY.values()), re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command of SLURM's said.
+
+    Attributes:
+        output: what it printed; None if it failed.
+        complaint: what it said against it, in one line; why it could not be run, if it could not.
+        temporary: whether a later attempt may succeed.
+    """
+
+    output: str | None
+    complaint: str = ""
+    temporary: bool = False
+
+
+def ask(command: Sequence[str], limit_s: float = LIMIT_S) -> Answer:
+    """Run a command of SLURM's, and return what it said.
+
+    Names of jobs may hold any bytes; those that are no UTF-8 are replaced.
+    """
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=limit_s, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(None, f"{command[0]} did not answer within {limit_s:g} s", temporary=True)
+    except OSError as error:
+        return Answer(None, f"{command[0]} cannot be run: {error.strerror}")
+    output, said = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    if done.returncode == 0:
+        return Answer(output)
+    complaint = " ".join(said.split()) or f"{command[0]} failed with exit code {done.returncode}"
+    return Answer(None, complaint, bool(LATER.search(complaint)))
+
+
+def clean(environment: MutableMapping[str, str]) -> list[str]:
+    """Take what changes the meaning of SLURM's commands out of an environment; return their names.
+
+    Where the environment is that of a job, its devices go too: jobs get their own.
+    """
+    inside = "SLURM_JOB_ID" in environment
+    found = sorted(name for name in environment if name.startswith(OPTIONS) and name not in KEPT)
+    found += [name for name in DEVICES if inside and name in environment]
+    for name in found:
+        del environment[name]
+    return found
+
+
+def requests_of(names: Sequence[str], inside: bool) -> list[str]:
+    """Return which of the variables that were taken out a user may have meant as a request.
+
+    Args:
+        names: of variables.
+        inside: whether the driver runs in a job, whose variables SLURM itself has set.
+    """
+    prefixes = ("SBATCH_",) if inside else ("SBATCH_", "SLURM_", "SRUN_")
+    return [name for name in names if name.startswith(prefixes)]
+
+
+def in_job(environment: Mapping[str, str]) -> bool:
+    """Whether an environment is that of a SLURM job."""
+    return "SLURM_JOB_ID" in environment

@@ -1,0 +1,49 @@
+"""Why a job waits: what time can mend, what it cannot, and what only a person can.
+
+After SLURM's own list, job_reason_codes.html of version 25.11 (older ones have fewer). A reason that is
+not known here counts as one that time may mend.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Kind = Literal["never", "person", "held", "later"]
+
+#: The request itself exceeds a limit, or asks for what the account may not have: it never runs.
+NEVER = re.compile(
+    r"(Assoc|QOS)Max\w*Per(Job|Node)(Limit)?"  # of one job or node: CPUs, memory, GPUs, minutes, wall time
+    r"|QOSMin\w+|MaxMemPerLimit"
+    r"|AccountNotAllowed|InvalidAccount|InvalidQOS|QOSNotAllowed"
+    r"|BadConstraints|DeadLine|DependencyNeverSatisfied|ReservationDeleted"
+    r"|Partition(Config|NodeLimit|TimeLimit)"
+)
+#: SLURM holds the job itself, since starting it failed or it was started again too often.
+HELD = re.compile(r"launch[ _]failed[ _]requeued[ _]held|JobHoldMaxRequeue")
+#: A user or an administrator has to do something.
+PERSON = re.compile(
+    r"JobHeld(User|Admin)|Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail\b.*"
+    r"|(Assoc|QOS)Grp\w*(?<!Run)Minutes(Limit)?|Association(Resource|Time)Limit|QOS(Resource|Time)Limit"
+    r"|QOSUsageThreshold|AccountingPolicy|BurstBufferOperation|JobLaunchFailure|SystemFailure"
+)
+
+
+def kind_of(reason: str) -> Kind:
+    """Return what a reason to wait means for the job."""
+    for kind, pattern in (("held", HELD), ("never", NEVER), ("person", PERSON)):
+        if pattern.fullmatch(reason):
+            return kind  # type: ignore[return-value]  # one of the names above
+    return "later"
+
+
+def limit_of(reason: str) -> str:
+    """Return in words which limit a reason is about."""
+    owner = {"Assoc": "the account's", "QOS": "the QOS's"}
+    match = re.fullmatch(r"(Assoc|QOS)(Max|Min|Grp)(\w+?)(PerJob|PerNode|PerUser)?(Limit)?", reason)
+    if match is None:
+        return reason
+    bound = {"Max": "largest", "Min": "smallest", "Grp": "joint"}[match[2]]
+    per = {"PerJob": " of a job", "PerNode": " on a node", "PerUser": " of a user", None: ""}[match[4]]
+    what = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match[3]).replace("Cpu", "CPU").replace("GRES", "GPU")
+    return f"{reason}: {owner[match[1]]} {bound} {what}{per}"

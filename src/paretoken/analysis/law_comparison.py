@@ -101,7 +101,7 @@ def _record(result: LawResult, answers: Answers) -> dict[str, Any]:
         empty = ("aicc", "rmse", "r_squared_of_means", "largest_n_out", "pattern_p", "v_star", "regret")
         return head | dict.fromkeys(empty) | {"pattern_reason": "", "excluded": False, "best": []}
     quality, found = goodness(fitted), pattern(fitted)
-    held = hold_out(fitted, [float(fitted.cells.N[fitted.cells.used].max())])
+    held = hold_out(fitted, [float(fitted.cells.N.max())])
     return head | {
         "aicc": information(fitted)["aicc"],
         "rmse": quality["rmse"],

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from snakemake_interface_common.exceptions import WorkflowError
 
 from paretoken.cluster.freeze import belongs_to
 from paretoken.cluster.names import makes_the_same
@@ -21,13 +24,22 @@ class Earlier:
 
     Args:
         project: the folder.
+        clusters: where to ask, on sites with several.
         poll_s: seconds between questions while SLURM does not answer.
         closing: set when nobody waits for an answer any more.
         logger: of Snakemake.
     """
 
-    def __init__(self, project: Path, poll_s: float, closing: threading.Event, logger: Any) -> None:
-        self._project, self._poll_s, self._closing, self._logger = project, poll_s, closing, logger
+    def __init__(
+        self,
+        project: Path,
+        clusters: str | None,
+        poll_s: float,
+        closing: threading.Event,
+        logger: Any,
+    ) -> None:
+        self._project, self._clusters, self._poll_s = project, clusters, poll_s
+        self._closing, self._logger = closing, logger
         self.jobs: list[Queued] = []
 
     @property
@@ -35,21 +47,34 @@ class Earlier:
         """Those that wait or run."""
         return [job for job in self.jobs if job.fate == "alive"]
 
-    def ask(self) -> None:
-        """Ask SLURM, until it answers: without the answer, jobs might be submitted twice."""
-        said = False
-        while (queue := ask_queue()) is None and not self._closing.is_set():
-            if not said:
-                self._logger.warning("SLURM does not answer squeue; waiting until it does.")
-            said = True
+    def ask(self, own: Collection[str] = ()) -> None:
+        """Ask SLURM, until it answers: without the answer, jobs might be submitted twice.
+
+        Args:
+            own: numbers of jobs that this driver has submitted, which are of no earlier start.
+
+        Raises:
+            WorkflowError: squeue refuses the question, which waiting does not change.
+        """
+        said = ""
+        while not self._closing.is_set():
+            queue, answer = ask_queue(self._clusters)
+            if queue is not None:
+                mine = [job for job in queue if belongs_to(job.folder, self._project)]
+                self.jobs = [job for job in mine if job.number not in own]
+                return
+            if not answer.temporary:
+                raise WorkflowError(f"SLURM's queue cannot be asked: {answer.complaint}")
+            if answer.complaint != said:
+                self._logger.warning(f"Waiting for SLURM to answer squeue: {answer.complaint}")
+            said = answer.complaint
             self._closing.wait(self._poll_s)
-        self.jobs = [job for job in queue or [] if belongs_to(job.folder, self._project)]
 
     def report(self) -> None:
         """Say what is alive; cancel what only a person could let go on."""
-        for job in self.jobs:
-            if job.state == HELD:
-                cancel(job.number)
+        held = [job.number for job in self.jobs if job.state == HELD]
+        if held:
+            cancel(held, self._clusters)
         for job in self.alive:
             self._logger.info(
                 f"SLURM still has job {job.number} of this folder ({job.name}, {job.state.lower()}): "

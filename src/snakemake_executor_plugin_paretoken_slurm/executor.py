@@ -20,10 +20,11 @@ from snakemake_executor_plugin_slurm.utils import set_gres_string
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
+from paretoken.cluster.commands import LATER, clean, in_job, requests_of
 from paretoken.cluster.freeze import in_launch
 from paretoken.cluster.queue import (
     HELD,
-    LATER,
+    Queued,
     ask_accounts,
     ask_queue,
     cancel,
@@ -31,6 +32,7 @@ from paretoken.cluster.queue import (
     says_done,
     why,
 )
+from paretoken.cluster.reasons import limit_of
 from paretoken.cluster.site import Site, described, read_site
 from paretoken.errors import UserError
 from paretoken.escape import message
@@ -50,11 +52,28 @@ TAKEN_AT_MOST = 50
 class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     """Follows jobs by squeue, and loses none."""
 
+    def __init__(self, workflow: Any, logger: Any) -> None:
+        """Take what changes the meaning of SLURM's commands out of the environment, for jobs too.
+
+        The stock executor removes an outer job's own variables only, and `sbatch` exports all others.
+        """
+        inside = in_job(os.environ)
+        meant = requests_of(clean(os.environ), inside)
+        if meant:
+            logger.warning(
+                f"Of the environment, {', '.join(meant)} are not used: what jobs ask for is in the "
+                "site's file."
+            )
+        super().__init__(workflow, logger)
+
     def __post_init__(self, test_mode: bool = False) -> None:
         """Read the site, look at what SLURM has of this folder, check requests, freeze the launch."""
         super().__post_init__(test_mode)
         self._closing = threading.Event()
         self._taken: dict[str, int] = {}
+        self._own: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._complaint = ""
         settings = self.workflow.executor_settings
         self._poll = settings.poll_seconds
         self._project = Path(self.workflow.workdir_init)
@@ -69,7 +88,9 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             )
         if shutil.which("squeue") is None:
             raise WorkflowError("There is no squeue here: start this on a login node of the cluster")
-        self._earlier = Earlier(self._project, self._poll, self._closing, self.logger)
+        self._earlier = Earlier(
+            self._project, self._site.clusters, self._poll, self._closing, self.logger
+        )
         self._earlier.ask()
         self._earlier.report()
         jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
@@ -91,12 +112,14 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         yield f" -A {shlex.quote(self._site.account)}" if self._site.account else ""
 
     def get_partition_arg(self, job: Any) -> str:
-        """Return partition, name and mark: the last of equal options counts for sbatch.
+        """Return partition, name, mark and GPUs: the last of equal options counts for sbatch.
 
-        The stock executor names all jobs by the same random number.
+        The stock executor names all jobs by the same random number, and refuses GPU models with hyphens.
         """
         named = f" --job-name {shlex.quote(label_of(job))} --comment {mark_of(job)}"
-        return str(super().get_partition_arg(job)) + named
+        gres = job.resources.get("node_gres")
+        gpus = f" --gres {shlex.quote(gres)}" if gres else ""
+        return str(super().get_partition_arg(job)) + named + gpus
 
     def run_job(self, job: Any) -> None:
         """Submit a job, unless SLURM has it already, from a driver that died.
@@ -138,7 +161,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             reason = msg.partition("error message was '")[2].partition("'.\n")[0].strip()
             self.logger.warning(f"{name}: sbatch: {reason} It is submitted again later.")
             self._closing.wait(self._poll)
-            self._earlier.ask()  # the submission that timed out may have got through
+            self._earlier.ask(self._own)  # the submission that timed out may have got through
             if not self._closing.is_set():
                 self._job_submission_executor.submit(self.run_job, job_info.job)
             return
@@ -160,18 +183,22 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             return
         self.next_seconds_between_status_checks = self._poll
         async with self.status_rate_limiter:
-            queue = ask_queue()
-        if queue is None:
+            queue, answer = ask_queue(self._site.clusters)
+        if answer.complaint and answer.complaint != self._complaint:
             self.logger.warning(
-                "SLURM does not answer: its jobs count as running, and it is asked again."
+                f"SLURM does not say what became of jobs: {answer.complaint}. They count as running, "
+                "and it is asked again."
             )
+        self._complaint = answer.complaint
+        if queue is None:
             for info in active_jobs:
                 yield info
             return
         states = {queued.number: queued.state for queued in queue}
-        hopeless = {queued.number: queued.reason for queued in queue if queued.hopeless}
+        self._say_why(queue)
+        hopeless = {each.number: limit_of(each.reason) for each in queue if each.waits == "never"}
         gone = [info.external_jobid for info in active_jobs if info.external_jobid not in states]
-        states |= ask_accounts(gone) if gone else {}
+        states |= ask_accounts(gone, self._site.clusters) if gone else {}
         for info in active_jobs:
             if info.external_jobid in hopeless:
                 self._give_up(info, hopeless[info.external_jobid])
@@ -191,7 +218,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         ):
             return True  # SLURM may be about to start it again, or to list it
         if state == HELD:
-            cancel(info.external_jobid)  # it would run a second time when somebody releases it
+            self._end(info)  # it would run a second time when somebody releases it
         if info.aux.get("submit_after"):
             self._job_submission_executor.submit(self.run_job, info.job)
             return False
@@ -208,10 +235,29 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
     def _give_up(self, info: Any, reason: str) -> None:
         """Cancel a job that would wait for ever (the stock executor lets it); say what it asked for."""
-        cancel(info.external_jobid)
+        self._end(info)
         asked = described(dict(info.job.resources.items()), self._site.account)
         msg = f"{label_of(info.job)}: SLURM never runs what asks for {asked}: {reason}. "
         self.report_job_error(info, msg=msg)
+
+    def _end(self, info: Any) -> None:
+        cancel([info.external_jobid], self._site.clusters)
+
+    def _say_why(self, queue: list[Queued]) -> None:
+        """Say once of each job what time alone does not change: it does not wait without a word."""
+        for queued in queue:
+            told = queued.number, queued.reason
+            if queued.waits == "person" and queued.number in self._own and told not in self._told:
+                self._told.add(told)
+                self.logger.warning(
+                    f"{queued.name} (SLURM job {queued.number}) waits for {limit_of(queued.reason)}, "
+                    "which time alone may not change."
+                )
+
+    def _report_job_submission_threadsafe(self, job_info: Any) -> None:
+        """Remember which jobs are this driver's own."""
+        self._own.add(str(job_info.external_jobid))
+        super()._report_job_submission_threadsafe(job_info)
 
     def _submit_again(self, info: Any, state: str) -> bool:
         """Submit a job that was taken from us, without using up a retry; False if that was too often."""

@@ -10,15 +10,18 @@ from paretoken.cluster.names import CELL, label, mark
 from paretoken.cluster.site import Site, Wish, request
 
 #: What distinguishes requests, see `request`.
-REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "runtime", "gres", "slurm_partition", "constraint")
+REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "mem_mb_per_cpu", "runtime", "node_gres",
+             "slurm_partition", "constraint", "qos", "clusters", "slurm_extra")  # fmt: skip
+#: Set when a job's request was made, until the attempt changes.
+ASKED = "paretoken_asked"
 #: What a rule may say itself (or `set-resources` in the profile), in place of the site.
-OWN = ("slurm_partition", "constraint")
+OWN = ("slurm_partition", "constraint", "qos", "clusters")
 
 
 def ask_for(job: Any, site: Site) -> dict[str, Any]:
     """Turn what a job asks for into the request to this site, once for each attempt; return it."""
     given = job.resources
-    if given.get("slurm_extra") is None:
+    if not given.get(ASKED):
         wish = Wish(
             gpus=given.get("gpus", 0),
             cpus=given.get("cpus", job.threads),
@@ -26,7 +29,10 @@ def ask_for(job: Any, site: Site) -> dict[str, Any]:
             runtime_min=given.get("runtime", 10),
         )
         own = {key: given.get(key) for key in OWN if given.get(key)}
-        both = {**dict(given.items()), **request(wish, site), **own}
+        made = request(wish, site)
+        if given.get("slurm_extra"):  # of a rule or `set-resources`: the last one counts
+            made["slurm_extra"] = f"{made['slurm_extra']} {given.get('slurm_extra')}"
+        both = {**dict(given.items()), **made, **own, ASKED: 1}
         # Snakemake forgets them when the attempt changes, and reckons anew.
         job._resources = both if job.is_group() else type(given)(fromdict=both)
     return {key: job.resources.get(key) for key in REQUESTED}

@@ -14,8 +14,9 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from paretoken.cluster.commands import LATER
 from paretoken.cluster.freeze import freeze, in_launch, named_in, remove_old
-from paretoken.cluster.queue import LATER, nodes_are_missing
+from paretoken.cluster.queue import nodes_are_missing
 from paretoken.cluster.site import Site, described
 from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of
 

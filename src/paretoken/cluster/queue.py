@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
+
+from paretoken.cluster.commands import Answer, ask
+from paretoken.cluster.reasons import Kind, kind_of
 
 Fate = Literal["alive", "done", "failed", "taken"]
 
@@ -16,24 +18,12 @@ Fate = Literal["alive", "done", "failed", "taken"]
 HELD = "HELD"
 #: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
 TAKEN = {"BOOT_FAIL", HELD, "NODE_FAIL", "PREEMPTED"}
-#: Why SLURM holds a job: starting it failed, or it was started again too often.
-HELD_BECAUSE = {"launch failed requeued held", "launch_failed_requeued_held", "JobHoldMaxRequeue"}
 FAILED = {"CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
-FORMAT = "%i|%T|%e|%Z|%k|%r|%j"
-#: Reasons to wait that time does not mend: sites may accept jobs that their partitions never run.
-HOPELESS = {
-    "AccountNotAllowed", "BadConstraints", "InvalidAccount", "InvalidQOS", "PartitionNodeLimit",
-    "PartitionTimeLimit", "QOSNotAllowed",
-}  # fmt: skip
+#: Names of jobs may hold line breaks and any sign; these two can be typed into none.
+RECORD, FIELD = "\x1e", "\x1f"
+FORMAT = RECORD + FIELD.join(("%i", "%T", "%e", "%Z", "%k", "%r", "%j"))
 #: How a log tells that memory ran out: of a cgroup's event, and of SLURM's own accounting.
 NO_MEMORY = re.compile(r"oom[-_ ]?kill|out of memory|[Ee]xceeded (job|step) memory limit", re.IGNORECASE)
-#: What sbatch says when a later attempt may be taken.
-LATER = re.compile(
-    r"Unable to contact slurm|Socket timed out|Connection (refused|reset|timed out)|"
-    r"temporarily (unavailable|unable)|MaxSubmitJob|try again|Slurm backup controller in standby|"
-    r"communication connection failure|Zero Bytes were transmitted|Transport endpoint",
-    re.IGNORECASE,
-)
 ALL_DONE = re.compile(r"^(\d+) of \1 steps \(100%\) done", re.MULTILINE)
 
 
@@ -55,9 +45,9 @@ class Queued:
         return fate_of(self.state)
 
     @property
-    def hopeless(self) -> bool:
-        """Whether it waits for what never comes."""
-        return self.state == "PENDING" and self.reason in HOPELESS
+    def waits(self) -> Kind | None:
+        """What its reason to wait means; None if it does not wait."""
+        return kind_of(self.reason) if self.state == "PENDING" else None
 
 
 def fate_of(state: str) -> Fate:
@@ -69,48 +59,50 @@ def fate_of(state: str) -> Fate:
     return "failed" if state in FAILED else "alive"
 
 
-def ask_queue() -> list[Queued] | None:
-    """Return this user's jobs, ended ones too as long as SLURM remembers; None if it does not answer."""
-    command = ["squeue", "--me", "--array", "--noheader", "--states=all", f"--format={FORMAT}"]
-    answer = _answer(command)
-    return None if answer is None else list(read_queue(answer))
+def ask_queue(clusters: str | None = None) -> tuple[list[Queued] | None, Answer]:
+    """Return this user's jobs, and what squeue said; None if that is no answer.
+
+    Ended ones too, as long as SLURM remembers, and those of partitions that are hidden from others.
+
+    Args:
+        clusters: where to ask, on sites with several.
+    """
+    where = [f"--clusters={clusters}"] if clusters else []
+    answer = ask(["squeue", "--me", "--all", "--array", "--noheader", "--states=all", *where,
+                  f"--format={FORMAT}"])  # fmt: skip
+    return (None if answer.output is None else list(read_queue(answer.output))), answer
 
 
 def read_queue(text: str) -> Iterable[Queued]:
     """Yield the jobs of what squeue printed."""
-    for line in text.splitlines():
-        number, state, end, folder, mark, reason, name = line.split("|", 6)
-        held = state == "PENDING" and reason in HELD_BECAUSE
+    for record in text.split(RECORD)[1:]:
+        number, state, end, folder, mark, reason, name = record.removesuffix("\n").split(FIELD, 6)
+        held = state == "PENDING" and kind_of(reason) == "held"
         state = HELD if held else state.split()[0]
-        yield Queued(number, state, _time(end), Path(folder), mark, reason, name)
+        yield Queued(number, state, _time(end), Path(folder), mark, reason, " ".join(name.split()))
 
 
 def nodes_are_missing(partition: str | None) -> bool:
     """Whether some nodes of a partition are down: SLURM then calls possible jobs impossible."""
-    command = ["sinfo", "--noheader", "--states=down,drain,fail,maint", "--format=%D"]
-    answer = _answer([*command, *([f"--partition={partition}"] if partition else [])])
+    states = "down,drain,fail,maint,no_respond,unknown,powering_up,reboot"
+    command = ["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D"]
+    answer = ask([*command, *([f"--partition={partition}"] if partition else [])]).output
     return answer is None or bool(answer.strip())
 
 
-def cancel(number: str) -> None:
-    """Cancel a job."""
-    _answer(["scancel", number])
+def cancel(numbers: Sequence[str], clusters: str | None = None) -> Answer:
+    """Cancel jobs."""
+    where = [f"--clusters={clusters}"] if clusters else []
+    return ask(["scancel", *where, *numbers])
 
 
-def ask_accounts(numbers: Sequence[str]) -> dict[str, str]:
+def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[str, str]:
     """Return the states of jobs that accounting knows; none where there is no accounting."""
-    command = ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobID,State"]
-    answer = _answer([*command, f"--jobs={','.join(numbers)}"])
+    where = [f"--clusters={clusters}"] if clusters else []
+    command = ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobID,State", *where]
+    answer = ask([*command, f"--jobs={','.join(numbers)}"]).output
     pairs = [line.split("|", 1) for line in (answer or "").splitlines() if "|" in line]
     return {number: state.split()[0] for number, state in pairs if state.strip()}
-
-
-def _answer(command: Sequence[str], limit_s: float = 60) -> str | None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=True)
-    except (subprocess.SubprocessError, OSError):
-        return None
-    return done.stdout
 
 
 def _time(text: str) -> datetime | None:

@@ -13,7 +13,7 @@ Kind = Literal["never", "person", "held", "later"]
 
 #: The request itself exceeds a limit, or asks for what the account may not have: it never runs.
 NEVER = re.compile(
-    r"(Assoc|QOS)Max\w*Per(Job|Node)(Limit)?"  # of one job or node: CPUs, memory, GPUs, minutes, wall time
+    r"(Assoc|QOS)Max\w*Per(Job|Node)(Limit)?"  # CPUs, memory, GPUs, minutes, wall time of one job
     r"|QOSMin\w+|MaxMemPerLimit"
     r"|AccountNotAllowed|InvalidAccount|InvalidQOS|QOSNotAllowed"
     r"|BadConstraints|DeadLine|DependencyNeverSatisfied|ReservationDeleted"

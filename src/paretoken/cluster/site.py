@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from paretoken.config import Record
-from paretoken.config.fields import Count, Text, problem
+from paretoken.config.fields import Count, Text, WholeNumber, problem
 from paretoken.escape import shown
 from paretoken.planning.resources import GPUS_PER_NODE
 from paretoken.settings import read_settings
@@ -25,11 +26,48 @@ def _one_word(text: str) -> str:
 
 Word = Annotated[str, AfterValidator(_one_word)]
 
+#: Options of sbatch that something else asks for: by long name, what that is. The stock executor refuses
+#: most of them in `slurm_extra`, at every submission (its `get_forbidden_slurm_options`).
+OWNED = {
+    "account": "account", "clusters": "clusters", "constraint": "gpu.constraint or cpu.constraint",
+    "exclude": "exclude", "nice": "nice", "partition": "gpu.partition or cpu.partition", "qos": "qos",
+    "reservation": "reservation", "mem": "limits.mem_mb", "mem-per-cpu": "mem_per_cpu",
+    "time": "limits.runtime_min", "signal": "warn_s",
+} | dict.fromkeys(
+    ("array", "batch", "chdir", "comment", "cpus-per-gpu", "cpus-per-task", "error", "export",
+     "export-file", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres", "job-name",
+     "mem-per-gpu", "no-requeue", "nodes", "ntasks", "ntasks-per-gpu", "ntasks-per-node", "open-mode",
+     "output", "parsable", "requeue", "tasks-per-node", "test-only", "wait", "workdir", "wrap"),
+    "the driver itself",
+)  # fmt: skip
+#: Short names of the same.
+SHORT = {
+    "A": "account", "C": "constraint", "D": "chdir", "G": "gpus", "J": "job-name", "M": "clusters",
+    "N": "nodes", "W": "wait", "a": "array", "c": "cpus-per-task", "e": "error", "n": "ntasks",
+    "o": "output", "p": "partition", "q": "qos", "t": "time", "x": "exclude",
+}  # fmt: skip
+
+
+def _own_option(text: str) -> str:
+    """Refuse an option that is no option, or that something else of the file stands for."""
+    match = re.fullmatch(r"--([a-z][a-z-]*)(=.*)?|-([A-Za-z])( ?.*)?", text, re.DOTALL)
+    if match is None:
+        raise problem(f"{shown(text)} is no option of sbatch; write --name=value")
+    name = match[1] or SHORT.get(match[3], "")
+    # sbatch takes any beginning of a name that is like no other.
+    found = [full for full in OWNED if full == name or (len(name) > 2 and full.startswith(name))]
+    if found:
+        key = OWNED[found[0]]
+        instead = "it is set by the driver itself" if key == "the driver itself" else f"use {key}"
+        raise problem(f"{shown(text)} cannot stand under options: {instead}")
+    return text
+
 
 class Partition(Record):
     """Where jobs of one kind run."""
 
     partition: Word | None = Field(default=None, description="null: the cluster's default.")
+    qos: Word | None = Field(default=None, description="sbatch --qos; null: the site's, or the default.")
     constraint: Word | None = Field(default=None, description="Features that a node must have.")
 
 
@@ -51,11 +89,21 @@ class Site(Record):
     """One cluster, as this project uses it."""
 
     account: Word | None = Field(default=None, description="null: the user's default.")
+    qos: Word | None = Field(default=None, description="sbatch --qos; null: the default.")
+    reservation: Word | None = Field(default=None, description="sbatch --reservation.")
+    clusters: Word | None = Field(default=None, description="sbatch --clusters: one of several.")
+    exclude: list[Word] = Field(default=[], description="Nodes that jobs must not run on.")
+    nice: WholeNumber | None = Field(default=None, description="sbatch --nice: how far to stand back.")
+    mem_per_cpu: bool = Field(
+        default=False, description="Ask for memory by CPU, where sites charge or limit it so."
+    )
     cpu: Partition = Field(default=Partition(), description="For jobs without GPUs.")
     gpu: GpuPartition = Field(default=GpuPartition(), description="For jobs with GPUs.")
     limits: Limits = Field(default=Limits(), description="What a request may grow to.")
     warn_s: Count = Field(default=600, description="Seconds before the limit to write a checkpoint.")
-    options: list[Text] = Field(default=[], description="Other options of sbatch.")
+    options: list[Annotated[Text, AfterValidator(_own_option)]] = Field(
+        default=[], description="Other options of sbatch, each as --name=value."
+    )
 
 
 def read_site(path: Path) -> Site:
@@ -93,17 +141,28 @@ def request(wish: Wish, site: Site) -> dict[str, int | str]:
     nodes = max(1, math.ceil(wish.gpus / site.gpu.per_node))
     place = site.gpu if wish.gpus else site.cpu
     runtime = min(wish.runtime_min, site.limits.runtime_min)
+    cpus = math.ceil(wish.cpus * planned / nodes)
+    mem_mb = min(math.ceil(wish.mem_mb * planned / nodes), site.limits.mem_mb)
     asked: dict[str, int | str] = {
         "nodes": nodes,
-        "cpus_per_task": math.ceil(wish.cpus * planned / nodes),
-        "mem_mb": min(math.ceil(wish.mem_mb * planned / nodes), site.limits.mem_mb),
+        "tasks": nodes,
+        "cpus_per_task": cpus,
+        "mem_mb": mem_mb,
         "runtime": runtime,
         "slurm_extra": shlex.join(_extra(site, runtime)),
     }
     if wish.gpus:
         model = f"{site.gpu.model}:" if site.gpu.model else ""
-        asked |= {"gres": f"gpu:{model}{math.ceil(wish.gpus / nodes)}", "tasks_per_gpu": 0}
-    optional = {"slurm_partition": place.partition, "constraint": place.constraint}
+        # Not `gres`: the stock executor refuses models with hyphens, which sinfo prints.
+        asked |= {"node_gres": f"gpu:{model}{math.ceil(wish.gpus / nodes)}"}
+    if site.mem_per_cpu:
+        asked["mem_mb_per_cpu"] = math.ceil(mem_mb / cpus)
+    optional = {
+        "slurm_partition": place.partition,
+        "constraint": place.constraint,
+        "qos": place.qos or site.qos,
+        "clusters": site.clusters,
+    }
     return asked | {key: value for key, value in optional.items() if value}
 
 
@@ -115,6 +174,9 @@ def _extra(site: Site, runtime_min: int) -> list[str]:
     """
     warn = min(site.warn_s, 60 * runtime_min // 4)
     fixed = ["--ntasks-per-node=1", "--open-mode=append", f"--signal=USR1@{warn}"]
+    fixed += [f"--reservation={site.reservation}"] if site.reservation else []
+    fixed += [f"--exclude={','.join(site.exclude)}"] if site.exclude else []
+    fixed += [f"--nice={site.nice}"] if site.nice is not None else []
     return [*fixed, *site.options]
 
 
@@ -124,7 +186,8 @@ def described(asked: dict[str, int | str], account: str | None) -> str:
         "account": account,
         "partition": asked.get("slurm_partition"),
         "nodes": asked["nodes"],
-        "GPUs per node": asked.get("gres"),
+        "QOS": asked.get("qos"),
+        "GPUs per node": asked.get("node_gres"),
         "CPUs per node": asked["cpus_per_task"],
         "MB per node": asked["mem_mb"],
         "minutes": asked["runtime"],

@@ -17,7 +17,7 @@ from paretoken.cluster.reasons import kind_of, limit_of
         "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
         "sbatch: error: Batch job submission failed: Unexpected message received",
         "sbatch: error: Batch job submission failed: Protocol authentication error",
-        "sbatch: error: If munged is up, restart with --num-threads=10 (auth/munge: Munge encode failed)",
+        "sbatch: error: auth/munge: Munge encode failed: Failed to access socket",
         "sbatch: error: Batch job submission failed: I/O error writing script/environment to file",
         "sbatch: error: AssocGrpSubmitJobsLimit",
         "sbatch: error: QOSGrpSubmitJobsLimit",

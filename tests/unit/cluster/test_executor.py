@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from paretoken.cluster.commands import Answer
 from paretoken.cluster.queue import Queued
 from paretoken.cluster.site import Site
 
@@ -38,8 +39,9 @@ class Told(module.Executor):
         self.submitted: list[Any] = []
         self.logger = logging.getLogger("test")
         self._poll, self._site, self._taken = 0, Site(), {}
+        self._own, self._told, self._complaint = set(), set(), ""
         self._closing = threading.Event()
-        self._earlier = Earlier(PROJECT, 0, self._closing, self.logger)
+        self._earlier = Earlier(PROJECT, None, 0, self._closing, self.logger)
         self.status_rate_limiter = Limiter()
         self._job_submission_executor = SimpleNamespace(submit=lambda _, job: self.submitted.append(job))
 
@@ -81,13 +83,14 @@ def info(job: Job, tmp_path: Path) -> SimpleNamespace:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     monkeypatch.setattr(module, "GRACE_S", 0.0)
-    monkeypatch.setattr(module, "ask_accounts", lambda _: {})
+    monkeypatch.setattr(module, "ask_accounts", lambda *_: {})
     return Told()
 
 
 def queue(monkeypatch: pytest.MonkeyPatch, jobs: list[Queued] | None) -> None:
+    answer = Answer(None, "Unable to contact slurm", temporary=True) if jobs is None else Answer("")
     for asking in (module, earlier_module):
-        monkeypatch.setattr(asking, "ask_queue", lambda: jobs)
+        monkeypatch.setattr(asking, "ask_queue", lambda _: (jobs, answer))
 
 
 def queued(job: Job, state: str) -> Queued:
@@ -156,7 +159,7 @@ def test_a_full_queue_uses_up_no_attempt(told: Told, info: Any, monkeypatch: pyt
 
 @pytest.fixture
 def earlier() -> Earlier:
-    return Earlier(PROJECT, 0, threading.Event(), logging.getLogger("test"))
+    return Earlier(PROJECT, None, 0, threading.Event(), logging.getLogger("test"))
 
 
 def test_an_earlier_job_is_recognised_once(earlier: Earlier, job: Job) -> None:

@@ -31,6 +31,10 @@ from paretoken.train.stop_note import STOPPED
 
 #: A machine without any of these has no GPU: torch, whose import takes seconds, need not be asked.
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+#: Where processes of torchrun meet: set by torchrun only, so that one process does not wait for others
+#: that a variable of the user's shell tells of.
+MEETING = ("GROUP_RANK", "GROUP_WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+           "NODE_RANK", "RANK", "ROLE_NAME", "ROLE_RANK", "ROLE_WORLD_SIZE", "WORLD_SIZE")  # fmt: skip
 #: How long SLURM may take to end a job that it is about to start again.
 REQUEUE_S = 120
 
@@ -48,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Become the command, or the launcher of its processes; in a SLURM job, start it as a step."""
+    for name in MEETING:
+        os.environ.pop(name, None)
     command = [word for word in arguments.arguments[:1] if word != "--"] + arguments.arguments[1:]
     found = allocation() if arguments.gpus else None
     if found is not None and found.node is None:

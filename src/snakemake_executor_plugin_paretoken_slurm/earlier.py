@@ -10,9 +10,10 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from paretoken.cluster.freeze import belongs_to
+from paretoken.cluster.freeze import LAUNCHES, belongs_to
 from paretoken.cluster.names import makes_the_same
-from paretoken.cluster.queue import HELD, Queued, ask_queue, cancel
+from paretoken.cluster.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of
+from paretoken.cluster.submitted import noted
 from snakemake_executor_plugin_paretoken_slurm.jobs import mark_of
 
 #: Before Snakemake decides which results are there: this module is imported at its start.
@@ -61,6 +62,8 @@ class Earlier:
             queue, answer = ask_queue(self._clusters)
             if queue is not None:
                 mine = [job for job in queue if belongs_to(job.folder, self._project)]
+                shown = {job.number for job in queue}
+                mine += self._known_to_accounts(shown)
                 self.jobs = [job for job in mine if job.number not in own]
                 return
             if not answer.temporary:
@@ -69,6 +72,16 @@ class Earlier:
                 self._logger.warning(f"Waiting for SLURM to answer squeue: {answer.complaint}")
             said = answer.complaint
             self._closing.wait(self._poll_s)
+
+    def _known_to_accounts(self, shown: Collection[str]) -> list[Queued]:
+        """Return jobs of earlier starts that squeue does not show and accounting calls alive."""
+        missing = {job.number: job for job in noted(self._project / LAUNCHES) if job.number not in shown}
+        states = ask_accounts(list(missing), self._clusters) if missing else {}
+        return [
+            Queued(number, state, None, job.launch, job.mark, "None", job.name)
+            for number, job in missing.items()
+            if (state := states.get(number)) is not None and fate_of(state) == "alive"
+        ]
 
     def report(self) -> None:
         """Say what is alive; cancel what only a person could let go on."""

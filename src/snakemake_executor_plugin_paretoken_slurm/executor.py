@@ -34,6 +34,7 @@ from paretoken.cluster.queue import (
 )
 from paretoken.cluster.reasons import limit_of
 from paretoken.cluster.site import Site, described, read_site
+from paretoken.cluster.submitted import Submitted, note
 from paretoken.errors import UserError
 from paretoken.escape import message
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
@@ -146,6 +147,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         aux = {
             "slurm_logfile": log_of(job, Path(self.slurm_logdir), earlier.number),
             "submit_after": not same,
+            "earlier": True,
         }
         self._report_job_submission_threadsafe(
             SubmittedJobInfo(job, external_jobid=earlier.number, aux=aux)
@@ -255,8 +257,11 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                 )
 
     def _report_job_submission_threadsafe(self, job_info: Any) -> None:
-        """Remember which jobs are this driver's own."""
-        self._own.add(str(job_info.external_jobid))
+        """Remember which jobs are this driver's own, for this driver and for a later one."""
+        number, job = str(job_info.external_jobid), job_info.job
+        if number not in self._own and not job_info.aux.get("earlier"):
+            note(Submitted(number, mark_of(job), label_of(job), self._launch))
+        self._own.add(number)
         super()._report_job_submission_threadsafe(job_info)
 
     def _submit_again(self, info: Any, state: str) -> bool:
@@ -292,6 +297,6 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     def _freeze(self) -> None:
         """Let jobs run a copy; the stock executor's read the project's files when they start."""
         used = [job.folder for job in self._earlier.alive]
-        launch = freeze_launch(self.workflow, self._project, used)
+        launch = self._launch = freeze_launch(self.workflow, self._project, used)
         self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self._project, launch))
         self.logger.info(f"Jobs run what config, workflow and code are now: {launch}")

@@ -19,6 +19,8 @@ from paretoken.cluster.kept_out import LINKED, is_secret, settings_files
 #: A folder with more than this is data, not settings.
 FILES, BYTES = 2000, 20 * 2**20
 LONGEST_PATH = 1000
+#: Where launch folders are, in a project.
+LAUNCHES = Path(".snakemake", "launches")
 
 
 def freeze(project: Path, launch: Path, named: Iterable[Path] = ()) -> None:

@@ -33,8 +33,10 @@ from paretoken.train.stop_note import STOPPED
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 #: Where processes of torchrun meet: set by torchrun only, so that one process does not wait for others
 #: that a variable of the user's shell tells of.
-MEETING = ("GROUP_RANK", "GROUP_WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
-           "NODE_RANK", "RANK", "ROLE_NAME", "ROLE_RANK", "ROLE_WORLD_SIZE", "WORLD_SIZE")  # fmt: skip
+MEETING = (
+    "GROUP_RANK", "GROUP_WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+    "NODE_RANK", "RANK", "ROLE_NAME", "ROLE_RANK", "ROLE_WORLD_SIZE", "WORLD_SIZE",
+)  # fmt: skip
 #: How long SLURM may take to end a job that it is about to start again.
 REQUEUE_S = 120
 

@@ -162,7 +162,9 @@ def headline_fit(wildcards):
 def fit_code(wildcards):
     # The first law is compared with all others, so that it needs them too.
     first = wildcards.law == study_of(wildcards).fit.laws[0]
-    return sources("paretoken.commands.fit", *(LAWS.modules() if first else [LAWS.module(wildcards.law)]))
+    return sources(
+        "paretoken.commands.fit", *(LAWS.modules() if first else [LAWS.module(wildcards.law)])
+    )
 
 
 def figure_code(wildcards):

@@ -30,7 +30,7 @@ from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import HUBER_DELTA, Loss, make_loss
 from paretoken.analysis.possible import possible_errors, require_possible
 from paretoken.analysis.profiles import Profile, is_flat, profile, profiled_parameters
-from paretoken.analysis.restrictions import contradicted, contradiction, equal_slopes, record_of
+from paretoken.analysis.restrictions import contradicted, contradiction, equal_slopes
 from paretoken.analysis.solver import default_bounds
 from paretoken.analysis.trade import trade_warnings
 from paretoken.constraints import NOTHING, Constraints
@@ -105,7 +105,7 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "loss": loss.name,
         "huber_delta": loss.delta if "huber" in loss.name else None,
         "text_tokens_in_law": options.law_text_tokens if inside else None,
-        "constraints": record_of(fitted, assumed_p),
+        "constraints": law.constraints.as_record() | {"p_value": assumed_p},
         "parameters": fitted.parameters,
         "bounds": _bounds(law),
         "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),

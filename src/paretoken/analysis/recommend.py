@@ -14,7 +14,7 @@ from paretoken.analysis.frontier import affordable, by_preference, configuration
 from paretoken.analysis.methods import normal_quantile
 from paretoken.analysis.star import best_tokens
 from paretoken.analysis.subject import models_of, subject
-from paretoken.analysis.ties import cost_draws, not_told_from, share_chosen
+from paretoken.analysis.ties import cost_draws, indistinguishable, share_chosen
 from paretoken.analysis.trade import Side, trade
 from paretoken.config import FrozenStudy
 from paretoken.cost_models.base import Cost
@@ -50,7 +50,7 @@ def recommend(
     """Return the best configuration within ``budget``, the next ``count``, and what to mind.
 
     ``tie`` of a runner-up says that the data do not tell its error from the recommended one's, see
-    `not_told_from`; ``ties`` is how many affordable configurations there are of these.
+    `indistinguishable`; ``ties`` is how many affordable configurations there are of these.
     ``v_star_told`` says whether the data tell that a larger model or more tokens are better, without
     which V* says little.
 
@@ -82,7 +82,7 @@ def recommend(
     errors, first = fit.draw_errors(N, V, Q), int(ranked.index[0])
     drawn = cost_draws(cost, N, V, Q, len(errors))
     order = ranked.index
-    tied = not_told_from(fit, N[order], V[order], Q, 0)
+    tied = indistinguishable(fit, N[order], V[order], errors[:, order], 0)
     noise = cost.standard_error(N, V, Q)
     if noise is not None:  # 0 where nothing is known of it
         half = normal_quantile() * np.nan_to_num(noise)[ranked.index]

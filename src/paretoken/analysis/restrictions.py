@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -91,8 +90,3 @@ def _f_test(restricted: Estimate, free: Estimate) -> float | None:
     from scipy.special import fdtrc
 
     return float(fdtrc(taken, freedom, gain * freedom / taken))
-
-
-def record_of(fitted: Estimate, p_value: float | None) -> dict[str, Any]:
-    """Return the constraints of a fit for ``fit.json``, with the p value of the test of them."""
-    return fitted.law.constraints.as_record() | {"p_value": p_value}

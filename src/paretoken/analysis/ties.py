@@ -16,8 +16,10 @@ from paretoken.analysis.resample import LEVEL
 from paretoken.cost_models.base import Cost
 
 
-def not_told_from(fit: FittedLaw, N: Array, V: Array, Q: float, first: int) -> Mask | None:
-    """Return which configurations the data do not tell from one of them, (n,); None without draws.
+def indistinguishable(fit: FittedLaw, N: Array, V: Array, errors: Array, first: int) -> Mask | None:
+    """Return which configurations the data do not distinguish from one of them, (n,).
+
+    None without draws.
 
     They are `ties`, and those that differ only in what the data show no effect of: a law's exponents are
     never negative, so that by its draws alone more of it would always look better.
@@ -26,10 +28,10 @@ def not_told_from(fit: FittedLaw, N: Array, V: Array, Q: float, first: int) -> M
         fit: that predicts the errors.
         N: of the configurations, (n,).
         V: of the configurations, (n,).
-        Q: text tokens.
-        first: the configuration that the others are compared with; it is not told from itself.
+        errors: by draw and configuration, (R, n).
+        first: the configuration that the others are compared with; it is among those returned.
     """
-    tied = ties(fit.draw_errors(N, V, Q), first)
+    tied = ties(errors, first)
     if tied is None:
         return None
     effects = fit.record.get("effects") or {}

@@ -19,7 +19,7 @@ from paretoken.analysis.laws.base import Array
 from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
-from paretoken.analysis.ties import not_told_from
+from paretoken.analysis.ties import indistinguishable
 from paretoken.errors import UserError
 from paretoken.text_tables import size_label
 
@@ -113,9 +113,10 @@ def _ties(fit: FittedLaw, N: Array, V: Array, Q: float) -> list[list[int]] | Non
     """
     if not len(fit.draws) or len(N) > MOST_TIED:
         return None
+    errors = fit.draw_errors(N, V, Q)
     found = []
     for place in range(len(N)):
-        tied = not_told_from(fit, N, V, Q, place)
+        tied = indistinguishable(fit, N, V, errors, place)
         after = np.flatnonzero(np.asarray(tied)[place + 1 :]) + place + 1
         found.append([int(other) for other in after])
     return found

@@ -12,6 +12,7 @@ from paretoken.analysis.equal_cost import TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.methods import comparisons
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.trade import assumed_slopes
 from paretoken.config import Suite
 from paretoken.escape import markdown
 from paretoken.markdown import bullets
@@ -186,7 +187,7 @@ def _range_of_ratio(results: StudyResults, sensitivity: pd.DataFrame, suite: Sui
     own = own[own["alpha_over_beta"].notna()]
     inside = own["variant"].str.startswith("T = Q + V")
     rows = own[~inside]
-    if rows.empty or results.headline(suite.name).law.constraints.of(("alpha", "beta", "a", "b")).taken:
+    if rows.empty or assumed_slopes(results.headline(suite.name).record):
         return ""
     ordered = rows.sort_values("alpha_over_beta", kind="stable")
     low, high = ordered.iloc[0], ordered.iloc[-1]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from paretoken.driver_lock import DriverLock, become_owner
 from paretoken.errors import UserError
+from paretoken.file_locks import try_lock
 
 #: Where rules write logs and benchmarks, below a study's folder.
 WRITTEN = tuple(
@@ -49,26 +51,28 @@ def _open_own(path: Path) -> IO[str]:
         raise
 
 
-def take_over(folder: Path) -> IO[str] | None:
+def take_over(folder: Path) -> DriverLock | None:
     """Become the driver of a working directory, if no other process is, and drop a stale lock.
 
     Snakemake marks a directory as locked by files that stay behind after `kill -9`, and then refuses
-    to go on until it is told to unlock. The kernel releases this lock with the process that holds
-    it, so whoever gets it knows that Snakemake's own is stale.
+    to go on until it is told to unlock. Who is the driver here (see `paretoken.driver_lock`) knows that
+    these are stale.
 
     Args:
         folder: the `.snakemake` folder of the working directory.
 
     Returns:
-        The open lock file, to be kept open while running; None if another process holds it (then
-        Snakemake's lock stands, and its message is right).
+        The lock, to be kept while running; None if another process is the driver (then Snakemake's
+        lock stands, and its message is right).
     """
     folder.mkdir(exist_ok=True)
-    lock = _open_own(folder / "driver.lock")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+    path = folder / "driver.lock"
+    stream = _open_own(path)
+    state = try_lock(stream, path)
+    lock = None if state == "taken" else become_owner(folder, stream, state)
+    if lock is None:
+        stream.close()
         return None
+    atexit.register(lock.close)
     shutil.rmtree(folder / "locks", ignore_errors=True)
     return lock

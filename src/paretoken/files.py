@@ -13,6 +13,7 @@ from typing import Any
 from paretoken.bounded import LARGEST_JSON, read_bounded, require_regular
 from paretoken.errors import UserError
 from paretoken.json_values import require_few_values
+from paretoken.ownership import require_ownership
 from paretoken.partial import partial_folder
 
 
@@ -25,13 +26,15 @@ def replacing(path: Path) -> Iterator[Path]:
     suffix: writers choose a format by it.
 
     Raises:
-        UserError: the folder cannot be written, the disk is full, or ``path`` is no regular file.
+        UserError: the folder cannot be written, the disk is full, ``path`` is no regular file, or a
+            later start of this job owns it.
     """
     with _room(path) as (target, folder):
         temporary = folder / f"new{path.suffix}"
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        require_ownership(path)
         temporary.replace(target)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paretoken.errors import UserError
+from paretoken.ownership import require_ownership
 from paretoken.partial import partial_folder
 
 
@@ -18,8 +19,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     A folder that stood there before is replaced.
 
     Raises:
-        UserError: the folder cannot be written, is a file or holds the current directory, or the disk
-            is full.
+        UserError: the folder cannot be written, is a file or holds the current directory, the disk is
+            full, or a later start of this job owns it.
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; give the name of a folder to write")
@@ -55,6 +56,7 @@ def _swap(new: Path, path: Path, old: Path) -> None:
         if part.is_file():
             with part.open("rb") as written:
                 os.fsync(written.fileno())
+    require_ownership(path)
     if path.exists():
         path.rename(old)  # a rename onto a full folder fails; so the old one is never half deleted
     new.rename(path)

@@ -6,15 +6,16 @@ left behind can be told from what another one is writing, and the next writer re
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from paretoken.file_locks import try_lock
 
 #: What their names start with.
 PARTIAL = ".partial-"
@@ -41,8 +42,7 @@ def partial_folder(path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
     try:
         with (folder / LOCK).open("w") as lock:
-            with suppress(OSError):  # a file system without locks: what is left there stays
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(lock, folder / LOCK)  # where locks are useless, what a killed process leaves stays
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,8 +68,11 @@ def _is_own_folder(path: Path) -> bool:
 
 def _abandoned(folder: Path) -> bool:
     try:
-        with os.fdopen(os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW), "r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open(folder / LOCK, "r+", opener=_no_link) as lock:
+            return try_lock(lock, folder / LOCK) == "held"
     except OSError:
         return False
-    return True
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from snakemake_executor_plugin_paretoken_slurm.jobs import mark_of
 
 #: Before Snakemake decides which results are there: this module is imported at its start.
 STARTED = datetime.now().replace(microsecond=0)
+#: How long accounting is waited for, where squeue does not show all that was submitted.
+ACCOUNTS_S = 120.0
 
 
 class Earlier:
@@ -28,7 +31,7 @@ class Earlier:
         clusters: where to ask, on sites with several.
         poll_s: seconds between questions while SLURM does not answer.
         closing: set when nobody waits for an answer any more.
-        logger: of Snakemake.
+        executor: whose own jobs are of no earlier start.
     """
 
     def __init__(
@@ -37,22 +40,26 @@ class Earlier:
         clusters: str | None,
         poll_s: float,
         closing: threading.Event,
-        logger: Any,
+        executor: Any,
     ) -> None:
         self._project, self._clusters, self._poll_s = project, clusters, poll_s
-        self._closing, self._logger = closing, logger
+        self._closing, self._executor, self._logger = closing, executor, executor.logger
         self.jobs: list[Queued] = []
+        self._lock = threading.Lock()  # two threads submit
+        self._unclear: list[Path] = []  # launch folders whose jobs may be alive: accounting is away
 
     @property
     def alive(self) -> list[Queued]:
         """Those that wait or run."""
         return [job for job in self.jobs if job.fate == "alive"]
 
-    def ask(self, own: Collection[str] = ()) -> None:
-        """Ask SLURM, until it answers: without the answer, jobs might be submitted twice.
+    @property
+    def used(self) -> list[Path]:
+        """Working directories in which jobs are, or may be."""
+        return [*(job.folder for job in self.alive), *self._unclear]
 
-        Args:
-            own: numbers of jobs that this driver has submitted, which are of no earlier start.
+    def ask(self) -> None:
+        """Ask SLURM, until it answers: without the answer, jobs might be submitted twice.
 
         Raises:
             WorkflowError: squeue refuses the question, which waiting does not change.
@@ -64,7 +71,8 @@ class Earlier:
                 mine = [job for job in queue if belongs_to(job.folder, self._project)]
                 shown = {job.number for job in queue}
                 mine += self._known_to_accounts(shown)
-                self.jobs = [job for job in mine if job.number not in own]
+                with self._lock:
+                    self.jobs = mine
                 return
             if not answer.temporary:
                 raise WorkflowError(f"SLURM's queue cannot be asked: {answer.complaint}")
@@ -76,7 +84,16 @@ class Earlier:
     def _known_to_accounts(self, shown: Collection[str]) -> list[Queued]:
         """Return jobs of earlier starts that squeue does not show and accounting calls alive."""
         missing = {job.number: job for job in noted(self._project / LAUNCHES) if job.number not in shown}
-        states = ask_accounts(list(missing), self._clusters) if missing else {}
+        if not missing:
+            self._unclear = []
+            return []
+        end, states = time.monotonic() + ACCOUNTS_S, ask_accounts(list(missing), self._clusters)
+        while states is None and time.monotonic() < end and not self._closing.is_set():
+            self._logger.warning("Waiting for accounting to answer sacct about jobs of an earlier start")
+            self._closing.wait(self._poll_s)
+            states = ask_accounts(list(missing), self._clusters)
+        self._unclear = [job.launch for job in missing.values()] if states is None else []
+        states = states or {}
         return [
             Queued(number, state, None, job.launch, job.mark, "None", job.name)
             for number, job in missing.items()
@@ -100,10 +117,13 @@ class Earlier:
         If its mark is another, it does so from other inputs or with other settings.
         """
         own = mark_of(job)
-        for queued in list(self.jobs):  # two threads submit
-            ended_since = queued.fate == "done" and queued.end is not None and queued.end >= STARTED
-            writes = queued.fate == "alive" and makes_the_same(queued.mark, own)
-            if writes or (ended_since and queued.mark == own):
-                self.jobs.remove(queued)  # if it fails, the next attempt is a new job
-                return queued
+        with self._lock:
+            for queued in self.jobs:
+                if queued.number in self._executor.own:
+                    continue
+                ended_since = queued.fate == "done" and queued.end is not None and queued.end >= STARTED
+                writes = queued.fate == "alive" and makes_the_same(queued.mark, own)
+                if writes or (ended_since and queued.mark == own):
+                    self.jobs.remove(queued)  # if it fails, the next attempt is a new job
+                    return queued
         return None

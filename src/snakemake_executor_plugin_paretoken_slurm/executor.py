@@ -4,6 +4,7 @@ Each method says which failure of snakemake-executor-plugin-slurm 2.8.0 it answe
 case. Everything that is not about Snakemake's own objects is in `paretoken.cluster`.
 """
 
+import asyncio
 import os
 import shlex
 import shutil
@@ -15,39 +16,35 @@ from typing import Any
 
 from snakemake_executor_plugin_slurm import Executor as StockExecutor
 from snakemake_executor_plugin_slurm import common_settings
-from snakemake_executor_plugin_slurm.submit_string import get_submit_command
-from snakemake_executor_plugin_slurm.utils import set_gres_string
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from paretoken.cluster.commands import LATER, clean, in_job, requests_of
+from paretoken.cluster.commands import clean, in_job, requests_of
 from paretoken.cluster.freeze import in_launch
-from paretoken.cluster.queue import (
-    HELD,
-    Queued,
-    ask_accounts,
-    ask_queue,
-    cancel,
-    fate_of,
-    says_done,
-    why,
-)
-from paretoken.cluster.reasons import limit_of
+from paretoken.cluster.queue import HELD, ask_accounts, ask_queue, cancel, fate_of, says_done, why
 from paretoken.cluster.site import Site, described, read_site
-from paretoken.cluster.submitted import Submitted, note
 from paretoken.errors import UserError
 from paretoken.escape import message
+from snakemake_executor_plugin_paretoken_slurm.cancelling import cancel_all, interrupts_noted
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
-from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of, log_of, mark_of
+from snakemake_executor_plugin_paretoken_slurm.jobs import label_of, logs_of, mark_of
+from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
 from snakemake_executor_plugin_paretoken_slurm.settings import ExecutorSettings
+from snakemake_executor_plugin_paretoken_slurm.silence import Silence
 from snakemake_executor_plugin_paretoken_slurm.start import freeze_launch, refuse_impossible
+from snakemake_executor_plugin_paretoken_slurm.submission import sbatch_line, submit_or_follow
+from snakemake_executor_plugin_paretoken_slurm.waiting import Waiting
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
 #: How long a state that SLURM may leave by itself must last, or a job be unknown: questions, seconds.
 GRACE_QUESTIONS, GRACE_S = 3, 5.0
+#: How long accounting may be away before a job that squeue does not show is judged by its log.
+ACCOUNTS_S = 600.0
 #: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
 TAKEN_AT_MOST = 50
+#: Between two looks at whether the run is being cancelled.
+LOOK_S = 0.2
 
 
 class Executor(StockExecutor):  # type: ignore[misc]  # untyped
@@ -62,26 +59,31 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         meant = requests_of(clean(os.environ), inside)
         if meant:
             logger.warning(
-                f"Of the environment, {', '.join(meant)} are not used: what jobs ask for is in the "
-                "site's file."
+                f"Not used, of the environment: {', '.join(meant)}. What jobs ask for is in the site's "
+                "file."
             )
+        # Here, since a thread of the stock executor's asks for jobs before `__post_init__` has ended.
+        self._poll: int = workflow.executor_settings.poll_seconds
+        self.closing = threading.Event()
+        self.postponed = Postponed(self._poll)
+        self._silence = Silence(logger)
+        self._taken: dict[str, int] = {}
+        self.own: dict[str, str] = {}  # all that were submitted or followed: names by numbers
+        self.open: dict[str, str] = {}  # those of them that have not ended
         super().__init__(workflow, logger)
 
     def __post_init__(self, test_mode: bool = False) -> None:
         """Read the site, look at what SLURM has of this folder, check requests, freeze the launch."""
         super().__post_init__(test_mode)
-        self._closing = threading.Event()
-        self._taken: dict[str, int] = {}
-        self._own: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
-        self._complaint = ""
         settings = self.workflow.executor_settings
-        self._poll = settings.poll_seconds
-        self._project = Path(self.workflow.workdir_init)
+        self.project = Path(self.workflow.workdir_init)
         try:
-            self._site = read_site(settings.site) if settings.site else Site()
+            self.site = read_site(settings.site) if settings.site else Site()
+            self._prepare(settings)
         except UserError as error:
             raise WorkflowError(message(error)) from error
+
+    def _prepare(self, settings: Any) -> None:
         if settings.array_jobs:
             raise WorkflowError(
                 "No job arrays with this executor: all tasks would get the resources of the first. "
@@ -89,28 +91,32 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             )
         if shutil.which("squeue") is None:
             raise WorkflowError("There is no squeue here: start this on a login node of the cluster")
-        self._earlier = Earlier(
-            self._project, self._site.clusters, self._poll, self._closing, self.logger
-        )
-        self._earlier.ask()
-        self._earlier.report()
+        self.earlier = Earlier(self.project, self.site.clusters, self._poll, self.closing, self)
+        self.earlier.ask()
+        self.earlier.report()
+        self._waiting = Waiting(self.site, self.logger)
         jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
-        refuse_impossible(jobs, self._site, settings.site, self._sbatch)
-        self._freeze()
+        refuse_impossible(jobs, self.site, settings.site, lambda job: sbatch_line(self, job))
+        # Jobs run a copy; the stock executor's read the project's files when they start.
+        launch = freeze_launch(self.workflow, self.project, self.earlier.used)
+        self.launch = launch
+        self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self.project, launch))
+        self.logger.info(f"Jobs run what config, workflow and code are now: {launch}")
 
     # --- what is submitted ---------------------------------------------------------------------
 
     def additional_general_args(self) -> str:
-        """Start one Snakemake per job, not two.
+        """Start one Snakemake per job, not two; let it leave files alone if a command fails.
 
         The stock executor's second one removes SLURM's variables from the job, which `srun` and
-        `torchrun` need, and doubles the time to start.
+        `torchrun` need, and doubles the time to start. The driver removes what a failed job left; a
+        process that lives on after its node was lost must not, since the files are another job's.
         """
-        return ""
+        return "--keep-incomplete"
 
     def get_account_arg(self, job: Any) -> Iterable[str]:
         """Yield the site's account, or nothing: the stock executor guesses one from sacct."""
-        yield f" -A {shlex.quote(self._site.account)}" if self._site.account else ""
+        yield f" -A {shlex.quote(self.site.account)}" if self.site.account else ""
 
     def get_partition_arg(self, job: Any) -> str:
         """Return partition, name, mark and GPUs: the last of equal options counts for sbatch.
@@ -123,54 +129,20 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         return str(super().get_partition_arg(job)) + named + gpus
 
     def run_job(self, job: Any) -> None:
-        """Submit a job, unless SLURM has it already, from a driver that died.
+        """Submit a job, unless SLURM has it already; runs in one of the threads that submit.
 
-        The stock executor would run it twice at the same time, in the same folder.
+        The stock executor would run what an earlier driver submitted twice at the same time, in the same
+        folder; waits for ever for an sbatch that hangs; and counts as a failed attempt, so that retries
+        are used up in seconds, that SLURM is away or full.
         """
-        earlier = self._earlier.take(job)
-        ask_for(job, self._site)
-        if earlier is None:
-            super().run_job(job)
+        if self.closing.is_set():
             return
-        name, same = label_of(job), earlier.mark == mark_of(job)
-        if same:
-            self.logger.info(
-                f"{name}: SLURM job {earlier.number} of an earlier start "
-                f"({earlier.state.lower()}) is followed, not submitted again."
+        try:
+            submit_or_follow(self, job)
+        except Exception as error:  # it would be lost in this thread, and the job waited for for ever
+            self._report_job_error_threadsafe(
+                SubmittedJobInfo(job), f"{label_of(job)} was not submitted: {error}. "
             )
-        else:  # an error would have Snakemake record that the other job's result is this one's
-            self.logger.warning(
-                f"{name}: SLURM job {earlier.number} of an earlier start still writes the same files "
-                "with other settings or inputs. This job is submitted when that one has ended; "
-                f"`scancel {earlier.number}` ends it now."
-            )
-        aux = {
-            "slurm_logfile": log_of(job, Path(self.slurm_logdir), earlier.number),
-            "submit_after": not same,
-            "earlier": True,
-        }
-        self._report_job_submission_threadsafe(
-            SubmittedJobInfo(job, external_jobid=earlier.number, aux=aux)
-        )
-
-    def _report_job_error_threadsafe(self, job_info: Any, msg: str) -> None:
-        """Wait and submit again if SLURM was away or full; else say what was asked for.
-
-        The stock executor counts it as a failure of the job: retries are used up in seconds.
-        """
-        name = label_of(job_info.job)
-        if "sbatch failed" in msg and LATER.search(msg) and not self._closing.is_set():
-            reason = msg.partition("error message was '")[2].partition("'.\n")[0].strip()
-            self.logger.warning(f"{name}: sbatch: {reason} It is submitted again later.")
-            self._closing.wait(self._poll)
-            self._earlier.ask(self._own)  # the submission that timed out may have got through
-            if not self._closing.is_set():
-                self._job_submission_executor.submit(self.run_job, job_info.job)
-            return
-        if "sbatch failed" in msg:
-            asked = described(dict(job_info.job.resources.items()), self._site.account)
-            msg = f"{name}: asked for {asked}. {msg}"
-        super()._report_job_error_threadsafe(job_info, msg)
 
     # --- what became of it ---------------------------------------------------------------------
 
@@ -180,46 +152,54 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         The stock executor forgets all jobs after five unanswered questions, waits for ever for jobs
         that were preempted for good or (by sacct) cancelled, and counts unknown jobs as done.
         """
+        for job in self.postponed.due():
+            self._job_submission_executor.submit(self.run_job, job)
         if not active_jobs:
-            self.next_seconds_between_status_checks = 1  # also asked before all of this object is there
+            self.next_seconds_between_status_checks = 1
             return
         self.next_seconds_between_status_checks = self._poll
         async with self.status_rate_limiter:
-            queue, answer = ask_queue(self._site.clusters)
-        if answer.complaint and answer.complaint != self._complaint:
-            self.logger.warning(
-                f"SLURM does not say what became of jobs: {answer.complaint}. They count as running, "
-                "and it is asked again."
-            )
-        self._complaint = answer.complaint
+            queue, answer = ask_queue(self.site.clusters)
+        self._silence.note(answer)  # raises, if there never will be an answer
         if queue is None:
             for info in active_jobs:
                 yield info
             return
         states = {queued.number: queued.state for queued in queue}
-        self._say_why(queue)
-        hopeless = {each.number: limit_of(each.reason) for each in queue if each.waits == "never"}
+        hopeless = self._waiting.judge([each for each in queue if each.number in self.open])
         gone = [info.external_jobid for info in active_jobs if info.external_jobid not in states]
-        states |= ask_accounts(gone, self._site.clusters) if gone else {}
+        accounts = ask_accounts(gone, self.site.clusters) if gone else {}
+        states |= accounts or {}
         for info in active_jobs:
-            if info.external_jobid in hopeless:
-                self._give_up(info, hopeless[info.external_jobid])
-            elif self._goes_on(info, states.get(info.external_jobid)):
+            number = info.external_jobid
+            if number in hopeless:
+                self._give_up(info, hopeless[number])
+            elif self._goes_on(info, states.get(number), known=accounts is not None):
                 yield info
+                continue
+            self.open.pop(number, None)
+            for job in self.postponed.due(all_of_them=True):  # there is room for them now
+                self._job_submission_executor.submit(self.run_job, job)
 
-    def _goes_on(self, info: Any, state: str | None) -> bool:
-        """Whether a job goes on; if not, Snakemake is told, or it is submitted again."""
+    def _goes_on(self, info: Any, state: str | None, known: bool = True) -> bool:
+        """Whether a job goes on; if not, Snakemake is told, or it is submitted again.
+
+        Args:
+            info: of the job.
+            state: in which SLURM has it; None if SLURM does not know it.
+            known: whether accounting was asked about it and answered.
+        """
         fate = "unknown" if state is None else fate_of(state)
         if fate == "alive":
             info.aux.pop("since", None)
             return True
         log = Path(info.aux["slurm_logfile"])
         since = info.aux.setdefault("since", time.monotonic())
-        if fate in ("taken", "unknown") and time.monotonic() - since < max(
-            GRACE_S, GRACE_QUESTIONS * self._poll
-        ):
+        grace = max(GRACE_S, GRACE_QUESTIONS * self._poll)
+        patience = grace if known else max(grace, ACCOUNTS_S)
+        if fate in ("taken", "unknown") and time.monotonic() - since < patience:
             return True  # SLURM may be about to start it again, or to list it
-        if state == HELD:
+        if state in (HELD, "SPECIAL_EXIT"):
             self._end(info)  # it would run a second time when somebody releases it
         if info.aux.get("submit_after"):
             self._job_submission_executor.submit(self.run_job, info.job)
@@ -229,8 +209,11 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             return False
         if fate == "taken" and self._submit_again(info, str(state)):
             return False
-        asked = info.job.resources.get("mem_mb")
-        reason = "SLURM knows it no more" if state is None else why(state, log, asked)
+        logs = [log, *logs_of(info.job, self.project)]
+        reason = (
+            "SLURM knows it no more" if state is None
+            else why(state, logs, info.job.resources.get("mem_mb"), self.project / "results")
+        )  # fmt: skip
         msg = f"{label_of(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
         self.report_job_error(info, msg=msg, aux_logs=[str(log)])
         return False
@@ -238,31 +221,12 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     def _give_up(self, info: Any, reason: str) -> None:
         """Cancel a job that would wait for ever (the stock executor lets it); say what it asked for."""
         self._end(info)
-        asked = described(dict(info.job.resources.items()), self._site.account)
+        asked = described(dict(info.job.resources.items()), self.site.account)
         msg = f"{label_of(info.job)}: SLURM never runs what asks for {asked}: {reason}. "
         self.report_job_error(info, msg=msg)
 
     def _end(self, info: Any) -> None:
-        cancel([info.external_jobid], self._site.clusters)
-
-    def _say_why(self, queue: list[Queued]) -> None:
-        """Say once of each job what time alone does not change: it does not wait without a word."""
-        for queued in queue:
-            told = queued.number, queued.reason
-            if queued.waits == "person" and queued.number in self._own and told not in self._told:
-                self._told.add(told)
-                self.logger.warning(
-                    f"{queued.name} (SLURM job {queued.number}) waits for {limit_of(queued.reason)}, "
-                    "which time alone may not change."
-                )
-
-    def _report_job_submission_threadsafe(self, job_info: Any) -> None:
-        """Remember which jobs are this driver's own, for this driver and for a later one."""
-        number, job = str(job_info.external_jobid), job_info.job
-        if number not in self._own and not job_info.aux.get("earlier"):
-            note(Submitted(number, mark_of(job), label_of(job), self._launch))
-        self._own.add(number)
-        super()._report_job_submission_threadsafe(job_info)
+        cancel([info.external_jobid], self.site.clusters)
 
     def _submit_again(self, info: Any, state: str) -> bool:
         """Submit a job that was taken from us, without using up a retry; False if that was too often."""
@@ -277,26 +241,22 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self._job_submission_executor.submit(self.run_job, info.job)
         return True
 
+    # --- the end -------------------------------------------------------------------------------
+
+    async def sleep(self) -> None:
+        """Wait until jobs are asked for again, or the run is cancelled."""
+        end = time.monotonic() + self.next_seconds_between_status_checks
+        while time.monotonic() < end and not self.closing.is_set():
+            await asyncio.sleep(LOOK_S)
+
     def cancel(self) -> None:
-        """Stop waiting for SLURM, then cancel all jobs."""
-        self._closing.set()
-        super().cancel()
+        """Cancel all jobs, also those whose number got lost, and say which could not be cancelled.
 
-    # --- at the start --------------------------------------------------------------------------
-
-    def _sbatch(self, job: Any) -> str:
-        """Return the stock executor's sbatch line for a job."""
-        words = {
-            "run_uuid": self.run_uuid, "slurm_logfile": os.devnull, "comment_str": "",
-            "account": next(iter(self.get_account_arg(job))),
-            "partition": self.get_partition_arg(job), "workdir": str(self._project),
-        }  # fmt: skip
-        line = get_submit_command(job, words, settings=self.workflow.executor_settings)
-        return str(line + set_gres_string(job))
-
-    def _freeze(self) -> None:
-        """Let jobs run a copy; the stock executor's read the project's files when they start."""
-        used = [job.folder for job in self._earlier.alive]
-        launch = self._launch = freeze_launch(self.workflow, self._project, used)
-        self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self._project, launch))
-        self.logger.info(f"Jobs run what config, workflow and code are now: {launch}")
+        The stock executor asks once, forgets jobs whose state it is asking for at that moment, and
+        submits on what waits for submission.
+        """
+        self.closing.set()
+        with interrupts_noted(self.logger) as hurry:
+            self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
+            cancel_all(self.open, self.launch, self.site.clusters, hurry, self.logger)
+            self.shutdown()

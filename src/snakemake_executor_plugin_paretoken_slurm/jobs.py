@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from paretoken.cluster.job_script import OWNERS
 from paretoken.cluster.names import CELL, label, mark
-from paretoken.cluster.site import Site, Wish, request
+from paretoken.cluster.site import Site, Wish, request, require_free_options
 
 #: What distinguishes requests, see `request`.
 REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "mem_mb_per_cpu", "runtime", "node_gres",
@@ -31,6 +32,7 @@ def ask_for(job: Any, site: Site) -> dict[str, Any]:
         own = {key: given.get(key) for key in OWN if given.get(key)}
         made = request(wish, site)
         if given.get("slurm_extra"):  # of a rule or `set-resources`: the last one counts
+            require_free_options(str(given.get("slurm_extra")))
             made["slurm_extra"] = f"{made['slurm_extra']} {given.get('slurm_extra')}"
         both = {**dict(given.items()), **made, **own, ASKED: 1}
         # Snakemake forgets them when the attempt changes, and reckons anew.
@@ -49,7 +51,7 @@ def label_of(job: Any) -> str:
 
 def mark_of(job: Any) -> str:
     """Return the mark by which a later driver recognises a job."""
-    jobs = list(job.jobs) if job.is_group() else [job]
+    jobs = _members(job)
     work = [word for member in jobs for word in _work(member)]
     return mark([str(path) for member in jobs for path in member.output], work)
 
@@ -59,6 +61,20 @@ def log_of(job: Any, folder: Path, number: str) -> Path:
     rule = f"group_{job.name}" if job.is_group() else f"rule_{job.name}"
     wildcards = "" if job.is_group() else "_".join(job.wildcards).replace("/", "_")
     return folder / rule / wildcards / f"{number}.log"
+
+
+def logs_of(job: Any, project: Path) -> list[Path]:
+    """Return the logs of a job's rules."""
+    return [project / str(log) for member in _members(job) for log in member.log]
+
+
+def owner_of(job: Any, project: Path) -> Path:
+    """Return the file that names the owner of a job's results; see `paretoken.ownership`."""
+    return project / OWNERS / mark_of(job).split(":")[1]
+
+
+def _members(job: Any) -> list[Any]:
+    return list(job.jobs) if job.is_group() else [job]
 
 
 def _work(job: Any) -> Iterable[str]:

@@ -27,11 +27,6 @@ class ExecutorSettings(StockSettings):  # type: ignore[misc]  # untyped
     )
 
     def __post_init__(self) -> None:
-        """Say one of the two about being started again, and give commands as scripts.
-
-        In a wrapped command the stock executor quotes for one shell of two: `$` and backticks of a path
-        are lost.
-        """
+        """Say one of the two about being started again."""
         self.requeue = not self.no_requeue
-        self.pass_command_as_script = True
         super().__post_init__()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
@@ -14,7 +12,7 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from paretoken.cluster.commands import LATER
+from paretoken.cluster.commands import ask
 from paretoken.cluster.freeze import LAUNCHES, freeze, in_launch, named_in, remove_old
 from paretoken.cluster.queue import nodes_are_missing
 from paretoken.cluster.site import Site, described
@@ -24,7 +22,7 @@ UNAVAILABLE = "node configuration is not available"
 
 
 def refuse_impossible(
-    jobs: Iterable[Any], site: Site, file: Path | None, sbatch: Callable[[Any], str]
+    jobs: Iterable[Any], site: Site, file: Path | None, sbatch: Callable[[Any], list[str]]
 ) -> None:
     """Ask SLURM about each kind of request; the stock executor finds out job by job, or never.
 
@@ -32,12 +30,12 @@ def refuse_impossible(
         jobs: of Snakemake; they are left as they were.
         site: where they run.
         file: that says so.
-        sbatch: returns the line that submits a job.
+        sbatch: returns the line that submits a job, in words.
 
     Raises:
         WorkflowError: it refuses some, each with the rule and what it asks for.
     """
-    kinds: dict[str, tuple[Any, dict[str, Any], str]] = {}
+    kinds: dict[str, tuple[Any, dict[str, Any], list[str]]] = {}
     for job in jobs:
         kept = job._resources
         asked = ask_for(job, site)
@@ -59,15 +57,14 @@ def refuse_impossible(
         )
 
 
-def _refusal(line: str, partition: str | None) -> str:
+def _refusal(line: list[str], partition: str | None) -> str:
     """Return what SLURM says against a submission; empty if it may come to run."""
-    words = [*shlex.split(line), "--test-only", "--wrap", "true"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if not done.returncode or LATER.search(done.stderr):
+    answer = ask([*line, "--test-only", "--wrap", "true"])
+    if answer.output is not None or answer.temporary:
         return ""
-    if UNAVAILABLE in done.stderr and nodes_are_missing(partition):
+    if UNAVAILABLE in answer.complaint and nodes_are_missing(partition):
         return ""
-    return re.sub(r"sbatch: error: |allocation failure: ", "", done.stderr.strip())
+    return re.sub(r"sbatch: error: |allocation failure: ", "", answer.complaint)
 
 
 def freeze_launch(workflow: Any, project: Path, used: Collection[Path]) -> Path:

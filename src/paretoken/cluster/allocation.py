@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paretoken.cluster.commands import ask
 from paretoken.errors import UserError
 
 #: Set for what `srun` starts, so that it does not start srun again.
@@ -99,7 +99,7 @@ def first_address() -> str:
     """Return the address of the job's first node."""
     nodes = os.environ["SLURM_JOB_NODELIST"]
     names = _said("scontrol", "show", "hostnames", nodes).split()
-    return _said("sinfo", "--noheader", f"--nodes={names[0]}", "--format=%o").split()[0]
+    return _said("sinfo", "--all", "--noheader", f"--nodes={names[0]}", "--format=%o").split()[0]
 
 
 def demand_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> None:
@@ -126,7 +126,7 @@ def demand_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> No
         problem = f"PyTorch finds {usable}" if driver else "there is no GPU driver"
         raise UserError(
             f"node {host}: SLURM gave {wanted} GPU(s) and {problem}; exclude the node "
-            f"(options: [--exclude={host}] in the site's file) or tell the administrators. "
+            f"(exclude: [{host}] in the site's file) or tell the administrators. "
             "PARETOKEN_DEVICE=cpu trains on CPUs all the same"
         )
 
@@ -156,12 +156,11 @@ def own_log() -> None:
 
 def requeue(job: int) -> bool:
     """Ask SLURM to start a job again; whether it will."""
-    done = subprocess.run(["scontrol", "requeue", str(job)], capture_output=True, check=False)
-    return done.returncode == 0
+    return ask(["scontrol", "requeue", str(job)]).output is not None
 
 
 def _said(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode or not done.stdout.strip():
-        raise UserError(f"`{' '.join(command)}` failed: {done.stderr.strip() or 'no answer'}")
-    return done.stdout
+    answer = ask(command)
+    if not (answer.output or "").strip():
+        raise UserError(f"`{' '.join(command)}` failed: {answer.complaint or 'no answer'}")
+    return str(answer.output)

@@ -23,7 +23,8 @@ LIMIT_S = 60.0
 TEMPORARY = {
     "the controller is away or starts": (
         r"Unable to contact slurm|Slurm backup controller in standby|Slurm controller not responding|"
-        r"communication connection failure|Communication shutdown failure"
+        r"communication connection failure|Communication shutdown failure|Message receive failure|"
+        r"Controller is in standby mode|Unable to create job record|Could not get cluster information"
     ),
     "the network": (
         r"Socket timed out|Connection (refused|reset|timed out)|Zero Bytes were transmitted|"
@@ -32,7 +33,8 @@ TEMPORARY = {
     ),
     "authentication (munge) is away": (
         r"Protocol authentication error|Munge encode failed|Munge decode failed|"
-        r"auth/munge|Invalid authentication credential|auth_g_(create|verify)|Authentication plugin"
+        r"auth/munge|Invalid authentication credential|auth_g_(create|verify)|Authentication plugin|"
+        r"Authentication credential expired|sack socket"
     ),
     "a limit of submitted jobs": (
         r"(Assoc|QOS)?(Max|Grp)?Submit\w*(Limit|PerUser|PerAccount)|MaxSubmitJob|GrpSubmitJobs|"
@@ -43,9 +45,20 @@ TEMPORARY = {
         r"I/O error writing script|Error writing job script|write error|No space left on device|"
         r"Cannot allocate memory"
     ),
-    "SLURM says so": r"temporarily (unavailable|unable)|try again|Job submission rate",
+    "the database is away": r"[Pp]roblem talking to the database",
+    "SLURM says so": (
+        r"temporarily (unavailable|unable)|try again|Job submission rate|Rate limit exceeded"
+    ),
 }
 LATER = re.compile("|".join(TEMPORARY.values()), re.IGNORECASE)
+#: What they say when no later attempt will succeed: the question or the configuration is wrong.
+HOPELESS = re.compile(
+    r"(unrecognized|invalid|unknown|ambiguous) (option|long option|argument)|requires an argument|"
+    r"[Ii]nvalid \w+ specified|(establish|find) a? ?configuration source|process configuration file|"
+    r"unable to (read|open|find) .*slurm\.conf|Access/permission denied|Invalid user|"
+    r"cannot be run|error while loading shared libraries|command not found|incompatible .*version",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -55,27 +68,38 @@ class Answer:
     Attributes:
         output: what it printed; None if it failed.
         complaint: what it said against it, in one line; why it could not be run, if it could not.
-        temporary: whether a later attempt may succeed.
+        temporary: whether it is known that a later attempt may succeed.
     """
 
     output: str | None
     complaint: str = ""
     temporary: bool = False
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is known that no later attempt succeeds; between the two is what is not known."""
+        return bool(self.output is None and not self.temporary and HOPELESS.search(self.complaint))
 
-def ask(command: Sequence[str], limit_s: float = LIMIT_S) -> Answer:
+
+def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Answer:
     """Run a command of SLURM's, and return what it said.
 
-    Names of jobs may hold any bytes; those that are no UTF-8 are replaced.
+    Names of jobs may hold any bytes; those that are not UTF-8 are replaced.
+
+    Args:
+        command: program and arguments.
+        text: what it reads from standard input.
+        limit_s: seconds that it may take; after that it is ended.
     """
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=limit_s, check=False, stdin=subprocess.DEVNULL
-        )
+            command, input=text.encode(), capture_output=True, timeout=limit_s, check=False,
+            start_new_session=True,  # Ctrl-C is for the driver: a submission is not cut in two
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Answer(None, f"{command[0]} did not answer within {limit_s:g} s", temporary=True)
     except OSError as error:
-        return Answer(None, f"{command[0]} cannot be run: {error.strerror}")
+        return Answer(None, f"{command[0]} cannot be run: {error.strerror or error}")
     output, said = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
     if done.returncode == 0:
         return Answer(output)

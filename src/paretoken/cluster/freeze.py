@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.cluster.kept_out import LINKED, is_secret, settings_files
+from paretoken.errors import UserError
 
 #: A folder with more than this is data, not settings.
 FILES, BYTES = 2000, 20 * 2**20
@@ -30,7 +31,19 @@ def freeze(project: Path, launch: Path, named: Iterable[Path] = ()) -> None:
         project: the working directory of the driver.
         launch: folder to make; its parent may be inside the project's `.snakemake`.
         named: what the config names; it is there even if git ignores it, unless it is a secret.
+
+    Raises:
+        UserError: something cannot be read or written.
     """
+    try:
+        _make(project, launch, named)
+    except OSError as error:
+        raise UserError(
+            f"{launch} cannot be made, the copy that jobs run: {error.filename or ''}: {error.strerror}"
+        ) from error
+
+
+def _make(project: Path, launch: Path, named: Iterable[Path]) -> None:
     (project / "results").mkdir(exist_ok=True)
     hidden = launch.with_name(f".{launch.name}")
     hidden.mkdir(mode=0o700, parents=True)
@@ -95,7 +108,10 @@ def _at_most(project: Path, found: Iterator[Path]) -> Sequence[Path] | None:
     files, total = [], 0
     for path in found:
         files.append(path)
-        total += (project / path).stat().st_size
+        try:
+            total += (project / path).stat().st_size
+        except FileNotFoundError:  # deleted since it was listed
+            files.pop()
         if total > BYTES or len(files) > FILES:
             return None
     return files

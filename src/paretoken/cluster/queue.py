@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from paretoken.cluster.commands import Answer, ask
+from paretoken.cluster.disks import end_of, full_disk
 from paretoken.cluster.reasons import Kind, kind_of
 
 Fate = Literal["alive", "done", "failed", "taken"]
@@ -76,7 +77,10 @@ def ask_queue(clusters: str | None = None) -> tuple[list[Queued] | None, Answer]
 def read_queue(text: str) -> Iterable[Queued]:
     """Yield the jobs of what squeue printed."""
     for record in text.split(RECORD)[1:]:
-        number, state, end, folder, mark, reason, name = record.removesuffix("\n").split(FIELD, 6)
+        fields = record.removesuffix("\n").split(FIELD, 6)
+        if len(fields) != 7 or not fields[1].strip():
+            continue  # not one of ours, whose fields are whole
+        number, state, end, folder, mark, reason, name = fields
         held = state == "PENDING" and kind_of(reason) == "held"
         state = HELD if held else state.split()[0]
         yield Queued(number, state, _time(end), Path(folder), mark, reason, " ".join(name.split()))
@@ -85,9 +89,12 @@ def read_queue(text: str) -> Iterable[Queued]:
 def nodes_are_missing(partition: str | None) -> bool:
     """Whether some nodes of a partition are down: SLURM then calls possible jobs impossible."""
     states = "down,drain,fail,maint,no_respond,unknown,powering_up,reboot"
-    command = ["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D"]
-    answer = ask([*command, *([f"--partition={partition}"] if partition else [])]).output
-    return answer is None or bool(answer.strip())
+    # No `--partition`: sinfo refuses it together with `--all`.
+    answer = ask(["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D %R"]).output
+    if answer is None:
+        return True
+    counts = [line.split(maxsplit=1) for line in answer.splitlines()]
+    return any(int(nodes) and partition in (None, name) for nodes, name in counts)
 
 
 def cancel(numbers: Sequence[str], clusters: str | None = None) -> Answer:
@@ -96,12 +103,14 @@ def cancel(numbers: Sequence[str], clusters: str | None = None) -> Answer:
     return ask(["scancel", *where, *numbers])
 
 
-def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[str, str]:
-    """Return the states of jobs that accounting knows; none where there is no accounting."""
+def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[str, str] | None:
+    """Return the states of jobs that accounting knows: none without accounting; None if it is away."""
     where = [f"--clusters={clusters}"] if clusters else []
     command = ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobID,State", *where]
-    answer = ask([*command, f"--jobs={','.join(numbers)}"]).output
-    pairs = [line.split("|", 1) for line in (answer or "").splitlines() if "|" in line]
+    answer = ask([*command, f"--jobs={','.join(numbers)}"])
+    if answer.temporary:
+        return None
+    pairs = [line.split("|", 1) for line in (answer.output or "").splitlines() if "|" in line]
     return {number: state.split()[0] for number, state in pairs if state.strip()}
 
 
@@ -120,12 +129,18 @@ def says_done(log: Path) -> bool:
         return False
 
 
-def why(state: str, log: Path, mem_mb: object) -> str:
-    """Return in words why a job failed."""
-    try:
-        text = log.read_text(errors="replace")
-    except OSError:
-        text = ""
+def why(state: str, logs: Sequence[Path], mem_mb: object, results: Path) -> str:
+    """Return in words why a job failed.
+
+    Args:
+        state: in which SLURM left it.
+        logs: SLURM's own, and those of its rules.
+        mem_mb: memory that it asked for.
+        results: folder that it wrote to.
+    """
+    text = "".join(end_of(log) for log in logs)
+    if full := full_disk(text, results):
+        return full
     if state == "OUT_OF_MEMORY" or NO_MEMORY.search(text):
         return (
             f"its memory ran out ({mem_mb} MB asked for; a retry asks for more, up to the site's limit)"

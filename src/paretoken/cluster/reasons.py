@@ -18,13 +18,15 @@ NEVER = re.compile(
     r"|AccountNotAllowed|InvalidAccount|InvalidQOS|QOSNotAllowed"
     r"|BadConstraints|DeadLine|DependencyNeverSatisfied|ReservationDeleted"
     r"|Partition(Config|NodeLimit|TimeLimit)"
+    r"|uid \d+ not in group permitted to use this partition.*"  # a description in place of a name
 )
 #: SLURM holds the job itself, since starting it failed or it was started again too often.
-HELD = re.compile(r"launch[ _]failed[ _]requeued[ _]held|JobHoldMaxRequeue")
+HELD = re.compile(r".*requeued[ _](in[ _])?held([ _]state)?|JobHoldMaxRequeue")
 #: A user or an administrator has to do something.
 PERSON = re.compile(
     r"JobHeld(User|Admin)|Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail\b.*"
     r"|(Assoc|QOS)Grp\w*(?<!Run)Minutes(Limit)?|Association(Resource|Time)Limit|QOS(Resource|Time)Limit"
+    r"|ReservationInvalid|Reservation .* is invalid"
     r"|QOSUsageThreshold|AccountingPolicy|BurstBufferOperation|JobLaunchFailure|SystemFailure"
 )
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from paretoken.config import Record
 from paretoken.config.fields import Count, Text, WholeNumber, problem
+from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.planning.resources import GPUS_PER_NODE
 from paretoken.settings import read_settings
@@ -21,6 +22,12 @@ from paretoken.settings import read_settings
 def _one_word(text: str) -> str:
     if not text or any(map(str.isspace, text)):
         raise problem(f"{shown(text)} must be one word, without blanks")
+    return text
+
+
+def _one_cluster(text: str) -> str:
+    if "," in text:
+        raise problem(f"{shown(text)} must be one cluster: numbers of jobs are unique within one only")
     return text
 
 
@@ -63,6 +70,38 @@ def _own_option(text: str) -> str:
     return text
 
 
+#: Of these, what a rule may add for itself.
+RULES_OWN = {"exclude", "nice", "reservation"}
+
+
+def require_free_options(text: str) -> None:
+    """Refuse in a rule's `slurm_extra` what something else asks for: it would count in its place.
+
+    Args:
+        text: options of sbatch, as for a shell.
+
+    Raises:
+        UserError: it is not readable, or holds such an option.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"slurm_extra {shown(text)} cannot be read: {error}") from error
+    for word in words:
+        match = re.match(r"--([a-z-]+)|-([A-Za-z])", word)
+        name = match and (match[1] or SHORT.get(match[2], ""))
+        owner = OWNED.get(name or "")
+        if owner and name not in RULES_OWN:
+            raise UserError(
+                f"slurm_extra {shown(text)} cannot hold {shown(word)}: "
+                + (
+                    f"use a resource of the rule, or {owner} of the site"
+                    if " " not in owner or "." in owner
+                    else f"it is set by {owner}"
+                )
+            )
+
+
 class Partition(Record):
     """Where jobs of one kind run."""
 
@@ -91,7 +130,9 @@ class Site(Record):
     account: Word | None = Field(default=None, description="null: the user's default.")
     qos: Word | None = Field(default=None, description="sbatch --qos; null: the default.")
     reservation: Word | None = Field(default=None, description="sbatch --reservation.")
-    clusters: Word | None = Field(default=None, description="sbatch --clusters: one of several.")
+    clusters: Annotated[Word, AfterValidator(_one_cluster)] | None = Field(
+        default=None, description="sbatch --clusters: one of several."
+    )
     exclude: list[Word] = Field(default=[], description="Nodes that jobs must not run on.")
     nice: WholeNumber | None = Field(default=None, description="sbatch --nice: how far to stand back.")
     mem_per_cpu: bool = Field(

@@ -14,6 +14,7 @@ from typing import Any
 
 from paretoken.errors import UserError
 from paretoken.files import read_json, sha256, write_json
+from paretoken.ownership import require_ownership
 from paretoken.partial import PARTIAL
 
 MANIFEST = "manifest.json"
@@ -48,6 +49,7 @@ def seal(folder: Path, final: Path, run_key: str, step: int, progress: dict[str,
     files = {str(p.relative_to(folder)): _entry(p) for p in folder.rglob("*") if p.is_file()}
     content = {"run": run_key, "step": step, "progress": progress, "files": files}
     write_json(folder / MANIFEST, content)
+    require_ownership(final)
     shutil.rmtree(final, ignore_errors=True)
     folder.rename(final)
 

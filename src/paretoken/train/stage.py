@@ -50,6 +50,7 @@ from paretoken.train.run_record import RUN_FILE, write_run
 from paretoken.train.selection import Selection, select
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
+from paretoken.train.starts import STARTS, require_progress
 from paretoken.train.stop_note import forget_stop, note_stop
 from paretoken.train.stopping import StoppedEarlyError
 from paretoken.train.store import store
@@ -113,6 +114,7 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
     store(outcome.model, inputs, recipe, sources)
     record = write_run(inputs.out, _record(job, collator, outcome))
     shutil.rmtree(inputs.out / CHECKPOINTS, ignore_errors=True)
+    (inputs.out / STARTS).unlink(missing_ok=True)
     return record
 
 
@@ -219,6 +221,7 @@ def _train(
         trainer.guard.restore(checkpoint.progress["guard"])
         unread.restore(checkpoint.progress)
     if rank() == 0:
+        require_progress(inputs.out, 0 if checkpoint is None else checkpoint.step)
         forget_stop(inputs.out)
     trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
     _leave_if_stopped(trainer, inputs.out)

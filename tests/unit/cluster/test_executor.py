@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,11 @@ from paretoken.cluster.site import Site
 pytest.importorskip("snakemake_executor_plugin_slurm")
 from snakemake_executor_plugin_paretoken_slurm import earlier as earlier_module
 from snakemake_executor_plugin_paretoken_slurm import executor as module
+from snakemake_executor_plugin_paretoken_slurm import submission
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
+from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
+from snakemake_executor_plugin_paretoken_slurm.silence import Silence
+from snakemake_executor_plugin_paretoken_slurm.waiting import Waiting
 
 PROJECT = Path("/home/project")
 
@@ -38,10 +43,13 @@ class Told(module.Executor):
         self.errors: list[str] = []
         self.submitted: list[Any] = []
         self.logger = logging.getLogger("test")
-        self._poll, self._site, self._taken = 0, Site(), {}
-        self._own, self._told, self._complaint = set(), set(), ""
-        self._closing = threading.Event()
-        self._earlier = Earlier(PROJECT, None, 0, self._closing, self.logger)
+        self._poll, self.site, self._taken = 0, Site(), {}
+        self.own, self.open = {}, {}
+        self.project = self.launch = PROJECT
+        self.closing = threading.Event()
+        self.postponed, self._silence = Postponed(0), Silence(self.logger)
+        self._waiting = Waiting(self.site, self.logger)
+        self.earlier = Earlier(PROJECT, None, 0, self.closing, self)
         self.status_rate_limiter = Limiter()
         self._job_submission_executor = SimpleNamespace(submit=lambda _, job: self.submitted.append(job))
 
@@ -69,7 +77,8 @@ def job(tmp_path: Path) -> Job:
     recipe.write_text("")
     return Job(
         rule=SimpleNamespace(name="cell"), wildcards_dict={"name": "a"}, output=["a.txt"],
-        input=[str(recipe)], shellcmd="touch a.txt", resources={"mem_mb": 900, "nodes": 1,
+        input=[str(recipe)], shellcmd="touch a.txt", log=[], name="cell", wildcards=["a"],
+        jobid=1, resources={"mem_mb": 900, "nodes": 1,
         "cpus_per_task": 1, "runtime": 9},
     )  # fmt: skip
 
@@ -145,27 +154,62 @@ def test_what_is_taken_is_submitted_again_but_not_for_ever(
     assert told.errors == ["cell a (SLURM job 7) failed: SLURM says PREEMPTED. "]
 
 
-def test_a_full_queue_uses_up_no_attempt(told: Told, info: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def refuse(told: Told, monkeypatch: pytest.MonkeyPatch, complaint: str, temporary: bool) -> None:
+    answer = Answer(None, f"sbatch: error: {complaint}", temporary)
+    monkeypatch.setattr(submission, "_submit", lambda *_: (answer, ""))
+    monkeypatch.setattr(submission, "ask_for", lambda *_: None)
+
+
+def test_a_full_queue_uses_up_no_attempt_and_pauses_grow(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue(monkeypatch, [])
-    refused = "SLURM sbatch failed. The error message was 'sbatch: error: {}'.\n    sbatch call: ..."
-    told._report_job_error_threadsafe(info, refused.format("AssocMaxSubmitJobLimit"))
-    assert told.submitted == [info.job]
+    told.postponed = Postponed(20)
+    refuse(told, monkeypatch, "AssocMaxSubmitJobLimit", temporary=True)
+    for _ in range(6):
+        told.run_job(job)
     assert not told.errors
+    assert told.postponed.due() == []
+    pauses = [round(when - time.monotonic()) for when, _ in told.postponed._waiting]
+    assert pauses == [20, 40, 80, 160, 300, 300]
+    assert told.postponed.due(all_of_them=True) == [job] * 6
+
+
+def test_what_sbatch_refuses_for_good_fails_with_what_was_asked_for(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told._main_event_loop = None
-    told._report_job_error_threadsafe(info, refused.format("invalid partition"))
-    assert len(told.submitted) == 1
+    refuse(told, monkeypatch, "invalid partition", temporary=False)
+    told.run_job(job)
     assert "cell a: asked for nodes 1, CPUs per node 1, MB per node 900" in told.errors[0]
+    assert "invalid partition" in told.errors[0]
+
+
+def test_nothing_is_submitted_once_the_run_is_cancelled(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "_submit", lambda *_: pytest.fail("submitted"))
+    told.closing.set()
+    told.run_job(job)
 
 
 @pytest.fixture
 def earlier() -> Earlier:
-    return Earlier(PROJECT, None, 0, threading.Event(), logging.getLogger("test"))
+    executor = SimpleNamespace(own={}, logger=logging.getLogger("test"))
+    return Earlier(PROJECT, None, 0, threading.Event(), executor)
 
 
 def test_an_earlier_job_is_recognised_once(earlier: Earlier, job: Job) -> None:
     earlier.jobs = [queued(job, "RUNNING")]
     assert earlier.take(job) is not None
     assert earlier.take(job) is None, "if it fails, the next attempt is a new job"
+
+
+def test_a_driver_follows_no_job_of_its_own(earlier: Earlier, job: Job) -> None:
+    """It would count as the next attempt, which then is lost when the job turns out to have failed."""
+    earlier.jobs = [queued(job, "RUNNING")]
+    earlier._executor.own["7"] = "cell a"
+    assert earlier.take(job) is None
 
 
 @pytest.mark.parametrize(("seconds", "followed"), [(5, True), (-3600, False)])
@@ -181,12 +225,11 @@ def test_a_job_with_another_recipe_is_waited_for_and_then_done_again(
     told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error would have Snakemake record the new recipe for the old job's result."""
-    told._earlier.jobs = [queued(job, "RUNNING")]
+    told.earlier.jobs = [queued(job, "RUNNING")]
     Path(job.input[0]).touch()
     followed: list[Any] = []
     monkeypatch.setattr(told, "_report_job_submission_threadsafe", followed.append)
-    monkeypatch.setattr(module, "ask_for", lambda *_: None)
-    monkeypatch.setattr(module, "log_of", lambda *_: "7.log")
+    monkeypatch.setattr(submission, "ask_for", lambda *_: None)
     told.slurm_logdir = "logs"
     told.run_job(job)
     (info,) = followed
@@ -196,4 +239,4 @@ def test_a_job_with_another_recipe_is_waited_for_and_then_done_again(
     assert told.submitted == [job]
     assert not told.done
     assert not told.errors
-    assert told._earlier.take(job) is None
+    assert told.earlier.take(job) is None

@@ -115,4 +115,4 @@ def test_a_forgotten_jobs_log_says_whether_it_ended(tmp_path: Path, text: str, d
 def test_reasons(tmp_path: Path, state: str, text: str, expected: str) -> None:
     log = tmp_path / "7.log"
     log.write_text(text)
-    assert expected in why(state, log, 900)
+    assert expected in why(state, [log, tmp_path / "absent"], 900, tmp_path)

@@ -1,0 +1,67 @@
+"""Whether a job failed since a disk is full, and which one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+#: What the C library says of ENOSPC and EDQUOT.
+NO_SPACE = re.compile(r"No space left on device|[Dd]isk quota exceeded")
+#: A path that stands before it, as in "/results/x.csv cannot be written: No space left on device".
+PATH = re.compile(r"(/?[\w.@~+-]+(?:/[\w.@~+-]+)+)")
+#: With less than this left, even a log cannot be written.
+FULL_BYTES = 2**16
+#: How much of the end of a log is read.
+END_BYTES = 2**16
+
+
+def end_of(log: Path) -> str:
+    """Return the end of a log; empty if it cannot be read."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - END_BYTES))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def full_disk(text: str, results: Path) -> str:
+    """Return a sentence on the disk that is full; empty if none is.
+
+    Args:
+        text: ends of a failed job's logs.
+        results: folder that it wrote to; its disk is looked at even if nobody could log a word.
+    """
+    said = [line for line in text.splitlines() if NO_SPACE.search(line)]
+    named = [Path(path) for line in said for path in PATH.findall(line.partition("No space")[0])]
+    places = [path for path in [*named, results] if _free(path) < FULL_BYTES]
+    if not said and not places:
+        return ""
+    place = _there(places[0] if places else results)
+    return (
+        f"the disk of {place} (mounted at {_mount(place)}) is full, or its quota used up: "
+        f"{_free(place) / 1e6:.1f} MB are free. Make room and start again: what is done is kept"
+    )
+
+
+def _free(path: Path) -> float:
+    try:
+        return shutil.disk_usage(_there(path)).free
+    except OSError:
+        return float("inf")
+
+
+def _there(path: Path) -> Path:
+    """Return the nearest folder of a path that exists."""
+    path = path.absolute()
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _mount(path: Path) -> Path:
+    path = path.resolve()
+    while not path.is_mount() and path != path.parent:
+        path = path.parent
+    return path

@@ -1,0 +1,50 @@
+"""Who may write a job's results on a cluster: its latest start; what an earlier one writes is discarded.
+
+A node can be lost to SLURM while processes on it live. SLURM, or the driver, then starts the job again
+elsewhere, and two jobs would write to the same files. Each start therefore puts a token of its own into
+a file (see `paretoken.cluster.job_script`), and whatever writes a result compares it just before the
+result takes its name: a fencing token, as in M. Kleppmann, "How to do distributed locking" (2016). What
+happens between the comparison and the rename, microseconds later, is not covered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from paretoken.errors import UserError
+
+#: Environment variable of a job's processes: the token, a colon, and the file that names the owner.
+OWNER = "PARETOKEN_OWNER"
+
+
+def require_ownership(result: Path, environment: Mapping[str, str] = os.environ) -> None:
+    """Check that no later start of this job owns its results; outside of a cluster nothing is checked.
+
+    Args:
+        result: what is about to be written, for the message.
+        environment: of this process.
+
+    Raises:
+        UserError: a later start does; what this process has made is to be discarded.
+    """
+    token, _, file = environment.get(OWNER, "").partition(":")
+    if not file:
+        return
+    try:
+        owner = Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:  # the project's records were removed: nobody else has started
+        return
+    except OSError as error:
+        raise UserError(f"{file} cannot be read, which says who owns {result}: {error}") from error
+    if owner != token:
+        raise UserError(
+            f"{result} is not written: SLURM has started this job again (as {_words(owner)}; this is "
+            f"{_words(token)}), and the results are those of the later start"
+        )
+
+
+def _words(token: str) -> str:
+    job, restarts, host = (*token.split(".", 2), "", "")[:3]
+    return f"job {job}, restart {restarts}, on {host}"

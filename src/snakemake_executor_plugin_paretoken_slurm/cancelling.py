@@ -1,0 +1,81 @@
+"""Cancelling what a driver has submitted, also while SLURM is away; and what could not be cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from paretoken.cluster.queue import ask_queue, cancel
+
+#: How long cancelling is tried, and the pause between attempts, seconds.
+CANCEL_S, PAUSE_S = 120.0, 2.0
+
+
+@contextlib.contextmanager
+def interrupts_noted(logger: Any) -> Iterator[threading.Event]:
+    """Let Ctrl-C set an event, for the length of the block, instead of raising an error in it."""
+    hurry = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        if not hurry.is_set():
+            logger.warning("Interrupted again: cancelling jobs is tried once more, not longer.")
+        hurry.set()
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not in the main thread, which alone is interrupted
+        yield hurry
+        return
+    try:
+        yield hurry
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def cancel_all(
+    jobs: Mapping[str, str], launch: Path, clusters: str | None, hurry: threading.Event, logger: Any
+) -> None:
+    """Cancel jobs until SLURM shows none of them alive, or for `CANCEL_S`; list what is left.
+
+    Args:
+        jobs: names by numbers.
+        launch: working directory of jobs of this start, some of which it may not know: their submission
+            was accepted and the answer lost.
+        clusters: where they are, on sites with several.
+        hurry: set when nobody wants to wait.
+        logger: of Snakemake.
+    """
+    left, end, said = dict(jobs), time.monotonic() + CANCEL_S, ""
+    while True:
+        queue, answer = ask_queue(clusters)
+        if queue is not None:
+            alive = [job for job in queue if job.fate == "alive" and job.state != "COMPLETING"]
+            left = {job.number: job.name for job in alive if job.number in jobs or job.folder == launch}
+        if not left:
+            return
+        refused = cancel(list(left), clusters)
+        problem = answer.complaint or refused.complaint
+        if problem != said and problem:
+            logger.warning(f"Jobs cannot be cancelled yet: {problem}. It is tried again.")
+        said = problem or said
+        if hurry.is_set() or time.monotonic() > end:
+            break
+        hurry.wait(PAUSE_S if problem else PAUSE_S / 10)
+    queue, _ = ask_queue(clusters)
+    if queue is not None:
+        alive = [job for job in queue if job.fate == "alive" and job.state != "COMPLETING"]
+        left = {job.number: job.name for job in alive if job.number in left}
+    if left:
+        listed = "\n".join(f"  {number} ({name})" for number, name in left.items())
+        where = f" --clusters={clusters}" if clusters else ""
+        logger.error(
+            f"These jobs were not cancelled and may go on:\n{listed}\n"
+            f"When SLURM answers, cancel them: scancel{where} {' '.join(left)}\n"
+            "Or start the same command again: it follows them."
+        )

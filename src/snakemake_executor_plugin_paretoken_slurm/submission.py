@@ -1,0 +1,120 @@
+"""How a job of Snakemake's comes to be a job of SLURM's."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.validation import validate_or_get_slurm_job_id
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+from paretoken.cluster.commands import Answer, ask
+from paretoken.cluster.job_script import job_script
+from paretoken.cluster.queue import Queued
+from paretoken.cluster.site import described
+from paretoken.cluster.submitted import Submitted, note
+from snakemake_executor_plugin_paretoken_slurm.jobs import (
+    ask_for,
+    label_of,
+    log_of,
+    logs_of,
+    mark_of,
+    owner_of,
+)
+
+
+def submit_or_follow(executor: Any, job: Any) -> None:
+    """Follow the SLURM job that makes what a job would make; else submit the job, or postpone it.
+
+    Args:
+        executor: its `site`, `earlier`, `postponed`, `closing`, `project`, `launch`, `own` and `open`
+            are used.
+        job: of Snakemake.
+    """
+    mark = mark_of(job)
+    if executor.postponed.was_refused(mark):
+        executor.earlier.ask()  # a submission may have got through though its answer did not
+        if executor.closing.is_set():
+            return
+    ask_for(job, executor.site)
+    known = executor.earlier.take(job)
+    if known is not None:
+        executor.postponed.accepted(mark)
+        _follow_earlier(executor, job, known)
+        return
+    answer, number = _submit(executor, job)
+    name = label_of(job)
+    if number:
+        executor.postponed.accepted(mark)
+        note(Submitted(number, mark, name, executor.launch))
+        log = _follow(executor, job, number)
+        executor.logger.info(
+            f"Job {job.jobid} has been submitted with SLURM jobid {number} (log: {log})."
+        )
+    elif answer.temporary:
+        pause = executor.postponed.add(job, mark)
+        executor.logger.warning(
+            f"{name}: sbatch: {answer.complaint} It is submitted again later, in {pause:g} s."
+        )
+    else:
+        asked = described(dict(job.resources.items()), executor.site.account)
+        msg = f"{name}: asked for {asked}. sbatch failed: {answer.complaint} "
+        executor._report_job_error_threadsafe(SubmittedJobInfo(job), msg)
+
+
+def sbatch_line(executor: Any, job: Any, log: Path = Path(os.devnull)) -> list[str]:
+    """Return the stock executor's line for a job, in words."""
+    words = {
+        "run_uuid": executor.run_uuid, "slurm_logfile": log, "comment_str": "",
+        "account": next(iter(executor.get_account_arg(job))),
+        "partition": executor.get_partition_arg(job), "workdir": executor.workflow.workdir_init,
+    }  # fmt: skip
+    return shlex.split(get_submit_command(job, words, settings=executor.workflow.executor_settings))
+
+
+def _submit(executor: Any, job: Any) -> tuple[Answer, str]:
+    """Ask sbatch; return what it said, and the number of the job, empty if there is none."""
+    log = log_of(job, Path(executor.slurm_logdir), "%j")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    pattern = Path(str(log.parent).replace("%", "%%")) / log.name  # in a path, sbatch replaces %x
+    owner, logs = owner_of(job, executor.project), logs_of(job, executor.project)
+    script = job_script(executor.format_job_exec(job), owner, logs)
+    answer = ask([*sbatch_line(executor, job, pattern), "/dev/stdin"], script)
+    if answer.output is None:
+        return answer, ""
+    first = answer.output.strip().split(";")[0]  # with --clusters, the cluster's name follows
+    try:
+        return answer, validate_or_get_slurm_job_id(first, answer.output)
+    except WorkflowError as error:  # the job is there: the queue tells its number
+        return Answer(None, str(error), temporary=True), ""
+
+
+def _follow(executor: Any, job: Any, number: str, submit_after: bool = False) -> Path:
+    """Follow a SLURM job for a job of Snakemake's; return its log."""
+    log = log_of(job, Path(executor.slurm_logdir), number)
+    executor.own[number] = executor.open[number] = label_of(job)
+    info = SubmittedJobInfo(
+        job, external_jobid=number, aux={"slurm_logfile": log, "submit_after": submit_after}
+    )
+    executor._report_job_submission_threadsafe(info)
+    return log
+
+
+def _follow_earlier(executor: Any, job: Any, known: Queued) -> None:
+    name, same = label_of(job), known.mark == mark_of(job)
+    if same:
+        executor.logger.info(
+            f"{name}: SLURM job {known.number} of an earlier start ({known.state.lower()}) is followed, "
+            "not submitted again."
+        )
+    else:  # an error would have Snakemake record that the other job's result is this one's
+        executor.logger.warning(
+            f"{name}: SLURM job {known.number} of an earlier start still writes the same files with "
+            "other settings or inputs. This job is submitted when that one has ended; "
+            f"`scancel {known.number}` ends it now."
+        )
+    _follow(executor, job, known.number, submit_after=not same)

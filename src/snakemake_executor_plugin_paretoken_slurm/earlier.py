@@ -77,7 +77,7 @@ class Earlier:
             if not answer.temporary:
                 raise WorkflowError(f"SLURM's queue cannot be asked: {answer.complaint}")
             if answer.complaint != said:
-                self._logger.warning(f"Waiting for SLURM to answer squeue: {answer.complaint}")
+                self._logger.warning(f"Waiting for SLURM to answer: {answer.complaint}")
             said = answer.complaint
             self._closing.wait(self._poll_s)
 

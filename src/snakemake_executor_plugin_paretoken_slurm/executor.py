@@ -29,6 +29,7 @@ from snakemake_executor_plugin_paretoken_slurm.cancelling import cancel_all, int
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
 from snakemake_executor_plugin_paretoken_slurm.jobs import label_of, logs_of, mark_of
 from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
+from snakemake_executor_plugin_paretoken_slurm.quoting import quote_for_shells
 from snakemake_executor_plugin_paretoken_slurm.settings import ExecutorSettings
 from snakemake_executor_plugin_paretoken_slurm.silence import Silence
 from snakemake_executor_plugin_paretoken_slurm.start import freeze_launch, refuse_impossible
@@ -70,6 +71,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self._taken: dict[str, int] = {}
         self.own: dict[str, str] = {}  # all that were submitted or followed: names by numbers
         self.open: dict[str, str] = {}  # those of them that have not ended
+        quote_for_shells()
         super().__init__(workflow, logger)
 
     def __post_init__(self, test_mode: bool = False) -> None:

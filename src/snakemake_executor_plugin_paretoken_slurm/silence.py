@@ -34,7 +34,7 @@ class Silence:
         self._times += 1
         if answer.complaint != self._said:
             self._logger.warning(
-                f"SLURM does not answer: its jobs count as running, and it is asked again. squeue: "
+                "SLURM does not answer: its jobs count as running, and it is asked again. "
                 f"{answer.complaint}"
             )
         self._said = answer.complaint

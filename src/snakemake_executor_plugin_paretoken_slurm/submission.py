@@ -58,11 +58,11 @@ def submit_or_follow(executor: Any, job: Any) -> None:
     elif answer.temporary:
         pause = executor.postponed.add(job, mark)
         executor.logger.warning(
-            f"{name}: sbatch: {answer.complaint} It is submitted again later, in {pause:g} s."
+            f"{name}: {answer.complaint}. It is submitted again later, in {pause:g} s."
         )
     else:
         asked = described(dict(job.resources.items()), executor.site.account)
-        msg = f"{name}: asked for {asked}. sbatch failed: {answer.complaint} "
+        msg = f"{name}: asked for {asked}. {answer.complaint}. "
         executor._report_job_error_threadsafe(SubmittedJobInfo(job), msg)
 
 

@@ -44,6 +44,7 @@ mkdir -p results/toy/notes
 echo "$SLURM_JOB_ID $(date +%s.%N)" >> $notes.starts
 times=$(wc -l < $notes.starts)
 {commands}
+mkdir -p "$(dirname "$out")"  # a driver that ends removes folders that are empty
 echo "$name $value" > $out
 echo "$SLURM_JOB_ID $(date +%s.%N)" >> $notes.ends
 """
@@ -85,6 +86,16 @@ class Cells(Folder):
     def note(self, name: str) -> str:
         """Return what a cell wrote into its own note."""
         return (self.path / "results" / "toy" / "notes" / name).read_text()
+
+    def jobs_alive(self) -> list[str]:
+        """Return the numbers of this project's jobs that wait or run."""
+        alive = ("PENDING", "RUNNING", "CONFIGURING", "SUSPENDED")
+        jobs = [job for job in self.lab.jobs() if job["folder"].startswith(str(self.path))]
+        return [job["id"] for job in jobs if job["state"] in alive]
+
+    def log(self, name: str) -> str:
+        """Return the log of a cell's rule."""
+        return (self.path / "results" / "toy" / "logs" / f"{name}.log").read_text()
 
     def _notes(self, name: str) -> list[str]:
         path = self.path / "results" / "toy" / "notes" / name

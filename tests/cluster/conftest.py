@@ -65,8 +65,10 @@ def make_cells(tmp_path: Path) -> Iterator[Callable[..., Cells]]:
     """Return how to make a project of cells."""
     made: list[Cells] = []
 
-    def make(lab: Lab, cells: Mapping[str, Any], commands: str = "sleep 1") -> Cells:
-        made.append(Cells(tmp_path / "cells", lab, cells, commands))
+    def make(
+        lab: Lab, cells: Mapping[str, Any], commands: str = "sleep 1", folder: str = "cells"
+    ) -> Cells:
+        made.append(Cells(tmp_path / folder, lab, cells, commands))
         return made[-1]
 
     yield make

@@ -47,6 +47,8 @@ class Lab:
     port: int
     settings: dict[str, str] = field(default_factory=dict)
     drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    #: A folder with commands that stand before SLURM's, for drivers.
+    first_on_path: Path | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -123,21 +125,31 @@ class Lab:
     def crash(self, node: str, job: str) -> None:
         """Lose a node with a job on it: kill -9 its daemon and all of the job."""
         self.kill(f"slurmd.{node}")
+        steps = self._steps(node, job)
+        for pid in [*steps, *(child for step in steps for child in _descendants(step))]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def lose(self, node: str, job: str) -> None:
+        """Lose a node to SLURM: kill -9 its daemon and what SLURM watches a job with; the job lives."""
+        self.kill(f"slurmd.{node}")
+        for pid in self._steps(node, job):
+            os.kill(pid, signal.SIGKILL)
+
+    def _steps(self, node: str, job: str) -> list[int]:
         # Clusters of other processes of tests have jobs of the same number; logs are each one's own.
         log = str(self.folder / "log" / f"slurmd.{node}.log")
         everything = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
         named = [pid for pid in everything if _command(pid).startswith(f"slurmstepd: [{job}.")]
         steps = [pid for pid in named if log in _opened(pid)]
         assert steps, f"no process of job {job} is on {node}"
-        for pid in [*steps, *(child for step in steps for child in _descendants(step))]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        return steps
 
-    def save(self, job: str) -> None:
-        """Wait until slurmctld has written down what it knows, seconds after a change of a job."""
-        self.run("scontrol", "update", f"jobid={job}", "comment=to be saved")
-        changed, state = time.time(), self.folder / "state" / "job_state"
-        wait(lambda: state.exists() and state.stat().st_mtime > changed, 240)
+    def leave(self, name: str) -> None:
+        """End a daemon as an administrator does: it saves what it knows."""
+        pid = self.daemon(name)
+        os.kill(pid, signal.SIGTERM)
+        wait(lambda: _gone(pid), 60)
 
     def restart(self, name: str) -> None:
         """Start a daemon again: slurmctld, or slurmd.NODE."""
@@ -234,6 +246,10 @@ class Driver:
                 f"no end within {limit_s} s:\n{self.said}\n{self.lab.described()}"
             ) from None
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C: all processes that the terminal has get the signal."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
     def kill(self) -> None:
         """Kill -9 it, alone: what it submitted stays."""
         self.process.kill()
@@ -265,6 +281,12 @@ class Folder:
         (folder / "config.yaml").write_text(yaml.safe_dump(kept))
         (folder / "site.yaml").write_text(yaml.safe_dump(SITE | (site or {})))
 
+    def _environment(self, code: Path) -> dict[str, str]:
+        own = self.lab.environment | {"PYTHONPATH": str(code)}
+        if self.lab.first_on_path is not None:
+            own["PATH"] = os.pathsep.join([str(self.lab.first_on_path), own["PATH"]])
+        return own
+
     def start(self, *arguments: str, **environment: str) -> Driver:
         """Start Snakemake with the profile."""
         number = len(list(self.path.glob("driver-*.txt")))
@@ -274,7 +296,7 @@ class Folder:
         with output.open("wb") as stream:
             process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/test", *arguments],
-                cwd=self.path, env=self.lab.environment | {"PYTHONPATH": str(code), **environment},
+                cwd=self.path, env=self._environment(code) | environment,
                 stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self.lab.drivers.append(process)

@@ -3,11 +3,12 @@
 # As root, without systemd and cgroups. Debian 12: see .ci/run for the packages.
 #
 #   start-slurm.sh DIR     all of it lives in DIR: config, keys, sockets, state, logs, pids
-#   env: GPU_NODES=2 CPU_NODES=1 GPUS_PER_NODE=4 ACCOUNTING=0|1 PORT=17000 MIN_JOB_AGE=1800
+#   env: GPU_NODES=2 CPU_NODES=1 GPUS_PER_NODE=4 GPU_MODEL=h100 ACCOUNTING=0|1 PORT=17000
+#        MIN_JOB_AGE=1800
 set -eu
 dir=$(readlink -m "${1:?usage: $0 DIR}")
 gpu_nodes=${GPU_NODES:-2} cpu_nodes=${CPU_NODES:-1} gpus=${GPUS_PER_NODE:-4}
-port=${PORT:-17000} host=$(hostname -s)
+model=${GPU_MODEL:-h100} port=${PORT:-17000} host=$(hostname -s)
 nodes=()
 for ((i = 1; i <= gpu_nodes; i++)); do nodes+=("gpu$i"); done
 for ((i = 1; i <= cpu_nodes; i++)); do nodes+=("cpu$i"); done
@@ -34,7 +35,7 @@ for ((i = 0; i < gpus; i++)); do
 done
 cat > "$dir/gres.conf" <<END
 AutoDetect=off
-NodeName=gpu[1-$gpu_nodes] Name=gpu Type=h100 File=$dir/dev/nvidia[0-$((gpus - 1))]
+NodeName=gpu[1-$gpu_nodes] Name=gpu Type=$model File=$dir/dev/nvidia[0-$((gpus - 1))]
 END
 
 {
@@ -80,6 +81,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 MailProg=/bin/true
 Prolog=$dir/prolog
+Licenses=data:4
 END
     if [ "${ACCOUNTING:-0}" = 1 ]; then
         cat <<END
@@ -93,7 +95,7 @@ END
     fi
     for ((i = 0; i < ${#nodes[@]}; i++)); do
         node=${nodes[$i]} gres=
-        [[ $node == cpu* ]] || gres="Gres=gpu:h100:$gpus"
+        [[ $node == cpu* ]] || gres="Gres=gpu:$model:$gpus"
         echo "NodeName=$node NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1 + i)) CPUs=16" \
             "RealMemory=64000 $gres State=UNKNOWN"
     done
@@ -102,6 +104,7 @@ END
 PartitionName=gpu Nodes=gpu[1-$gpu_nodes] Default=NO PriorityTier=10 $common
 PartitionName=spare Nodes=gpu[1-$gpu_nodes] Default=NO PriorityTier=1 PreemptMode=REQUEUE $common
 PartitionName=lent Nodes=gpu[1-$gpu_nodes] Default=NO PriorityTier=1 PreemptMode=CANCEL $common
+PartitionName=hidden Nodes=cpu[1-$cpu_nodes] Default=NO Hidden=YES PriorityTier=10 $common
 PartitionName=cpu Nodes=cpu[1-$cpu_nodes] Default=YES PriorityTier=10 $common
 END
 } > "$dir/slurm.conf"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from cells import Cells
 from lab import Lab, wait
+
+from small_disks import small_disk
 
 Make = Callable[..., Cells]
 
@@ -111,11 +115,10 @@ def test_an_outage_loses_nothing(lab: Lab, make_cells: Make) -> None:
     project.write_profile(groups=None, retries=0)
     driver = project.start("-j2")
     wait(lambda: project.starts("long"), 240)
-    lab.save(project.starts("long")[0])
-    lab.kill("slurmctld")
+    lab.leave("slurmctld")
     (project.path / "away").touch()
-    driver.says("SLURM does not answer: its jobs count as running")
-    driver.says("local_cell local: sbatch:")
+    driver.says("SLURM does not answer: its jobs count as running, and it is asked again. squeue: ")
+    driver.says("local_cell local: sbatch: error: ")
     wait(lambda: project.ends("long"), 240)
     lab.restart("slurmctld")
     driver.end()
@@ -136,3 +139,63 @@ use rule cell as local_cell with:
 
 ruleorder: local_cell > cell
 """
+
+
+#: A cell that writes by this project's own writer, as commands do; its first start is slow.
+WRITER = """
+[ $times = 1 ] && sleep 25
+python -c "import sys; from pathlib import Path; from paretoken.files import write_text
+write_text(Path(sys.argv[1]), sys.argv[2])" "$out" "of $SLURMD_NODENAME" || exit 4
+exit 0
+"""
+
+
+def test_a_process_that_outlives_its_node_writes_nothing(lab: Lab, make_cells: Make) -> None:
+    """SLURM loses the node, the job's processes go on: they must not write into the new job's folder."""
+    project = make_cells(lab, {"a": {"gpus": 1}}, WRITER)
+    project.write_profile(groups=None, retries=0)
+    driver = project.start()
+    job = lab.job("cell a", "RUNNING")
+    wait(lambda: project.starts("a"), 240)
+    lab.lose(job["node"], job["id"])
+    driver.end()
+    result = project.path / "results" / "toy" / "cells" / "a.txt"
+    (other,) = {"gpu1", "gpu2"} - {job["node"]}
+    assert result.read_text() == f"of {other}"
+    assert len(project.starts("a")) == 2
+    log = project.log("a")
+    assert log.count("== SLURM job") == 2
+    wait(lambda: not orphans(project), 120)
+    assert result.read_text() == f"of {other}", "what the first process made is discarded"
+    assert project.log("a") == log
+    assert "Nothing to be done" in project.start().end()
+    lab.restart(f"slurmd.{job['node']}")
+
+
+def orphans(project: Cells) -> list[int]:
+    """Return the processes that still run in the project's launch folders."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str(project.path / ".snakemake" / "launches") in str((path / "cwd").readlink()):
+                found.append(int(path.name))
+    return found
+
+
+def test_a_full_disk_is_named_and_a_restart_completes(
+    lab: Lab, make_cells: Make, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, "2m"):
+        project = make_cells(lab, {"a": {"gpus": 0}, "b": {"gpus": 0}})
+        (project.path / "results").symlink_to(disk)
+        project.write_commands(
+            "[ -e filled ] || { touch filled; head -c 20M /dev/zero > results/filler; exit 1; }"
+        )
+        project.write_profile(groups=None, retries=0)
+        said = project.start("-j1").fail()
+        assert re.search(rf"failed: the disk of {disk}\S* \(mounted at {disk}\) is full", said)
+        (disk / "filler").unlink()
+        project.start().end()
+        assert project.table() == ["a 1", "b 1"]

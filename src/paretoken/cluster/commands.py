@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -67,7 +68,7 @@ class Answer:
 
     Attributes:
         output: what it printed; None if it failed.
-        complaint: what it said against it, in one line; why it could not be run, if it could not.
+        complaint: what it said against it, in one line after its name; or why it could not be run.
         temporary: whether it is known that a later attempt may succeed.
     """
 
@@ -84,16 +85,20 @@ class Answer:
 def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Answer:
     """Run a command of SLURM's, and return what it said.
 
-    Names of jobs may hold any bytes; those that are not UTF-8 are replaced.
+    Names of jobs may hold any bytes; those that are not UTF-8 are replaced. Variables of the environment
+    that SLURM's commands take for options do not reach it.
 
     Args:
         command: program and arguments.
         text: what it reads from standard input.
         limit_s: seconds that it may take; after that it is ended.
     """
+    environment = dict(os.environ)
+    clean(environment)
     try:
         done = subprocess.run(
             command, input=text.encode(), capture_output=True, timeout=limit_s, check=False,
+            env=environment,
             start_new_session=True,  # Ctrl-C is for the driver: a submission is not cut in two
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -103,7 +108,8 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
     output, said = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
     if done.returncode == 0:
         return Answer(output)
-    complaint = " ".join(said.split()) or f"{command[0]} failed with exit code {done.returncode}"
+    said = " ".join(said.split()) or f"failed with exit code {done.returncode}"
+    complaint = said if said.startswith(f"{command[0]}:") else f"{command[0]}: {said}"
     return Answer(None, complaint, bool(LATER.search(complaint)))
 
 

@@ -18,6 +18,8 @@ from paretoken.ownership import OWNER
 OWNERS = Path(".snakemake", "owners")
 #: What a log of earlier starts is called, after the log's own name.
 EARLIER = ".earlier"
+#: How the line begins that a start writes into its log.
+START = "== SLURM job "
 
 _SCRIPT = """#!/bin/sh
 token="$SLURM_JOB_ID.${{SLURM_RESTART_COUNT:-0}}.$SLURMD_NODENAME"
@@ -31,7 +33,7 @@ keep() {{
     }} >> "$1{earlier}"
 }}
 start=$((${{SLURM_RESTART_COUNT:-0}} + 1))
-line="== SLURM job $SLURM_JOB_ID, start $start, on $SLURMD_NODENAME, $(date)"
+line="{begin}$SLURM_JOB_ID, start $start, on $SLURMD_NODENAME, $(date)"
 for log in {logs}; do
     mkdir -p "${{log%/*}}" && keep "$log" "$line"
 done
@@ -56,5 +58,10 @@ def job_script(command: str, owner: Path, logs: Sequence[Path]) -> str:
     """
     quoted = shlex.join(str(path) for path in logs)
     return _SCRIPT.format(
-        owner=shlex.quote(str(owner)), variable=OWNER, logs=quoted, command=command, earlier=EARLIER
+        owner=shlex.quote(str(owner)),
+        variable=OWNER,
+        logs=quoted,
+        command=command,
+        earlier=EARLIER,
+        begin=START,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from paretoken.cluster.commands import ask
 from paretoken.cluster.freeze import belongs_to
 
 #: A job whose files are older than this is not running, if something could still be running it ...
@@ -94,14 +94,10 @@ def _queued(project: Path) -> bool:
     """Whether SLURM has jobs of this folder; True if it does not answer."""
     if shutil.which("squeue") is None:
         return False
-    command = ["squeue", "--me", "--noheader", "--format=%Z"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except subprocess.CalledProcessError as error:
-        return "config" not in error.stderr  # installed, but of no cluster: there is no configuration
-    except (subprocess.SubprocessError, OSError):
-        return True
-    return any(belongs_to(Path(line), project.absolute()) for line in done.stdout.splitlines() if line)
+    answer = ask(["squeue", "--me", "--all", "--noheader", "--format=%Z"], limit_s=10)
+    if answer.output is None:
+        return "config" not in answer.complaint  # installed, but of no cluster: no configuration
+    return any(belongs_to(Path(line), project.absolute()) for line in answer.output.splitlines() if line)
 
 
 def tail(log: Path, lines: int = 5) -> list[str]:

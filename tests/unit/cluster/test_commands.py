@@ -49,7 +49,8 @@ def test_answers_hold_any_bytes_and_say_why_there_are_none() -> None:
     odd = ask([sys.executable, "-c", r"import sys; sys.stdout.buffer.write(b'caf\xe9|\n')"])
     assert odd.output == "caf\N{REPLACEMENT CHARACTER}|\n"
     refused = ask([sys.executable, "-c", "import sys; sys.exit('squeue: error: Invalid user')"])
-    assert (refused.output, refused.complaint) == (None, "squeue: error: Invalid user")
+    assert refused.output is None
+    assert refused.complaint == f"{sys.executable}: squeue: error: Invalid user"
     assert not refused.temporary
     slow = ask([sys.executable, "-c", "import time; time.sleep(60)"], limit_s=0.2)
     assert slow.temporary

@@ -111,6 +111,14 @@ def test_an_error_before_a_launcher_s_box_is_seen_and_one_before_a_restart_is_no
     assert state_of(job(tmp_path), signs()).word == "running"
 
 
+def test_only_the_last_start_in_a_log_of_a_cluster_counts(tmp_path: Path) -> None:
+    first = f"== SLURM job 7, start 1, on gpu1, today\n{LINE}ValueError: bad\n"
+    write_log(tmp_path, first)
+    assert state_of(job(tmp_path), signs()).word == "failed"
+    write_log(tmp_path, f"{first}== SLURM job 7, start 2, on gpu2, today\nloading\n")
+    assert state_of(job(tmp_path), signs()).word == "running"
+
+
 def test_a_log_that_ends_well_without_its_result_is_missing(tmp_path: Path) -> None:
     write_log(tmp_path, LINE + ENDED)
     assert state_of(job(tmp_path), signs()).word == "missing"

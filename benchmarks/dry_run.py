@@ -1,7 +1,9 @@
 """How long Snakemake takes to plan the paper's study, and how that grows with the number of cells.
 
-Run from the project's folder: ``python benchmarks/dry_run.py``. The study itself, then the same with
-seven token counts and 1, 10 and 100 seeds. Growth is the exponent b of time ~ cells^b between two
+Run from the folder of a project without results: ``python benchmarks/dry_run.py``. First the study and
+Snakefiles without this project's code that plan as many jobs (``bare_snakefile.py``), in turn, and the
+ratios of their medians: with as many inputs, and without the files of source among them. Then the study
+with seven token counts and 1, 10 and 100 seeds. Growth is the exponent b of time ~ cells^b between two
 rows, after taking off what an empty plan costs: 1 is linear.
 """
 
@@ -17,13 +19,19 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
 
+from bare_snakefile import write_bare
+
 TOKENS = [1, 4, 16, 36, 64, 144, 576]
 SEEDS = [1, 10, 100]
+PAPER = ["--config", "run=[paper]"]
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run"]
+#: The bare ones start with the same plugins of Snakemake, wherever they run.
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path("src").resolve())}
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,16 @@ class Planned:
     wall: float
     cpu: float
     memory: float
+    text: str
 
 
-def dry_run(cells: int, *arguments: str) -> Planned:
-    """Plan once."""
+def dry_run(cells: int, *arguments: str, folder: Path | None = None) -> Planned:
+    """Plan once, in a folder (None: this project's)."""
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
-        running = subprocess.Popen([*COMMAND, *arguments], stdout=output, stderr=subprocess.STDOUT)
+        running = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=output, stderr=subprocess.STDOUT, cwd=folder, env=ENVIRONMENT
+        )
         _, status, used = os.wait4(running.pid, 0)
         wall = time.perf_counter() - start
         running.returncode = os.waitstatus_to_exitcode(status)
@@ -50,9 +61,29 @@ def dry_run(cells: int, *arguments: str) -> Planned:
     if running.returncode:
         sys.exit(text)
     jobs = re.search(r"^total +(\d+)$", text, flags=re.MULTILINE)
-    return Planned(
-        cells, int(jobs[1]) if jobs else 0, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-    )
+    cpu, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return Planned(cells, int(jobs[1]) if jobs else 0, wall, cpu, memory, text)
+
+
+def compare(repeats: int, folder: Path) -> None:
+    """Plan the paper's study and the bare ones in turn; print medians, and how the first compares."""
+    text = dry_run(40, *PAPER).text
+    rules = sum(path.read_text().count("\nrule ") for path in Path("workflow/rules").glob("*.smk")) + 1
+    bare = {"bare": True, "bare, no sources": False}
+    for name, sources in bare.items():
+        (folder / name).mkdir()
+        write_bare(folder / name, text, rules, sources)
+    runs: dict[str, list[Planned]] = {name: [] for name in ("paper", *bare)}
+    for _ in range(repeats):
+        runs["paper"].append(dry_run(40, *PAPER))
+        for name in bare:
+            runs[name].append(dry_run(40, folder=folder / name))
+    print(f"median of {repeats:<8} {'jobs':>6} {'wall s':>8} {'CPU s':>8}  paper / this: wall, CPU")
+    own = [median(getattr(run, what) for run in runs["paper"]) for what in ("wall", "cpu")]
+    for name, several in runs.items():
+        wall, cpu = (median(getattr(run, what) for run in several) for what in ("wall", "cpu"))
+        print(f"{name:<18} {several[0].jobs:>6} {wall:>8.2f} {cpu:>8.2f} "
+              f"{own[0] / wall:>20.2f} {own[1] / cpu:.2f}")  # fmt: skip
 
 
 def enlarged(seeds: int) -> dict[str, Any]:
@@ -67,12 +98,15 @@ def enlarged(seeds: int) -> dict[str, Any]:
 def main() -> None:
     """Plan everything and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="35 cells per seed")
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS, help="35 cells per seed")
+    parser.add_argument("--repeats", type=int, default=5, help="of the comparison; 0: none")
     arguments = parser.parse_args()
-    empty = dry_run(0, "--config", "run=[paper]", "--", "results/paper/study.json")
-    print(f"one job: {empty.wall:.2f} s wall, {empty.cpu:.2f} s CPU")
-    rows = [("paper", dry_run(40, "--config", "run=[paper]"))]
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.repeats:
+            compare(arguments.repeats, Path(folder))
+        empty = dry_run(0, *PAPER, "--", "results/paper/study.json")
+        print(f"one job: {empty.wall:.2f} s wall, {empty.cpu:.2f} s CPU")
+        rows = [("paper", dry_run(40, *PAPER))]
         for seeds in arguments.seeds:
             path = Path(folder) / f"{seeds}.yaml"
             path.write_text(yaml.safe_dump(enlarged(seeds)), encoding="utf-8")

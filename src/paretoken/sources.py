@@ -6,15 +6,20 @@ these files as inputs. Snakemake compares checksums of small files, so touching 
 
 from __future__ import annotations
 
-import ast
 import os
-from collections.abc import Iterator
+import re
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 #: A line for a new law must not refit the others; rules name the modules of the laws they use.
 REGISTRY = ROOT / "paretoken" / "registry.py"
+#: An import from this package, wherever it stands, as the formatter writes it.
+IMPORT = re.compile(
+    r"^ *(?:from|import) (paretoken(?:\.\w+)*)(?: as \w+)?(?: import (\([^)]*\)|.*))? *$", re.MULTILINE
+)
+#: Long texts, comments, and what only a type checker sees.
+NO_CODE = re.compile(r'"""(?:.|\n)*?"""|#.*|^( *)if TYPE_CHECKING:.*\n(?:\1 +.*\n|\n)*', re.MULTILINE)
 
 
 def sources(*modules: str) -> list[str]:
@@ -28,36 +33,42 @@ def sources(*modules: str) -> list[str]:
     Raises:
         ValueError: a name is no module of this package.
     """
-    found: set[Path] = set()
-    waiting = [_file(module) for module in modules]
-    if None in waiting:
+    return list(_listed(modules, Path.cwd()))
+
+
+@cache
+def _listed(modules: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    files = [_file(module) for module in modules]
+    if None in files:
         raise ValueError(f"no module of this package among {modules}")
+    found = {path for file in files if file for path in _closure(file)}
+    return tuple(sorted(os.path.relpath(path, folder) for path in found))
+
+
+@cache
+def _closure(start: Path) -> frozenset[Path]:
+    """Return a file and all that it imports from this package, directly or not."""
+    found: set[Path] = set()
+    waiting: list[Path | None] = [start]
     while waiting:
         path = waiting.pop()
         if path and path not in found and path != REGISTRY:
             found.add(path)
             waiting += [_file(name) for name in _imports(path)]
-    return sorted(os.path.relpath(path) for path in found)
-
-
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a module, without those that only a type checker sees."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from _nodes(node)
+    return frozenset(found)
 
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    names: list[str] = []
-    for node in _nodes(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.startswith("paretoken"))
+    """Return what a file imports from this package, but for what only a type checker sees.
+
+    Its text is searched: to parse all files takes longer than to plan a small study.
+    """
+    found: list[str] = []
+    for module, names in IMPORT.findall(NO_CODE.sub("", path.read_text(encoding="utf-8"))):
+        listed = re.findall(r"(\w+)(?: as \w+)?", names)
+        found += [module, *(f"{module}.{name}" for name in listed)]
+    return tuple(found)
 
 
 def data_files(package: str) -> list[str]:

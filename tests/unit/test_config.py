@@ -208,6 +208,16 @@ def test_a_frozen_study_holds_only_what_it_refers_to():
     assert [llm.name for llm in parse(config()).freeze("mine").llms] == ["small", "large"]
 
 
+def test_a_study_is_frozen_once_however_many_jobs_ask():
+    parsed = parse(config())
+    assert parsed.freeze("mine") is parsed.freeze("mine")
+    assert parsed == parse(config())  # what was asked of it is no part of it
+    other = parsed.model_copy(
+        update={"studies": [parsed.study("mine").model_copy(update={"seeds": [7]})]}
+    )
+    assert other.freeze("mine").study.seeds == [7]
+
+
 def test_records_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         parse(config()).llms[0].params_b = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.sources import ROOT, sources
+from paretoken.sources import ROOT, _imports, sources
 
 
 def names(*modules):
@@ -42,6 +43,57 @@ def test_no_module_that_python_loads_is_missing(module):
     loaded = {Path(path) for path in json.loads(run.stdout) if Path(path).name != "__init__.py"}
     loaded = {path for path in loaded if path.name != "registry.py"}  # on purpose; see sources
     assert loaded <= {Path(path).resolve() for path in sources(module)}
+
+
+def parsed(body):
+    """Return the modules of this package that some statements import, and the names taken from them."""
+    found = set()
+    for node in body:
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            found |= parsed(getattr(node, part, ()))
+    return {name for name in found if name.partition(".")[0] == "paretoken"}
+
+
+def test_searching_the_text_finds_the_imports_that_a_parser_finds():
+    differing = [
+        path.name
+        for path in sorted((ROOT / "paretoken").rglob("*.py"))
+        if set(_imports(path)) != parsed(ast.parse(path.read_text()).body)
+    ]
+    assert differing == []
+
+
+def test_imports_are_found_wherever_they_stand_but_not_in_texts_and_for_types(tmp_path):
+    file = tmp_path / "odd.py"
+    file.write_text(
+        '"""Use it so::\n\n    import paretoken.cli\n"""\n'
+        "from typing import TYPE_CHECKING\n"
+        "import paretoken.errors as wrong\n"
+        "from paretoken.cost import (\n    one,  # (this)\n    two as second,\n)\n"
+        "if TYPE_CHECKING:\n    from paretoken.config import Study\n\n    import paretoken.grid\n"
+        "def late():\n    from paretoken.tokens import V  # now\n"
+        "from paretokenizer import x\n"
+    )
+    found = {"errors", "cost", "cost.one", "cost.two", "tokens", "tokens.V"}
+    assert set(_imports(file)) == {f"paretoken.{name}" for name in found}
+
+
+def test_who_changes_a_list_changes_no_other():
+    sources("paretoken.errors").clear()
+    assert sources("paretoken.errors")
+
+
+def test_paths_follow_the_working_directory(tmp_path, monkeypatch):
+    here = sources("paretoken.errors")
+    monkeypatch.chdir(tmp_path)
+    assert sources("paretoken.errors") != here
+    assert all(Path(path).is_file() for path in sources("paretoken.errors"))
 
 
 def test_several_modules_are_a_sorted_union():

@@ -131,8 +131,10 @@ def harnessed():
     return "|".join(names) or "(?!)"
 
 
-def scoring_code(wildcards):
-    return sources("paretoken.commands.score", BENCHMARKS.module(wildcards.benchmark))
+def benchmark_code(wildcards):
+    """Return a benchmark's own files: those that every score needs are no matter of wildcards."""
+    shared = sources("paretoken.commands.score")
+    return [path for path in sources(BENCHMARKS.module(wildcards.benchmark)) if path not in shared]
 
 
 def gpus(stage):
@@ -147,13 +149,14 @@ def gpus(stage):
 
 
 def needs(stage, what):
-    """Return a function of wildcards: what `paretoken plan` reckons a job needs, more at each attempt."""
+    """Return what `paretoken plan` reckons a job needs: a number, or a function of wildcards and attempt."""
+    same = None if stage in STAGES else getattr(cpu_resources(stage), what)
+    grows = what in ("mem_mb", "runtime_min")
 
     def amount(wildcards, attempt):
-        if stage in STAGES:
-            planned = resources(STUDIES, study_of(wildcards), cell_of(wildcards), stage)
-        else:
-            planned = cpu_resources(stage)
-        return getattr(planned, what) * (attempt if what in ("mem_mb", "runtime_min") else 1)
+        if same is not None:
+            return same * attempt
+        planned = resources(STUDIES, study_of(wildcards), cell_of(wildcards), stage)
+        return getattr(planned, what) * (attempt if grows else 1)
 
-    return amount
+    return amount if same is None or grows else same

@@ -113,7 +113,8 @@ rule llava_predict:
 rule llava_score:
     input:
         answers="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/answers/{benchmark}.parquet",
-        code=scoring_code,
+        code=sources("paretoken.commands.score"),
+        benchmark=benchmark_code,
     output:
         "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/scores/{benchmark}.json",
     log:

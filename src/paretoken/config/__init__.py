@@ -7,6 +7,7 @@ refused; numbers written as text (``1e-3`` is text in YAML 1.1) are accepted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,8 +108,20 @@ class Config(Record):
         raise UserError(unknown_name("study", name, [study.name for study in self.studies]))
 
     def freeze(self, name: str) -> FrozenStudy:
-        """Return the study called ``name`` with the records that it refers to."""
-        study = self.study(name)
+        """Return the study called ``name`` with the records that it refers to.
+
+        It is put together once: Snakemake asks for it at every job.
+        """
+        known = self._frozen.get(name)
+        if known is None or known[0] is not self:  # a changed copy of a config has a copy of this, too
+            known = self._frozen[name] = self, self._freeze(self.study(name))
+        return known[1]
+
+    @cached_property
+    def _frozen(self) -> dict[str, tuple[Config, FrozenStudy]]:
+        return {}
+
+    def _freeze(self, study: Study) -> FrozenStudy:
         named = {*study.llms, *study.predict}
         llms = [llm for llm in self.llms if llm.name in named]
         vision = next(vision for vision in self.vision if vision.name == study.vision)

@@ -94,11 +94,12 @@ class Lab:
             process.wait()
         subprocess.run([HERE / "stop-slurm.sh", self.folder], capture_output=True, check=False)
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str | bytes) -> str:
         """Return what one of SLURM's commands prints."""
         done = subprocess.run(
-            command, capture_output=True, text=True, env=self.environment, check=False, timeout=60
-        )
+            command, capture_output=True, text=True, errors="replace", env=self.environment, check=False,
+            timeout=60,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
 

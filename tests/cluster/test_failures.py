@@ -190,12 +190,12 @@ def test_a_full_disk_is_named_and_a_restart_completes(
     with small_disk(disk, "2m"):
         project = make_cells(lab, {"a": {"gpus": 0}, "b": {"gpus": 0}})
         (project.path / "results").symlink_to(disk)
-        project.write_commands(
-            "[ -e filled ] || { touch filled; head -c 20M /dev/zero > results/filler; exit 1; }"
-        )
+        once = tmp_path / "filled"
+        fill = f"touch {once}; head -c 20M /dev/zero > results/filler; exit 1"
+        project.write_commands(f"[ -e {once} ] || {{ {fill}; }}")
         project.write_profile(groups=None, retries=0)
         said = project.start("-j1").fail()
-        assert re.search(rf"failed: the disk of {disk}\S* \(mounted at {disk}\) is full", said)
+        assert re.search(rf"failed: the disk of \S+ \(mounted at {disk}\) is full", said)
         (disk / "filler").unlink()
         project.start().end()
         assert project.table() == ["a 1", "b 1"]

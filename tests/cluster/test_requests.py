@@ -28,7 +28,10 @@ def test_jobs_get_the_gpus_cpus_and_memory_that_they_asked_for(lab: Lab, make_ce
         "two": {"gpus": 8, "cpus": 6, "mem_mb": 1600},
     }  # fmt: skip
     project = make_cells(lab, cells, INSIDE + TOGETHER)
-    project.start("-j4").end()
+    # `two` wants all GPUs: if SLURM saw it before `b`, `b` would wait behind it, and `a` for `b`.
+    together = [f"results/toy/cells/{name}.txt" for name in ("a", "b", "none")]
+    project.start("-j3", *together).end()
+    project.start().end()
     assert project.table() == ["a 1", "b 1", "none 1", "two 1"]
     devices, cpus, memory, nodes, gpus, node = project.note("a").split()
     assert (len(devices.split(",")), cpus, memory, nodes, gpus) == (2, "3", "900", "1", "2")

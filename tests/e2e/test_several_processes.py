@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from in_process import paretoken
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question
 from processes import line_of, running
+from warm import killable
 
 pytestmark = [
     pytest.mark.slow,
@@ -84,9 +83,9 @@ def train_alone(world: Path, compressor: str) -> None:
         paretoken(*train(world, stage, world / home(compressor) / stage, compressor=compressor))
 
 
-def torchrun(processes: int, folder: Path, line: list[Any]) -> list[Any]:
+def torchrun(python: str, processes: int, folder: Path, line: list[Any]) -> list[Any]:
     worker = Path(__file__).with_name("torchrun_worker.py")
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone",
+    return [python, "-m", "torch.distributed.run", "--standalone",
             "--nproc-per-node", processes, worker, folder, *line]  # fmt: skip
 
 
@@ -111,22 +110,18 @@ def kill_all_after(line: list[Any], marker: str) -> None:
     """Start processes, wait for a line that contains ``marker``, then kill -9 all of them at once."""
     text = [str(part) for part in line]
     said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with running(text, env=environment(), start_new_session=True, **said) as launcher:
+    with (
+        killable() as (known, kill),
+        running(text, env=environment() | known, start_new_session=True, **said) as launcher,
+    ):
         assert launcher.stderr is not None
         seen = ""
         while marker not in seen:
             part = line_of(launcher, launcher.stderr)
             assert part, f"it never said {marker}: {seen}"
             seen += part
-        for pid in [*workers_of(launcher.pid), launcher.pid]:
-            os.kill(pid, signal.SIGKILL)
+        kill()
         launcher.stderr.read()
-
-
-def workers_of(pid: int) -> list[int]:
-    """Return the direct children of a process (Linux)."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
 
 
 def record(out: Path) -> dict[str, Any]:
@@ -136,17 +131,17 @@ def record(out: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("zero", MODES)
 def test_two_processes_survive_kills_and_train_as_one_does(
-    world: Path, tmp_path: Path, zero: str | None, capsys: pytest.CaptureFixture[str]
+    world: Path, tmp_path: Path, warm: str, zero: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, alone = tmp_path / "out", world / home("tokenpacker") / "finetune"
     line = train(world, "finetune", out, zero)
-    kill_all_after(torchrun(2, tmp_path, line), "step 7/12")
+    kill_all_after(torchrun(warm, 2, tmp_path, line), "step 7/12")
     assert list(out.glob("checkpoints/checkpoint-*/manifest.json"))
     assert not (out / "run.json").exists()
     if zero is not None:
         paretoken(*line, code=2)
         assert "split over 2 devices and cannot be continued on 1" in capsys.readouterr().err
-        output = run(torchrun(2, tmp_path, line))
+        output = run(torchrun(warm, 2, tmp_path, line))
     else:  # nothing is split: one process can go on where two were
         paretoken(*line)
         output = "".join(capsys.readouterr())
@@ -174,10 +169,10 @@ def test_two_processes_survive_kills_and_train_as_one_does(
 
 @pytest.mark.parametrize("zero", [MODES[0], MODES[2]])
 def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
-    world: Path, tmp_path: Path, zero: str | None
+    world: Path, tmp_path: Path, warm: str, zero: str | None
 ) -> None:
     out = tmp_path / "out"
-    run(torchrun(2, tmp_path, [*train(world, "pretrain", out, zero), "--set", "packing=true"]))
+    run(torchrun(warm, 2, tmp_path, [*train(world, "pretrain", out, zero), "--set", "packing=true"]))
     held = torch.load(tmp_path / "frozen.pt")
     source = load_file(world / "llm" / "model.safetensors")
     frozen = {n.removeprefix("language_model."): t for n, t in held.items() if n.startswith("lang")}
@@ -198,14 +193,14 @@ def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
 
 @pytest.mark.parametrize("zero", [MODES[0], MODES[2]])
 def test_a_compressor_that_reads_the_question_trains_as_on_one_device(
-    world: Path, tmp_path: Path, zero: str | None
+    world: Path, tmp_path: Path, warm: str, zero: str | None
 ) -> None:
     """Each device embeds its own questions, or none, with a language model that may be split."""
     if not (world / home("quecc")).exists():
         train_alone(world, "quecc")
     for stage in ("pretrain", "finetune"):
         alone, out = world / home("quecc") / stage, tmp_path / stage
-        run(torchrun(2, tmp_path, train(world, stage, out, zero, "quecc")))
+        run(torchrun(warm, 2, tmp_path, train(world, stage, out, zero, "quecc")))
         torch.testing.assert_close(
             torch.tensor(record(out)["loss"]), torch.tensor(record(alone)["loss"]), **CLOSE
         )
@@ -221,10 +216,10 @@ def test_a_compressor_that_reads_the_question_trains_as_on_one_device(
 
 
 def test_a_failing_process_ends_all(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: Path, tmp_path: Path, warm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAILING_RANK", "1")
-    done = start(torchrun(2, tmp_path, train(world, "pretrain", tmp_path / "out")))
+    done = start(torchrun(warm, 2, tmp_path, train(world, "pretrain", tmp_path / "out")))
     assert done.returncode != 0
     assert "this process fails at step 3" in done.stderr
     assert "step 4/12" not in done.stderr  # the other one did not go on alone

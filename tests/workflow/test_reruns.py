@@ -129,6 +129,8 @@ def test_a_new_line_in_the_registry_reruns_nothing(finished: Project) -> None:
 
 
 def test_a_killed_run_goes_on_with_the_same_command(finished: Project) -> None:
+    """Without the Python that starts warm: a user's processes, to the end of the study."""
+    finished = Project(finished.folder)
     shutil.rmtree(finished.folder / "results" / "small")
     running = finished.start(*SMALL_CONFIG)
     deadline = time.monotonic() + 120

@@ -15,6 +15,8 @@ def main(python: str) -> None:
     words = sys.argv[1:]
     if name == "paretoken":
         words = ["-m", "paretoken", *words]
+    elif words[:1] == ["-u"]:  # as torchrun starts its processes
+        words = words[1:]
     elif not words or (words[0].startswith("-") and words[0] != "-m"):
         os.execv(python, [python, *words])  # noqa: S606
     asked = {"words": words, "folder": os.getcwd(),  # noqa: PTH109

@@ -37,6 +37,11 @@ MODES = [
     pytest.param("zero3", id="zero3", marks=needs_deepspeed),
 ]
 
+#: Steps of a training: enough that all devices see images and texts, and so many that a kill after
+#: step 7 comes long before the end.
+SHORT, LONG = 6, 12
+#: The training that is killed.
+KILLED = ("finetune", "tokenpacker")
 #: Sums over devices have another order than sums over micro batches.
 CLOSE: dict[str, Any] = {"atol": 2e-4, "rtol": 2e-4}
 
@@ -51,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for i in range(24)]  # fmt: skip
     with (folder / "train.jsonl").open("a") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in text)
-    tiny.save_recipes(folder, log_every=1, save_every=4, micro_batch=1, steps=12)
+    tiny.save_recipes(folder, log_every=1, save_every=4, micro_batch=1, steps=SHORT)
     (folder / "deepspeed").symlink_to(REPOSITORY / "workflow" / "recipes" / "deepspeed")
     paretoken(
         *("tokenize", "--data", folder / "train.jsonl", "--llm", folder / "llm"),
@@ -73,6 +78,7 @@ def train(
             "--vision", world / "vision", "--data", world / "tokens", "--images", world / "images",
             "--compressor", compressor, "--tokens", 4, "--seed", 3, "--out", out]  # fmt: skip
     line += ["--set", f"deepspeed=deepspeed/{zero}.json"] if zero else []
+    line += ["--set", f"steps={LONG}"] if (stage, compressor) == KILLED else []
     return line + (
         ["--adapter", world / home(compressor) / "pretrain/adapter"] if stage == "finetune" else []
     )
@@ -135,7 +141,7 @@ def test_two_processes_survive_kills_and_train_as_one_does(
 ) -> None:
     out, alone = tmp_path / "out", world / home("tokenpacker") / "finetune"
     line = train(world, "finetune", out, zero)
-    kill_all_after(torchrun(warm, 2, tmp_path, line), "step 7/12")
+    kill_all_after(torchrun(warm, 2, tmp_path, line), f"step 7/{LONG}")
     assert list(out.glob("checkpoints/checkpoint-*/manifest.json"))
     assert not (out / "run.json").exists()
     if zero is not None:
@@ -146,9 +152,9 @@ def test_two_processes_survive_kills_and_train_as_one_does(
         paretoken(*line)
         output = "".join(capsys.readouterr())
     # From the checkpoint of step 4, or 8 if the kill came late; one process speaks for all.
-    assert len(re.findall(r"continues at step [48] of 12", output)) == 1
+    assert len(re.findall(rf"continues at step [48] of {LONG}", output)) == 1
     losses = record(out)["loss"]
-    assert [step for step, _ in losses] == list(range(1, 13))
+    assert [step for step, _ in losses] == list(range(1, LONG + 1))
     torch.testing.assert_close(torch.tensor(losses), torch.tensor(record(alone)["loss"]), **CLOSE)
     stored = load_file(out / "model" / "model.safetensors")
     expected = load_file(alone / "model" / "model.safetensors")
@@ -222,5 +228,5 @@ def test_a_failing_process_ends_all(
     done = start(torchrun(warm, 2, tmp_path, train(world, "pretrain", tmp_path / "out")))
     assert done.returncode != 0
     assert "this process fails at step 3" in done.stderr
-    assert "step 4/12" not in done.stderr  # the other one did not go on alone
+    assert f"step 4/{SHORT}" not in done.stderr  # the other one did not go on alone
     assert not (tmp_path / "out" / "run.json").exists()

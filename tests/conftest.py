@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from warm import warm_python
+
 TESTS = Path(__file__).parent
 # Two processes of tests on two cores: threads of libraries would only wait for each other. Children
 # inherit this, and it is set before anything imports numpy or torch.
@@ -53,3 +55,10 @@ def _environment_and_folder_stay() -> Iterator[None]:
     for name in {*os.environ} - {*environment}:
         del os.environ[name]
     os.environ.update(environment)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Python whose imports are done."""
+    with warm_python(tmp_path_factory.mktemp("warm")) as python:
+        yield python

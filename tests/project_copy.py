@@ -22,6 +22,8 @@ class Project:
     """A runnable copy of the project."""
 
     folder: Path
+    #: What Snakemake, and what its jobs run: this one, or one that starts warm.
+    python: str = sys.executable
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the copy, with the copy's own source."""
@@ -32,7 +34,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start Snakemake in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            [self.python, "-m", "snakemake", "--cores", "2", *arguments],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(self.folder / "src")},
             stdout=subprocess.PIPE,
@@ -76,12 +78,12 @@ class Jobs:
         return Counter(dict(pair.split("=") for pair in c.split(", "))[name] for c in cells)
 
 
-def copy_project(folder: Path) -> Project:
-    """Copy the project into a folder."""
+def copy_project(folder: Path, python: str = sys.executable) -> Project:
+    """Copy the project into a folder, to be run by a Python."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / name)
-    return Project(folder)
+    return Project(folder, python)

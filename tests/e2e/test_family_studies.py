@@ -1,4 +1,4 @@
-"""One command runs studies whose sizes are of many families, on encoders of two, in the workflow."""
+"""Studies whose sizes are of many families, on encoders of two, in the workflow."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ CELLS = [(study, name) for study, grid in STUDIES.items() for name in grid]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Both studies, up to their tables of errors and scores."""
-    made = copy_project(tmp_path_factory.mktemp("families"))
-    save_family_studies(made.folder / "standins", made.folder / "families.yaml")
-    wanted = [
-        f"results/{study}/tables/{table}.csv" for study in STUDIES for table in ("errors", "scores")
-    ]
-    done = made.snakemake("--configfile", "families.yaml", "--", *wanted)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return made
+def project(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Project:
+    """Both studies, up to their tables of errors and scores; one of them without a warm start."""
+    cold = copy_project(tmp_path_factory.mktemp("families"))
+    save_family_studies(cold.folder / "standins", cold.folder / "families.yaml")
+    for study in STUDIES:
+        made = cold if study == CACHED else Project(cold.folder, warm)
+        wanted = [f"results/{study}/tables/{table}.csv" for table in ("errors", "scores")]
+        done = made.snakemake("--configfile", "families.yaml", "--", *wanted)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return cold
 
 
 def folder_of(project: Project, study: str, name: str) -> Path:

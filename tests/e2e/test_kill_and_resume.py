@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import tiny
 from paretoken.cli import main
 from processes import line_of, running
+from warm import killable
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ LAST_KILL, PIPE = 80, 4096
 
 
 def command(world: Path, stage: str, out: Path, adapter: Path | None) -> list[str]:
-    line = [sys.executable, "-m", "paretoken", "train", "--stage", stage,
+    line = ["-m", "paretoken", "train", "--stage", stage,
             "--recipe", world / f"{stage}.yaml", "--llm", world / "llm", "--vision", world / "vision",
             "--data", world / "tokens", "--features", world / "features",
             "--compressor", "tokenpacker", "--tokens", TOKENS, "--seed", 3, "--out", out]  # fmt: skip
@@ -38,16 +38,21 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def run(line: list[str]) -> str:
-    done = subprocess.run(line, capture_output=True, text=True, env=environment(), check=False)
+def run(python: str, line: list[str]) -> str:
+    done = subprocess.run(
+        [python, *line], capture_output=True, text=True, env=environment(), check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 
-def kill_after(line: list[str], marker: str, delay: float) -> str:
+def kill_after(python: str, line: list[str], marker: str, delay: float) -> str:
     """Start the command, wait for a line that contains ``marker``, then ``delay``, then kill -9."""
     said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "pipesize": PIPE}
-    with running(line, env=environment(), **said) as process:
+    with (
+        killable() as (known, kill),
+        running([python, *line], env=environment() | known, **said) as process,
+    ):
         assert process.stderr is not None
         seen = ""
         while marker not in seen:
@@ -55,7 +60,8 @@ def kill_after(line: list[str], marker: str, delay: float) -> str:
             assert text, f"it never said {marker}: {seen}"
             seen += text
         time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
+        kill()
+        process.wait()
     assert process.returncode == -signal.SIGKILL, seen
     return seen
 
@@ -68,17 +74,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(world: Path) -> dict[str, Path]:
+def uninterrupted(world: Path, warm: str) -> dict[str, Path]:
     adapter = world / "whole" / "pretrain" / "adapter"
     for stage, previous in (("pretrain", None), ("finetune", adapter)):
-        run(command(world, stage, world / "whole" / stage, previous))
+        run(warm, command(world, stage, world / "whole" / stage, previous))
     return {"pretrain": adapter / "adapter.safetensors",
             "finetune": world / "whole" / "finetune" / "model" / "model.safetensors"}  # fmt: skip
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 def test_kills_at_random_steps_change_no_bit(
-    stage: str, world: Path, uninterrupted: dict[str, Path]
+    stage: str, world: Path, uninterrupted: dict[str, Path], warm: str
 ) -> None:
     chance = random.Random(f"{stage} {os.environ.get('PARETOKEN_KILL_SEED', '0')}")
     out = world / "killed" / stage
@@ -86,9 +92,9 @@ def test_kills_at_random_steps_change_no_bit(
     line = command(world, stage, out, adapter)
     steps = sorted(chance.sample(range(2, LAST_KILL), 3))
     for step in steps:
-        kill_after(line, f"step {step}/{STEPS}", delay=chance.random() * 0.1)
+        kill_after(warm, line, f"step {step}/{STEPS}", delay=chance.random() * 0.1)
         assert not (out / "run.json").exists()
-    output = run(line)
+    output = run(warm, line)
     assert "continues at step" in output
     name = uninterrupted[stage].relative_to(world / "whole" / stage)
     assert (out / name).read_bytes() == uninterrupted[stage].read_bytes()
@@ -100,17 +106,17 @@ def test_kills_at_random_steps_change_no_bit(
 
 
 def test_damaged_and_half_written_checkpoints_are_skipped(
-    world: Path, uninterrupted: dict[str, Path]
+    world: Path, uninterrupted: dict[str, Path], warm: str
 ) -> None:
     out = world / "damaged"
     line = command(world, "pretrain", out, None)
-    kill_after(line, f"step 14/{STEPS}", delay=0.0)
+    kill_after(warm, line, f"step 14/{STEPS}", delay=0.0)
     folder = out / "checkpoints"
     newest = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     weights = newest / "trained.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8])
     (folder / ".partial-saving" / "checkpoint-16").mkdir(parents=True)
-    output = run(line)
+    output = run(warm, line)
     assert "trained.safetensors is missing or truncated" in output
     assert f"continues at step {int(newest.name.split('-')[1]) - 4}" in output
     result = out / "adapter" / "adapter.safetensors"
@@ -123,7 +129,7 @@ def test_a_finished_run_is_not_repeated_and_not_overwritten(
 ) -> None:
     out = world / "whole" / "pretrain"
     before = (out / "run.json").stat().st_mtime_ns
-    _, _, _, *words = command(world, "pretrain", out, None)
+    _, _, *words = command(world, "pretrain", out, None)
     assert main(words) == 0
     assert "nothing to do" in "".join(capsys.readouterr())
     assert (out / "run.json").stat().st_mtime_ns == before

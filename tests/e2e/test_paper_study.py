@@ -64,9 +64,9 @@ class Paper:
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Paper:
+def paper(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Paper:
     """The study, finished, with all benchmarks but one."""
-    project = copy_project(tmp_path_factory.mktemp("paper"))
+    project = copy_project(tmp_path_factory.mktemp("paper"), warm)
     config = save_small_paper(project.folder / "standins", project.folder / "paper.yaml")
     config = _without(config, ADDED)
     made = Paper(project, config)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from in_process import paretoken
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question
 from processes import line_of, running
+from warm import killable
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,6 +37,11 @@ MODES = [
     pytest.param("zero3", id="zero3", marks=needs_deepspeed),
 ]
 
+#: Steps of a training: enough that all devices see images and texts, and so many that a kill after
+#: step 7 comes long before the end.
+SHORT, LONG = 6, 12
+#: The training that is killed.
+KILLED = ("finetune", "tokenpacker")
 #: Sums over devices have another order than sums over micro batches.
 CLOSE: dict[str, Any] = {"atol": 2e-4, "rtol": 2e-4}
 
@@ -52,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for i in range(24)]  # fmt: skip
     with (folder / "train.jsonl").open("a") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in text)
-    tiny.save_recipes(folder, log_every=1, save_every=4, micro_batch=1, steps=12)
+    tiny.save_recipes(folder, log_every=1, save_every=4, micro_batch=1, steps=SHORT)
     (folder / "deepspeed").symlink_to(REPOSITORY / "workflow" / "recipes" / "deepspeed")
     paretoken(
         *("tokenize", "--data", folder / "train.jsonl", "--llm", folder / "llm"),
@@ -74,6 +78,7 @@ def train(
             "--vision", world / "vision", "--data", world / "tokens", "--images", world / "images",
             "--compressor", compressor, "--tokens", 4, "--seed", 3, "--out", out]  # fmt: skip
     line += ["--set", f"deepspeed=deepspeed/{zero}.json"] if zero else []
+    line += ["--set", f"steps={LONG}"] if (stage, compressor) == KILLED else []
     return line + (
         ["--adapter", world / home(compressor) / "pretrain/adapter"] if stage == "finetune" else []
     )
@@ -84,9 +89,9 @@ def train_alone(world: Path, compressor: str) -> None:
         paretoken(*train(world, stage, world / home(compressor) / stage, compressor=compressor))
 
 
-def torchrun(processes: int, folder: Path, line: list[Any]) -> list[Any]:
+def torchrun(python: str, processes: int, folder: Path, line: list[Any]) -> list[Any]:
     worker = Path(__file__).with_name("torchrun_worker.py")
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone",
+    return [python, "-m", "torch.distributed.run", "--standalone",
             "--nproc-per-node", processes, worker, folder, *line]  # fmt: skip
 
 
@@ -111,22 +116,18 @@ def kill_all_after(line: list[Any], marker: str) -> None:
     """Start processes, wait for a line that contains ``marker``, then kill -9 all of them at once."""
     text = [str(part) for part in line]
     said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with running(text, env=environment(), start_new_session=True, **said) as launcher:
+    with (
+        killable() as (known, kill),
+        running(text, env=environment() | known, start_new_session=True, **said) as launcher,
+    ):
         assert launcher.stderr is not None
         seen = ""
         while marker not in seen:
             part = line_of(launcher, launcher.stderr)
             assert part, f"it never said {marker}: {seen}"
             seen += part
-        for pid in [*workers_of(launcher.pid), launcher.pid]:
-            os.kill(pid, signal.SIGKILL)
+        kill()
         launcher.stderr.read()
-
-
-def workers_of(pid: int) -> list[int]:
-    """Return the direct children of a process (Linux)."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
 
 
 def record(out: Path) -> dict[str, Any]:
@@ -136,24 +137,24 @@ def record(out: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("zero", MODES)
 def test_two_processes_survive_kills_and_train_as_one_does(
-    world: Path, tmp_path: Path, zero: str | None, capsys: pytest.CaptureFixture[str]
+    world: Path, tmp_path: Path, warm: str, zero: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, alone = tmp_path / "out", world / home("tokenpacker") / "finetune"
     line = train(world, "finetune", out, zero)
-    kill_all_after(torchrun(2, tmp_path, line), "step 7/12")
+    kill_all_after(torchrun(warm, 2, tmp_path, line), f"step 7/{LONG}")
     assert list(out.glob("checkpoints/checkpoint-*/manifest.json"))
     assert not (out / "run.json").exists()
     if zero is not None:
         paretoken(*line, code=2)
         assert "split over 2 devices and cannot be continued on 1" in capsys.readouterr().err
-        output = run(torchrun(2, tmp_path, line))
+        output = run(torchrun(warm, 2, tmp_path, line))
     else:  # nothing is split: one process can go on where two were
         paretoken(*line)
         output = "".join(capsys.readouterr())
     # From the checkpoint of step 4, or 8 if the kill came late; one process speaks for all.
-    assert len(re.findall(r"continues at step [48] of 12", output)) == 1
+    assert len(re.findall(rf"continues at step [48] of {LONG}", output)) == 1
     losses = record(out)["loss"]
-    assert [step for step, _ in losses] == list(range(1, 13))
+    assert [step for step, _ in losses] == list(range(1, LONG + 1))
     torch.testing.assert_close(torch.tensor(losses), torch.tensor(record(alone)["loss"]), **CLOSE)
     stored = load_file(out / "model" / "model.safetensors")
     expected = load_file(alone / "model" / "model.safetensors")
@@ -174,10 +175,10 @@ def test_two_processes_survive_kills_and_train_as_one_does(
 
 @pytest.mark.parametrize("zero", [MODES[0], MODES[2]])
 def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
-    world: Path, tmp_path: Path, zero: str | None
+    world: Path, tmp_path: Path, warm: str, zero: str | None
 ) -> None:
     out = tmp_path / "out"
-    run(torchrun(2, tmp_path, [*train(world, "pretrain", out, zero), "--set", "packing=true"]))
+    run(torchrun(warm, 2, tmp_path, [*train(world, "pretrain", out, zero), "--set", "packing=true"]))
     held = torch.load(tmp_path / "frozen.pt")
     source = load_file(world / "llm" / "model.safetensors")
     frozen = {n.removeprefix("language_model."): t for n, t in held.items() if n.startswith("lang")}
@@ -198,14 +199,14 @@ def test_stage_one_leaves_the_frozen_parts_alone_bit_by_bit(
 
 @pytest.mark.parametrize("zero", [MODES[0], MODES[2]])
 def test_a_compressor_that_reads_the_question_trains_as_on_one_device(
-    world: Path, tmp_path: Path, zero: str | None
+    world: Path, tmp_path: Path, warm: str, zero: str | None
 ) -> None:
     """Each device embeds its own questions, or none, with a language model that may be split."""
     if not (world / home("quecc")).exists():
         train_alone(world, "quecc")
     for stage in ("pretrain", "finetune"):
         alone, out = world / home("quecc") / stage, tmp_path / stage
-        run(torchrun(2, tmp_path, train(world, stage, out, zero, "quecc")))
+        run(torchrun(warm, 2, tmp_path, train(world, stage, out, zero, "quecc")))
         torch.testing.assert_close(
             torch.tensor(record(out)["loss"]), torch.tensor(record(alone)["loss"]), **CLOSE
         )
@@ -221,11 +222,11 @@ def test_a_compressor_that_reads_the_question_trains_as_on_one_device(
 
 
 def test_a_failing_process_ends_all(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: Path, tmp_path: Path, warm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAILING_RANK", "1")
-    done = start(torchrun(2, tmp_path, train(world, "pretrain", tmp_path / "out")))
+    done = start(torchrun(warm, 2, tmp_path, train(world, "pretrain", tmp_path / "out")))
     assert done.returncode != 0
     assert "this process fails at step 3" in done.stderr
-    assert "step 4/12" not in done.stderr  # the other one did not go on alone
+    assert f"step 4/{SHORT}" not in done.stderr  # the other one did not go on alone
     assert not (tmp_path / "out" / "run.json").exists()

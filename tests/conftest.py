@@ -58,7 +58,7 @@ def _environment_and_folder_stay() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def warm() -> Iterator[str]:
     """A Python whose imports are done."""
-    with warm_python(tmp_path_factory.mktemp("warm")) as python:
+    with warm_python() as python:
         yield python

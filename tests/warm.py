@@ -17,11 +17,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
+LONGEST_FOLDER = 80
 
 
 @contextmanager
-def warm_python(folder: Path) -> Iterator[str]:
+def warm_python() -> Iterator[str]:
     """Give the path of a ``python``, with ``paretoken`` beside it, in a new folder, for a while."""
+    # Not in pytest's folders: the path of a socket has at most 107 bytes.
+    short = len(tempfile.gettempdir()) < LONGEST_FOLDER
+    with tempfile.TemporaryDirectory(prefix="warm-", dir=None if short else "/tmp") as folder:  # noqa: S108
+        yield from _served(Path(folder))
+
+
+def _served(folder: Path) -> Iterator[str]:
     client = (HERE / "warm_client.py").read_text()
     for name in ("python", "paretoken"):
         script = folder / name

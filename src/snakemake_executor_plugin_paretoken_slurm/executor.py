@@ -33,7 +33,11 @@ from snakemake_executor_plugin_paretoken_slurm.quoting import quote_for_shells
 from snakemake_executor_plugin_paretoken_slurm.settings import ExecutorSettings
 from snakemake_executor_plugin_paretoken_slurm.silence import Silence
 from snakemake_executor_plugin_paretoken_slurm.start import freeze_launch, refuse_impossible
-from snakemake_executor_plugin_paretoken_slurm.submission import sbatch_line, submit_or_follow
+from snakemake_executor_plugin_paretoken_slurm.submission import (
+    sbatch_line,
+    submit_again,
+    submit_or_follow,
+)
 from snakemake_executor_plugin_paretoken_slurm.waiting import Waiting
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -42,8 +46,6 @@ __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 GRACE_QUESTIONS, GRACE_S = 3, 5.0
 #: How long accounting may be away before a job that squeue does not show is judged by its log.
 ACCOUNTS_S = 600.0
-#: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
-TAKEN_AT_MOST = 50
 #: Between two looks at whether the run is being cancelled.
 LOOK_S = 0.2
 
@@ -68,7 +70,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self.closing = threading.Event()
         self.postponed = Postponed(self._poll)
         self._silence = Silence(logger)
-        self._taken: dict[str, int] = {}
+        self.taken: dict[str, int] = {}
         self.own: dict[str, str] = {}  # all that were submitted or followed: names by numbers
         self.open: dict[str, str] = {}  # those of them that have not ended
         quote_for_shells()
@@ -209,7 +211,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         if fate == "done" or (state is None and says_done(log)):
             self.report_job_success(info)
             return False
-        if fate == "taken" and self._submit_again(info, str(state)):
+        if fate == "taken" and submit_again(self, info, str(state)):
             return False
         logs = [log, *logs_of(info.job, self.project)]
         reason = (
@@ -229,19 +231,6 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
     def _end(self, info: Any) -> None:
         cancel([info.external_jobid], self.site.clusters)
-
-    def _submit_again(self, info: Any, state: str) -> bool:
-        """Submit a job that was taken from us, without using up a retry; False if that was too often."""
-        own = mark_of(info.job)
-        self._taken[own] = self._taken.get(own, 0) + 1
-        if self._taken[own] > TAKEN_AT_MOST:
-            return False
-        self.logger.warning(
-            f"{label_of(info.job)}: SLURM job {info.external_jobid} ended as {state} and is not "
-            "started again by SLURM: it is submitted again and goes on from its last checkpoint."
-        )
-        self._job_submission_executor.submit(self.run_job, info.job)
-        return True
 
     # --- the end -------------------------------------------------------------------------------
 

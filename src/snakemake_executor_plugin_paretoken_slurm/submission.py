@@ -26,6 +26,9 @@ from snakemake_executor_plugin_paretoken_slurm.jobs import (
     owner_of,
 )
 
+#: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
+TAKEN_AT_MOST = 50
+
 
 def submit_or_follow(executor: Any, job: Any) -> None:
     """Follow the SLURM job that makes what a job would make; else submit the job, or postpone it.
@@ -64,6 +67,20 @@ def submit_or_follow(executor: Any, job: Any) -> None:
         asked = described(dict(job.resources.items()), executor.site.account)
         msg = f"{name}: asked for {asked}. {answer.complaint}. "
         executor._report_job_error_threadsafe(SubmittedJobInfo(job), msg)
+
+
+def submit_again(executor: Any, info: Any, state: str) -> bool:
+    """Submit a job that was taken from us, without using up a retry; False if that was too often."""
+    own = mark_of(info.job)
+    executor.taken[own] = executor.taken.get(own, 0) + 1
+    if executor.taken[own] > TAKEN_AT_MOST:
+        return False
+    executor.logger.warning(
+        f"{label_of(info.job)}: SLURM job {info.external_jobid} ended as {state} and is not started "
+        "again by SLURM: it is submitted again and goes on from its last checkpoint."
+    )
+    executor._job_submission_executor.submit(executor.run_job, info.job)
+    return True
 
 
 def sbatch_line(executor: Any, job: Any, log: Path = Path(os.devnull)) -> list[str]:

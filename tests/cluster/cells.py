@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import Folder, Lab
+from lab import Lab
+from projects import Folder
 
 #: `cell.sh NAME` decides what a cell does; `starts` says that it began, and `ends` that it ended.
 SNAKEFILE = """

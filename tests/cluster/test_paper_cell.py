@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from lab import ROOT, Folder, Lab
+from lab import ROOT, Lab
+from projects import Folder
 
 from in_process import paretoken
 from paretoken.files import read_json

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import yaml
-from lab import Folder, Lab
+from lab import Lab
+from projects import Folder
 
 from project_copy import Project, copy_project
 from smoke_study import STUDY, write_recipes
@@ -35,12 +36,14 @@ def copy_project_with(folder: Path) -> Path:
     return folder
 
 
-def test_a_study_on_the_cluster_makes_what_a_local_run_makes(lab: Lab, tmp_path: Path) -> None:
+def test_a_study_on_the_cluster_makes_what_a_local_run_makes(
+    lab: Lab, tmp_path: Path, warm: str
+) -> None:
     local, remote = copy_project_with(tmp_path / "local"), copy_project_with(tmp_path / "remote")
     project = Folder(remote, lab)
     project.write_profile(jobs=6)
     driver = project.start("--configfile", "smoke.yaml")
-    done = Project(local).snakemake("--configfile", "smoke.yaml")
+    done = Project(local, warm).snakemake("--configfile", "smoke.yaml")
     assert done.returncode == 0, done.stderr
     said = driver.end()
     for name in COMPARED:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from lab import Folder, Lab, wait
+from lab import Lab, wait
+from projects import Folder
 
 import tiny
 from in_process import paretoken

@@ -43,7 +43,7 @@ class Told(module.Executor):
         self.errors: list[str] = []
         self.submitted: list[Any] = []
         self.logger = logging.getLogger("test")
-        self._poll, self.site, self._taken = 0, Site(), {}
+        self._poll, self.site, self.taken = 0, Site(), {}
         self.own, self.open = {}, {}
         self.project = self.launch = PROJECT
         self.closing = threading.Event()
@@ -148,9 +148,9 @@ def test_what_is_taken_is_submitted_again_but_not_for_ever(
     told: Told, info: Any, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue(monkeypatch, [queued(job, "PREEMPTED")])
-    for _ in range(module.TAKEN_AT_MOST + 1):
+    for _ in range(submission.TAKEN_AT_MOST + 1):
         assert told.follow(info) == []
-    assert len(told.submitted) == module.TAKEN_AT_MOST
+    assert len(told.submitted) == submission.TAKEN_AT_MOST
     assert told.errors == ["cell a (SLURM job 7) failed: SLURM says PREEMPTED. "]
 
 

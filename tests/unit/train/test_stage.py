@@ -19,6 +19,7 @@ from paretoken.models.assemble import Choice
 from paretoken.train import trainer as trainer_module
 from paretoken.train.optimisation import rate_at
 from paretoken.train.stage import StageInputs, run_stage
+from paretoken.train.starts import STARTS
 from stages import recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
@@ -194,3 +195,28 @@ def test_tensorboard_files_hold_the_losses(world: Path, tmp_path: Path) -> None:
     events.Reload()
     stored = [[event.step, event.value] for event in events.Scalars("train/loss")]
     assert stored == [[step, pytest.approx(loss)] for step, loss in record["loss"]]
+
+
+class PreemptedError(Exception):
+    """Stands for SLURM, which ends the process."""
+
+
+def preempt(*_: object, **__: object) -> None:
+    raise PreemptedError
+
+
+def test_a_stage_that_slurm_starts_in_vain_ends_with_what_to_change(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(trainer_module.StageTrainer, "train", lambda *_, **__: pytest.exit("preempted"))
+    for restart in range(3):
+        monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
+        with pytest.raises(PreemptedError):
+            run_stage(inputs(world, tmp_path), recipe(world, "pretrain"))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "3")
+    with pytest.raises(UserError, match=r"3 starts of SLURM job 7 in a row have begun at step 0"):
+        run_stage(inputs(world, tmp_path), recipe(world, "pretrain"))
+    monkeypatch.undo()
+    run_stage(inputs(world, tmp_path), recipe(world, "pretrain"))
+    assert not (tmp_path / STARTS).exists()

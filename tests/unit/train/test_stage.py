@@ -209,7 +209,7 @@ def test_a_stage_that_slurm_starts_in_vain_ends_with_what_to_change(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    monkeypatch.setattr(trainer_module.StageTrainer, "train", lambda *_, **__: pytest.exit("preempted"))
+    monkeypatch.setattr(trainer_module.StageTrainer, "train", preempt)
     for restart in range(3):
         monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
         with pytest.raises(PreemptedError):

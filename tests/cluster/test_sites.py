@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,20 @@ def test_a_shell_full_of_variables_and_odd_names_change_nothing(
     assert "SBATCH_PARTITION" not in said.partition("Not used")[0]
     assert "Not used, of the environment: " in said
     assert "Partition=hidden" in project.note("a.job")
+
+
+def test_a_driver_that_is_a_job_itself(lab: Lab, make_cells: Make) -> None:
+    """Nothing of the outer allocation, GPUs and tasks among them, reaches the jobs."""
+    project = make_cells(lab, {"a": {"gpus": 0}, "b": {"gpus": 2}}, INSIDE)
+    project.write_profile(groups=None, retries=0)
+    line = shlex.join([sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/test", "-j2"])
+    lab.run("sbatch", "--wait", "-p", "gpu", "--gres=gpu:3", "--ntasks=2", "-J", "driver", "-D",
+            str(project.path), "-o", "driver.txt", f"--export=ALL,PYTHONPATH={ROOT / 'src'}",
+            "--wrap", line)  # fmt: skip
+    assert project.table() == ["a 1", "b 1"], (project.path / "driver.txt").read_text()
+    assert project.note("a").split()[2] == "none"
+    assert len(project.note("b").split()[2].split(",")) == 2
+    assert "NumTasks=1" in project.note("a.job")
 
 
 #: Keys of the site, each with what SLURM then shows of a job.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,3 +107,24 @@ def test_gpus_must_be_shared_out_evenly() -> None:
     assert launch.share(8, 2) == 4
     with pytest.raises(UserError, match="9 GPUs on 2 nodes"):
         launch.share(9, 2)
+
+
+def test_a_meeting_of_processes_that_the_shell_tells_of_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One process would wait for ever for the other one of `WORLD_SIZE`."""
+    left = {
+        "RANK": "1",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "nowhere",
+        "MASTER_PORT": "1",
+        "LOCAL_RANK": "1",
+    }
+    started: list[dict[str, str]] = []
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(launch.os, "execv", lambda *_: started.append(dict(os.environ)))
+    _launch("--gpus", "1", "--", "check", "x")
+    assert started
+    assert not left.keys() & started[0].keys()

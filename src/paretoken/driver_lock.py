@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +67,8 @@ class DriverLock:
 
     def close(self) -> None:
         """Stop being the driver."""
+        if os.getpid() != self._owner.pid:
+            return  # a fork ends, not the driver
         self._closed.set()
         if _read(self._path)[0] == self._owner:
             self._path.unlink(missing_ok=True)
@@ -77,8 +80,8 @@ class DriverLock:
             count += 1
             owner, _ = _read(self._path)
             if owner is not None and owner.token != self._owner.token:
-                _say(f"warning: another driver has taken over this folder: {_named(owner)}")
-                return
+                _say(f"This run ends: {_named(owner)} has taken over its folder, and follows its jobs.")
+                os._exit(1)
             if not self._closed.is_set():
                 _write(self._path, self._owner, count)
 
@@ -140,7 +143,8 @@ def _write(path: Path, owner: Owner, count: int) -> None:
         new.write_text(json.dumps({"owner": asdict(owner), "count": count}), encoding="utf-8")
         new.replace(path)
     except OSError:  # a full disk: the next sign of life may be written
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def _boot() -> str:

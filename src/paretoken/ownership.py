@@ -10,13 +10,16 @@ happens between the comparison and the rename, microseconds later, is not covere
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from paretoken.errors import UserError
 
-#: Environment variable of a job's processes: the token, a colon, and the file that names the owner.
+#: Environment variable of a job's processes: the token, and the files that name the owner, by lines.
 OWNER = "PARETOKEN_OWNER"
+#: How often a file is read before it counts as unreadable, and seconds between.
+ATTEMPTS, PAUSE_S = 3, 1.0
 
 
 def require_ownership(result: Path, environment: Mapping[str, str] = os.environ) -> None:
@@ -29,22 +32,28 @@ def require_ownership(result: Path, environment: Mapping[str, str] = os.environ)
     Raises:
         UserError: a later start does; what this process has made is to be discarded.
     """
-    token, _, file = environment.get(OWNER, "").partition(":")
-    if not file:
-        return
-    try:
-        owner = Path(file).read_text(encoding="utf-8")
-    except FileNotFoundError:  # the project's records were removed: nobody else has started
-        return
-    except OSError as error:
-        raise UserError(f"{file} cannot be read, which says who owns {result}: {error}") from error
-    if owner != token:
-        raise UserError(
-            f"{result} is not written: SLURM has started this job again (as {_words(owner)}; this is "
-            f"{_words(token)}), and the results are those of the later start"
-        )
+    token, *files = environment.get(OWNER, "").split("\n")
+    for owner in map(_owner, files):
+        if owner not in (None, token):
+            raise UserError(
+                f"{result} is not written: SLURM has started this job again (as {_words(owner)}; this "
+                f"is {_words(token)}), and the results are those of the later start"
+            )
 
 
-def _words(token: str) -> str:
-    job, restarts, host = (*token.split(".", 2), "", "")[:3]
+def _owner(file: str) -> str | None:
+    """Return who is named; nobody if the project's records were removed: nobody else has started."""
+    for _ in range(ATTEMPTS):
+        try:
+            return Path(file).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except OSError as error:  # a network file system that stumbles
+            problem = error
+            time.sleep(PAUSE_S)
+    raise UserError(f"{file} cannot be read, which says who owns a job's results: {problem}")
+
+
+def _words(token: str | None) -> str:
+    job, restarts, host = (*str(token).split(".", 2), "", "")[:3]
     return f"job {job}, restart {restarts}, on {host}"

@@ -6,12 +6,12 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from paretoken.cluster.queue import ask_queue, cancel
+from paretoken.cluster.queue import Queued, ask_queue, cancel
 
 #: How long cancelling is tried, and the pause between attempts, seconds.
 CANCEL_S, PAUSE_S = 120.0, 2.0
@@ -24,7 +24,9 @@ def interrupts_noted(logger: Any) -> Iterator[threading.Event]:
 
     def note(_number: int, _frame: FrameType | None) -> None:
         if not hurry.is_set():
-            logger.warning("Interrupted again: cancelling jobs is tried once more, not longer.")
+            logger.warning(
+                "Interrupted again: jobs are cancelled in one more attempt, and then this run ends."
+            )
         hurry.set()
 
     try:
@@ -55,8 +57,7 @@ def cancel_all(
     while True:
         queue, answer = ask_queue(clusters)
         if queue is not None:
-            alive = [job for job in queue if job.fate == "alive" and job.state != "COMPLETING"]
-            left = {job.number: job.name for job in alive if job.number in jobs or job.folder == launch}
+            left = {j.number: j.name for j in _alive(queue) if j.number in jobs or j.folder == launch}
         if not left:
             return
         refused = cancel(list(left), clusters)
@@ -69,8 +70,7 @@ def cancel_all(
         hurry.wait(PAUSE_S if problem else PAUSE_S / 10)
     queue, _ = ask_queue(clusters)
     if queue is not None:
-        alive = [job for job in queue if job.fate == "alive" and job.state != "COMPLETING"]
-        left = {job.number: job.name for job in alive if job.number in left}
+        left = {job.number: job.name for job in _alive(queue) if job.number in left}
     if left:
         listed = "\n".join(f"  {number} ({name})" for number, name in left.items())
         where = f" --clusters={clusters}" if clusters else ""
@@ -79,3 +79,7 @@ def cancel_all(
             f"When SLURM answers, cancel them: scancel{where} {' '.join(left)}\n"
             "Or start the same command again: it follows them."
         )
+
+
+def _alive(queue: Iterable[Queued]) -> list[Queued]:
+    return [job for job in queue if job.fate == "alive" and job.state != "COMPLETING"]

@@ -12,7 +12,7 @@ from typing import Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from paretoken.cluster.freeze import LAUNCHES, belongs_to
-from paretoken.cluster.names import makes_the_same
+from paretoken.cluster.names import covers, share_outputs
 from paretoken.cluster.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of
 from paretoken.cluster.submitted import noted
 from snakemake_executor_plugin_paretoken_slurm.jobs import mark_of
@@ -83,7 +83,8 @@ class Earlier:
 
     def _known_to_accounts(self, shown: Collection[str]) -> list[Queued]:
         """Return jobs of earlier starts that squeue does not show and accounting calls alive."""
-        missing = {job.number: job for job in noted(self._project / LAUNCHES) if job.number not in shown}
+        known = {*shown, *self._executor.own}
+        missing = {job.number: job for job in noted(self._project / LAUNCHES) if job.number not in known}
         if not missing:
             self._unclear = []
             return []
@@ -122,8 +123,8 @@ class Earlier:
                 if queued.number in self._executor.own:
                     continue
                 ended_since = queued.fate == "done" and queued.end is not None and queued.end >= STARTED
-                writes = queued.fate == "alive" and makes_the_same(queued.mark, own)
-                if writes or (ended_since and queued.mark == own):
+                writes = queued.fate == "alive" and share_outputs(queued.mark, own)
+                if writes or (ended_since and covers(queued.mark, own)):
                     self.jobs.remove(queued)  # if it fails, the next attempt is a new job
                     return queued
         return None

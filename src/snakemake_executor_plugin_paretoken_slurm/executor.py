@@ -21,13 +21,14 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from paretoken.cluster.commands import clean, in_job, requests_of
 from paretoken.cluster.freeze import in_launch
-from paretoken.cluster.queue import HELD, ask_accounts, ask_queue, cancel, fate_of, says_done, why
-from paretoken.cluster.site import Site, described, read_site
+from paretoken.cluster.queue import ask_accounts, ask_queue
+from paretoken.cluster.site import Site, read_site
 from paretoken.errors import UserError
 from paretoken.escape import message
 from snakemake_executor_plugin_paretoken_slurm.cancelling import cancel_all, interrupts_noted
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
-from snakemake_executor_plugin_paretoken_slurm.jobs import label_of, logs_of, mark_of
+from snakemake_executor_plugin_paretoken_slurm.following import give_up, goes_on
+from snakemake_executor_plugin_paretoken_slurm.jobs import label_of, mark_of
 from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
 from snakemake_executor_plugin_paretoken_slurm.quoting import quote_for_shells
 from snakemake_executor_plugin_paretoken_slurm.settings import ExecutorSettings
@@ -35,17 +36,12 @@ from snakemake_executor_plugin_paretoken_slurm.silence import Silence
 from snakemake_executor_plugin_paretoken_slurm.start import freeze_launch, refuse_impossible
 from snakemake_executor_plugin_paretoken_slurm.submission import (
     sbatch_line,
-    submit_again,
     submit_or_follow,
 )
 from snakemake_executor_plugin_paretoken_slurm.waiting import Waiting
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
-#: How long a state that SLURM may leave by itself must last, or a job be unknown: questions, seconds.
-GRACE_QUESTIONS, GRACE_S = 3, 5.0
-#: How long accounting may be away before a job that squeue does not show is judged by its log.
-ACCOUNTS_S = 600.0
 #: Between two looks at whether the run is being cancelled.
 LOOK_S = 0.2
 
@@ -130,7 +126,9 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         named = f" --job-name {shlex.quote(label_of(job))} --comment {mark_of(job)}"
         gres = job.resources.get("node_gres")
         gpus = f" --gres {shlex.quote(gres)}" if gres else ""
-        return str(super().get_partition_arg(job)) + named + gpus
+        chosen = job.resources.get("slurm_partition") or self._partitions
+        partition = super().get_partition_arg(job) if chosen else ""  # SLURM knows its default itself
+        return str(partition) + named + gpus
 
     def run_job(self, job: Any) -> None:
         """Submit a job, unless SLURM has it already; runs in one of the threads that submit.
@@ -148,6 +146,11 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                 SubmittedJobInfo(job), f"{label_of(job)} was not submitted: {error}. "
             )
 
+    def submit_soon(self, job: Any) -> None:
+        """Submit a job in one of the threads that do."""
+        if not self.closing.is_set():
+            self._job_submission_executor.submit(self.run_job, job)
+
     # --- what became of it ---------------------------------------------------------------------
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncIterator[Any]:
@@ -157,7 +160,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         that were preempted for good or (by sacct) cancelled, and counts unknown jobs as done.
         """
         for job in self.postponed.due():
-            self._job_submission_executor.submit(self.run_job, job)
+            self.submit_soon(job)
         if not active_jobs:
             self.next_seconds_between_status_checks = 1
             return
@@ -177,60 +180,19 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         for info in active_jobs:
             number = info.external_jobid
             if number in hopeless:
-                self._give_up(info, hopeless[number])
-            elif self._goes_on(info, states.get(number), known=accounts is not None):
+                give_up(self, info, hopeless[number])
+            elif goes_on(self, info, states.get(number), known=accounts is not None):
                 yield info
                 continue
             self.open.pop(number, None)
-            for job in self.postponed.due(all_of_them=True):  # there is room for them now
-                self._job_submission_executor.submit(self.run_job, job)
+            for job in self.postponed.due(ended=1):  # there is room for one now
+                self.submit_soon(job)
 
-    def _goes_on(self, info: Any, state: str | None, known: bool = True) -> bool:
-        """Whether a job goes on; if not, Snakemake is told, or it is submitted again.
-
-        Args:
-            info: of the job.
-            state: in which SLURM has it; None if SLURM does not know it.
-            known: whether accounting was asked about it and answered.
-        """
-        fate = "unknown" if state is None else fate_of(state)
-        if fate == "alive":
-            info.aux.pop("since", None)
-            return True
-        log = Path(info.aux["slurm_logfile"])
-        since = info.aux.setdefault("since", time.monotonic())
-        grace = max(GRACE_S, GRACE_QUESTIONS * self._poll)
-        patience = grace if known else max(grace, ACCOUNTS_S)
-        if fate in ("taken", "unknown") and time.monotonic() - since < patience:
-            return True  # SLURM may be about to start it again, or to list it
-        if state in (HELD, "SPECIAL_EXIT"):
-            self._end(info)  # it would run a second time when somebody releases it
-        if info.aux.get("submit_after"):
-            self._job_submission_executor.submit(self.run_job, info.job)
-            return False
-        if fate == "done" or (state is None and says_done(log)):
-            self.report_job_success(info)
-            return False
-        if fate == "taken" and submit_again(self, info, str(state)):
-            return False
-        logs = [log, *logs_of(info.job, self.project)]
-        reason = (
-            "SLURM knows it no more" if state is None
-            else why(state, logs, info.job.resources.get("mem_mb"), self.project / "results")
-        )  # fmt: skip
-        msg = f"{label_of(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
-        self.report_job_error(info, msg=msg, aux_logs=[str(log)])
-        return False
-
-    def _give_up(self, info: Any, reason: str) -> None:
-        """Cancel a job that would wait for ever (the stock executor lets it); say what it asked for."""
-        self._end(info)
-        asked = described(dict(info.job.resources.items()), self.site.account)
-        msg = f"{label_of(info.job)}: SLURM never runs what asks for {asked}: {reason}. "
-        self.report_job_error(info, msg=msg)
-
-    def _end(self, info: Any) -> None:
-        cancel([info.external_jobid], self.site.clusters)
+    def report_job_error(self, job_info: Any, msg: str = "", **others: Any) -> None:
+        """Tell Snakemake of a failure; it shows no message of a group of jobs."""
+        if job_info.job.is_group() and msg:
+            self.logger.error(msg)
+        super().report_job_error(job_info, msg=msg, **others)
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -251,3 +213,9 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
             cancel_all(self.open, self.launch, self.site.clusters, hurry, self.logger)
             self.shutdown()
+
+    def shutdown(self) -> None:
+        """End the threads without submitting what waits; the stock executor submits it first."""
+        self.closing.set()
+        self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
+        super().shutdown()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.cluster.job_script import OWNERS
-from paretoken.cluster.names import CELL, label, mark
+from paretoken.cluster.names import CELL, digest, label, mark
 from paretoken.cluster.site import Site, Wish, request, require_free_options
 
 #: What distinguishes requests, see `request`.
@@ -51,9 +51,8 @@ def label_of(job: Any) -> str:
 
 def mark_of(job: Any) -> str:
     """Return the mark by which a later driver recognises a job."""
-    jobs = _members(job)
-    work = [word for member in jobs for word in _work(member)]
-    return mark([str(path) for member in jobs for path in member.output], work)
+    members = [(member, digest(_work(member))) for member in _members(job)]
+    return mark((str(path), work) for member, work in members for path in member.output)
 
 
 def log_of(job: Any, folder: Path, number: str) -> Path:
@@ -68,9 +67,15 @@ def logs_of(job: Any, project: Path) -> list[Path]:
     return [project / str(log) for member in _members(job) for log in member.log]
 
 
-def owner_of(job: Any, project: Path) -> Path:
-    """Return the file that names the owner of a job's results; see `paretoken.ownership`."""
-    return project / OWNERS / mark_of(job).split(":")[1]
+def outputs_of(job: Any, project: Path) -> list[Path]:
+    """Return the results of a job's rules."""
+    return [project / str(path) for member in _members(job) for path in member.output]
+
+
+def owners_of(job: Any, project: Path) -> list[Path]:
+    """Return the files that name the owner of a job's results, one per rule: `paretoken.ownership`."""
+    firsts = [str(next(iter(member.output), member.name)) for member in _members(job)]
+    return [project / OWNERS / digest([first]) for first in firsts]
 
 
 def _members(job: Any) -> list[Any]:
@@ -78,10 +83,22 @@ def _members(job: Any) -> list[Any]:
 
 
 def _work(job: Any) -> Iterable[str]:
-    """Yield what decides about a job's result: its command, and the state of its inputs."""
+    """Yield what decides about a job's result: its command, and the state of its inputs.
+
+    What others of its group make is left out: it is not there yet when the group is submitted. If it is
+    made anew, the jobs that make it are in the group, too.
+    """
     yield str(job.shellcmd)
+    made = _made_in_group(job)
     for path in job.input:
         try:
-            yield f"{path} {Path(path).stat().st_mtime_ns}"
+            yield str(path) if path in made else f"{path} {Path(path).stat().st_mtime_ns}"
         except OSError:
             yield str(path)
+
+
+def _made_in_group(job: Any) -> set[str]:
+    if not job.group:
+        return set()
+    makers = job.dag.dependencies[job].items()
+    return {str(path) for maker, paths in makers if maker.group == job.group for path in paths}

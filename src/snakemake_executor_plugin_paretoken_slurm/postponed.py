@@ -8,6 +8,8 @@ from typing import Any
 
 #: Each pause is this much longer than the one before, up to so many times the first.
 GROWTH, LONGEST = 2.0, 15.0
+#: From here on pauses are the longest; powers of more are too large for a number.
+MANY = 10.0
 
 
 class Postponed:
@@ -21,39 +23,50 @@ class Postponed:
         self._first_s = first_s
         self._lock = threading.Lock()
         self._refused: dict[str, int] = {}
+        self._lost: set[str] = set()
         self._waiting: list[tuple[float, Any]] = []
 
-    def add(self, job: Any, mark: str) -> float:
+    def add(self, job: Any, mark: str, lost: bool = False) -> float:
         """Postpone a job; return for how many seconds.
 
         Args:
             job: of Snakemake.
             mark: by which it is recognised when it is refused again.
+            lost: whether SLURM may have it all the same.
         """
         with self._lock:
             times = self._refused.get(mark, 0)
             self._refused[mark] = times + 1
-            pause = self._first_s * min(GROWTH**times, LONGEST)
+            if lost:
+                self._lost.add(mark)
+            pause: float = self._first_s * min(GROWTH ** min(times, MANY), LONGEST)
             self._waiting.append((time.monotonic() + pause, job))
             return pause
 
-    def was_refused(self, mark: str) -> bool:
-        """Whether a job was postponed since it was last accepted."""
-        return mark in self._refused
+    def times(self, mark: str) -> int:
+        """Return how often a job was postponed since it was last accepted."""
+        return self._refused.get(mark, 0)
+
+    def may_be_there(self, mark: str) -> bool:
+        """Whether SLURM may have a job although it was postponed."""
+        return mark in self._lost
 
     def accepted(self, mark: str) -> None:
         """Forget that a job was refused: its next pause is short again."""
         with self._lock:
             self._refused.pop(mark, None)
+            self._lost.discard(mark)
 
-    def due(self, all_of_them: bool = False) -> list[Any]:
-        """Return the jobs whose pause is over, each once.
+    def due(self, ended: int = 0) -> list[Any]:
+        """Return the jobs whose pause is over, each once, the longest postponed first.
 
         Args:
-            all_of_them: do not wait for the others either: a job has ended, and made room.
+            ended: so many others do not wait for the end of theirs: as many jobs have ended, and made
+                room.
         """
         with self._lock:
             now = time.monotonic()
-            due = [job for when, job in self._waiting if all_of_them or when <= now]
-            self._waiting = [] if all_of_them else [pair for pair in self._waiting if pair[0] > now]
-            return due
+            over = [pair for pair in self._waiting if pair[0] <= now]
+            others = [pair for pair in self._waiting if pair[0] > now]
+            self._waiting = others[ended:]
+            return [job for _, job in [*over, *others[:ended]]]

@@ -46,7 +46,7 @@ def refuse_impossible(
         f"  - rule {job.rule.name} (such as {label_of(job)}) asks for "
         f"{described(asked, site.account)}: {problem}"
         for job, asked, line in kinds.values()
-        if (problem := _refusal(line, asked["slurm_partition"]))
+        if (problem := _refusal(line, asked["slurm_partition"], site.clusters))
     ]
     if wrong:
         raise WorkflowError(
@@ -57,12 +57,12 @@ def refuse_impossible(
         )
 
 
-def _refusal(line: list[str], partition: str | None) -> str:
+def _refusal(line: list[str], partition: str | None, clusters: str | None) -> str:
     """Return what SLURM says against a submission; empty if it may come to run."""
     answer = ask([*line, "--test-only", "--wrap", "true"])
     if answer.output is not None or answer.temporary:
         return ""
-    if UNAVAILABLE in answer.complaint and nodes_are_missing(partition):
+    if UNAVAILABLE in answer.complaint and nodes_are_missing(partition, clusters):
         return ""
     return re.sub(r"sbatch: error: |allocation failure: ", "", answer.complaint)
 

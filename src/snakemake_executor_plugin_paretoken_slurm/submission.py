@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from paretoken.cluster.commands import Answer, ask
 from paretoken.cluster.job_script import job_script
-from paretoken.cluster.queue import Queued
+from paretoken.cluster.names import covers
+from paretoken.cluster.queue import Queued, ask_queue
 from paretoken.cluster.site import described
 from paretoken.cluster.submitted import Submitted, note
 from snakemake_executor_plugin_paretoken_slurm.jobs import (
@@ -23,11 +25,15 @@ from snakemake_executor_plugin_paretoken_slurm.jobs import (
     log_of,
     logs_of,
     mark_of,
-    owner_of,
+    outputs_of,
+    owners_of,
 )
 
 #: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
 TAKEN_AT_MOST = 50
+#: A limit of this user's own submitted jobs; how often it must refuse a job while there are no others.
+OWN_LIMIT = re.compile(r"AssocMaxSubmitJobLimit|QOSMaxSubmitJobPerUserLimit")
+ALONE_TIMES = 3
 
 
 def submit_or_follow(executor: Any, job: Any) -> None:
@@ -39,8 +45,12 @@ def submit_or_follow(executor: Any, job: Any) -> None:
         job: of Snakemake.
     """
     mark = mark_of(job)
-    if executor.postponed.was_refused(mark):
-        executor.earlier.ask()  # a submission may have got through though its answer did not
+    if executor.postponed.may_be_there(mark):  # its submission may have got through, and the answer not
+        try:
+            executor.earlier.ask()
+        except WorkflowError:  # the thread that follows jobs decides whether the run ends
+            executor.postponed.add(job, mark, lost=True)
+            return
         if executor.closing.is_set():
             return
     ask_for(job, executor.site)
@@ -53,19 +63,25 @@ def submit_or_follow(executor: Any, job: Any) -> None:
     name = label_of(job)
     if number:
         executor.postponed.accepted(mark)
-        note(Submitted(number, mark, name, executor.launch))
         log = _follow(executor, job, number)
+        try:
+            note(Submitted(number, mark, name, executor.launch))
+        except OSError as error:
+            executor.logger.warning(
+                f"{name}: SLURM job {number} cannot be noted in {executor.launch}: {error.strerror}. It "
+                "goes on; a later driver finds it as long as squeue shows it."
+            )
         executor.logger.info(
             f"Job {job.jobid} has been submitted with SLURM jobid {number} (log: {log})."
         )
-    elif answer.temporary:
-        pause = executor.postponed.add(job, mark)
+    elif answer.temporary and not _never_fits(executor, answer, mark):
+        pause = executor.postponed.add(job, mark, answer.lost)
         executor.logger.warning(
-            f"{name}: {answer.complaint}. It is submitted again later, in {pause:g} s."
+            f"{name}: {answer.complaint.rstrip('.')}. It is submitted again in {pause:g} s."
         )
     else:
         asked = described(dict(job.resources.items()), executor.site.account)
-        msg = f"{name}: asked for {asked}. {answer.complaint}. "
+        msg = f"{name}: asked for {asked}. {answer.complaint.rstrip('.')}. "
         executor._report_job_error_threadsafe(SubmittedJobInfo(job), msg)
 
 
@@ -79,7 +95,7 @@ def submit_again(executor: Any, info: Any, state: str) -> bool:
         f"{label_of(info.job)}: SLURM job {info.external_jobid} ended as {state} and is not started "
         "again by SLURM: it is submitted again and goes on from its last checkpoint."
     )
-    executor._job_submission_executor.submit(executor.run_job, info.job)
+    executor.submit_soon(info.job)
     return True
 
 
@@ -98,16 +114,24 @@ def _submit(executor: Any, job: Any) -> tuple[Answer, str]:
     log = log_of(job, Path(executor.slurm_logdir), "%j")
     log.parent.mkdir(parents=True, exist_ok=True)
     pattern = Path(str(log.parent).replace("%", "%%")) / log.name  # in a path, sbatch replaces %x
-    owner, logs = owner_of(job, executor.project), logs_of(job, executor.project)
-    script = job_script(executor.format_job_exec(job), owner, logs)
-    answer = ask([*sbatch_line(executor, job, pattern), "/dev/stdin"], script)
+    parts = [of(job, executor.project) for of in (owners_of, logs_of, outputs_of)]
+    script = job_script(executor.format_job_exec(job), *parts)
+    answer = ask(sbatch_line(executor, job, pattern), script)
     if answer.output is None:
         return answer, ""
     first = answer.output.strip().split(";")[0]  # with --clusters, the cluster's name follows
     try:
         return answer, validate_or_get_slurm_job_id(first, answer.output)
     except WorkflowError as error:  # the job is there: the queue tells its number
-        return Answer(None, str(error), temporary=True), ""
+        return Answer(None, str(error), temporary=True, lost=True), ""
+
+
+def _never_fits(executor: Any, answer: Answer, mark: str) -> bool:
+    """Whether the limit of this user's submitted jobs refuses a job though there are no others."""
+    if executor.postponed.times(mark) < ALONE_TIMES or not OWN_LIMIT.search(answer.complaint):
+        return False
+    queue, _ = ask_queue(executor.site.clusters)
+    return queue is not None and not any(job.fate == "alive" for job in queue)
 
 
 def _follow(executor: Any, job: Any, number: str, submit_after: bool = False) -> Path:
@@ -122,7 +146,7 @@ def _follow(executor: Any, job: Any, number: str, submit_after: bool = False) ->
 
 
 def _follow_earlier(executor: Any, job: Any, known: Queued) -> None:
-    name, same = label_of(job), known.mark == mark_of(job)
+    name, same = label_of(job), covers(known.mark, mark_of(job))
     if same:
         executor.logger.info(
             f"{name}: SLURM job {known.number} of an earlier start ({known.state.lower()}) is followed, "

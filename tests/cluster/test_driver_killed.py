@@ -68,3 +68,20 @@ def test_a_running_job_with_other_settings_is_waited_for_and_its_result_replaced
     assert project.table() == ["a 2", "b 1"]
     assert len(project.ends("a")) == 2
     assert "Nothing to be done" in project.start().end()
+
+
+def test_what_is_left_of_a_group_is_followed(lab: Lab, make_cells: Make) -> None:
+    """One member is done when the driver dies: a new start has a smaller group with other outputs."""
+    once = f"[ $name = a ] || {{ {UNTIL_LET}; }}"
+    project = make_cells(lab, {"a": {"gpus": 0}, "b": {"gpus": 0}}, once)
+    project.write_profile(groups=["cell=cells"], **{"group-components": ["cells=2"], "cores": 1})
+    driver = project.start("-j2")
+    wait(lambda: len(project.ends("a")) + len(project.starts("b")) == 2, 240)
+    driver.kill()
+    (number,) = project.starts("b")
+    again = project.start("-j2")
+    again.says(f"SLURM job {number} of an earlier start (running) is followed, not submitted again")
+    let(project, "b")
+    again.end()
+    assert project.table() == ["a 1", "b 1"]
+    assert {name: len(project.starts(name)) for name in "ab"} == {"a": 1, "b": 1}

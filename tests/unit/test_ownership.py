@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from paretoken import ownership
 from paretoken.errors import UserError
 from paretoken.files import write_text
 from paretoken.folders import replacing_folder
@@ -34,7 +35,7 @@ def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "owners" / "abc"
     file.parent.mkdir()
     file.write_text("7.0.gpu1")
-    monkeypatch.setenv(OWNER, f"7.0.gpu1:{file}")
+    monkeypatch.setenv(OWNER, f"7.0.gpu1\n{file}")
     return file
 
 
@@ -64,11 +65,40 @@ def test_what_a_later_start_has_written_stays(owner: Path, tmp_path: Path) -> No
 
 
 def test_outside_of_a_cluster_and_without_records_everyone_may_write(
-    owner: Path, tmp_path: Path
+    owner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_ownership(tmp_path, {})
     owner.unlink()
     require_ownership(tmp_path)
     owner.mkdir()
+    monkeypatch.setattr(ownership, "PAUSE_S", 0.0)
     with pytest.raises(UserError, match="which says who owns"):
         require_ownership(tmp_path)
+
+
+def test_a_group_whose_later_start_has_fewer_members_is_recognised(
+    owner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = owner.with_name("def")
+    other.write_text("7.0.gpu1")
+    monkeypatch.setenv(OWNER, f"7.0.gpu1\n{owner}\n{other}")
+    require_ownership(tmp_path)
+    other.write_text("9.0.gpu1")
+    with pytest.raises(UserError, match="as job 9, restart 0"):
+        require_ownership(tmp_path)
+
+
+def test_a_file_system_that_stumbles_ends_no_training(
+    owner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stumbles = iter([OSError("stale"), OSError("stale")])
+    read = Path.read_text
+
+    def stumbling(path: Path, **settings: str) -> str:
+        for error in stumbles:
+            raise error
+        return read(path, **settings)
+
+    monkeypatch.setattr(ownership, "PAUSE_S", 0.0)
+    monkeypatch.setattr(Path, "read_text", stumbling)
+    require_ownership(tmp_path)

@@ -20,17 +20,20 @@ KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_SOCKET"}
 DEVICES = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
            "ZE_AFFINITY_MASK")  # fmt: skip
 LIMIT_S = 60.0
-#: What SLURM's commands say when a later attempt may succeed, with what each is about.
+#: What SLURM's commands say when a later attempt may succeed, with what each is about. After the first
+#: three, a submission may have been accepted all the same.
 TEMPORARY = {
     "the controller is away or starts": (
-        r"Unable to contact slurm|Slurm backup controller in standby|Slurm controller not responding|"
-        r"communication connection failure|Communication shutdown failure|Message receive failure|"
-        r"Controller is in standby mode|Unable to create job record|Could not get cluster information"
+        r"Unable to contact slurm|(Slurm )?backup controller in standby|Slurm controller not responding|"
+        r"communication connection failure|Communication shutdown failure|"
+        r"Message (receive|send) failure|Controller is in standby mode|shutting down|"
+        r"Could not get cluster information"
     ),
     "the network": (
         r"Socket timed out|Connection (refused|reset|timed out)|Zero Bytes were transmitted|"
         r"Transport endpoint|Unexpected message rec(ei|ie)ved|Insane message length|Broken pipe|"
-        r"Resource temporarily unavailable|No route to host"
+        r"Resource temporarily unavailable|No route to host|Unexpected missing socket|"
+        r"Connection rejected by handler"
     ),
     "authentication (munge) is away": (
         r"Protocol authentication error|Munge encode failed|Munge decode failed|"
@@ -40,11 +43,15 @@ TEMPORARY = {
     "a limit of submitted jobs": (
         r"(Assoc|QOS)?(Max|Grp)?Submit\w*(Limit|PerUser|PerAccount)|MaxSubmitJob|GrpSubmitJobs|"
         r"Job violates accounting/QOS policy \(job submit limit|Maximum number of jobs exceeded|"
-        r"Slurm temporarily unable to accept job"
+        r"MaxJobCount limit reached|Slurm temporarily unable to accept job"
+    ),
+    "nodes or a partition are away": (
+        r"Required partition not available|partition configuration not available now|"
+        r"Required node not available|reservation not usable now"
     ),
     "the controller's disk or memory": (
         r"I/O error writing script|Error writing job script|write error|No space left on device|"
-        r"Cannot allocate memory"
+        r"Cannot allocate memory|Unable to create job record"
     ),
     "the database is away": r"[Pp]roblem talking to the database",
     "SLURM says so": (
@@ -52,12 +59,14 @@ TEMPORARY = {
     ),
 }
 LATER = re.compile("|".join(TEMPORARY.values()), re.IGNORECASE)
-#: What they say when no later attempt will succeed: the question or the configuration is wrong.
+LOST = re.compile("|".join([*TEMPORARY.values()][:3]), re.IGNORECASE)
+#: A limit of one job's size or time, which sites that refuse at once (`DenyOnLimit`) name in the same
+#: breath as that of submitted jobs.
+SIZE = re.compile(r"\b(Assoc|QOS)(Max|Min|Grp)(?!\w*Submit)\w+")
+#: What they say when no later attempt will succeed: the question itself is wrong.
 HOPELESS = re.compile(
     r"(unrecognized|invalid|unknown|ambiguous) (option|long option|argument)|requires an argument|"
-    r"[Ii]nvalid \w+ specified|(establish|find) a? ?configuration source|process configuration file|"
-    r"unable to (read|open|find) .*slurm\.conf|Access/permission denied|Invalid user|"
-    r"cannot be run|error while loading shared libraries|command not found|incompatible .*version",
+    r"Invalid \w+ specified|process configuration file",
     re.IGNORECASE,
 )
 
@@ -70,11 +79,13 @@ class Answer:
         output: what it printed; None if it failed.
         complaint: what it said against it, in one line after its name; or why it could not be run.
         temporary: whether it is known that a later attempt may succeed.
+        lost: whether it may have done what it was asked for, and the answer did not come back.
     """
 
     output: str | None
     complaint: str = ""
     temporary: bool = False
+    lost: bool = False
 
     @property
     def hopeless(self) -> bool:
@@ -102,7 +113,7 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
             start_new_session=True,  # Ctrl-C is for the driver: a submission is not cut in two
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Answer(None, f"{command[0]} did not answer within {limit_s:g} s", temporary=True)
+        return Answer(None, f"{command[0]} did not answer within {limit_s:g} s", True, lost=True)
     except OSError as error:
         return Answer(None, f"{command[0]} cannot be run: {error.strerror or error}")
     output, said = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
@@ -110,7 +121,8 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
         return Answer(output)
     said = " ".join(said.split()) or f"failed with exit code {done.returncode}"
     complaint = said if said.startswith(f"{command[0]}:") else f"{command[0]}: {said}"
-    return Answer(None, complaint, bool(LATER.search(complaint)))
+    temporary = bool(LATER.search(complaint)) and not SIZE.search(complaint)
+    return Answer(None, complaint, temporary, temporary and bool(LOST.search(complaint)))
 
 
 def clean(environment: MutableMapping[str, str]) -> list[str]:

@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+from paretoken.cluster.job_script import last_start
+
 #: What the C library says of ENOSPC and EDQUOT.
 NO_SPACE = re.compile(r"No space left on device|[Dd]isk quota exceeded")
 #: A path that stands before it, as in "/results/x.csv cannot be written: No space left on device".
@@ -17,11 +19,11 @@ END_BYTES = 2**16
 
 
 def end_of(log: Path) -> str:
-    """Return the end of a log; empty if it cannot be read."""
+    """Return the end of a log, of its last start only; empty if it cannot be read."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - END_BYTES))
-            return stream.read().decode(errors="replace")
+            return last_start(stream.read().decode(errors="replace"))
     except OSError:
         return ""
 
@@ -39,9 +41,13 @@ def full_disk(text: str, results: Path) -> str:
     if not said and not places:
         return ""
     place = _there(places[0] if places else results)
+    free = _free(place)
+    problem = (
+        f"is full ({free / 1e6:.1f} MB are free)" if free < FULL_BYTES else "was full, or its quota"
+    )
     return (
-        f"the disk of {place} (mounted at {_mount(place)}) is full, or its quota used up: "
-        f"{_free(place) / 1e6:.1f} MB are free. Make room and start again: what is done is kept"
+        f"the disk of {place} (mounted at {_mount(place)}) {problem}. Make room and start again: what "
+        "is done is kept"
     )
 
 

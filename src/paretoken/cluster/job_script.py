@@ -2,8 +2,8 @@
 
 Snakemake inside the job removes a rule's log before it starts the rule. SLURM starts a job again after a
 preemption or a failure of its node, and the driver after a failure: all of them are in one log in the
-end, with a line for each start. While a job runs, the log holds this start, and `<log>.earlier` those
-before it.
+end, with a line for each start. While a job runs, and after it was killed, the log holds this start, and
+`<log>.earlier` those before it.
 """
 
 from __future__ import annotations
@@ -22,46 +22,63 @@ EARLIER = ".earlier"
 START = "== SLURM job "
 
 _SCRIPT = """#!/bin/sh
+trap : TERM  # also sent to Snakemake: this shell waits for it, and then ends the log
 token="$SLURM_JOB_ID.${{SLURM_RESTART_COUNT:-0}}.$SLURMD_NODENAME"
-owner={owner}
-mkdir -p "${{owner%/*}}" && printf %s "$token" > "$owner.$token" && mv "$owner.$token" "$owner" || exit 1
-export {variable}="$token:$owner"
-keep() {{
-    [ -L "$1" ] || [ -L "$1{earlier}" ] || {{
-        [ ! -f "$1" ] || cat "$1"
-        [ -z "$2" ] || printf '%s\\n' "$2"
-    }} >> "$1{earlier}"
-}}
 start=$((${{SLURM_RESTART_COUNT:-0}} + 1))
 line="{begin}$SLURM_JOB_ID, start $start, on $SLURMD_NODENAME, $(date)"
+printf '%s\\n' "$line"
+{variable}="$token"
+for owner in {owners}; do
+    mkdir -p "${{owner%/*}}" && printf %s "$token" > "$owner.$token" || exit 1
+    mv "$owner.$token" "$owner" || exit 1
+    {variable}="${variable}
+$owner"
+done
+export {variable}
+keep() {{
+    [ ! -L "$1" ] && [ ! -L "$1{earlier}" ] || return 1
+    [ ! -f "$1" ] || cat "$1" >> "$1{earlier}" || return 1
+    [ -z "$2" ] || printf '%s\\n' "$2" >> "$1{earlier}"
+}}
 for log in {logs}; do
-    mkdir -p "${{log%/*}}" && keep "$log" "$line"
+    mkdir -p "${{log%/*}}" && keep "$log" "$line" && rm -f "$log"
 done
 {command}
 status=$?
-if [ "$(cat "$owner")" = "$token" ]; then
-    for log in {logs}; do
-        [ ! -f "$log{earlier}" ] || {{ keep "$log" "" && mv "$log{earlier}" "$log"; }}
-    done
-fi
+for owner in {owners}; do
+    [ "$(cat "$owner")" = "$token" ] || exit $status
+done
+[ $status = 0 ] || rm -rf {outputs}
+for log in {logs}; do
+    [ ! -f "$log{earlier}" ] || {{ keep "$log" "" && mv "$log{earlier}" "$log"; }}
+done
 exit $status
 """
 
 
-def job_script(command: str, owner: Path, logs: Sequence[Path]) -> str:
+def job_script(
+    command: str, owners: Sequence[Path], logs: Sequence[Path], outputs: Sequence[Path]
+) -> str:
     """Return a script for `sh`.
 
     Args:
         command: one or more lines for the shell, which run the job.
-        owner: absolute path of the file that names the owner of the job's results.
-        logs: absolute paths of the logs of its rules.
+        owners: absolute paths of the files that name the owner of the job's results.
+        logs: of its rules, absolute.
+        outputs: of its rules, absolute: a job that fails leaves none, since Snakemake inside the job has
+            taken away what marks them as incomplete.
     """
-    quoted = shlex.join(str(path) for path in logs)
     return _SCRIPT.format(
-        owner=shlex.quote(str(owner)),
-        variable=OWNER,
-        logs=quoted,
-        command=command,
-        earlier=EARLIER,
-        begin=START,
-    )
+        owners=_quoted(owners), logs=_quoted(logs), outputs=_quoted(outputs), command=command,
+        variable=OWNER, earlier=EARLIER, begin=START,
+    )  # fmt: skip
+
+
+def last_start(text: str) -> str:
+    """Return what the last start wrote into a log that holds several."""
+    place = text.rfind(f"\n{START}")
+    return text if place < 0 else text[place + 1 :]
+
+
+def _quoted(paths: Sequence[Path]) -> str:
+    return shlex.join(str(path) for path in paths)

@@ -21,21 +21,39 @@ def label(rule: str, wildcards: Mapping[str, str]) -> str:
     return " ".join(words)
 
 
-def mark(outputs: Iterable[str], work: Iterable[str]) -> str:
+def mark(made: Iterable[tuple[str, str]]) -> str:
     """Return what is written into a job's comment: what it makes, and how.
 
     Args:
-        outputs: paths.
-        work: commands, and what their inputs are; a job with the same outputs and other work is
-            another job.
+        made: each output, and a digest of the work behind it (see `digest`): the command, and what its
+            inputs are. The same output of other work is another result.
     """
-    return f"{MARK}:{_digest(outputs)}:{_digest(work)}"
+    return f"{MARK}:{','.join(sorted({f'{digest([path])}.{work}' for path, work in made}))}"
 
 
-def makes_the_same(one: str, other: str) -> bool:
-    """Whether two marks are of jobs with the same outputs."""
-    return one.split(":")[:2] == other.split(":")[:2]
+def covers(known: str, own: str) -> bool:
+    """Whether a job makes all that another one would make, in the same way.
+
+    A group that is submitted anew has fewer members than before, if some of its jobs are done.
+
+    Args:
+        known: mark of the job.
+        own: mark of the other one.
+    """
+    return bool(_made(own)) and _made(own) <= _made(known)
 
 
-def _digest(words: Iterable[str]) -> str:
-    return hashlib.sha256("\0".join(sorted(words)).encode()).hexdigest()[:16]
+def share_outputs(one: str, other: str) -> bool:
+    """Whether two marks are of jobs that write some of the same files."""
+    outputs = [{made.partition(".")[0] for made in _made(mark)} for mark in (one, other)]
+    return not outputs[0].isdisjoint(outputs[1])
+
+
+def _made(mark: str) -> set[str]:
+    kind, _, made = mark.partition(":")
+    return {*made.split(",")} - {""} if kind == MARK else set()
+
+
+def digest(words: Iterable[str]) -> str:
+    """Return a short digest of texts, whatever their order."""
+    return hashlib.sha256("\0".join(sorted(words)).encode()).hexdigest()[:12]

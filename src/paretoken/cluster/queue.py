@@ -86,15 +86,19 @@ def read_queue(text: str) -> Iterable[Queued]:
         yield Queued(number, state, _time(end), Path(folder), mark, reason, " ".join(name.split()))
 
 
-def nodes_are_missing(partition: str | None) -> bool:
+def nodes_are_missing(partition: str | None, clusters: str | None = None) -> bool:
     """Whether some nodes of a partition are down: SLURM then calls possible jobs impossible."""
+    where = [f"--clusters={clusters}"] if clusters else []
     states = "down,drain,fail,maint,no_respond,unknown,powering_up,reboot"
     # No `--partition`: sinfo refuses it together with `--all`.
-    answer = ask(["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D %R"]).output
+    answer = ask(["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D %R", *where]).output
     if answer is None:
         return True
     counts = [line.split(maxsplit=1) for line in answer.splitlines()]
-    return any(int(nodes) and partition in (None, name) for nodes, name in counts)
+    return any(
+        nodes != "0" and partition in (None, name)
+        for nodes, name in (pair for pair in counts if len(pair) == 2 and pair[0].isdecimal())
+    )
 
 
 def cancel(numbers: Sequence[str], clusters: str | None = None) -> Answer:
@@ -111,7 +115,14 @@ def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[st
     if answer.temporary:
         return None
     pairs = [line.split("|", 1) for line in (answer.output or "").splitlines() if "|" in line]
-    return {number: state.split()[0] for number, state in pairs if state.strip()}
+    states = {number: state.split()[0] for number, state in pairs if state.strip()}
+    return {n: state for n, state in states.items() if fate_of(state) != "alive" or _is_there(n, where)}
+
+
+def _is_there(number: str, where: Sequence[str]) -> bool:
+    """Whether SLURM has a job that accounting calls alive: not if it lost its state in a crash."""
+    answer = ask(["scontrol", *where, "--oneliner", "show", "job", number])
+    return "Invalid job id" not in answer.complaint
 
 
 def _time(text: str) -> datetime | None:
@@ -123,10 +134,7 @@ def _time(text: str) -> datetime | None:
 
 def says_done(log: Path) -> bool:
     """Whether a job's log ends with all its steps done: for jobs that SLURM has forgotten."""
-    try:
-        return ALL_DONE.search(log.read_text(errors="replace")) is not None
-    except OSError:
-        return False
+    return ALL_DONE.search(end_of(log)) is not None
 
 
 def why(state: str, logs: Sequence[Path], mem_mb: object, results: Path) -> str:

@@ -1,7 +1,7 @@
 """Why a job waits: what time can mend, what it cannot, and what only a person can.
 
 After SLURM's own list, job_reason_codes.html of version 25.11 (older ones have fewer). A reason that is
-not known here counts as one that time may mend.
+not known here counts as one that time may mend: such a job waits, and its reason is said.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ Kind = Literal["never", "person", "held", "later"]
 NEVER = re.compile(
     r"(Assoc|QOS)Max\w*Per(Job|Node)(Limit)?"  # CPUs, memory, GPUs, minutes, wall time of one job
     r"|QOSMin\w+|MaxMemPerLimit"
-    r"|AccountNotAllowed|InvalidAccount|InvalidQOS|QOSNotAllowed"
+    r"|AccountNotAllowed|QOSNotAllowed"
     r"|BadConstraints|DeadLine|DependencyNeverSatisfied|ReservationDeleted"
     r"|Partition(Config|NodeLimit|TimeLimit)"
-    r"|uid \d+ not in group permitted to use this partition.*"  # a description in place of a name
 )
 #: SLURM holds the job itself, since starting it failed or it was started again too often.
 HELD = re.compile(r".*requeued[ _](in[ _])?held([ _]state)?|JobHoldMaxRequeue")
 #: A user or an administrator has to do something.
 PERSON = re.compile(
-    r"JobHeld(User|Admin)|Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail\b.*"
+    r"InvalidAccount|InvalidQOS"  # looked up again each time: a database may have been away
+    r"|uid \d+ not in group permitted to use this partition.*"  # so may a directory of users
+    r"|JobHeld(User|Admin)|Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail\b.*"
     r"|(Assoc|QOS)Grp\w*(?<!Run)Minutes(Limit)?|Association(Resource|Time)Limit|QOS(Resource|Time)Limit"
     r"|ReservationInvalid|Reservation .* is invalid"
     r"|QOSUsageThreshold|AccountingPolicy|BurstBufferOperation|JobLaunchFailure|SystemFailure"

@@ -27,6 +27,7 @@ from paretoken.cluster.allocation import (
 from paretoken.commands.arguments import gpus
 from paretoken.errors import UserError
 from paretoken.escape import terminal
+from paretoken.ownership import require_ownership
 from paretoken.train.stop_note import STOPPED
 
 #: A machine without any of these has no GPU: torch, whose import takes seconds, need not be asked.
@@ -113,6 +114,7 @@ def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str
     if done.returncode and note.exists():
         place = terminal(note.read_text().strip())
         print(f"launch: stopped before the time limit, at {place}", flush=True)
+        require_ownership(note)
         if requeue(found.job):
             time.sleep(REQUEUE_S)  # SLURM ends this process, and starts the job again
         print("launch: SLURM does not start the job again; the next attempt goes on there", flush=True)

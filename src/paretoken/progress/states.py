@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from paretoken.cluster.job_script import START
+from paretoken.cluster.job_script import last_start
 from paretoken.errors import UserError
 from paretoken.files import read_json
 from paretoken.progress.signs import ENDED_WELL, Signs, progress_in, tail, written
@@ -88,7 +88,7 @@ def state_of(job: Job, signs: Signs) -> State:
         return State("done")
     several = len(job.results) > 1 and there
     log = _unfinished_log(job)
-    lines = _last_start(tail(log, SEARCHED)) if log else []
+    lines = last_start("\n".join(tail(log, SEARCHED))).splitlines() if log else []
     done, of = (there, len(job.results)) if several else _steps(job, lines)
     name = str(log) if log else ""
     if signs.process([*job.outs, *job.results]):
@@ -124,12 +124,6 @@ def _unfinished_log(job: Job) -> Path | None:
         if log.exists() and not (paired and job.results[number].exists())
     ]
     return max(logs, key=lambda log: log.stat().st_mtime, default=None)
-
-
-def _last_start(lines: Sequence[str]) -> list[str]:
-    """Return the lines of the last start: a log of a cluster's job holds all of them."""
-    starts = [number for number, line in enumerate(lines) if line.startswith(START)]
-    return list(lines[starts[-1] :] if starts else lines)
 
 
 def _says_error(lines: Sequence[str]) -> bool:

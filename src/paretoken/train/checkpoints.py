@@ -7,6 +7,7 @@ what a damaged disk leaves under the final name does not fit its manifest and is
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,13 @@ from typing import Any
 
 from paretoken.errors import UserError
 from paretoken.files import read_json, sha256, write_json
-from paretoken.ownership import require_ownership
+from paretoken.ownership import OWNER, require_ownership
 from paretoken.partial import PARTIAL
 
 MANIFEST = "manifest.json"
 PREFIX = "checkpoint-"
 
-#: Where a checkpoint is written before it is whole.
+#: Where a checkpoint is written before it is whole; what follows is this start's own.
 SAVING = f"{PARTIAL}saving"
 
 #: Larger files are compared by size only: hashing an optimiser state of 100 GB takes minutes.
@@ -34,6 +35,12 @@ class Checkpoint:
     path: Path
     step: int
     progress: dict[str, Any]
+
+
+def saving_folder(folder: Path) -> Path:
+    """Return where this start of a job writes; a process that its node outlived writes elsewhere."""
+    token = os.environ.get(OWNER, "").split("\n")[0]
+    return folder / (f"{SAVING}-{token}" if token else SAVING)
 
 
 def seal(folder: Path, final: Path, run_key: str, step: int, progress: dict[str, Any]) -> None:
@@ -59,7 +66,8 @@ def latest(folder: Path, run_key: str) -> tuple[Checkpoint | None, list[str]]:
 
     Half-written checkpoints are removed; those of another run or damaged ones are left alone.
     """
-    shutil.rmtree(folder / SAVING, ignore_errors=True)
+    for left in folder.glob(f"{SAVING}*"):
+        shutil.rmtree(left, ignore_errors=True)
     notes: list[str] = []
     for path in sorted(folder.glob(f"{PREFIX}*"), key=_step, reverse=True):
         problem = defect(path, run_key)

@@ -194,12 +194,12 @@ class StageTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
     def _get_output_dir(self, trial: Any) -> str:
-        return str(self.folder / checkpoints.SAVING if self._saving else self.folder)
+        return str(checkpoints.saving_folder(self.folder) if self._saving else self.folder)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Write a checkpoint under a hidden name, seal it, and drop old ones."""
         name = f"{checkpoints.PREFIX}{self.state.global_step}"
-        hidden = self.folder / checkpoints.SAVING
+        hidden = checkpoints.saving_folder(self.folder)
         self._saving = True
         try:
             if self.args.should_save:

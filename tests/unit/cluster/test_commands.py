@@ -45,6 +45,27 @@ def test_what_stays_is_not(text: str) -> None:
     assert not LATER.search(text)
 
 
+@pytest.mark.parametrize(
+    ("reason", "temporary"),
+    [("AssocMaxSubmitJobLimit", True), ("QOSGrpSubmitJobsLimit", True), ("", True),
+     ("QOSMaxWallDurationPerJobLimit", False), ("QOSMaxMemoryPerJob", False),
+     ("AssocGrpCPULimit", False)],
+)  # fmt: skip
+def test_a_limit_of_size_is_no_limit_of_submitted_jobs(reason: str, temporary: bool) -> None:
+    """SLURM has one text for both, where a site refuses at once (`DenyOnLimit`)."""
+    text = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+    said = f"sbatch: error: {reason}\nsbatch: error: Batch job submission failed: {text}"
+    answer = ask([sys.executable, "-c", f"import sys; sys.exit({said!r})"])
+    assert (answer.temporary, answer.lost, answer.hopeless) == (temporary, False, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["Socket timed out on send/recv operation", "Unexpected message received"]
+)
+def test_an_answer_that_is_lost_says_nothing_about_the_submission(text: str) -> None:
+    assert ask([sys.executable, "-c", f"import sys; sys.exit({text!r})"]).lost
+
+
 def test_answers_hold_any_bytes_and_say_why_there_are_none() -> None:
     odd = ask([sys.executable, "-c", r"import sys; sys.stdout.buffer.write(b'caf\xe9|\n')"])
     assert odd.output == "caf\N{REPLACEMENT CHARACTER}|\n"
@@ -75,7 +96,7 @@ def test_an_environment_loses_what_changes_the_meaning_of_commands() -> None:
     [
         ("QOSMaxWallDurationPerJobLimit", "never"), ("AssocMaxCpuMinutesPerJobLimit", "never"),
         ("QOSMaxGRESPerNode", "never"), ("QOSMinGRES", "never"), ("PartitionTimeLimit", "never"),
-        ("MaxMemPerLimit", "never"), ("InvalidQOS", "never"), ("AssocGrpCpuLimit", "later"),
+        ("MaxMemPerLimit", "never"), ("InvalidQOS", "person"), ("AssocGrpCpuLimit", "later"),
         ("AssocGrpCPURunMinutesLimit", "later"), ("QOSMaxJobsPerUserLimit", "later"),
         ("Priority", "later"), ("Resources", "later"), ("None", "later"), ("ANewOne", "later"),
         ("AssocGrpCPUMinutesLimit", "person"), ("JobHeldUser", "person"), ("PartitionDown", "person"),

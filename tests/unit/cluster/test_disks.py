@@ -42,7 +42,7 @@ def test_the_disk_of_another_folder_is_named(tmp_path: Path, free: dict[str, flo
 
 
 def test_a_quota_is_told_though_the_disk_has_room(tmp_path: Path, free: dict[str, float]) -> None:
-    assert "or its quota used up" in full_disk("write: Disk quota exceeded", tmp_path)
+    assert "was full, or its quota" in full_disk("write: Disk quota exceeded", tmp_path)
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:

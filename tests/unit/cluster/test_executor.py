@@ -21,7 +21,7 @@ from paretoken.cluster.site import Site
 pytest.importorskip("snakemake_executor_plugin_slurm")
 from snakemake_executor_plugin_paretoken_slurm import earlier as earlier_module
 from snakemake_executor_plugin_paretoken_slurm import executor as module
-from snakemake_executor_plugin_paretoken_slurm import submission
+from snakemake_executor_plugin_paretoken_slurm import following, submission, waiting
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
 from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
 from snakemake_executor_plugin_paretoken_slurm.silence import Silence
@@ -77,7 +77,7 @@ def job(tmp_path: Path) -> Job:
     recipe.write_text("")
     return Job(
         rule=SimpleNamespace(name="cell"), wildcards_dict={"name": "a"}, output=["a.txt"],
-        input=[str(recipe)], shellcmd="touch a.txt", log=[], name="cell", wildcards=["a"],
+        input=[str(recipe)], shellcmd="touch a.txt", log=[], group=None, name="cell", wildcards=["a"],
         jobid=1, resources={"mem_mb": 900, "nodes": 1,
         "cpus_per_task": 1, "runtime": 9},
     )  # fmt: skip
@@ -91,7 +91,7 @@ def info(job: Job, tmp_path: Path) -> SimpleNamespace:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    monkeypatch.setattr(module, "GRACE_S", 0.0)
+    monkeypatch.setattr(following, "GRACE_S", 0.0)
     monkeypatch.setattr(module, "ask_accounts", lambda *_: {})
     return Told()
 
@@ -128,14 +128,14 @@ def test_a_forgotten_job_without_a_trace_has_failed(
 ) -> None:
     queue(monkeypatch, [])
     assert told.follow(info) == []
-    assert "SLURM knows it no more" in told.errors[0]
+    assert "SLURM no longer knows it" in told.errors[0]
     assert not told.done
 
 
 def test_a_state_that_may_pass_is_waited_for(
     told: Told, info: Any, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "GRACE_S", 60.0)
+    monkeypatch.setattr(following, "GRACE_S", 60.0)
     queue(monkeypatch, [queued(job, "NODE_FAIL")])
     assert told.follow(info) == [info]
     queue(monkeypatch, [queued(job, "PENDING")])
@@ -154,8 +154,10 @@ def test_what_is_taken_is_submitted_again_but_not_for_ever(
     assert told.errors == ["cell a (SLURM job 7) failed: SLURM says PREEMPTED. "]
 
 
-def refuse(told: Told, monkeypatch: pytest.MonkeyPatch, complaint: str, temporary: bool) -> None:
-    answer = Answer(None, f"sbatch: error: {complaint}", temporary)
+def refuse(
+    told: Told, monkeypatch: pytest.MonkeyPatch, complaint: str, temporary: bool, lost: bool = False
+) -> None:
+    answer = Answer(None, f"sbatch: error: {complaint}", temporary, lost)
     monkeypatch.setattr(submission, "_submit", lambda *_: (answer, ""))
     monkeypatch.setattr(submission, "ask_for", lambda *_: None)
 
@@ -172,7 +174,8 @@ def test_a_full_queue_uses_up_no_attempt_and_pauses_grow(
     assert told.postponed.due() == []
     pauses = [round(when - time.monotonic()) for when, _ in told.postponed._waiting]
     assert pauses == [20, 40, 80, 160, 300, 300]
-    assert told.postponed.due(all_of_them=True) == [job] * 6
+    assert told.postponed.due(ended=2) == [job] * 2
+    assert told.postponed.due(ended=9) == [job] * 4
 
 
 def test_what_sbatch_refuses_for_good_fails_with_what_was_asked_for(
@@ -183,6 +186,75 @@ def test_what_sbatch_refuses_for_good_fails_with_what_was_asked_for(
     told.run_job(job)
     assert "cell a: asked for nodes 1, CPUs per node 1, MB per node 900" in told.errors[0]
     assert "invalid partition" in told.errors[0]
+
+
+def accept(told: Told, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    followed: list[Any] = []
+    monkeypatch.setattr(submission, "_submit", lambda *_: (Answer("7"), "7"))
+    monkeypatch.setattr(submission, "ask_for", lambda *_: None)
+    monkeypatch.setattr(told, "_report_job_submission_threadsafe", followed.append)
+    told.slurm_logdir = "logs"
+    return followed
+
+
+def test_a_job_that_cannot_be_noted_is_followed_all_the_same(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a full disk: to call it not submitted would have it run twice."""
+    followed = accept(told, monkeypatch)
+    told.launch = tmp_path / "absent"
+    told.run_job(job)
+    assert [info.external_jobid for info in followed] == ["7"]
+    assert told.open == {"7": "cell a"}
+    assert not told.errors
+
+
+def test_a_lost_answer_is_looked_for_before_the_next_attempt(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    queue(monkeypatch, [queued(job, "RUNNING")])
+    refuse(told, monkeypatch, "Socket timed out", temporary=True, lost=True)
+    told.run_job(job)
+    followed = accept(told, monkeypatch)
+    monkeypatch.setattr(submission, "_submit", lambda *_: pytest.fail("submitted twice"))
+    told.run_job(job)
+    assert [info.external_jobid for info in followed] == ["7"]
+
+
+def test_a_limit_that_allows_no_job_at_all_is_no_reason_to_wait(
+    told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told._main_event_loop = None
+    monkeypatch.setattr(submission, "ask_queue", lambda _: ([], Answer("")))
+    refuse(told, monkeypatch, "AssocMaxSubmitJobLimit", temporary=True)
+    for _ in range(submission.ALONE_TIMES):
+        told.run_job(job)
+        assert not told.errors
+    told.run_job(job)
+    assert "AssocMaxSubmitJobLimit" in told.errors[0]
+
+
+def test_a_reason_that_no_time_changes_must_last(
+    told: Told, info: Any, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "limit_in_words", lambda *_: "too long")
+    monkeypatch.setattr(following, "cancel", lambda *_: None)
+    told.open["7"] = "cell a"
+    pending = replace(queued(job, "PENDING"), reason="PartitionTimeLimit")
+    for reason in ("PartitionTimeLimit", "PartitionTimeLimit", "Priority", *["PartitionTimeLimit"] * 2):
+        queue(monkeypatch, [replace(pending, reason=reason)])
+        assert told.follow(info) == [info]
+    assert told.follow(info) == []
+    assert "SLURM never runs what asks for" in told.errors[0]
+
+
+def test_a_job_that_ends_makes_room_for_one(told: Told, job: Job, info: Any, monkeypatch: Any) -> None:
+    told.postponed = Postponed(20)
+    for number in range(5):
+        told.postponed.add(job, str(number))
+    queue(monkeypatch, [queued(job, "COMPLETED")])
+    told.follow(info)
+    assert told.submitted == [job]
 
 
 def test_nothing_is_submitted_once_the_run_is_cancelled(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.cluster.names import label, makes_the_same, mark
+from paretoken.cluster.names import covers, digest, label, mark, share_outputs
 from paretoken.cluster.queue import FIELD, RECORD, fate_of, read_queue, says_done, why
 
 CELL = {"study": "paper", "llm": "qwen1.5-7b", "compressor": "tokenpacker", "tokens": "16", "seed": "0"}
@@ -26,13 +26,33 @@ def test_names_read(rule: str, wildcards: dict[str, str], expected: str) -> None
     assert label(rule, wildcards) == expected
 
 
-def test_a_mark_knows_outputs_and_work_in_any_order() -> None:
-    own = mark(["a", "b"], ["train", "x 1"])
-    assert own == mark(["b", "a"], ["x 1", "train"])
-    other = mark(["a", "b"], ["train", "x 2"])
-    assert own != other
-    assert makes_the_same(own, other)
-    assert not makes_the_same(own, mark(["c"], ["train", "x 1"]))
+def test_a_mark_knows_outputs_and_their_work() -> None:
+    own = mark([("a", "w"), ("b", "x")])
+    assert own == mark([("b", "x"), ("a", "w"), ("a", "w")])
+    other = mark([("a", "w"), ("b", "y")])
+    assert share_outputs(own, other)
+    assert not covers(own, other)
+    assert not share_outputs(own, mark([("c", "w")]))
+
+
+def test_a_group_covers_what_is_left_of_it() -> None:
+    group = mark([("a", "w"), ("b", "x")])
+    assert covers(group, mark([("b", "x")]))
+    assert not covers(mark([("b", "x")]), group)
+
+
+@pytest.mark.parametrize("text", ["", "(null)", "rule_cell", "paretoken:", "paretoken", "other:a.b"])
+def test_comments_of_other_jobs_are_no_marks(text: str) -> None:
+    own = mark([("a", "w")])
+    assert not covers(text, own)
+    assert not covers(own, text)
+    assert not share_outputs(text, own)
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ["ab"], ["a", "b", "c"]])
+def test_digests_know_their_words_in_any_order(words: list[str]) -> None:
+    assert digest(words) == digest(words[::-1])
+    assert digest(words) != digest([*words, "more"])
 
 
 @pytest.mark.parametrize(

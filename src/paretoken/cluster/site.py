@@ -33,6 +33,7 @@ def _one_cluster(text: str) -> str:
 
 Word = Annotated[str, AfterValidator(_one_word)]
 
+DRIVER = "the driver itself"
 #: Options of sbatch that something else asks for: by long name, what that is. The stock executor refuses
 #: most of them in `slurm_extra`, at every submission (its `get_forbidden_slurm_options`).
 OWNED = {
@@ -45,7 +46,7 @@ OWNED = {
      "export-file", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres", "job-name",
      "mem-per-gpu", "no-requeue", "nodes", "ntasks", "ntasks-per-gpu", "ntasks-per-node", "open-mode",
      "output", "parsable", "requeue", "tasks-per-node", "test-only", "wait", "workdir", "wrap"),
-    "the driver itself",
+    DRIVER,
 )  # fmt: skip
 #: Short names of the same.
 SHORT = {
@@ -65,7 +66,7 @@ def _own_option(text: str) -> str:
     found = [full for full in OWNED if full == name or (len(name) > 2 and full.startswith(name))]
     if found:
         key = OWNED[found[0]]
-        instead = "it is set by the driver itself" if key == "the driver itself" else f"use {key}"
+        instead = f"it is set by {DRIVER}" if key == DRIVER else f"use {key}"
         raise problem(f"{shown(text)} cannot stand under options: {instead}")
     return text
 
@@ -92,13 +93,10 @@ def require_free_options(text: str) -> None:
         name = match and (match[1] or SHORT.get(match[2], ""))
         owner = OWNED.get(name or "")
         if owner and name not in RULES_OWN:
+            own = owner == DRIVER
+            instead = f"it is set by {DRIVER}" if own else f"use {owner} of the site's file"
             raise UserError(
-                f"slurm_extra {shown(text)} cannot hold {shown(word)}: "
-                + (
-                    f"use a resource of the rule, or {owner} of the site"
-                    if " " not in owner or "." in owner
-                    else f"it is set by {owner}"
-                )
+                f"slurm_extra {shown(text)} cannot hold {shown(word)}: {instead}, or a resource of the rule"
             )
 
 

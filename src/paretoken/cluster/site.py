@@ -96,7 +96,7 @@ def require_free_options(text: str) -> None:
             own = owner == DRIVER
             instead = f"it is set by {DRIVER}" if own else f"use {owner} of the site's file"
             raise UserError(
-                f"slurm_extra {shown(text)} cannot hold {shown(word)}: {instead}, or a resource of the rule"
+                f"slurm_extra {shown(text)} cannot hold {shown(word)}: {instead}, or the rule's resource"
             )
 
 

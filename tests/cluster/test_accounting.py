@@ -58,7 +58,7 @@ def test_a_limit_of_submitted_jobs_costs_no_attempt(accounting_lab: Lab, make_ce
         accounting_lab.run(*limit, "maxsubmitjobs=-1")
     assert project.table() == ["a 1", "b 1", "c 1"]
     assert {name: len(project.starts(name)) for name in "abc"} == dict.fromkeys("abc", 1)
-    assert "It is submitted again later" in said
+    assert "It is submitted again in" in said
 
 
 def test_limits_that_no_time_cures_end_a_job_and_others_are_waited_for(

@@ -55,8 +55,8 @@ def test_refusals_that_pass_are_waited_for(
     )
     failing("sbatch", PASSING)
     failing("squeue", "")
-    driver.says(f"cell a: {PASSING}. It is submitted again later, in 1 s")
-    driver.says("in 2 s")
+    driver.says(f"cell a: {PASSING}. It is submitted again in 1 s")
+    driver.says("again in 2 s")
     failing("sbatch", "")
     driver.end()
     assert project.table() == ["a 1", "b 1"]

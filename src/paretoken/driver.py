@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from paretoken.driver_lock import DriverLock, become_owner
+from paretoken.driver_lock import DriverLock, become_owner, name_owner
 from paretoken.errors import UserError
 from paretoken.file_locks import try_lock
 
@@ -71,6 +71,7 @@ def take_over(folder: Path) -> DriverLock | None:
     state = try_lock(stream, path)
     lock = None if state == "taken" else become_owner(folder, stream, state)
     if lock is None:
+        name_owner(folder)
         stream.close()
         return None
     atexit.register(lock.close)

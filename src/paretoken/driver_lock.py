@@ -112,6 +112,13 @@ def become_owner(folder: Path, stream: IO[str], lock: Lock, beat_s: float = BEAT
     return DriverLock(stream, path, own, beat_s)
 
 
+def name_owner(folder: Path) -> None:
+    """Say which process is the driver of a folder."""
+    owner, _ = _read(folder / OWNER)
+    if owner is not None:
+        _say(f"Another run works in this folder: {_named(owner)}. Wait for its end, or end it.")
+
+
 def _is_gone(before: Owner, path: Path, lock: Lock, beat_s: float) -> bool:
     """Whether the driver that a file names has ended."""
     if before.is_on_this_machine:

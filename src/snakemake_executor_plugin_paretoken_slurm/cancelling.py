@@ -54,6 +54,8 @@ def cancel_all(
         logger: of Snakemake.
     """
     left, end, said = dict(jobs), time.monotonic() + CANCEL_S, ""
+    if jobs:
+        cancel(list(jobs), clusters)  # also what squeue does not show
     while True:
         queue, answer = ask_queue(clusters)
         if queue is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from paretoken.cluster.freeze import LAUNCHES, belongs_to
-from paretoken.cluster.names import covers, share_outputs
-from paretoken.cluster.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of
-from paretoken.cluster.submitted import noted
+from paretoken.cluster.names import covers, is_mark, share_outputs
+from paretoken.cluster.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of, state_of
+from paretoken.cluster.submitted import Submitted, noted
 from snakemake_executor_plugin_paretoken_slurm.jobs import mark_of
 
 #: Before Snakemake decides which results are there: this module is imported at its start.
@@ -46,6 +46,7 @@ class Earlier:
         self._closing, self._executor, self._logger = closing, executor, executor.logger
         self.jobs: list[Queued] = []
         self._lock = threading.Lock()  # two threads submit
+        self._missing: list[Submitted] = []  # that neither squeue nor accounting shows
         self._unclear: list[Path] = []  # launch folders whose jobs may be alive: accounting is away
 
     @property
@@ -86,7 +87,7 @@ class Earlier:
         known = {*shown, *self._executor.own}
         missing = {job.number: job for job in noted(self._project / LAUNCHES) if job.number not in known}
         if not missing:
-            self._unclear = []
+            self._unclear, self._missing = [], []
             return []
         end, states = time.monotonic() + ACCOUNTS_S, ask_accounts(list(missing), self._clusters)
         while states is None and time.monotonic() < end and not self._closing.is_set():
@@ -95,15 +96,30 @@ class Earlier:
             states = ask_accounts(list(missing), self._clusters)
         self._unclear = [job.launch for job in missing.values()] if states is None else []
         states = states or {}
+        self._missing = [job for number, job in missing.items() if number not in states]
         return [
             Queued(number, state, None, job.launch, job.mark, "None", job.name)
             for number, job in missing.items()
             if (state := states.get(number)) is not None and fate_of(state) == "alive"
         ]
 
+    def confirm(self, marks: Iterable[str]) -> None:
+        """Ask about each job that nobody shows and whose results are missing: squeue may be blind.
+
+        Args:
+            marks: of what this run would make.
+        """
+        wanted = list(marks)
+        for job in self._missing:
+            if any(share_outputs(job.mark, mark) for mark in wanted):
+                state = state_of(job.number, self._clusters)
+                if state is not None and fate_of(state) == "alive":
+                    known = Queued(job.number, state, None, job.launch, job.mark, "None", job.name)
+                    self.jobs.append(known)
+
     def report(self) -> None:
         """Say what is alive; cancel what only a person could let go on."""
-        held = [job.number for job in self.jobs if job.state == HELD]
+        held = [job.number for job in self.jobs if job.state == HELD and is_mark(job.mark)]
         if held:
             cancel(held, self._clusters)
         for job in self.alive:

@@ -21,7 +21,8 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from paretoken.cluster.commands import clean, in_job, requests_of
 from paretoken.cluster.freeze import in_launch
-from paretoken.cluster.queue import ask_accounts, ask_queue
+from paretoken.cluster.names import share_outputs
+from paretoken.cluster.queue import Queued, ask_accounts, ask_queue, cancel
 from paretoken.cluster.site import Site, read_site
 from paretoken.errors import UserError
 from paretoken.escape import message
@@ -69,6 +70,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self.taken: dict[str, int] = {}
         self.own: dict[str, str] = {}  # all that were submitted or followed: names by numbers
         self.open: dict[str, str] = {}  # those of them that have not ended
+        self._surplus: set[str] = set()
         quote_for_shells()
         super().__init__(workflow, logger)
 
@@ -93,9 +95,10 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             raise WorkflowError("There is no squeue here: start this on a login node of the cluster")
         self.earlier = Earlier(self.project, self.site.clusters, self._poll, self.closing, self)
         self.earlier.ask()
+        jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
+        self.earlier.confirm([mark_of(job) for job in jobs])
         self.earlier.report()
         self._waiting = Waiting(self.site, self.logger)
-        jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
         refuse_impossible(jobs, self.site, settings.site, lambda job: sbatch_line(self, job))
         # Jobs run a copy; the stock executor's read the project's files when they start.
         launch = freeze_launch(self.workflow, self.project, self.earlier.used)
@@ -173,6 +176,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                 yield info
             return
         states = {queued.number: queued.state for queued in queue}
+        self._end_surplus(queue)
         hopeless = self._waiting.judge([each for each in queue if each.number in self.open])
         gone = [info.external_jobid for info in active_jobs if info.external_jobid not in states]
         accounts = ask_accounts(gone, self.site.clusters) if gone else {}
@@ -187,6 +191,21 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self.open.pop(number, None)
             for job in self.postponed.due(ended=1):  # there is room for one now
                 self.submit_soon(job)
+
+    def _end_surplus(self, queue: list[Queued]) -> None:
+        """Cancel what was accepted twice: the answer was lost, and the queue did not show it in time."""
+        followed = [job.mark for job in queue if job.number in self.open]
+        unknown = [
+            job for job in queue
+            if job.folder == self.launch and job.number not in self.own and job.fate == "alive"
+        ]  # fmt: skip
+        surplus = {job.number for job in unknown if any(share_outputs(job.mark, m) for m in followed)}
+        for number in surplus & self._surplus:  # twice in a row: not one that is being submitted
+            self.logger.warning(
+                f"SLURM job {number} was accepted though its answer was lost: cancelled."
+            )
+            cancel([number], self.site.clusters)
+        self._surplus = surplus
 
     def report_job_error(self, job_info: Any, msg: str = "", **others: Any) -> None:
         """Tell Snakemake of a failure; it shows no message of a group of jobs."""

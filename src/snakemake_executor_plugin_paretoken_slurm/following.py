@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from paretoken.cluster.queue import HELD, cancel, fate_of, says_done, why
+from paretoken.cluster.queue import GONE, HELD, cancel, fate_of, says_done, state_of, why
 from paretoken.cluster.site import described
 from snakemake_executor_plugin_paretoken_slurm.jobs import label_of, logs_of
 from snakemake_executor_plugin_paretoken_slurm.submission import submit_again
@@ -34,20 +34,36 @@ def goes_on(executor: Any, info: Any, state: str | None, known: bool = True) -> 
     since = info.aux.setdefault("since", time.monotonic())
     grace = max(GRACE_S, GRACE_QUESTIONS * executor._poll)
     patience = grace if known else max(grace, ACCOUNTS_S)
-    if fate in ("taken", "unknown") and time.monotonic() - since < patience:
+    lasting = time.monotonic() - since
+    if fate in ("taken", "unknown") and lasting < patience:
         return True  # SLURM may be about to start it again, or to list it
+    if fate == "unknown" and not says_done(log):  # squeue may show nothing though SLURM has it
+        told = state_of(info.external_jobid, executor.site.clusters)
+        if told is None and lasting < ACCOUNTS_S:
+            return True
+        if told is not None and fate_of(told) == "alive" and told != GONE:
+            return True
+        state = None if told == GONE else told
+        fate = "unknown" if state is None else fate_of(state)
+    return _ended(executor, info, state, fate)
+
+
+def _ended(executor: Any, info: Any, state: str | None, fate: str) -> bool:
+    """Tell Snakemake of a job that has ended, or submit it again; False: it does not go on."""
+    log = Path(info.aux["slurm_logfile"])
     if state in (HELD, "SPECIAL_EXIT"):
-        cancel(
-            [info.external_jobid], executor.site.clusters
-        )  # it would run a second time when somebody releases it
+        # It would run a second time when somebody releases it.
+        cancel([info.external_jobid], executor.site.clusters)
     if info.aux.get("submit_after"):
         executor.submit_soon(info.job)
-        return False
-    if fate == "done" or (state is None and says_done(log)):
+    elif fate == "done" or (state is None and says_done(log)):
         executor.report_job_success(info)
-        return False
-    if fate == "taken" and submit_again(executor, info, str(state)):
-        return False
+    elif fate != "taken" or not submit_again(executor, info, str(state)):
+        _report_failure(executor, info, state, log)
+    return False
+
+
+def _report_failure(executor: Any, info: Any, state: str | None, log: Path) -> None:
     logs = [log, *logs_of(info.job, executor.project)]
     reason = (
         "SLURM no longer knows it, and its log does not say that it is done" if state is None
@@ -55,7 +71,6 @@ def goes_on(executor: Any, info: Any, state: str | None, known: bool = True) -> 
     )  # fmt: skip
     msg = f"{label_of(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
     executor.report_job_error(info, msg=msg, aux_logs=[str(log)])
-    return False
 
 
 def give_up(executor: Any, info: Any, reason: str) -> None:

@@ -115,7 +115,7 @@ def _submit(executor: Any, job: Any) -> tuple[Answer, str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     pattern = Path(str(log.parent).replace("%", "%%")) / log.name  # in a path, sbatch replaces %x
     parts = [of(job, executor.project) for of in (owners_of, logs_of, outputs_of)]
-    script = job_script(executor.format_job_exec(job), *parts)
+    script = job_script(executor.format_job_exec(job), executor.launch, *parts)
     answer = ask(sbatch_line(executor, job, pattern), script)
     if answer.output is None:
         return answer, ""

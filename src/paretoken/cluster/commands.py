@@ -121,8 +121,9 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
         return Answer(output)
     said = " ".join(said.split()) or f"failed with exit code {done.returncode}"
     complaint = said if said.startswith(f"{command[0]}:") else f"{command[0]}: {said}"
-    temporary = bool(LATER.search(complaint)) and not SIZE.search(complaint)
-    return Answer(None, complaint, temporary, temporary and bool(LOST.search(complaint)))
+    killed = done.returncode < 0  # by the memory guard of a login node, for one
+    temporary = killed or (bool(LATER.search(complaint)) and not SIZE.search(complaint))
+    return Answer(None, complaint, temporary, killed or (temporary and bool(LOST.search(complaint))))
 
 
 def clean(environment: MutableMapping[str, str]) -> list[str]:

@@ -28,16 +28,17 @@ def end_of(log: Path) -> str:
         return ""
 
 
-def full_disk(text: str, results: Path) -> str:
+def full_disk(text: str, results: Path, *others: Path) -> str:
     """Return a sentence on the disk that is full; empty if none is.
 
     Args:
         text: ends of a failed job's logs.
         results: folder that it wrote to; its disk is looked at even if nobody could log a word.
+        others: folders that are written to as well.
     """
     said = [line for line in text.splitlines() if NO_SPACE.search(line)]
     named = [Path(path) for line in said for path in PATH.findall(line.partition("No space")[0])]
-    places = [path for path in [*named, results] if _free(path) < FULL_BYTES]
+    places = [path for path in [*named, results, *others] if _free(path) < FULL_BYTES]
     if not said and not places:
         return ""
     place = _there(places[0] if places else results)

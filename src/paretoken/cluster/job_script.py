@@ -22,6 +22,7 @@ EARLIER = ".earlier"
 START = "== SLURM job "
 
 _SCRIPT = """#!/bin/sh
+cd {folder} || {{ echo "a later driver has removed this job's folder: nothing is done" >&2; exit 1; }}
 trap : TERM  # also sent to Snakemake: this shell waits for it, and then ends the log
 token="$SLURM_JOB_ID.${{SLURM_RESTART_COUNT:-0}}.$SLURMD_NODENAME"
 start=$((${{SLURM_RESTART_COUNT:-0}} + 1))
@@ -57,12 +58,18 @@ exit $status
 
 
 def job_script(
-    command: str, owners: Sequence[Path], logs: Sequence[Path], outputs: Sequence[Path]
+    command: str,
+    folder: Path,
+    owners: Sequence[Path],
+    logs: Sequence[Path],
+    outputs: Sequence[Path],
 ) -> str:
     """Return a script for `sh`.
 
     Args:
         command: one or more lines for the shell, which run the job.
+        folder: where it runs: a job that SLURM took late, when its driver was dead and another one had
+            removed its folder, must not take away the results of the later job.
         owners: absolute paths of the files that name the owner of the job's results.
         logs: of its rules, absolute.
         outputs: of its rules, absolute: a job that fails leaves none, since Snakemake inside the job has
@@ -70,7 +77,7 @@ def job_script(
     """
     return _SCRIPT.format(
         owners=_quoted(owners), logs=_quoted(logs), outputs=_quoted(outputs), command=command,
-        variable=OWNER, earlier=EARLIER, begin=START,
+        folder=shlex.quote(str(folder)), variable=OWNER, earlier=EARLIER, begin=START,
     )  # fmt: skip
 
 

@@ -49,6 +49,11 @@ def share_outputs(one: str, other: str) -> bool:
     return not outputs[0].isdisjoint(outputs[1])
 
 
+def is_mark(text: str) -> bool:
+    """Whether a comment is a mark: other jobs of the user may be in the same folder."""
+    return bool(_made(text))
+
+
 def _made(mark: str) -> set[str]:
     kind, _, made = mark.partition(":")
     return {*made.split(",")} - {""} if kind == MARK else set()

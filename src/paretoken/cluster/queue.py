@@ -17,6 +17,8 @@ Fate = Literal["alive", "done", "failed", "taken"]
 
 #: Not a state of SLURM's: pending, but held by SLURM itself, so that only a person can let it go on.
 HELD = "HELD"
+#: Neither: SLURM says that it has no such job.
+GONE = "GONE"
 #: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
 TAKEN = {"BOOT_FAIL", HELD, "NODE_FAIL", "PREEMPTED"}
 FAILED = {"CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
@@ -116,13 +118,21 @@ def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[st
         return None
     pairs = [line.split("|", 1) for line in (answer.output or "").splitlines() if "|" in line]
     states = {number: state.split()[0] for number, state in pairs if state.strip()}
-    return {n: state for n, state in states.items() if fate_of(state) != "alive" or _is_there(n, where)}
+    return {
+        number: state
+        for number, state in states.items()
+        if fate_of(state) != "alive" or state_of(number, clusters) != GONE
+    }  # not what SLURM lost in a crash, which accounting never hears of
 
 
-def _is_there(number: str, where: Sequence[str]) -> bool:
-    """Whether SLURM has a job that accounting calls alive: not if it lost its state in a crash."""
+def state_of(number: str, clusters: str | None = None) -> str | None:
+    """Return the state of one job that squeue does not show; `GONE`, or None without an answer."""
+    where = [f"--clusters={clusters}"] if clusters else []
     answer = ask(["scontrol", *where, "--oneliner", "show", "job", number])
-    return "Invalid job id" not in answer.complaint
+    if "Invalid job id" in answer.complaint:
+        return GONE
+    found = re.search(r"\bJobState=(\w+)", answer.output or "")
+    return found[1] if found else None
 
 
 def _time(text: str) -> datetime | None:
@@ -147,7 +157,7 @@ def why(state: str, logs: Sequence[Path], mem_mb: object, results: Path) -> str:
         results: folder that it wrote to.
     """
     text = "".join(end_of(log) for log in logs)
-    if full := full_disk(text, results):
+    if full := full_disk(text, results, results.parent / ".snakemake"):
         return full
     if state == "OUT_OF_MEMORY" or NO_MEMORY.search(text):
         return (

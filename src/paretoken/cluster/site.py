@@ -45,7 +45,8 @@ OWNED = {
     ("array", "batch", "chdir", "comment", "cpus-per-gpu", "cpus-per-task", "error", "export",
      "export-file", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres", "job-name",
      "mem-per-gpu", "no-requeue", "nodes", "ntasks", "ntasks-per-gpu", "ntasks-per-node", "open-mode",
-     "output", "parsable", "requeue", "tasks-per-node", "test-only", "wait", "workdir", "wrap"),
+     "help", "output", "parsable", "quiet", "requeue", "tasks-per-node", "test-only", "usage", "version",
+     "wait", "workdir", "wrap"),
     DRIVER,
 )  # fmt: skip
 #: Short names of the same.
@@ -56,17 +57,31 @@ SHORT = {
 }  # fmt: skip
 
 
-def _own_option(text: str) -> str:
-    """Refuse an option that is no option, or that something else of the file stands for."""
-    match = re.fullmatch(r"--([a-z][a-z-]*)(=.*)?|-([A-Za-z])( ?.*)?", text, re.DOTALL)
-    if match is None:
-        raise problem(f"{shown(text)} is no option of sbatch; write --name=value")
-    name = match[1] or SHORT.get(match[3], "")
+def _owner(word: str) -> str:
+    """Return what asks for an option otherwise; empty if nothing does.
+
+    Raises:
+        ValueError: it is not written as ``--name`` or ``--name=value``.
+    """
+    match = re.fullmatch(r"--([a-z][a-z-]*)(=.*)?|-([A-Za-z]).*", word, re.DOTALL)
+    name = match and (match[1] or SHORT.get(match[3], ""))
+    if not match or not name:
+        raise ValueError(word)
     # sbatch takes any beginning of a name that is like no other.
     found = [full for full in OWNED if full == name or (len(name) > 2 and full.startswith(name))]
-    if found:
-        key = OWNED[found[0]]
-        instead = f"it is set by {DRIVER}" if key == DRIVER else f"use {key}"
+    if not found and match[3]:
+        raise ValueError(word)
+    return OWNED[found[0]] if found else ""
+
+
+def _own_option(text: str) -> str:
+    """Refuse an option that is no option, or that something else of the file stands for."""
+    try:
+        owner = _owner(text)
+    except ValueError as error:
+        raise problem(f"{shown(text)} is no option of sbatch; write --name=value") from error
+    if owner:
+        instead = f"it is set by {DRIVER}" if owner == DRIVER else f"use {owner}"
         raise problem(f"{shown(text)} cannot stand under options: {instead}")
     return text
 
@@ -89,12 +104,16 @@ def require_free_options(text: str) -> None:
     except ValueError as error:
         raise UserError(f"slurm_extra {shown(text)} cannot be read: {error}") from error
     for word in words:
-        match = re.match(r"--([a-z-]+)|-([A-Za-z])", word)
-        name = match and (match[1] or SHORT.get(match[2], ""))
-        owner = OWNED.get(name or "")
-        if owner and name not in RULES_OWN:
-            own = owner == DRIVER
-            instead = f"it is set by {DRIVER}" if own else f"use {owner} of the site's file"
+        try:
+            owner = _owner(word)
+        except ValueError:
+            owner = ""
+            allowed = False
+        else:
+            allowed = not owner or word.removeprefix("--").partition("=")[0] in RULES_OWN
+        if not allowed:
+            use = f"use {owner} of the site's file" if owner else "write --name=value"
+            instead = f"it is set by {DRIVER}" if owner == DRIVER else use
             raise UserError(
                 f"slurm_extra {shown(text)} cannot hold {shown(word)}: {instead}, or the rule's resource"
             )

@@ -33,5 +33,6 @@ if find_spec("snakemake_executor_plugin_slurm") is not None:
     @pytest.fixture
     def told(monkeypatch: pytest.MonkeyPatch) -> Told:
         monkeypatch.setattr(following, "GRACE_S", 0.0)
+        monkeypatch.setattr(following, "state_of", lambda *_: "GONE")
         monkeypatch.setattr(module, "ask_accounts", lambda *_: {})
         return Told()

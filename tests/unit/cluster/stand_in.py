@@ -40,7 +40,7 @@ class Told(module.Executor):
         self.submitted: list[Any] = []
         self.logger = logging.getLogger("test")
         self._poll, self.site, self.taken = 0, Site(), {}
-        self.own, self.open = {}, {}
+        self.own, self.open, self._surplus = {}, {}, set()
         self.project = self.launch = PROJECT
         self.closing = threading.Event()
         self.postponed, self._silence = Postponed(0), Silence(self.logger)

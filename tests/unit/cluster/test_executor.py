@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in import Job, Told, queue, queued
+from stand_in import Job, Told, module, queue, queued
 
 from snakemake_executor_plugin_paretoken_slurm import following, submission, waiting
 from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
@@ -81,3 +82,29 @@ def test_a_job_that_ends_makes_room_for_one(told: Told, job: Job, info: Any, mon
     queue(monkeypatch, [queued(job, "COMPLETED")])
     told.follow(info)
     assert told.submitted == [job]
+
+
+def test_a_job_that_squeue_does_not_show_is_asked_for_by_its_number(
+    told: Told, info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(monkeypatch, [])
+    for state, goes_on in (("RUNNING", True), (None, True), ("PENDING", True), ("GONE", False)):
+        monkeypatch.setattr(following, "state_of", lambda *_, state=state: state)
+        assert bool(told.follow(info)) is goes_on, state
+    assert "SLURM no longer knows it" in told.errors[0]
+
+
+def test_what_was_accepted_twice_is_cancelled_once_it_is_sure(
+    told: Told, job: Job, info: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[Any] = []
+    monkeypatch.setattr(module, "cancel", lambda numbers, _: cancelled.extend(numbers))
+    told.own["7"] = told.open["7"] = "cell a"
+    own = queued(job, "RUNNING")
+    others = [replace(own, number="8"), replace(own, number="9", mark="(null)"),
+              replace(own, number="10", folder=Path("/home/other"))]  # fmt: skip
+    queue(monkeypatch, [own, *others])
+    told.follow(info)
+    assert not cancelled
+    told.follow(info)
+    assert cancelled == ["8"]

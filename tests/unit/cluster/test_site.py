@@ -18,6 +18,7 @@ from paretoken.cluster.site import (
     described,
     read_site,
     request,
+    require_free_options,
 )
 from paretoken.errors import UserError
 
@@ -121,3 +122,17 @@ def test_mistakes_are_listed_together(tmp_path: Path) -> None:
         read_site(path)
     assert "partitions" in str(raised.value)
     assert "mem_mb" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["--comm=mine", "--part=x", "-p x", "-HJ x", "--wra=true", "--gres=gpu:2", "--exclude gpu1",
+             "word", "--version", "--nice=1 --time=5", "'"],
+)  # fmt: skip
+def test_a_rule_cannot_ask_for_what_something_else_asks_for(text: str) -> None:
+    with pytest.raises(UserError, match="slurm_extra"):
+        require_free_options(text)
+
+
+@pytest.mark.parametrize("text", ["", "--nice=5", "--exclude=a,b --mail-type=FAIL", "--licenses='a b'"])
+def test_a_rule_may_add_other_options(text: str) -> None:
+    require_free_options(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,8 +22,6 @@ exec {real} "$@"
 @pytest.fixture
 def failing(lab: Lab, tmp_path: Path) -> Iterator[Callable[[str, str], None]]:
     """Return how to let a command fail with a message; an empty one lets it work again."""
-    import shutil
-
     folder = tmp_path / "commands"
     folder.mkdir()
     for name in ("squeue", "sbatch", "sinfo"):
@@ -61,6 +60,36 @@ def test_refusals_that_pass_are_waited_for(
     driver.end()
     assert project.table() == ["a 1", "b 1"]
     assert {name: len(project.starts(name)) for name in "ab"} == {"a": 1, "b": 1}
+
+
+#: An sbatch whose first two submissions are accepted and not answered: it times out, and it is killed.
+FORGETFUL = """#!/bin/bash
+case "$*" in *--test-only*) exec {real} "$@" ;; esac
+{real} "$@" || exit 1
+if [ ! -e {folder}/first ]; then
+    touch {folder}/first; echo "sbatch: error: Socket timed out" >&2; exit 1
+fi
+if [ ! -e {folder}/second ]; then touch {folder}/second; kill -9 $$; fi
+"""
+
+
+def test_a_submission_whose_answer_is_lost_is_not_repeated(
+    lab: Lab, make_cells: Make, tmp_path: Path
+) -> None:
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    (folder / "sbatch").write_text(FORGETFUL.format(folder=folder, real=shutil.which("sbatch")))
+    (folder / "sbatch").chmod(0o755)
+    cells = {name: {"gpus": 0} for name in "abc"}
+    project = make_cells(lab, cells, "sleep 5")
+    project.write_profile(groups=None, retries=0)
+    lab.first_on_path = folder
+    try:
+        project.start("-j3").end()
+    finally:
+        lab.first_on_path = None
+    assert project.table() == ["a 1", "b 1", "c 1"]
+    assert {name: len(project.starts(name)) for name in cells} == dict.fromkeys(cells, 1)
 
 
 def test_a_question_that_is_never_answered_ends_the_run_and_the_jobs_go_on(

@@ -13,6 +13,9 @@ from typing import Any
 import yaml
 from lab import ROOT, SITE, Lab, wait
 
+#: In the background of a shell Ctrl-C is ignored, and all that is started there inherits that.
+INTERRUPTIBLE = ["env", "--default-signal=INT"]
+
 
 @dataclass
 class Driver:
@@ -94,7 +97,8 @@ class Folder:
         code = own if own.is_dir() else ROOT / "src"
         with output.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/test", *arguments],
+                [*INTERRUPTIBLE, sys.executable, "-m", "snakemake", "--workflow-profile",
+                 "profiles/test", *arguments],
                 cwd=self.path, env=self._environment(code) | environment,
                 stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip

@@ -73,6 +73,9 @@ class Lab:
         self.drivers.clear()
         if left:
             self._try("scancel", "--user=root")
+        for name in ("slurmctld", *(f"slurmd.{node}" for node in ("gpu1", "gpu2", "cpu1"))):
+            if not (self.folder / "run" / f"{name}.pid").exists() or _gone(self.daemon(name)):
+                self.restart(name)
         for node in self._try("sinfo", "-h", "-N", "-o", "%N", "--states=down,drain").split():
             self._try("scontrol", "update", f"nodename={node}", "state=resume")
 

@@ -10,8 +10,6 @@ from paretoken.cluster.job_script import last_start
 
 #: What the C library says of ENOSPC and EDQUOT.
 NO_SPACE = re.compile(r"No space left on device|[Dd]isk quota exceeded")
-#: A path that stands before it, as in "/results/x.csv cannot be written: No space left on device".
-PATH = re.compile(r"(/?[\w.@~+-]+(?:/[\w.@~+-]+)+)")
 #: With less than this left, even a log cannot be written.
 FULL_BYTES = 2**16
 #: How much of the end of a log is read.
@@ -37,7 +35,9 @@ def full_disk(text: str, results: Path, *others: Path) -> str:
         others: folders that are written to as well.
     """
     said = [line for line in text.splitlines() if NO_SPACE.search(line)]
-    named = [Path(path) for line in said for path in PATH.findall(line.partition("No space")[0])]
+    # As in "/results/x.csv cannot be written: No space left on device".
+    words = [word.strip("'\":,[]()") for line in said for word in line.partition("No space")[0].split()]
+    named = [Path(word) for word in words if "/" in word]
     places = [path for path in [*named, results, *others] if _free(path) < FULL_BYTES]
     if not said and not places:
         return ""

@@ -20,14 +20,17 @@ NEVER = re.compile(
     r"|Partition(Config|NodeLimit|TimeLimit)"
 )
 #: SLURM holds the job itself, since starting it failed or it was started again too often.
-HELD = re.compile(r".*requeued[ _](in[ _])?held([ _]state)?|JobHoldMaxRequeue")
+HELD = re.compile(
+    r"((launch[ _]failed|launch[ _]failure[ _]limit[ _]exceeded|user[ _]env[ _]retrieval[ _]failed|job)"
+    r"[ _])?requeued[ _](in[ _])?held([ _]state)?|JobHoldMaxRequeue"
+)
 #: A user or an administrator has to do something.
 PERSON = re.compile(
     r"InvalidAccount|InvalidQOS"  # looked up again each time: a database may have been away
     r"|uid \d+ not in group permitted to use this partition.*"  # so may a directory of users
     r"|JobHeld(User|Admin)|Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail\b.*"
     r"|(Assoc|QOS)Grp\w*(?<!Run)Minutes(Limit)?|Association(Resource|Time)Limit|QOS(Resource|Time)Limit"
-    r"|ReservationInvalid|Reservation .* is invalid"
+    r"|ReservationInvalid|Reservation \S{1,200} is invalid"
     r"|QOSUsageThreshold|AccountingPolicy|BurstBufferOperation|JobLaunchFailure|SystemFailure"
 )
 

@@ -102,6 +102,8 @@ def test_an_environment_loses_what_changes_the_meaning_of_commands() -> None:
         ("AssocGrpCPUMinutesLimit", "person"), ("JobHeldUser", "person"), ("PartitionDown", "person"),
         ("ReqNodeNotAvail, UnavailableNodes:gpu[1-3]", "person"),
         ("launch failed requeued held", "held"), ("JobHoldMaxRequeue", "held"),
+        ("launch failure limit exceeded requeued held", "held"), ("launch_failed_requeued_held", "held"),
+        ("job requeued in held state", "held"), ("requeued in held state", "held"),
     ],
 )  # fmt: skip
 def test_reasons_to_wait_have_a_kind(reason: str, kind: str) -> None:

@@ -26,8 +26,8 @@ def replacing(path: Path) -> Iterator[Path]:
     suffix: writers choose a format by it.
 
     Raises:
-        UserError: the folder cannot be written, the disk is full, ``path`` is no regular file, or a
-            later start of this job owns it.
+        UserError: the folder cannot be written, the disk is full, ``path`` is not a regular
+            file, or a later start of this job owns it.
     """
     with _room(path) as (target, folder):
         temporary = folder / f"new{path.suffix}"

@@ -32,13 +32,22 @@ def require_ownership(result: Path, environment: Mapping[str, str] = os.environ)
     Raises:
         UserError: a later start does; what this process has made is to be discarded.
     """
-    token, *files = environment.get(OWNER, "").split("\n")
+    token, *files = _lines(environment)
     for owner in map(_owner, files):
         if owner not in (None, token):
             raise UserError(
                 f"{result} is not written: SLURM has started this job again (as {_words(owner)}; this "
                 f"is {_words(token)}), and the results are those of the later start"
             )
+
+
+def own_token(environment: Mapping[str, str] = os.environ) -> str:
+    """Return what tells this start of a job from others; empty outside of a cluster."""
+    return _lines(environment)[0]
+
+
+def _lines(environment: Mapping[str, str]) -> list[str]:
+    return environment.get(OWNER, "").split("\n")
 
 
 def _owner(file: str) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from paretoken.cluster.commands import on
 from paretoken.cluster.queue import Queued, ask_queue, cancel
 
 #: How long cancelling is tried, and the pause between attempts, seconds.
@@ -75,7 +76,7 @@ def cancel_all(
         left = {job.number: job.name for job in _alive(queue) if job.number in left}
     if left:
         listed = "\n".join(f"  {number} ({name})" for number, name in left.items())
-        where = f" --clusters={clusters}" if clusters else ""
+        where = " ".join(["", *on(clusters)])
         logger.error(
             f"These jobs were not cancelled and may go on:\n{listed}\n"
             f"When SLURM answers, cancel them: scancel{where} {' '.join(left)}\n"

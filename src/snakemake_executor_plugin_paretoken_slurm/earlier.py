@@ -12,7 +12,7 @@ from typing import Any
 from snakemake_interface_common.exceptions import WorkflowError
 
 from paretoken.cluster.freeze import LAUNCHES, belongs_to
-from paretoken.cluster.names import covers, is_mark, share_outputs
+from paretoken.cluster.names import covers, digest, is_mark, outputs_of, share_outputs
 from paretoken.cluster.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of, state_of
 from paretoken.cluster.submitted import Submitted, noted
 from snakemake_executor_plugin_paretoken_slurm.jobs import mark_of
@@ -103,15 +103,15 @@ class Earlier:
             if (state := states.get(number)) is not None and fate_of(state) == "alive"
         ]
 
-    def confirm(self, marks: Iterable[str]) -> None:
+    def confirm(self, outputs: Iterable[str]) -> None:
         """Ask about each job that nobody shows and whose results are missing: squeue may be blind.
 
         Args:
-            marks: of what this run would make.
+            outputs: paths of what this run would make.
         """
-        wanted = list(marks)
+        wanted = {digest([path]) for path in outputs} if self._missing else set()
         for job in self._missing:
-            if any(share_outputs(job.mark, mark) for mark in wanted):
+            if not outputs_of(job.mark).isdisjoint(wanted):
                 state = state_of(job.number, self._clusters)
                 if state is not None and fate_of(state) == "alive":
                     known = Queued(job.number, state, None, job.launch, job.mark, "None", job.name)

@@ -21,7 +21,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from paretoken.cluster.commands import clean, in_job, requests_of
 from paretoken.cluster.freeze import in_launch
-from paretoken.cluster.names import share_outputs
+from paretoken.cluster.names import outputs_of
 from paretoken.cluster.queue import Queued, ask_accounts, ask_queue, cancel
 from paretoken.cluster.site import Site, read_site
 from paretoken.errors import UserError
@@ -96,7 +96,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self.earlier = Earlier(self.project, self.site.clusters, self._poll, self.closing, self)
         self.earlier.ask()
         jobs = [job for job in self.dag.needrun_jobs() if not job.is_local]
-        self.earlier.confirm([mark_of(job) for job in jobs])
+        self.earlier.confirm(str(path) for job in jobs for path in job.output)
         self.earlier.report()
         self._waiting = Waiting(self.site, self.logger)
         refuse_impossible(jobs, self.site, settings.site, lambda job: sbatch_line(self, job))
@@ -194,12 +194,12 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
 
     def _end_surplus(self, queue: list[Queued]) -> None:
         """Cancel what was accepted twice: the answer was lost, and the queue did not show it in time."""
-        followed = [job.mark for job in queue if job.number in self.open]
+        followed = {made for job in queue if job.number in self.open for made in outputs_of(job.mark)}
         unknown = [
             job for job in queue
             if job.folder == self.launch and job.number not in self.own and job.fate == "alive"
         ]  # fmt: skip
-        surplus = {job.number for job in unknown if any(share_outputs(job.mark, m) for m in followed)}
+        surplus = {job.number for job in unknown if outputs_of(job.mark) & followed}
         for number in surplus & self._surplus:  # twice in a row: not one that is being submitted
             self.logger.warning(
                 f"SLURM job {number} was accepted though its answer was lost: cancelled."

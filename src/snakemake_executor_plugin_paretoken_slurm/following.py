@@ -41,7 +41,7 @@ def goes_on(executor: Any, info: Any, state: str | None, known: bool = True) -> 
         told = state_of(info.external_jobid, executor.site.clusters)
         if told is None and lasting < ACCOUNTS_S:
             return True
-        if told is not None and fate_of(told) == "alive" and told != GONE:
+        if told is not None and fate_of(told) == "alive":
             return True
         state = None if told == GONE else told
         fate = "unknown" if state is None else fate_of(state)

@@ -126,6 +126,11 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
     return Answer(None, complaint, temporary, killed or (temporary and bool(LOST.search(complaint))))
 
 
+def on(clusters: str | None) -> list[str]:
+    """Return the option that says on which cluster to ask, where a site has several."""
+    return [f"--clusters={clusters}"] if clusters else []
+
+
 def clean(environment: MutableMapping[str, str]) -> list[str]:
     """Take what changes the meaning of SLURM's commands out of an environment; return their names.
 

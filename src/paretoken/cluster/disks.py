@@ -44,7 +44,9 @@ def full_disk(text: str, results: Path, *others: Path) -> str:
     place = _there(places[0] if places else results)
     free = _free(place)
     problem = (
-        f"is full ({free / 1e6:.1f} MB are free)" if free < FULL_BYTES else "was full, or its quota"
+        f"is full ({free / 1e6:.1f} MB are free)"
+        if free < FULL_BYTES
+        else "was full, or its quota was used up"
     )
     return (
         f"the disk of {place} (mounted at {_mount(place)}) {problem}. Make room and start again: what "

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import re
 
-from paretoken.cluster.commands import ask
+from paretoken.cluster.commands import ask, on
 from paretoken.cluster.reasons import limit_of
 
 #: Of a partition, as `scontrol show partition` names them.
 PARTITION = ("MaxTime", "MaxNodes", "MinNodes", "MaxCPUsPerNode", "MaxMemPerNode", "MaxMemPerCPU")
 #: Of accounts and of QOSs, as `sacctmgr` names them.
-ASSOCIATION = (
-    "MaxWall",
-    "MaxTRES",
-    "MaxTRESPerNode",
-    "MaxTRESMins",
-    "MaxJobs",
-    "GrpTRES",
-    "GrpTRESMins",
-)
-QOS = ("MaxWall", "MaxTRES", "MaxTRESPerNode", "MaxTRESMins", "MinTRES", "GrpTRES", "GrpTRESMins")
+BOTH = ("MaxWall", "MaxTRES", "MaxTRESPerNode", "MaxTRESMins", "GrpTRES", "GrpTRESMins")
+ASSOCIATION, QOS = (*BOTH, "MaxJobs"), (*BOTH, "MinTRES")
 
 
 def limit_in_words(number: str, reason: str, clusters: str | None = None) -> str:
@@ -30,8 +22,8 @@ def limit_in_words(number: str, reason: str, clusters: str | None = None) -> str
         reason: as squeue gives it.
         clusters: where to ask, on sites with several.
     """
-    limits = _limits(number, reason, [f"--clusters={clusters}"] if clusters else [])
-    return f"{limit_of(reason)}" + (f" ({', '.join(limits)})" if limits else "")
+    limits = _limits(number, reason, on(clusters))
+    return limit_of(reason) + (f" ({', '.join(limits)})" if limits else "")
 
 
 def _limits(number: str, reason: str, where: list[str]) -> list[str]:

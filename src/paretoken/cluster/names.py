@@ -45,8 +45,12 @@ def covers(known: str, own: str) -> bool:
 
 def share_outputs(one: str, other: str) -> bool:
     """Whether two marks are of jobs that write some of the same files."""
-    outputs = [{made.partition(".")[0] for made in _made(mark)} for mark in (one, other)]
-    return not outputs[0].isdisjoint(outputs[1])
+    return not outputs_of(one).isdisjoint(outputs_of(other))
+
+
+def outputs_of(mark: str) -> set[str]:
+    """Return the digests of the files that the job of a mark writes; see `digest`."""
+    return {made.partition(".")[0] for made in _made(mark)}
 
 
 def is_mark(text: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from paretoken.cluster.commands import Answer, ask
+from paretoken.cluster.commands import Answer, ask, on
 from paretoken.cluster.disks import end_of, full_disk
 from paretoken.cluster.reasons import Kind, kind_of
 
@@ -17,11 +17,11 @@ Fate = Literal["alive", "done", "failed", "taken"]
 
 #: Not a state of SLURM's: pending, but held by SLURM itself, so that only a person can let it go on.
 HELD = "HELD"
-#: Neither: SLURM says that it has no such job.
+#: Neither: SLURM says that it has no such job, which at most its log then calls done.
 GONE = "GONE"
 #: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
 TAKEN = {"BOOT_FAIL", HELD, "NODE_FAIL", "PREEMPTED"}
-FAILED = {"CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
+FAILED = {"CANCELLED", "DEADLINE", "FAILED", GONE, "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
 #: Names of jobs may hold line breaks and any sign; these two can be typed into none.
 RECORD, FIELD = "\x1e", "\x1f"
 FORMAT = RECORD + FIELD.join(("%i", "%T", "%e", "%Z", "%k", "%r", "%j"))
@@ -70,8 +70,7 @@ def ask_queue(clusters: str | None = None) -> tuple[list[Queued] | None, Answer]
     Args:
         clusters: where to ask, on sites with several.
     """
-    where = [f"--clusters={clusters}"] if clusters else []
-    answer = ask(["squeue", "--me", "--all", "--array", "--noheader", "--states=all", *where,
+    answer = ask(["squeue", "--me", "--all", "--array", "--noheader", "--states=all", *on(clusters),
                   f"--format={FORMAT}"])  # fmt: skip
     return (None if answer.output is None else list(read_queue(answer.output))), answer
 
@@ -90,10 +89,11 @@ def read_queue(text: str) -> Iterable[Queued]:
 
 def nodes_are_missing(partition: str | None, clusters: str | None = None) -> bool:
     """Whether some nodes of a partition are down: SLURM then calls possible jobs impossible."""
-    where = [f"--clusters={clusters}"] if clusters else []
     states = "down,drain,fail,maint,no_respond,unknown,powering_up,reboot"
     # No `--partition`: sinfo refuses it together with `--all`.
-    answer = ask(["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D %R", *where]).output
+    answer = ask(
+        ["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D %R", *on(clusters)]
+    ).output
     if answer is None:
         return True
     counts = [line.split(maxsplit=1) for line in answer.splitlines()]
@@ -105,14 +105,19 @@ def nodes_are_missing(partition: str | None, clusters: str | None = None) -> boo
 
 def cancel(numbers: Sequence[str], clusters: str | None = None) -> Answer:
     """Cancel jobs."""
-    where = [f"--clusters={clusters}"] if clusters else []
-    return ask(["scancel", *where, *numbers])
+    return ask(["scancel", *on(clusters), *numbers])
 
 
 def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[str, str] | None:
     """Return the states of jobs that accounting knows: none without accounting; None if it is away."""
-    where = [f"--clusters={clusters}"] if clusters else []
-    command = ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobID,State", *where]
+    command = [
+        "sacct",
+        "--allocations",
+        "--noheader",
+        "--parsable2",
+        "--format=JobID,State",
+        *on(clusters),
+    ]
     answer = ask([*command, f"--jobs={','.join(numbers)}"])
     if answer.temporary:
         return None
@@ -127,8 +132,7 @@ def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[st
 
 def state_of(number: str, clusters: str | None = None) -> str | None:
     """Return the state of one job that squeue does not show; `GONE`, or None without an answer."""
-    where = [f"--clusters={clusters}"] if clusters else []
-    answer = ask(["scontrol", *where, "--oneliner", "show", "job", number])
+    answer = ask(["scontrol", *on(clusters), "--oneliner", "show", "job", number])
     if "Invalid job id" in answer.complaint:
         return GONE
     found = re.search(r"\bJobState=(\w+)", answer.output or "")

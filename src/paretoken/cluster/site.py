@@ -75,7 +75,7 @@ def _owner(word: str) -> str:
 
 
 def _own_option(text: str) -> str:
-    """Refuse an option that is no option, or that something else of the file stands for."""
+    """Refuse what is not an option of sbatch, and an option that another key of the file sets."""
     try:
         owner = _owner(text)
     except ValueError as error:

@@ -7,7 +7,6 @@ what a damaged disk leaves under the final name does not fit its manifest and is
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from paretoken.errors import UserError
 from paretoken.files import read_json, sha256, write_json
-from paretoken.ownership import OWNER, require_ownership
+from paretoken.ownership import own_token, require_ownership
 from paretoken.partial import PARTIAL
 
 MANIFEST = "manifest.json"
@@ -39,7 +38,7 @@ class Checkpoint:
 
 def saving_folder(folder: Path) -> Path:
     """Return where this start of a job writes; a process that its node outlived writes elsewhere."""
-    token = os.environ.get(OWNER, "").split("\n")[0]
+    token = own_token()
     return folder / (f"{SAVING}-{token}" if token else SAVING)
 
 

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stand_in import PROJECT, Job, Told, queue, queued
+from stand_in import PROJECT, Job, Told, earlier_module, module, queue, queued
 
 from paretoken.cluster.commands import Answer
+from paretoken.cluster.submitted import Submitted
 from snakemake_executor_plugin_paretoken_slurm import submission
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
 from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
@@ -155,3 +156,16 @@ def test_a_job_with_another_recipe_is_waited_for_and_then_done_again(
     assert not told.done
     assert not told.errors
     assert told.earlier.take(job) is None
+
+
+@pytest.mark.parametrize(("state", "followed"), [("RUNNING", True), ("GONE", False), (None, False)])
+def test_a_noted_job_is_followed_only_if_slurm_has_it(
+    earlier: Earlier, job: Job, monkeypatch: pytest.MonkeyPatch, state: str | None, followed: bool
+) -> None:
+    """Nobody shows it: squeue may be blind, or SLURM has forgotten it."""
+    earlier._missing = [Submitted("7", module.mark_of(job), "cell a", PROJECT)]
+    monkeypatch.setattr(earlier_module, "state_of", lambda *_: state)
+    earlier.confirm(["another.txt"])
+    assert not earlier.jobs
+    earlier.confirm(job.output)
+    assert bool(earlier.alive) is followed

@@ -82,8 +82,10 @@ def compare(repeats: int, folder: Path) -> None:
     own = [median(getattr(run, what) for run in runs["paper"]) for what in ("wall", "cpu")]
     for name, several in runs.items():
         wall, cpu = (median(getattr(run, what) for run in several) for what in ("wall", "cpu"))
-        print(f"{name:<18} {several[0].jobs:>6} {wall:>8.2f} {cpu:>8.2f} "
-              f"{own[0] / wall:>20.2f} {own[1] / cpu:.2f}")  # fmt: skip
+        print(
+            f"{name:<18} {several[0].jobs:>6} {wall:>8.2f} {cpu:>8.2f} "
+            f"{own[0] / wall:>20.2f} {own[1] / cpu:.2f}"
+        )
 
 
 def enlarged(seeds: int) -> dict[str, Any]:

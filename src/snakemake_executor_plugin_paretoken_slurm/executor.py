@@ -196,9 +196,10 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         """Cancel what was accepted twice: the answer was lost, and the queue did not show it in time."""
         followed = {made for job in queue if job.number in self.open for made in outputs_of(job.mark)}
         unknown = [
-            job for job in queue
+            job
+            for job in queue
             if job.folder == self.launch and job.number not in self.own and job.fate == "alive"
-        ]  # fmt: skip
+        ]
         surplus = {job.number for job in unknown if outputs_of(job.mark) & followed}
         for number in surplus & self._surplus:  # twice in a row: not one that is being submitted
             self.logger.warning(

@@ -66,9 +66,10 @@ def _ended(executor: Any, info: Any, state: str | None, fate: str) -> bool:
 def _report_failure(executor: Any, info: Any, state: str | None, log: Path) -> None:
     logs = [log, *logs_of(info.job, executor.project)]
     reason = (
-        "SLURM no longer knows it, and its log does not say that it is done" if state is None
+        "SLURM no longer knows it, and its log does not say that it is done"
+        if state is None
         else why(state, logs, info.job.resources.get("mem_mb"), executor.project / "results")
-    )  # fmt: skip
+    )
     msg = f"{label_of(info.job)} (SLURM job {info.external_jobid}) failed: {reason}. "
     executor.report_job_error(info, msg=msg, aux_logs=[str(log)])
 

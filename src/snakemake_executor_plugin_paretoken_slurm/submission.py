@@ -102,10 +102,13 @@ def submit_again(executor: Any, info: Any, state: str) -> bool:
 def sbatch_line(executor: Any, job: Any, log: Path = Path(os.devnull)) -> list[str]:
     """Return the stock executor's line for a job, in words."""
     words = {
-        "run_uuid": executor.run_uuid, "slurm_logfile": log, "comment_str": "",
+        "run_uuid": executor.run_uuid,
+        "slurm_logfile": log,
+        "comment_str": "",
         "account": next(iter(executor.get_account_arg(job))),
-        "partition": executor.get_partition_arg(job), "workdir": executor.workflow.workdir_init,
-    }  # fmt: skip
+        "partition": executor.get_partition_arg(job),
+        "workdir": executor.workflow.workdir_init,
+    }
     return shlex.split(get_submit_command(job, words, settings=executor.workflow.executor_settings))
 
 

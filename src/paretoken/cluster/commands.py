@@ -108,10 +108,14 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
     clean(environment)
     try:
         done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=limit_s, check=False,
+            command,
+            input=text.encode(),
+            capture_output=True,
+            timeout=limit_s,
+            check=False,
             env=environment,
             start_new_session=True,  # Ctrl-C is for the driver: a submission is not cut in two
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         return Answer(None, f"{command[0]} did not answer within {limit_s:g} s", True, lost=True)
     except OSError as error:

@@ -76,9 +76,15 @@ def job_script(
             taken away what marks them as incomplete.
     """
     return _SCRIPT.format(
-        owners=_quoted(owners), logs=_quoted(logs), outputs=_quoted(outputs), command=command,
-        folder=shlex.quote(str(folder)), variable=OWNER, earlier=EARLIER, begin=START,
-    )  # fmt: skip
+        owners=_quoted(owners),
+        logs=_quoted(logs),
+        outputs=_quoted(outputs),
+        command=command,
+        folder=shlex.quote(str(folder)),
+        variable=OWNER,
+        earlier=EARLIER,
+        begin=START,
+    )
 
 
 def last_start(text: str) -> str:

@@ -27,8 +27,9 @@ def limit_in_words(number: str, reason: str, clusters: str | None = None) -> str
 
 
 def _limits(number: str, reason: str, where: list[str]) -> list[str]:
-    said = ask(["squeue", "--noheader", "--all", f"--jobs={number}", *where,
-                "--format=%P\t%q\t%a\t%u"]).output  # fmt: skip
+    said = ask(
+        ["squeue", "--noheader", "--all", f"--jobs={number}", *where, "--format=%P\t%q\t%a\t%u"]
+    ).output
     found = re.search(r"^(.*)\t(.*)\t(.*)\t(.*)$", said or "", re.MULTILINE)
     if found is None:
         return []
@@ -37,9 +38,10 @@ def _limits(number: str, reason: str, where: list[str]) -> list[str]:
         text = ask(["scontrol", *where, "show", "partition", partition]).output or ""
         pairs = [re.search(rf"\b{name}=(\S+)", text) for name in PARTITION]
         return [
-            f"{pair[0]} of partition {partition}" for pair in pairs
+            f"{pair[0]} of partition {partition}"
+            for pair in pairs
             if pair and pair[1] not in ("UNLIMITED", "0")
-        ]  # fmt: skip
+        ]
     if reason.startswith("QOS"):
         return _accounted("qos", [f"name={qos}"], QOS, f"of QOS {qos}")
     if reason.startswith(("Assoc", "MaxMemPerLimit")):

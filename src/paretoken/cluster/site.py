@@ -34,6 +34,7 @@ def _one_cluster(text: str) -> str:
 Word = Annotated[str, AfterValidator(_one_word)]
 
 DRIVER = "the driver itself"
+FORM = "no option of sbatch is written so; write --name=value"
 #: Options of sbatch that something else asks for: by long name, what that is. The stock executor refuses
 #: most of them in `slurm_extra`, at every submission (its `get_forbidden_slurm_options`).
 OWNED = {
@@ -57,37 +58,30 @@ SHORT = {
 }  # fmt: skip
 
 
-def _owner(word: str) -> str:
-    """Return what asks for an option otherwise; empty if nothing does.
-
-    Raises:
-        ValueError: it is not written as ``--name`` or ``--name=value``.
-    """
+def _instead(word: str) -> str:
+    """Return what to do in place of an option of sbatch; empty if nothing else asks for it."""
     match = re.fullmatch(r"--([a-z][a-z-]*)(=.*)?|-([A-Za-z]).*", word, re.DOTALL)
     name = match and (match[1] or SHORT.get(match[3], ""))
     if not match or not name:
-        raise ValueError(word)
+        return FORM
     # sbatch takes any beginning of a name that is like no other.
     found = [full for full in OWNED if full == name or (len(name) > 2 and full.startswith(name))]
-    if not found and match[3]:
-        raise ValueError(word)
-    return OWNED[found[0]] if found else ""
+    if found:
+        owner = OWNED[found[0]]
+        return f"it is set by {DRIVER}" if owner == DRIVER else f"use {owner}"
+    return FORM if match[3] else ""
 
 
 def _own_option(text: str) -> str:
     """Refuse what is not an option of sbatch, and an option that another key of the file sets."""
-    try:
-        owner = _owner(text)
-    except ValueError as error:
-        raise problem(f"{shown(text)} is no option of sbatch; write --name=value") from error
-    if owner:
-        instead = f"it is set by {DRIVER}" if owner == DRIVER else f"use {owner}"
+    instead = _instead(text)
+    if instead:
         raise problem(f"{shown(text)} cannot stand under options: {instead}")
     return text
 
 
-#: Of these, what a rule may add for itself.
-RULES_OWN = {"exclude", "nice", "reservation"}
+#: Of what the site's file has a key for, what a rule may add for itself.
+RULES_OWN = {"--exclude", "--nice", "--reservation"}
 
 
 def require_free_options(text: str) -> None:
@@ -104,18 +98,11 @@ def require_free_options(text: str) -> None:
     except ValueError as error:
         raise UserError(f"slurm_extra {shown(text)} cannot be read: {error}") from error
     for word in words:
-        try:
-            owner = _owner(word)
-        except ValueError:
-            owner = ""
-            allowed = False
-        else:
-            allowed = not owner or word.removeprefix("--").partition("=")[0] in RULES_OWN
-        if not allowed:
-            use = f"use {owner} of the site's file" if owner else "write --name=value"
-            instead = f"it is set by {DRIVER}" if owner == DRIVER else use
+        instead = _instead(word)
+        if instead and word.partition("=")[0] not in RULES_OWN:
             raise UserError(
-                f"slurm_extra {shown(text)} cannot hold {shown(word)}: {instead}, or the rule's resource"
+                f"slurm_extra {shown(text)} cannot hold {shown(word)}: {instead} (in the site's file), "
+                "or a resource of the rule"
             )
 
 

@@ -74,7 +74,7 @@ class Lab:
         if left:
             self._try("scancel", "--user=root")
         for name in ("slurmctld", *(f"slurmd.{node}" for node in ("gpu1", "gpu2", "cpu1"))):
-            if not (self.folder / "run" / f"{name}.pid").exists() or _gone(self.daemon(name)):
+            if not self._alive(name):
                 self.restart(name)
         for node in self._try("sinfo", "-h", "-N", "-o", "%N", "--states=down,drain").split():
             self._try("scontrol", "update", f"nodename={node}", "state=resume")
@@ -116,7 +116,20 @@ class Lab:
 
     def daemon(self, name: str) -> int:
         """Return the process of a daemon: slurmctld, slurmd.gpu1, ..."""
-        return int((self.folder / "run" / f"{name}.pid").read_text())
+        return wait(lambda: self._process(name), 60)
+
+    def _process(self, name: str) -> int | None:
+        """Return the process that a daemon's file names; None while that is absent or still empty."""
+        file = self.folder / "run" / f"{name}.pid"
+        try:
+            text = file.read_text().strip()
+        except FileNotFoundError:
+            return None
+        return int(text) if text else None
+
+    def _alive(self, name: str) -> bool:
+        process = self._process(name)
+        return process is not None and not _gone(process)
 
     def kill(self, name: str) -> None:
         """Kill -9 a daemon, and wait until it is gone."""
@@ -154,10 +167,11 @@ class Lab:
         wait(lambda: _gone(pid), 60)
 
     def restart(self, name: str) -> None:
-        """Start a daemon again: slurmctld, or slurmd.NODE."""
+        """Start a daemon again, slurmctld or slurmd.NODE, and wait until it has noted its process."""
         program, _, node = name.partition(".")
         words = [program, "-f", str(self.folder / "slurm.conf"), *(["-N", node] if node else [])]
         subprocess.run(words, env=self.environment, check=True, capture_output=True)
+        wait(lambda: self._alive(name), 60)
 
     def jobs(self, name: str = "") -> list[dict[str, str]]:
         """Return the jobs whose names contain ``name``: id, state, name, node and requested GPUs."""
@@ -202,7 +216,7 @@ def _descendants(pid: int) -> list[int]:
 def _gone(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-    except FileNotFoundError:
+    except OSError:
         return True
     return state in "ZX"
 

@@ -120,7 +120,7 @@ if [ "${ACCOUNTING:-0}" = 1 ]; then
         --bind-address=127.0.0.1 --pid-file="$dir/run/mariadbd.pid" --innodb-buffer-pool-size=64M \
         --innodb-log-file-size=32M --innodb-lock-wait-timeout=900 --log-error="$dir/log/mariadb.log" \
         < /dev/null > /dev/null 2>&1 &
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         mariadb-admin --no-defaults --socket="$sql" -u root ping > /dev/null 2>&1 && break
         sleep 0.1
     done
@@ -146,7 +146,7 @@ StorageLoc=slurm_acct
 END
     chmod 600 "$dir/slurmdbd.conf"
     slurmdbd
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         sacctmgr -n show cluster > /dev/null 2>&1 && break
         sleep 0.1
     done
@@ -157,7 +157,7 @@ fi
 
 slurmctld -f "$SLURM_CONF" -i
 for node in "${nodes[@]}"; do slurmd -f "$SLURM_CONF" -N "$node"; done
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     up=$(sinfo -h -N -o '%N %t' 2> /dev/null | sort -u | grep -cE ' (idle|mix|alloc)$' || true)
     [ "$up" = "${#nodes[@]}" ] && exit 0
     sleep 0.1

@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from paretoken.cost_compressors import (
-    Sizes,
-    compressor_parameters,
-    compressor_products,
-    learned_width,
-    projected_tokens,
-    two_layers,
-)
+from paretoken.compressors.specification import Sizes, linear_layers, specification
 from paretoken.shapes import DecoderShape, EncoderShape, decoder_shape, encoder_shape
 
 __all__ = [
@@ -118,8 +111,9 @@ def adapter_parameters(
     """Return the parameters of compressor and projector; the arguments are those of `adapter_work`."""
     inner = hidden if inner is None else inner
     sizes = Sizes(visual_tokens, side, width, joined, hidden)
-    projector = two_layers(learned_width(compressor, width, joined), inner, hidden)
-    return compressor_parameters(compressor, sizes) + projector
+    facts = specification(compressor)
+    own = 0 if facts.parameters is None else facts.parameters(sizes)
+    return own + linear_layers(facts.channels(sizes), inner, hidden)
 
 
 def adapter_work(
@@ -148,10 +142,11 @@ def adapter_work(
         return Work()
     inner = hidden if inner is None else inner
     sizes = Sizes(visual_tokens, side, width, joined, hidden)
-    made = compressor_products(compressor, sizes)
-    tokens, channels = projected_tokens(compressor, sizes), learned_width(compressor, width, joined)
+    facts = specification(compressor)
+    made = facts.products(sizes)
+    tokens, channels = facts.projected(sizes), facts.channels(sizes)
     expand, output = tokens * channels * inner, tokens * inner * hidden
-    learns = compressor_parameters(compressor, sizes) > 0  # else the first product is the projector's
+    learns = facts.learns  # else the first product is the projector's
     return Work(
         first=FLOPS_PER_PARAMETER * (made.first + expand * (not learns)),
         weights=FLOPS_PER_PARAMETER * (made.weights + expand * learns + output),

@@ -8,8 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paretoken.compressors.reach import trained_tokens
 from paretoken.errors import UserError
-from paretoken.tokens import trained_tokens
 
 if TYPE_CHECKING:  # the config's models take a while to build, and cells need only their values
     from paretoken.config import Study

@@ -1,4 +1,4 @@
-"""What figures, claims, laws and benchmarks need of a study, by their registered names.
+"""What figures, claims and laws need of a study, by their registered names.
 
 Facts about modules that import numpy or matplotlib, repeated here as plain values so that a config is
 checked without importing them. Tests hold every entry against its module.
@@ -147,21 +147,4 @@ CLAIM_NEEDS = {
     "quecc_beats_tokenpacker_1": Needs(compared=(("quecc", 1), ("tokenpacker", 1))),
     "quecc_beats_tokenpacker_4": Needs(compared=(("quecc", 4), ("tokenpacker", 4))),
     "repetition_gains_nothing": Needs(compared=(("repeat", None), ("tokenpacker", 4))),
-}
-
-#: Under which key of a benchmark's settings a variant belongs: it changes what is asked, or the score.
-VariantKey = Literal["questions", "scoring"]
-
-VARIANTS: dict[str, dict[str, VariantKey]] = {
-    "mme": {"perception": "scoring", "official": "scoring"},
-    "gqa": {"llava": "scoring"},
-    "ai2d": {"vlmevalkit": "scoring", "no_mask": "questions"},
-    "mmbench": {"rows": "scoring"},
-    "mmmu": {"interleaved": "questions"},
-    "scienceqa": {"letter_only": "scoring", "llava": "scoring", "full": "questions"},
-    "mathvista": {"lmms_eval": "scoring", "query": "questions"},
-    "pope": {"pooled": "scoring", "literal": "scoring"},
-    "docvqa": {"binarised": "scoring"},
-    "textvqa": {"ocr": "questions"},
-    "vqav2": {"processed": "scoring", "raw": "scoring"},
 }

@@ -80,22 +80,22 @@ def unknown_name(kind: str, name: object, allowed: Iterator[str] | Any) -> str:
     return f"{shown(name)} is no {kind}; write one of: {listed(names) or '(none defined)'}{hint}"
 
 
-#: Modules of the compressors; how many tokens each can make is in `paretoken.tokens`.
-COMPRESSOR_CLASSES = Registry(
+#: Specifications of compressors; each names the PyTorch module that does the work.
+COMPRESSORS = Registry(
     "compressor",
-    ("none", "paretoken.models.compressors.none:NoCompression"),
-    ("tokenpacker", "paretoken.models.compressors.tokenpacker:TokenPacker"),
-    ("tokenpacker_antialiased", "paretoken.models.compressors.tokenpacker:AntialiasedTokenPacker"),
-    ("tokenpacker_pooled", "paretoken.models.compressors.tokenpacker:PooledTokenPacker"),
-    ("quecc", "paretoken.models.compressors.quecc:QueCC"),
-    ("average_pool", "paretoken.models.compressors.average_pool:AveragePool"),
-    ("matryoshka_pooling", "paretoken.models.compressors.matryoshka_pooling:MatryoshkaPooling"),
-    ("matryoshka_query", "paretoken.models.compressors.matryoshka_query:MatryoshkaQuery"),
-    ("prumerge", "paretoken.models.compressors.prumerge:PruMerge"),
-    ("prumerge_plus", "paretoken.models.compressors.prumerge:PruMergePlus"),
-    ("random", "paretoken.models.compressors.random_patches:RandomPatches"),
-    ("downsample", "paretoken.models.compressors.downsample:Downsample"),
-    ("repeat", "paretoken.models.compressors.repeat:Repeat"),
+    ("none", "paretoken.compressors.none:NONE"),
+    ("tokenpacker", "paretoken.compressors.tokenpacker:TOKENPACKER"),
+    ("tokenpacker_antialiased", "paretoken.compressors.tokenpacker:ANTIALIASED"),
+    ("tokenpacker_pooled", "paretoken.compressors.tokenpacker:POOLED"),
+    ("quecc", "paretoken.compressors.quecc:QUECC"),
+    ("average_pool", "paretoken.compressors.average_pool:AVERAGE_POOL"),
+    ("matryoshka_pooling", "paretoken.compressors.matryoshka_pooling:MATRYOSHKA_POOLING"),
+    ("matryoshka_query", "paretoken.compressors.matryoshka_query:MATRYOSHKA_QUERY"),
+    ("prumerge", "paretoken.compressors.prumerge:PRUMERGE"),
+    ("prumerge_plus", "paretoken.compressors.prumerge:PRUMERGE_PLUS"),
+    ("random", "paretoken.compressors.random_patches:RANDOM"),
+    ("downsample", "paretoken.compressors.downsample:DOWNSAMPLE"),
+    ("repeat", "paretoken.compressors.repeat:REPEAT"),
 )
 
 #: Chat templates other than the tokenizer's own (``chat``) and none at all (``plain``, ``plain_llava``).

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from feasible_studies import ROOT, shipped
+from paretoken.compressors.reach import reachable_tokens
 from paretoken.config import MOST_TOLD, parse
 from paretoken.config.limits import MOST_ERRORS, MOST_ITEMS, errors_of
 from paretoken.errors import UserError
@@ -21,7 +22,6 @@ from paretoken.feasibility.examine import examine
 from paretoken.feasibility.points import Point, cost_nearly_the_same
 from paretoken.grid import cells
 from paretoken.registry import MOST_NAMES
-from paretoken.tokens import reachable_tokens
 
 Raw = dict[str, Any]
 #: Everything here takes seconds together; what takes the square of a size takes minutes.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.registry import CLAIMS, COST_MODELS, FIGURES, LAWS
+from paretoken.registry import BENCHMARKS, CLAIMS, COMPRESSORS, COST_MODELS, FIGURES, LAWS
 
 SOURCE = Path(__file__).parents[2] / "src"
 PACKAGE = SOURCE / "paretoken"
@@ -24,6 +24,7 @@ FORBIDDEN = {
     "grid": ("analysis", "figures", "records", "report", "commands", "cli"),
     "measured": ("analysis", "figures", "records", "report", "commands", "cli"),
     "scored": ("analysis", "figures", "records", "report", "commands", "cli"),
+    "compressors": ("analysis", "figures", "records", "report", "planning", "commands", "cli"),
     "cost": ("analysis", "figures", "records", "report", "commands", "cli"),
     "cost_models": ("analysis", "figures", "report", "commands", "cli"),
     "cost_memory": ("analysis", "figures", "records", "report", "commands", "cli"),
@@ -91,6 +92,7 @@ LEAN = {
     "import paretoken.feasibility.examine": ("numpy", "pandas", "matplotlib", "torch"),
     "paretoken.cli.main(['check'])": ("numpy", "pandas", "torch"),
     "import paretoken.planning.resources": ("numpy", "pandas", "torch"),
+    "[each.load(n) for each in (COMPRESSORS, BENCHMARKS) for n in each]": ("numpy", "pandas", "torch"),
     "import paretoken.commands.plan": ("numpy", "pandas", "torch"),
     "import paretoken.commands.status": ("numpy", "pandas", "torch"),
     "import paretoken.commands.shapes": ("numpy", "pandas", "torch"),
@@ -108,6 +110,7 @@ LEAN = {
 }
 TRY_ALL = f"""
 import sys
+from paretoken.registry import BENCHMARKS, COMPRESSORS
 for statement, absent in {LEAN!r}.items():
     try:
         exec(statement)
@@ -126,6 +129,6 @@ def test_start_up_is_lean() -> None:
 
 
 def test_every_registered_name_loads() -> None:
-    for registry in (LAWS, FIGURES, CLAIMS, COST_MODELS):
+    for registry in (LAWS, FIGURES, CLAIMS, COST_MODELS, COMPRESSORS, BENCHMARKS):
         for name in registry:
             assert registry.load(name).name == name

@@ -310,7 +310,9 @@ def test_what_a_llava_study_does_differently_is_found_by_name():
 
 
 def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
-    own = [{"name": "ocr_bench", "harness": "lmms_eval", "task": "ocrbench", "maximum": 1000}]
+    own = [
+        {"name": "ocr_bench", "harness": "lmms_eval", "task": "ocrbench", "maximum": 1000, "count": 1000}
+    ]
     asked = (f"{STUDY}.suites.0.benchmarks", ["mme", "ocr_bench"])
     training = parse(
         config(*copy.deepcopy(FETCHED), asked, (f"{STUDY}.training.benchmarks", own))
@@ -320,7 +322,7 @@ def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
 
 
 def test_task_files_of_others_run_where_the_config_allows_their_code():
-    own = {"name": "ab", "harness": "lmms_eval", "include": "tasks", "allow_code": True}
+    own = {"name": "ab", "harness": "lmms_eval", "include": "tasks", "allow_code": True, "count": 9}
     asked = (f"{STUDY}.suites.0.benchmarks", ["mme", "ab"])
     changes = (*copy.deepcopy(FETCHED), asked, (f"{STUDY}.training.benchmarks", [own]))
     assert parse(config(*changes)).studies[0].training.settings("ab").include == "tasks"
@@ -342,21 +344,26 @@ def test_the_command_line_runs_no_task_files_of_others_by_itself(tmp_path, capsy
         ({"name": "a-b", "harness": "lmms_eval"}, ["'a-b' cannot name a task"]),
         ({"name": "ab", "harness": "lmms_eval", "scoring": "x"}, ["scoring: not for harness"]),
         (
-            {"name": "ab", "harness": "lmms_eval", "include": "t"},
+            {"name": "ab", "harness": "lmms_eval", "include": "t", "count": 9},
             ["run with all rights of the user", "allow_code: true"],
         ),
         (
-            {"name": "ab", "harness": "lmms_eval", "include": "t", "allow_code": False},
+            {"name": "ab", "harness": "lmms_eval", "include": "t", "allow_code": False, "limit": 9},
             ["run with all rights of the user", "allow_code: true"],
         ),
         (
             {"name": "ab", "harness": "lmms_eval", "include": "t", "allow_code": "yes"},
             ["allow_code = 'yes': must be true or false"],
         ),
-        ({"name": "ab", "harness": "lmms_eval", "allow_code": True}, ["there is no include"]),
+        (
+            {"name": "ab", "harness": "lmms_eval", "allow_code": True, "count": 9},
+            ["there is no include"],
+        ),
+        ({"name": "mme", "count": 9}, ["count: not for harness: paretoken"]),
+        ({"name": "ab", "harness": "lmms_eval"}, ["count: is missing", "limit:"]),
         ({"name": "mme", "allow_code": True}, ["allow_code: not for harness: paretoken"]),
         ({"name": "ab", "harness": "vlmeval"}, ["harness", "lmms_eval"]),
-        ({"name": "ab", "harness": "lmms_eval"}, ["'ab' is in no suite"]),
+        ({"name": "ab", "harness": "lmms_eval", "count": 9}, ["'ab' is in no suite"]),
     ],
 )
 def test_what_does_not_fit_a_harness_is_named(entry, words):
@@ -398,7 +405,7 @@ def test_problems_of_a_llava_study_are_named(place, value, words):
 
 
 #: Every place of a path, in a config of each kind of study.
-OWN_TASK = {"name": "own", "harness": "lmms_eval", "include": "tasks", "allow_code": True}
+OWN_TASK = {"name": "own", "harness": "lmms_eval", "include": "tasks", "allow_code": True, "count": 9}
 PATHS = {
     "measured": (
         [],

@@ -77,10 +77,10 @@ def test_imports_are_found_wherever_they_stand_but_not_in_texts_and_for_types(tm
         "import paretoken.errors as wrong\n"
         "from paretoken.cost import (\n    one,  # (this)\n    two as second,\n)\n"
         "if TYPE_CHECKING:\n    from paretoken.config import Study\n\n    import paretoken.grid\n"
-        "def late():\n    from paretoken.tokens import V  # now\n"
+        "def late():\n    from paretoken.seeds import V  # now\n"
         "from paretokenizer import x\n"
     )
-    found = {"errors", "cost", "cost.one", "cost.two", "tokens", "tokens.V"}
+    found = {"errors", "cost", "cost.one", "cost.two", "seeds", "seeds.V"}
     assert set(_imports(file)) == {f"paretoken.{name}" for name in found}
 
 
@@ -97,8 +97,8 @@ def test_paths_follow_the_working_directory(tmp_path, monkeypatch):
 
 
 def test_several_modules_are_a_sorted_union():
-    both = sources("paretoken.errors", "paretoken.tokens")
-    assert both == sorted(set(sources("paretoken.errors")) | set(sources("paretoken.tokens")))
+    both = sources("paretoken.errors", "paretoken.seeds")
+    assert both == sorted(set(sources("paretoken.errors")) | set(sources("paretoken.seeds")))
 
 
 def test_an_unknown_module_is_refused():

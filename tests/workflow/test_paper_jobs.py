@@ -56,7 +56,7 @@ def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None
 
 
 def test_a_task_of_lmms_eval_takes_one_job_per_cell(fresh: Project) -> None:
-    own = {"name": "ocr_bench", "harness": "lmms_eval", "task": "ocrbench"}
+    own = {"name": "ocr_bench", "harness": "lmms_eval", "task": "ocrbench", "count": 1000}
     averaged = copy.deepcopy(SMALL["suites"])
     averaged[1]["benchmarks"].append("ocr_bench")
     few = SMALL | {"suites": averaged, "training": PAPER["training"] | {"benchmarks": [own]}}

@@ -64,6 +64,7 @@ def test_touching_a_source_changes_nothing(finished: Project) -> None:
         ("report/explorer.py", {"report": 1}),
         ("figures/cost_curves.py", {"figure": 1, "summary": 1}),
         ("analysis/claims/exponents.py", {"claims": 1, "summary": 1}),
+        ("compressors/tokenpacker.py", {"shapes": 1, "frontier": 1, "report": 1}),
     ],
 )
 def test_editing_a_source_reruns_what_is_made_of_it(
@@ -73,6 +74,12 @@ def test_editing_a_source_reruns_what_is_made_of_it(
         jobs = finished.dry_run(*SMALL_CONFIG).rules
     assert "measured_cell" not in jobs
     assert rules.items() <= dict(jobs).items()
+
+
+@pytest.mark.parametrize("module", ["compressors/quecc.py", "compressors/tokenpacker_module.py"])
+def test_what_a_measured_study_does_not_use_reruns_nothing(finished: Project, module: str) -> None:
+    with finished.with_added(f"src/paretoken/{module}", "# edited"):
+        assert not finished.dry_run(*SMALL_CONFIG).rules
 
 
 def test_a_new_size_runs_its_own_cells_only(finished: Project) -> None:

@@ -67,7 +67,7 @@ rule shapes:
     input:
         study="results/{study}/study.json",
         files=shape_files,
-        code=sources("paretoken.commands.shapes"),
+        code=code_of("shapes"),
     output:
         "results/{study}/shapes.json",
     log:
@@ -86,7 +86,7 @@ rule frontier:
         fit=headline_fit,
         shapes="results/{study}/shapes.json",
         latency=latency_table,
-        code=sources("paretoken.commands.frontier", *COST_MODELS.modules()),
+        code=code_of("frontier", *COST_MODELS.modules()),
     output:
         frontier="results/{study}/tables/frontier-{suite}.csv",
         pareto="results/{study}/tables/pareto-{suite}.csv",

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from paretoken.compressors.specification import specification
 from paretoken.config import parse as parse_config
 from paretoken.config.fields import as_list
 from paretoken.driver import require_own_logs, take_over
@@ -12,9 +13,8 @@ from paretoken.escape import message
 from paretoken.feasibility.examine import require_runnable
 from paretoken.grid import cells
 from paretoken.planning.records import dimensions_file
-from paretoken.registry import BENCHMARKS, CLAIMS, COST_MODELS, FIGURES, LAWS
+from paretoken.registry import BENCHMARKS, CLAIMS, COMPRESSORS, COST_MODELS, FIGURES, LAWS
 from paretoken.sources import data_files, sources
-from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, FIXED_STD, LEARNING, SMALLER_IMAGES
 
 os.environ.update(
     # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.
@@ -119,7 +119,7 @@ def trained_run(wildcards):
 
 def answer_tokens(wildcards):
     """Return how an elastic model is told its V; nothing for any other."""
-    return ["--tokens", wildcards.tokens] if wildcards.compressor in ELASTIC else []
+    return ["--tokens", wildcards.tokens] if specification(wildcards.compressor).elastic else []
 
 
 def fit_files(wildcards):
@@ -167,8 +167,18 @@ def fit_code(wildcards):
     )
 
 
+def code_of(command, *modules):
+    """Return a function of wildcards: the files of a command, of modules, of the study's compressors."""
+
+    def paths(wildcards):
+        own = {COMPRESSORS.module(entry.name) for entry in study_of(wildcards).compressors}
+        return sources(f"paretoken.commands.{command}", *modules, *sorted(own))
+
+    return paths
+
+
 def figure_code(wildcards):
-    return sources("paretoken.commands.figure", FIGURES.module(wildcards.figure), *LAWS.modules())
+    return code_of("figure", FIGURES.module(wildcards.figure), *LAWS.modules())(wildcards)
 
 
 def fit_options(wildcards):

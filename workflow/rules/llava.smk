@@ -50,7 +50,7 @@ def aspect(wildcards):
 
 def compressor_names(wildcards):
     names = [entry.name for entry in study_of(wildcards).compressors]
-    return [name for name in names if name not in SMALLER_IMAGES] or names
+    return [name for name in names if not specification(name).smaller_images] or names
 
 
 def stage_recipe(stage):
@@ -84,7 +84,7 @@ def stage_features(stage):
 
 def uses_features(wildcards):
     """Whether a cell reads stored features: no use to a compressor that makes images smaller."""
-    return llava_of(wildcards).features and wildcards.compressor not in SMALLER_IMAGES
+    return llava_of(wildcards).features and not specification(wildcards.compressor).smaller_images
 
 
 def stage_images(stage):

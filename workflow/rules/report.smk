@@ -40,7 +40,7 @@ rule methods:
         errors="results/{study}/tables/errors.csv",
         scores="results/{study}/tables/scores.csv",
         table1=published("table1"),
-        code=sources("paretoken.commands.methods"),
+        code=code_of("methods"),
     output:
         table="results/{study}/tables/methods.csv",
         comparisons="results/{study}/tables/comparisons.csv",
@@ -104,7 +104,7 @@ rule report:
         shapes="results/{study}/shapes.json",
         latency=latency_table,
         runs=trained_records,
-        code=sources("paretoken.commands.report", *LAWS.modules(), *COST_MODELS.modules()),
+        code=code_of("report", *LAWS.modules(), *COST_MODELS.modules()),
         assets=data_files("paretoken.report"),
     output:
         report(

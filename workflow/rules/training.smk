@@ -37,15 +37,17 @@ def model_options(wildcards):
     training = study_of(wildcards).training
     options = ["--layers", *training.layers, "--projector-width", training.projector_width]
     # The map is measured before stage 1: only where what stands before it does not learn.
-    whiten = training.whiten and wildcards.compressor not in LEARNING
-    fixed = training.init_std if wildcards.compressor in FIXED_STD else None
+    facts = specification(wildcards.compressor)
+    whiten = training.whiten and not facts.learns
+    fixed = None if facts.init_std is None else training.init_std
     return options + (["--whiten"] if whiten else []) + (["--init-std", fixed] if fixed else [])
 
 
 def feature_options(wildcards):
     """Return what features hold besides layers: the last attention, if some compressor needs it."""
-    names = [entry.name for entry in study_of(wildcards).compressors if entry.name in ATTENTION_GUIDED]
-    return ["--compressors", *names] if names else []
+    names = [entry.name for entry in study_of(wildcards).compressors]
+    guided = [name for name in names if specification(name).reads_attention]
+    return ["--compressors", *guided] if guided else []
 
 
 def seen_images(part):
@@ -56,7 +58,7 @@ def seen_images(part):
 
     def options(wildcards):
         sources = f"results/{wildcards.study}/sources/s{wildcards.seed}"
-        if wildcards.compressor in SMALLER_IMAGES and wildcards.tokens != "0":
+        if wildcards.tokens != "0" and specification(wildcards.compressor).smaller_images:
             return ["--images", f"{sources}/data/images/{part}"]
         return ["--features", f"{sources}/features"]
 
@@ -80,9 +82,8 @@ def cell_of(wildcards):
 
 def score_files(wildcards):
     """Return the scores that some suite averages: another one makes no other file stale."""
-    suites, folder = study_of(wildcards).suites, cell_of(wildcards).folder(wildcards.study)
-    used = {benchmark: None for suite in suites for benchmark in suite.benchmarks}
-    return [f"{folder}/scores/{benchmark}.json" for benchmark in used]
+    folder = cell_of(wildcards).folder(wildcards.study)
+    return [f"{folder}/scores/{benchmark}.json" for benchmark in study_of(wildcards).benchmarks]
 
 
 def cell_folders(wildcards):

@@ -21,13 +21,9 @@ from paretoken.analysis.scales import (
     require_one_metric,
 )
 from paretoken.analysis.study_results import StudyResults
+from paretoken.compressors.specification import specification
 
 LEVEL = 0.95
-#: Compressors by the names of the methods in the published Table 1.
-PUBLISHED_METHODS = {
-    "none": "LLaVA-1.5", "tokenpacker": "TokenPacker", "quecc": "QueCC", "prumerge": "LLaVA-PruMerge",
-    "matryoshka_pooling": "M3", "matryoshka_query": "MQT-LLaVA",
-}  # fmt: skip
 METHOD = ["llm", "compressor", "visual_tokens"]
 COLUMNS = (
     *METHOD, "benchmark", "metric", "out_of", "seeds", "score", "low", "high", "published", "source",
@@ -110,7 +106,7 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
     """
     require_one_metric(scores)
     order = {entry.name: i for i, entry in enumerate(results.study.compressors)}
-    benchmarks = list(dict.fromkeys(name for suite in results.study.suites for name in suite.benchmarks))
+    benchmarks = results.study.benchmarks
     rows = []
     for (llm, compressor, _), own in scores.groupby(METHOD, sort=False):
         tokens = int(own["visual_tokens"].iloc[0])
@@ -156,10 +152,11 @@ def _score_row(
 def _published(
     table: pd.DataFrame, llm: str, compressor: str, tokens: int, benchmark: str
 ) -> pd.Series[Any] | None:
-    if table.empty or compressor not in PUBLISHED_METHODS or not tokens:
+    method = specification(compressor).published if tokens else None
+    if table.empty or method is None:
         return None
     found = table[
-        (table["method"] == PUBLISHED_METHODS[compressor])
+        (table["method"] == method)
         & (table["visual_tokens"] == tokens)
         & (table["benchmark"] == benchmark)
     ]

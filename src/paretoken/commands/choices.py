@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 
 from paretoken.commands.arguments import layer, size, tokens, width
-from paretoken.registry import COMPRESSOR_CLASSES
+from paretoken.registry import COMPRESSORS
 
 
 def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the compressor's arguments."""
-    parser.add_argument("--compressor", choices=list(COMPRESSOR_CLASSES), required=True,
+    parser.add_argument("--compressor", choices=list(COMPRESSORS), required=True,
                         help="how patches become visual tokens")  # fmt: skip
     parser.add_argument("--tokens", type=tokens, required=True, metavar="V",
                         help="visual tokens per image; 0: the model sees no image")  # fmt: skip
     add_layer_arguments(parser)
-    parser.add_argument("--compressor-heads", type=width, default=8, help="its attention heads")
+    parser.add_argument(
+        "--compressor-heads", type=width, help="its attention heads; else those of its specification"
+    )
     parser.add_argument("--init-std", type=size, metavar="STD",
                         help="of new weights; else what the compressor's authors chose")  # fmt: skip
     parser.add_argument("--projector-width", type=width, metavar="CHANNELS",

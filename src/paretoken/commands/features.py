@@ -8,9 +8,9 @@ from pathlib import Path
 from paretoken.commands.arguments import batch, threads
 from paretoken.commands.choices import add_layer_arguments
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
+from paretoken.compressors.specification import compressors_that
 from paretoken.errors import UserError
-from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ATTENTION_GUIDED
+from paretoken.registry import COMPRESSORS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skipped", type=Path,
                         help="skipped.json of `paretoken data`: images that are left out")  # fmt: skip
     add_layer_arguments(parser)
-    parser.add_argument("--compressors", nargs="+", choices=list(COMPRESSOR_CLASSES),
-                        default=[n for n in COMPRESSOR_CLASSES if n not in ATTENTION_GUIDED],
+    parser.add_argument("--compressors", nargs="+", choices=list(COMPRESSORS),
+                        default=compressors_that(lambda facts: not facts.reads_attention),
                         help="store what these need; prumerge needs more than layers")  # fmt: skip
     parser.add_argument("--normalise", action="store_true",
                         help="each layer to mean 0 and variance 1 per patch")  # fmt: skip

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     known = ", ".join(f"{llm.params_b:g}" for llm in shapes.by_size)
     if not chosen or (a.n and len(chosen) < len(set(a.n))):
         raise UserError(f"--n: {a.shapes} knows the sizes {known}; write some of these")
-    _demand_reachable(a.v, shapes.adapter.compressor, shapes.encoder.side)
+    _require_reachable(a.v, shapes.adapter.compressor, shapes.encoder.side)
     demand_writable(a.out)
     quiet()
     limit_threads(a.threads)
@@ -76,8 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{lost} combinations did not fit the device; their cells are empty", file=sys.stderr)
 
 
-def _demand_reachable(tokens: list[int], compressor: str, side: int) -> None:
-    from paretoken.tokens import reachable_tokens
+def _require_reachable(tokens: list[int], compressor: str, side: int) -> None:
+    from paretoken.compressors.reach import reachable_tokens
 
     reachable = reachable_tokens(compressor, side)
     wrong = [V for V in tokens if V not in reachable]

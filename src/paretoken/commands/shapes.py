@@ -11,8 +11,8 @@ from paretoken.cost_models.deployment import write_shapes
 from paretoken.escape import terminal
 from paretoken.files import read_json
 from paretoken.planning.study_shapes import guessed_shapes, study_shapes
+from paretoken.registry import COMPRESSORS
 from paretoken.settings import checked
-from paretoken.tokens import COMPRESSORS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -60,12 +60,14 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(a.recipe, a.stage, a.set)  # before the slow imports: errors come at once
     quiet()
     limit_threads(a.threads)
+    from paretoken.compressors.specification import specification
     from paretoken.models.assemble import Choice
     from paretoken.train.stage import StageInputs, run_stage
 
     layers = None if a.layers is None else tuple(a.layers)
+    heads = a.compressor_heads or specification(a.compressor).heads
     choice = Choice(
-        a.compressor, a.tokens, layers, a.query_layer, a.compressor_heads, a.init_std,
+        a.compressor, a.tokens, layers, a.query_layer, heads, a.init_std,
         a.projector_width, a.whiten,
     )  # fmt: skip
     deepspeed = None if recipe.deepspeed is None else a.recipe.parent / recipe.deepspeed

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from paretoken.compressors.reach import reachable_tokens, spans
 from paretoken.config.raw import counts, records, texts, whole
 from paretoken.config.trained import training_problems
 from paretoken.escape import shown
 from paretoken.ranges import LARGEST_GRID
-from paretoken.registry import listed, unknown_name
-from paretoken.tokens import COMPRESSORS, reachable_tokens, spans
+from paretoken.registry import COMPRESSORS, listed, unknown_name
 
 
 def reference_problems(raw: Mapping[str, Any]) -> Iterator[str]:

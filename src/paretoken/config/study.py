@@ -26,8 +26,7 @@ from paretoken.config.training import Training
 from paretoken.constraints import NOTHING, Constraints, read_constraints
 from paretoken.errors import UserError
 from paretoken.ranges import MOST_REPLICATES
-from paretoken.registry import CLAIMS, FIGURES, LAWS, unknown_name
-from paretoken.tokens import COMPRESSORS
+from paretoken.registry import CLAIMS, COMPRESSORS, FIGURES, LAWS, unknown_name
 
 Loss = Literal["squared", "log_squared", "huber", "log_huber", "l1"]
 Role = Literal["reasoning", "ocr", "control"]
@@ -172,6 +171,11 @@ class Study(Record):
     claims: Annotated[list[Annotated[str, registered(CLAIMS, "claim")]], AfterValidator(unique)] = Field(
         default=[], description="Which claims of the paper are tested."
     )
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """The benchmarks that suites average, each once."""
+        return list(dict.fromkeys(name for suite in self.suites for name in suite.benchmarks))
 
 
 class FrozenStudy(Record):

@@ -39,13 +39,18 @@ Harness = Literal["paretoken", "lmms_eval"]
 HARNESS_NAME = re.compile(r"[a-z0-9_]+")
 #: Harness -> the keys that mean something to the other one only.
 KEYS_OF_OTHERS = {
-    "paretoken": ("task", "metric", "maximum", "include", "allow_code"),
+    "paretoken": ("task", "metric", "maximum", "include", "allow_code", "count"),
     "lmms_eval": ("source", "revision", "questions", "scoring"),
 }
 
 INCLUDE_RUNS_CODE = (
     "include: task files of lmms_eval name Python functions (!function), which run with all rights of "
     "the user; read them, then add allow_code: true, or take include out"
+)
+
+NO_COUNT = (
+    "count: is missing: the time of jobs is reckoned from how many questions a task of lmms_eval asks; "
+    "write count: and their number, or limit: to ask only so many"
 )
 
 #: `chat`: that of each language model's record; `plain`: none, image, caption and end of text;
@@ -175,6 +180,9 @@ class BenchmarkSettings(Record):
     )
     limit: Count | None = Field(default=None, description="Ask only so many questions, for a trial.")
     task: Text | None = Field(default=None, description="lmms_eval: the task; by default the name.")
+    count: Count | None = Field(
+        default=None, description="lmms_eval: how many questions the task asks, which plans need."
+    )
     metric: Text | None = Field(
         default=None, description="lmms_eval: which metric is the score, if the task has several."
     )
@@ -202,6 +210,8 @@ class BenchmarkSettings(Record):
         wrong = [key for key in KEYS_OF_OTHERS[self.harness] if getattr(self, key) is not None]
         if wrong:
             raise problem(f"{', '.join(wrong)}: not for harness: {self.harness}; take it out")
+        if self.harness == "lmms_eval" and self.count is None and self.limit is None:
+            raise problem(NO_COUNT)
         if self.include is not None and not self.allow_code:
             raise problem(INCLUDE_RUNS_CODE)
         if self.allow_code and self.include is None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from paretoken.compressors.specification import specification
 from paretoken.cost import decoder_work, encoder_work, flops_2nt
 from paretoken.cost_models.base import CostModel, Numbers
 from paretoken.cost_models.deployment import Deployment, LlmShape, Shapes
 from paretoken.cost_models.over_sizes import over_sizes
-
-#: Compressors that run the language model on the question first.
-READS_TEXT = ("quecc",)
 
 
 def _paper(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
@@ -51,7 +49,7 @@ def answer_flops(deployment: Deployment, shapes: Shapes, llm: LlmShape, V: float
     mean_context = Q + V + (further + 1) / 2
     total += further * (step.weights + step.attention * mean_context)
     total += shapes.between(llm, V)[1]
-    if shapes.adapter.compressor in READS_TEXT and not deployment.cached_text:
+    if specification(shapes.adapter.compressor).reads_text and not deployment.cached_text:
         total += decoder_work(decoder, [Q], logits=0).forward
     return float(np.float64(total))
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # plans read benchmarks, which import this, without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 #: Normal quantile of a two-sided interval of 95 %.
 Z_95 = 1.959963984540054
 REPLICATES, SEED = 1000, 0
-Floats = NDArray[np.float64]
 
 
 def interval(values: Sequence[float]) -> list[float]:
@@ -59,6 +62,8 @@ def bootstrap(
     Returns:
         The 95 % interval, within 0 and 1, and the standard error. Always the same for the same rows.
     """
+    import numpy as np
+
     random = np.random.default_rng(SEED)
     weights = [
         random.multinomial(size, np.full(size, 1 / size), REPLICATES).astype(float) for size in groups

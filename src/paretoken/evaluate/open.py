@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from transformers import AutoConfig
 
+from paretoken.compressors.reach import require_reachable
+from paretoken.compressors.specification import specification
 from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource, image_source
@@ -22,7 +24,6 @@ from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import demand_stops
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import load_pretrained, load_weights
-from paretoken.tokens import ELASTIC, SMALLER_IMAGES, demand_reachable
 
 
 def open_predictor(
@@ -78,12 +79,12 @@ def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
     demand_stops(folder)
     config: ParetokenConfig = load_pretrained(AutoConfig, folder)
     if tokens is not None and tokens != config.visual_tokens:
-        if config.compressor not in ELASTIC or not config.visual_tokens or not tokens:
+        if not (specification(config.compressor).elastic and config.visual_tokens and tokens):
             raise UserError(
                 f"{folder} was trained with {config.visual_tokens} visual tokens of "
                 f"{config.compressor}; it cannot answer with {tokens}"
             )
-        config.visual_tokens = demand_reachable(config.compressor, config.grid_side, tokens)
+        config.visual_tokens = require_reachable(config.compressor, config.grid_side, tokens)
     model: ParetokenModel = load_weights(ParetokenModel, folder, config=config)
     return model
 
@@ -110,7 +111,7 @@ def _features(model: ParetokenModel, path: Path) -> FeatureStore:
     store, config = FeatureStore(path), model.config
     if config.visual_tokens == 0:
         return store
-    if config.compressor in SMALLER_IMAGES:
+    if specification(config.compressor).smaller_images:
         raise UserError(f"{config.compressor} reads smaller images: give --images, not --features")
     layers = list(config.feature_layers)
     expected = (layers, bool(config.normalise_features))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from paretoken.compressors.specification import specification
 from paretoken.data.collation import VisualStore, pad_left, pad_right
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import spell_answers
@@ -24,7 +25,6 @@ from paretoken.models.language import stop_ids
 from paretoken.models.questions import shortened
 from paretoken.models.vlm import ParetokenModel
 from paretoken.positions import positions_of
-from paretoken.tokens import TEXT_CONDITIONED
 
 #: The columns of answers.
 ANSWERED = ("prediction", "generated_tokens")
@@ -68,7 +68,7 @@ class Predictor:
         self.batch, self.max_new_tokens, self.adaptive = batch, max_new_tokens, adaptive
         # What was learned as the end of an answer need not be among the model's own (Gemma, Llama 3).
         self.stops = {*stop_ids(model.generation_config), encoder.tokenizer.eos_token_id, encoder.end_id}
-        self.asks = model.config.compressor in TEXT_CONDITIONED and model.config.visual_tokens > 0
+        self.asks = specification(model.config.compressor).reads_text and model.config.visual_tokens > 0
         self.forget()
         pad = encoder.tokenizer.pad_token_id
         self.pad_id = encoder.tokenizer.eos_token_id if pad is None else pad

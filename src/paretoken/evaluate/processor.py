@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoConfig
 
+from paretoken.compressors.specification import specification
 from paretoken.data.collation import pad_left, pad_right
 from paretoken.data.images import open_image, shown
 from paretoken.data.labels import ChatEncoder
@@ -34,7 +35,6 @@ from paretoken.evaluate.questions import Question
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.questions import shortened
 from paretoken.pretrained import load_pretrained
-from paretoken.tokens import TEXT_CONDITIONED
 
 
 class Processor:
@@ -74,7 +74,7 @@ class Processor:
         preprocess = read_preprocessor(path, aspect) if config.visual_tokens else None
         encoder = ChatEncoder(load_tokenizer(path), config.template)
         V = config.visual_tokens if tokens is None else tokens
-        asks = config.compressor in TEXT_CONDITIONED and V > 0
+        asks = specification(config.compressor).reads_text and V > 0
         return cls(encoder, preprocess, V, config if asks else None)
 
     def __call__(

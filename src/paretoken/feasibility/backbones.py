@@ -9,12 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from paretoken.compressors.specification import Sizes, specification
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
 from paretoken.files import read_object
 from paretoken.shapes import ENCODERS, decoder_shape, require_size
-from paretoken.tokens import ATTENDING, ATTENTION_GUIDED, HEADS
 
 #: Ids of repositories on a hub: owner and name, or a name alone.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
@@ -22,6 +22,8 @@ HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 PATCHES = re.compile(r"patch(\d+)(?:-(\d+))?$")
 #: Pixels of an image where the id does not say, as CLIP's and SigLIP's first versions have them.
 USUAL_PIXELS = 224
+#: Layers of an encoder before its configuration is known, those of CLIP ViT-L: only their share counts.
+USUAL_DEPTH = 24
 #: Whole models whose vision half is an encoder that is read.
 WHOLE = ("clip", "siglip")
 
@@ -156,7 +158,7 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
             f"is {record.grid}, and {record.hub} has {side} patches per side; write {side}",
             kind,
         )
-    guided = [name for name in subject.compressors if name in ATTENTION_GUIDED]
+    guided = [name for name in subject.compressors if specification(name).reads_attention]
     if siglip and guided:
         yield subject.finding(
             "compressors",
@@ -164,14 +166,25 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
             f"which has none; take {' and '.join(guided)} out, or take a CLIP under vision",
             kind,
         )
-    attending = [name for name in subject.compressors if name in ATTENDING]
-    if width is not None and width % HEADS and attending:
+    for heads, names in _undivided(subject, width).items() if width else ():
         yield subject.finding(
             "compressors",
-            f"{' and '.join(attending)} need channels that {HEADS} divides, and {record.hub} has "
+            f"{' and '.join(names)} need channels that {heads} divides, and {record.hub} has "
             f"{width}; take them out, or take another encoder under vision",
             kind,
         )
+
+
+def _undivided(subject: Subject, width: int) -> dict[int, list[str]]:
+    """Return, by attention heads, the compressors whose channels they do not divide."""
+    found: dict[int, list[str]] = {}
+    for name in subject.compressors:
+        facts = specification(name)
+        joined = width * len(facts.layers(USUAL_DEPTH))
+        channels = facts.channels(Sizes(1, subject.grid, width, joined, text=1))
+        if facts.attends and channels % facts.heads:
+            found.setdefault(facts.heads, []).append(name)
+    return found
 
 
 Encoder = tuple[int | None, bool, int | None]

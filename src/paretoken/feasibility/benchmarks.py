@@ -10,7 +10,6 @@ from paretoken.errors import UserError
 from paretoken.feasibility.backbones import local_folder, source_problem
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
-from paretoken.needs import VARIANTS
 from paretoken.registry import BENCHMARKS, unknown_name
 
 KEYS = ("questions", "scoring")
@@ -23,7 +22,7 @@ def variants_are_known(subject: Subject) -> Iterator[Finding]:
             name = getattr(own, key)
             if name is None:
                 continue
-            place, known = f"training.benchmarks[{index}].{key}", VARIANTS.get(own.name, {})
+            place, known = f"training.benchmarks[{index}].{key}", _variants(own)
             under_key = [variant for variant, right in known.items() if right == key]
             if name not in known:
                 sentence = unknown_name(f"variant of {own.name} for {key}", name, under_key)
@@ -63,12 +62,18 @@ def _source_problem(own: BenchmarkSettings, source: str) -> tuple[str, Kind] | N
         return problem
     from paretoken.evaluate.hub_questions import require_data_set
 
-    questions = own.questions if VARIANTS.get(own.name, {}).get(own.questions or "") else None
+    questions = own.questions if own.questions in _variants(own) else None
     try:
         require_data_set(BENCHMARKS.load(own.name).variant(questions), folder)
     except UserError as error:
         return one_line(error), Kind.FILE
     return None
+
+
+def _variants(own: BenchmarkSettings) -> dict[str, str]:
+    """Return the key of each convention that a benchmark has."""
+    registered = own.name in BENCHMARKS
+    return {each.name: each.key for each in BENCHMARKS.load(own.name).variants} if registered else {}
 
 
 def _settings(subject: Subject) -> Iterator[tuple[int, BenchmarkSettings]]:

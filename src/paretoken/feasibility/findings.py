@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from paretoken.compressors.reach import trained_tokens
 from paretoken.config import Config, FrozenStudy, Study, Suite
 from paretoken.csv_files import Row
 from paretoken.feasibility.points import Point, points_of
 from paretoken.measured import read_rows
-from paretoken.tokens import trained_tokens
 
 
 class Kind(StrEnum):

@@ -117,8 +117,7 @@ def _asked(subject: Subject) -> Iterator[tuple[str, int, int]]:
 
     As the job finds them: those of its convention; other harnesses have numbers of their own.
     """
-    names = dict.fromkeys(name for suite in subject.study.suites for name in suite.benchmarks)
-    for name in names:
+    for name in subject.study.benchmarks:
         own = subject.training.settings(name)
         if own.harness != "paretoken":
             continue

@@ -7,13 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from paretoken.compressors.specification import Sizes, specification
 from paretoken.config import Record
 from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.recipes import one_line
 from paretoken.settings import read_settings
-from paretoken.tokens import ATTENDING, HEADS, JOINING, SEVERAL_LAYERS
 from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
 from paretoken.yaml_files import read_yaml
 
@@ -100,7 +100,7 @@ def encoder_fits(subject: Subject) -> Iterator[Finding]:
 
 def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
     query = recipe.layers + 1 + QUERY_LAYER
-    wanting = [name for name in subject.compressors if name in SEVERAL_LAYERS]
+    wanting = [name for name in subject.compressors if specification(name).reads_query_layer]
     if wanting and query not in subject.training.layers:
         yield subject.finding(
             "training.layers",
@@ -109,11 +109,12 @@ def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
             Kind.FILE,
         )
     for name in subject.compressors:
-        channels = recipe.width * (len(subject.training.layers) if name in JOINING else 1)
-        if name in ATTENDING and channels % HEADS:
+        facts, joined = specification(name), recipe.width * len(subject.training.layers)
+        channels = facts.channels(Sizes(1, subject.grid, recipe.width, joined, text=1))
+        if facts.attends and channels % facts.heads:
             yield subject.finding(
                 "training.recipes.vision",
-                f"{name} needs channels that {HEADS} divides, and has {channels} "
+                f"{name} needs channels that {facts.heads} divides, and has {channels} "
                 f"(width = {recipe.width}); write another width, or take {name} out",
                 Kind.FILE,
             )

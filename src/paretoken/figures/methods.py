@@ -12,9 +12,10 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from paretoken.analysis.methods import PUBLISHED_METHODS, suite_errors
+from paretoken.analysis.methods import suite_errors
 from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, all_comparable
 from paretoken.analysis.study_results import StudyResults
+from paretoken.compressors.specification import specification
 from paretoken.config import Suite
 from paretoken.errors import UserError
 from paretoken.escape import mathtext
@@ -23,7 +24,6 @@ from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
 from paretoken.figures.parts import LEVEL_TEXT, column, sentences
 from paretoken.figures.style import BLUE, VERMILION, Look, faces
-from paretoken.tokens import TITLES
 
 #: Inches of a panel, around panels, and most panels in a row.
 PANEL = (2.6, 2.3)
@@ -81,7 +81,7 @@ def _plot_suite(
             axis.axhline(float(error), zorder=1, **BLIND)
             drawn.add("blind")
         tokens_axis(axis, [float(v) for v in means["visual_tokens"] if v > 0])
-        axis.set_title(TITLES.get(name, name))
+        axis.set_title(mathtext(specification(name).title))
         below = place + columns >= len(names)
         axis.tick_params(labelbottom=below)
         axis.set_xlabel("Visual tokens V" if below else "")
@@ -123,7 +123,7 @@ def published_errors(results: StudyResults, suite: Suite, compressor: str) -> pd
 
     There are none if the study asks or scores a benchmark in another way than the published one.
     """
-    table, method = results.table1, PUBLISHED_METHODS.get(compressor)
+    table, method = results.table1, specification(compressor).published
     known = [
         PUBLISHED_BENCHMARKS[name] for name in suite.benchmarks if all_comparable(results.study, name)
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from paretoken.models.compressors.base import Compressor, Layout
+from paretoken.compressors.base import Compressor, Layout, module_of
+from paretoken.compressors.specification import specification
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.projector import Projector
-from paretoken.registry import COMPRESSOR_CLASSES
 
 
 def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector | None]:
@@ -18,7 +18,7 @@ def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector |
     """
     if config.visual_tokens == 0:
         return None, None
-    kind: type[Compressor] = COMPRESSOR_CLASSES.load(config.compressor)
+    facts = specification(config.compressor)
     position = {layer: i for i, layer in enumerate(config.feature_layers)}
     layout = Layout(
         side=config.grid_side,
@@ -29,11 +29,11 @@ def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector |
         text=config.text_config.hidden_size,
         attention=_pair([position[layer] for layer in config.attention_layers]),
     )
-    compressor = kind(layout, config.visual_tokens)
+    compressor = module_of(facts)(layout, config.visual_tokens)
     projector = Projector(
         compressor.width, config.text_config.hidden_size, config.projector_width, config.whiten
     )
-    std = kind.default_std if config.init_std is None else config.init_std
+    std = facts.init_std if config.init_std is None else config.init_std
     if std is not None:
         for module in [*compressor.modules(), *projector.modules()]:
             _initialise(module, std)

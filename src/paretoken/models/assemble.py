@@ -12,16 +12,14 @@ import torch
 from safetensors.torch import save_file
 from transformers import PretrainedConfig
 
+from paretoken.compressors.specification import USUAL_HEADS, specification
 from paretoken.errors import UserError
 from paretoken.models.adapter import new_adapter
-from paretoken.models.compressors.base import Compressor
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
 from paretoken.models.language import greedy, load_language_model
 from paretoken.models.vision import VisionEncoder, attention_layers, grid_side
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import read_tensors
-from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ATTENTION_GUIDED, SEVERAL_LAYERS
 
 #: The file with the weights of compressor and projector, as stage 1 leaves them.
 ADAPTER_FILE = "adapter.safetensors"
@@ -36,7 +34,7 @@ class Choice:
     tokens: int
     layers: tuple[int, ...] | None = None  # None: the compressor's own
     query_layer: int = -2
-    heads: int = 8
+    heads: int = USUAL_HEADS
     init_std: float | None = None
     projector_width: int | None = None
     whiten: bool = False
@@ -57,17 +55,17 @@ def needed_layers(choice: Choice, depth: int) -> tuple[tuple[int, ...], int]:
         choice: the compressor and its layers.
         depth: layers of the encoder.
     """
-    kind: type[Compressor] = COMPRESSOR_CLASSES.load(choice.compressor)
-    layers = kind.default_layers(depth) if choice.layers is None else choice.layers
+    facts = specification(choice.compressor)
+    layers = facts.layers(depth) if choice.layers is None else choice.layers
     resolved = tuple(dict.fromkeys(resolve_layer(layer, depth) for layer in layers))
     query = resolve_layer(choice.query_layer, depth)
-    # Only some ask for points; the others must not demand a layer that they never read.
-    return resolved, query if choice.compressor in SEVERAL_LAYERS else resolved[-1]
+    # The others must not require a layer that they never read.
+    return resolved, query if facts.reads_query_layer else resolved[-1]
 
 
 def guiding_layers(choice: Choice, depth: int) -> tuple[int, ...]:
     """Return the numbers of the encoder's last attention if the compressor needs it, else none."""
-    return attention_layers(depth) if choice.compressor in ATTENTION_GUIDED else ()
+    return attention_layers(depth) if specification(choice.compressor).reads_attention else ()
 
 
 def feature_layers(choices: Sequence[Choice], depth: int) -> tuple[int, ...]:

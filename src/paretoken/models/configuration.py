@@ -7,8 +7,9 @@ from typing import Any
 
 from transformers import AutoConfig, PretrainedConfig
 
+from paretoken.compressors.reach import require_reachable
+from paretoken.compressors.specification import USUAL_HEADS, specification
 from paretoken.errors import UserError
-from paretoken.tokens import LEARNING, demand_reachable
 
 
 def resolve_layer(layer: int, depth: int) -> int:
@@ -72,7 +73,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         query_layer: int = 0,
         attention_layers: Sequence[int] = (),
         normalise_features: bool = False,
-        compressor_heads: int = 8,
+        compressor_heads: int = USUAL_HEADS,
         init_std: float | None = None,
         projector_width: int | None = None,
         whiten: bool = False,
@@ -86,7 +87,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.text_config = _sub_config(text_config, "qwen2")
         self.vision_config = None if vision_config is None else _sub_config(vision_config, "clip")
         self.compressor = compressor
-        self.visual_tokens = demand_reachable(compressor, grid_side, visual_tokens)
+        self.visual_tokens = require_reachable(compressor, grid_side, visual_tokens)
         self.grid_side = grid_side
         self.vision_width = vision_width
         self.feature_layers = sorted(feature_layers)
@@ -103,7 +104,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.encoder_hash = encoder_hash
         self.image_aspect = image_aspect
         self.question_length = question_length
-        if whiten and compressor in LEARNING:
+        if whiten and specification(compressor).learns:
             raise UserError(
                 f"{compressor} cannot be combined with whiten: the map is measured before stage 1, and "
                 "a compressor that learns would leave it behind; use none or average_pool"

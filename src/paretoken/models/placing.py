@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from paretoken.compressors.base import Compressor
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Compressor
 
 
 def placed(embedded: Tensor, places: Tensor, tokens: Tensor) -> Tensor:

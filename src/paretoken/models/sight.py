@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from paretoken.compressors.base import Adaptive, Compressor
+from paretoken.compressors.specification import compressors_that, specification
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Adaptive, Compressor
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.projector import Projector
 from paretoken.models.vision import VisionEncoder
-from paretoken.tokens import ATTENTION_GUIDED, TEXT_CONDITIONED
 
 
 class Sight:
@@ -43,7 +43,7 @@ class Sight:
             UserError: both or neither are given, or the model cannot use what is given.
         """
         compressor, projector, features = self._parts(pixel_values, features)
-        if self.config.compressor not in TEXT_CONDITIONED:
+        if not specification(self.config.compressor).reads_text:
             tokens: Tensor = projector(compressor(features))
             return tokens if image_index is None else tokens[image_index]
         # One image has other tokens for each question. Without any place, one image and one text take
@@ -81,8 +81,9 @@ class Sight:
         """
         compressor, projector, found = self._parts(pixel_values, features)
         if not isinstance(compressor, Adaptive):
+            able = compressors_that(lambda facts: facts.adaptive)
             raise UserError(
                 f"{self.config.compressor} gives every image {self.config.visual_tokens} tokens; only "
-                f"{' and '.join(ATTENTION_GUIDED)} can give each its own number"
+                f"{' and '.join(able)} can give each its own number"
             )
         return [projector(tokens) for tokens in compressor.adaptive(found)]

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 
+from paretoken.compressors.specification import specification
 from paretoken.errors import UserError
 from paretoken.pretrained import load_pretrained, load_weights
 from paretoken.shapes import ENCODERS
-from paretoken.tokens import SMALLER_IMAGES
 
 #: Numbers in all hidden layers of the images that are encoded at once (8 GiB): CLIP's for 145 images.
 MOST_NUMBERS = 2**31
@@ -162,7 +162,7 @@ class VisionEncoder(nn.Module):
 
 def encoded_side(compressor: str, tokens: int) -> int | None:
     """Return the patches per side that an encoder makes for a compressor; None: its whole grid."""
-    return round(tokens**0.5) if compressor in SMALLER_IMAGES and tokens else None
+    return round(tokens**0.5) if tokens and specification(compressor).smaller_images else None
 
 
 def load_encoder(

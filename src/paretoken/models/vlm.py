@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from paretoken.compressors.specification import specification
 from paretoken.errors import UserError
 from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
@@ -17,7 +18,6 @@ from paretoken.models.placing import placed, reduced
 from paretoken.models.questions import Cache, embed_cached, embed_questions
 from paretoken.models.sight import Sight
 from paretoken.models.vision import VisionEncoder, encoded_side
-from paretoken.tokens import ATTENTION_GUIDED, ELASTIC
 
 #: Arguments that matter in the first step of a generation only.
 IMAGE_ARGUMENTS = (
@@ -122,13 +122,14 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
             if places.any():
                 raise UserError("input_ids hold image placeholders, but no image is given")
             return embedded
-        if token_counts is not None and self.config.compressor in ATTENTION_GUIDED:
+        facts = specification(self.config.compressor)
+        if token_counts is not None and facts.adaptive:
             own = self.adaptive_tokens(pixel_values, features)
             order = range(len(own)) if image_index is None else image_index.tolist()
             tokens = torch.cat([own[image] for image in order])
         else:
             tokens = self.visual_tokens(pixel_values, features, text, image_index)
-        if self.config.compressor in ELASTIC and self.compressor is not None:
+        if facts.elastic and self.compressor is not None:
             tokens = reduced(self.compressor, tokens, token_counts, self.config.visual_tokens)
         return placed(embedded, places, tokens)
 

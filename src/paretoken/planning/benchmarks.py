@@ -1,30 +1,15 @@
-"""How many questions each benchmark asks, and how long they are."""
+"""How many questions a cell is asked, and how long they are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Questions of the splits that the benchmarks are scored on (MMBench: with rotations).
-QUESTIONS = {
-    "mme": 2374,
-    "gqa": 12_578,
-    "ai2d": 3088,
-    "mmbench": 4329,
-    "mmmu": 900,
-    "scienceqa": 2017,
-    "mathvista": 1000,
-    "pope": 9000,
-    "chartqa": 2500,
-    "docvqa": 5349,
-    "textvqa": 5000,
-    "vizwiz": 4319,
-    "vqav2": 214_354,
-}
-#: For benchmarks that are not in the table, lmms-eval's other tasks for example.
-TYPICAL_QUESTIONS = 5000
-#: Tokens of a prompt with template and system message; with options or a hint it is longer.
-PROMPT, LONG_PROMPT = 70, 130
-LONG = ("ai2d", "mmbench", "mmmu", "scienceqa", "mathvista")
+from paretoken.config import LlavaTraining, Study
+from paretoken.errors import UserError
+from paretoken.evaluate.benchmarks.base import PROMPT_TOKENS
+from paretoken.registry import BENCHMARKS
+
 #: Decoding steps of a batch: its longest answer. Most answers are a word or a letter.
 ANSWER = 10
 
@@ -47,14 +32,30 @@ class Questions:
     answer: float
 
 
-def questions(asked: dict[str, int | None]) -> Questions:
-    """Return what a cell is asked by benchmarks; each may have a limit."""
-    counts = {
-        name: min(
-            limit or QUESTIONS.get(name, TYPICAL_QUESTIONS), QUESTIONS.get(name, TYPICAL_QUESTIONS)
-        )
-        for name, limit in asked.items()
-    }
-    total = sum(counts.values())
-    tokens = sum(n * (LONG_PROMPT if name in LONG else PROMPT) for name, n in counts.items())
+def asked_by(study: Study) -> list[tuple[int, int]]:
+    """Return, for each benchmark that a fetched study asks, its questions and tokens of a prompt.
+
+    Raises:
+        UserError: it is not known how many questions one has.
+    """
+    training = study.training
+    assert isinstance(training, LlavaTraining)  # noqa: S101  (the miniature's are counted elsewhere)
+    found = []
+    for name in study.benchmarks:
+        own = training.settings(name)
+        if own.harness == "paretoken":
+            benchmark = BENCHMARKS.load(name).variant(own.questions)
+            count, tokens = benchmark.questions, benchmark.prompt_tokens
+        else:
+            count, tokens = own.count or own.limit, PROMPT_TOKENS
+        if count is None:
+            raise UserError(f"benchmark {name} does not say how many questions it has: set `questions`")
+        found.append((min(count, own.limit or count), tokens))
+    return found
+
+
+def in_all(asked: Sequence[tuple[int, int]]) -> Questions:
+    """Return what a cell is asked by benchmarks of so many questions, with so many tokens each."""
+    total = sum(count for count, _ in asked)
+    tokens = sum(count * each for count, each in asked)
     return Questions(total, tokens / total if total else 0.0, ANSWER)

@@ -15,7 +15,8 @@ from paretoken.planning.benchmarks import (
     MINIATURE_KINDS,
     MINIATURE_PROMPT,
     Questions,
-    questions,
+    asked_by,
+    in_all,
 )
 from paretoken.planning.layout import layout, smallest_remedy, training_disk
 from paretoken.planning.records import Stage
@@ -127,7 +128,6 @@ def model_of(config: Config, study: Study, cell: Cell) -> tuple[Model, Shape]:
     training = records.training_of(study)
     record, vision = records.llm_record(config, cell.llm), records.vision_record(config, study)
     folder = records.llm_folder(training.kind, cell, study.name)
-    layers = records.joined_layers(training, cell.compressor)
     shape, encoder = dimensions(study, record, vision, folder)
     model = Model(
         llm=shape.decoder,
@@ -135,7 +135,7 @@ def model_of(config: Config, study: Study, cell: Cell) -> tuple[Model, Shape]:
         encoder=encoder,
         compressor=cell.compressor,
         tokens=cell.tokens,
-        layers=layers,
+        layers=records.joined_layers(training, cell.compressor, encoder.layers),
         inner=getattr(training, "projector_width", None),
         whitened=getattr(training, "whiten", False),
         online=training.kind != "miniature" and not getattr(training, "features", False),
@@ -165,7 +165,7 @@ def _prediction(
 ) -> Estimate:
     training = records.training_of(study)
     miniature = training.kind == "miniature"
-    asked = _miniature_questions(study) if miniature else questions(records.asked(study))
+    asked = _miniature_questions(study) if miniature else in_all(asked_by(study))
     work = prediction_work(model, asked, PREDICT_BATCH)
     disk = float(ANSWER_BYTES * asked.count)
     common = (disk, disk, shape.origin, "numbers of questions and typical lengths")

@@ -6,11 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from paretoken.compressors.specification import specification
 from paretoken.config import Config, LlavaTraining, Study
 from paretoken.errors import UserError
 from paretoken.files import read_json
 from paretoken.grid import Cell
-from paretoken.tokens import SEVERAL_LAYERS
 from paretoken.train.recipe import Recipe, read_recipe
 
 Stage = Literal["pretrain", "finetune", "predict"]
@@ -100,19 +100,10 @@ def budget_of(study: Study) -> float | None:
     return None if budget is None else float(budget)
 
 
-def joined_layers(training: Any, compressor: str) -> int:
-    """Return how many encoder layers a compressor sees side by side."""
-    layers = getattr(training, "layers", None)
-    if layers:
-        return len(layers)
-    return 4 if compressor in SEVERAL_LAYERS else 1
-
-
-def asked(study: Study) -> dict[str, int | None]:
-    """Return the benchmarks that a study asks, each with the limit that it sets (None: all)."""
-    names = dict.fromkeys(name for suite in study.suites for name in suite.benchmarks)
-    settings = getattr(study.training, "settings", None)
-    return {name: getattr(settings(name), "limit", None) if settings else None for name in names}
+def joined_layers(training: Any, compressor: str, depth: int) -> int:
+    """Return how many layers of an encoder of some depth a compressor sees side by side."""
+    layers = getattr(training, "layers", None) or specification(compressor).layers(depth)
+    return len(layers)
 
 
 def harnessed(study: Study) -> list[str]:

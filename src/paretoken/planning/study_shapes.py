@@ -60,7 +60,7 @@ def study_shapes(frozen: FrozenStudy) -> Shapes:
     training: Any = study.training
     adapter = AdapterShape(
         compressor=compressor,
-        layers=records.joined_layers(training, compressor),
+        layers=records.joined_layers(training, compressor, encoder.layers),
         inner=getattr(training, "projector_width", None),
         whitened=getattr(training, "whiten", False),
     )
@@ -79,5 +79,5 @@ def guessed_shapes(sizes: Sequence[float], compressor: str) -> Shapes:
         decoder = guessed_shape(round(n * 1e9))
         parameters = decoder.parameters()["total"]
         llms.append(LlmShape(f"{n:g}B", n, parameters, decoder, "guessed from its nominal size"))
-    adapter = AdapterShape(compressor, records.joined_layers(None, compressor))
+    adapter = AdapterShape(compressor, records.joined_layers(None, compressor, CLIP_L_336.layers))
     return Shapes(tuple(llms), CLIP_L_336, adapter)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from paretoken.compressors.specification import specification
 from paretoken.cost import (
     DecoderShape,
     EncoderShape,
@@ -16,7 +17,6 @@ from paretoken.cost import (
 )
 from paretoken.planning.benchmarks import Questions
 from paretoken.planning.training_sets import TrainingSet
-from paretoken.tokens import drawn_counts, reachable_tokens
 from paretoken.train.recipe import steps_for
 
 
@@ -51,12 +51,11 @@ class Model:
 
         An elastic model is shown every scale, or a random number of tokens, whose mean stands here.
         """
-        if finetune and self.tokens and self.compressor == "matryoshka_pooling":
-            return tuple(reachable_tokens(self.compressor, self.encoder.side))
-        if finetune and self.tokens and self.compressor == "matryoshka_query":
-            counts = drawn_counts(self.tokens)
-            return (sum(counts) / len(counts),)
-        return (self.tokens,)
+        elastic = specification(self.compressor).elastic
+        if elastic is None or not finetune or not self.tokens:
+            return (self.tokens,)
+        counts = elastic.counts(self.encoder.side)
+        return tuple(counts) if elastic.every else (sum(counts) / len(counts),)
 
     @property
     def adapter_parameters(self) -> int:

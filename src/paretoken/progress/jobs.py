@@ -6,7 +6,7 @@ from pathlib import Path
 
 from paretoken.config import Study
 from paretoken.grid import Cell
-from paretoken.planning.records import asked, harnessed
+from paretoken.planning.records import harnessed
 from paretoken.progress.states import Job
 
 #: Stages of a cell, in their order; a measured study has only the last.
@@ -34,15 +34,17 @@ def cell_jobs(study: Study, cell: Cell, side: int) -> dict[str, Job]:
     if study.training is None:
         return {"cell": Job("cell", [folder / "errors.csv"], [logs / "cell.log"])}
     miniature = study.training.kind == "miniature"
-    names = MINIATURE_ANSWERS if miniature else tuple(asked(study))
+    names = MINIATURE_ANSWERS if miniature else tuple(study.benchmarks)
     other = harnessed(study)  # lmms-eval asks and scores in one job
     answers = [
         folder / (f"scores/{name}.json" if name in other else f"answers/{name}.parquet")
         for name in names
     ]
-    scores = [folder / "scores" / f"{name}.json" for name in asked(study)]
+    scores = [folder / "scores" / f"{name}.json" for name in study.benchmarks]
     one = ["predict"] if miniature else [f"predict-{name}" for name in names]
-    scoring = ["score"] if miniature else [f"score-{name}" for name in asked(study) if name not in other]
+    scoring = (
+        ["score"] if miniature else [f"score-{name}" for name in study.benchmarks if name not in other]
+    )
     return {
         **{stage: _training_job(trained, stage) for stage in ("pretrain", "finetune")},
         "predict": Job("predict", answers, [logs / f"{name}.log" for name in one]),
@@ -76,7 +78,7 @@ def source_jobs(study: Study, cell: Cell) -> list[Job]:
         log = logs / f"tokenize-{stage}-{cell.llm}.log"
         jobs.append(_source(f"data/{stage}", sources, "run.json", logs / f"data-{stage}.log"))
         jobs.append(_source(f"tokens/{stage}/{cell.llm}", sources, "index.json", log))
-    for name in [name for name in asked(study) if name not in harnessed(study)]:
+    for name in [name for name in study.benchmarks if name not in harnessed(study)]:
         log = logs / f"questions-{name}.log"
         jobs.append(_source(f"questions/{name}", sources, "run.json", log))
     return jobs

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, PretrainedConfig
 
+from paretoken.compressors.specification import specification
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import image_source
@@ -31,7 +32,6 @@ from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import encoded_side, grid_side, load_encoder, require_image_size
 from paretoken.models.vlm import ParetokenModel
 from paretoken.pretrained import combined_hash, load_pretrained, weights_hash
-from paretoken.tokens import SMALLER_IMAGES, TEXT_CONDITIONED
 from paretoken.train.arguments import set_attention
 from paretoken.train.matching import require_adapter, require_positions, require_vocabulary
 from paretoken.train.recipe import Recipe
@@ -115,7 +115,7 @@ def open_visual(
 
 def _require_features(store: FeatureStore, inputs: StageInputs, vision: PretrainedConfig) -> None:
     """Require that stored features are what the encoder makes and the choice asks for."""
-    if inputs.choice.compressor in SMALLER_IMAGES:
+    if specification(inputs.choice.compressor).smaller_images:
         raise UserError(
             f"{inputs.choice.compressor} reads smaller images, and stored features are of whole ones; "
             "give --images instead of --features"
@@ -194,7 +194,7 @@ def build_model(
     set_attention(model.language_model, recipe)
     model.config.template = data.template
     model.config.image_aspect = aspect_of(visual)
-    if model.config.compressor in TEXT_CONDITIONED:
+    if specification(model.config.compressor).reads_text:
         model.config.question_length = recipe.max_length
     if model.config.whiten and recipe.stage == "pretrain" and visual is not None:
         skips = Skips("whitening", inputs.max_bad_share, unit="images", advice=ADVICE)

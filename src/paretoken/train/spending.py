@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paretoken.compressors.reach import reachable_tokens
+from paretoken.compressors.specification import specification
 from paretoken.cost import (
     Work,
     adapter_work,
@@ -19,7 +21,6 @@ from paretoken.cost import (
 from paretoken.data.collation import TrainingCollator
 from paretoken.models.vision import encoded_side
 from paretoken.models.vlm import ParetokenModel
-from paretoken.tokens import ELASTIC, TEXT_CONDITIONED, reachable_tokens
 from paretoken.train.speed import StepWork
 from paretoken.train.zero import size
 
@@ -88,7 +89,7 @@ def prefill_flops(
     }
     if config.vision_config is not None:
         parts["encoder"] = encoder_flops(model)
-    if config.compressor in TEXT_CONDITIONED and V:
+    if V and specification(config.compressor).reads_text:
         parts["question"] = decoder_work(shape, [text_tokens], logits=0).forward
     return parts
 
@@ -106,7 +107,7 @@ def encoder_flops(model: ParetokenModel) -> float:
 def elastic_flops(model: ParetokenModel) -> dict[str, dict[str, dict[str, float]]]:
     """Return `prefill_flops` at every V of an elastic model, by V and by Q; empty for any other."""
     config = model.config
-    if config.compressor not in ELASTIC or not config.visual_tokens:
+    if not (specification(config.compressor).elastic and config.visual_tokens):
         return {}
     return {
         str(V): {str(text): prefill_flops(model, text, V) for text in MEASURED_TEXT}

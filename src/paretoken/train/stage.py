@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from transformers import TrainerCallback
 
+from paretoken.compressors.reach import require_all_tokens
+from paretoken.compressors.specification import specification
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
 from paretoken.data.order import BatchPlan, data_order
-from paretoken.elastic import shown_counts
 from paretoken.errors import UserError
 from paretoken.files import read_json
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
-from paretoken.tokens import ELASTIC, TEXT_CONDITIONED, demand_whole
 from paretoken.train.arguments import packing_of, training_arguments
 from paretoken.train.batching import choose_plan, halve
 from paretoken.train.checkpoints import Checkpoint, latest
@@ -48,6 +48,7 @@ from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
 from paretoken.train.run_record import RUN_FILE, write_run
 from paretoken.train.selection import Selection, select
+from paretoken.train.showings import shown_counts
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
 from paretoken.train.starts import STARTS, require_progress
@@ -94,7 +95,7 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
     collator = TrainingCollator(
         data, visual, inputs.choice.tokens, pad_id_of(config), recipe.max_length, packing_of(recipe),
         _counts(config, recipe, len(data), inputs.seed),
-        ask=inputs.choice.compressor in TEXT_CONDITIONED,
+        ask=specification(inputs.choice.compressor).reads_text,
     )  # fmt: skip
     selection = select(collator, inputs.data, inputs.max_bad_share, say)
     job = Job(
@@ -245,9 +246,9 @@ def _counts(
     config: ParetokenConfig, recipe: Recipe, conversations: int, seed: int
 ) -> NDArray[np.int64] | None:
     """Return the token counts that an elastic model is trained with; None for any other."""
-    if config.compressor not in ELASTIC:
+    if specification(config.compressor).elastic is None:
         return None
-    demand_whole(config.compressor, config.grid_side, config.visual_tokens)
+    require_all_tokens(config.compressor, config.grid_side, config.visual_tokens)
     return shown_counts(
         config.compressor, config.grid_side, config.visual_tokens, recipe.stage, conversations, seed
     )

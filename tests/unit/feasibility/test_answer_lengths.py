@@ -79,7 +79,7 @@ def test_tasks_of_another_harness_are_left_to_it(tmp_path: Path) -> None:
     assert told(tmp_path, 640, "mmbench")
     raw = shipped()
     study = study_of(raw, "paper")
-    study["training"]["benchmarks"] = [{"name": "their_task", "harness": "lmms_eval"}]
+    study["training"]["benchmarks"] = [{"name": "their_task", "harness": "lmms_eval", "count": 9}]
     study["suites"][0]["benchmarks"] = ["their_task"]
     raw["llms"][0].update(hub=str(tmp_path), revision=None)
     assert not any("their_task" in f.sentence and "answers" in f.sentence for f in found(parse(raw)))

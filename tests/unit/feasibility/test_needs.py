@@ -11,13 +11,8 @@ from paretoken.data.miniature.world import GRID
 from paretoken.data.miniature.write import SPARSE
 from paretoken.feasibility import miniature, points
 from paretoken.models.assemble import Choice
-from paretoken.models.compressors.base import Layout
-from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS, VARIANTS
-from paretoken.registry import BENCHMARKS, CLAIMS, COMPRESSOR_CLASSES, FIGURES, LAWS
-from paretoken.tokens import ATTENDING, COMPRESSORS, HEADS
-
-#: What decides a question and its answer; everything else of a benchmark is how it is scored.
-ASKED = {"hub", "prompt", "shown", "max_new_tokens", "columns"}
+from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS
+from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
 
 
 def test_every_registered_figure_claim_and_law_says_what_it_needs() -> None:
@@ -42,15 +37,6 @@ def test_laws_are_what_is_said_of_them(name: str) -> None:
     assert set(facts.fixable) == (fixable if law.slopes else set())
 
 
-@pytest.mark.parametrize("name", list(BENCHMARKS))
-def test_variants_stand_under_the_key_that_they_change(name: str) -> None:
-    known = {
-        variant.name: "questions" if ASKED & set(variant.changes) else "scoring"
-        for variant in BENCHMARKS.load(name).variants
-    }
-    assert VARIANTS.get(name, {}) == known
-
-
 @pytest.mark.parametrize("name", benchmarks_of("llava"))
 def test_what_a_llava_study_can_ask_has_a_data_set(name: str) -> None:
     assert BENCHMARKS.load(name).hub is not None
@@ -62,17 +48,3 @@ def test_numbers_that_are_repeated_are_the_same() -> None:
     assert miniature.SPARSE == SPARSE
     assert Choice("none", 1).query_layer == miniature.QUERY_LAYER
     assert points.EQUAL_COST == TOLERANCE
-    assert Choice("none", 1).heads == HEADS == Layout.__dataclass_fields__["heads"].default
-
-
-@pytest.mark.parametrize("name", list(COMPRESSORS))
-def test_compressors_with_attention_are_listed(name: str) -> None:
-    source = COMPRESSOR_CLASSES.load(name)
-    uses = any("MultiheadAttention" in vars_text(kind) for kind in source.__mro__)
-    assert uses == (name in ATTENDING)
-
-
-def vars_text(kind: type) -> str:
-    """Return the names that a class's `__init__` uses."""
-    made = vars(kind).get("__init__")
-    return " ".join(getattr(getattr(made, "__code__", None), "co_names", ()))

@@ -12,6 +12,8 @@ from transformers import AutoModelForImageTextToText
 import families
 import paretoken.models  # noqa: F401  # teaches transformers the model type
 import tiny
+from paretoken.compressors.reach import reachable_tokens
+from paretoken.compressors.specification import compressors_that, specification
 from paretoken.data.collation import pad_left
 from paretoken.errors import UserError
 from paretoken.evaluate.open import load_model
@@ -20,11 +22,11 @@ from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_en
 from paretoken.models.questions import shortened
 from paretoken.models.vision import encoded_side, load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel
-from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ATTENTION_GUIDED, ELASTIC, LEARNING, TEXT_CONDITIONED, reachable_tokens
+from paretoken.registry import COMPRESSORS
 
 IMAGE, V, SIDE = 40, 4, 6
-METHODS = [name for name in COMPRESSOR_CLASSES if name != "none"]
+ELASTIC = compressors_that(lambda facts: facts.elastic)
+METHODS = [name for name in COMPRESSORS if name != "none"]
 OPTIONS: dict[str, Any] = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": None}
 
 
@@ -50,7 +52,7 @@ def prompts(tokens: int = V) -> dict[str, torch.Tensor]:
 
 
 def asked(compressor: str, *texts: list[int]) -> dict[str, torch.Tensor]:
-    if compressor not in TEXT_CONDITIONED:
+    if not specification(compressor).reads_text:
         return {}
     return {
         "question_ids": torch.tensor(texts),
@@ -100,7 +102,7 @@ def test_stage_1_trains_compressor_and_projector_of_any_width(
     learned = [n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 0]
     expected = [n for n, p in model.named_parameters() if p.requires_grad]
     assert learned == expected
-    assert any(n.startswith("compressor.") for n in learned) == (name in LEARNING)
+    assert any(n.startswith("compressor.") for n in learned) == specification(name).learns
 
 
 def test_the_question_changes_the_tokens_and_padding_does_not(parts: Path) -> None:
@@ -241,7 +243,7 @@ def test_features_hold_what_a_compressor_needs(tmp_path: Path) -> None:
     assert FeatureStore(tmp_path / "more").layers == (2, 3, 5, 6)
 
 
-@pytest.mark.parametrize("name", ATTENTION_GUIDED)
+@pytest.mark.parametrize("name", compressors_that(lambda facts: facts.adaptive))
 def test_images_with_their_own_numbers_of_tokens_are_safe_in_a_batch(parts: Path, name: str) -> None:
     model = build(parts, name)
     pixels = torch.randn(3, 3, 24, 24) * torch.tensor([0.2, 1.0, 5.0])[:, None, None, None]

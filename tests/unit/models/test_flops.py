@@ -14,6 +14,8 @@ from transformers import AutoModelForCausalLM
 
 import families
 import tiny
+from paretoken.compressors.reach import reachable_tokens
+from paretoken.compressors.specification import specification
 from paretoken.cost import (
     DecoderShape,
     EncoderShape,
@@ -27,11 +29,12 @@ from paretoken.cost import (
 from paretoken.errors import UserError
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, feature_layers
-from paretoken.models.vision import load_encoder, read_vision_config
+from paretoken.models.vision import encoded_side, load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel
+from paretoken.registry import COMPRESSORS
 from paretoken.train.spending import adapter_work_of, parameter_counts
 
-IMAGE = 40
+IMAGE, SIDE = 40, 6
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +73,20 @@ def test_parameters_of_a_language_model(parts: Path, kind: str) -> None:
     assert (counts["llm_total"], counts["llm_non_embedding"]) == tuple(expected.values())
 
 
-#: Each compressor at a V.
-METHODS = [
-    ("none", 36), ("average_pool", 4), ("tokenpacker", 9), ("tokenpacker_pooled", 4), ("quecc", 4),
-    ("quecc", 36), ("matryoshka_pooling", 36), ("matryoshka_query", 36), ("prumerge", 5), ("random", 5),
-    ("repeat", 12),
-]  # fmt: skip
+def budgets(name: str) -> list[int]:
+    """Return the fewest, the most and some V between that a compressor is trained with."""
+    counts = reachable_tokens(name, SIDE)
+    return [counts[-1]] if specification(name).elastic else [counts[0], counts[len(counts) // 2]]
+
+
+#: Every registered compressor, at some V.
+METHODS = [(name, V) for name in COMPRESSORS for V in dict.fromkeys(budgets(name))]
+
+
+def features_for(model: ParetokenModel, images: int) -> torch.Tensor:
+    """Return features (images, layers, patches, width) as the encoder would make them."""
+    side = encoded_side(model.config.compressor, model.config.visual_tokens) or SIDE
+    return torch.randn(images, len(model.config.feature_layers), side**2, 32)
 
 
 @pytest.mark.parametrize(("compressor", "tokens"), METHODS)
@@ -139,7 +150,7 @@ def test_forward_flops_of_a_siglip_encoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("compressor", "tokens"), METHODS)
 def test_forward_flops_of_compressor_and_projector(parts: Path, compressor: str, tokens: int) -> None:
     model = model_of(parts, "qwen2", compressor, tokens)
-    features = torch.zeros(3, len(model.config.feature_layers), 36, 32)
+    features = features_for(model, 3)
     text = torch.zeros(3, model.config.text_config.hidden_size)
     with torch.no_grad():
         flops = counted(lambda: model.train().visual_tokens(features=features, text=text))
@@ -153,7 +164,7 @@ def test_training_flops_of_a_step(parts: Path, stage: str, compressor: str, toke
     freeze_all_but(model, trainable_prefixes(stage))
     ids = torch.tensor([[5, *[IMAGE] * tokens, 6, 7, 3]] * 2)
     labels = torch.where(ids == 3, ids, -100)
-    features = torch.randn(2, len(model.config.feature_layers), 36, 32)
+    features = features_for(model, 2)
     text = torch.randn(2, model.config.text_config.hidden_size)
 
     def step() -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import pytest
+import yaml
+
+from paretoken.config import Study, benchmarks_of
 from paretoken.cost import DecoderShape, EncoderShape
 from paretoken.devices import BY_NAME
-from paretoken.planning.benchmarks import questions
+from paretoken.planning.benchmarks import asked_by, in_all
 from paretoken.planning.shapes import CLIP_L_336, guessed_shape
 from paretoken.planning.speed import UTILISATION, prediction_time, training_time
 from paretoken.planning.training_sets import LLAVA, Group, TrainingSet
@@ -17,6 +23,15 @@ VICUNA = {
     "13b": DecoderShape(5120, 40, 40, 40, 128, 13824, 32000, tied=False),
 }
 A100 = BY_NAME["a100-80g"]
+
+
+def study(*own: dict[str, Any], asked: Sequence[str] = ("mme", "vqav2")) -> Study:
+    """Return the shipped paper study with other benchmarks."""
+    raw = yaml.safe_load((Path(__file__).parents[3] / "config.yaml").read_text())
+    (paper,) = (each for each in raw["studies"] if each["name"] == "paper")
+    paper["training"]["benchmarks"] = list(own)
+    paper["suites"] = [paper["suites"][0] | {"benchmarks": list(asked)}]
+    return Study.model_validate(paper)
 
 
 def llava(size: str, compressor: str = "none", tokens: int = 576) -> Model:
@@ -95,8 +110,7 @@ def test_longer_conversations_are_cut() -> None:
 
 
 def test_a_benchmark_with_a_limit_asks_less() -> None:
-    every = questions({"mme": None, "vqav2": None})
-    some = questions({"mme": None, "vqav2": 1000})
+    every, some = (in_all(asked_by(study({"name": "vqav2", "limit": limit}))) for limit in (None, 1000))
     assert (every.count, some.count) == (2374 + 214_354, 2374 + 1000)
     model = llava("7b", "tokenpacker", 16)
     assert prediction_work(model, some, 64).flops < prediction_work(model, every, 64).flops / 20
@@ -105,6 +119,21 @@ def test_a_benchmark_with_a_limit_asks_less() -> None:
         for asked in (some, every)
     ]
     assert took[0] < took[1]
+
+
+def test_another_split_and_a_task_of_lmms_eval_say_how_much_they_ask() -> None:
+    full = study({"name": "scienceqa", "questions": "full"}, asked=["scienceqa"])
+    assert asked_by(full) == [(4241, 130)]
+    theirs = {"name": "theirs", "harness": "lmms_eval", "count": 700}
+    assert asked_by(study(theirs, asked=["theirs"])) == [(700, 70)]
+    assert asked_by(study(theirs | {"limit": 9}, asked=["theirs"])) == [(9, 70)]
+
+
+@pytest.mark.parametrize("name", benchmarks_of("llava"))
+def test_every_benchmark_with_a_data_set_says_how_much_it_asks(name: str) -> None:
+    ((count, tokens),) = asked_by(study(asked=[name]))
+    assert count >= 900
+    assert tokens in (70, 130)
 
 
 def test_a_guessed_shape_has_the_parameters() -> None:

@@ -13,18 +13,19 @@ import pytest
 import torch
 
 import tiny
+from paretoken.compressors.matryoshka_query import drawn_counts
 from paretoken.data.collation import Packing, TrainingCollator
 from paretoken.data.encoded import read_encoded
 from paretoken.data.features import FeatureStore
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
-from paretoken.elastic import drawn_counts, shown_counts
 from paretoken.errors import UserError
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import parse_questions
 from paretoken.evaluate.text_length import Lengthener, measure
 from paretoken.models.assemble import Choice
 from paretoken.registry import BENCHMARKS
+from paretoken.train.showings import shown_counts
 from paretoken.train.stage import StageInputs, run_stage
 from stages import recipe
 
@@ -142,7 +143,7 @@ def test_every_scale_of_a_conversation_is_in_its_batch(world: Path, packing: Pac
 
 def test_random_prefixes_are_drawn_by_seed_from_one_and_even_numbers() -> None:
     draw = shown_counts("matryoshka_query", 24, 256, "finetune", 5000, 3)
-    assert set(draw.ravel().tolist()) == set(drawn_counts(256)) == {1, *range(2, 257, 2)}
+    assert set(draw.ravel().tolist()) == set(drawn_counts(24)) == {1, *range(2, 257, 2)}
     assert np.array_equal(draw, shown_counts("matryoshka_query", 24, 256, "finetune", 5000, 3))
     assert not np.array_equal(draw, shown_counts("matryoshka_query", 24, 256, "finetune", 5000, 4))
     assert set(shown_counts("matryoshka_query", 24, 256, "pretrain", 9, 3).ravel()) == {256}

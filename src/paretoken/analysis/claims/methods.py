@@ -14,7 +14,7 @@ from paretoken.analysis.claims.verdicts import (
 )
 from paretoken.analysis.methods import LEVEL, Mean, difference
 from paretoken.analysis.study_results import StudyResults
-from paretoken.tokens import REPEATED
+from paretoken.compressors.repeat import REPEATED
 
 #: A gain in error below this is none: what one of a benchmark's printed digits shows, one point.
 NEGLIGIBLE = 0.01

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.base import LONG_PROMPT_TOKENS, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.choices import infer_choice, letter_of
 from paretoken.evaluate.benchmarks.plain_text import same_text
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
@@ -40,6 +40,8 @@ AI2D = Benchmark(
     columns=("options", "answer"),
     hub=HubData("lmms-lab/ai2d", "test", columns=("question",)),
     prompt=prompt,
+    questions=3088,
+    prompt_tokens=LONG_PROMPT_TOKENS,
     variants=(
         Variant(
             "vlmevalkit",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from paretoken.errors import UserError
 from paretoken.registry import unknown_name
 
 Row = Mapping[str, Any]
+
+#: Attributes of `Benchmark` that decide a question or its answer; all others are how it is scored.
+ASKED = frozenset({"hub", "prompt", "shown", "max_new_tokens", "columns"})
+#: Typical tokens of a prompt with template and system message; with options or a hint it is longer.
+PROMPT_TOKENS, LONG_PROMPT_TOKENS = 70, 130
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,11 @@ class Variant:
     what: str
     changes: Mapping[str, Any]
 
+    @property
+    def key(self) -> Literal["questions", "scoring"]:
+        """Where a study's config names it: it changes what is asked, or only how that is scored."""
+        return "questions" if ASKED & set(self.changes) else "scoring"
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -109,6 +119,8 @@ class Benchmark:
         prompt: from a row to the whole prompt.
         shown: from a row to the columns of the pictures it shows; None: all of ``hub.images``.
         max_new_tokens: the longest answer.
+        questions: of the split that it is scored on, for plans; None: no data set stands behind it.
+        prompt_tokens: typical tokens of a prompt, the image's not counted, for plans.
         variants: other conventions.
     """
 
@@ -125,6 +137,8 @@ class Benchmark:
     prompt: Callable[[Row], str] | None = None
     shown: Callable[[Row], Sequence[str]] | None = None
     max_new_tokens: int = 16
+    questions: int | None = None
+    prompt_tokens: int = PROMPT_TOKENS
     variants: tuple[Variant, ...] = ()
 
     def variant(self, name: str | None) -> Benchmark:

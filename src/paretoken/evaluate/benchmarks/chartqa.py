@@ -40,4 +40,5 @@ CHARTQA = Benchmark(
     breakdown=("type",),
     hub=HubData("lmms-lab/ChartQA", "test", columns=("question", "type")),
     prompt=prompt,
+    questions=2500,
 )

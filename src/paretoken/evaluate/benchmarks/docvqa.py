@@ -59,6 +59,7 @@ DOCVQA = Benchmark(
     hub=HubData("lmms-lab/DocVQA", "validation", "DocVQA", columns=("question",)),
     prompt=prompt,
     max_new_tokens=32,
+    questions=5349,
     variants=(
         Variant(
             "binarised",

@@ -39,6 +39,7 @@ GQA = Benchmark(
         join=Join("testdev_balanced_images", "testdev", column="image", id="id", key="imageId"),
     ),
     prompt=prompt,
+    questions=12_578,
     variants=(
         Variant(
             "llava",

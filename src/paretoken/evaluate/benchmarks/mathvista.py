@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from paretoken.data.conversations import BadRowError
-from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.base import LONG_PROMPT_TOKENS, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.edit_distance import edit_distances
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
 from paretoken.evaluate.benchmarks.values import (
@@ -187,6 +187,8 @@ MATHVISTA = Benchmark(
     ),
     prompt=prompt,
     max_new_tokens=1024,
+    questions=1000,
+    prompt_tokens=LONG_PROMPT_TOKENS,
     variants=(
         Variant(
             "lmms_eval",

@@ -10,7 +10,14 @@ from typing import Any
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
 from paretoken.escape import shown
-from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.base import (
+    LONG_PROMPT_TOKENS,
+    Aggregate,
+    Benchmark,
+    HubData,
+    Row,
+    Variant,
+)
 from paretoken.evaluate.benchmarks.choices import infer_choice
 from paretoken.evaluate.benchmarks.prompts import LETTER
 from paretoken.evaluate.benchmarks.values import gold, question, response, text, whole
@@ -132,6 +139,8 @@ MMBENCH = Benchmark(
     hub=HubData("lmms-lab/MMBench", "dev", "en", columns=("question", "hint", "C", "D")),
     prompt=prompt,
     max_new_tokens=1024,
+    questions=4329,  # with rotations
+    prompt_tokens=LONG_PROMPT_TOKENS,
     variants=(
         Variant(
             "rows",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
@@ -15,7 +13,10 @@ from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Ro
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
 from paretoken.evaluate.ids import id_text
-from paretoken.evaluate.intervals import Floats, bootstrap
+from paretoken.evaluate.intervals import bootstrap
+
+if TYPE_CHECKING:
+    from paretoken.evaluate.intervals import Floats
 
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark",
               "artwork", "OCR")  # fmt: skip
@@ -97,6 +98,8 @@ def aggregate(
     Raises:
         UserError: no row is of a subtask that counts.
     """
+    import numpy as np
+
     images = _images(rows, pair, subtasks)
     if not images:
         raise UserError(f"no row is of a subtask that counts; these do: {', '.join(subtasks)}")
@@ -155,6 +158,8 @@ def _images(
 
 def _counts(images: Images, scores: Sequence[float]) -> Floats:
     """Return right answers, questions, and whether both are right; (images, 3)."""
+    import numpy as np
+
     right = [(sum(scores[number] for number in image), len(image)) for image in images]
     # An image with one question only, as a limit leaves, cannot have both right.
     return np.array([(r, n, float(n > 1 and r == n)) for r, n in right])
@@ -203,6 +208,7 @@ MME = Benchmark(
     aggregate=aggregate,
     hub=HubData("lmms-lab/MME", "test", columns=("question",)),
     prompt=prompt,
+    questions=2374,
     variants=(
         Variant(
             "perception",

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.base import (
+    LONG_PROMPT_TOKENS,
+    Aggregate,
+    Benchmark,
+    HubData,
+    Row,
+    Variant,
+)
 from paretoken.evaluate.benchmarks.mmmu_choice import read_choice
 from paretoken.evaluate.benchmarks.mmmu_open import is_right
 from paretoken.evaluate.benchmarks.prompts import LETTER, SHORT, letters, option_lines
@@ -131,6 +138,8 @@ MMMU = Benchmark(
     hub=HubData("lmms-lab/MMMU", "validation", images=IMAGES, columns=("question",)),
     prompt=prompt,
     shown=shown,
+    questions=900,
+    prompt_tokens=LONG_PROMPT_TOKENS,
     variants=(
         Variant(
             "interleaved",

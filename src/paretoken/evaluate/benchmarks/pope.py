@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
-from paretoken.evaluate.intervals import Floats, bootstrap
+from paretoken.evaluate.intervals import bootstrap
+
+if TYPE_CHECKING:
+    from paretoken.evaluate.intervals import Floats
 
 NEGATIONS = frozenset({"No", "no", "not"})
 CATEGORIES = ("adversarial", "popular", "random")
@@ -58,6 +59,8 @@ def _counts_literal(row: Row) -> Counts:
 
 def f1(counts: Floats) -> Floats:
     """Return F1 of (..., 3) counts: true positives, false positives, false negatives."""
+    import numpy as np
+
     true, other = 2 * counts[..., 0], counts[..., 1] + counts[..., 2]
     result: Floats = np.divide(true, true + other, out=np.zeros_like(true), where=true > 0)
     return result
@@ -77,6 +80,8 @@ def aggregate(
         count: from a row to what it adds to the counts of F1.
         pooled: over all rows; otherwise the mean over the categories, as in papers on LLaVA.
     """
+    import numpy as np
+
     names = sorted({row["category"] for row in rows})
     images = [_image(row) or f"row {number}" for number, row in enumerate(rows)]
     place = {image: number for number, image in enumerate(dict.fromkeys(images))}
@@ -145,6 +150,7 @@ POPE = Benchmark(
     hub=HubData("lmms-lab/POPE", "test", columns=("question", "image_source")),
     prompt=prompt,
     max_new_tokens=128,
+    questions=9000,
     variants=(
         Variant(
             "pooled",

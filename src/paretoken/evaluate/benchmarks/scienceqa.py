@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
+from paretoken.evaluate.benchmarks.base import LONG_PROMPT_TOKENS, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.choices import letter_of
 from paretoken.evaluate.benchmarks.prompts import LETTER, letters, option_lines
 from paretoken.evaluate.benchmarks.values import question, response, text, texts
@@ -58,6 +58,8 @@ SCIENCEQA = Benchmark(
     breakdown=("subject",),
     hub=_IMAGES,
     prompt=prompt,
+    questions=2017,
+    prompt_tokens=LONG_PROMPT_TOKENS,
     variants=(
         Variant(
             "letter_only",
@@ -72,7 +74,7 @@ SCIENCEQA = Benchmark(
         Variant(
             "full",
             "all 4241 questions, with and without an image",
-            {"hub": replace(_IMAGES, config="ScienceQA-FULL", text_only=True)},
+            {"hub": replace(_IMAGES, config="ScienceQA-FULL", text_only=True), "questions": 4241},
         ),
     ),
 )

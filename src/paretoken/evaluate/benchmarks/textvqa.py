@@ -29,6 +29,7 @@ TEXTVQA = Benchmark(
     hub=HubData("lmms-lab/textvqa", "validation", columns=("question", "ocr_tokens")),
     prompt=prompt,
     max_new_tokens=128,
+    questions=5000,
     variants=(
         Variant(
             "ocr",

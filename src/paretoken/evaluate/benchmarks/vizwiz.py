@@ -27,4 +27,5 @@ VIZWIZ = Benchmark(
     hub=HubData("lmms-lab/VizWiz-VQA", "val", columns=("question", "category")),
     prompt=prompt,
     max_new_tokens=128,
+    questions=4319,
 )

@@ -58,6 +58,7 @@ VQAV2 = Benchmark(
     breakdown=("answer_type",),
     hub=HubData("lmms-lab/VQAv2", "validation", columns=("question", "answer_type")),
     prompt=prompt,
+    questions=214_354,
     variants=(
         Variant(
             "processed",

@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from paretoken.compressors.average_pool_module import AveragePool
+from paretoken.compressors.base import Adaptive, Compressor, Layout, module_of, regions
+from paretoken.compressors.none_module import NoCompression
+from paretoken.compressors.reach import reachable_tokens, require_reachable
+from paretoken.compressors.specification import Sizes, specification
+from paretoken.compressors.tokenpacker_module import TokenPacker
 from paretoken.errors import UserError
-from paretoken.models.compressors.average_pool import AveragePool
-from paretoken.models.compressors.base import Layout, regions
-from paretoken.models.compressors.none import NoCompression
-from paretoken.models.compressors.tokenpacker import TokenPacker
-from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import COMPRESSORS, SMALLER_IMAGES, TEXT_CONDITIONED, demand_reachable
+from paretoken.registry import COMPRESSORS
 
 SIDE, WIDTH = 6, 16
 TEXT = 12
@@ -22,25 +23,47 @@ def features(images: int = 2, side: int = SIDE) -> torch.Tensor:
     return torch.randn(images, 3, side * side, WIDTH)
 
 
-def test_the_registry_and_the_arithmetic_know_the_same_compressors() -> None:
-    assert list(COMPRESSOR_CLASSES) == list(COMPRESSORS)
-    for name in COMPRESSOR_CLASSES:
-        kind = COMPRESSOR_CLASSES.load(name)
-        assert kind.name == name
-        assert list(kind.reachable(24)) == list(COMPRESSORS[name](24))
-        text = (torch.randn(2, TEXT),) if name in TEXT_CONDITIONED else ()
-        for tokens in kind.reachable(SIDE):
-            side = round(tokens**0.5) if name in SMALLER_IMAGES else SIDE
-            compressor = kind(LAYOUT, tokens)
-            made = compressor.reduce(compressor(features(side=side), *text), tokens)
-            assert made.shape == (2, tokens, kind(LAYOUT, tokens).width)
+@pytest.mark.parametrize("name", list(COMPRESSORS))
+def test_a_module_makes_every_count_that_its_specification_says_of_channels_that_it_says(
+    name: str,
+) -> None:
+    facts = specification(name)
+    assert facts.name == name
+    text = (torch.randn(2, TEXT),) if facts.reads_text else ()
+    for tokens in reachable_tokens(name, SIDE):
+        side = round(tokens**0.5) if facts.smaller_images else SIDE
+        compressor = module_of(facts)(LAYOUT, tokens)
+        made = compressor.reduce(compressor(features(side=side), *text), tokens)
+        assert made.shape == (2, tokens, compressor.width)
+        assert compressor.width == facts.channels(Sizes(tokens, SIDE, WIDTH, 3 * WIDTH, TEXT))
+
+
+@pytest.mark.parametrize("name", list(COMPRESSORS))
+def test_traits_are_what_the_module_does(name: str) -> None:
+    facts = specification(name)
+    module = module_of(facts)(LAYOUT, reachable_tokens(name, SIDE)[-1])
+    assert any(isinstance(part, nn.MultiheadAttention) for part in module.modules()) == facts.attends
+    assert bool(list(module.parameters())) == facts.learns
+    assert isinstance(module, Adaptive) == facts.adaptive
+    reduces = type(module).reduce is not Compressor.reduce
+    assert reduces == (facts.elastic is not None)
+    read = {layer for depth in (24, 4, 1) for layer in facts.layers(depth) if not 0 <= layer <= depth}
+    assert not read, "layers that an encoder does not have"
+
+
+@pytest.mark.parametrize("name", list(COMPRESSORS))
+@pytest.mark.parametrize("side", [1, 2, 5, 6, 24])
+def test_what_training_shows_can_be_reached(name: str, side: int) -> None:
+    facts = specification(name)
+    if facts.elastic is not None:
+        assert set(facts.elastic.counts(side)) <= set(reachable_tokens(name, side))
 
 
 @pytest.mark.parametrize(("name", "tokens"), [("tokenpacker", 5), ("none", 4), ("average_pool", 16)])
 def test_unreachable_counts_are_refused_with_what_can_be_reached(name: str, tokens: int) -> None:
     with pytest.raises(UserError, match=rf"cannot make {tokens} tokens.*write one of: .*36"):
-        demand_reachable(name, SIDE, tokens)
-    assert demand_reachable(name, SIDE, 0) == 0
+        require_reachable(name, SIDE, tokens)
+    assert require_reachable(name, SIDE, 0) == 0
 
 
 def test_regions_are_the_blocks_of_the_grid() -> None:
@@ -110,7 +133,7 @@ def test_tokenpacker_equals_its_definition_written_out() -> None:
 
 
 def test_tokenpacker_has_the_published_layers_and_weights() -> None:
-    assert TokenPacker.default_layers(24) == (12, 16, 22, 23)
+    assert specification("tokenpacker").layers(24) == (12, 16, 22, 23)
     packer = TokenPacker(Layout(24, 1024, (0, 1, 2, 3), 3, 8), 36)
     assert packer.query_map.bias is None
     first = packer.key_map[0]

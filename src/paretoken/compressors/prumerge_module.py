@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paretoken.compressors.base import Adaptive, Layout
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Adaptive, Layout
 
 #: How many of the most similar patches a kept one takes up.
 NEIGHBOURS = 32
@@ -34,12 +34,10 @@ WHISKER = 1.5
 class PruMerge(Adaptive):
     """The best patches by score, each with its neighbours merged in, and the sum of the rest."""
 
-    name = "prumerge"
-
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)
         if layout.attention is None:
-            raise UserError(f"{self.name} needs the encoder's attention among its features")
+            raise UserError("prumerge needs the encoder's attention among its features")
         self.keys, self.scores = layout.attention
         self.width = layout.joined_width
 
@@ -76,8 +74,6 @@ class PruMerge(Adaptive):
 
 class PruMergePlus(PruMerge):
     """PruMerge with evenly spaced patches besides the best."""
-
-    name = "prumerge_plus"
 
     def kept(self, scores: Tensor, count: int) -> Tensor:
         """Return a quarter of ``count`` by score, then evenly spaced ones of the remaining patches."""

@@ -10,10 +10,8 @@ Tokens: n x n for every n up to the grid's side.
 
 from __future__ import annotations
 
-from paretoken.models.compressors.none import NoCompression
+from paretoken.compressors.none_module import NoCompression
 
 
 class Downsample(NoCompression):
     """Pass the patches of the smaller image on."""
-
-    name = "downsample"

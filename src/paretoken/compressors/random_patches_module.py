@@ -12,13 +12,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from paretoken.models.compressors.base import Compressor, Layout
+from paretoken.compressors.base import Compressor, Layout
 
 
 class RandomPatches(Compressor):
     """A fixed random choice of patches, stored with the weights."""
 
-    name = "random"
     places: Tensor
 
     def __init__(self, layout: Layout, tokens: int) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from paretoken.models.compressors.base import Compressor, Layout, regions
+from paretoken.compressors.base import Compressor, Layout, regions
 
 
 class AveragePool(Compressor):
     """Each visual token is the mean of s x s patches."""
-
-    name = "average_pool"
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)

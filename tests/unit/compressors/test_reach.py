@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.compressors.reach import reachable_tokens
 from paretoken.errors import UserError
-from paretoken.tokens import COMPRESSORS, reachable_tokens
+from paretoken.registry import COMPRESSORS
 
 
 @pytest.mark.parametrize("name", ["tokenpacker", "average_pool"])

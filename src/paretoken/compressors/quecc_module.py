@@ -14,15 +14,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from paretoken.compressors.base import Layout
+from paretoken.compressors.tokenpacker_module import EPSILON, RegionAttention, two_layers
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Layout
-from paretoken.models.compressors.tokenpacker import EPSILON, RegionAttention, two_layers
 
 
 class QueCC(RegionAttention):
     """Region attention whose queries depend on the question."""
-
-    name = "quecc"
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)

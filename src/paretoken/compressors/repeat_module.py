@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from paretoken.models.compressors.base import Layout
-from paretoken.models.compressors.tokenpacker import TokenPacker
-from paretoken.tokens import REPEATED
+from paretoken.compressors.base import Layout
+from paretoken.compressors.repeat import REPEATED
+from paretoken.compressors.tokenpacker_module import TokenPacker
 
 
 class Repeat(TokenPacker):
     """TokenPacker's four tokens, V / 4 times."""
-
-    name = "repeat"
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, REPEATED)

@@ -10,22 +10,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from paretoken.compressors.base import Compressor, Layout, module_of
+from paretoken.compressors.matryoshka_pooling_module import MatryoshkaPooling
+from paretoken.compressors.matryoshka_query_module import MatryoshkaQuery, resized, sine_positions
+from paretoken.compressors.prumerge_module import NEIGHBOURS, PruMerge, PruMergePlus
+from paretoken.compressors.quecc_module import QueCC
+from paretoken.compressors.random_patches_module import RandomPatches
+from paretoken.compressors.reach import reachable_tokens
+from paretoken.compressors.repeat_module import Repeat
+from paretoken.compressors.specification import specification
+from paretoken.compressors.tokenpacker_module import AntialiasedTokenPacker, PooledTokenPacker
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Compressor, Layout
-from paretoken.models.compressors.matryoshka_pooling import MatryoshkaPooling
-from paretoken.models.compressors.matryoshka_query import MatryoshkaQuery, resized, sine_positions
-from paretoken.models.compressors.prumerge import NEIGHBOURS, PruMerge, PruMergePlus
-from paretoken.models.compressors.quecc import QueCC
-from paretoken.models.compressors.random_patches import RandomPatches
-from paretoken.models.compressors.repeat import Repeat
-from paretoken.models.compressors.tokenpacker import AntialiasedTokenPacker, PooledTokenPacker
-from paretoken.registry import COMPRESSOR_CLASSES
-from paretoken.tokens import ELASTIC, FIXED_STD, LEARNING, TEXT_CONDITIONED
+from paretoken.registry import COMPRESSORS
 
 SIDE, WIDTH, TEXT = 6, 16, 12
 #: Two layers that are joined, a query layer, and the encoder's last attention.
 LAYOUT = Layout(SIDE, WIDTH, (0, 1), 2, heads=4, text=TEXT, attention=(3, 4))
-METHODS = [name for name in COMPRESSOR_CLASSES if name != "none"]
+METHODS = [name for name in COMPRESSORS if name != "none"]
 #: Tokens whose input is a part of the image.
 LOCAL = ["tokenpacker", "tokenpacker_pooled", "quecc", "average_pool", "matryoshka_pooling", "repeat"]
 
@@ -39,12 +40,11 @@ def features(images: int = 3, seed: int = 0) -> Tensor:
 
 def build(name: str, tokens: int, seed: int = 1) -> Compressor:
     torch.manual_seed(seed)
-    made: Compressor = COMPRESSOR_CLASSES.load(name)(LAYOUT, tokens)
-    return made
+    return module_of(specification(name))(LAYOUT, tokens)
 
 
 def tokens_of(compressor: Compressor, x: Tensor, text: Tensor | None = None, V: int = 4) -> Tensor:
-    told: Any = (text,) if compressor.name in TEXT_CONDITIONED else ()
+    told: Any = (text,) if isinstance(compressor, QueCC) else ()
     return compressor.reduce(compressor(x, *told), V)
 
 
@@ -59,11 +59,11 @@ def test_batch_order_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_weight_learns(name: str) -> None:
-    most = COMPRESSOR_CLASSES.load(name).reachable(SIDE)[-1] if name in ELASTIC else 4
+    most = reachable_tokens(name, SIDE)[-1] if specification(name).elastic else 4
     compressor = build(name, most)
     out = tokens_of(compressor, features(), torch.randn(3, TEXT), most)
     weights = dict(compressor.named_parameters())
-    assert bool(weights) == (name in LEARNING)
+    assert bool(weights) == specification(name).learns
     if weights:
         torch.manual_seed(2)
         (out * torch.randn_like(out)).sum().backward()
@@ -177,7 +177,7 @@ def test_positions_are_sines_of_column_and_row() -> None:
     for quarter, expected in enumerate(halves):
         assert float(at[quarter * 256 + channel]) == pytest.approx(expected, abs=1e-6)
     assert resized(sine_positions(16, 32), 24).shape == (576, 32)
-    assert COMPRESSOR_CLASSES.load("matryoshka_query").reachable(24) == list(range(1, 257))
+    assert list(reachable_tokens("matryoshka_query", 24)) == list(range(1, 257))
 
 
 def test_nested_scales_are_means_behind_the_projector() -> None:
@@ -271,9 +271,3 @@ def test_weights_survive_a_round_trip(name: str) -> None:
     first, again, x, text = build(name, 4), build(name, 4, seed=5), features(), torch.randn(3, TEXT)
     again.load_state_dict(first.state_dict())
     assert torch.equal(tokens_of(first, x, text), tokens_of(again, x, text))
-
-
-def test_facts_about_compressors_agree_with_their_classes() -> None:
-    fixed = [n for n in COMPRESSOR_CLASSES if COMPRESSOR_CLASSES.load(n).default_std is not None]
-    assert set(fixed) == set(FIXED_STD)
-    assert set(FIXED_STD) <= set(LEARNING) <= set(COMPRESSOR_CLASSES)

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from paretoken.models.compressors.base import Layout, regions
-from paretoken.models.compressors.none import NoCompression
+from paretoken.compressors.base import Layout, regions
+from paretoken.compressors.none_module import NoCompression
 
 
 class MatryoshkaPooling(NoCompression):
     """Passes all patches on to the projector and pools what comes out."""
-
-    name = "matryoshka_pooling"
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)

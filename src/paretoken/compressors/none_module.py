@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from paretoken.models.compressors.base import Compressor, Layout
+from paretoken.compressors.base import Compressor, Layout
 
 
 class NoCompression(Compressor):
     """Pass the patches on; LLaVA-1.5 reads ``hidden_states[-2]``."""
-
-    name = "none"
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)

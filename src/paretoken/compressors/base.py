@@ -1,14 +1,14 @@
-"""What every compressor is: a module that declares its token counts and its default layers."""
+"""What the modules of compressors share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from importlib import import_module
 
 from torch import Tensor, nn
 
-from paretoken.tokens import reachable_tokens
+from paretoken.compressors.specification import USUAL_HEADS, Specification
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Layout:
     width: int
     layers: tuple[int, ...]  # positions on the layer axis that are concatenated
     query: int  # position on the layer axis of the point query's layer
-    heads: int = 8
+    heads: int = USUAL_HEADS
     text: int = 0  # channels of a question's embedding: the language model's hidden size
     attention: tuple[int, int] | None = None  # positions of the last keys, and of the class token's view
 
@@ -32,29 +32,16 @@ class Layout:
 class Compressor(nn.Module):
     """Base class; a subclass sets `width` (channels of a visual token) and defines `forward`.
 
-    An elastic one (`paretoken.tokens.ELASTIC`) is trained with all its tokens, of which `reduce` makes
-    fewer behind the projector. How many a compressor can make is in `paretoken.tokens`.
+    An elastic one is trained with all its tokens, of which `reduce` makes fewer behind the projector.
+    What else is known of a compressor, its `Specification` says.
     """
 
-    name: ClassVar[str]
-    #: Standard deviation of new weights when a config names none; None: torch's own initialisation.
-    default_std: ClassVar[float | None] = None
     width: int
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__()
         self.layout, self.tokens = layout, tokens
         self.region = layout.side // max(1, round(tokens**0.5))
-
-    @classmethod
-    def reachable(cls, side: int) -> list[int]:
-        """Return the token counts that this compressor makes of a side x side grid, ascending."""
-        return list(reachable_tokens(cls.name, side))
-
-    @staticmethod
-    def default_layers(depth: int) -> tuple[int, ...]:
-        """Return the concatenated ``hidden_states`` indices for an encoder of ``depth`` layers."""
-        return (depth - 1,)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (images, layers, patches, width) to visual tokens (images, V, self.width)."""
@@ -75,6 +62,13 @@ class Adaptive(Compressor):
     def adaptive(self, features: Tensor) -> list[Tensor]:
         """Return as many tokens as each image needs, one tensor (tokens, self.width) per image."""
         raise NotImplementedError
+
+
+def module_of(specification: Specification) -> type[Compressor]:
+    """Import and return the module of a compressor."""
+    module, _, name = specification.module.partition(":")
+    kind: type[Compressor] = getattr(import_module(module), name)
+    return kind
 
 
 def join(features: Tensor, layers: Sequence[int]) -> Tensor:

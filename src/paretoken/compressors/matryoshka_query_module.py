@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paretoken.compressors.base import Compressor, Layout
+from paretoken.compressors.matryoshka_query import any_prefix
+from paretoken.compressors.tokenpacker_module import EPSILON
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Compressor, Layout
-from paretoken.models.compressors.tokenpacker import EPSILON
-from paretoken.tokens import any_prefix
 
 #: Period of the slowest sine.
 SLOWEST = 10_000.0
@@ -31,8 +31,6 @@ QUERY_STD = 0.02
 class MatryoshkaQuery(Compressor):
     """The first V of the learned queries read the whole image."""
 
-    name = "matryoshka_query"
-    default_std = 0.02
     query_positions: Tensor
     patch_positions: Tensor
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paretoken.compressors.base import Compressor, Layout, regions
 from paretoken.errors import UserError
-from paretoken.models.compressors.base import Compressor, Layout, regions
 
 EPSILON = 1e-6
 
@@ -40,11 +40,6 @@ class RegionAttention(Compressor):
         self.value_norm = nn.LayerNorm(width, eps=EPSILON)
         self.attention = nn.MultiheadAttention(width, layout.heads, batch_first=True)
 
-    @staticmethod
-    def default_layers(depth: int) -> tuple[int, ...]:
-        """Return 12, 16, 22 and 23 for the 24 layers of CLIP ViT-L, in proportion otherwise."""
-        return tuple(sorted({depth // 2, round(depth * 2 / 3), max(0, depth - 2), depth - 1}))
-
     def attend(self, query: Tensor, features: Tensor) -> Tensor:
         """Return what queries (images, V, width) read in their regions (images, V, width)."""
         side, size, width = self.layout.side, self.region, self.width
@@ -64,8 +59,6 @@ class RegionAttention(Compressor):
 class TokenPacker(RegionAttention):
     """Point queries from one layer, as published: bilinear, without anti-aliasing."""
 
-    name = "tokenpacker"
-    default_std = 0.02
     antialias = False
 
     def __init__(self, layout: Layout, tokens: int) -> None:
@@ -93,14 +86,11 @@ class TokenPacker(RegionAttention):
 class AntialiasedTokenPacker(TokenPacker):
     """Queries by bilinear interpolation with anti-aliasing: a triangle over the region and around it."""
 
-    name = "tokenpacker_antialiased"
     antialias = True
 
 
 class PooledTokenPacker(TokenPacker):
     """Queries are the means of their regions."""
-
-    name = "tokenpacker_pooled"
 
     def points(self, features: Tensor) -> Tensor:
         """Return the mean patch of the query layer in each region (images, V, width)."""

@@ -1,0 +1,45 @@
+"""MQT: elastic queries, of which any first m serve; one model for every V."""
+
+from __future__ import annotations
+
+from paretoken.compressors.specification import Elastic, Products, Sizes, Specification
+
+#: The published number of elastic queries (MQT-LLaVA); a smaller grid has no use for as many.
+MOST_QUERIES = 256
+
+
+def any_prefix(side: int) -> range:
+    """Return every number of first queries, up to one per patch and at most 256."""
+    return range(1, min(MOST_QUERIES, side * side) + 1)
+
+
+def drawn_counts(side: int) -> list[int]:
+    """Return the numbers that training draws from: 2, 4, 6, ... as published, and 1."""
+    return [1, *range(2, any_prefix(side)[-1] + 1, 2)]
+
+
+def _parameters(sizes: Sizes) -> int:
+    queries = any_prefix(sizes.side)[-1] * sizes.joined
+    attention, norms = 4 * (sizes.joined**2 + sizes.joined), 3 * 2 * sizes.joined
+    return queries + attention + norms
+
+
+def _products(sizes: Sizes) -> Products:
+    # Queries, keys (positions alone, for each image all the same), values and output.
+    weights = (2 * sizes.tokens + 2 * sizes.patches) * sizes.joined**2
+    return Products(weights=weights, attention=2 * sizes.tokens * sizes.patches * sizes.joined)
+
+
+MATRYOSHKA_QUERY = Specification(
+    name="matryoshka_query",
+    title="MQT",
+    source="Hu et al., Matryoshka Query Transformer, and its authors' code",
+    module="paretoken.compressors.matryoshka_query_module:MatryoshkaQuery",
+    reach=any_prefix,
+    published="MQT-LLaVA",
+    elastic=Elastic(counts=drawn_counts, every=False),
+    attends=True,
+    init_std=0.02,
+    parameters=_parameters,
+    products=_products,
+)

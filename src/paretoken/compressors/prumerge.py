@@ -1,0 +1,34 @@
+"""PruMerge and PruMerge+: keep the patches that the class token looks at, merge the others into them."""
+
+from __future__ import annotations
+
+from paretoken.compressors.reach import any_count
+from paretoken.compressors.specification import Products, Sizes, Specification
+
+
+def _products(sizes: Sizes) -> Products:
+    likeness, mixture = sizes.patches**2 * sizes.width, sizes.tokens * sizes.patches * sizes.joined
+    return Products(fixed=likeness + mixture)
+
+
+PRUMERGE = Specification(
+    name="prumerge",
+    title="PruMerge",
+    source="Shang et al., LLaVA-PruMerge, and its authors' code",
+    module="paretoken.compressors.prumerge_module:PruMerge",
+    reach=any_count,
+    published="LLaVA-PruMerge",
+    reads_attention=True,
+    adaptive=True,
+    products=_products,
+)
+PRUMERGE_PLUS = Specification(
+    name="prumerge_plus",
+    title="PruMerge+",
+    source="Shang et al., LLaVA-PruMerge, and its authors' code",
+    module="paretoken.compressors.prumerge_module:PruMergePlus",
+    reach=any_count,
+    reads_attention=True,
+    adaptive=True,
+    products=_products,
+)

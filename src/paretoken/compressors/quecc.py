@@ -1,0 +1,44 @@
+"""QueCC: queries that know the question, made by a depthwise convolution over each region."""
+
+from __future__ import annotations
+
+import math
+
+from paretoken.compressors.reach import square_regions
+from paretoken.compressors.region_attention import (
+    attention_parameters,
+    attention_products,
+    four_layers,
+    one_layer,
+)
+from paretoken.compressors.specification import Products, Sizes, Specification, linear_layers
+
+
+def _parameters(sizes: Sizes) -> int:
+    width, region = sizes.width, (sizes.side // round(math.sqrt(sizes.tokens))) ** 2
+    text = linear_layers(sizes.text, width) + 2 * width  # with a norm
+    convolution = width * region + width
+    return attention_parameters(sizes) + text + linear_layers(width, width, width) + convolution
+
+
+def _products(sizes: Sizes) -> Products:
+    # The patches that the question is added to depend on weights; the convolution reads each once.
+    queries = 2 * sizes.patches * sizes.width**2 + sizes.patches * sizes.width
+    return attention_products(sizes, sizes.tokens, first=sizes.text * sizes.width, weights=queries)
+
+
+QUECC = Specification(
+    name="quecc",
+    title="QueCC",
+    source="Li et al. (arXiv 2411.03312), section 4 and Fig. 5, and the authors' code",
+    module="paretoken.compressors.quecc_module:QueCC",
+    reach=square_regions,
+    published="QueCC",
+    reads_text=True,
+    reads_query_layer=True,
+    layers=four_layers,
+    attends=True,
+    channels=one_layer,
+    parameters=_parameters,
+    products=_products,
+)

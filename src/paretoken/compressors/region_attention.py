@@ -1,0 +1,41 @@
+"""What compressors whose queries attend to their own regions cost, without what makes the queries."""
+
+from __future__ import annotations
+
+from paretoken.compressors.specification import Products, Sizes, linear_layers
+
+
+def four_layers(depth: int) -> tuple[int, ...]:
+    """Return 12, 16, 22 and 23 of the 24 layers of CLIP ViT-L, in proportion for another depth."""
+    return tuple(sorted({depth // 2, round(depth * 2 / 3), max(0, depth - 2), depth - 1}))
+
+
+def one_layer(sizes: Sizes) -> int:
+    """Return the channels of one encoder layer, which keys and values are mapped to."""
+    return sizes.width
+
+
+def attention_parameters(sizes: Sizes) -> int:
+    """Return the parameters of key map, value map, attention and the three norms."""
+    maps = 2 * linear_layers(sizes.joined, sizes.width, sizes.width)
+    attention, norms = 4 * (sizes.width**2 + sizes.width), 3 * 2 * sizes.width
+    return maps + attention + norms
+
+
+def attention_products(
+    sizes: Sizes, queries: float, first: float = 0.0, weights: float = 0.0
+) -> Products:
+    """Return the multiplications of keys, values and attention, and of what makes the queries.
+
+    Args:
+        sizes: of the grid and its channels.
+        queries: how many there are.
+        first: multiplications that make them, of weights by frozen input.
+        weights: multiplications that make them, of weights by other input.
+    """
+    width, patches = sizes.width, sizes.patches
+    return Products(
+        first=2 * patches * sizes.joined * width + first,
+        weights=2 * patches * width * 2 * width + 2 * queries * width**2 + weights,
+        attention=2 * patches * width,
+    )

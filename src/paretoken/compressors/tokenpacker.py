@@ -1,0 +1,58 @@
+"""TokenPacker: each visual token is a point query that attends to its region of the grid."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from paretoken.compressors.reach import square_regions
+from paretoken.compressors.region_attention import (
+    attention_parameters,
+    attention_products,
+    four_layers,
+    one_layer,
+)
+from paretoken.compressors.specification import Products, Sizes, Specification
+
+
+def point_query_parameters(sizes: Sizes) -> int:
+    """Return the parameters of region attention and the map of its queries, which has no bias."""
+    return attention_parameters(sizes) + sizes.width**2
+
+
+def point_query_products(sizes: Sizes, queries: float | None = None) -> Products:
+    """Return the multiplications of region attention with point queries (None: V of them)."""
+    count = sizes.tokens if queries is None else queries
+    return attention_products(sizes, count, first=count * sizes.width**2)
+
+
+_point_queries = partial(
+    Specification,
+    reach=square_regions,
+    reads_query_layer=True,
+    layers=four_layers,
+    attends=True,
+    init_std=0.02,
+    channels=one_layer,
+    parameters=point_query_parameters,
+    products=point_query_products,
+)
+
+TOKENPACKER = _point_queries(
+    name="tokenpacker",
+    title="TokenPacker",
+    source="Li et al., TokenPacker (arXiv 2407.02392), and its authors' code",
+    module="paretoken.compressors.tokenpacker_module:TokenPacker",
+    published="TokenPacker",
+)
+ANTIALIASED = _point_queries(
+    name="tokenpacker_antialiased",
+    title="TokenPacker, antialiased queries",
+    source="TokenPacker with anti-aliased interpolation",
+    module="paretoken.compressors.tokenpacker_module:AntialiasedTokenPacker",
+)
+POOLED = _point_queries(
+    name="tokenpacker_pooled",
+    title="TokenPacker, pooled queries",
+    source="TokenPacker with the means of regions as queries",
+    module="paretoken.compressors.tokenpacker_module:PooledTokenPacker",
+)

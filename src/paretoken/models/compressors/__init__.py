@@ -1,1 +1,0 @@
-"""Compressors: from patches of several encoder layers to V visual tokens. One file each."""

@@ -20,14 +20,11 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/training.smk"
-include: "workflow/rules/llava.smk"
 include: "workflow/rules/sources.smk"
-include: "workflow/rules/llava_sources.smk"
+include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/llava_cells.smk"
 include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/costing.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/report.smk"
 
@@ -35,7 +32,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        [target for name in STUDIES.run for target in targets(name)],
+        [target for name in STUDIES.run for target in STUDY.targets(name)],
 
 
 onsuccess:

@@ -18,8 +18,15 @@ from pathlib import Path
 
 from paretoken.files import read_json
 
-PER_SEED = ("miniature-data", "pretrain-vision", "features", "tokenize-pretrain", "tokenize-finetune")
-PER_CELL = ("pretrain", "finetune", "predict", "score", "cell-scores")
+FEATURES = "features-all"
+PER_SEED = (
+    "world",
+    "pretrain-vision",
+    FEATURES,
+    "tokenize-pretrain-world",
+    "tokenize-finetune-world",
+)
+PER_CELL = ("pretrain", "finetune", "predict-world", "score-world", "cell-scores")
 
 
 def seconds(path: Path) -> float:
@@ -72,8 +79,8 @@ def _encoding(cell: Path, sources: Path) -> float:
     """Return the seconds of encoding every image that a cell's training shows, each time it is shown."""
     if cell.parent.name.endswith("-0"):  # the blind control sees none
         return 0.0
-    stored = len(read_json(sources / "features" / "index.json")["images"])
-    return seconds(sources / "benchmarks" / "features.tsv") / stored * shown_images(cell)
+    stored = len(read_json(sources / "features" / "all" / "index.json")["images"])
+    return seconds(sources / "benchmarks" / f"{FEATURES}.tsv") / stored * shown_images(cell)
 
 
 if __name__ == "__main__":

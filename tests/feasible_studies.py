@@ -43,9 +43,28 @@ def study_of(raw: Raw, name: str) -> Raw:
     return found
 
 
-def alone(name: str, change: Change | None = None) -> Config:
-    """Return a config of one shipped study, changed."""
-    raw = shipped()
+def data_of(raw: Raw, study: str) -> Raw:
+    """Return the raw record of the data that a study trains on."""
+    wanted = study_of(raw, study)["training"]["data"]
+    found: Raw = next(data for data in raw["data"] if data["name"] == wanted)
+    return found
+
+
+def source_of(raw: Raw, study: str, name: str) -> tuple[str, Raw]:
+    """Return the place and block of what makes a study's world, vision or (its first) llm."""
+    record = study_of(raw, study)
+    key, wanted, block = {
+        "world": ("data", record["training"]["data"], "world"),
+        "vision": ("vision", record["vision"], "make"),
+        "llm": ("llms", record["llms"][0], "make"),
+    }[name]
+    index = [record["name"] for record in raw[key]].index(wanted)
+    return f"{key}[{index}].{block}", raw[key][index][block]
+
+
+def alone(name: str, change: Change | None = None, raw: Raw | None = None) -> Config:
+    """Return a config of one study, changed: of the shipped config, or of another one."""
+    raw = shipped() if raw is None else raw
     study = study_of(raw, name)
     if change is not None:
         change(study)

@@ -37,11 +37,8 @@ def text_places(model: type[BaseModel], raw: Any, place: Path = ()) -> Iterator[
         if models:
             items = enumerate(value) if isinstance(value, list) else [(None, value)]
             for index, item in items:
-                tag = item.get("kind") if isinstance(item, Mapping) else None
                 for each in models:
-                    kinds = get_args(each.model_fields["kind"].annotation) if tag else (None,)
-                    if tag in kinds:
-                        yield from text_places(each, item, at if index is None else (*at, index))
+                    yield from text_places(each, item, at if index is None else (*at, index))
         elif str in set(_leaves(field.annotation)):
             yield from ((*at, i) for i in range(len(value))) if isinstance(value, list) else [at]
 

@@ -1,53 +1,54 @@
-"""A config of plain values with a study of the kind `llava`: what planning reads, and nothing else."""
+"""The shipped paper study, smaller, and the records that its stages would leave."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace as Values
 from typing import Any
+
+import yaml
+
+from paretoken.config import Config, parse
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "workflow" / "recipes"
 
 
-def llava_config(**study: Any) -> Any:
-    """Return a config with the study `paper`: two sizes, three token counts."""
-    gpus = Values(pretrain=4, finetune=8, predict=1)
-    llms = [
-        Values(name="qwen1.5-0.5b", params_b=0.5, params=463_987_712, width=None, gpus=gpus),
-        Values(name="qwen1.5-7b", params_b=7, params=7_721_324_544, width=None, gpus=gpus),
-    ]
-    overrides = Values(pretrain=[], finetune=["global_batch=128"])
-    training = Values(
-        kind="llava",
-        recipes=Values(
-            pretrain=str(RECIPES / "llava_pretrain.yaml"), finetune=str(RECIPES / "llava_finetune.yaml")
-        ),
-        overrides=overrides,
-        blind=[],
-        features=False,
-        settings=lambda name: Values(limit=10 if name == "vqav2" else None),
-    )
-    suite = Values(name="reasoning", benchmarks=["mme", "vqav2"])
-    values = {
-        "name": "paper",
-        "training": training,
-        "measured": None,
-        "vision": "clip",
-        "llms": [llm.name for llm in llms],
-        "compressors": [Values(name="tokenpacker", tokens=[1, 16, 576])],
-        "seeds": [0],
-        "suites": [suite],
-        "published": Values(dimensions=str(ROOT / "workflow/reference/llm_dimensions.csv")),
-        "budget_gpu_hours": None,
+def llava_config(overrides: Sequence[str] = ("global_batch=128",), **study: Any) -> Config:
+    """Return the shipped config with one study, `paper`: two sizes, three token counts.
+
+    Args:
+        overrides: of the recipe of stage 2.
+        study: keys of the study in place of these.
+    """
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    (paper,) = (each for each in raw["studies"] if each["name"] == "paper")
+    names = ["qwen1.5-0.5b", "qwen1.5-7b"]
+    gpus = {"pretrain": 4, "finetune": 8, "predict": 1}
+    recipes = {stage: str(RECIPES / f"llava_{stage}.yaml") for stage in ("pretrain", "finetune")}
+    changes: dict[str, Any] = {
+        "training": paper["training"]
+        | {
+            "recipes": recipes,
+            "overrides": {"finetune": list(overrides)},
+            "benchmarks": [{"name": "vqav2", "limit": 10}],
+        },
+        "llms": names,
+        "holdout": [],
+        "compressors": [{"name": "tokenpacker", "tokens": [1, 16, 576]}],
+        "suites": [paper["suites"][0] | {"benchmarks": ["mme", "vqav2"]}],
+        "published": {
+            "values": paper["published"]["values"],
+            "dimensions": str(ROOT / "workflow/reference/llm_dimensions.csv"),
+        },
+        "figures": [],
+        "claims": [],
         **study,
     }
-    made = Values(**values)
-    return Values(
-        llms=llms, vision=[Values(name="clip", grid=24)], studies=[made], study=lambda name: made
-    )
+    llms = [llm | {"gpus": gpus} for llm in raw["llms"] if llm["name"] in names]
+    return parse({**raw, "run": ["paper"], "llms": llms, "studies": [paper | changes]})
 
 
 def write_record(folder: Path, seconds: float, flops: float, gpus: list[str], steps: int = 10) -> None:

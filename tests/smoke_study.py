@@ -19,16 +19,32 @@ CHANGES: dict[str, list[tuple[str, str]]] = {
     "finetune": [("steps", "10"), ("global_batch", "8"), ("micro_batch", "8"), ("save_every", "10")],
 }
 
+#: Where it comes from: everything is made, by the recipes above.
+SOURCES: dict[str, Any] = {
+    "llms": [
+        {
+            "name": f"miniature-{width}",
+            "params_b": params_b,
+            "make": {"recipe": "smoke/llm.yaml", "width": width},
+        }
+        for width, params_b in ((16, 6.83e-6), (28, 2.07e-5), (48, 6.04e-5))
+    ],
+    "vision": [{"name": "miniature-vit", "grid": 6, "make": {"recipe": "smoke/vision.yaml"}}],
+    "data": [{"name": "smoke", "world": {"recipe": "smoke/world.yaml", "seed": 1}}],
+}
 STUDY: dict[str, Any] = {
     "name": "smoke",
     "question": "Does a trained study run from nothing to its summary?",
     "training": {
-        "kind": "miniature",
-        "world_seed": 1,
+        "data": "smoke",
+        "recipes": {name: f"smoke/{name}.yaml" for name in ("pretrain", "finetune")},
+        "templates": {"pretrain": "chat", "finetune": "chat"},
+        "aspects": {"pretrain": "crop", "finetune": "crop"},
+        "features": True,
+        "normalise": True,
         "layers": [2, 3],
         "projector_width": 32,
         "whiten": True,
-        "recipes": {name: f"smoke/{name}.yaml" for name in CHANGES},
         "blind": ["miniature-16"],
     },
     "vision": "miniature-vit",
@@ -69,5 +85,6 @@ def write_recipes(project: Path) -> None:
 
 
 def write_study(project: Path, name: str, study: dict[str, Any]) -> None:
-    """Write a config that runs only ``study``."""
-    (project / name).write_text(yaml.safe_dump({"run": [study["name"]], "studies": [study]}))
+    """Write a config that runs only ``study``; one on generated data has sources of its own."""
+    made = SOURCES if (study.get("training") or {}).get("data") == "smoke" else {}
+    (project / name).write_text(yaml.safe_dump({"run": [study["name"]], "studies": [study], **made}))

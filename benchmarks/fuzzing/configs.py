@@ -85,9 +85,10 @@ def _changed_config(rng: Random, folder: Path, changed: bool) -> tuple[Path, str
         words = str(change)
     elif what == "override":
         content, word, stage = copy.deepcopy(content), rng.choice(WRONG + RIGHT), rng.choice(STAGES)
-        study = next(study for study in content["studies"] if study["name"] == "paper")
-        study["training"]["overrides"][stage] = [word]
-        words = f"overrides {stage}: {word}"
+        name = rng.choice(["paper", "miniature"])
+        study = next(study for study in content["studies"] if study["name"] == name)
+        study["training"].setdefault("overrides", {})[stage] = [word]
+        words = f"overrides of {name} {stage}: {word}"
     path.write_text(yaml.safe_dump(content, allow_unicode=False, sort_keys=False))
     if what == "file":
         words = f"config.yaml {damage_text(rng, path)}"
@@ -95,11 +96,13 @@ def _changed_config(rng: Random, folder: Path, changed: bool) -> tuple[Path, str
 
 
 STAGES = ("pretrain", "finetune")
+#: The numbers of the miniature and of the paper's study, which use changed models and data.
+PLANNED_ALWAYS = (1, 3)
 
 
 def _part(rng: Random, content: Any) -> tuple[str | int, ...]:
     """Return a record that is changed: half of the time one of a study."""
-    key = rng.choice(["studies", "studies", "llms", "vision"])
+    key = rng.choice(["studies", "studies", "studies", "llms", "vision", "data"])
     return (key, rng.randrange(len(content[key])))
 
 
@@ -115,7 +118,8 @@ def _judge(path: Path, change: Change | None, words: str, outcome: Outcome) -> l
     problem = None if change is None else value_problem(change)
     if problem:
         return [f"accepted {problem}"]
-    return _plans(path, change.place[1] if change and change.place[0] == "studies" else 3)
+    changed = [change.place[1]] if change and change.place[0] == "studies" else PLANNED_ALWAYS
+    return [problem for number in changed for problem in _plans(path, number)]
 
 
 def value_problem(change: Change) -> str | None:

@@ -30,7 +30,7 @@ COMMANDS = {
     "selftest": "show that the fitter recovers known laws and the published fits",
     "study": "write a study's settings, as the workflow froze them",
     "cell": "write one cell's errors, taken from a table of measurements",
-    "miniature-data": "generate the miniature world's images, training sets and test suites",
+    "miniature-data": "generate the miniature world's images, training sets and questions",
     "pretrain-vision": "train the miniature's vision encoder",
     "pretrain-llm": "train one of the miniature's language models on text",
     "data": "verify, unpack and look through a downloaded training set",

@@ -12,6 +12,28 @@ from paretoken.registry import unknown_name
 
 #: What to write instead, by pydantic's type of error; {name} comes from the error's context. All that
 #: the records of this project can raise stand here, so that nobody reads pydantic's own words.
+#: Keys of earlier versions, by the record that had them, and what is written instead.
+WORLD_RECIPE = (
+    "is no key here any more; write a record under data: with world: {recipe, seed}, and name it"
+)
+RETIRED = {
+    (
+        "Training",
+        "kind",
+    ): "is no key here any more: models are fetched (hub) or made (make), and data: names "
+    "a record under data:; take it out",
+    ("Training", "world_seed"): WORLD_RECIPE,
+    ("StageRecipes", "world"): WORLD_RECIPE,
+    (
+        "StageRecipes",
+        "vision",
+    ): "is no key here any more; write make: {recipe: ...} in the encoder's record",
+    (
+        "StageRecipes",
+        "llm",
+    ): "is no key here any more; write make: {recipe: ..., width: ...} in each model's record",
+    ("Llm", "width"): "is no key here any more; write make: {recipe: ..., width: ...}",
+}
 MENDS = {
     "missing": "is missing; add it",
     "invalid_key": "the name of a key must be text; put it in quotes",
@@ -42,8 +64,6 @@ MENDS = {
     "literal_error": "must be one of {expected}",
     "too_short": "is empty; write at least {min_length}",
     "too_long": "has {actual_length} entries; write at most {max_length}",
-    "union_tag_invalid": "must be one of {expected_tags}",
-    "union_tag_not_found": "is missing; add it",
 }
 
 
@@ -68,16 +88,15 @@ def describe(error: ValidationError, root: type[BaseModel]) -> Iterator[str]:
 
 def _problem(problem: dict[str, Any], root: type[BaseModel]) -> tuple[str, str]:
     """Return what is wrong, as a place and mostly its value, and what to write instead."""
-    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    kind, value = problem["type"], problem["input"]
     *way, last = problem["loc"] or ("",)
     model, place = _follow(root, way)
     if kind == "extra_forbidden":
-        return _join([*place, last]), unknown_name("key here", last, model.model_fields)
+        retired = RETIRED.get((model.__name__, str(last)))
+        return _join([*place, last]), retired or unknown_name("key here", last, model.model_fields)
     place = _follow(root, problem["loc"])[1]
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        place, value = [*place, context["discriminator"].strip("'")], context.get("tag")
     text = _join(place)
-    whole = kind in ("problem", "value_error", "missing", "union_tag_not_found")
+    whole = kind in ("problem", "value_error", "missing")
     return text if whole else f"{text} = {shown(value)}", mend_of(problem)
 
 
@@ -103,23 +122,17 @@ def _follow(
 
     Returns:
         The record class that stands there, and the location as the user wrote it: pydantic adds what
-        it tried (the tag of a union of records such as ``llava``, a type) after the field.
+        it tried (a type) after the field.
     """
     place: list[str | int] = []
-    choices: list[type[BaseModel]] = []
     named = False  # whether names follow that the user wrote: fields of a record, keys of a mapping
     for part in location:
-        tagged = [choice for choice in choices if part in _tags(choice)]
-        choices = []
-        if tagged:
-            model = tagged[0]
-        elif isinstance(part, str) and part in model.model_fields:
+        if isinstance(part, str) and part in model.model_fields:
             place.append(part)
             annotation = model.model_fields[part].annotation
             found = list(_models_in(annotation))
             named = _is_keyed(annotation)
             model = next(iter(found), model if named else BaseModel)
-            choices = found if len(found) > 1 else []
         elif isinstance(part, int) or (named and part != KEY):
             place.append(part)
     return model, place
@@ -130,10 +143,6 @@ def _is_keyed(annotation: Any) -> bool:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return True
     return any(map(_is_keyed, get_args(annotation)))
-
-
-def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
-    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

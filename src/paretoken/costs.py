@@ -20,7 +20,14 @@ NOT_MEASURED = {
 }  # fmt: skip
 
 
-def cost_row(study: str, cell: Cell, params_b: float, folder: Path, trained: Path | None = None) -> Row:
+def cost_row(
+    study: str,
+    cell: Cell,
+    params_b: float,
+    folder: Path,
+    trained: Path | None = None,
+    timed: bool = False,
+) -> Row:
     """Return a cell's row of tables/costs.csv.
 
     Cells that share a training each state what it cost. Seconds of CPU and wall are those of both
@@ -34,6 +41,7 @@ def cost_row(study: str, cell: Cell, params_b: float, folder: Path, trained: Pat
         params_b: its nominal size.
         folder: with, if it was measured, ``latency.json``.
         trained: with ``pretrain/run.json`` and ``finetune/run.json``; None: ``folder``.
+        timed: whether ``latency.json`` must be there.
 
     Raises:
         UserError: a file is missing or lacks a number; names both.
@@ -42,7 +50,7 @@ def cost_row(study: str, cell: Cell, params_b: float, folder: Path, trained: Pat
         stage: read_json((trained or folder) / stage / "run.json") for stage in ("pretrain", "finetune")
     }
     measured = folder / "latency.json"
-    latency = read_json(measured) if measured.exists() else NOT_MEASURED
+    latency = read_json(measured) if timed or measured.exists() else NOT_MEASURED
     try:
         return coordinates(study, cell, params_b) | _row(stages, latency, str(cell.tokens))
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:

@@ -109,6 +109,7 @@ TEMPLATES = Registry(
 BENCHMARKS = Registry(
     "benchmark",
     ("exact_match", "paretoken.evaluate.benchmarks.exact_match:EXACT_MATCH"),
+    ("world", "paretoken.evaluate.benchmarks.world:WORLD"),
     ("mme", "paretoken.evaluate.benchmarks.mme:MME"),
     ("gqa", "paretoken.evaluate.benchmarks.gqa:GQA"),
     ("ai2d", "paretoken.evaluate.benchmarks.ai2d:AI2D"),

@@ -24,6 +24,8 @@ Row = dict[str, str]
 def read_scores(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """Return what `paretoken score` wrote, by benchmark: the stem of each file's name.
 
+    A benchmark with parts gives one score per part, by its name, in its place.
+
     Raises:
         UserError: a file is missing, is no score, or two have the same stem.
     """
@@ -32,28 +34,65 @@ def read_scores(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
         content = read_json(path)
         if not _is_score(content):
             raise UserError(f"{path} is no score; make it with `paretoken score`")
-        if path.stem in scores:
-            raise UserError(f"two score files are called {path.stem}; each benchmark may stand once")
-        scores[path.stem] = content
+        for name, score in _with_parts(path.stem, content).items():
+            if name in scores:
+                raise UserError(f"{path}: there are two scores of {name}; give each benchmark once")
+            scores[name] = score
     return scores
+
+
+def _with_parts(name: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the scores that a file holds: its own, or those of its parts with their rows."""
+    parts = content.get("parts")
+    if not parts:
+        return {name: content}
+    rows: dict[str, list[Any]] = {}
+    for row in content["rows"]:
+        rows.setdefault(str(row.get(parts["column"])), []).append(row)
+    return {
+        part: {"metric": content["metric"], **score, "rows": rows[part]}
+        for part, score in parts["scores"].items()
+    }
 
 
 def _is_score(content: Any) -> bool:
     """Whether a record has all that is read of a score, and it is what it should be."""
     if not isinstance(content, dict) or not isinstance(content.get("metric"), str):
         return False
-    details, ends, rows = (content.get(key) for key in ("details", "interval", "rows"))
+    details, rows = content.get("details"), content.get("rows")
     return (
-        all(map(_is_number, (content.get("score"), content.get("n"))))
-        and isinstance(ends, list)
-        and len(ends) == 2
-        and all(map(_is_number, ends))
+        _has_numbers(content)
         and isinstance(details, dict | None)
         and (details is None or details.get("stderr") is None or _is_number(details["stderr"]))
         and isinstance(rows, list)
         and len(rows) > 0
         and all(isinstance(row, dict) and _is_number(row.get("score")) for row in rows)
+        and _has_parts(content.get("parts"), rows)
     )
+
+
+def _has_numbers(content: Any) -> bool:
+    """Whether a score and its interval are there."""
+    if not isinstance(content, dict):
+        return False
+    ends = content.get("interval")
+    return (
+        all(map(_is_number, (content.get("score"), content.get("n"))))
+        and isinstance(ends, list)
+        and len(ends) == 2
+        and all(map(_is_number, ends))
+    )
+
+
+def _has_parts(parts: Any, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the parts of a score, if it has any, are whole and have rows."""
+    if parts is None:
+        return True
+    if not isinstance(parts, dict) or not isinstance(parts.get("scores"), dict):
+        return False
+    column = parts.get("column")
+    named = {str(row.get(column)) for row in rows} if isinstance(column, str) else set()
+    return named == {*parts["scores"]} and all(map(_has_numbers, parts["scores"].values()))
 
 
 def _is_number(value: Any) -> bool:

@@ -37,7 +37,8 @@ def prepare(folder: Path, config: dict[str, Any]) -> None:
     (study,) = config["studies"]
     (llm,) = (record for record in config["llms"] if record["name"] == LLM)
     (vision,) = config["vision"]
-    made, data = folder / "results" / "paper" / "sources", study["training"]["data"]
+    (data,) = config["data"]
+    made = folder / "results" / "paper" / "sources"
     origin = ["--source", llm["hub"], "--params", llm["params"], "--template", llm["template"]]
     paretoken("fetch", "--kind", "llm", *origin, "--out", made / "llms" / LLM)
     origin = ["--source", vision["hub"], "--params", vision["params"], "--grid", vision["grid"]]
@@ -51,7 +52,7 @@ def prepare(folder: Path, config: dict[str, Any]) -> None:
         paretoken(
             *("tokenize", "--data", out / "conversations.json", "--skipped", out / "skipped.json"),
             *("--llm", made / "llms" / LLM, "--template", template, *bad),
-            *("--out", made / "tokens" / stage / LLM),
+            *("--out", made / "encoded" / stage / LLM),
         )
 
 

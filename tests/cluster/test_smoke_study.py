@@ -10,7 +10,7 @@ from lab import Lab
 from projects import Folder
 
 from project_copy import Project, copy_project
-from smoke_study import STUDY, write_recipes
+from smoke_study import SOURCES, STUDY, write_recipes
 
 #: Two cells of one size, which no law is fitted to: each job is one more start of everything.
 SMALL = STUDY | {
@@ -28,10 +28,9 @@ def copy_project_with(folder: Path) -> Path:
     folder.mkdir()
     copy_project(folder)
     write_recipes(folder)
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    used = [record for record in config["llms"] if record["name"] in SMALL["llms"]]
+    used = [record for record in SOURCES["llms"] if record["name"] in SMALL["llms"]]
     llms = [record | {"gpus": {"pretrain": 1, "finetune": 2, "predict": 1}} for record in used]
-    content = {"run": ["smoke"], "llms": llms, "studies": [SMALL]}
+    content = {"run": ["smoke"], "studies": [SMALL], **SOURCES, "llms": llms}
     (folder / "smoke.yaml").write_text(yaml.safe_dump(content))
     return folder
 
@@ -55,7 +54,7 @@ def test_a_study_on_the_cluster_makes_what_a_local_run_makes(
     assert {job["state"] for job in jobs.values()} == {"COMPLETED"}
     assert jobs["finetune miniature-16 average_pool-4 s3"]["gpus"] == "gres:gpu:h100:2"
     assert jobs["pretrain miniature-16 average_pool-1 s3"]["gpus"] == "gres:gpu:h100:1"
-    assert jobs["tokenize s3 pretrain"]["gpus"] == "N/A"
+    assert jobs["tokenize s3 pretrain world"]["gpus"] == "N/A"
 
     # Small jobs are submitted together: the scores of a cell; tables and pages of the study.
     steps = re.search(r"^(\d+) of \1 steps", said, flags=re.MULTILINE)

@@ -72,7 +72,7 @@ def test_every_cell_is_of_its_families_and_answered_everything(
 def test_its_own_template_is_what_was_learned_from(project: Project, study: str, name: str) -> None:
     sources = project.folder / "results" / study / "sources"
     tokenizer = load_tokenizer(sources / "llms" / name)
-    data = read_encoded(sources / "tokens" / "finetune" / name)
+    data = read_encoded(sources / "encoded" / "finetune" / name)
     before, end = MARKS[name]
     for start, stop in zip(data.offsets[:-1], data.offsets[1:], strict=True):
         ids, learned = data.ids[start:stop], data.learned[start:stop]

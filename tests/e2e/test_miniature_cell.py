@@ -12,7 +12,8 @@ import torch
 import miniature_settings as small
 import small_disks
 from in_process import paretoken
-from paretoken.data.miniature.write import SUITE_NAMES
+from paretoken.data.miniature.write import PARTS, QUESTIONS
+from paretoken.scored import read_scores
 
 pytestmark = [
     pytest.mark.slow,
@@ -62,16 +63,15 @@ def test_a_cell_runs_from_its_sources_to_its_scores(sources: Path, tmp_path: Pat
         adapter = ["--adapter", tmp_path / stage / "adapter"]
     loss = json.loads((tmp_path / "finetune" / "run.json").read_text())["loss"]
     assert loss[-1][1] < loss[0][1]
-    suites = [sources / "data" / "suites" / name for name in SUITE_NAMES]
-    answers = [tmp_path / f"{name}.parquet" for name in SUITE_NAMES]
+    answers, score = tmp_path / "world.parquet", tmp_path / "world.json"
     paretoken("predict", "--model", tmp_path / "finetune" / "model", "--features", sources / "features",
-              "--questions", *suites, "--max-new-tokens", 2, "--out", *answers)  # fmt: skip
-    for name, path in zip(SUITE_NAMES, answers, strict=True):
-        paretoken("score", "--benchmark", "exact_match", "--predictions", path,
-                  "--out", tmp_path / f"{name}.json")  # fmt: skip
-        score = json.loads((tmp_path / f"{name}.json").read_text())
-        assert 0 <= score["score"] <= 1
-        assert score["rows"][0]["question_id"].startswith(("fact", "number", "property", "read", "name"))
+              "--questions", sources / "data" / QUESTIONS, "--out", answers)  # fmt: skip
+    paretoken("score", "--benchmark", "world", "--predictions", answers, "--out", score)
+    found = read_scores([score])
+    assert list(found) == list(PARTS)
+    for name, part in found.items():
+        assert 0 <= part["score"] <= 1
+        assert {row["part"] for row in part["rows"]} == {name}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from project_copy import Project, copy_project
-from smoke_study import STUDY, write_recipes, write_study
+from smoke_study import SOURCES, STUDY, write_recipes, write_study
 
 pytestmark = pytest.mark.slow
 
@@ -139,7 +139,8 @@ def paretoken(project: Project, *words: str) -> str:
 def plan(project: Project, study: dict[str, Any]) -> list[dict[str, str]]:
     """Return the plan of a study in the shipped config, which commands take whole."""
     shipped = yaml.safe_load((project.folder / "config.yaml").read_text())
-    config = shipped | {"run": [study["name"]], "studies": [study]}
+    made = SOURCES if study["name"] == STUDY["name"] else {}
+    config = shipped | {"run": [study["name"]], "studies": [study], **made}
     (project.folder / "whole.yaml").write_text(yaml.safe_dump(config))
     paretoken(project, "check", "whole.yaml")
     asked = ("--study", study["name"], "--config", "whole.yaml", "--format", "csv")

@@ -25,7 +25,7 @@ pytestmark = [
 CELLS = 2 * len(HIDDEN)
 CELL = "runs/qwen1.5-1.8b/tokenpacker-4/s0"
 #: Rules that make tables, laws and figures of scores: seconds each.
-LATER = {"aggregate", "scores", "costs", "fit", "paper_grid", "frontier", "tables", "claims",
+LATER = {"aggregate", "scores", "costs", "fit", "frontier", "tables", "claims",
          "figure", "summary", "report", "shapes", "study", "all"}  # fmt: skip
 #: Left out at first, and added to the finished study.
 ADDED = "vqav2"
@@ -176,8 +176,8 @@ def test_a_new_size_trains_itself_only(paper: Paper) -> None:
     grown = Paper(paper.project, paper.config | {"llms": [*paper.config["llms"], record]})
     asked = 2 * len(FIRST)
     assert grown.stale("size.yaml", llms=[*HIDDEN, "larger"]) == {
-        "fetch_llm": 1, "llava_tokenize": 2, "llava_pretrain": 2, "llava_finetune": 2,
-        "llava_predict": asked, "llava_score": asked, "cell_scores": 2,
+        "fetch": 1, "tokenize": 2, "pretrain": 2, "finetune": 2,
+        "predict": asked, "score": asked, "cell_scores": 2,
     }  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def test_a_new_token_count_trains_itself_only(paper: Paper) -> None:
     compressors = [*paper.config["studies"][0]["compressors"], {"name": "average_pool", "tokens": [4]}]
     asked = 2 * len(FIRST)
     assert paper.stale("tokens.yaml", compressors=compressors) == {
-        "llava_pretrain": 2, "llava_finetune": 2, "llava_predict": asked, "llava_score": asked,
+        "pretrain": 2, "finetune": 2, "predict": asked, "score": asked,
         "cell_scores": 2,
     }  # fmt: skip
 
@@ -194,19 +194,19 @@ def test_other_hyperparameters_of_stage_2_repeat_stage_2_only(paper: Paper) -> N
     training = paper.training(overrides={"pretrain": [], "finetune": ["learning_rates.llm=4e-5"]})
     asked = CELLS * len(FIRST)
     assert paper.stale("rates.yaml", training=training) == {
-        "llava_finetune": CELLS, "llava_predict": asked, "llava_score": asked, "cell_scores": CELLS,
+        "finetune": CELLS, "predict": asked, "score": asked, "cell_scores": CELLS,
     }  # fmt: skip
 
 
 def test_another_way_to_score_asks_nothing(paper: Paper) -> None:
     training = paper.benchmark("scienceqa", scoring="letter_only")
-    assert paper.stale("scoring.yaml", training=training) == {"llava_score": CELLS, "cell_scores": CELLS}
+    assert paper.stale("scoring.yaml", training=training) == {"score": CELLS, "cell_scores": CELLS}
 
 
 def test_another_way_to_ask_one_benchmark_asks_it_only(paper: Paper) -> None:
     training = paper.benchmark("scienceqa", questions="full")
     assert paper.stale("asking.yaml", training=training) == {
-        "questions": 1, "llava_predict": CELLS, "llava_score": CELLS, "cell_scores": CELLS,
+        "questions": 1, "predict": CELLS, "score": CELLS, "cell_scores": CELLS,
     }  # fmt: skip
 
 
@@ -218,10 +218,10 @@ def test_a_new_benchmark_asks_nothing_of_the_others(paper: Paper) -> None:
     study["training"]["benchmarks"].append({"name": ADDED, "source": source})
     more = Paper(paper.project, paper.config | {"studies": [study]})
     assert more.stale("more.yaml") == {
-        "questions": 1, "llava_predict": CELLS, "llava_score": CELLS, "cell_scores": CELLS,
+        "questions": 1, "predict": CELLS, "score": CELLS, "cell_scores": CELLS,
     }  # fmt: skip
     score = f"results/paper/{CELL}/scores/{ADDED}.json"
     done = paper.project.snakemake(score, *more.write("more.yaml"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert 0 <= read_json(paper.project.folder / score)["score"] <= 1
-    assert more.stale("more.yaml")["llava_predict"] == CELLS - 1
+    assert more.stale("more.yaml")["predict"] == CELLS - 1

@@ -10,7 +10,7 @@ import yaml
 import families
 from standins.benchmarks import save_benchmark
 from standins.models import save_clip
-from standins.study import RECIPES, save_recipes
+from standins.study import RECIPES, data_record, save_recipes
 from standins.training_data import save_training_data
 
 #: Study (it has the name of its encoder's family) -> the language models of its grid: one with a
@@ -36,6 +36,7 @@ def save_family_studies(folder: Path, config: Path) -> None:
         "run": list(STUDIES),
         "llms": [_llm(folder, name, size) for size, name in enumerate(names, start=1)],
         "vision": [{"name": name, "grid": 6, "hub": str(folder / "hub" / name)} for name in STUDIES],
+        "data": [data_record(folder, "conversations")],
         "studies": [_study(folder, name, grid) for name, grid in STUDIES.items()],
     }
     config.write_text(yaml.safe_dump(content))
@@ -51,12 +52,7 @@ def _study(folder: Path, encoder: str, grid: tuple[str, ...]) -> dict[str, Any]:
         "name": encoder,
         "question": "Does a model of any family go through the whole study?",
         "training": {
-            "kind": "llava",
-            "data": {
-                "manifest": str(folder / "manifest.yaml"),
-                "root": str(folder / "data"),
-                "max_bad_share": 0.05,
-            },
+            "data": "conversations",
             "recipes": {stage: str(folder / "recipes" / f"{stage}.yaml") for stage in RECIPES},
             "overrides": {stage: ["max_length=512"] for stage in RECIPES},  # their positions
             "features": encoder == CACHED,

@@ -74,16 +74,17 @@ def small_paper(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
     study["figures"] = list(FIGURES)
     study["fit"] = study["fit"] | {"bootstrap": 20, "laws": list(LAWS)}
     study["training"] |= {
-        "data": {
-            "manifest": str(folder / "manifest.yaml"),
-            "root": str(folder / "data"),
-            "max_bad_share": 0.05,
-        },
         "recipes": {stage: str(folder / "recipes" / f"{stage}.yaml") for stage in RECIPES},
         "benchmarks": [{"name": name, "source": str(folder / "hub" / name)} for name in ASKED],
     }
     return {"run": ["paper"], "llms": llms, "vision": [_record(vision) | made["vision"]],
-            "studies": [study]}  # fmt: skip
+            "data": [data_record(folder, study["training"]["data"])], "studies": [study]}  # fmt: skip
+
+
+def data_record(folder: Path, name: str) -> dict[str, Any]:
+    """Return the record of the training data that `save_training_data` wrote."""
+    where = {"manifest": str(folder / "manifest.yaml"), "root": str(folder / "data")}
+    return {"name": name, **where, "max_bad_share": 0.05}
 
 
 def _record(record: dict[str, Any]) -> dict[str, Any]:

@@ -79,9 +79,11 @@ LISTS = (
 
 
 @pytest.mark.parametrize(
-    "place", [*(f"{STUDY}.{key}" for key in LISTS), "llms", "vision", "studies", "run", "other",
-              f"{STUDY}.compressors.0.tokens", f"{STUDY}.fit.laws", f"{STUDY}.suites.0.benchmarks",
-              f"{STUDY}.training.blind", f"{STUDY}.training.overrides.pretrain"]
+    "place", [*(f"{STUDY}.{key}" for key in LISTS), "llms", "vision", "data", "studies", "run",
+              "other", f"{STUDY}.compressors.0.tokens", f"{STUDY}.fit.laws",
+              f"{STUDY}.suites.0.benchmarks", f"{STUDY}.training.blind",
+              f"{STUDY}.training.layers", f"{STUDY}.training.lengthened",
+              f"{STUDY}.training.benchmarks", f"{STUDY}.training.overrides.pretrain"]
 )  # fmt: skip
 @pytest.mark.parametrize("item", [7, "x", {"name": "x"}, None, [1]], ids=str)
 def test_lists_are_limited_wherever_they_are(place: str, item: Any) -> None:
@@ -116,7 +118,10 @@ def test_errors_are_counted_as_the_grid_has_them() -> None:
     ("place", "value", "words"),
     [
         ("llms.0.gpus", {"pretrain": 10**15}, "llms[0].gpus.pretrain = 1000000000000000: must be 10,"),
-        ("llms.0.width", 10**15, "llms[0].width = 1000000000000000: must be 1,000,000 or less"),
+        ("llms.0.make", {"recipe": "l.yaml", "width": 10**15},
+         "llms[0].make.width = 1000000000000000: must be 1,000,000 or less"),
+        ("data", [{"name": "w", "world": {"recipe": "w.yaml", "seed": 10**15}}],
+         "data[0].world.seed = 1000000000000000: must be "),
         ("vision.0.grid", 10**9, "vision[0].grid = 1000000000: must be 1,000 or less"),
         (f"{STUDY}.fit.bootstrap", 10**15, "fit.bootstrap = 1000000000000000: must be 1,000,000"),
         (f"{STUDY}.text_tokens", [10**15], "text_tokens[0] = 1000000000000000: must be 1,000,"),
@@ -161,11 +166,14 @@ def test_token_counts_of_the_largest_grid_are_not_listed() -> None:
 
 
 def trained(studies: int, sizes: int, tokens: int) -> Raw:
-    """Return miniature studies with many sizes, whose GPUs do not divide the batch."""
-    raw = ladder(sizes, tokens, studies)
-    training = next(study["training"] for study in shipped()["studies"] if study["name"] == "miniature")
+    """Return studies of a generated world with many sizes, whose GPUs do not divide the batch."""
+    raw, whole = ladder(sizes, tokens, studies), shipped()
+    training = next(study["training"] for study in whole["studies"] if study["name"] == "miniature")
+    raw["data"] = [data for data in whole["data"] if data["name"] == training["data"]]
+    raw["vision"][0]["make"] = {"recipe": "workflow/recipes/miniature_vision.yaml"}
     for llm in raw["llms"]:
-        llm |= {"width": 64, "gpus": {"pretrain": 3}}
+        llm["make"] = {"recipe": "workflow/recipes/miniature_llm.yaml", "width": 64}
+        llm["gpus"] = {"pretrain": 3}
     for study in raw["studies"]:
         del study["measured"]
         study |= {"training": {**training, "blind": []}, "figures": ["fig4"], "vision": "clip"}

@@ -91,6 +91,7 @@ LEAN = {
     "import paretoken.config, paretoken.grid, paretoken.sources": ("numpy", "pandas", "torch"),
     "import paretoken.feasibility.examine": ("numpy", "pandas", "matplotlib", "torch"),
     "paretoken.cli.main(['check'])": ("numpy", "pandas", "torch"),
+    "import paretoken.workflow.tables, paretoken.workflow.sources": ("numpy", "pandas", "torch"),
     "import paretoken.planning.resources": ("numpy", "pandas", "torch"),
     "[each.load(n) for each in (COMPRESSORS, BENCHMARKS) for n in each]": ("numpy", "pandas", "torch"),
     "import paretoken.commands.plan": ("numpy", "pandas", "torch"),

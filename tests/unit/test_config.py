@@ -30,7 +30,7 @@ GOOD = {
 def config(*changes):
     """A good config with values put at dotted places, such as ("llms.0.params_b", -1)."""
     raw = copy.deepcopy(GOOD)
-    for place, value in changes:
+    for place, value in copy.deepcopy(changes):
         *way, last = [int(part) if part.isdigit() else part for part in place.split(".")]
         at = raw
         for part in way:
@@ -58,14 +58,19 @@ TOKENS = "studies.0.compressors.0.tokens"
     ("place", "value", "words"),
     [
         # unknown keys
-        ("lms", [], ["lms", "no key here", "run, device, llms, vision, studies", "did you mean 'llms'"]),
+        (
+            "lms",
+            [],
+            ["lms", "no key here", "run, device, llms, vision, data, studies", "did you mean 'llms'"],
+        ),
         (f"{STUDY}.tokens", 3, ["studies[0].tokens", "no key here", "text_tokens"]),
         (f"{STUDY}.fit.los", "l1", ["studies[0].fit.los", "did you mean 'loss'"]),
-        ("llms.0.size", 3, ["llms[0].size", "name, params_b, width"]),
+        ("llms.0.size", 3, ["llms[0].size", "name, params_b, hub"]),
         (f"{STUDY}.suites.0.weight", 1, ["suites[0].weight", "name, title, role"]),
         # duplicates
         ("llms.+", {"name": "small", "params_b": 2}, ["llms", "'small'", "2 records"]),
         ("vision.+", {"name": "clip", "grid": 16}, ["vision", "'clip'", "2 records"]),
+        ("data", [{"name": "own", "manifest": "m", "root": "r"}] * 2, ["data", "'own'", "2 records"]),
         (f"{STUDY}.suites.+", {"name": "a", "title": "B", "role": "ocr"}, ["suites", "'a'", "2 times"]),
         (f"{STUDY}.compressors.+", {"name": "tokenpacker", "tokens": [9]}, ["'tokenpacker'", "2 times"]),
         (f"{STUDY}.llms", ["small", "small"], ["studies[0].llms", "small twice"]),
@@ -131,6 +136,7 @@ TOKENS = "studies.0.compressors.0.tokens"
         ("llms.2.name", "a\n", ["llms[2].name", "lower-case"]),
         ("llms.2.name", 3, ["llms[2].name = 3", "quotes"]),
         ("llms.0", "small", ["llms[0] = 'small'", "must be a record"]),
+        ("llms.0.name", b"small", ["llms[0].name: is binary"]),
         (f"{STUDY}.llms.0", ["small"], ["studies[0].llms[0]", "must be text"]),
     ],
 )
@@ -231,12 +237,16 @@ def test_the_shipped_config_is_good(project):
 
 
 TRAINING = {
-    "kind": "miniature", "layers": [2, 3], "projector_width": 128,
-    "recipes": dict.fromkeys(("world", "vision", "llm", "pretrain", "finetune"), "r.yaml"),
+    "data": "world", "layers": [2, 3], "projector_width": 128,
+    "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
+    "templates": {"pretrain": "chat", "finetune": "chat"},
 }  # fmt: skip
 TRAINED = [
-    (f"{STUDY}.measured", None), (f"{STUDY}.training", TRAINING), ("llms.0.width", 16),
-    ("llms.1.width", 48), (f"{STUDY}.suites.0.benchmarks", ["fact"]),
+    (f"{STUDY}.measured", None), (f"{STUDY}.training", TRAINING),
+    ("data", [{"name": "world", "world": {"recipe": "w.yaml", "seed": 1}}]),
+    ("llms.0.make", {"recipe": "l.yaml", "width": 16}),
+    ("llms.1.make", {"recipe": "l.yaml", "width": 48}), ("vision.0.make", {"recipe": "v.yaml"}),
+    (f"{STUDY}.suites.0.benchmarks", ["fact"]),
 ]  # fmt: skip
 
 
@@ -244,30 +254,97 @@ def test_a_study_is_measured_or_trained_and_not_both():
     both = "studies[0]: needs either measured: (a table of errors) or training:"
     assert any(both in line for line in problems((f"{STUDY}.measured", None)))
     assert any(both in line for line in problems((f"{STUDY}.training", TRAINING)))
-    assert parse(config(*TRAINED)).studies[0].training.kind == "miniature"
+    measured, trained = parse(config()).freeze("mine"), parse(config(*TRAINED)).freeze("mine")
+    assert (measured.data, measured.generated, measured.fetched) == (None, False, False)
+    assert (trained.data.name, trained.world.seed) == ("world", 1)
+    assert (trained.generated, trained.fetched) == (True, False)
+
+
+ORIGIN = "needs either manifest: (downloaded data) or world: (generated data)"
+TOGETHER = "manifest and root belong together"
 
 
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        ("llms.1.width", None, ["studies[0].llms", "'large' has no width"]),
+        # models of a generated world are made
+        ("llms.1.make", None, ["studies[0].llms", "'large' has no make", "generated world"]),
+        ("llms.1", {"name": "large", "params_b": 7, "hub": "org/large"},
+         ["studies[0].llms", "'large' has no make", "(recipe, and width for a language model)"]),
+        ("vision.0", {"name": "clip", "grid": 24, "hub": "org/clip"},
+         ["studies[0].vision", "'clip' has no make"]),
+        ("llms.1.hub", "org/large", ["llms[1]: has make and hub", "made or fetched"]),
+        ("vision.0.hub", "org/clip", ["vision[0]: has make and hub", "made or fetched"]),
+        ("llms.1.revision", "v1", ["llms[1]: has make and revision", "made or fetched"]),
+        ("vision.0.revision", "v1", ["vision[0]: has make and revision", "made or fetched"]),
+        ("llms.1.params", 10_000, ["llms[1]: has make and params", "made or fetched"]),
+        ("llms.1.width", 48, ["llms[1].width", "no key here any more", "make: {recipe:"]),
+        (f"{STUDY}.training.kind", "miniature", ["training.kind", "no key here any more", "data:"]),
+        (f"{STUDY}.training.world_seed", 1, ["training.world_seed", "world: {recipe, seed}"]),
+        (f"{STUDY}.training.recipes.llm", "l.yaml", ["recipes.llm", "in each model's record"]),
+        ("llms.1.make", {"recipe": "l.yaml"}, ["llms[1].make.width", "is missing"]),
+        ("llms.1.make", {"width": 48}, ["llms[1].make.recipe", "is missing"]),
+        ("llms.1.make.width", 0, ["llms[1].make.width = 0", "1 or more"]),
+        ("vision.0.make.width", 48, ["vision[0].make.width", "no key here", "recipe"]),
+        # data are downloaded or generated
+        (f"{STUDY}.training.data", "wrld", ["training.data", "'wrld' is no data set", "'world'"]),
+        (f"{STUDY}.training.data", None, ["training.data = None", "must be text"]),
+        (f"{STUDY}.training.data", [], ["training.data = []", "must be text"]),
+        (f"{STUDY}.training.data", {"manifest": "m.yaml", "root": "data"}, ["training.data", "text"]),
+        ("data", [], ["training.data", "'world' is no data set", "(none defined)"]),
+        ("data.0", {"name": "world"}, [f"data[0]: {ORIGIN}"]),
+        ("data.0", {"name": "world", "root": "data"}, [f"data[0]: {ORIGIN}"]),
+        ("data.0.manifest", "m.yaml", [f"data[0]: {ORIGIN}"]),
+        ("data.0.root", "data", [f"data[0]: {TOGETHER}"]),
+        ("data.0.max_bad_share", 0.1, ["data[0]: max_bad_share", "for downloaded data"]),
+        ("data.0.decode", False, ["data[0]:", "decode", "for downloaded data"]),
+        ("data.0.world.recipe", None, ["data[0].world.recipe = None", "must be text"]),
+        ("data.0.world.seed", -1, ["data[0].world.seed = -1", "0 or more"]),
+        ("data.0.world.sed", 1, ["data[0].world.sed", "no key here", "did you mean 'seed'"]),
+        # a generated world's models know their own template only
+        (f"{STUDY}.training.templates", {}, ["training.templates", "pretrain: chat, finetune: chat"]),
+        (f"{STUDY}.training.templates.pretrain", "plain", ["training.templates", "pretrain: chat"]),
+        (f"{STUDY}.training.templates.finetune", "vicuna_v1", ["training.templates", "own template"]),
+        # what is asked of a generated world
         (f"{STUDY}.suites.0.benchmarks", [], ["suites[0].benchmarks", "missing"]),
         (f"{STUDY}.suites.0.benchmarks", ["facts"],
-         ["suites[0].benchmarks", "'facts'", "miniature", "read_dense, name", "did you mean 'fact'"]),
-        (f"{STUDY}.suites.0.benchmarks", ["mme"], ["'mme' is no benchmark of a miniature study"]),
+         ["suites[0].benchmarks", "'facts'", "generated world", "read_dense, name",
+          "did you mean 'fact'"]),
+        (f"{STUDY}.suites.0.benchmarks", ["mme"], ["'mme' is no part of a generated world"]),
+        (f"{STUDY}.training.benchmarks", [{"name": "mme"}],
+         ["studies[0].training.benchmarks", "a generated world asks its own questions"]),
+        (f"{STUDY}.training.lengthened", [0], ["training.lengthened[0] = 0", "1 or more"]),
+        (f"{STUDY}.training.lengthened", [2, 2], ["training.lengthened", "2 twice"]),
+        # keys of training
         (f"{STUDY}.training.blind", ["huge"], ["training.blind", "'huge'", "small, large"]),
         (f"{STUDY}.training.layer", 3, ["training.layer", "did you mean 'layers'"]),
-        (f"{STUDY}.training.kind", "maxiature", ["training.kind", "'miniature'"]),
-        (f"{STUDY}.training.kind", None, ["training.kind", "'llava'"]),
-        (f"{STUDY}.training.kind", [], ["training.kind", "'llava'"]),
+        (f"{STUDY}.training.layers", [], ["training.layers = []", "empty"]),
         (f"{STUDY}.training.recipes.stage1", "r", ["recipes.stage1", "no key here", "pretrain"]),
-        (f"{STUDY}.training.recipes", {"world": "r"}, ["studies[0].training.recipes.llm", "missing"]),
-        (f"{STUDY}.training", {"layers": [2]}, ["studies[0].training.kind: is missing"]),
+        (f"{STUDY}.training.recipes.world", "r", ["training.recipes.world", "no key here"]),
+        (f"{STUDY}.training.recipes", {"pretrain": "r"},
+         ["studies[0].training.recipes.finetune", "missing"]),
+        (f"{STUDY}.training", {"layers": [2]}, ["studies[0].training.data: is missing"]),
+        (f"{STUDY}.training", {"layers": [2]}, ["studies[0].training.recipes: is missing"]),
     ],
 )  # fmt: skip
-def test_problems_of_a_trained_study_are_named(place, value, words):
-    lines = problems(*copy.deepcopy(TRAINED), (place, value))
+def test_problems_of_a_study_on_a_generated_world_are_named(place, value, words):
+    lines = problems(*TRAINED, (place, value))
     assert any(all(word in line for word in words) for line in lines), lines
+
+
+@pytest.mark.parametrize("name", [["world"], {"a": 1}, None, 3, True], ids=str)
+@pytest.mark.parametrize("key", ["data", "vision", "llms"])
+def test_a_name_that_is_no_text_is_told(key, name):
+    lines = problems(*TRAINED, (f"{key}.0.name", name), (f"{STUDY}.vision", name))
+    assert any(f"{key}[0].name = {name!r}: must be text" in line for line in lines), lines
+
+
+def test_an_encoder_without_a_name_is_told_where_a_study_names_none():
+    raw = config(*TRAINED, ("vision.0", {"grid": 24}))
+    del raw["studies"][0]["vision"]
+    with pytest.raises(UserError, match=r"vision\[0\]\.name: is missing") as refused:
+        parse(raw)
+    assert "studies[0].vision: is missing" in str(refused.value)
 
 
 def test_problems_of_a_measured_study_with_benchmarks_are_named():
@@ -275,34 +352,41 @@ def test_problems_of_a_measured_study_with_benchmarks_are_named():
     assert "suites[0].benchmarks: is for trained studies" in line
 
 
-LLAVA = {
-    "kind": "llava", "data": {"manifest": "m.yaml", "root": "data"},
-    "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
-}  # fmt: skip
+DOWNLOADED = {"data": "llava", "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"}}
 FETCHED = [
-    (f"{STUDY}.measured", None), (f"{STUDY}.training", LLAVA), ("llms.0.hub", "org/small"),
-    ("llms.1.hub", "org/large"), ("vision.0.hub", "org/clip"),
+    (f"{STUDY}.measured", None), (f"{STUDY}.training", DOWNLOADED),
+    ("data", [{"name": "llava", "manifest": "m.yaml", "root": "data"}]),
+    ("llms.0.hub", "org/small"), ("llms.1.hub", "org/large"), ("vision.0.hub", "org/clip"),
     (f"{STUDY}.suites.0.benchmarks", ["mme", "docvqa"]),
 ]  # fmt: skip
 
 
+def test_a_study_on_downloaded_data_holds_their_record():
+    frozen = parse(config(*FETCHED)).freeze("mine")
+    assert (frozen.generated, frozen.fetched, frozen.world) == (False, True, None)
+    assert (frozen.data.manifest, frozen.data.root) == ("m.yaml", "data")
+    assert (frozen.data.max_bad_share, frozen.data.decode) == (0, True)
+
+
 def test_stage_1_can_be_written_as_llava_1_5_does():
-    changes = [*copy.deepcopy(FETCHED), (f"{STUDY}.training.templates", {"pretrain": "plain_llava"})]
+    changes = [*FETCHED, (f"{STUDY}.training.templates", {"pretrain": "plain_llava"})]
     assert parse(config(*changes)).studies[0].training.templates.pretrain == "plain_llava"
 
 
-def test_a_llava_study_has_the_papers_conventions_unless_told_otherwise():
-    training = parse(config(*copy.deepcopy(FETCHED))).studies[0].training
+def test_a_trained_study_has_the_papers_conventions_unless_told_otherwise():
+    training = parse(config(*FETCHED)).studies[0].training
     assert (training.templates.pretrain, training.templates.finetune) == ("plain", "chat")
     assert (training.aspects.pretrain, training.aspects.finetune) == ("crop", "pad")
     assert training.features is False
+    assert (training.normalise, training.layers, training.projector_width) == (False, None, None)
+    assert (training.whiten, training.init_std, training.lengthened) == (False, None, [])
     expected = {"harness": "paretoken"}
     assert training.settings("mme").model_dump(exclude={"name"}, exclude_none=True) == expected
 
 
-def test_what_a_llava_study_does_differently_is_found_by_name():
+def test_what_a_study_does_differently_is_found_by_name():
     own = [{"name": "docvqa", "scoring": "paper", "limit": 10}]
-    parsed = parse(config(*copy.deepcopy(FETCHED), (f"{STUDY}.training.benchmarks", own)))
+    parsed = parse(config(*FETCHED, (f"{STUDY}.training.benchmarks", own)))
     training = parsed.studies[0].training
     assert (training.settings("docvqa").scoring, training.settings("docvqa").limit) == ("paper", 10)
     assert training.settings("mme").scoring is None
@@ -315,7 +399,7 @@ def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
     ]
     asked = (f"{STUDY}.suites.0.benchmarks", ["mme", "ocr_bench"])
     training = parse(
-        config(*copy.deepcopy(FETCHED), asked, (f"{STUDY}.training.benchmarks", own))
+        config(*FETCHED, asked, (f"{STUDY}.training.benchmarks", own))
     ).studies[0].training  # fmt: skip
     assert training.harnessed() == ["ocr_bench"]
     assert training.settings("ocr_bench").maximum == 1000
@@ -324,7 +408,7 @@ def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
 def test_task_files_of_others_run_where_the_config_allows_their_code():
     own = {"name": "ab", "harness": "lmms_eval", "include": "tasks", "allow_code": True, "count": 9}
     asked = (f"{STUDY}.suites.0.benchmarks", ["mme", "ab"])
-    changes = (*copy.deepcopy(FETCHED), asked, (f"{STUDY}.training.benchmarks", [own]))
+    changes = (*FETCHED, asked, (f"{STUDY}.training.benchmarks", [own]))
     assert parse(config(*changes)).studies[0].training.settings("ab").include == "tasks"
 
 
@@ -375,23 +459,38 @@ def test_what_does_not_fit_a_harness_is_named(entry, words):
     ("place", "value", "words"),
     [
         ("llms.1.hub", None, ["studies[0].llms", "'large' has no hub", "local directory"]),
+        ("llms.1", {"name": "large", "params_b": 7, "make": {"recipe": "l.yaml", "width": 48}},
+         ["studies[0].llms", "'large' has no hub", "downloaded"]),
         ("vision.0.hub", None, ["studies[0].vision", "'clip' has no hub"]),
+        ("vision.0", {"name": "clip", "grid": 24, "make": {"recipe": "v.yaml"}},
+         ["studies[0].vision", "'clip' has no hub"]),
+        ("llms.1.make", {"recipe": "l.yaml", "width": 48}, ["llms[1]: has make and hub"]),
+        ("vision.0.make", {"recipe": "v.yaml"}, ["vision[0]: has make and hub"]),
         ("llms.1.gpus", {"pretrain": 0}, ["llms[1].gpus.pretrain", "0", "1 or more"]),
         ("llms.1.gpus", {"train": 4}, ["llms[1].gpus.train", "pretrain, finetune, predict"]),
         ("llms.1.params", 7.5, ["llms[1].params", "whole number"]),
-        (f"{STUDY}.suites.0.benchmarks", ["fact"], ["'fact' is no benchmark of a llava", "mme, gqa"]),
+        (f"{STUDY}.suites.0.benchmarks", ["fact"], ["'fact' is no benchmark; write one of: mme, gqa"]),
         (f"{STUDY}.suites.0.benchmarks", ["doc"], ["'doc' is no benchmark", "did you mean 'docvqa'"]),
-        (f"{STUDY}.suites.0.benchmarks", ["exact_match"], ["'exact_match' is no benchmark of a llava"]),
+        (f"{STUDY}.suites.0.benchmarks", ["exact_match"], ["'exact_match' is no benchmark; write"]),
+        (f"{STUDY}.suites.0.benchmarks", ["world"], ["'world' is no benchmark; write"]),
         (f"{STUDY}.suites.0.benchmarks", [], ["suites[0].benchmarks", "missing"]),
         (f"{STUDY}.training.benchmarks", [{"name": "gqa"}], ["'gqa' is in no suite"]),
         (f"{STUDY}.training.benchmarks", [{"name": "mme"}] * 2, ["'mme' stands 2 times"]),
         (f"{STUDY}.training.benchmarks", [{"name": "mm"}], ["training.benchmarks[0]", "'mme'"]),
         (f"{STUDY}.training.benchmarks", [{"name": "mme", "limit": 0}], ["[0].limit", "1 or more"]),
         (f"{STUDY}.training.blind", ["huge"], ["training.blind", "'huge'", "small, large"]),
-        (f"{STUDY}.training.world_seed", 1, ["[0].training.world_seed", "no key here", "recipes"]),
+        (f"{STUDY}.training.world_seed", 1, ["[0].training.world_seed", "any more", "under data:"]),
         (f"{STUDY}.training.aspects", {"finetune": "square"}, ["aspects.finetune", "'crop' or 'pad'"]),
         (f"{STUDY}.training.overrides", {"finetune": ["lr"]}, ["overrides.finetune[0]", "KEY=VALUE"]),
-        (f"{STUDY}.training.data.max_bad_share", 2, ["data.max_bad_share", "2", "1 or less"]),
+        (f"{STUDY}.training.kind", "llava", ["[0].training.kind", "no key here any more", "data:"]),
+        (f"{STUDY}.training.data", "lava", ["training.data", "'lava' is no data set", "'llava'"]),
+        (f"{STUDY}.training.lengthened", [2],
+         ["studies[0].training.lengthened", "for data that are a generated world", "take it out"]),
+        ("data.0.max_bad_share", 2, ["data[0].max_bad_share", "2", "1 or less"]),
+        ("data.0.decode", "maybe", ["data[0].decode = 'maybe'", "true or false"]),
+        ("data.0.manifest", None, [f"data[0]: {ORIGIN}"]),
+        ("data.0.root", None, [f"data[0]: {TOGETHER}"]),
+        ("data.0.world", {"recipe": "w.yaml"}, [f"data[0]: {ORIGIN}"]),
         (f"{STUDY}.training.recipes.world", "r", ["studies[0].training.recipes.world", "no key here"]),
         ("llms.0.template", "qwen", ["llms[0].template", "'qwen' is no template", "qwen_1_5"]),
         (f"{STUDY}.training.templates", {"pretrain": "own"}, ["templates.pretrain", "chat, plain"]),
@@ -399,12 +498,12 @@ def test_what_does_not_fit_a_harness_is_named(entry, words):
         (f"{STUDY}.budget_gpu_hours", 0, ["budget_gpu_hours", "greater than 0"]),
     ],
 )  # fmt: skip
-def test_problems_of_a_llava_study_are_named(place, value, words):
-    lines = problems(*copy.deepcopy(FETCHED), (place, value))
+def test_problems_of_a_study_on_downloaded_data_are_named(place, value, words):
+    lines = problems(*FETCHED, (place, value))
     assert any(all(word in line for word in words) for line in lines), lines
 
 
-#: Every place of a path, in a config of each kind of study.
+#: Every place of a path, in configs of a study that is measured, or trained on data of either origin.
 OWN_TASK = {"name": "own", "harness": "lmms_eval", "include": "tasks", "allow_code": True, "count": 9}
 PATHS = {
     "measured": (
@@ -412,15 +511,17 @@ PATHS = {
         [f"{STUDY}.measured", f"{STUDY}.latency", *(f"{STUDY}.published.{key}" for key in
          ("values", "table1", "dimensions")), "llms.2.hub", "vision.0.hub"],
     ),
-    "miniature": (
-        TRAINED,
-        [f"{STUDY}.training.recipes.{key}" for key in TRAINING["recipes"]],
+    "generated": (
+        [*TRAINED, ("llms.2.make", {"recipe": "l.yaml", "width": 64})],
+        ["data.0.world.recipe", *(f"llms.{number}.make.recipe" for number in range(3)),
+         "vision.0.make.recipe", f"{STUDY}.training.recipes.pretrain",
+         f"{STUDY}.training.recipes.finetune"],
     ),
-    "llava": (
+    "downloaded": (
         [*FETCHED, (f"{STUDY}.training.benchmarks", [
             {"name": "mme"}, OWN_TASK]),
          (f"{STUDY}.suites.0.benchmarks", ["mme", "docvqa", "own"])],
-        [f"{STUDY}.training.data.manifest", f"{STUDY}.training.data.root", "llms.0.hub", "llms.1.hub",
+        ["data.0.manifest", "data.0.root", "llms.0.hub", "llms.1.hub",
          "vision.0.hub", f"{STUDY}.training.recipes.pretrain", f"{STUDY}.training.recipes.finetune",
          f"{STUDY}.training.benchmarks.0.source", f"{STUDY}.training.benchmarks.1.include"],
     ),
@@ -429,7 +530,7 @@ PATHS = {
 
 def paths_of(kind, path):
     """The changes that make a study of a kind with ``path`` in every place of one."""
-    changes, places = copy.deepcopy(PATHS[kind])
+    changes, places = PATHS[kind]
     published = [(f"{STUDY}.published", {})] if kind == "measured" else []
     return [*changes, *published, *((place, path) for place in places)]
 
@@ -444,8 +545,8 @@ def test_a_tilde_is_the_home_directory_in_every_path(kind, monkeypatch):
 
 @pytest.mark.parametrize("path", ["data/~x", "/data/~", "org/name", "a~"])
 def test_a_tilde_within_a_path_stays(path):
-    parsed = parse(config(*paths_of("llava", path)))
-    assert parsed.studies[0].training.data.root == path
+    parsed = parse(config(*paths_of("downloaded", path)))
+    assert parsed.data[0].root == path
     assert parsed.llms[0].hub == path
 
 

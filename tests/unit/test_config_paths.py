@@ -16,7 +16,7 @@ from paretoken.config.paths import ConfigPath, contained
 
 #: Fields of text that name no file: all others that could must be of the type `ConfigPath`.
 PLAIN = {
-    "device", "harness", "kind", "loss", "metric", "name", "question", "questions", "revision", "role",
+    "data", "device", "harness", "loss", "metric", "name", "question", "questions", "revision", "role",
     "scoring", "task", "template", "title", "pretrain", "finetune", "vision", "blind", "llms", "laws",
     "benchmarks", "holdout", "predict", "figures", "claims", "run", "tie", "fix",
 }  # fmt: skip
@@ -68,8 +68,8 @@ def test_every_field_of_text_is_a_path_or_known_to_be_none() -> None:
     }
     assert texts <= path_fields()
     tested = {
-        (kind if "recipes" in place else "", place)
-        for kind, (_, places) in PATHS.items()
+        place
+        for _, places in PATHS.values()
         for place in places
         if not place.startswith(("llms.0", "llms.1"))  # the same field as that of llms.2
     }

@@ -145,7 +145,7 @@ def test_shapes_of_a_file_that_is_no_study(run, tmp_path):
     (tmp_path / "x.json").write_text("[1]")
     code, _, complaint = run("shapes", "--study", tmp_path / "x.json", "--out", tmp_path / "s.json")
     assert code == 2
-    assert "is not a study; make it with `paretoken study`" in complaint
+    assert "is not a study of this version; make it with `paretoken study`" in complaint
     assert not (tmp_path / "s.json").exists()
 
 

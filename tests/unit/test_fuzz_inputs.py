@@ -205,10 +205,11 @@ def test_pictures_are_judged() -> None:
     [
         ("rename", ("studies", 0, "fit"), {}, "fits", True), ("repeat", ("run",), "a", "a", True),
         ("retype", ("llms", 0, "params_b"), 7, [], True), ("retype", ("x", "packing"), True, 7, True),
-        ("odd number", ("llms", 0, "width"), 16, -16, True), ("drop", ("x", "seeds"), [0], None, False),
-        ("odd number", ("llms", 0, "width"), 16, "16", False),
+        ("odd number", ("llms", 0, "make", "width"), 16, -16, True),
+        ("drop", ("x", "seeds"), [0], None, False),
+        ("odd number", ("llms", 0, "make", "width"), 16, "16", False),
         ("odd text", ("x", "title"), "A", "B", False),
-        ("odd number", ("llms", 0, "width"), 16, "16x", True),
+        ("odd number", ("llms", 0, "make", "width"), 16, "16x", True),
         ("odd text", ("x", "title"), "A", " ", True), ("odd text", ("x", "role"), "ocr", "ocrx", True),
     ],
 )  # fmt: skip

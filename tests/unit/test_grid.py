@@ -27,8 +27,8 @@ def test_each_cell_has_a_folder_of_its_own():
 
 def test_blind_controls_come_last_and_stand_for_every_compressor():
     training = {
-        "kind": "miniature", "layers": [2], "projector_width": 8, "blind": ["small"],
-        "recipes": dict.fromkeys(("world", "vision", "llm", "pretrain", "finetune"), "r.yaml"),
+        "data": "world", "layers": [2], "projector_width": 8, "blind": ["small"],
+        "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
     }  # fmt: skip
     found = cells(Study.model_validate(STUDY | {"measured": None, "training": training}))
     assert found[-2:] == [Cell("small", "tokenpacker", 0, 0), Cell("small", "tokenpacker", 0, 1)]

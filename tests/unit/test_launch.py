@@ -32,10 +32,38 @@ def test_there_are_never_more_processes_than_gpus(
     monkeypatch: pytest.MonkeyPatch, wanted: int, there: int, started: int
 ) -> None:
     executed: list[list[str]] = []
+    here: list[list[str]] = []
+
+    def main(line: list[str]) -> int:
+        here.append(line)
+        return 5
+
     monkeypatch.setattr(launch, "gpus_here", lambda: there)
     monkeypatch.setattr(launch.os, "execv", lambda _, line: executed.append(line))
-    _launch("--gpus", str(wanted), "--", *TRAIN)
-    assert executed == [launch.launch_line(TRAIN, started)]
+    monkeypatch.setattr(launch, "main", main)
+    code = _launch("--gpus", str(wanted), "--", *TRAIN)
+    if started == 1:
+        assert (here, executed, code) == ([TRAIN], [], 5), "this process, with its status"
+    else:
+        assert (here, executed) == ([], [launch.launch_line(TRAIN, started)])
+
+
+def test_a_job_without_a_gpu_is_this_process_even_inside_slurm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here: list[list[str]] = []
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    monkeypatch.setattr(launch.os, "execv", lambda *_: pytest.fail("another process"))
+    monkeypatch.setattr(launch.subprocess, "run", lambda *_, **__: pytest.fail("a step"))
+
+    def main(line: list[str]) -> int:
+        here.append(line)
+        return 0
+
+    monkeypatch.setattr(launch, "main", main)
+    assert _launch("--gpus", "0", "--", *TRAIN) == 0
+    assert here == [TRAIN]
 
 
 def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +152,12 @@ def test_a_meeting_of_processes_that_the_shell_tells_of_is_forgotten(
     for name, value in left.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setattr(launch.os, "execv", lambda *_: started.append(dict(os.environ)))
+
+    def main(line: list[str]) -> int:
+        started.append(dict(os.environ))
+        return 0
+
+    monkeypatch.setattr(launch, "main", main)
     _launch("--gpus", "1", "--", "check", "x")
     assert started
     assert not left.keys() & started[0].keys()

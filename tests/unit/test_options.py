@@ -17,6 +17,7 @@ from paretoken.cli import COMMANDS, build_parser, main
 from paretoken.commands import arguments
 from paretoken.commands.arguments import assignment, named
 from paretoken.config import FitSettings, Llm, StageGpus, Vision
+from paretoken.config.sources import MadeLlm
 from paretoken.train.recipe import Recipe
 
 TRIED = ("0", "-1", "nan", "inf", "-inf", "1e400", "")
@@ -162,7 +163,7 @@ def test_a_number_that_no_machine_could_use_is_refused(
 
 def test_bounds_of_the_command_line_are_those_of_the_config() -> None:
     for kind, record, field, largest in (
-        (arguments.width, Llm, "width", ranges.LARGEST_WIDTH),
+        (arguments.width, MadeLlm, "width", ranges.LARGEST_WIDTH),
         (arguments.parameters, Llm, "params", ranges.MOST_PARAMETERS),
         (arguments.grid, Vision, "grid", ranges.LARGEST_GRID),
         (arguments.gpus, StageGpus, "predict", ranges.LARGEST_JOB),

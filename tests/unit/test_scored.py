@@ -6,15 +6,17 @@ import csv
 import json
 import math
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from paretoken.cli import main
-from paretoken.config import Benchmark, load
+from paretoken.config import benchmarks_of, load
 from paretoken.contract import ERROR_COLUMNS, SCORE_COLUMNS
 from paretoken.errors import UserError
+from paretoken.evaluate.score import score_predictions
 from paretoken.grid import Cell
+from paretoken.registry import BENCHMARKS
 from paretoken.scored import error_rows, read_scores, score_rows
 
 CELL = Cell("small", "average_pool", 4, 7)
@@ -65,7 +67,7 @@ def test_two_files_of_one_benchmark_are_refused(tmp_path: Path) -> None:
     for path in paths:
         path.parent.mkdir()
         path.write_text(json.dumps(score(1)))
-    with pytest.raises(UserError, match="two score files are called fact"):
+    with pytest.raises(UserError, match="there are two scores of fact"):
         read_scores(paths)
 
 
@@ -96,9 +98,9 @@ def test_the_commands_write_the_tables(tmp_path: Path) -> None:
 
 
 def test_the_benchmarks_of_the_config_are_those_of_the_data() -> None:
-    from paretoken.data.miniature.write import SUITE_NAMES
+    from paretoken.data.miniature.write import PARTS
 
-    assert get_args(Benchmark) == SUITE_NAMES
+    assert tuple(benchmarks_of(generated=True)) == PARTS
 
 
 def test_sizes_are_those_of_the_models(project: Path) -> None:
@@ -109,8 +111,8 @@ def test_sizes_are_those_of_the_models(project: Path) -> None:
     frozen = load(project / "config.yaml").freeze("miniature")
     recipe, words = small.llm(), World(small.world().world, 0).words
     for llm in frozen.llms:
-        assert llm.width is not None
-        counted = count_parameters(new_llm(recipe, words, llm.width, seed=0))["non_embedding"]
+        assert llm.make is not None
+        counted = count_parameters(new_llm(recipe, words, llm.make.width, seed=0))["non_embedding"]
         assert llm.params_b == pytest.approx(counted / 1e9, rel=5e-3)
 
 
@@ -119,3 +121,140 @@ def test_a_stated_standard_error_counts_where_rows_do_not_give_it() -> None:
     (row,) = error_rows("mine", CELL, 1.0, {"a": ["mme", "fact"]}, {"mme": stated, "fact": score(1, 0)})
     assert float(row["error"]) == pytest.approx((0.7 + 0.5) / 2)
     assert float(row["stderr"]) == pytest.approx(math.sqrt(0.02**2 + 0.5 / 2) / 2)
+
+
+def of_parts() -> dict[str, Any]:
+    """Return the score of a benchmark with two parts, as `paretoken score` writes it."""
+    rows = [
+        {"question_id": str(number), "answer": "red", "part": part, "prediction": said}
+        for number, (part, said) in enumerate(
+            [
+                ("fact", "red"),
+                ("name", "red"),
+                ("fact", "blue"),
+                ("name", "blue"),
+                ("fact", "red"),
+                ("name", "blue"),
+                ("fact", "red"),
+            ]
+        )
+    ]
+    return score_predictions(BENCHMARKS.load("world"), rows)
+
+
+def test_parts_give_the_scores_and_errors_that_files_of_their_own_give(tmp_path: Path) -> None:
+    whole, exact = of_parts(), BENCHMARKS.load("exact_match")
+    plain = [{k: v for k, v in row.items() if k != "score"} for row in whole["rows"]]
+    paths = []
+    for part in ("fact", "name"):
+        alone = score_predictions(exact, [row for row in plain if row["part"] == part])
+        paths.append(tmp_path / f"{part}.json")
+        paths[-1].write_text(json.dumps(alone))
+    (tmp_path / "world.json").write_text(json.dumps(whole))
+    apart, together = read_scores(paths), read_scores([tmp_path / "world.json"])
+    assert list(apart) == list(together) == ["fact", "name"]
+    for part, score in apart.items():
+        for key in ("metric", "score", "n", "interval", "rows"):
+            assert together[part][key] == score[key]
+    suites = {"both": ["fact", "name"], "one": ["name"]}
+    found = [error_rows("mine", CELL, 1.0, suites, scores) for scores in (apart, together)]
+    assert found[0] == found[1], "to the last digit, with their standard errors"
+    assert float(found[0][0]["error"]) == pytest.approx((1 / 4 + 2 / 3) / 2, rel=1e-15)
+    assert score_rows("mine", CELL, 1.0, apart) == score_rows("mine", CELL, 1.0, together)
+
+
+def test_parts_stand_in_the_place_of_their_benchmark(tmp_path: Path) -> None:
+    (tmp_path / "first.json").write_text(json.dumps(score(1, 0)))
+    (tmp_path / "world.json").write_text(json.dumps(of_parts()))
+    (tmp_path / "last.json").write_text(json.dumps(score(0)))
+    paths = [tmp_path / f"{name}.json" for name in ("first", "world", "last")]
+    assert list(read_scores(paths)) == ["first", "fact", "name", "last"]
+    assert score_rows("mine", CELL, 1.0, read_scores(paths))[1]["questions"] == "4"
+
+
+def test_a_part_and_a_benchmark_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "world.json").write_text(json.dumps(of_parts()))
+    (tmp_path / "fact.json").write_text(json.dumps(score(1)))
+    for order in (("world", "fact"), ("fact", "world")):
+        with pytest.raises(UserError, match=f"{order[1]}.json: there are two scores of fact"):
+            read_scores([tmp_path / f"{name}.json" for name in order])
+
+
+WHOLE = {"score": 0.5, "n": 4, "interval": [0.0, 1.0]}
+MALFORMED: list[Any] = [
+    [],
+    {},
+    7,
+    "fact",
+    {"column": "part"},
+    {"column": "part", "scores": {}},
+    {"column": "part", "scores": []},
+    {"column": "part", "scores": {"fact": WHOLE}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": WHOLE, "more": WHOLE}},
+    {"column": "part", "scores": {"fact": WHOLE, "other": WHOLE}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": None}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": {"score": 0.5, "n": 3}}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": WHOLE | {"score": "0.5"}}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": WHOLE | {"score": True}}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": WHOLE | {"n": None}}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": WHOLE | {"interval": [0.0]}}},
+    {"column": "part", "scores": {"fact": WHOLE, "name": WHOLE | {"interval": 0.5}}},
+    {"column": "kind", "scores": {"fact": WHOLE, "name": WHOLE}},
+    {"column": ["part"], "scores": {"fact": WHOLE, "name": WHOLE}},
+    {"column": None, "scores": {"fact": WHOLE, "name": WHOLE}},
+    {"scores": {"fact": WHOLE, "name": WHOLE}},
+]
+
+
+@pytest.mark.parametrize("parts", MALFORMED, ids=lambda parts: json.dumps(parts)[:60])
+def test_malformed_parts_are_refused(tmp_path: Path, parts: Any) -> None:
+    path = tmp_path / "world.json"
+    good = {"column": "part", "scores": {"fact": WHOLE, "name": WHOLE}}
+    path.write_text(json.dumps(of_parts() | {"parts": good}))
+    assert list(read_scores([path])) == ["fact", "name"]
+    path.write_text(json.dumps(of_parts() | {"parts": parts}))
+    with pytest.raises(UserError, match=f"{path} is no score"):
+        read_scores([path])
+
+
+def test_a_row_without_its_part_is_refused(tmp_path: Path) -> None:
+    content = of_parts()
+    del content["rows"][3]["part"]
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="is no score"):
+        read_scores([path])
+
+
+def test_the_command_averages_parts_of_one_file(tmp_path: Path) -> None:
+    (tmp_path / "world.json").write_text(json.dumps(of_parts()))
+    words = [
+        "cell-scores",
+        "--study",
+        "mine",
+        "--scores",
+        str(tmp_path / "world.json"),
+        "--suites",
+        "a=fact,name",
+        "b=name",
+        "--llm",
+        "small",
+        "--params-b",
+        "6.83e-6",
+        "--compressor",
+        "average_pool",
+        "--tokens",
+        "4",
+        "--seed",
+        "7",
+        "--out-scores",
+        str(tmp_path / "scores.csv"),
+        "--out",
+        str(tmp_path / "errors.csv"),
+    ]
+    assert main(words) == 0
+    with (tmp_path / "errors.csv").open() as stream:
+        errors = [float(row["error"]) for row in csv.DictReader(stream)]
+    assert errors == pytest.approx([(1 / 4 + 2 / 3) / 2, 2 / 3], rel=1e-15)
+    with (tmp_path / "scores.csv").open() as stream:
+        assert [row["benchmark"] for row in csv.DictReader(stream)] == ["fact", "name"]

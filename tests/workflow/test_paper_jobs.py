@@ -46,10 +46,10 @@ def test_every_cell_is_trained_once_and_asked_everything(fresh: Project) -> None
     rules = fresh.dry_run("--config", "run=[paper]").rules
     laws, suites = len(PAPER["fit"]["laws"]), len(PAPER["suites"])
     assert rules == {
-        "fetch_llm": SIZES, "fetch_vision": 1, "llava_data": 2, "llava_tokenize": 2 * SIZES,
-        "questions": ASKED, "llava_pretrain": CELLS, "llava_finetune": CELLS,
-        "llava_predict": CELLS * ASKED, "llava_score": CELLS * ASKED, "cell_scores": CELLS,
-        "study": 1, "aggregate": 1, "scores": 1, "costs": 1, "fit": laws * suites, "paper_grid": suites,
+        "fetch": SIZES + 1, "data": 2, "tokenize": 2 * SIZES, "questions": ASKED,
+        "pretrain": CELLS, "finetune": CELLS,
+        "predict": CELLS * ASKED, "score": CELLS * ASKED, "cell_scores": CELLS,
+        "study": 1, "aggregate": 1, "scores": 1, "costs": 1, "fit": (laws + 1) * suites,
         "frontier": suites, "tables": 1, "claims": 1, "figure": len(PAPER["figures"]),
         "summary": 1, "report": 1, "shapes": 1, "all": 1,
     }  # fmt: skip
@@ -61,14 +61,20 @@ def test_a_task_of_lmms_eval_takes_one_job_per_cell(fresh: Project) -> None:
     averaged[1]["benchmarks"].append("ocr_bench")
     few = SMALL | {"suites": averaged, "training": PAPER["training"] | {"benchmarks": [own]}}
     rules = fresh.dry_run(*changed(fresh, "lmms.yaml", **few)).rules
-    assert rules["llava_lmms_eval"] == FEW_CELLS
-    assert (rules["llava_predict"], rules["questions"]) == (FEW_CELLS * FEW_ASKED, FEW_ASKED)
+    assert rules["lmms_eval"] == FEW_CELLS
+    assert (rules["predict"], rules["questions"]) == (FEW_CELLS * FEW_ASKED, FEW_ASKED)
 
 
 @pytest.mark.parametrize("decode", [True, False])
 def test_images_are_decoded_unless_the_config_says_no(fresh: Project, decode: bool) -> None:
-    data = PAPER["training"]["data"] | ({} if decode else {"decode": False})
-    options = changed(fresh, "decode.yaml", training=PAPER["training"] | {"data": data})
+    (data,) = (data for data in CONFIG["data"] if data["name"] == PAPER["training"]["data"])
+    content = {
+        "run": ["paper"],
+        "data": [data | ({} if decode else {"decode": False})],
+        "studies": [PAPER],
+    }
+    (fresh.folder / "decode.yaml").write_text(yaml.safe_dump(content))
+    options = ("--configfile", "decode.yaml")
     targets = [f"results/paper/sources/data/{stage}/run.json" for stage in ("pretrain", "finetune")]
     text = fresh.dry_run(*targets, "--printshellcmds", *options).text
     lines = [line for line in text.splitlines() if "paretoken data " in line]
@@ -90,13 +96,13 @@ def test_every_size_of_every_study_can_be_planned(fresh: Project) -> None:
 )
 def test_a_size_outside_the_grid_can_take_its_place(fresh: Project, llm: str) -> None:
     options = changed(fresh, "other.yaml", **SMALL | {"llms": ["qwen1.5-0.5b", llm]})
-    assert fresh.dry_run(*options).rules["llava_finetune"] == FEW_CELLS
+    assert fresh.dry_run(*options).rules["finetune"] == FEW_CELLS
 
 
 def test_cached_features_are_an_option(fresh: Project) -> None:
     training = PAPER["training"] | {"features": True}
     rules = fresh.dry_run(*changed(fresh, "features.yaml", **SMALL, training=training)).rules
-    assert (rules["llava_features"], rules["llava_pretrain"]) == (2, FEW_CELLS)
+    assert (rules["features"], rules["pretrain"]) == (2, FEW_CELLS)
 
 
 def test_an_unknown_variant_is_refused_before_anything_runs(fresh: Project) -> None:
@@ -109,9 +115,9 @@ def test_an_unknown_variant_is_refused_before_anything_runs(fresh: Project) -> N
 
 def test_seeds_share_what_is_fetched(fresh: Project) -> None:
     rules = fresh.dry_run(*changed(fresh, "seeds.yaml", **SMALL, seeds=[0, 1])).rules
-    assert (rules["fetch_llm"], rules["llava_tokenize"], rules["questions"]) == (2, 4, FEW_ASKED)
-    assert rules["llava_finetune"] == 2 * FEW_CELLS
-    assert rules["llava_predict"] == 2 * FEW_CELLS * FEW_ASKED
+    assert (rules["fetch"], rules["tokenize"], rules["questions"]) == (2 + 1, 4, FEW_ASKED)
+    assert rules["finetune"] == 2 * FEW_CELLS
+    assert rules["predict"] == 2 * FEW_CELLS * FEW_ASKED
 
 
 def test_jobs_ask_for_what_the_plan_says(fresh: Project) -> None:
@@ -121,10 +127,10 @@ def test_jobs_ask_for_what_the_plan_says(fresh: Project) -> None:
         rule: dict(pair.split("=", 1) for pair in line.split(", "))
         for rule, line in ASKED_FOR.findall(text)
     }
-    assert (asked["llava_pretrain"]["gpus"], asked["llava_finetune"]["gpus"]) == ("4", "8")
-    assert int(asked["llava_finetune"]["runtime"]) > int(asked["llava_pretrain"]["runtime"])
-    assert int(asked["llava_finetune"]["mem_mb"]) > 100_000
-    assert "gpus" not in asked["llava_tokenize"]
+    assert (asked["pretrain"]["gpus"], asked["finetune"]["gpus"]) == ("4", "8")
+    assert int(asked["finetune"]["runtime"]) > int(asked["pretrain"]["runtime"])
+    assert int(asked["finetune"]["mem_mb"]) > 100_000
+    assert "gpus" not in asked["tokenize"]
 
 
 def test_a_faster_device_asks_for_less_time(fresh: Project) -> None:

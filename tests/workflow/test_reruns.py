@@ -24,8 +24,7 @@ from small_study import SMALL
 pytestmark = pytest.mark.slow
 SMALL_CONFIG = ("--configfile", "small.yaml")
 CHEAP = {
-    "fit": 2,
-    "paper_grid": 1,
+    "fit": 3,
     "frontier": 1,
     "tables": 1,
     "claims": 1,

@@ -1,96 +1,133 @@
-# From a trained cell to its errors. Every benchmark is answered and scored once per cell, whichever
-# suites use it, so a suite that averages another one retrains and asks nothing.
+# From a trained cell to its errors. Every benchmark is answered and scored once per cell, whichever suites
+# use it: a suite that averages another one trains and asks nothing, and scoring anew asks nothing.
 
 
 rule predict:
     input:
-        model=trained_run,
-        data="results/{study}/sources/s{seed}/data/run.json",
-        features="results/{study}/sources/s{seed}/features/index.json",
+        model=STUDY.trained,
+        questions=STUDY.questions,
+        features=STUDY.seen_features,
     output:
-        answers=expand(
-            "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/answers/{benchmark}.parquet",
-            benchmark=MINIATURE_BENCHMARKS,
-            allow_missing=True,
-        ),
-        latency="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/latency.json",
+        f"{CELL}/answers/{{benchmark}}.parquet",
     log:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/predict.log",
+        f"{CELL}/logs/predict-{{benchmark}}.log",
     benchmark:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/predict.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
+        f"{CELL}/benchmarks/predict-{{benchmark}}.tsv"
     conda:
         "../../envs/train.yaml"
     resources:
-        gpus=gpus("predict"),
-        cpus=needs("predict", "cpus"),
-        mem_mb=needs("predict", "mem_mb"),
-        runtime=needs("predict", "runtime_min"),
+        gpus=ASK.gpus("predict"),
+        cpus=ASK.cell("predict", "cpus"),
+        mem_mb=ASK.cell("predict", "mem_mb"),
+        runtime=ASK.cell("predict", "runtime_min"),
     params:
         model=subpath(input.model, parent=True),
-        images=seen_images("test"),
-        tokens=answer_tokens,
-        questions=expand(
-            "results/{study}/sources/s{seed}/data/suites/{benchmark}",
-            benchmark=MINIATURE_BENCHMARKS,
-            allow_missing=True,
-        ),
+        questions=STUDY.question_options,
+        tokens=STUDY.answer_tokens,
+        latency=STUDY.latency,
     shell:
-        "paretoken predict --model {params.model:q}/model {params.images:q} {params.tokens:q} "
-        "--questions {params.questions:q} --batch 256 --max-new-tokens 2 "
-        "--latency {output.latency:q} --out {output.answers:q} > {log:q} 2>&1"
+        "paretoken predict --model {params.model:q}/model {params.tokens:q} {params.questions:q} "
+        "{params.latency:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule score:
     input:
-        answers=expand(
-            "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/answers/{benchmark}.parquet",
-            benchmark=MINIATURE_BENCHMARKS,
-            allow_missing=True,
-        ),
-        code=sources("paretoken.commands.score", BENCHMARKS.module("exact_match")),
+        answers=f"{CELL}/answers/{{benchmark}}.parquet",
+        code=sources("paretoken.commands.score"),
+        benchmark=STUDY.scoring_code,
     output:
-        expand(
-            "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/scores/{benchmark}.json",
-            benchmark=MINIATURE_BENCHMARKS,
-            allow_missing=True,
-        ),
+        f"{CELL}/scores/{{benchmark}}.json",
     log:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/score.log",
+        f"{CELL}/logs/score-{{benchmark}}.log",
     benchmark:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/score.tsv"
+        f"{CELL}/benchmarks/score-{{benchmark}}.tsv"
     wildcard_constraints:
-        study=one_of("miniature"),
+        benchmark=one_of(BENCHMARKS),
     conda:
         "../../envs/train.yaml"
     resources:
-        cpus=needs("score", "cpus"),
-        mem_mb=needs("score", "mem_mb"),
-        runtime=needs("score", "runtime_min"),
+        cpus=fixed("score", "cpus"),
+        mem_mb=fixed("score", "mem_mb"),
+        runtime=fixed("score", "runtime_min"),
+    params:
+        options=STUDY.scoring_options,
     shell:
-        "paretoken score --benchmark exact_match --predictions {input.answers:q} "
+        "paretoken score --benchmark {wildcards.benchmark:q} {params.options:q} "
+        "--predictions {input.answers:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule lmms_eval:
+    input:
+        model=STUDY.trained,
+    output:
+        f"{CELL}/scores/{{benchmark}}.json",
+    log:
+        f"{CELL}/logs/predict-{{benchmark}}.log",
+    benchmark:
+        f"{CELL}/benchmarks/predict-{{benchmark}}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(name for study in STUDIES.studies for name in harnessed(study)),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        gpus=ASK.gpus("predict"),
+        cpus=ASK.cell("predict", "cpus"),
+        mem_mb=ASK.cell("predict", "mem_mb"),
+        runtime=ASK.cell("predict", "runtime_min"),
+    params:
+        model=subpath(input.model, parent=True),
+        options=STUDY.lmms_options,
+        tokens=STUDY.answer_tokens,
+    shell:
+        "paretoken lmms-eval --model {params.model:q}/model {params.tokens:q} {params.options:q} "
         "--out {output:q} > {log:q} 2>&1"
+
+
+rule text_length:
+    input:
+        model=STUDY.trained,
+        questions=STUDY.questions,
+        features=STUDY.seen_features,
+    output:
+        f"{CELL}/text_length.csv",
+    log:
+        f"{CELL}/logs/text-length.log",
+    benchmark:
+        f"{CELL}/benchmarks/text-length.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        model=subpath(input.model, parent=True),
+        questions=STUDY.question_options,
+        lengths=STUDY.lengths,
+        suites=STUDY.suites,
+        size=STUDY.size,
+    shell:
+        "paretoken text-length --model {params.model:q}/model {params.questions:q} --benchmark world "
+        "--text-tokens {params.lengths:q} --suites {params.suites:q} --max-new-tokens 2 "
+        "--study {wildcards.study:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
+        "--compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
+        "--seed {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule cell_scores:
     input:
-        scores=score_files,
+        scores=STUDY.scores,
         code=sources("paretoken.commands.cell_scores"),
     output:
-        errors="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/errors.csv",
-        scores="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/scores.csv",
+        errors=f"{CELL}/errors.csv",
+        scores=f"{CELL}/scores.csv",
     log:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/cell-scores.log",
+        f"{CELL}/logs/cell-scores.log",
     benchmark:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell-scores.tsv"
+        f"{CELL}/benchmarks/cell-scores.tsv"
     wildcard_constraints:
-        study=one_of("miniature", "llava"),
+        study=one_of(study.name for study in STUDIES.studies if study.training),
     conda:
         "../../envs/analysis.yaml"
     params:
-        suites=suite_benchmarks,
-        size=size_of,
+        suites=STUDY.suites,
+        size=STUDY.size,
     shell:
         "paretoken cell-scores --study {wildcards.study:q} --scores {input.scores:q} "
         "--suites {params.suites:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
@@ -98,101 +135,26 @@ rule cell_scores:
         "--seed {wildcards.seed:q} --out-scores {output.scores:q} --out {output.errors:q} > {log:q} 2>&1"
 
 
-rule scores:
+rule measured_cell:
     input:
-        cells=cell_score_files,
-        code=sources("paretoken.commands.scores"),
+        measured=STUDY.measured,
+        code=sources("paretoken.commands.cell"),
     output:
-        "results/{study}/tables/scores.csv",
+        f"{CELL}/errors.csv",
     log:
-        "results/{study}/logs/scores.log",
+        f"{CELL}/logs/cell.log",
     benchmark:
-        "results/{study}/benchmarks/scores.tsv"
+        f"{CELL}/benchmarks/cell.tsv"
     wildcard_constraints:
-        study=one_of("miniature", "llava"),
-    conda:
-        "../../envs/analysis.yaml"
-    shell:
-        "paretoken scores --cells {input.cells:q} --out {output:q} > {log:q} 2>&1"
-
-
-rule costs:
-    input:
-        study="results/{study}/study.json",
-        records=cost_files,
-        code=sources("paretoken.commands.costs"),
-    output:
-        "results/{study}/tables/costs.csv",
-    log:
-        "results/{study}/logs/costs.log",
-    benchmark:
-        "results/{study}/benchmarks/costs.tsv"
-    wildcard_constraints:
-        study=one_of("miniature", "llava"),
+        study=one_of(study.name for study in STUDIES.studies if study.measured),
+    priority: SOON
     conda:
         "../../envs/analysis.yaml"
     params:
-        cells=cell_folders,
+        suites=STUDY.suite_names,
+        size=STUDY.size,
     shell:
-        "paretoken costs --study {input.study:q} --cells {params.cells:q} --out {output:q} > {log:q} 2>&1"
-
-
-rule text_length:
-    input:
-        model=trained_run,
-        data="results/{study}/sources/s{seed}/data/run.json",
-        features="results/{study}/sources/s{seed}/features/index.json",
-    output:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/text_length.csv",
-    log:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/text-length.log",
-    benchmark:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/text-length.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
-    conda:
-        "../../envs/train.yaml"
-    params:
-        model=subpath(input.model, parent=True),
-        images=seen_images("test"),
-        lengths=text_lengths,
-        suites=suite_benchmarks,
-        size=size_of,
-        questions=expand(
-            "results/{study}/sources/s{seed}/data/suites/{benchmark}",
-            benchmark=MINIATURE_BENCHMARKS,
-            allow_missing=True,
-        ),
-    shell:
-        "paretoken text-length --model {params.model:q}/model {params.images:q} "
-        "--questions {params.questions:q} --text-tokens {params.lengths:q} --suites {params.suites:q} "
-        "--batch 256 --max-new-tokens 2 --study {wildcards.study:q} --llm {wildcards.llm:q} "
-        "--params-b {params.size:q} --compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
+        "paretoken cell --study {wildcards.study:q} --measured {input.measured:q} "
+        "--suites {params.suites:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
+        "--compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
         "--seed {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"
-
-
-rule text_optimum:
-    input:
-        study="results/{study}/study.json",
-        errors="results/{study}/tables/errors.csv",
-        fits=fit_files,
-        cells=text_length_files,
-        code=sources("paretoken.commands.text_optimum", *LAWS.modules()),
-    output:
-        table="results/{study}/tables/text_length.csv",
-        optima="results/{study}/tables/text_optimum.csv",
-        latex="results/{study}/tables/text_optimum.tex",
-        page="results/{study}/text_length.md",
-        figure=multiext("results/{study}/figures/text_length", ".png", ".pdf"),
-    log:
-        "results/{study}/logs/text-optimum.log",
-    benchmark:
-        "results/{study}/benchmarks/text-optimum.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
-    conda:
-        "../../envs/analysis.yaml"
-    shell:
-        "paretoken text-optimum --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "--cells {input.cells:q} --out {output.table:q} --optima {output.optima:q} --latex {output.latex:q} "
-        "--page {output.page:q} --figure {output.figure:q} > {log:q} 2>&1"

@@ -5,11 +5,11 @@ rule figure:
     input:
         study="results/{study}/study.json",
         errors="results/{study}/tables/errors.csv",
-        fits=fit_files,
-        values=published("values"),
-        table1=published("table1"),
-        costs=figure_costs,
-        code=figure_code,
+        fits=STUDY.fits,
+        values=STUDY.published("values"),
+        table1=STUDY.published("table1"),
+        costs=STUDY.figure_costs,
+        code=STUDY.figure_code,
     output:
         png=report(
             "results/{study}/figures/{figure}.png",
@@ -26,8 +26,8 @@ rule figure:
     conda:
         "../../envs/analysis.yaml"
     params:
-        reference=reference_options("values", "table1"),
-        costs=figure_cost_options,
+        reference=STUDY.reference_options("values", "table1"),
+        costs=STUDY.figure_cost_options,
     shell:
         "paretoken figure --name {wildcards.figure:q} --study {input.study:q} "
         "--errors {input.errors:q} --fits {input.fits:q} {params.reference:q} {params.costs:q} "
@@ -39,8 +39,8 @@ rule methods:
         study="results/{study}/study.json",
         errors="results/{study}/tables/errors.csv",
         scores="results/{study}/tables/scores.csv",
-        table1=published("table1"),
-        code=code_of("methods"),
+        table1=STUDY.published("table1"),
+        code=STUDY.code("methods"),
     output:
         table="results/{study}/tables/methods.csv",
         comparisons="results/{study}/tables/comparisons.csv",
@@ -54,23 +54,48 @@ rule methods:
     conda:
         "../../envs/analysis.yaml"
     params:
-        reference=reference_options("table1"),
+        reference=STUDY.reference_options("table1"),
     shell:
         "paretoken methods --study {input.study:q} --errors {input.errors:q} --scores {input.scores:q} "
         "{params.reference:q} --out {output.table:q} --comparisons {output.comparisons:q} "
         "--latex {output.latex:q} --page {output.page:q} > {log:q} 2>&1"
 
 
+rule text_optimum:
+    input:
+        study="results/{study}/study.json",
+        errors="results/{study}/tables/errors.csv",
+        fits=STUDY.fits,
+        cells=STUDY.text_lengths,
+        code=sources("paretoken.commands.text_optimum", *LAWS.modules()),
+    output:
+        table="results/{study}/tables/text_length.csv",
+        optima="results/{study}/tables/text_optimum.csv",
+        latex="results/{study}/tables/text_optimum.tex",
+        page="results/{study}/text_length.md",
+        figure=multiext("results/{study}/figures/text_length", ".png", ".pdf"),
+    log:
+        "results/{study}/logs/text-optimum.log",
+    benchmark:
+        "results/{study}/benchmarks/text-optimum.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "paretoken text-optimum --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "--cells {input.cells:q} --out {output.table:q} --optima {output.optima:q} --latex {output.latex:q} "
+        "--page {output.page:q} --figure {output.figure:q} > {log:q} 2>&1"
+
+
 rule summary:
     input:
         study="results/{study}/study.json",
         errors="results/{study}/tables/errors.csv",
-        fits=fit_files,
-        values=published("values"),
-        table1=published("table1"),
-        tables=law_tables("equal_cost", "sensitivity"),
+        fits=STUDY.fits,
+        values=STUDY.published("values"),
+        table1=STUDY.published("table1"),
+        tables=STUDY.law_tables("equal_cost", "sensitivity"),
         claims="results/{study}/tables/claims.csv",
-        code=sources("paretoken.commands.summary", *LAWS.modules(), *FIGURES.modules()),
+        code=STUDY.code("summary", *LAWS.modules(), *FIGURES.modules()),
     output:
         "results/{study}/summary.md",
     log:
@@ -81,9 +106,9 @@ rule summary:
     conda:
         "../../envs/analysis.yaml"
     params:
-        reference=reference_options("values", "table1"),
-        figures=figure_options,
-        tables=law_table_options("equal_cost", "sensitivity"),
+        reference=STUDY.reference_options("values", "table1"),
+        figures=STUDY.figure_options,
+        tables=STUDY.law_table_options("equal_cost", "sensitivity"),
     shell:
         "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
         "{params.reference:q} {params.figures:q} {params.tables:q} "
@@ -95,16 +120,16 @@ rule report:
     input:
         study="results/{study}/study.json",
         errors="results/{study}/tables/errors.csv",
-        fits=fit_files,
-        values=published("values"),
-        table1=published("table1"),
+        fits=STUDY.fits,
+        values=STUDY.published("values"),
+        table1=STUDY.published("table1"),
         claims="results/{study}/tables/claims.csv",
-        tables=law_tables("equal_cost"),
-        figures=figure_files,
+        tables=STUDY.law_tables("equal_cost"),
+        figures=STUDY.figures,
         shapes="results/{study}/shapes.json",
-        latency=latency_table,
-        runs=trained_records,
-        code=code_of("report", *LAWS.modules(), *COST_MODELS.modules()),
+        latency=STUDY.latency_table,
+        runs=STUDY.trained_records,
+        code=STUDY.code("report", *LAWS.modules(), *COST_MODELS.modules()),
         assets=data_files("paretoken.report"),
     output:
         report(
@@ -121,10 +146,10 @@ rule report:
     conda:
         "../../envs/analysis.yaml"
     params:
-        reference=reference_options("values", "table1"),
-        costs=deployment_options,
-        tables=law_table_options("equal_cost"),
-        parts=report_options,
+        reference=STUDY.reference_options("values", "table1"),
+        costs=STUDY.deployment_options,
+        tables=STUDY.law_table_options("equal_cost"),
+        parts=STUDY.report_options,
     shell:
         "paretoken report --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
         "{params.reference:q} {params.costs:q} --claims {input.claims:q} "

@@ -1,184 +1,139 @@
-# Where a study's cells come from: a table of measurements, or backbones and data made from nothing.
+# What cells start from: models and data, fetched or made. What asks the network is a local rule: the
+# nodes of a cluster often have none.
 
 
-rule study:
+rule fetch:
     output:
-        "results/{study}/study.json",
+        "results/{study}/sources/{model}/run.json",
     log:
-        "results/{study}/logs/study.log",
+        "results/{study}/sources/logs/fetch/{model}.log",
     benchmark:
-        "results/{study}/benchmarks/study.tsv"
-    priority: SOON
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        settings=frozen_json,
-    shell:
-        "paretoken study --json {params.settings:q} --out {output:q} > {log:q} 2>&1"
-
-
-rule measured_cell:
-    input:
-        measured=measured_table,
-        code=sources("paretoken.commands.cell"),
-    output:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/errors.csv",
-    log:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/cell.log",
-    benchmark:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/cell.tsv"
-    wildcard_constraints:
-        study=one_of("measured"),
-    priority: SOON
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        suites=suite_names,
-        size=size_of,
-    shell:
-        "paretoken cell --study {wildcards.study:q} --measured {input.measured:q} "
-        "--suites {params.suites:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
-        "--compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
-        "--seed {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"
-
-
-rule miniature_data:
-    input:
-        world=recipe("world"),
-    output:
-        "results/{study}/sources/s{seed}/data/run.json",
-    log:
-        "results/{study}/sources/s{seed}/logs/miniature-data.log",
-    benchmark:
-        "results/{study}/sources/s{seed}/benchmarks/miniature-data.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
-    priority: DATA
+        "results/{study}/sources/benchmarks/fetch/{model}.tsv"
+    localrule: True
     conda:
         "../../envs/train.yaml"
-    resources:
-        cpus=needs("sources", "cpus"),
-        mem_mb=needs("sources", "mem_mb"),
-        runtime=needs("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
-        world_seed=world_seed,
+        origin=SOURCES.fetched,
     shell:
-        "paretoken miniature-data "
-        "--world {input.world:q} --world-seed {params.world_seed:q} --seed {wildcards.seed:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
-
-
-rule pretrain_vision:
-    input:
-        recipe=recipe("vision"),
-        world=recipe("world"),
-    output:
-        "results/{study}/sources/s{seed}/vision/run.json",
-    log:
-        "results/{study}/sources/s{seed}/logs/pretrain-vision.log",
-    benchmark:
-        "results/{study}/sources/s{seed}/benchmarks/pretrain-vision.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
-    priority: SOURCE
-    conda:
-        "../../envs/train.yaml"
-    resources:
-        cpus=needs("sources", "cpus"),
-        mem_mb=needs("sources", "mem_mb"),
-        runtime=needs("sources", "runtime_min"),
-    params:
-        out=subpath(output[0], parent=True),
-        world_seed=world_seed,
-        grid=grid,
-    shell:
-        "paretoken pretrain-vision --recipe {input.recipe:q} --grid {params.grid:q} "
-        "--world {input.world:q} --world-seed {params.world_seed:q} --seed {wildcards.seed:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
+        "paretoken fetch {params.origin:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule pretrain_llm:
     input:
-        recipe=recipe("llm"),
-        world=recipe("world"),
+        recipe=SOURCES.llm_recipe,
+        world=SOURCES.world,
     output:
         "results/{study}/sources/s{seed}/llms/{llm}/run.json",
     log:
         "results/{study}/sources/s{seed}/logs/pretrain-llm-{llm}.log",
     benchmark:
         "results/{study}/sources/s{seed}/benchmarks/pretrain-llm-{llm}.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
     priority: LONG
     conda:
         "../../envs/train.yaml"
     resources:
-        cpus=needs("sources", "cpus"),
-        mem_mb=needs("sources", "mem_mb"),
-        runtime=needs("sources", "runtime_min"),
+        cpus=fixed("sources", "cpus"),
+        mem_mb=fixed("sources", "mem_mb"),
+        runtime=fixed("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
-        world_seed=world_seed,
-        width=llm_width,
+        world_seed=SOURCES.world_seed,
+        width=SOURCES.llm_width,
     shell:
         "paretoken pretrain-llm --width {params.width:q} --recipe {input.recipe:q} "
         "--world {input.world:q} --world-seed {params.world_seed:q} --seed {wildcards.seed:q} "
         "--out {params.out:q} > {log:q} 2>&1"
 
 
-rule features:
+rule pretrain_vision:
     input:
-        vision="results/{study}/sources/s{seed}/vision/run.json",
-        data="results/{study}/sources/s{seed}/data/run.json",
+        recipe=SOURCES.vision_recipe,
+        world=SOURCES.world,
     output:
-        "results/{study}/sources/s{seed}/features/index.json",
+        "results/{study}/sources/s{seed}/vision/run.json",
     log:
-        "results/{study}/sources/s{seed}/logs/features.log",
+        "results/{study}/sources/s{seed}/logs/pretrain-vision.log",
     benchmark:
-        "results/{study}/sources/s{seed}/benchmarks/features.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
+        "results/{study}/sources/s{seed}/benchmarks/pretrain-vision.tsv"
     priority: SOURCE
     conda:
         "../../envs/train.yaml"
     resources:
-        cpus=needs("sources", "cpus"),
-        mem_mb=needs("sources", "mem_mb"),
-        runtime=needs("sources", "runtime_min"),
+        cpus=fixed("sources", "cpus"),
+        mem_mb=fixed("sources", "mem_mb"),
+        runtime=fixed("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
-        vision=subpath(input.vision, parent=True),
-        data=subpath(input.data, parent=True),
-        layers=encoder_layers,
-        more=feature_options,
+        world_seed=SOURCES.world_seed,
+        grid=SOURCES.grid,
     shell:
-        "paretoken features --vision {params.vision:q} --data {params.data:q}/images/train {params.data:q}/images/test "
-        "--layers {params.layers:q} {params.more:q} --normalise --aspect crop "
+        "paretoken pretrain-vision --recipe {input.recipe:q} --grid {params.grid:q} "
+        "--world {input.world:q} --world-seed {params.world_seed:q} --seed {wildcards.seed:q} "
         "--out {params.out:q} > {log:q} 2>&1"
 
 
-rule tokenize:
+rule world:
     input:
-        data="results/{study}/sources/s{seed}/data/run.json",
+        world=SOURCES.world,
     output:
-        "results/{study}/sources/s{seed}/tokens/{stage}/index.json",
+        "results/{study}/sources/s{seed}/data/run.json",
     log:
-        "results/{study}/sources/s{seed}/logs/tokenize-{stage}.log",
+        "results/{study}/sources/s{seed}/logs/world.log",
     benchmark:
-        "results/{study}/sources/s{seed}/benchmarks/tokenize-{stage}.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
-    priority: SOURCE
+        "results/{study}/sources/s{seed}/benchmarks/world.tsv"
+    priority: DATA
     conda:
         "../../envs/train.yaml"
     resources:
-        cpus=needs("sources", "cpus"),
-        mem_mb=needs("sources", "mem_mb"),
-        runtime=needs("sources", "runtime_min"),
+        cpus=fixed("sources", "cpus"),
+        mem_mb=fixed("sources", "mem_mb"),
+        runtime=fixed("sources", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
-        data=subpath(input.data, parent=True),
+        world_seed=SOURCES.world_seed,
     shell:
-        "paretoken tokenize --data {params.data:q}/{wildcards.stage:q} --llm {params.data:q}/tokenizer "
+        "paretoken miniature-data "
+        "--world {input.world:q} --world-seed {params.world_seed:q} --seed {wildcards.seed:q} "
+        "--out {params.out:q} > {log:q} 2>&1"
+
+
+rule data:
+    input:
+        manifest=SOURCES.manifest,
+    output:
+        "results/{study}/sources/data/{stage}/run.json",
+    log:
+        "results/{study}/sources/logs/data-{stage}.log",
+    benchmark:
+        "results/{study}/sources/benchmarks/data-{stage}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        cpus=fixed("data", "cpus"),
+        mem_mb=fixed("data", "mem_mb"),
+        runtime=fixed("data", "runtime_min"),
+    params:
+        out=subpath(output[0], parent=True),
+        options=SOURCES.data_options,
+    shell:
+        "paretoken data --manifest {input.manifest:q} --set {wildcards.stage:q} {params.options:q} "
+        "--out {params.out:q} > {log:q} 2>&1"
+
+
+rule questions:
+    output:
+        "results/{study}/sources/questions/{benchmark}/run.json",
+    log:
+        "results/{study}/sources/logs/questions-{benchmark}.log",
+    benchmark:
+        "results/{study}/sources/benchmarks/questions-{benchmark}.tsv"
+    localrule: True
+    conda:
+        "../../envs/train.yaml"
+    params:
+        out=subpath(output[0], parent=True),
+        options=SOURCES.question_options,
+    shell:
+        "paretoken questions --benchmark {wildcards.benchmark:q} {params.options:q} "
         "--out {params.out:q} > {log:q} 2>&1"

@@ -4,75 +4,78 @@
 
 rule pretrain:
     input:
-        recipe=recipe("pretrain"),
-        llm="results/{study}/sources/s{seed}/llms/{llm}/run.json",
-        vision="results/{study}/sources/s{seed}/vision/run.json",
-        features="results/{study}/sources/s{seed}/features/index.json",
-        tokens="results/{study}/sources/s{seed}/tokens/pretrain/index.json",
+        recipe=STUDY.recipe("pretrain"),
+        llm=STUDY.llm,
+        vision=STUDY.vision,
+        data=STUDY.data("pretrain"),
+        encoded=STUDY.encoded("pretrain"),
+        features=STUDY.features("pretrain"),
     output:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/pretrain/run.json",
+        f"{CELL}/pretrain/run.json",
     log:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/pretrain.log",
+        f"{CELL}/logs/pretrain.log",
     benchmark:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/pretrain.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
+        f"{CELL}/benchmarks/pretrain.tsv"
     conda:
         "../../envs/train.yaml"
     resources:
-        gpus=gpus("pretrain"),
-        cpus=needs("pretrain", "cpus"),
-        mem_mb=needs("pretrain", "mem_mb"),
-        runtime=needs("pretrain", "runtime_min"),
+        gpus=ASK.gpus("pretrain"),
+        cpus=ASK.cell("pretrain", "cpus"),
+        mem_mb=ASK.cell("pretrain", "mem_mb"),
+        runtime=ASK.cell("pretrain", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),
         vision=subpath(input.vision, parent=True),
-        images=training_images,
-        data=subpath(input.tokens, parent=True),
-        model=model_options,
+        encoded=subpath(input.encoded, parent=True),
+        images=STUDY.images("pretrain"),
+        overrides=STUDY.overrides("pretrain"),
+        model=STUDY.model_options,
+        max_bad_share=STUDY.max_bad_share,
     shell:
-        "paretoken train --stage pretrain --recipe {input.recipe:q} "
-        "--llm {params.llm:q} --vision {params.vision:q} {params.images:q} "
-        "--data {params.data:q} --compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
-        "{params.model:q} --seed {wildcards.seed:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
+        "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage pretrain "
+        "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
+        "{params.images:q} --data {params.encoded:q} --compressor {wildcards.compressor:q} "
+        "--tokens {wildcards.tokens:q} {params.model:q} --seed {wildcards.seed:q} "
+        "--max-bad-share {params.max_bad_share:q} --out {params.out:q} >> {log:q} 2>&1"
 
 
 rule finetune:
     input:
-        recipe=recipe("finetune"),
-        llm="results/{study}/sources/s{seed}/llms/{llm}/run.json",
-        vision="results/{study}/sources/s{seed}/vision/run.json",
-        features="results/{study}/sources/s{seed}/features/index.json",
-        tokens="results/{study}/sources/s{seed}/tokens/finetune/index.json",
-        adapter="results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/pretrain/run.json",
+        recipe=STUDY.recipe("finetune"),
+        llm=STUDY.llm,
+        vision=STUDY.vision,
+        data=STUDY.data("finetune"),
+        encoded=STUDY.encoded("finetune"),
+        features=STUDY.features("finetune"),
+        adapter=f"{CELL}/pretrain/run.json",
     output:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/finetune/run.json",
+        f"{CELL}/finetune/run.json",
     log:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/logs/finetune.log",
+        f"{CELL}/logs/finetune.log",
     benchmark:
-        "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}/benchmarks/finetune.tsv"
-    wildcard_constraints:
-        study=one_of("miniature"),
+        f"{CELL}/benchmarks/finetune.tsv"
     conda:
         "../../envs/train.yaml"
     resources:
-        gpus=gpus("finetune"),
-        cpus=needs("finetune", "cpus"),
-        mem_mb=needs("finetune", "mem_mb"),
-        runtime=needs("finetune", "runtime_min"),
+        gpus=ASK.gpus("finetune"),
+        cpus=ASK.cell("finetune", "cpus"),
+        mem_mb=ASK.cell("finetune", "mem_mb"),
+        runtime=ASK.cell("finetune", "runtime_min"),
     params:
         out=subpath(output[0], parent=True),
         llm=subpath(input.llm, parent=True),
         vision=subpath(input.vision, parent=True),
-        images=training_images,
-        data=subpath(input.tokens, parent=True),
+        encoded=subpath(input.encoded, parent=True),
         adapter=subpath(input.adapter, parent=True),
-        model=model_options,
+        images=STUDY.images("finetune"),
+        overrides=STUDY.overrides("finetune"),
+        model=STUDY.model_options,
+        max_bad_share=STUDY.max_bad_share,
     shell:
-        "paretoken train --stage finetune --recipe {input.recipe:q} "
-        "--llm {params.llm:q} --vision {params.vision:q} {params.images:q} "
-        "--data {params.data:q} --compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
-        "{params.model:q} --adapter {params.adapter:q}/adapter --seed {wildcards.seed:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
+        "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage finetune "
+        "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
+        "{params.images:q} --data {params.encoded:q} --compressor {wildcards.compressor:q} "
+        "--tokens {wildcards.tokens:q} {params.model:q} --adapter {params.adapter:q}/adapter "
+        "--seed {wildcards.seed:q} --max-bad-share {params.max_bad_share:q} --out {params.out:q} "
+        ">> {log:q} 2>&1"

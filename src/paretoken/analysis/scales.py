@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from paretoken.config import LlavaTraining, Study
+from paretoken.config import Study
 from paretoken.errors import UserError
 from paretoken.registry import BENCHMARKS
 
@@ -67,7 +67,7 @@ def not_comparable(study: Study, benchmark: str, metric: str) -> str | None:
         return None
     if metric != published.metric:
         return f"the score is {metric}, the published one is {published.metric}"
-    if not isinstance(study.training, LlavaTraining):
+    if study.training is None:
         return None
     asked = study.training.settings(benchmark)
     if asked.questions != published.questions:
@@ -109,6 +109,6 @@ def study_metrics(study: Study, benchmark: str) -> set[str]:
     if benchmark not in BENCHMARKS:
         return set()
     found = BENCHMARKS.load(benchmark)
-    if isinstance(study.training, LlavaTraining):
+    if study.training is not None:
         return {found.variant(study.training.settings(benchmark).scoring).metric}
     return {found.metric, *(found.variant(variant.name).metric for variant in found.variants)}

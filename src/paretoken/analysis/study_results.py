@@ -135,7 +135,7 @@ def read_results(
 
 def read_study(path: Path) -> FrozenStudy:
     """Read ``study.json`` (`UserError` if it is not one)."""
-    complaint = f"{path} is not a study; make it with `paretoken study`"
+    complaint = f"{path} is not a study of this version; make it with `paretoken study`"
     return checked(read_json(path), FrozenStudy, complaint)
 
 

@@ -12,8 +12,9 @@ MARK = "paretoken"
 
 def label(rule: str, wildcards: Mapping[str, str]) -> str:
     """Return a job's name for people: ``finetune qwen1.5-7b tokenpacker-16 s0``."""
-    left = {name: value for name, value in wildcards.items() if name != "study"}
-    words = [rule.removeprefix("llava_")]
+    left = {name: value for name, value in wildcards.items() if name not in ("study", "origin")}
+    # Sources lie in `sources`, or, made for one seed, in `sources/s3`.
+    words = [rule, *wildcards.get("origin", "").split("/")[1:]]
     if all(name in left for name in CELL):
         words += [left["llm"], f"{left['compressor']}-{left['tokens']}", f"s{left['seed']}"]
         left = {name: value for name, value in left.items() if name not in CELL}

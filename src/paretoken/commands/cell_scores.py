@@ -34,5 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     cell = Cell(a.llm, a.compressor, a.tokens, a.seed)
     scores = read_scores(a.scores)
     suites = {suite: benchmarks.split(",") for suite, benchmarks in a.suites}
-    write_cell(a.out_scores, score_rows(a.study, cell, a.params_b, scores), SCORE_COLUMNS)
-    write_cell(a.out, error_rows(a.study, cell, a.params_b, suites, scores))
+    errors = error_rows(a.study, cell, a.params_b, suites, scores)
+    used = dict.fromkeys(name for names in suites.values() for name in names)
+    shown = {name: scores[name] for name in used}  # a benchmark may have parts that no suite averages
+    write_cell(a.out_scores, score_rows(a.study, cell, a.params_b, shown), SCORE_COLUMNS)
+    write_cell(a.out, errors)

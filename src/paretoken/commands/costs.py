@@ -29,17 +29,19 @@ def run(arguments: argparse.Namespace) -> None:
         frozen = read_json(arguments.study)
         name, sizes = frozen["study"]["name"], {llm["name"]: llm["params_b"] for llm in frozen["llms"]}
         side, rows = int(frozen["vision"]["grid"]), list[Row]()
+        # Models of a generated world are timed where they answer.
+        timed = bool((frozen.get("data") or {}).get("world"))
         numbers = [*sizes.values(), side]
         if not isinstance(name, str) or not all(isinstance(n, int | float) and n > 0 for n in numbers):
             raise ValueError("its name is a text, its sizes are numbers above 0")
-    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-        complaint = f"{arguments.study} is not a study; make it with `paretoken study`"
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        complaint = f"{arguments.study} is not a study of this version; make it with `paretoken study`"
         raise UserError(f"{complaint} ({shown(error)})") from error
     for folder in arguments.cells:
         cell = Cell.of(folder)
         if cell.llm not in sizes:
             raise UserError(f"{folder}: {cell.llm} is no llm of study {name}; give cells of one study")
         trained = folder.parents[2] / Path(*cell.trained(side).folder(name).parts[-3:])
-        rows.append(cost_row(name, cell, sizes[cell.llm], folder, trained))
+        rows.append(cost_row(name, cell, sizes[cell.llm], folder, trained, timed))
     write_cell(arguments.out, rows, COST_COLUMNS)
     print(f"costs of {len(rows)} cells")

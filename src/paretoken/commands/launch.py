@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from paretoken.cli import main
 from paretoken.cluster.allocation import (
     RANK_LOGS,
     STEP,
@@ -71,8 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         demand_gpus(found, processes, has_driver(), gpus_here())
         # The warning before the time limit is for the training processes, which listen to it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    line = launch_line(command, processes, found)
     print(f"launch: {max(1, processes) * nodes} process(es)", flush=True)
+    if found is None and processes <= 1:
+        return main(command)  # in this process: another one would import everything anew
+    line = launch_line(command, processes, found)
     os.execv(line[0], line)  # noqa: S606  (signals of a cluster then reach the command itself)
     return 0  # not reached: this process is another program now
 

@@ -12,7 +12,6 @@ from paretoken.devices import BY_NAME
 from paretoken.escape import terminal
 from paretoken.files import write_text
 from paretoken.planning.pages import as_csv, as_json, as_text
-from paretoken.planning.records import device_of
 from paretoken.planning.study_plan import Plan, plan_study
 
 
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     study = config.study(a.study)
     plans = [
         plan_study(config, study, BY_NAME[name], a.utilisation, a.price, a.budget_gpu_hours)
-        for name in dict.fromkeys(a.devices or [device_of(config)])
+        for name in dict.fromkeys(a.devices or [config.device])
     ]
     text = _text(plans, a.format)
     if a.out:

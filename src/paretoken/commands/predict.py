@@ -66,6 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
     predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,
                                adaptive=a.adaptive)  # fmt: skip
     require_answerable(files, predictor, a.max_bad_share, counter("pictures"))
+    if a.latency is not None:  # first: where there are answers, there are their seconds
+        predictor.max_new_tokens = files[-1].max_new_tokens
+        write_json(a.latency, measure_latency(predictor, files[-1].questions))
     for asked, target in zip(files, a.out, strict=True):
         predictor.max_new_tokens = asked.max_new_tokens
         predictions = predictor.answer(asked.questions, counter(asked.source.stem))
@@ -75,8 +78,6 @@ def run(arguments: argparse.Namespace) -> None:
               + (f"; {blind} questions without a picture" if blind else ""))  # fmt: skip
         for number, reason in asked.bad.items():
             print(f"  row {number}: {reason}")
-    if a.latency is not None:
-        write_json(a.latency, measure_latency(predictor, files[-1].questions))
 
 
 def _longest(questions: Path, given: int | None) -> int:

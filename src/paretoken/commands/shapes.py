@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     if a.n:
         shapes = guessed_shapes(a.n, a.compressor)
     else:
-        complaint = f"{a.study} is not a study; make it with `paretoken study`"
+        complaint = f"{a.study} is not a study of this version; make it with `paretoken study`"
         shapes = study_shapes(checked(read_json(a.study), FrozenStudy, complaint))
     write_shapes(a.out, shapes)
     for llm in shapes.by_size:

@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--model", type=Path, required=True, help="what finetune wrote")
     parser.add_argument("--questions", type=Path, nargs="+", required=True,
-                        help="question_id, image, question, answer rows, per benchmark")  # fmt: skip
+                        help="question_id, image, question, answer rows, per benchmark; or of a "
+                             "benchmark with parts")  # fmt: skip
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
     images.add_argument("--images", type=Path, help="or: image files")
@@ -55,21 +56,24 @@ def run(arguments: argparse.Namespace) -> None:
     limit_threads(a.threads)
     from paretoken.evaluate.asking import read_asked, require_answerable
     from paretoken.evaluate.open import open_predictor
-    from paretoken.evaluate.text_length import measure, require_room
+    from paretoken.evaluate.text_length import by_part, measure, require_room
     from paretoken.measured import write_cell
     from paretoken.scored import error_rows
     from paretoken.train.spending import prefill_flops
 
     suites = {suite: names.split(",") for suite, names in a.suites}
     used = {name for names in suites.values() for name in names}
-    files = [read_asked(path, a.max_new_tokens) for path in a.questions if path.stem in used]
+    benchmark = BENCHMARKS.load(a.benchmark)
+    files = [read_asked(path, a.max_new_tokens) for path in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens, tokens=a.tokens)
     require_answerable(files, predictor, progress=counter("pictures"))
-    questions = {asked.source.stem: asked.questions[: a.limit] for asked in files}
+    groups = [by_part(asked.source.stem, asked.questions, benchmark) for asked in files]
+    asked = {name: own for group in groups for name, own in group.items() if name in used}
+    questions = {name: own[: a.limit] for name, own in asked.items()}
     require_room(predictor, questions, max(a.text_tokens))
     cell, rows = Cell(a.llm, a.compressor, a.tokens, a.seed), []
     for Q in a.text_tokens:
-        found = measure(predictor, questions, BENCHMARKS.load(a.benchmark), Q)
+        found = measure(predictor, questions, benchmark, Q)
         flops = prefill_flops(predictor.model, round(found.text_tokens))
         cost = {
             "text_tokens": str(Q),

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from paretoken.config.asked import BenchmarkSettings, benchmarks_of
 from paretoken.config.fields import (
     Count,
     Name,
@@ -25,10 +26,10 @@ from paretoken.config.fields import (
     registered,
     unique,
 )
-from paretoken.config.ladder import Llm, StageGpus, Vision
 from paretoken.config.limits import size_problems
 from paretoken.config.raw import unwritable_texts
 from paretoken.config.references import reference_problems
+from paretoken.config.sources import Data, Llm, StageGpus, Vision
 from paretoken.config.study import (
     Compression,
     FitSettings,
@@ -39,13 +40,7 @@ from paretoken.config.study import (
     Study,
     Suite,
 )
-from paretoken.config.training import (
-    Benchmark,
-    BenchmarkSettings,
-    LlavaTraining,
-    MiniatureTraining,
-    benchmarks_of,
-)
+from paretoken.config.training import Training
 from paretoken.config_errors import describe
 from paretoken.devices import BY_NAME
 from paretoken.errors import UserError
@@ -54,17 +49,15 @@ from paretoken.yaml_files import read_yaml
 
 __all__ = [
     "MOST_TOLD",
-    "Benchmark",
     "BenchmarkSettings",
     "Compression",
     "Config",
     "Count",
+    "Data",
     "FitSettings",
     "FrozenStudy",
-    "LlavaTraining",
     "Llm",
     "Loss",
-    "MiniatureTraining",
     "Name",
     "Number",
     "Published",
@@ -74,6 +67,7 @@ __all__ = [
     "StageGpus",
     "Study",
     "Suite",
+    "Training",
     "Vision",
     "WholeNumber",
     "benchmarks_of",
@@ -98,6 +92,7 @@ class Config(Record):
     )
     llms: Annotated[list[Llm], Field(min_length=1)] = Field(description="The language models.")
     vision: Annotated[list[Vision], Field(min_length=1)] = Field(description="The encoders.")
+    data: list[Data] = Field(default=[], description="What studies train on.")
     studies: Annotated[list[Study], Field(min_length=1)] = Field(description="The studies.")
 
     def study(self, name: str) -> Study:
@@ -125,7 +120,9 @@ class Config(Record):
         named = {*study.llms, *study.predict}
         llms = [llm for llm in self.llms if llm.name in named]
         vision = next(vision for vision in self.vision if vision.name == study.vision)
-        return FrozenStudy(study=study, llms=llms, vision=vision)
+        wanted = study.training.data if study.training else None
+        data = next((data for data in self.data if data.name == wanted), None)
+        return FrozenStudy(study=study, llms=llms, vision=vision, data=data)
 
 
 def parse(raw: Mapping[str, Any], origin: str = "config.yaml") -> Config:

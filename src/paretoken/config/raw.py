@@ -36,12 +36,19 @@ def texts(value: Any) -> list[str]:
 
 
 def unwritable_texts(raw: Mapping[str, Any]) -> list[str]:
-    """Return one sentence per text that no file can hold or be named by: NUL, or half a character."""
-    return [
-        f"{place}: {shown(value)} has a character that no file can hold; take it out"
-        for place, value in values(raw)
-        if isinstance(value, str) and ("\0" in value or not _can_be_encoded(value))
-    ]
+    """Return one sentence per text that no file can hold or be named by, and per value that is no text.
+
+    Binary values (``!!binary``) would become texts, but checks between records do not see them.
+    """
+    problems = []
+    for place, value in values(raw):
+        if isinstance(value, bytes):
+            problems.append(f"{place}: is binary (!!binary); write it as text")
+        elif isinstance(value, str) and ("\0" in value or not _can_be_encoded(value)):
+            problems.append(
+                f"{place}: {shown(value)} has a character that no file can hold; take it out"
+            )
+    return problems
 
 
 def values(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

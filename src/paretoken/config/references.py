@@ -19,7 +19,7 @@ from paretoken.registry import COMPRESSORS, listed, unknown_name
 
 def reference_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     """Yield one sentence per problem between the records of a config as read from YAML."""
-    for key in ("llms", "vision", "studies"):
+    for key in ("llms", "vision", "data", "studies"):
         for name, count in counts(raw, key).items():
             if count > 1:
                 yield f"{key}: {shown(name)} is the name of {count} records; give each its own"

@@ -20,8 +20,8 @@ from paretoken.config.fields import (
     registered,
     unique,
 )
-from paretoken.config.ladder import Llm, Vision
 from paretoken.config.paths import ConfigPath
+from paretoken.config.sources import Data, Llm, Vision, World
 from paretoken.config.training import Training
 from paretoken.constraints import NOTHING, Constraints, read_constraints
 from paretoken.errors import UserError
@@ -184,6 +184,22 @@ class FrozenStudy(Record):
     study: Study
     llms: list[Llm]
     vision: Vision
+    data: Data | None = None
+
+    @property
+    def world(self) -> World | None:
+        """The generated world that it is trained on; None if its data are downloaded, or measured."""
+        return self.data.world if self.data else None
+
+    @property
+    def generated(self) -> bool:
+        """Whether its data are generated: its sources are then made once per seed, and not fetched."""
+        return self.world is not None
+
+    @property
+    def fetched(self) -> bool:
+        """Whether it is trained on data that are downloaded."""
+        return self.data is not None and self.data.world is None
 
     def params_b(self, llm: str) -> float:
         """Return the size of ``llm`` in billions (`UserError` if the study does not know it)."""

@@ -5,55 +5,98 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from paretoken.config.asked import benchmarks_of
 from paretoken.config.raw import counts, records, texts
-from paretoken.config.training import benchmarks_of
 from paretoken.escape import shown
 from paretoken.registry import listed, unknown_name
 
-#: What the language models of a kind of study need in their records, and why.
+#: What the models of a study need in their records, by whether its data are generated, and why.
 NEEDS = {
-    "miniature": ("width", "the study trains it from nothing, so add a width to its record"),
-    "llava": ("hub", "the study fetches it, so add a hub's id, or a local directory, to its record"),
+    True: (
+        "make",
+        "the study's data are a generated world, whose words only models know that are made: add make "
+        "(recipe, and width for a language model) to its record",
+    ),
+    False: (
+        "hub",
+        "the study's data are downloaded, and its models fetched: add a hub's id, or a local directory, "
+        "to its record",
+    ),
 }
 
 
 def training_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> Iterator[str]:
     """Yield one sentence per problem between a trained study and the records that it uses."""
     training = study.get("training")
-    kind = training.get("kind") if isinstance(training, Mapping) else None
-    if not isinstance(training, Mapping) or not isinstance(kind, str) or kind not in NEEDS:
+    if not isinstance(training, Mapping):
         return
-    grid, (key, mend) = dict.fromkeys(texts(study.get("llms"))), NEEDS[kind]
-    for llm in records(raw, "llms"):
-        name = llm.get("name")
-        if isinstance(name, str) and name in grid and llm.get(key) is None:
-            yield f"{place}.llms: {shown(name)} has no {key}; {mend}"
-    if kind == "llava":
-        for vision in records(raw, "vision"):
-            if vision.get("name") == study.get("vision") and vision.get("hub") is None:
-                yield f"{place}.vision: {shown(vision['name'])} has no hub; {mend}"
+    grid = dict.fromkeys(texts(study.get("llms")))
     for name in texts(training.get("blind") or []):
         if name not in grid:
             yield (
                 f"{place}.training.blind: {shown(name)} is not in the grid; write some of {listed(grid)}"
             )
-    yield from _benchmark_problems(place, study, training, kind)
+    for index, suite in enumerate(records(study, "suites")):
+        if not texts(suite.get("benchmarks") or []):
+            at = f"{place}.suites[{index}].benchmarks"
+            yield f"{at}: is missing; name what this trained suite averages"
+    known = {data["name"]: data for data in records(raw, "data") if isinstance(data.get("name"), str)}
+    wanted = training.get("data")
+    if not isinstance(wanted, str):
+        return
+    data = known.get(wanted)
+    if data is None:
+        yield f"{place}.training.data: {unknown_name('data set', wanted, known)}"
+    elif counts(raw, "data")[wanted] == 1 and ("world" in data) != ("manifest" in data):
+        yield from _origin_problems(raw, place, study, data.get("world") is not None)
+
+
+def _origin_problems(
+    raw: Mapping[str, Any], place: str, study: Mapping[str, Any], generated: bool
+) -> Iterator[str]:
+    """Yield what does not fit where a study's data come from."""
+    key, mend = NEEDS[generated]
+    grid, training = texts(study.get("llms")), study["training"]
+    for which, wanted in (("llms", grid), ("vision", texts(study.get("vision")))):
+        for record in records(raw, which):
+            name = record.get("name")
+            if isinstance(name, str) and name in wanted and record.get(key) is None:
+                yield f"{place}.{which}: {shown(name)} has no {key}; {mend}"
+    if generated:
+        yield from _unused_keys(place, training)
+    elif training.get("lengthened"):
+        yield f"{place}.training.lengthened: is for data that are a generated world; take it out"
+    yield from _benchmark_problems(place, study, training, generated)
+
+
+def _unused_keys(place: str, training: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a generated world cannot do, or does in its own way."""
+    if training.get("benchmarks"):
+        yield f"{place}.training.benchmarks: a generated world asks its own questions; take it out"
+    templates = training.get("templates", {})
+    stages = (
+        [templates.get(s) for s in ("pretrain", "finetune")] if isinstance(templates, Mapping) else []
+    )
+    if templates == {} or any(isinstance(name, str) and name != "chat" for name in stages):
+        yield (
+            f"{place}.training.templates: the models of a generated world know only their own template; "
+            "write templates: {pretrain: chat, finetune: chat}"
+        )
 
 
 def _benchmark_problems(
-    place: str, study: Mapping[str, Any], training: Mapping[str, Any], kind: str
+    place: str, study: Mapping[str, Any], training: Mapping[str, Any], generated: bool
 ) -> Iterator[str]:
     used: set[str] = set()
-    allowed = dict.fromkeys([*benchmarks_of(kind), *_harnessed(training)])
+    allowed = dict.fromkeys([*benchmarks_of(generated), *([] if generated else _harnessed(training))])
+    kind = "part of a generated world" if generated else "benchmark"
     for index, suite in enumerate(records(study, "suites")):
         at, names = f"{place}.suites[{index}].benchmarks", texts(suite.get("benchmarks") or [])
-        if not names:
-            yield f"{at}: is missing; name what this trained suite averages"
         for name in names:
             if name not in allowed:
-                yield f"{at}: {unknown_name(f'benchmark of a {kind} study', name, allowed)}"
+                yield f"{at}: {unknown_name(kind, name, allowed)}"
         used |= {*names}
-    for name, count in counts(training, "benchmarks").items():
+    for name, count in counts(training, "benchmarks").items() if not generated else ():
         at = f"{place}.training.benchmarks: {shown(name)}"
         if name not in used:
             yield f"{at} is in no suite; add it to one, or take it out here"

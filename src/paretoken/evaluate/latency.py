@@ -25,10 +25,11 @@ def measure_latency(predictor: Predictor, questions: Sequence[Question]) -> dict
     says whether it is part of ``median_s``, and ``encoder_median_s`` is null if it was not timed. A
     compressor that reads the question is told a new one each time: nothing is remembered.
     """
+    step = max(1, len(questions) // (WARM_UP + MEASURED))  # questions of all kinds that a file holds
 
     def ask(number: int) -> None:
         predictor.forget()
-        predictor.answer([questions[number % len(questions)]])
+        predictor.answer([questions[number * step % len(questions)]])
 
     seconds = _timed(ask)
     encoder, vision = predictor.model.vision_encoder, predictor.model.config.vision_config

@@ -13,7 +13,7 @@ from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
 from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
-from paretoken.evaluate.benchmarks.values import LONGEST_LIST, is_missing, parsed_list, text
+from paretoken.evaluate.benchmarks.values import LONGEST_LIST, is_missing, parsed_list, question, text
 from paretoken.evaluate.ids import ROW_ID, Key, ids_of, in_words, require_unique, usable_keys
 from paretoken.evaluate.intervals import interval, means
 from paretoken.evaluate.left_out import read_left_out
@@ -40,10 +40,10 @@ def score_predictions(
         origin: what to call the rows in messages.
 
     Returns:
-        ``benchmark, metric, score, n, interval, rows``, each row with its ``score``; also ``variant``
-        and ``details`` where there are some, and ``note`` where rows have no id. The interval is of
-        95 %. All of it is plain JSON. Where rows lack what the metric's name promises, the metric says
-        so.
+        ``benchmark, metric, score, n, interval, rows``, each row with its ``score``; also ``variant``,
+        ``details`` and ``parts`` where there are some, and ``note`` where rows have no id. The
+        interval is of 95 %. All of it is plain JSON. Where rows lack what the metric's name promises,
+        the metric says so.
 
     Raises:
         UserError: there are no rows, one lacks something or has a prediction that is not a text, or an
@@ -71,6 +71,7 @@ def score_predictions(
         if keys
         else f"rows have no id ({_known(chosen.keys)}): repeats were not looked for",
         "details": json_value(details),
+        "parts": _parts(chosen, rows, scores),
         "rows": [json_value({**row, "score": value}) for row, value in zip(rows, scores, strict=True)],
     }
     return {key: value for key, value in result.items() if value not in (None, {})}
@@ -183,10 +184,13 @@ def row_score(benchmark: Benchmark, row: Row) -> float:
     """Return the score of one row, 0 to 1.
 
     Raises:
-        BadRowError: it cannot be scored, or a column of the breakdown is neither a text nor a number.
+        BadRowError: it cannot be scored, a column of the breakdown is neither a text nor a number, or
+            it does not say which part it is of.
     """
     for column in benchmark.breakdown:
         text(row, column)
+    if benchmark.parts is not None:
+        question(row, benchmark.parts)
     return benchmark.score(row)
 
 
@@ -238,6 +242,21 @@ def _breakdown(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float
         column: means(scores, [text(row, column) for row in rows]) for column in benchmark.breakdown
     }
     return {column: table for column, table in tables.items() if table}
+
+
+def _parts(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float]) -> dict[str, Any]:
+    """Return the parts' scores, by name, and the column that says which row is of which."""
+    if benchmark.parts is None:
+        return {}
+    found: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        found.setdefault(question(row, benchmark.parts), []).append(number)
+    made = {}
+    for name, numbers in found.items():
+        own = [scores[number] for number in numbers]
+        whole = _aggregate(benchmark, [rows[number] for number in numbers], own)
+        made[name] = {"score": whole.score, "n": len(own), "interval": whole.interval}
+    return {"column": benchmark.parts, "scores": made}
 
 
 def _score(benchmark: Benchmark, row: Row, number: int) -> float:

@@ -68,6 +68,24 @@ class Lengthener:
         return self._lengths[key]
 
 
+def by_part(name: str, questions: Sequence[Question], benchmark: Benchmark) -> dict[str, list[Question]]:
+    """Return questions by the part of the benchmark that they are of, or all under the file's name.
+
+    Raises:
+        UserError: one does not say which part it is of.
+    """
+    found: dict[str, list[Question]] = {}
+    for question in questions:
+        part = question.columns.get(benchmark.parts) if benchmark.parts else name
+        if not isinstance(part, str) or not part.strip():
+            raise UserError(
+                f"{name}: question {shown(question.id)} has no {benchmark.parts}, which "
+                f"{benchmark.name} needs; give its own file of questions, or another --benchmark"
+            )
+        found.setdefault(part, []).append(question)
+    return found
+
+
 def require_room(predictor: Predictor, questions: Mapping[str, Sequence[Question]], Q: int) -> None:
     """Check that all questions fit into the model's positions when they have Q text tokens.
 
@@ -104,9 +122,14 @@ def measure(
         asked = [question for question, _ in made]
         lengths += [length for _, length in made]
         rows = [
-            {"question_id": question.id, "answer": list(question.answers), "prediction": found.text}
+            _answered(question) | {"prediction": found.text}
             for question, found in zip(own, predictor.answer(asked), strict=True)
         ]
         scores[name] = score_predictions(benchmark, rows)
     mean = sum(lengths) / max(1, len(lengths))
     return Measured(Q, mean, scores, measure_latency(predictor, asked))
+
+
+def _answered(question: Question) -> dict[str, Any]:
+    """Return the columns of a question that its answer is scored by."""
+    return dict(question.columns) or {"question_id": question.id, "answer": list(question.answers)}

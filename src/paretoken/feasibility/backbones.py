@@ -1,4 +1,4 @@
-"""Rules on what a llava study fetches: language models and encoders."""
+"""Rules on what a study fetches: language models and encoders."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def told_once(hub: str, error: UserError) -> str:
 
 def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
     """Find sources of language models that are not there, or hold something else."""
-    for name in subject.study.llms if subject.kind == "llava" else ():
+    for name in subject.study.llms if subject.fetched else ():
         record, place = subject.frozen.llm(name), f"{subject.llm_place(name)}.hub"
         if record.hub is None:
             continue
@@ -133,7 +133,7 @@ def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
 def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
     """Find encoders that are not there, have another grid, or lack what a compressor reads."""
     record = subject.frozen.vision
-    if subject.kind != "llava" or record.hub is None:
+    if not subject.fetched or record.hub is None:
         return
     place, problem = subject.vision_place(), source_problem(record.hub, record.revision)
     if problem is not None:
@@ -180,7 +180,7 @@ def _undivided(subject: Subject, width: int) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for name in subject.compressors:
         facts = specification(name)
-        joined = width * len(facts.layers(USUAL_DEPTH))
+        joined = width * len(subject.training.layers or facts.layers(USUAL_DEPTH))
         channels = facts.channels(Sizes(1, subject.grid, width, joined, text=1))
         if facts.attends and channels % facts.heads:
             found.setdefault(facts.heads, []).append(name)

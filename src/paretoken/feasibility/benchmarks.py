@@ -77,5 +77,5 @@ def _variants(own: BenchmarkSettings) -> dict[str, str]:
 
 
 def _settings(subject: Subject) -> Iterator[tuple[int, BenchmarkSettings]]:
-    if subject.kind == "llava":
+    if subject.fetched:
         yield from enumerate(subject.training.benchmarks)

@@ -25,7 +25,6 @@ from paretoken.feasibility.miniature import (
     widths_can_be_trained,
     world_has_questions,
 )
-from paretoken.feasibility.names import logs_have_names_of_their_own
 from paretoken.feasibility.recipes import (
     answers_use_one_gpu,
     gpus_divide_the_batch,
@@ -78,7 +77,6 @@ RULES: tuple[Rule, ...] = (
     sizes_are_of_one_family,
     figures_can_be_drawn,
     claims_can_be_tested,
-    logs_have_names_of_their_own,
 )
 
 

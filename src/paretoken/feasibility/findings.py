@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.compressors.reach import trained_tokens
-from paretoken.config import Config, FrozenStudy, Study, Suite
+from paretoken.config import Config, Data, FrozenStudy, Study, Suite
 from paretoken.csv_files import Row
 from paretoken.feasibility.points import Point, points_of
 from paretoken.measured import read_rows
@@ -65,9 +65,20 @@ class Subject:
         return self.study.training
 
     @property
-    def kind(self) -> str:
-        """Return ``measured``, ``miniature`` or ``llava``."""
-        return "measured" if self.training is None else str(self.training.kind)
+    def generated(self) -> bool:
+        """Whether it is trained on a generated world, by models that are made for it."""
+        return self.frozen.generated
+
+    @property
+    def fetched(self) -> bool:
+        """Whether it is trained on downloaded data, by models that are fetched."""
+        return self.frozen.fetched
+
+    @property
+    def data(self) -> Data:
+        """What it is trained on; only of a trained study."""
+        assert self.frozen.data is not None  # noqa: S101
+        return self.frozen.data
 
     @cached_property
     def frozen(self) -> FrozenStudy:
@@ -117,6 +128,10 @@ class Subject:
     @cached_property
     def _places(self) -> dict[str, int]:
         return {record.name: place for place, record in enumerate(self.config.llms)}
+
+    def data_place(self) -> str:
+        """Return where the record of its data stands."""
+        return f"data[{[record.name for record in self.config.data].index(self.data.name)}]"
 
     def vision_place(self) -> str:
         """Return where the record of the encoder stands."""

@@ -120,7 +120,7 @@ def laws_are_used(subject: Subject) -> Iterator[Finding]:
                 f"law, or take {key} out",
                 Kind.WARNING,
             )
-    if getattr(study.training, "lengthened", []):
+    if study.training and study.training.lengthened:
         yield subject.finding(
             "training.lengthened",
             "the best number of tokens by length of the question is compared with "

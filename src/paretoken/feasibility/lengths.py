@@ -51,7 +51,7 @@ def images_fit_into_max_length(subject: Subject) -> Iterator[Finding]:
 
 def _text(subject: Subject, stage: str) -> tuple[int, int]:
     """Return the text tokens that a conversation takes at the least, and usually."""
-    if subject.kind != "miniature":
+    if not subject.generated:
         return LEAST_TEXT, USUAL_TEXT
     world = world_settings(subject)
     turns = 1 if world is None else getattr(world, stage).turns
@@ -71,19 +71,20 @@ def models_read_max_length(subject: Subject) -> Iterator[Finding]:
                     "less there",
                     Kind.FILE,
                 )
-    longest = max(getattr(subject.training, "lengthened", []), default=None)
-    recipe_of_llm = llm_recipe(subject) if subject.kind == "miniature" else None
-    if longest is None or recipe_of_llm is None:
+    training = subject.training
+    longest = max(training.lengthened, default=None) if training else None
+    if longest is None or not subject.generated:
         return
     needed = longest + subject.largest_tokens + MINIATURE_ANSWER
-    if needed > recipe_of_llm.positions:
-        yield subject.finding(
-            "training.lengthened",
-            f"a question of {longest} text tokens, {subject.largest_tokens} visual tokens and the "
-            f"answer take {needed} tokens, and the language models read {recipe_of_llm.positions} "
-            "(positions in the recipe llm); write smaller numbers, or more positions",
-            Kind.FILE,
-        )
+    for place, positions in _positions(subject):
+        if needed > positions:
+            yield subject.finding(
+                "training.lengthened",
+                f"a question of {longest} text tokens, {subject.largest_tokens} visual tokens and the "
+                f"answer take {needed} tokens, and the language models read {positions} (positions in "
+                f"{place}); write smaller numbers, or more positions",
+                Kind.FILE,
+            )
 
 
 def answers_fit_into_positions(subject: Subject) -> Iterator[Finding]:
@@ -92,7 +93,7 @@ def answers_fit_into_positions(subject: Subject) -> Iterator[Finding]:
     `paretoken predict` refuses them, see `evaluate.prediction`. It warns of questions that can show so
     many pictures that they do not fit.
     """
-    if subject.kind != "llava":
+    if not subject.fetched:
         return
     tokens = max(V for entry in subject.study.compressors for V in entry.tokens)
     for place, positions in _positions(subject):
@@ -131,12 +132,15 @@ def _asked(subject: Subject) -> Iterator[tuple[str, int, int]]:
 
 def _positions(subject: Subject) -> Iterator[tuple[str, int]]:
     """Yield places and how many tokens the language model there reads, where that is known."""
-    if subject.kind == "miniature":
-        recipe = llm_recipe(subject)
-        if recipe is not None:
-            yield f"studies[{subject.index}].training.recipes.llm", recipe.positions
-        return
-    for llm in subject.study.llms:
+    recipes: dict[str, tuple[str, int]] = {}
+    for llm in subject.study.llms if subject.generated else ():
+        record = subject.frozen.llm(llm)
+        recipe = llm_recipe(record)
+        if recipe is not None and record.make is not None:
+            place = f"{subject.llm_place(llm)}.make.recipe"
+            recipes.setdefault(record.make.recipe, (place, recipe.positions))
+    yield from recipes.values()  # models share recipes
+    for llm in subject.study.llms if subject.fetched else ():
         try:
             config = local_config(subject.frozen.llm(llm).hub) or {}
         except UserError:

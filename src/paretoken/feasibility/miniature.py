@@ -1,4 +1,4 @@
-"""Rules on what a miniature study makes from nothing: its world, its encoder, its language models."""
+"""Rules on what a study makes from nothing: its world, its encoder, its language models."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from paretoken.compressors.specification import Sizes, specification
-from paretoken.config import Record
+from paretoken.config import Llm, Record
 from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.errors import UserError
-from paretoken.feasibility.findings import Finding, Kind, Subject
+from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
 from paretoken.settings import read_settings
 from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
@@ -29,20 +29,32 @@ QUERY_LAYER = -2
 
 def sources_can_be_made(subject: Subject) -> Iterator[Finding]:
     """Find recipes of sources that cannot be read."""
-    if subject.kind != "miniature":
+    if not subject.generated:
         return
-    for key, kind in (("world", MiniatureSettings), ("vision", VisionRecipe), ("llm", LlmRecipe)):
-        if _read(subject, key, kind) is not None:
+    for place, path, kind in _recipes(subject):
+        if _read(path, kind) is not None:
             continue
         try:
-            read_settings(_path(subject, key), kind, f"recipe of the miniature's {key}")
+            read_settings(path_of(path), kind, "recipe")
         except UserError as error:
-            yield subject.finding(f"training.recipes.{key}", one_line(error), Kind.FILE)
+            yield subject.elsewhere(f"{place}.recipe", one_line(error), Kind.FILE)
+
+
+def _recipes(subject: Subject) -> Iterator[tuple[str, str, type[Record]]]:
+    """Yield where each recipe of a source is named, its path, and what it must be."""
+    frozen = subject.frozen
+    if frozen.world is not None:
+        yield f"{subject.data_place()}.world", frozen.world.recipe, MiniatureSettings
+    if frozen.vision.make is not None:
+        yield f"{subject.vision_place()}.make", frozen.vision.make.recipe, VisionRecipe
+    for record in frozen.llms:
+        if record.make is not None:
+            yield f"{subject.llm_place(record.name)}.make", record.make.recipe, LlmRecipe
 
 
 def world_has_questions(subject: Subject) -> Iterator[Finding]:
     """Find worlds in which some benchmark has no question, or nothing is left to train on."""
-    settings = world_settings(subject) if subject.kind == "miniature" else None
+    settings = world_settings(subject) if subject.generated else None
     if settings is None:
         return
     digits, share = settings.world.digits, settings.test_images.text_share
@@ -64,44 +76,45 @@ def world_has_questions(subject: Subject) -> Iterator[Finding]:
     ]
     for wrong, sentence in reasons:
         if wrong:
-            yield subject.finding("training.recipes.world", sentence, Kind.FILE)
+            place = f"{subject.data_place()}.world.recipe"
+            yield subject.elsewhere(place, sentence, Kind.FILE)
 
 
 def encoder_fits(subject: Subject) -> Iterator[Finding]:
     """Find a grid, layers or widths that the encoder of a miniature does not have."""
-    if subject.kind != "miniature":
+    if not subject.generated:
         return
     if subject.grid != GRID:
         yield subject.elsewhere(
             f"{subject.vision_place()}.grid",
-            f"is {subject.grid}, and the encoder of study {subject.study.name}, a miniature, has a "
-            f"grid of {GRID} x {GRID} patches; write {GRID}, or another encoder under vision",
+            f"is {subject.grid}, and an encoder that is made has {GRID} x {GRID} patches; write {GRID}, "
+            "or another encoder under vision",
         )
-    recipe = _read(subject, "vision", VisionRecipe)
+    make = subject.frozen.vision.make
+    recipe = None if make is None else _read(make.recipe, VisionRecipe)
     if recipe is None:
         return
-    layers = subject.training.layers
-    for layer in layers:
+    for layer in subject.training.layers or ():
         if layer > recipe.layers:
             yield subject.finding(
                 "training.layers",
                 f"{layer} is not a layer of the encoder, which has 0 to {recipe.layers} "
-                "(layers in the recipe vision)",
+                "(layers in its recipe)",
                 Kind.FILE,
             )
     yield from _queries(subject, recipe)
     if recipe.width % recipe.heads:
-        yield subject.finding(
-            "training.recipes.vision",
+        yield subject.elsewhere(
+            f"{subject.vision_place()}.make.recipe",
             f"heads = {recipe.heads} does not divide width = {recipe.width}; write one that does",
             Kind.FILE,
         )
 
 
 def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
-    query = recipe.layers + 1 + QUERY_LAYER
+    query, layers = recipe.layers + 1 + QUERY_LAYER, subject.training.layers
     wanting = [name for name in subject.compressors if specification(name).reads_query_layer]
-    if wanting and query not in subject.training.layers:
+    if layers and wanting and query not in layers:
         yield subject.finding(
             "training.layers",
             f"{', '.join(wanting)} take queries from layer {query} of the encoder; add "
@@ -109,11 +122,12 @@ def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
             Kind.FILE,
         )
     for name in subject.compressors:
-        facts, joined = specification(name), recipe.width * len(subject.training.layers)
+        facts = specification(name)
+        joined = recipe.width * len(layers or facts.layers(recipe.layers))
         channels = facts.channels(Sizes(1, subject.grid, recipe.width, joined, text=1))
         if facts.attends and channels % facts.heads:
-            yield subject.finding(
-                "training.recipes.vision",
+            yield subject.elsewhere(
+                f"{subject.vision_place()}.make.recipe",
                 f"{name} needs channels that {facts.heads} divides, and has {channels} "
                 f"(width = {recipe.width}); write another width, or take {name} out",
                 Kind.FILE,
@@ -122,36 +136,36 @@ def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
 
 def widths_can_be_trained(subject: Subject) -> Iterator[Finding]:
     """Find widths that cannot be split into attention heads, and predicted sizes without a width."""
-    if subject.kind != "miniature":
+    if not subject.generated:
         return
-    recipe = llm_recipe(subject)
     for name in (*subject.study.llms, *subject.study.predict):
-        width, place = subject.frozen.llm(name).width, f"{subject.llm_place(name)}.width"
-        if width is None:
+        make, place = subject.frozen.llm(name).make, f"{subject.llm_place(name)}.make"
+        if make is None:
             yield subject.elsewhere(
                 place,
-                f"is missing, and study {subject.study.name}, a miniature, predicts this size: its cost "
-                "follows from the width; add one, or take it out of predict",
+                f"is missing, and study {subject.study.name} predicts this size beside models that are "
+                "made: its cost follows from the width; add it, or take the size out of predict",
             )
-        elif recipe is not None:
+        elif (recipe := _read(make.recipe, LlmRecipe)) is not None:
             try:
-                recipe.heads(width)
+                recipe.heads(make.width)
             except UserError as error:
-                yield subject.elsewhere(place, str(error), Kind.FILE)
+                yield subject.elsewhere(f"{place}.width", str(error), Kind.FILE)
 
 
 def world_settings(subject: Subject) -> MiniatureSettings | None:
-    """Return the world of a miniature; None if it cannot be read."""
-    return _read(subject, "world", MiniatureSettings)
+    """Return the world that a study is trained on; None if there is none, or it cannot be read."""
+    world = subject.frozen.world
+    return None if world is None else _read(world.recipe, MiniatureSettings)
 
 
-def llm_recipe(subject: Subject) -> LlmRecipe | None:
-    """Return the recipe of a miniature's language models; None if it cannot be read."""
-    return _read(subject, "llm", LlmRecipe)
+def llm_recipe(record: Llm) -> LlmRecipe | None:
+    """Return the recipe of a language model that is made; None if it is fetched, or cannot be read."""
+    return None if record.make is None else _read(record.make.recipe, LlmRecipe)
 
 
-def _read(subject: Subject, key: str, kind: type[Settings]) -> Settings | None:
-    path = _path(subject, key)
+def _read(name: str, kind: type[Settings]) -> Settings | None:
+    path = path_of(name)
     try:
         return kind.model_validate(_raw(path.absolute(), path.stat().st_mtime_ns))
     except (UserError, ValueError, OSError):
@@ -162,7 +176,3 @@ def _read(subject: Subject, key: str, kind: type[Settings]) -> Settings | None:
 def _raw(path: Path, written: int) -> dict[str, Any]:
     """Read a file once, and again when it was ``written`` anew: several studies share it."""
     return read_yaml(path)
-
-
-def _path(subject: Subject, key: str) -> Path:
-    return Path(getattr(subject.training.recipes, key))

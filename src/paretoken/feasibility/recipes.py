@@ -33,7 +33,7 @@ def recipes_can_be_read(subject: Subject) -> Iterator[Finding]:
 
 def changes(subject: Subject, stage: Stage) -> list[str]:
     """Return a study's changes to the recipe of a stage."""
-    return list(getattr(getattr(subject.training, "overrides", None), stage, []))
+    return list(getattr(subject.training.overrides, stage))
 
 
 def one_line(error: UserError) -> str:
@@ -73,7 +73,7 @@ def gpus_divide_the_batch(subject: Subject) -> Iterator[Finding]:
         recipe = readable_recipe(subject, stage)
         for llm in subject.study.llms if recipe is not None else ():
             record, place = subject.frozen.llm(llm), f"{subject.llm_place(llm)}.gpus.{stage}"
-            if subject.kind == "miniature" and "gpus" not in record.model_fields_set:
+            if subject.generated and "gpus" not in record.model_fields_set:
                 continue  # it is given none
             gpus, batch = getattr(record.gpus, stage), recipe.global_batch if recipe else 1
             if batch % gpus:
@@ -118,7 +118,7 @@ def recipes_fit_their_devices(subject: Subject) -> Iterator[Finding]:
                 f"{recipe.precision}; write attention: auto, or precision: bf16",
                 Kind.FILE,
             )
-        if recipe.micro_batch == "auto" and recipe.memory_gib is None and subject.kind == "miniature":
+        if recipe.micro_batch == "auto" and recipe.memory_gib is None and subject.generated:
             yield subject.finding(
                 key,
                 "micro_batch: auto needs a GPU, or memory_gib in the recipe; write a number if the "
@@ -135,7 +135,7 @@ def _deepspeed(subject: Subject, stage: Stage, name: str) -> Iterator[Finding]:
         read_deepspeed_file(Path(getattr(subject.training.recipes, stage)).parent / name)
     except UserError as error:
         yield subject.finding(key, f"deepspeed: {one_line(error)}", Kind.FILE)
-    if subject.kind == "miniature" and find_spec("deepspeed") is None:
+    if subject.generated and find_spec("deepspeed") is None:
         yield subject.finding(
             key,
             "the recipe trains with DeepSpeed, which is not installed here; run `pip install -c "

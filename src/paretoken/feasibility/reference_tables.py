@@ -64,14 +64,14 @@ def published_tables_can_be_read(subject: Subject) -> Iterator[Finding]:
             yield from _unreadable(subject, f"published.{key}", path_of(name), reader)
     named = published is not None and published.dimensions is not None
     path = dimensions_file(subject.study)
-    if named or (path.exists() and subject.kind != "miniature"):
+    if named or (path.exists() and not subject.generated):
         yield from _unreadable(subject, "published.dimensions", path_of(str(path)), read_dimensions)
 
 
 def latency_and_price(subject: Subject) -> Iterator[Finding]:
     """Find a price without seconds to pay for, and a table of latency that cannot be used."""
     study = subject.study
-    own = subject.kind == "miniature"  # it measures its own
+    own = subject.generated  # it measures its own
     if study.price_per_hour is not None and study.latency is None and not own:
         yield subject.finding(
             "price_per_hour",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from paretoken.config.ladder import Llm
+from paretoken.config.sources import Llm
 from paretoken.errors import UserError
 from paretoken.feasibility.backbones import local_config, local_folder
 from paretoken.feasibility.findings import Finding, Kind, Subject
@@ -50,14 +50,14 @@ def _counted(subject: Subject, record: Llm) -> Iterator[tuple[str, float, float,
         yield words, record.params / WITHOUT_EMBEDDINGS, record.params * NOMINAL, Kind.CONFIG
     shape, whose = None, ""
     try:
-        if subject.kind == "llava":
+        if subject.fetched:
             config, whose = local_config(record.hub), f"the model in {record.hub}"
             shape = None if config is None else decoder_shape(config)
-        elif subject.kind == "miniature" and record.width is not None:
-            recipe, world = llm_recipe(subject), world_settings(subject)
-            whose = f"a model of width {record.width}"
+        elif subject.generated and record.make is not None:
+            recipe, world = llm_recipe(record), world_settings(subject)
+            whose = f"a model of width {record.make.width}"
             if recipe is not None and world is not None:
-                shape = miniature_decoder(record.width, recipe, world)
+                shape = miniature_decoder(record.make.width, recipe, world)
     except UserError:  # other rules tell why
         return
     if shape is not None:
@@ -68,7 +68,7 @@ def _counted(subject: Subject, record: Llm) -> Iterator[tuple[str, float, float,
 
 def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
     """Find one model that stands for several sizes of a law."""
-    if not subject.study.fit.laws or subject.kind == "measured":
+    if not subject.study.fit.laws or subject.training is None:
         return
     alike: list[list[Llm]] = []
     for name in subject.study.llms:
@@ -81,13 +81,13 @@ def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
     for group in alike:
         if len(group) > 1:
             first = group[0]
-            miniature = subject.kind == "miniature"
-            what = f"of width {first.width}" if miniature else str(first.hub)
+            made = first.make
+            what = str(first.hub) if made is None else f"of width {made.width} by {made.recipe}"
             yield subject.finding(
                 "llms",
                 f"{' and '.join(record.name for record in group)} are the same model, {what}, under "
                 "several sizes; a law in N needs a model of its own for each: correct "
-                f"{'width' if miniature else 'hub and revision'} in their records, or keep only one",
+                f"{'make' if made else 'hub and revision'} in their records, or keep only one",
             )
 
 
@@ -96,8 +96,8 @@ def _same(subject: Subject, one: Llm, other: Llm) -> bool:
 
     A revision that is left out may be the other's, unless their exact parameters tell them apart.
     """
-    if subject.kind == "miniature":
-        return one.width is not None and one.width == other.width
+    if subject.generated:
+        return one.make is not None and one.make == other.make
     if one.hub is None or _origin(one.hub) != _origin(other.hub):
         return False
     if one.revision == other.revision:

@@ -18,28 +18,28 @@ def training_data_are_described(subject: Subject) -> Iterator[Finding]:
 
     Data that are not on this machine are a warning: the study may be run on another one.
     """
-    if subject.kind != "llava":
+    if not subject.fetched:
         return
-    data, key = subject.training.data, "training.data.root"
+    data, place = subject.data, subject.data_place()
     try:
-        manifest = read_manifest(path_of(data.manifest))
+        manifest = read_manifest(path_of(str(data.manifest)))
         sets = [manifest.set_named(stage) for stage in STAGES]
     except UserError as error:
-        yield subject.finding("training.data.manifest", one_line(error), Kind.FILE)
+        yield subject.elsewhere(f"{place}.manifest", one_line(error), Kind.FILE)
         return
-    root = path_of(data.root)
+    root, key = path_of(str(data.root)), f"{place}.root"
     if root.exists() and not root.is_dir():
         sentence = f"{data.root} is a file; write the folder that holds the training data"
-        yield subject.finding(key, sentence, Kind.FILE)
+        yield subject.elsewhere(key, sentence, Kind.FILE)
         return
     if not root.is_dir():
         sentence = f"{data.root} is not a directory on this machine; {_listing(subject, STAGES[0])}"
-        yield subject.finding(key, sentence, Kind.WARNING)
+        yield subject.elsewhere(key, sentence, Kind.WARNING)
         return
     for data_set in sets:
         missing = absent(data_set, root)
         if missing:
-            yield subject.finding(
+            yield subject.elsewhere(
                 key,
                 f"{data.root} lacks {len(missing)} of {len(data_set.parts())} parts of {data_set.name}, "
                 f"such as {missing[0].path}; {_listing(subject, data_set.name)}",
@@ -63,12 +63,12 @@ def recipes_train_a_step(subject: Subject) -> Iterator[Finding]:
 
 def _rows(subject: Subject, stage: Stage) -> int | None:
     """Return how many conversations a stage has; None if that is not said."""
-    if subject.kind == "miniature":
+    if subject.generated:
         world = world_settings(subject)
         data = None if world is None else getattr(world, stage)
         return None if data is None else data.conversations + data.text_rows
     try:
-        manifest = read_manifest(path_of(subject.training.data.manifest))
+        manifest = read_manifest(path_of(str(subject.data.manifest)))
         return manifest.set_named(stage).conversations.rows
     except UserError:  # the rule on manifests tells why
         return None
@@ -76,7 +76,7 @@ def _rows(subject: Subject, stage: Stage) -> int | None:
 
 def _listing(subject: Subject, name: str) -> str:
     """Return how to list the parts of a set."""
-    data = subject.training.data
+    data = subject.data
     return (
         f"`paretoken data --manifest {data.manifest} --set {name} --root {data.root} --check` says what "
         "to download"

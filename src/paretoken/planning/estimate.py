@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretoken.config import Config, Study
+from paretoken.config import Config, FrozenStudy, Study
+from paretoken.config.sources import World
 from paretoken.cost_memory import GIB, Memory, inference_memory
 from paretoken.devices import Device
 from paretoken.grid import Cell
@@ -31,6 +32,7 @@ from paretoken.planning.speed import (
 from paretoken.planning.study_shapes import dimensions
 from paretoken.planning.training_sets import LLAVA, TrainingSet, miniature_set, tokenized_set
 from paretoken.planning.work import Model, Work, prediction_work, training_work
+from paretoken.workflow.paths import encoded_folder
 
 #: What `paretoken predict` takes at once unless it is told otherwise, and its loading processes.
 PREDICT_BATCH, PREDICT_WORKERS = 64, 4
@@ -93,28 +95,28 @@ def estimate(
         study: a trained study of it.
         cell: of its grid.
         stage: pretrain, finetune or predict.
-        device: kind of GPU (without meaning for a miniature).
+        device: kind of GPU (without meaning where data are generated).
         utilisation: share of the device's peak; None: the stage's default.
 
     Raises:
         UserError: the study trains nothing, or a recipe or table cannot be read.
     """
-    training = records.training_of(study)
-    model, shape = model_of(config, study, cell)
+    training, frozen = records.training_of(study), config.freeze(study.name)
+    model, shape = model_of(frozen, cell)
     used = utilisation or UTILISATION[stage]
     if stage == "predict":
-        return _prediction(config, study, cell, model, shape, device, used)
+        return _prediction(frozen, cell, model, shape, device, used)
     recipe = records.stage_recipe(training, stage)
-    data = training_set(study, cell, stage)
+    data = training_set(frozen, cell, stage)
     work = training_work(
         model, data, stage == "finetune", recipe.global_batch, recipe.max_length, recipe.steps,
         recipe.epochs,
     )  # fmt: skip
     disk, kept = training_disk(work, model, recipe)
     common = (disk, kept, shape.origin, data.origin)
-    if training.kind == "miniature":
+    if frozen.generated:
         return Estimate(cell, stage, work, 0, 0, None, None, "", cpu_time(work, stage), *common)
-    gpus = records.gpus_of(records.llm_record(config, cell.llm), stage)
+    gpus = getattr(frozen.llm(cell.llm).gpus, stage)
     way = layout(work, model, recipe, gpus, records.zero_of(training, stage), device)
     fits = way.memory.fits(device.memory_gib)
     remedy = smallest_remedy(way, device.memory_gib)[1]
@@ -123,12 +125,10 @@ def estimate(
     return Estimate(cell, stage, work, gpus, way.split.zero, memory, fits, remedy, duration, *common)
 
 
-def model_of(config: Config, study: Study, cell: Cell) -> tuple[Model, Shape]:
+def model_of(frozen: FrozenStudy, cell: Cell) -> tuple[Model, Shape]:
     """Return a cell's model, and its language model's shape with its origin."""
-    training = records.training_of(study)
-    record, vision = records.llm_record(config, cell.llm), records.vision_record(config, study)
-    folder = records.llm_folder(training.kind, cell, study.name)
-    shape, encoder = dimensions(study, record, vision, folder)
+    training = records.training_of(frozen.study)
+    shape, encoder = dimensions(frozen, frozen.llm(cell.llm), cell.seed)
     model = Model(
         llm=shape.decoder,
         llm_parameters=shape.parameters,
@@ -136,42 +136,36 @@ def model_of(config: Config, study: Study, cell: Cell) -> tuple[Model, Shape]:
         compressor=cell.compressor,
         tokens=cell.tokens,
         layers=records.joined_layers(training, cell.compressor, encoder.layers),
-        inner=getattr(training, "projector_width", None),
-        whitened=getattr(training, "whiten", False),
-        online=training.kind != "miniature" and not getattr(training, "features", False),
+        inner=training.projector_width,
+        whitened=training.whiten,
+        online=not training.features,
     )
     return model, shape
 
 
-def training_set(study: Study, cell: Cell, stage: Stage) -> TrainingSet:
+def training_set(frozen: FrozenStudy, cell: Cell, stage: Stage) -> TrainingSet:
     """Return the lengths of a stage's conversations: measured once they are tokenized, stated before."""
-    training = records.training_of(study)
-    folder = records.tokens_folder(training.kind, cell, study.name, stage)
-    if (measured := tokenized_set(folder)) is not None:
+    measured = tokenized_set(encoded_folder(frozen, stage, cell.llm, cell.seed))
+    if measured is not None:
         return measured
-    if training.kind == "miniature":
-        return miniature_set(Path(training.recipes.world), stage)
-    return LLAVA[stage]
+    return LLAVA[stage] if frozen.world is None else miniature_set(Path(frozen.world.recipe), stage)
 
 
 def _prediction(
-    config: Config,
-    study: Study,
+    frozen: FrozenStudy,
     cell: Cell,
     model: Model,
     shape: Shape,
     device: Device,
     utilisation: float,
 ) -> Estimate:
-    training = records.training_of(study)
-    miniature = training.kind == "miniature"
-    asked = _miniature_questions(study) if miniature else in_all(asked_by(study))
+    asked = in_all(asked_by(frozen.study)) if frozen.world is None else _world_questions(frozen.world)
     work = prediction_work(model, asked, PREDICT_BATCH)
     disk = float(ANSWER_BYTES * asked.count)
     common = (disk, disk, shape.origin, "numbers of questions and typical lengths")
-    if miniature:
+    if frozen.generated:
         return Estimate(cell, "predict", work, 0, 0, None, None, "", cpu_time(work, "predict"), *common)
-    gpus = records.gpus_of(records.llm_record(config, cell.llm), "predict")
+    gpus = frozen.llm(cell.llm).gpus.predict
     memory = _answering(work, model, PREDICT_BATCH, asked)
     fits, batch = memory.fits(device.memory_gib), PREDICT_BATCH
     while batch and not _answering(work, model, batch, asked).fits(device.memory_gib):
@@ -186,8 +180,8 @@ def _answering(work: Work, model: Model, batch: int, asked: Questions) -> Memory
     return inference_memory(work.parameters, model.llm, batch, work.longest, asked.answer)
 
 
-def _miniature_questions(study: Study) -> Questions:
-    images = miniature_world(Path(records.training_of(study).recipes.world)).test_images
+def _world_questions(world: World) -> Questions:
+    images = miniature_world(Path(world.recipe)).test_images
     objects = images.count * (1 - images.text_share)
     count = round(MINIATURE_KINDS * objects + images.count * images.text_share + objects)
     return Questions(count, MINIATURE_PROMPT, MINIATURE_ANSWER)

@@ -96,7 +96,7 @@ def resources(
     Raises:
         UserError: the stage or the device is unknown, or a recipe cannot be read.
     """
-    kind = device or records.device_of(config)
+    kind = device or config.device
     key = (study.name, cell.llm, cell.compressor, cell.tokens, stage, kind)
     known = _SIZED.get(key)
     if known is None or known[0] is not config:  # seeds differ in nothing that matters here

@@ -11,7 +11,6 @@ from paretoken.config import Config, Study
 from paretoken.cost_memory import GIB
 from paretoken.devices import Device
 from paretoken.grid import Cell, cells
-from paretoken.planning import records
 from paretoken.planning.calibration import (
     Correction,
     Measured,
@@ -101,7 +100,7 @@ def plan_study(
         UserError: the study trains nothing, or a recipe or table cannot be read.
     """
     lines = []
-    side = records.vision_record(config, study).grid
+    side = config.freeze(study.name).vision.grid
     for cell, stage in planned_stages(cells(study), side):
         planned = estimate(config, study, cell, stage, device, utilisation)
         done = None if stage == "predict" else read_measured(Path(cell.folder(study.name)) / stage)
@@ -109,7 +108,7 @@ def plan_study(
     pairs = [(line.planned, line.measured) for line in lines if line.measured is not None]
     found = corrections(pairs, device.peak_tflops) if utilisation is None else {}
     lines = [Line(corrected(line.planned, found), line.measured) for line in lines]
-    limit = budget if budget is not None else records.budget_of(study)
+    limit = budget if budget is not None else study.budget_gpu_hours
     return Plan(study.name, device, lines, found, price, limit)
 
 

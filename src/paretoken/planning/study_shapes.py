@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from paretoken.config import FrozenStudy, Study
+from paretoken.config import FrozenStudy, Llm
 from paretoken.cost_models.deployment import AdapterShape, LlmShape, Shapes
 from paretoken.planning import records
 from paretoken.planning.shapes import (
@@ -19,28 +18,27 @@ from paretoken.planning.shapes import (
     vision_shape,
 )
 from paretoken.shapes import EncoderShape
+from paretoken.workflow import paths
 
 
-def dimensions(study: Study, llm: Any, vision: Any, folder: Path) -> tuple[Shape, EncoderShape]:
+def dimensions(frozen: FrozenStudy, llm: Llm, seed: int = 0) -> tuple[Shape, EncoderShape]:
     """Return the shapes of a language model and of the encoder of a study.
 
     Args:
-        study: whose recipes, or table of dimensions, say them.
+        frozen: the study; its recipes, what it fetched, or a table of dimensions say them.
         llm: the language model's record.
-        vision: the encoder's record.
-        folder: where the language model is fetched to.
+        seed: of the cell.
 
     Raises:
         UserError: a recipe or table cannot be read.
     """
-    training = study.training
-    if training is not None and training.kind == "miniature":
-        recipes = training.recipes
-        shape = miniature_llm(llm.width, Path(recipes.llm), Path(recipes.world))
-        return shape, miniature_encoder(Path(recipes.vision), vision.grid)
-    table, params = records.dimensions_file(study), getattr(llm, "params", None)
-    shape = llm_shape(llm.name, folder, table, params, llm.params_b)
-    return shape, vision_shape(folder.parent.parent / "vision", vision.grid)
+    vision, world = frozen.vision, frozen.world
+    if world is not None and llm.make is not None and vision.make is not None:
+        shape = miniature_llm(llm.make.width, Path(llm.make.recipe), Path(world.recipe))
+        return shape, miniature_encoder(Path(vision.make.recipe), vision.grid)
+    table, folder = records.dimensions_file(frozen.study), paths.llm_folder(frozen, llm.name, seed)
+    shape = llm_shape(llm.name, folder, table, llm.params, llm.params_b)
+    return shape, vision_shape(paths.vision_folder(frozen, seed), vision.grid)
 
 
 def study_shapes(frozen: FrozenStudy) -> Shapes:
@@ -52,17 +50,16 @@ def study_shapes(frozen: FrozenStudy) -> Shapes:
     compressor = study.compressors[0].name
     encoder = CLIP_L_336
     for record in frozen.llms:
-        folder = Path("results", study.name, "sources", "llms", record.name)
-        shape, encoder = dimensions(study, record, frozen.vision, folder)
+        shape, encoder = dimensions(frozen, record)
         llms.append(
             LlmShape(record.name, record.params_b, shape.parameters, shape.decoder, shape.origin)
         )
-    training: Any = study.training
+    training = study.training
     adapter = AdapterShape(
         compressor=compressor,
         layers=records.joined_layers(training, compressor, encoder.layers),
-        inner=getattr(training, "projector_width", None),
-        whitened=getattr(training, "whiten", False),
+        inner=training.projector_width if training else None,
+        whitened=training.whiten if training else False,
     )
     return Shapes(tuple(llms), encoder, adapter)
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paretoken.config import Study
+from paretoken.config import FrozenStudy, Study
 from paretoken.grid import Cell
-from paretoken.planning.records import harnessed
 from paretoken.progress.states import Job
+from paretoken.workflow.paths import (
+    asked,
+    data_folder,
+    encoded_folder,
+    features_folder,
+    harnessed,
+    llm_folder,
+    questions_record,
+    reads_features,
+    sources,
+    trained_folders,
+    vision_folder,
+)
 
 #: Stages of a cell, in their order; a measured study has only the last.
 TRAINED_STAGES = ("sources", "pretrain", "finetune", "predict", "score")
 MEASURED_STAGES = ("cell",)
-#: The miniature answers these in one job, whichever its suites use.
-MINIATURE_ANSWERS = ("fact", "number", "property", "read_sparse", "read_dense", "name")
+#: Sources whose last file is an index.
+INDEXED = ("encoded", "features")
 
 
 def stages_of(study: Study) -> tuple[str, ...]:
@@ -21,38 +33,28 @@ def stages_of(study: Study) -> tuple[str, ...]:
     return MEASURED_STAGES if study.training is None else TRAINED_STAGES
 
 
-def cell_jobs(study: Study, cell: Cell, side: int) -> dict[str, Job]:
-    """Return the jobs of one cell by stage, sources left out.
+def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
+    """Return the jobs of one cell by stage, sources left out; elastic cells share their training.
 
     Args:
-        study: whose cell it is.
+        frozen: whose cell it is.
         cell: the cell.
-        side: patches per side of the encoder's grid; cells of elastic models share their training.
     """
-    folder, trained = cell.folder(study.name), cell.trained(side).folder(study.name)
+    study = frozen.study
+    folder = cell.folder(study.name)
     logs = folder / "logs"
     if study.training is None:
         return {"cell": Job("cell", [folder / "errors.csv"], [logs / "cell.log"])}
-    miniature = study.training.kind == "miniature"
-    names = MINIATURE_ANSWERS if miniature else tuple(study.benchmarks)
-    other = harnessed(study)  # lmms-eval asks and scores in one job
-    answers = [
-        folder / (f"scores/{name}.json" if name in other else f"answers/{name}.parquet")
-        for name in names
-    ]
-    scores = [folder / "scores" / f"{name}.json" for name in study.benchmarks]
-    one = ["predict"] if miniature else [f"predict-{name}" for name in names]
-    scoring = (
-        ["score"] if miniature else [f"score-{name}" for name in study.benchmarks if name not in other]
-    )
+    (trained,) = trained_folders(frozen, [cell])
+    own, other = asked(frozen), harnessed(study)  # lmms-eval asks and scores in one job
+    answers = [folder / "answers" / f"{name}.parquet" for name in own]
+    answers += [folder / "scores" / f"{name}.json" for name in other]
+    scores = [folder / "scores" / f"{name}.json" for name in [*own, *other]]
+    scoring = [logs / f"score-{name}.log" for name in own]
     return {
         **{stage: _training_job(trained, stage) for stage in ("pretrain", "finetune")},
-        "predict": Job("predict", answers, [logs / f"{name}.log" for name in one]),
-        "score": Job(
-            "score",
-            [*scores, folder / "errors.csv"],
-            [*(logs / f"{name}.log" for name in scoring), logs / "cell-scores.log"],
-        ),
+        "predict": Job("predict", answers, [logs / f"predict-{name}.log" for name in [*own, *other]]),
+        "score": Job("score", [*scores, folder / "errors.csv"], [*scoring, logs / "cell-scores.log"]),
     }
 
 
@@ -62,40 +64,33 @@ def _training_job(folder: Path, stage: str) -> Job:
     return Job(stage, [out / "run.json"], [log], [out], out / "checkpoints")
 
 
-def source_jobs(study: Study, cell: Cell) -> list[Job]:
+def source_jobs(frozen: FrozenStudy, cell: Cell) -> list[Job]:
     """Return the jobs that make what a cell starts from; cells share most of them."""
-    if study.training is None:
+    if frozen.study.training is None:
         return []
-    sources = Path("results", study.name, "sources")
-    if study.training.kind == "miniature":
-        return _miniature_sources(sources / f"s{cell.seed}", cell)
-    logs = sources / "logs"
-    jobs = [
-        _source(f"llms/{cell.llm}", sources, "run.json", logs / f"fetch-{cell.llm}.log"),
-        _source("vision", sources, "run.json", logs / "fetch-vision.log"),
-    ]
+    llm, seed = cell.llm, cell.seed
+    folder = sources(frozen, seed)
+    logs, made = folder / "logs", frozen.generated
+    models = (
+        ("pretrain-llm-" + llm, "pretrain-vision") if made else (f"fetch/llms/{llm}", "fetch/vision")
+    )
+    found = {
+        llm_folder(frozen, llm, seed): models[0],
+        vision_folder(frozen, seed): models[1],
+    }
     for stage in ("pretrain", "finetune"):
-        log = logs / f"tokenize-{stage}-{cell.llm}.log"
-        jobs.append(_source(f"data/{stage}", sources, "run.json", logs / f"data-{stage}.log"))
-        jobs.append(_source(f"tokens/{stage}/{cell.llm}", sources, "index.json", log))
-    for name in [name for name in study.benchmarks if name not in harnessed(study)]:
-        log = logs / f"questions-{name}.log"
-        jobs.append(_source(f"questions/{name}", sources, "run.json", log))
-    return jobs
+        found[data_folder(frozen, stage, seed)] = "world" if made else f"data-{stage}"
+        encoded = encoded_folder(frozen, stage, llm, seed)
+        found[encoded] = f"tokenize-{stage}-{encoded.name}"
+        if reads_features(frozen, cell.compressor, cell.tokens):
+            features = features_folder(frozen, stage, seed)
+            found[features] = f"features-{features.name}"
+    for name in [] if made else asked(frozen):
+        found[questions_record(frozen, name, seed).parent] = f"questions-{name}"
+    return [_source(out, folder, logs / f"{log}.log") for out, log in found.items()]
 
 
-def _miniature_sources(sources: Path, cell: Cell) -> list[Job]:
-    logs = sources / "logs"
-    return [
-        _source("data", sources, "run.json", logs / "miniature-data.log"),
-        _source("vision", sources, "run.json", logs / "pretrain-vision.log"),
-        _source(f"llms/{cell.llm}", sources, "run.json", logs / f"pretrain-llm-{cell.llm}.log"),
-        _source("features", sources, "index.json", logs / "features.log"),
-        _source("tokens/pretrain", sources, "index.json", logs / "tokenize-pretrain.log"),
-        _source("tokens/finetune", sources, "index.json", logs / "tokenize-finetune.log"),
-    ]
-
-
-def _source(name: str, sources: Path, last: str, log: Path) -> Job:
-    out = sources / name
-    return Job(name, [out / last], [log], [out])
+def _source(out: Path, sources: Path, log: Path) -> Job:
+    name = out.relative_to(sources)
+    last = "index.json" if name.parts[0] in INDEXED else "run.json"
+    return Job(str(name), [out / last], [log], [out])

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from paretoken.config import Config, Study
+from paretoken.config import Config, FrozenStudy, Study
 from paretoken.devices import DEVICES
 from paretoken.grid import Cell, cells
 from paretoken.planning.calibration import read_measured
 from paretoken.planning.estimate import Estimate, estimate
-from paretoken.planning.records import STAGES, Stage, vision_record
+from paretoken.planning.records import STAGES, Stage
 from paretoken.progress.jobs import cell_jobs, source_jobs, stages_of
 from paretoken.progress.signs import Signs
 from paretoken.progress.states import WORDS, State, state_of, together
+from paretoken.workflow.paths import reads_features, trained_folders
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,17 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
         study: one of its studies, measured or trained.
         signs: of life, see `paretoken.progress.signs.look`.
     """
-    side = vision_record(config, study).grid
+    frozen = config.freeze(study.name)
     sources: dict[str, State] = {}
-    shared: dict[tuple[str, int], State] = {}
+    shared: dict[tuple[str, int, bool], State] = {}
     found = []
     for cell in cells(study):
-        key = (cell.llm, cell.seed)
+        key = (cell.llm, cell.seed, reads_features(frozen, cell.compressor, cell.tokens))
         if key not in shared:
-            jobs = {str(job.results[0].parent): job for job in source_jobs(study, cell)}
+            jobs = {str(job.results[0].parent): job for job in source_jobs(frozen, cell)}
             sources |= {name: state_of(job, signs) for name, job in jobs.items() if name not in sources}
             shared[key] = together([sources[name] for name in jobs])
-        states = {**_cell_states(study, cell, side, signs), "sources": shared[key]}
+        states = {**_cell_states(frozen, cell, signs), "sources": shared[key]}
         found.append(CellStatus(cell, {stage: states[stage] for stage in stages_of(study)}))
     remaining = None if study.training is None else _remaining(config, study, found)
     page = Path("results", study.name, "report.html")
@@ -107,11 +108,11 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
     return StudyStatus(study.name, found, sources, remaining, signs.quiet_s, report)
 
 
-def _cell_states(study: Study, cell: Cell, side: int, signs: Signs) -> dict[str, State]:
-    folders = [each.folder(study.name) for each in (cell, cell.trained(side))]
+def _cell_states(frozen: FrozenStudy, cell: Cell, signs: Signs) -> dict[str, State]:
+    folders = [cell.folder(frozen.study.name), *trained_folders(frozen, [cell])]
     if not any(folder.is_dir() for folder in folders):  # most of a large grid, at first
-        return dict.fromkeys(stages_of(study), State("missing"))
-    return {stage: state_of(job, signs) for stage, job in cell_jobs(study, cell, side).items()}
+        return dict.fromkeys(stages_of(frozen.study), State("missing"))
+    return {stage: state_of(job, signs) for stage, job in cell_jobs(frozen, cell).items()}
 
 
 def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Remaining | None:
@@ -124,7 +125,7 @@ def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Rem
     if all(status.stages[stage].word != "done" for status in found for stage in STAGES):
         return None
     plans: dict[tuple[Cell, Stage], Estimate] = {}
-    side = vision_record(config, study).grid
+    side = config.freeze(study.name).vision.grid
     counted: set[tuple[Cell, Stage]] = set()
     for status in found:
         for stage in STAGES:

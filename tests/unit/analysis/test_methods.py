@@ -39,10 +39,10 @@ ERRORS: dict[tuple[str, int], list[float]] = {
 
 #: A trained study that scores MME as Table 1 does.
 TRAINING = {
-    "kind": "llava", "data": {"manifest": "m.yaml", "root": "data"},
-    "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
+    "data": "llava", "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
     "benchmarks": [{"name": "mme", "scoring": "perception"}],
 }  # fmt: skip
+DATA = {"name": "llava", "manifest": "m.yaml", "root": "data"}
 METRICS = {"gqa": "accuracy", "mme": "perception / 2000"}
 
 
@@ -53,7 +53,8 @@ def results(errors: dict[tuple[str, int], list[float]] = ERRORS, **changes: Any)
         "seeds": [0, 1, 2], "suites": [SUITE], "fit": {"laws": []}, "training": TRAINING, **changes,
     }  # fmt: skip
     frozen = {"study": study, "llms": [{"name": "vicuna-1.5-7b", "params_b": 7}],
-              "vision": {"name": "clip", "grid": 24}}  # fmt: skip
+              "vision": {"name": "clip", "grid": 24},
+              "data": DATA if study["training"] else None}  # fmt: skip
     rows = [
         {"study": "t", "llm": "vicuna-1.5-7b", "params_b": 7.0, "compressor": name, "visual_tokens": V,
          "seed": seed, "suite": "all", "error": error, "stderr": 0.01, "source": "here", "flag": ""}

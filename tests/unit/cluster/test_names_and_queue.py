@@ -16,9 +16,18 @@ CELL = {"study": "paper", "llm": "qwen1.5-7b", "compressor": "tokenpacker", "tok
 @pytest.mark.parametrize(
     ("rule", "wildcards", "expected"),
     [
-        ("llava_finetune", CELL, "finetune qwen1.5-7b tokenpacker-16 s0"),
+        ("finetune", CELL, "finetune qwen1.5-7b tokenpacker-16 s0"),
         ("predict", {**CELL, "benchmark": "gqa"}, "predict qwen1.5-7b tokenpacker-16 s0 gqa"),
-        ("tokenize", {"study": "m", "stage": "pretrain", "seed": "3"}, "tokenize pretrain s3"),
+        (
+            "tokenize",
+            {"study": "m", "origin": "sources/s3", "stage": "pretrain", "vocabulary": "world"},
+            "tokenize s3 pretrain world",
+        ),
+        (
+            "tokenize",
+            {"study": "m", "origin": "sources", "stage": "pretrain", "vocabulary": "a"},
+            "tokenize pretrain a",
+        ),
         ("summary", {"study": "paper"}, "summary"),
     ],
 )

@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 import hub_data
 from paretoken.cli import main
+from paretoken.config.asked import MADE_HERE
 from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
 from paretoken.evaluate.gathering_writer import GatheringWriter
@@ -146,7 +147,7 @@ def test_missing_files_and_columns_are_named(tmp_path: Path) -> None:
         fetch_splits(str(tmp_path / "none"), None, [])
 
 
-@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "exact_match"])
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in MADE_HERE])
 def test_every_benchmark_says_where_it_is_and_all_its_variants_apply(name: str) -> None:
     benchmark = BENCHMARKS.load(name)
     assert benchmark.name == name
@@ -181,7 +182,7 @@ BAD_PICTURES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in BENCHMARKS if name not in ("exact_match", "gqa", "mmmu")]
+    "name", [name for name in BENCHMARKS if name not in (*MADE_HERE, "gqa", "mmmu")]
 )
 def test_all_bad_pictures_of_a_benchmark_are_told_at_once_by_row(tmp_path: Path, name: str) -> None:
     """Whatever the benchmark, a row without a good picture is never asked."""

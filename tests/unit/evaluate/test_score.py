@@ -19,8 +19,10 @@ from paretoken.evaluate.intervals import interval
 from paretoken.evaluate.score import read_predictions, score_file, score_predictions
 from paretoken.json_values import BYTES_PER_VALUE
 from paretoken.registry import BENCHMARKS
+from paretoken.scored import read_scores
 
 EXACT = BENCHMARKS.load("exact_match")
+WORLD = BENCHMARKS.load("world")
 
 
 def row(number: int, prediction: str, answer: Any = "red") -> dict[str, Any]:
@@ -179,6 +181,7 @@ ROWS: dict[str, tuple[dict[str, Any], Any]] = {
     "vizwiz": ({"question_id": "1.jpg", "answers": ["red"] * 10}, "red"),
     "vqav2": ({"question_id": 1, "answers": [{"answer": "red", "answer_id": i} for i in range(10)]},
               "red"),
+    "world": ({"question_id": "1", "answer": "red", "part": "fact"}, "red"),
 }  # fmt: skip
 #: What models have been seen to say.
 ODD = ["", "\u2028", "日本 🙂", "\ud800", "nan", "None", "[", "['Yes']", "%", "x" * 3000, "9" * 5000,
@@ -371,3 +374,59 @@ def test_the_scores_of_all_questions_can_be_read_again(tmp_path: Path) -> None:
     assert file.stat().st_size * share < LARGEST_JSON
     values = sum(1 for _ in file.read_text().splitlines())  # each on a line of its own, brackets too
     assert values * BYTES_PER_VALUE < file.stat().st_size
+
+
+def of_parts() -> list[dict[str, Any]]:
+    """Return answers to two parts, mixed: 5 of 7 right in one, 1 of 6 in the other."""
+    right = {"fact": 5, "name": 1}
+    rows = []
+    for number in range(13):
+        part = "fact" if number % 2 == 0 else "name"
+        said = "red" if number // 2 < right[part] else "blue"
+        rows.append(row(number, said) | {"part": part})
+    return rows
+
+
+def test_parts_are_scored_as_files_of_their_own_would_be() -> None:
+    rows = of_parts()
+    whole = score_predictions(WORLD, rows)
+    assert list(whole) == ["benchmark", "metric", "score", "n", "interval", "parts", "rows"]
+    assert (whole["benchmark"], whole["score"], whole["n"]) == ("world", 6 / 13, 13)
+    assert whole["interval"] == score_predictions(EXACT, rows)["interval"]
+    assert whole["rows"] == score_predictions(EXACT, rows)["rows"], "in their order, with their columns"
+    assert whole["parts"]["column"] == "part"
+    assert list(whole["parts"]["scores"]) == ["fact", "name"]
+    for part, found in whole["parts"]["scores"].items():
+        alone = score_predictions(EXACT, [each for each in rows if each["part"] == part])
+        assert found == {key: alone[key] for key in ("score", "n", "interval")}
+    assert whole["parts"]["scores"]["fact"]["score"] == 5 / 7
+
+
+def test_one_part_is_a_part_and_other_benchmarks_have_none() -> None:
+    rows = [each for each in of_parts() if each["part"] == "name"]
+    assert list(score_predictions(WORLD, rows)["parts"]["scores"]) == ["name"]
+    assert "parts" not in score_predictions(EXACT, of_parts())
+
+
+def test_parts_can_be_read_back_whatever_they_are_called(tmp_path: Path) -> None:
+    for name in ("name", "2", "two words", "日本", "\ud800"):
+        rows = [each | {"part": name if each["part"] == "name" else "fact"} for each in of_parts()]
+        found = scored(tmp_path, "world", rows)
+        assert isinstance(found, dict)
+        assert [*found["parts"]["scores"]] == ["fact", name]
+        scores = read_scores([tmp_path / "score.json"])
+        assert {part: len(own["rows"]) for part, own in scores.items()} == {"fact": 7, name: 6}
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", NAN, 2, 2.0, True, {"a": 1}, ["fact"]])
+def test_a_row_whose_part_is_no_text_is_named(value: Any) -> None:
+    rows = of_parts()
+    rows[4] |= {"part": value}
+    with pytest.raises(UserError, match=r"row 5 \(question_id '4'\): its part is"):
+        score_predictions(WORLD, rows)
+
+
+def test_rows_of_a_benchmark_with_parts_need_them() -> None:
+    rows = [row(1, "red")]
+    with pytest.raises(UserError, match="has no part; world needs"):
+        score_predictions(WORLD, rows)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from feasible_studies import ROOT, Raw, alone
+from feasible_studies import ROOT, Raw, alone, shipped, source_of, study_of
 from hostile_text import replaced
 from paretoken.config import Config, Record
 from paretoken.data.manifest import Manifest
@@ -269,10 +269,19 @@ RECORDS: dict[str, type[Record]] = {
 }
 
 
+def named(raw: Raw, study: str, name: str) -> tuple[str, Raw, str]:
+    """Return where a config names a recipe: the place if the study is alone, the block, its key."""
+    if name in STAGES:
+        recipes = study_of(raw, study)["training"]["recipes"]
+        return f"studies[0].training.recipes.{name}", recipes, name
+    place, source = source_of(raw, study, name)
+    return f"{place}.recipe", source, "recipe"
+
+
 @pytest.mark.parametrize(("study", "name"), RECIPES)
 def test_a_wrong_value_of_a_recipe_is_told(study: str, name: str, tmp_path: Path) -> None:
-    original = alone(study).model_dump()["studies"][0]["training"]["recipes"][name]
-    raw = yaml.safe_load(Path(original).read_text())
+    _, block, key = named(shipped(), study, name)
+    raw = yaml.safe_load(Path(block[key]).read_text())
     for way in leaves(raw):
         for value in OTHERS:
             missing = way[-1] == "deepspeed" and value == "text"  # a rule looks for the file
@@ -294,15 +303,17 @@ def complaint(raw: Any, kind: type[Record]) -> str:
 
 @pytest.mark.parametrize(("study", "name"), RECIPES)
 def test_check_reads_each_recipe(study: str, name: str, tmp_path: Path) -> None:
-    original = alone(study).model_dump()["studies"][0]["training"]["recipes"][name]
-    raw = yaml.safe_load(Path(original).read_text())
+    whole = shipped()
+    place, block, key = named(whole, study, name)
+    raw = yaml.safe_load(Path(block[key]).read_text())
     path = tmp_path / "recipe.yaml"
-    config = alone(study, lambda s: s["training"]["recipes"].update({name: str(path)}))
+    block[key] = str(path)
+    config = alone(study, raw=whole)
     for way in islice(leaves(raw), 3):
         path.write_text(yaml.safe_dump(replaced(raw, way, float("nan"))))
         rules = (recipes_can_be_read, recipes_fit_their_devices, sources_can_be_made)
         found = [str(finding) for rule in rules for finding in rule(Subject(config, 0))]
-        assert any(f".{name}: " in line for line in found), way
+        assert any(line.startswith(f"{place}: ") for line in found), way
 
 
 MANIFEST = "workflow/reference/llava_data.yaml"

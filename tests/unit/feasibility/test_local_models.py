@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import tiny
-from feasible_studies import ROOT, Raw, found, shipped, study_of
+from feasible_studies import ROOT, Raw, data_of, found, shipped, study_of
 from paretoken.config import parse
 from paretoken.errors import UserError
 from paretoken.hub.fetch import MAIN, Request, fetch
@@ -44,7 +44,7 @@ def told(kind: str, folder: Path, **values: Any) -> list[str]:
         study.update(fit={"laws": []}, figures=[], claims=[], holdout=[], text_tokens=[0])
         study["compressors"] = [{"name": "random", "tokens": [1, 4]}]
         study["suites"] = [{**study["suites"][0], "benchmarks": ["mme"]}]
-        study["training"]["data"] = {"manifest": "workflow/reference/llava_data.yaml", "root": "none"}
+        data_of(raw, "paper")["root"] = "none"
     else:
         record = {"name": "local", "grid": 6, "hub": str(folder), **values}
         raw["vision"].append(record)

@@ -126,7 +126,7 @@ def test_check_prints_warnings_and_every_problem(
 ) -> None:
     monkeypatch.chdir(ROOT)
     assert main(["check"]) == 0
-    assert "warning: studies[3].training.data.root: data/llava" in capsys.readouterr().err
+    assert "warning: data[0].root: data/llava" in capsys.readouterr().err
     raw = shipped()
     raw["studies"][3]["published"] = None
     raw["studies"][1]["training"]["layers"] = [9]

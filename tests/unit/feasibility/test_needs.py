@@ -37,8 +37,8 @@ def test_laws_are_what_is_said_of_them(name: str) -> None:
     assert set(facts.fixable) == (fixable if law.slopes else set())
 
 
-@pytest.mark.parametrize("name", benchmarks_of("llava"))
-def test_what_a_llava_study_can_ask_has_a_data_set(name: str) -> None:
+@pytest.mark.parametrize("name", benchmarks_of(generated=False))
+def test_what_a_study_on_downloaded_data_can_ask_has_a_data_set(name: str) -> None:
     assert BENCHMARKS.load(name).hub is not None
     assert BENCHMARKS.load(name).prompt is not None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import hub_data
-from feasible_studies import ROOT, Raw, found, shipped, study_of
+from feasible_studies import ROOT, Raw, data_of, found, shipped, source_of, study_of
 from paretoken.config import Config, benchmarks_of, parse
 from paretoken.errors import UserError
 from paretoken.feasibility.examine import blocking, examine, require_runnable
@@ -35,6 +35,13 @@ def changed(name: str, study: dict[str, Any] | None = None, **training: Any) -> 
 def with_record(raw: Raw, key: str, name: str, **values: Any) -> Raw:
     """Return a config with other values in a record of `llms` or `vision`."""
     next(record for record in raw[key] if record["name"] == name).update(values)
+    return raw
+
+
+def with_data(study: str, **values: Any) -> Raw:
+    """Return the shipped config with other values in the record of the data of a study."""
+    raw = shipped()
+    data_of(raw, study).update(values)
     return raw
 
 
@@ -102,9 +109,10 @@ def test_a_recipe_that_is_missing_or_of_another_stage_is_told() -> None:
 
 @pytest.mark.parametrize("key", ["world", "vision", "llm"])
 def test_recipes_of_the_miniature_are_read(key: str) -> None:
-    recipes = study_of(shipped(), "miniature")["training"]["recipes"]
-    raw = changed("miniature", recipes={**recipes, key: "workflow/recipes/llava_pretrain.yaml"})
-    assert_told(raw, f"{MINIATURE}.training.recipes.{key}", "is missing; add it")
+    raw = shipped()
+    place, source = source_of(raw, "miniature", key)
+    source["recipe"] = "workflow/recipes/llava_pretrain.yaml"
+    assert_told(raw, f"{place}.recipe", "is missing; add it")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +158,7 @@ def test_stage_2_is_asked_with_a_template_that_has_questions() -> None:
 
 
 def test_every_variant_is_accepted_under_its_own_key() -> None:
-    for name in benchmarks_of("llava"):
+    for name in benchmarks_of(generated=False):
         for variant in BENCHMARKS.load(name).variants:
             raw = changed("paper", benchmarks=[{"name": name, variant.key: variant.name}])
             assert told(raw) == [], (name, variant)
@@ -209,7 +217,8 @@ def test_a_figure_without_its_suite_is_told() -> None:
 
 
 def test_the_grid_of_a_miniature_is_that_of_its_encoder() -> None:
-    raw = with_encoder(shipped(), "miniature", grid=12)
+    make = {"recipe": "workflow/recipes/miniature_vision.yaml"}
+    raw = with_encoder(shipped(), "miniature", grid=12, make=make)
     assert_told(raw, "vision[2].grid", "is 12", "6 x 6 patches; write 6")
 
 
@@ -328,11 +337,11 @@ def test_tables_that_a_study_names_are_read(study: Raw, place: str, words: list[
 
 
 def test_the_manifest_is_read_and_missing_data_are_a_warning() -> None:
-    raw = changed("paper", data={"manifest": "nowhere.yaml", "root": "data/llava"})
-    assert_told(raw, f"{PAPER}.training.data.manifest", "nowhere.yaml cannot be read")
-    raw = changed("paper", data={"manifest": "workflow/reference/llava_data.yaml", "root": "no/where"})
+    raw = with_data("paper", manifest="nowhere.yaml")
+    assert_told(raw, "data[0].manifest", "nowhere.yaml cannot be read")
+    raw = with_data("paper", root="no/where")
     assert told(raw) == []
-    assert_told(raw, f"{PAPER}.training.data.root", "--root no/where --check", kind=Kind.WARNING)
+    assert_told(raw, "data[0].root", "--root no/where --check", kind=Kind.WARNING)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +357,7 @@ def test_the_manifest_is_read_and_missing_data_are_a_warning() -> None:
             ["name a law"],
         ),
         ("text_length", {}, {"lengthened": [120]}, "studies[6].training.lengthened", ["read 128"]),
-        ("miniature", {"predict": ["qwen1.5-7b"]}, {}, "llms[3].width", ["is missing", "predict"]),
+        ("miniature", {"predict": ["qwen1.5-7b"]}, {}, "llms[3].make", ["is missing", "predict"]),
     ],
 )
 def test_a_miniature_is_checked(
@@ -358,13 +367,15 @@ def test_a_miniature_is_checked(
 
 
 def test_a_width_that_cannot_be_split_is_told() -> None:
-    raw = with_record(shipped(), "llms", "miniature-28", width=31)
-    assert_told(raw, "llms[7].width", "width 31 cannot be split")
+    make = {"recipe": "workflow/recipes/miniature_llm.yaml", "width": 31}
+    raw = with_record(shipped(), "llms", "miniature-28", make=make)
+    assert_told(raw, "llms[7].make.width", "width 31 cannot be split")
 
 
 @pytest.mark.parametrize("seeds", [[2**40], [2**32], [-1]])
 def test_seeds_are_those_that_generators_take(seeds: list[int]) -> None:
-    for raw in (changed("paper", {"seeds": seeds}), changed("miniature", world_seed=seeds[0])):
+    world = {"recipe": "workflow/recipes/miniature_world.yaml", "seed": seeds[0]}
+    for raw in (changed("paper", {"seeds": seeds}), with_data("miniature", world=world)):
         with pytest.raises(UserError, match=r"seed.* = .*must be"):
             parse(raw)
 
@@ -408,7 +419,8 @@ def test_flash_attention_needs_bf16() -> None:
 
 def config_with_problems() -> Config:
     """Return a config whose studies that are not run lack a file, and contradict themselves."""
-    raw = changed("table1", data={"manifest": "nowhere.yaml", "root": "."})
+    raw = changed("table1", data="other")
+    raw["data"].append({"name": "other", "manifest": "nowhere.yaml", "root": "."})
     study_of(raw, "paper")["compressors"] = [{"name": "tokenpacker", "tokens": [4]}]
     return parse(raw)
 
@@ -428,4 +440,4 @@ def test_warnings_are_of_the_studies_that_are_run() -> None:
     raw = shipped()
     assert require_runnable(parse(raw)) == []
     raw["run"] = ["paper"]
-    assert [f.place for f in require_runnable(parse(raw))] == [f"{PAPER}.training.data.root"]
+    assert [f.place for f in require_runnable(parse(raw))] == ["data[0].root"]

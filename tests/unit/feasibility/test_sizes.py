@@ -90,7 +90,7 @@ def test_a_size_far_from_its_width_is_a_problem(factor: float, name: str) -> Non
     factor = 20 if factor == 5 else factor
     record.update(params_b=record["params_b"] * factor)
     (line, *_) = told(raw, f"llms[{raw['llms'].index(record)}].params_b")
-    assert f"a model of width {record['width']} has" in line
+    assert f"a model of width {record['make']['width']} has" in line
 
 
 @pytest.mark.parametrize("factor", [1, 1.9, 1 / 1.9, 3, 1e4, 1 / 20])
@@ -113,7 +113,8 @@ def test_without_a_law_a_wrong_size_is_a_warning(tmp_path: Path) -> None:
 
 def test_one_width_under_two_sizes_is_refused_by_a_law() -> None:
     raw = only("miniature_long")
-    record_of(raw, "miniature-84").update(width=144, params_b=4e-4)
+    make = record_of(raw, "miniature-144")["make"]
+    record_of(raw, "miniature-84").update(make=dict(make), params_b=4e-4)
     (line,) = told(raw, ".llms")
     assert "miniature-84 and miniature-144 are the same model, of width 144" in line
     study_of(raw, "miniature_long").update(fit={"laws": []}, holdout=[], figures=[], claims=[])

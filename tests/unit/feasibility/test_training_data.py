@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from feasible_studies import ROOT, alone, found
+from feasible_studies import ROOT, alone, data_of, found, shipped
 from paretoken.data.manifest import Archive, DataSet, read_manifest
 from paretoken.feasibility.findings import Kind
 
@@ -20,8 +20,10 @@ def _in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(root: Path, *kinds: Kind) -> list[str]:
-    config = alone("paper", lambda study: study["training"]["data"].update(root=str(root)))
-    return [f.sentence for f in found(config, *kinds) if f.place.endswith(".training.data.root")]
+    raw = shipped()
+    data_of(raw, "paper").update(root=str(root))
+    config = alone("paper", raw=raw)
+    return [f.sentence for f in found(config, *kinds) if f.place == "data[0].root"]
 
 
 def put(data_set: DataSet, root: Path, unpacked: bool) -> None:
@@ -103,7 +105,8 @@ def test_rows_that_are_not_known_are_left_to_training(tmp_path: Path) -> None:
     manifest.write_text("\n".join(line for line in lines if not line.strip().startswith("rows:")))
 
     def change(study: dict) -> None:
-        study["training"]["data"]["manifest"] = str(manifest)
         study["training"]["overrides"] = {"pretrain": ["epochs=1e-9"]}
 
-    assert [f for f in found(alone("paper", change)) if "of one step" in f.sentence] == []
+    raw = shipped()
+    data_of(raw, "paper")["manifest"] = str(manifest)
+    assert [f for f in found(alone("paper", change, raw)) if "of one step" in f.sentence] == []

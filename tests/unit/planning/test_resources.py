@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llava_stand_in import ROOT, llava_config
-from paretoken.config import load
+from paretoken.config import StageGpus, load
 from paretoken.devices import BY_NAME
 from paretoken.errors import UserError
 from paretoken.grid import Cell, cells
@@ -54,8 +54,10 @@ def test_seeds_share_an_answer_and_configs_do_not() -> None:
     study = config.study("paper")
     first = resources(config, study, CELL, "pretrain")
     assert resources(config, study, replace(CELL, seed=7), "pretrain") is first
-    other = llava_config()
-    other.llms[1].gpus.pretrain = 8
+    gpus = StageGpus(pretrain=8, finetune=8)
+    llms = [llm.model_copy(update={"gpus": gpus}) for llm in config.llms]
+    other = config.model_copy(update={"llms": llms})
+    assert first.gpus == 4
     assert resources(other, other.study("paper"), CELL, "pretrain").gpus == 8
 
 

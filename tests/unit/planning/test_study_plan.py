@@ -46,8 +46,7 @@ def test_every_cell_and_stage_of_a_llava_study(project: Path) -> None:
 
 
 def test_a_small_device_gets_a_remedy(project: Path) -> None:
-    config = llava_config()
-    config.study("paper").training.overrides.finetune += ["micro_batch=16", "packing=false"]
+    config = llava_config(["global_batch=128", "micro_batch=16", "packing=false"])
     cell = Cell("qwen1.5-7b", "tokenpacker", 576, 0)
     found = estimate(config, config.study("paper"), cell, "finetune", BY_NAME["a100-40g"])
     assert found.fits is False

@@ -6,14 +6,13 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from llava_stand_in import ROOT, llava_config, write_record
 from paretoken.cli import main
-from paretoken.config import load
-from paretoken.grid import cells
+from paretoken.config import Config, Study, load
+from paretoken.grid import Cell, cells
 from paretoken.progress.jobs import cell_jobs, source_jobs
 from paretoken.progress.pages import as_json, as_text
 from paretoken.progress.signs import Signs
@@ -29,10 +28,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def finish(study: Any, cell: Any, *stages: str) -> None:
+def finish(config: Config, study: Study, cell: Cell, *stages: str) -> None:
     """Leave what these stages of a cell leave."""
     for stage in stages:
-        for path in cell_jobs(study, cell, 6)[stage].results:
+        for path in cell_jobs(config.freeze(study.name), cell)[stage].results:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
 
@@ -41,8 +40,8 @@ def test_a_measured_study() -> None:
     config = load(Path("config.yaml"))
     study = config.study("published")
     grid = cells(study)
-    finish(study, grid[0], "cell")
-    log = cell_jobs(study, grid[1], 24)["cell"].logs[0]
+    finish(config, study, grid[0], "cell")
+    log = cell_jobs(config.freeze("published"), grid[1])["cell"].logs[0]
     log.parent.mkdir(parents=True)
     log.write_text("paretoken cell: no row\n")
     found = study_status(config, study, NOBODY)
@@ -55,8 +54,8 @@ def test_a_trained_study_stage_by_stage() -> None:
     config = llava_config()
     study = config.study("paper")
     first, second, *_ = cells(study)
-    finish(study, first, "pretrain", "finetune", "predict")
-    finish(study, second, "pretrain")
+    finish(config, study, first, "pretrain", "finetune", "predict")
+    finish(config, study, second, "pretrain")
     found = study_status(config, study, NOBODY)
     words = {stage: str(state) for stage, state in found.cells[0].stages.items()}
     assert words == {
@@ -70,11 +69,11 @@ def test_a_trained_study_stage_by_stage() -> None:
 def test_sources_are_shared_and_told_once() -> None:
     config = llava_config()
     study = config.study("paper")
-    for source in source_jobs(study, cells(study)[0]):
+    for source in source_jobs(config.freeze("paper"), cells(study)[0]):
         source.results[0].parent.mkdir(parents=True, exist_ok=True)
         source.results[0].touch()
     shutil.rmtree("results/paper/sources/vision")
-    log = Path("results/paper/sources/logs/fetch-vision.log")
+    log = Path("results/paper/sources/logs/fetch/vision.log")
     log.parent.mkdir(parents=True)
     log.write_text("paretoken fetch: no such repository\n")
     found = study_status(config, study, NOBODY)
@@ -103,16 +102,54 @@ def test_the_miniature_knows_its_sources() -> None:
     config = load(Path("config.yaml"))
     study = config.study("miniature")
     cell = cells(study)[0]
-    names = [str(job.results[0]) for job in source_jobs(study, cell)]
+    names = [str(job.results[0]) for job in source_jobs(config.freeze("miniature"), cell)]
     assert f"results/miniature/sources/s{cell.seed}/llms/{cell.llm}/run.json" in names
     found = study_status(config, study, NOBODY)
     assert str(found.cells[0].stages["sources"]) == f"missing 0/{len(names)}"
 
 
+def test_jobs_leave_what_the_rules_write() -> None:
+    made, paper = load(Path("config.yaml")).freeze("miniature"), llava_config().freeze("paper")
+    cell, other = cells(made.study)[0], cells(paper.study)[0]
+    sources = "results/miniature/sources/s100"
+    assert {str(job.results[0]): str(job.logs[0]) for job in source_jobs(made, cell)} == {
+        f"{sources}/llms/miniature-16/run.json": f"{sources}/logs/pretrain-llm-miniature-16.log",
+        f"{sources}/vision/run.json": f"{sources}/logs/pretrain-vision.log",
+        f"{sources}/data/run.json": f"{sources}/logs/world.log",
+        f"{sources}/encoded/pretrain/world/index.json": f"{sources}/logs/tokenize-pretrain-world.log",
+        f"{sources}/features/all/index.json": f"{sources}/logs/features-all.log",
+        f"{sources}/encoded/finetune/world/index.json": f"{sources}/logs/tokenize-finetune-world.log",
+    }
+    folder = cell.folder("miniature")
+    jobs = cell_jobs(made, cell)
+    assert jobs["predict"].results == [folder / "answers" / "world.parquet"]
+    assert jobs["predict"].logs == [folder / "logs" / "predict-world.log"]
+    assert jobs["score"].results == [folder / "scores" / "world.json", folder / "errors.csv"]
+    sources = "results/paper/sources"
+    assert {str(job.results[0]): str(job.logs[0]) for job in source_jobs(paper, other)} == {
+        f"{sources}/llms/{other.llm}/run.json": f"{sources}/logs/fetch/llms/{other.llm}.log",
+        f"{sources}/vision/run.json": f"{sources}/logs/fetch/vision.log",
+        **{
+            f"{sources}/data/{stage}/run.json": f"{sources}/logs/data-{stage}.log"
+            for stage in ("pretrain", "finetune")
+        },
+        **{
+            f"{sources}/encoded/{stage}/{other.llm}/index.json": (
+                f"{sources}/logs/tokenize-{stage}-{other.llm}.log"
+            )
+            for stage in ("pretrain", "finetune")
+        },
+        **{
+            f"{sources}/questions/{name}/run.json": f"{sources}/logs/questions-{name}.log"
+            for name in ("mme", "vqav2")
+        },
+    }
+
+
 def test_pages_tell_the_same() -> None:
     config = llava_config()
     study = config.study("paper")
-    finish(study, cells(study)[0], "pretrain")
+    finish(config, study, cells(study)[0], "pretrain")
     found = study_status(config, study, NOBODY)
     content = json.loads(as_json(found))
     assert content["counts"]["pretrain"]["done"] == 1
@@ -153,7 +190,7 @@ def test_a_bar_counts_whole_cells_and_a_watch_ends_with_the_report(
     study = config.study("published")
     grid = cells(study)
     for cell in grid[:14]:
-        finish(study, cell, "cell")
+        finish(config, study, cell, "cell")
     half = study_status(config, study, NOBODY)
     assert "[###############...............] 14 of 28 cells done, 14 left" in as_text(half)
     report = Path("results/published/report.html")
@@ -162,7 +199,7 @@ def test_a_bar_counts_whole_cells_and_a_watch_ends_with_the_report(
     assert not stale.finished
     assert "report: results/published/report.html (of an earlier run)" in as_text(stale)
     for cell in grid[14:]:
-        finish(study, cell, "cell")
+        finish(config, study, cell, "cell")
     assert main(["status", "--study", "published", "--watch"]) == 0
     printed = capsys.readouterr().out
     assert "28 of 28 cells done\nreport: results/published/report.html\n" in printed

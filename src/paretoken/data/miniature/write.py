@@ -1,4 +1,7 @@
-"""The miniature's images, training sets and test suites as Hugging Face data sets on disk."""
+"""The miniature's images and training sets as Hugging Face data sets on disk, and its questions.
+
+Questions are laid out as those of a benchmark that `paretoken questions` fetches.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,13 @@ from paretoken.data.miniature.settings import (
 from paretoken.data.miniature.tokenizer import make_tokenizer
 from paretoken.data.miniature.world import Scenes, World
 from paretoken.errors import UserError
+from paretoken.evaluate.ids import ROW_ID
+from paretoken.evaluate.questions import PROMPT
 from paretoken.files import sha256, write_json
+from paretoken.finished import RUN_FILE
 from paretoken.folders import replacing_folder
 from paretoken.provenance import git_state, versions
+from paretoken.registry import BENCHMARKS
 from paretoken.settings import digest
 
 #: Streams of random numbers: nothing that is drawn for training can be drawn for a test.
@@ -33,8 +40,10 @@ TRAIN_IMAGES, TEST_IMAGES, PRETRAIN, FINETUNE, SUITES = range(101, 106)
 #: Text images with more digits than this belong to `read_dense`, the others to `read_sparse`.
 SPARSE = 3
 
-STAGES = ("pretrain", "finetune")
-SUITE_NAMES = ("fact", "number", "property", "read_sparse", "read_dense", "name")
+#: Kinds of questions, in their order in the file.
+PARTS = ("fact", "number", "property", "read_sparse", "read_dense", "name")
+#: Where the questions are, as `paretoken questions` calls its file.
+QUESTIONS = "questions/questions.parquet"
 
 #: How many images are drawn at a time.
 CHUNK = 500
@@ -47,9 +56,9 @@ def write_miniature(
 
     Args:
         out: folder to write; `images/train`, `images/test` (id, image), `pretrain`, `finetune`
-            (id, image, conversations: LLaVA's format, images by name) and `suites/<name>`
-            (question_id, image, question, answer, held_out, digits); and `tokenizer`, that of every
-        language model of this world, so that conversations are tokenized once for all sizes.
+            (id, image, conversations: LLaVA's format, images by name), `questions/questions.parquet`
+            (_id, image, prompt, question_id, part, answer, held_out, digits), and `tokenizer`, that of
+            every language model of this world, so that conversations are tokenized once for all sizes.
         settings: the world and the sizes.
         seed: of images and questions.
         world_seed: of icons and facts.
@@ -68,8 +77,8 @@ def write_miniature(
             rng = np.random.default_rng([seed, stream])
             rows = [*image_rows(world, train, stage, rng), *text_rows(world, stage, rng)]
             _write(folder / name, rows)
-        for name, rows in suite_rows(world, test, np.random.default_rng([seed, SUITES])).items():
-            _write(folder / "suites" / name, rows)
+        rows = question_rows(world, test, np.random.default_rng([seed, SUITES]))
+        _write_questions(folder / QUESTIONS, rows)
         make_tokenizer(world.words).save_pretrained(folder / "tokenizer")
         record = {
             "key": data_key(settings, seed, world_seed),
@@ -77,18 +86,19 @@ def write_miniature(
             "world_seed": world_seed,
             "settings": settings.model_dump(mode="json"),
             "sha256": {
-                str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*.arrow"))
+                str(path.relative_to(folder)): sha256(path)
+                for path in [*sorted(folder.rglob("*.arrow")), folder / QUESTIONS]
             },
             "git": git_state(Path(__file__).parent),
             "versions": versions("datasets", "numpy", "pyarrow", "pillow"),
         }
-        write_json(folder / "run.json", record)
+        write_json(folder / RUN_FILE, record)
     return record
 
 
 def data_key(settings: MiniatureSettings, seed: int, world_seed: int) -> str:
-    """Return a hash of all that determines the data sets."""
-    return digest("miniature-data", settings, seed, world_seed)
+    """Return a hash of all that determines the data sets, and how they are laid out."""
+    return digest("miniature-data", QUESTIONS, settings, seed, world_seed)
 
 
 def draw_scenes(world: World, images: ImageSettings, seed: int, stream: int) -> Scenes:
@@ -118,39 +128,40 @@ def text_rows(world: World, stage: StageSettings, rng: np.random.Generator) -> l
     return _conversations(world, "text", [None] * len(named), named, asked)
 
 
-def suite_rows(
-    world: World, scenes: Scenes, rng: np.random.Generator
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the test questions of each suite: one of each kind about every image.
+def question_rows(world: World, scenes: Scenes, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Return the test questions, part by part: one of each kind about every image.
 
     Raises:
-        UserError: a suite would be empty.
+        UserError: a part would be empty.
     """
     words = world.words.words
-    suites: dict[str, list[dict[str, Any]]] = {name: [] for name in SUITE_NAMES}
+    parts: dict[str, list[dict[str, Any]]] = {name: [] for name in PARTS}
     for number, kind in enumerate(KINDS):
         kinds = np.full((len(scenes), 1), number)
         asked = ask(world, scenes, kinds, rng, skip_held_out=False)
         for row in np.flatnonzero(asked.kind[:, 0] == number):
             digits = int(scenes.digits[row])
             dense = "dense" if digits > SPARSE else "sparse"
-            suites[f"read_{dense}" if number == READ else kind].append(
+            part = f"read_{dense}" if number == READ else kind
+            parts[part].append(
                 {
-                    "question_id": f"{kind}-{row:05d}",
                     "image": image_file("test", int(row)),
-                    "question": words[asked.question[row, 0]],
+                    PROMPT: words[asked.question[row, 0]],
+                    "question_id": f"{kind}-{row:05d}",
+                    "part": part,
                     "answer": words[asked.answer[row, 0]],
                     "held_out": bool(asked.held_out[row, 0]),
                     "digits": digits,
                 }
             )
-    empty = [name for name, rows in suites.items() if not rows]
+    empty = [name for name, rows in parts.items() if not rows]
     if empty:
         raise UserError(
             f"{len(scenes)} test images give no question for {', '.join(empty)}; "
             "write a larger test_images.count, or a text_share between 0 and 1"
         )
-    return suites
+    rows = [row for name in PARTS for row in parts[name]]
+    return [{ROW_ID: str(number), **row} for number, row in enumerate(rows)]
 
 
 def image_file(part: str, number: int) -> str:
@@ -191,6 +202,17 @@ def _write_images(path: Path, world: World, scenes: Scenes, part: str, seed: int
         ]
     features = Features({"id": Value("string"), "image": Image()})
     _save(Dataset.from_list(rows, features=features), path)
+
+
+def _write_questions(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    path.parent.mkdir()
+    write_table(pyarrow.Table.from_pylist(rows), path)
+    longest = BENCHMARKS.load("world").max_new_tokens  # a word and the end of the text
+    record = {"benchmark": "world", "questions": len(rows), "max_new_tokens": longest}
+    write_json(path.parent / RUN_FILE, record)
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -115,6 +115,8 @@ class Benchmark:
         whole: from rows to how many of the first of them can be scored together, where a question has
             several rows; None: any rows can.
         breakdown: columns whose values get a mean each, where rows have them.
+        parts: the column whose values are benchmarks of their own, which suites average; None: it has
+            no parts.
         hub: where the questions are; None for a benchmark that is made here.
         prompt: from a row to the whole prompt.
         shown: from a row to the columns of the pictures it shows; None: all of ``hub.images``.
@@ -133,6 +135,7 @@ class Benchmark:
     aggregate: Callable[[Sequence[Row], Sequence[float]], Aggregate] | None = None
     whole: Callable[[Sequence[Row]], int] | None = None
     breakdown: tuple[str, ...] = ()
+    parts: str | None = None
     hub: HubData | None = None
     prompt: Callable[[Row], str] | None = None
     shown: Callable[[Row], Sequence[str]] | None = None

@@ -10,14 +10,17 @@ import pytest
 
 import miniature_settings as small
 from paretoken.cli import main
+from paretoken.config.asked import WORLD, WORLD_PARTS
 from paretoken.data.conversations import parse_conversations
 from paretoken.data.images import stored_images
-from paretoken.data.miniature.write import SUITE_NAMES, write_miniature
+from paretoken.data.miniature.write import PARTS, QUESTIONS, write_miniature
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.data.stored_names import split_name
 from paretoken.errors import UserError
+from paretoken.evaluate.asking import max_new_tokens_of, read_asked
 from paretoken.evaluate.questions import parse_questions
+from paretoken.registry import BENCHMARKS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -37,6 +40,14 @@ def facts(rows: list[dict[str, Any]], icons: dict[str, str]) -> set[tuple[str, s
         if row["image"]
         for turn in row["conversations"][::2]
     }
+
+
+def by_part(data: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the questions of each part, in their order."""
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for row in read_rows(data / QUESTIONS):
+        parts.setdefault(row["part"], []).append(row)
+    return parts
 
 
 def test_plain_datasets_reads_them(data: Path) -> None:
@@ -60,13 +71,13 @@ def test_this_project_reads_them(data: Path) -> None:
     for stage in ("pretrain", "finetune"):
         rows = read_rows(data / stage)
         assert len(parse_conversations(rows, Skips(stage))) == len(rows)
-    counts = {
-        name: len(parse_questions(read_rows(data / "suites" / name), Skips(name)))
-        for name in SUITE_NAMES
-    }
+    parts = by_part(data)
+    assert tuple(parts) == PARTS
+    counts = {name: len(parse_questions(rows, Skips(name))) for name, rows in parts.items()}
+    assert [len(rows) for rows in parts.values()] == list(counts.values()), "all of them are read"
     assert counts["fact"] == counts["number"] == counts["property"] == counts["name"]
     assert counts["fact"] + counts["read_sparse"] + counts["read_dense"] == 50
-    digits = {name: {row["digits"] for row in read_rows(data / "suites" / name)} for name in SUITE_NAMES}
+    digits = {name: {row["digits"] for row in rows} for name, rows in parts.items()}
     assert digits["read_sparse"] <= {1, 2, 3}
     assert digits["read_dense"] <= {4, 5, 6}
     assert digits["fact"] == {0}
@@ -78,13 +89,13 @@ def test_training_and_test_share_no_image_and_no_held_out_fact(data: Path) -> No
               for part in ("train", "test")}  # fmt: skip
     assert not set(stored["train"]) & set(stored["test"])
     assert not set(stored["train"].values()) & set(stored["test"].values())
-    suites = {name: read_rows(data / "suites" / name) for name in SUITE_NAMES}
-    assert all(row["image"] in stored["test"] for rows in suites.values() for row in rows)
-    icons = {row["image"]: row["answer"] for row in suites["name"]}
+    parts = by_part(data)
+    assert all(row["image"] in stored["test"] for rows in parts.values() for row in rows)
+    icons = {row["image"]: row["answer"] for row in parts["name"]}
     held_out = {
-        (icons[row["image"]], row["question"])
+        (icons[row["image"]], row["prompt"])
         for name in ("fact", "number", "property")
-        for row in suites[name]
+        for row in parts[name]
         if row["held_out"]
     }
     assert len(held_out) >= 5
@@ -104,12 +115,29 @@ def test_training_and_test_share_no_image_and_no_held_out_fact(data: Path) -> No
     assert any(f"{icon} {question}" in rehearsed for icon, question in held_out)  # in text they are told
 
 
+def test_questions_are_laid_out_as_those_of_a_fetched_benchmark(data: Path) -> None:
+    rows = read_rows(data / QUESTIONS)
+    columns = ["_id", "image", "prompt", "question_id", "part", "answer", "held_out", "digits"]
+    assert all(list(row) == columns for row in rows)
+    assert [row["_id"] for row in rows] == [str(number) for number in range(len(rows))]
+    assert len({row["question_id"] for row in rows}) == len(rows)
+    record = json.loads((data / QUESTIONS).with_name("run.json").read_text())
+    assert record == {"benchmark": "world", "questions": len(rows), "max_new_tokens": 2}
+    assert max_new_tokens_of(data / QUESTIONS, 16) == 2
+    asked = read_asked(data / QUESTIONS, 2)
+    assert not asked.bad
+    assert [dict(question.columns)["part"] for question in asked.questions] == [
+        row["part"] for row in rows
+    ]
+
+
 def test_the_same_seed_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:
     record = json.loads((data / "run.json").read_text())
     again = write_miniature(tmp_path / "again", small.world(), seed=0, world_seed=1)
     other = write_miniature(tmp_path / "other", small.world(), seed=2, world_seed=1)
     assert again["sha256"] == record["sha256"]
-    assert len(record["sha256"]) == 10
+    assert len(record["sha256"]) == 5, "images and conversations, two of each, and the questions"
+    assert QUESTIONS in record["sha256"]
     assert not set(other["sha256"].values()) & set(record["sha256"].values())
 
 
@@ -128,8 +156,13 @@ def test_the_command_does_nothing_twice_and_refuses_other_settings(
     for key, value in small.SMALL_WORLD:
         line += ["--set-world", f"{key}={value}"]
     assert main(line) == 0
-    assert "10 data sets" in capsys.readouterr().out
+    assert "5 data sets" in capsys.readouterr().out
     assert main(line) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert main([*line, "--seed", "5"]) == 2
     assert "other settings or seeds" in capsys.readouterr().err
+
+
+def test_the_config_knows_the_parts_of_a_world() -> None:
+    assert WORLD_PARTS == PARTS
+    assert WORLD in BENCHMARKS

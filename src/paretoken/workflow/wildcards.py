@@ -1,0 +1,54 @@
+"""The wildcards that functions of rules are given, and the study that they are of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from paretoken.config import Config, FrozenStudy, Study
+from paretoken.grid import Cell
+
+#: What Snakemake hands over: attributes are the values of wildcards, all of them text.
+Wildcards = Any
+
+
+class Rules:
+    """Functions of wildcards of some rules of one config.
+
+    Args:
+        config: the checked config.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def frozen(self, wildcards: Wildcards) -> FrozenStudy:
+        """Return the study with its records."""
+        return self.config.freeze(wildcards.study)
+
+    def study(self, wildcards: Wildcards) -> Study:
+        """Return the study."""
+        return self.config.study(wildcards.study)
+
+    def training(self, wildcards: Wildcards) -> Any:
+        """Return how the study trains its cells."""
+        return self.study(wildcards).training
+
+
+def cell_of(wildcards: Wildcards) -> Cell:
+    """Return the cell that wildcards name."""
+    w = wildcards
+    return Cell(w.llm, w.compressor, int(w.tokens), int(w.seed))
+
+
+def given(option: str, value: object) -> list[str]:
+    """Return an option with its value, or several; nothing if there is none."""
+    if value is None or value == []:
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [option, *(str(each) for each in values)]
+
+
+def run_record(folder: Path) -> str:
+    """Return the record that is written last, when all of a folder is there."""
+    return str(folder / "run.json")

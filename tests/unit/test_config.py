@@ -304,6 +304,7 @@ TOGETHER = "manifest and root belong together"
         # a generated world's models know their own template only
         (f"{STUDY}.training.templates", {}, ["training.templates", "pretrain: chat, finetune: chat"]),
         (f"{STUDY}.training.templates.pretrain", "plain", ["training.templates", "pretrain: chat"]),
+        (f"{STUDY}.training.templates", {"finetune": "chat"}, ["training.templates", "pretrain: chat"]),
         (f"{STUDY}.training.templates.finetune", "vicuna_v1", ["training.templates", "own template"]),
         # what is asked of a generated world
         (f"{STUDY}.suites.0.benchmarks", [], ["suites[0].benchmarks", "missing"]),

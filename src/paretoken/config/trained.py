@@ -74,10 +74,9 @@ def _unused_keys(place: str, training: Mapping[str, Any]) -> Iterator[str]:
     if training.get("benchmarks"):
         yield f"{place}.training.benchmarks: a generated world asks its own questions; take it out"
     templates = training.get("templates", {})
-    stages = (
-        [templates.get(s) for s in ("pretrain", "finetune")] if isinstance(templates, Mapping) else []
-    )
-    if templates == {} or any(isinstance(name, str) and name != "chat" for name in stages):
+    defaults = {"pretrain": "plain", "finetune": "chat"}
+    given = {**defaults, **templates} if isinstance(templates, Mapping) else {}
+    if any(isinstance(given.get(stage), str) and given[stage] != "chat" for stage in defaults):
         yield (
             f"{place}.training.templates: the models of a generated world know only their own template; "
             "write templates: {pretrain: chat, finetune: chat}"

@@ -16,6 +16,12 @@ from paretoken.errors import UserError
 from paretoken.escape import LONGEST_VALUE, shown
 
 
+def imported(target: str) -> Any:
+    """Import and return what ``module:attribute`` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 class Registry:
     """Exact names of one kind of building block, and where each is defined.
 
@@ -49,8 +55,7 @@ class Registry:
 
     def load(self, name: str) -> Any:
         """Import and return what ``name`` stands for (`UserError` if it is not registered)."""
-        module, _, attribute = self._targets[self.check(name)].partition(":")
-        return getattr(import_module(module), attribute)
+        return imported(self._targets[self.check(name)])
 
     def module(self, name: str) -> str:
         """Return the dotted module that defines ``name``."""

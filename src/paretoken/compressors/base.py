@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 
 from torch import Tensor, nn
 
 from paretoken.compressors.specification import USUAL_HEADS, Specification
+from paretoken.registry import imported
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ class Adaptive(Compressor):
 
 def module_of(specification: Specification) -> type[Compressor]:
     """Import and return the module of a compressor."""
-    module, _, name = specification.module.partition(":")
-    kind: type[Compressor] = getattr(import_module(module), name)
+    kind: type[Compressor] = imported(specification.module)
     return kind
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from paretoken.compressors.reach import any_count
 from paretoken.compressors.specification import Products, Sizes, Specification
 
@@ -22,13 +24,10 @@ PRUMERGE = Specification(
     adaptive=True,
     products=_products,
 )
-PRUMERGE_PLUS = Specification(
+PRUMERGE_PLUS = replace(
+    PRUMERGE,
     name="prumerge_plus",
     title="PruMerge+",
-    source="Shang et al., LLaVA-PruMerge, and its authors' code",
     module="paretoken.compressors.prumerge_module:PruMergePlus",
-    reach=any_count,
-    reads_attention=True,
-    adaptive=True,
-    products=_products,
+    published=None,
 )

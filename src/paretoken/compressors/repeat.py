@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from paretoken.compressors.region_attention import four_layers, one_layer
-from paretoken.compressors.specification import Products, Sizes, Specification
-from paretoken.compressors.tokenpacker import point_query_parameters, point_query_products
+from paretoken.compressors.specification import Products, Sizes
+from paretoken.compressors.tokenpacker import point_queries, point_query_products
 
 #: How many tokens are made and then repeated: section 3.3.2 of the paper repeats 4.
 REPEATED = 4
@@ -19,17 +18,11 @@ def _products(sizes: Sizes) -> Products:
     return point_query_products(sizes, REPEATED)
 
 
-REPEAT = Specification(
+REPEAT = point_queries(
     name="repeat",
     title="Four tokens, repeated",
     source="Li et al. (arXiv 2411.03312), section 3.3.2; the tokens are TokenPacker's",
     module="paretoken.compressors.repeat_module:Repeat",
     reach=repeated,
-    reads_query_layer=True,
-    layers=four_layers,
-    attends=True,
-    init_std=0.02,
-    channels=one_layer,
-    parameters=point_query_parameters,
     products=_products,
 )

@@ -146,6 +146,16 @@ class Specification:
         """Whether it has weights, which stage 1 trains together with the projector."""
         return self.parameters is not None
 
+    def undivided(self, width: int, layers: int) -> int | None:
+        """Return its channels if its attention heads do not divide them, else None.
+
+        Args:
+            width: channels of one encoder layer.
+            layers: how many of them it reads side by side.
+        """
+        channels = self.channels(Sizes(tokens=1, side=1, width=width, joined=layers * width, text=1))
+        return channels if self.attends and channels % self.heads else None
+
 
 @cache
 def specification(name: str) -> Specification:

@@ -25,7 +25,8 @@ def point_query_products(sizes: Sizes, queries: float | None = None) -> Products
     return attention_products(sizes, count, first=count * sizes.width**2)
 
 
-_point_queries = partial(
+#: What a compressor is whose queries are points of the grid.
+point_queries = partial(
     Specification,
     reach=square_regions,
     reads_query_layer=True,
@@ -37,20 +38,20 @@ _point_queries = partial(
     products=point_query_products,
 )
 
-TOKENPACKER = _point_queries(
+TOKENPACKER = point_queries(
     name="tokenpacker",
     title="TokenPacker",
     source="Li et al., TokenPacker (arXiv 2407.02392), and its authors' code",
     module="paretoken.compressors.tokenpacker_module:TokenPacker",
     published="TokenPacker",
 )
-ANTIALIASED = _point_queries(
+ANTIALIASED = point_queries(
     name="tokenpacker_antialiased",
     title="TokenPacker, antialiased queries",
     source="TokenPacker with anti-aliased interpolation",
     module="paretoken.compressors.tokenpacker_module:AntialiasedTokenPacker",
 )
-POOLED = _point_queries(
+POOLED = point_queries(
     name="tokenpacker_pooled",
     title="TokenPacker, pooled queries",
     source="TokenPacker with the means of regions as queries",

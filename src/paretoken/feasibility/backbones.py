@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from paretoken.compressors.specification import Sizes, specification
+from paretoken.compressors.specification import specification
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
@@ -180,9 +180,7 @@ def _undivided(subject: Subject, width: int) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for name in subject.compressors:
         facts = specification(name)
-        joined = width * len(subject.training.layers or facts.layers(USUAL_DEPTH))
-        channels = facts.channels(Sizes(1, subject.grid, width, joined, text=1))
-        if facts.attends and channels % facts.heads:
+        if facts.undivided(width, len(subject.training.layers or facts.layers(USUAL_DEPTH))):
             found.setdefault(facts.heads, []).append(name)
     return found
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from paretoken.compressors.specification import Sizes, specification
+from paretoken.compressors.specification import specification
 from paretoken.config import Llm, Record
 from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.errors import UserError
@@ -123,9 +123,8 @@ def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
         )
     for name in subject.compressors:
         facts = specification(name)
-        joined = recipe.width * len(layers or facts.layers(recipe.layers))
-        channels = facts.channels(Sizes(1, subject.grid, recipe.width, joined, text=1))
-        if facts.attends and channels % facts.heads:
+        channels = facts.undivided(recipe.width, len(layers or facts.layers(recipe.layers)))
+        if channels is not None:
             yield subject.elsewhere(
                 f"{subject.vision_place()}.make.recipe",
                 f"{name} needs channels that {facts.heads} divides, and has {channels} "

@@ -123,11 +123,6 @@ class Cells(Rules):
             *given("--init-std", None if facts.init_std is None else training.init_std),
         ]
 
-    def max_bad_share(self, wildcards: Wildcards) -> float:
-        """Return the share of the data that may be left out."""
-        data = self.frozen(wildcards).data
-        return data.max_bad_share if data else 0.0
-
     def trained(self, wildcards: Wildcards) -> str:
         """Return the record of stage 2 that a cell's answers come from."""
         (folder,) = paths.trained_folders(self.frozen(wildcards), [cell_of(wildcards)])
@@ -223,4 +218,8 @@ class Cells(Rules):
         """Return the last files of each cell before its costs are known."""
         if self.frozen(wildcards).generated:
             return [f"{folder}/answers/{WORLD}.parquet" for folder in self.folders(wildcards)]
+        return self.trained_records(wildcards)
+
+    def trained_records(self, wildcards: Wildcards) -> list[str]:
+        """Return the record of stage 2 of each training."""
         return [run_record(Path(folder) / "finetune") for folder in self.trained_folders(wildcards)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from paretoken.config import Config
 from paretoken.planning.records import Stage
-from paretoken.planning.resources import CpuStage, cpu_resources, resources
+from paretoken.planning.resources import CpuStage, Resources, cpu_resources, resources
 from paretoken.workflow.wildcards import Rules, Wildcards, cell_of
 
 #: Amounts of which a later attempt gets more.
@@ -32,18 +31,22 @@ class Requests(Rules):
         """Return what `paretoken plan` reckons that a job of a cell needs."""
 
         def amount(wildcards: Wildcards, attempt: int) -> int:
-            config: Config = self.config
-            planned = resources(config, self.study(wildcards), cell_of(wildcards), stage)
-            return int(getattr(planned, what)) * (attempt if what in GROWING else 1)
+            study = self.study(wildcards)
+            return grown(resources(self.config, study, cell_of(wildcards), stage), what, attempt)
 
         return amount
 
 
+def grown(asked: Resources, what: str, attempt: int) -> int:
+    """Return an amount of what a job asks for, at an attempt from 1."""
+    return int(getattr(asked, what)) * (attempt if what in GROWING else 1)
+
+
 def fixed(stage: CpuStage, what: str) -> Amount:
     """Return what a job needs that no cell's size decides."""
-    same = int(getattr(cpu_resources(stage), what))
+    asked = cpu_resources(stage)
 
     def amount(wildcards: Wildcards, attempt: int) -> int:
-        return same * attempt
+        return grown(asked, what, attempt)
 
-    return amount if what in GROWING else same
+    return amount if what in GROWING else grown(asked, what, 1)

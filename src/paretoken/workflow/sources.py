@@ -10,7 +10,7 @@ from paretoken.compressors.specification import specification
 from paretoken.config.sources import Llm, Vision
 from paretoken.planning.resources import CpuStage, cpu_resources
 from paretoken.workflow import paths
-from paretoken.workflow.resources import GROWING
+from paretoken.workflow.resources import grown
 from paretoken.workflow.wildcards import Rules, Wildcards, given, run_record
 
 T = TypeVar("T")
@@ -115,16 +115,12 @@ class Sources(Rules):
         options = [*given("--compressors", names), *given("--layers", training.layers)]
         return options + (["--normalise"] if training.normalise else [])
 
-    def max_bad_share(self, wildcards: Wildcards) -> float:
-        """Return the share of the data that may be left out."""
-        return _there(self.frozen(wildcards).data).max_bad_share
-
     def needs(self, stage: CpuStage, what: str) -> Callable[[Wildcards, int], int]:
         """Return what a job needs that no cell's size decides; those of a world are small."""
 
         def amount(wildcards: Wildcards, attempt: int) -> int:
-            same = cpu_resources("sources" if self.frozen(wildcards).generated else stage)
-            return int(getattr(same, what)) * (attempt if what in GROWING else 1)
+            generated = self.frozen(wildcards).generated
+            return grown(cpu_resources("sources" if generated else stage), what, attempt)
 
         return amount
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from paretoken.config.fields import as_list
@@ -199,10 +198,6 @@ class Tables(Cells):
         """Return the figures and the trained cells that a report shows."""
         figures, cells = self.figures(wildcards), self.trained_folders(wildcards)
         return [*given("--figures", figures), *given("--cells", cells)]
-
-    def trained_records(self, wildcards: Wildcards) -> list[str]:
-        """Return the records of training that a report tells of."""
-        return [run_record(Path(f) / "finetune") for f in self.trained_folders(wildcards)]
 
     def targets(self, name: str) -> list[str]:
         """Return the files that a study ends in."""

@@ -34,6 +34,11 @@ class Rules:
         """Return how the study trains its cells."""
         return self.study(wildcards).training
 
+    def max_bad_share(self, wildcards: Wildcards) -> float:
+        """Return the share of the data that may be left out."""
+        data = self.frozen(wildcards).data
+        return data.max_bad_share if data else 0.0
+
 
 def cell_of(wildcards: Wildcards) -> Cell:
     """Return the cell that wildcards name."""

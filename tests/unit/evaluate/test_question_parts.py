@@ -74,6 +74,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+#: Which cell the tables are of.
+CELL = (
+    *("--study", "mine", "--llm", "small", "--params-b", "1"),
+    *("--compressor", "tokenpacker", "--tokens", "4", "--seed", "0"),
+)
+
+
 def measured(folder: Path, out: Path, *options: str) -> list[dict[str, str]]:
     """Return the table that `paretoken text-length` writes."""
     line = [
@@ -88,18 +95,7 @@ def measured(folder: Path, out: Path, *options: str) -> list[dict[str, str]]:
         "--suites",
         "one=fact",
         "both=fact,name",
-        "--study",
-        "mine",
-        "--llm",
-        "small",
-        "--params-b",
-        "1",
-        "--compressor",
-        "tokenpacker",
-        "--tokens",
-        "4",
-        "--seed",
-        "0",
+        *CELL,
         "--max-new-tokens",
         "2",
         "--out",
@@ -163,18 +159,7 @@ def test_questions_without_a_part_are_refused(
         "4",
         "--suites",
         "one=fact",
-        "--study",
-        "mine",
-        "--llm",
-        "small",
-        "--params-b",
-        "1",
-        "--compressor",
-        "tokenpacker",
-        "--tokens",
-        "4",
-        "--seed",
-        "0",
+        *CELL,
         "--out",
         str(tmp_path / "out.csv"),
     ]

@@ -13,26 +13,24 @@ from paretoken.registry import unknown_name
 #: What to write instead, by pydantic's type of error; {name} comes from the error's context. All that
 #: the records of this project can raise stand here, so that nobody reads pydantic's own words.
 #: Keys of earlier versions, by the record that had them, and what is written instead.
-WORLD_RECIPE = (
-    "is no key here any more; write a record under data: with world: {recipe, seed}, and name it"
-)
+WORLD_RECIPE = "was removed; write a record under data: with world: {recipe, seed}, and name it"
 RETIRED = {
     (
         "Training",
         "kind",
-    ): "is no key here any more: models are fetched (hub) or made (make), and data: names "
+    ): "was removed: models are fetched (hub) or made (make), and data: names "
     "a record under data:; take it out",
     ("Training", "world_seed"): WORLD_RECIPE,
     ("StageRecipes", "world"): WORLD_RECIPE,
     (
         "StageRecipes",
         "vision",
-    ): "is no key here any more; write make: {recipe: ...} in the encoder's record",
+    ): "was removed; write make: {recipe: ...} in the encoder's record",
     (
         "StageRecipes",
         "llm",
-    ): "is no key here any more; write make: {recipe: ..., width: ...} in each model's record",
-    ("Llm", "width"): "is no key here any more; write make: {recipe: ..., width: ...}",
+    ): "was removed; write make: {recipe: ..., width: ...} in each model's record",
+    ("Llm", "width"): "was removed; write make: {recipe: ..., width: ...}",
 }
 MENDS = {
     "missing": "is missing; add it",

@@ -60,7 +60,7 @@ class BenchmarkSettings(Record):
         default=None, description="A variant of what is asked (another split, or prompt): asks again."
     )
     scoring: Name | None = Field(
-        default=None, description="A variant of how answers are scored: scores again, asks nothing."
+        default=None, description="A variant of how answers are scored: scores the stored answers again."
     )
     limit: Count | None = Field(default=None, description="Ask only so many questions, for a trial.")
     task: Text | None = Field(default=None, description="lmms_eval: the task; by default the name.")

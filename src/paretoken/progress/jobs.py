@@ -17,7 +17,7 @@ from paretoken.workflow.paths import (
     questions_record,
     reads_features,
     sources,
-    trained_folders,
+    trained_folder,
     vision_folder,
 )
 
@@ -45,7 +45,7 @@ def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
     logs = folder / "logs"
     if study.training is None:
         return {"cell": Job("cell", [folder / "errors.csv"], [logs / "cell.log"])}
-    (trained,) = trained_folders(frozen, [cell])
+    trained = trained_folder(frozen, cell)
     own, other = asked(frozen), harnessed(study)  # lmms-eval asks and scores in one job
     answers = [folder / "answers" / f"{name}.parquet" for name in own]
     answers += [folder / "scores" / f"{name}.json" for name in other]

@@ -17,7 +17,7 @@ from paretoken.planning.records import STAGES, Stage
 from paretoken.progress.jobs import cell_jobs, source_jobs, stages_of
 from paretoken.progress.signs import Signs
 from paretoken.progress.states import WORDS, State, state_of, together
-from paretoken.workflow.paths import reads_features, trained_folders
+from paretoken.workflow.paths import reads_features, trained_folder
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
 
 
 def _cell_states(frozen: FrozenStudy, cell: Cell, signs: Signs) -> dict[str, State]:
-    folders = [cell.folder(frozen.study.name), *trained_folders(frozen, [cell])]
+    folders = [cell.folder(frozen.study.name), trained_folder(frozen, cell)]
     if not any(folder.is_dir() for folder in folders):  # most of a large grid, at first
         return dict.fromkeys(stages_of(frozen.study), State("missing"))
     return {stage: state_of(job, signs) for stage, job in cell_jobs(frozen, cell).items()}

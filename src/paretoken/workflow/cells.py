@@ -27,13 +27,14 @@ class Cells(Rules):
 
     def folders(self, wildcards: Wildcards) -> list[str]:
         """Return the folders of all cells."""
-        return [str(f) for f in paths.cell_folders(self.frozen(wildcards), self.grid(wildcards))]
+        return [str(cell.folder(wildcards.study)) for cell in self.grid(wildcards)]
 
     def trained_folders(self, wildcards: Wildcards) -> list[str]:
         """Return the folders of cells that are trained: the cells of an elastic model share one."""
         if self.training(wildcards) is None:
             return []
-        folders = paths.trained_folders(self.frozen(wildcards), self.grid(wildcards))
+        frozen = self.frozen(wildcards)
+        folders = (paths.trained_folder(frozen, cell) for cell in self.grid(wildcards))
         return list(dict.fromkeys(map(str, folders)))
 
     def size(self, wildcards: Wildcards) -> float:
@@ -125,7 +126,7 @@ class Cells(Rules):
 
     def trained(self, wildcards: Wildcards) -> str:
         """Return the record of stage 2 that a cell's answers come from."""
-        (folder,) = paths.trained_folders(self.frozen(wildcards), [cell_of(wildcards)])
+        folder = paths.trained_folder(self.frozen(wildcards), cell_of(wildcards))
         return run_record(folder / "finetune")
 
     def questions(self, w: Wildcards) -> str:
@@ -203,8 +204,7 @@ class Cells(Rules):
     def text_lengths(self, wildcards: Wildcards) -> list[str]:
         """Return the tables by length of the question, of the cells that see an image."""
         seeing = [cell for cell in self.grid(wildcards) if cell.tokens]
-        folders = paths.cell_folders(self.frozen(wildcards), seeing)
-        return [str(folder / "text_length.csv") for folder in folders]
+        return [str(cell.folder(wildcards.study) / "text_length.csv") for cell in seeing]
 
     def score_tables(self, wildcards: Wildcards) -> list[str]:
         """Return the table of scores of each cell."""

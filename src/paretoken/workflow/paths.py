@@ -94,12 +94,6 @@ def questions_file(frozen: FrozenStudy, benchmark: str, seed: int) -> Path:
     )
 
 
-def cell_folders(frozen: FrozenStudy, cells: list[Cell]) -> list[Path]:
-    """Return the folders of cells."""
-    return [cell.folder(frozen.study.name) for cell in cells]
-
-
-def trained_folders(frozen: FrozenStudy, cells: list[Cell]) -> list[Path]:
-    """Return, for each cell, the folder of the training that it rests on: elastic ones share one."""
-    side, study = frozen.vision.grid, frozen.study.name
-    return [cell.trained(side).folder(study) for cell in cells]
+def trained_folder(frozen: FrozenStudy, cell: Cell) -> Path:
+    """Return the folder of the training that a cell rests on: elastic ones share one."""
+    return cell.trained(frozen.vision.grid).folder(frozen.study.name)

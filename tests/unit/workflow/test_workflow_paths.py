@@ -70,8 +70,8 @@ def test_what_cells_are_asked(config: Config, changed: Callable[..., Config]) ->
 def test_cells_of_an_elastic_model_share_the_folder_of_their_training(config: Config) -> None:
     frozen = config.freeze("miniature_table1")
     grid = [cell for cell in cells(frozen.study) if cell.seed == 301]
-    trained = dict(zip(grid, paths.trained_folders(frozen, grid), strict=True))
-    own = dict(zip(grid, paths.cell_folders(frozen, grid), strict=True))
+    trained = {cell: paths.trained_folder(frozen, cell) for cell in grid}
+    own = {cell: cell.folder("miniature_table1") for cell in grid}
     for cell, folder in trained.items():
         if cell.compressor.startswith("matryoshka"):
             assert folder == own[cell].parents[1] / f"{cell.compressor}-36" / "s301"
@@ -86,4 +86,4 @@ def test_cells_of_an_elastic_model_share_the_folder_of_their_training(config: Co
 def test_an_elastic_model_that_sees_nothing_is_trained_for_itself(config: Config) -> None:
     frozen = config.freeze("miniature_table1")
     blind = Cell("miniature-48", "matryoshka_query", 0, 301)
-    assert paths.trained_folders(frozen, [blind]) == paths.cell_folders(frozen, [blind])
+    assert paths.trained_folder(frozen, blind) == blind.folder(frozen.study.name)

@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from paretoken.errors import UserError
-from paretoken.yaml_files import read_yaml
+from paretoken.io.yaml_files import read_yaml
 
 min_version("9.27")
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 
 FEATURES = "features-all"
 PER_SEED = (

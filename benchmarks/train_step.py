@@ -32,10 +32,10 @@ from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder
 from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel
-from paretoken.train.arguments import training_arguments
 from paretoken.train.recipe import LearningRates, Recipe
 from paretoken.train.speed import Spent
 from paretoken.train.trainer import Numbers, StageTrainer
+from paretoken.train.trainer_arguments import training_arguments
 from timed_world import make_world
 
 STEPS, BATCH, TOKENS, ROUNDS = 20, 16, 4, 3

@@ -11,7 +11,7 @@ from paretoken.analysis.cells import CellData, Cells
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import FrozenStudy
+from paretoken.config.study import FrozenStudy
 from paretoken.figures.style import styled
 from paretoken.registry import FIGURES
 

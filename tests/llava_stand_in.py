@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from paretoken.config import Config, parse
+from paretoken.config.config import Config, parse
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "workflow" / "recipes"

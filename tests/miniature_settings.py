@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paretoken.data.miniature.settings import MiniatureSettings
-from paretoken.settings import read_settings
-from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
+from paretoken.config.settings import read_settings
+from paretoken.train.sources.source_recipes import LlmRecipe, VisionRecipe
+from paretoken.world.world_settings import MiniatureSettings
 
 RECIPES = Path(__file__).parent.parent / "workflow" / "recipes"
 

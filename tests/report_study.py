@@ -19,10 +19,10 @@ from paretoken.analysis.equal_cost import comparisons
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.study_results import read_results
 from paretoken.cli import main
-from paretoken.config import FrozenStudy
-from paretoken.contract import LATENCY_COLUMNS
-from paretoken.files import write_json
-from paretoken.records import write_table
+from paretoken.config.study import FrozenStudy
+from paretoken.io.files import write_json
+from paretoken.study.contract import LATENCY_COLUMNS
+from paretoken.study.table_files import write_table
 
 SIZES = {"small": 0.5, "middle": 1.8, "large": 4.0, "largest": 7.0}
 TOKENS = (1, 4, 16, 36, 64, 144, 576)

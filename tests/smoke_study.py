@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from miniature_settings import RECIPES, SMALL_WORLD
-from paretoken.settings import override
+from paretoken.config.settings import override
 
 #: Changes to the miniature's recipes.
 CHANGES: dict[str, list[tuple[str, str]]] = {

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import paretoken
 from paretoken.errors import UserError
-from paretoken.escape import message, terminal
+from paretoken.io.escape import message, terminal
 from paretoken.registry import unknown_name
 
 #: Subcommand -> what it does; the module is `paretoken.commands.<name>`, `-` written as `_`.
@@ -30,7 +30,7 @@ COMMANDS = {
     "selftest": "show that the fitter recovers known laws and the published fits",
     "study": "write a study's settings, as the workflow froze them",
     "cell": "write one cell's errors, taken from a table of measurements",
-    "miniature-data": "generate the miniature world's images, training sets and questions",
+    "world": "generate the miniature world's images, training sets and questions",
     "pretrain-vision": "train the miniature's vision encoder",
     "pretrain-llm": "train one of the miniature's language models on text",
     "data": "verify, unpack and look through a downloaded training set",

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from paretoken.errors import UserError
-from paretoken.escape import LONGEST_VALUE, shown
+from paretoken.io.escape import LONGEST_VALUE, shown
 
 
 def imported(target: str) -> Any:
@@ -142,12 +142,12 @@ LAWS = Registry(
 
 COST_MODELS = Registry(
     "cost model",
-    ("flops_2nt", "paretoken.cost_models.flops:FLOPS_2NT"),
-    ("flops_exact", "paretoken.cost_models.flops:FLOPS_EXACT"),
-    ("memory", "paretoken.cost_models.memory:MEMORY"),
-    ("latency", "paretoken.cost_models.measured:LATENCY"),
-    ("energy", "paretoken.cost_models.measured:ENERGY"),
-    ("price", "paretoken.cost_models.measured:PRICE"),
+    ("flops_2nt", "paretoken.costs.models.flops:FLOPS_2NT"),
+    ("flops_exact", "paretoken.costs.models.flops:FLOPS_EXACT"),
+    ("memory", "paretoken.costs.models.memory:MEMORY"),
+    ("latency", "paretoken.costs.models.on_device:LATENCY"),
+    ("energy", "paretoken.costs.models.on_device:ENERGY"),
+    ("price", "paretoken.costs.models.on_device:PRICE"),
 )
 
 FIGURES = Registry(
@@ -157,13 +157,13 @@ FIGURES = Registry(
     ("fig2", "paretoken.figures.extrapolation:FIG2"),
     ("fig3a", "paretoken.figures.crossover:FIG3A"),
     ("fig3b", "paretoken.figures.cost_curves:FIG3B"),
-    ("fig4", "paretoken.figures.equal_cost:FIG4"),
+    ("fig4", "paretoken.figures.equal_cost_pairs:FIG4"),
     ("optimal_tokens", "paretoken.figures.optimal_tokens:OPTIMAL_TOKENS"),
     ("optimum_by_cost", "paretoken.figures.optimum_by_cost:OPTIMUM_BY_COST"),
     ("profile", "paretoken.figures.profile:PROFILE"),
     ("residuals", "paretoken.figures.residuals:RESIDUALS"),
     ("parameters", "paretoken.figures.parameters:PARAMETERS"),
-    ("methods", "paretoken.figures.methods:METHODS"),
+    ("methods", "paretoken.figures.method_curves:METHODS"),
 )
 
 CLAIMS = Registry(
@@ -172,10 +172,10 @@ CLAIMS = Registry(
     ("visual_alpha", "paretoken.analysis.claims.exponents:VISUAL_ALPHA"),
     ("visual_beta", "paretoken.analysis.claims.exponents:VISUAL_BETA"),
     ("grid_optimum", "paretoken.analysis.claims.exponents:GRID_OPTIMUM"),
-    ("largest_within_two_percent", "paretoken.analysis.claims.prediction:WITHIN_TWO_PERCENT"),
-    ("one_token_without_text", "paretoken.analysis.claims.optimum:ONE_TOKEN"),
-    ("sixteen_tokens_at_fifty", "paretoken.analysis.claims.optimum:SIXTEEN_TOKENS"),
-    ("log_linear_in_tokens", "paretoken.analysis.claims.prediction:LOG_LINEAR_IN_TOKENS"),
+    ("largest_within_two_percent", "paretoken.analysis.claims.law_quality:WITHIN_TWO_PERCENT"),
+    ("one_token_without_text", "paretoken.analysis.claims.best_token_count:ONE_TOKEN"),
+    ("sixteen_tokens_at_fifty", "paretoken.analysis.claims.best_token_count:SIXTEEN_TOKENS"),
+    ("log_linear_in_tokens", "paretoken.analysis.claims.law_quality:LOG_LINEAR_IN_TOKENS"),
     ("ocr_reverses", "paretoken.analysis.claims.exponents:OCR_REVERSES"),
     ("ocr_alpha", "paretoken.analysis.claims.exponents:OCR_ALPHA"),
     ("ocr_beta", "paretoken.analysis.claims.exponents:OCR_BETA"),
@@ -183,8 +183,8 @@ CLAIMS = Registry(
     ("gap_mmb_1", "paretoken.analysis.claims.table1:GAP_MMB_1"),
     ("gap_mme_4", "paretoken.analysis.claims.table1:GAP_MME_4"),
     ("gap_mmb_4", "paretoken.analysis.claims.table1:GAP_MMB_4"),
-    ("quecc_beats_tokenpacker_1", "paretoken.analysis.claims.methods:QUECC_1"),
-    ("quecc_beats_tokenpacker_4", "paretoken.analysis.claims.methods:QUECC_4"),
-    ("optimal_tokens_grow_with_text", "paretoken.analysis.claims.optimum:GROWS_WITH_TEXT"),
-    ("repetition_gains_nothing", "paretoken.analysis.claims.methods:REPETITION"),
+    ("quecc_beats_tokenpacker_1", "paretoken.analysis.claims.compression:QUECC_1"),
+    ("quecc_beats_tokenpacker_4", "paretoken.analysis.claims.compression:QUECC_4"),
+    ("optimal_tokens_grow_with_text", "paretoken.analysis.claims.best_token_count:GROWS_WITH_TEXT"),
+    ("repetition_gains_nothing", "paretoken.analysis.claims.compression:REPETITION"),
 )

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from paretoken.cluster.commands import on
-from paretoken.cluster.queue import Queued, ask_queue, cancel
+from paretoken.slurm.programs import on
+from paretoken.slurm.queue import Queued, ask_queue, cancel
 
 #: How long cancelling is tried, and the pause between attempts, seconds.
 CANCEL_S, PAUSE_S = 120.0, 2.0

@@ -11,10 +11,10 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from paretoken.cluster.freeze import LAUNCHES, belongs_to
-from paretoken.cluster.names import covers, digest, is_mark, outputs_of, share_outputs
-from paretoken.cluster.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of, state_of
-from paretoken.cluster.submitted import Submitted, noted
+from paretoken.slurm.freeze import LAUNCHES, belongs_to
+from paretoken.slurm.job_names import covers, digest, is_mark, outputs_of, share_outputs
+from paretoken.slurm.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of, state_of
+from paretoken.slurm.submitted import Submitted, noted
 from snakemake_executor_plugin_paretoken_slurm.jobs import mark_of
 
 #: Before Snakemake decides which results are there: this module is imported at its start.

@@ -1,7 +1,7 @@
 """The stock SLURM executor, with what its options cannot mend.
 
 Each method says which failure of snakemake-executor-plugin-slurm 2.8.0 it answers; tests/cluster has the
-case. Everything that is not about Snakemake's own objects is in `paretoken.cluster`.
+case. Everything that is not about Snakemake's own objects is in `paretoken.slurm`.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from snakemake_executor_plugin_slurm import common_settings
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from paretoken.cluster.commands import clean, in_job, requests_of
-from paretoken.cluster.freeze import in_launch
-from paretoken.cluster.names import outputs_of
-from paretoken.cluster.queue import Queued, ask_accounts, ask_queue, cancel
-from paretoken.cluster.site import Site, read_site
 from paretoken.errors import UserError
-from paretoken.escape import message
+from paretoken.io.escape import message
+from paretoken.slurm.freeze import in_launch
+from paretoken.slurm.job_names import outputs_of
+from paretoken.slurm.programs import clean, in_job, requests_of
+from paretoken.slurm.queue import Queued, ask_accounts, ask_queue, cancel
+from paretoken.slurm.site import Site, read_site
 from snakemake_executor_plugin_paretoken_slurm.cancelling import cancel_all, interrupts_noted
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
 from snakemake_executor_plugin_paretoken_slurm.following import give_up, goes_on

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from paretoken.cluster.queue import GONE, HELD, cancel, fate_of, says_done, state_of, why
-from paretoken.cluster.site import described
+from paretoken.slurm.queue import GONE, HELD, cancel, fate_of, says_done, state_of, why
+from paretoken.slurm.site import described
 from snakemake_executor_plugin_paretoken_slurm.jobs import label_of, logs_of
 from snakemake_executor_plugin_paretoken_slurm.submission import submit_again
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from paretoken.cluster.job_script import OWNERS
-from paretoken.cluster.names import CELL, digest, label, mark
-from paretoken.cluster.site import Site, Wish, request, require_free_options
+from paretoken.slurm.job_names import CELL, digest, label, mark
+from paretoken.slurm.job_script import OWNERS
+from paretoken.slurm.site import Site, Wish, request, require_free_options
 
 #: What distinguishes requests, see `request`.
 REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "mem_mb_per_cpu", "runtime", "node_gres",
@@ -73,7 +73,7 @@ def outputs_of(job: Any, project: Path) -> list[Path]:
 
 
 def owners_of(job: Any, project: Path) -> list[Path]:
-    """Return the files that name the owner of a job's results, one per rule: `paretoken.ownership`."""
+    """Return the files that name the owners of a job's results, one per rule (`io.ownership`)."""
     firsts = [str(next(iter(member.output), member.name)) for member in _members(job)]
     return [project / OWNERS / digest([first]) for first in firsts]
 

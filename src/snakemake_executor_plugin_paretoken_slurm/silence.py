@@ -7,7 +7,7 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from paretoken.cluster.commands import Answer
+from paretoken.slurm.programs import Answer
 
 #: How often a refusal that no time changes must come, and how long one whose meaning is not known.
 TIMES, UNKNOWN_S = 3, 600.0

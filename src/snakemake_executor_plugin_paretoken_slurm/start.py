@@ -12,10 +12,10 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from paretoken.cluster.commands import ask
-from paretoken.cluster.freeze import LAUNCHES, freeze, in_launch, named_in, remove_old
-from paretoken.cluster.queue import nodes_are_missing
-from paretoken.cluster.site import Site, described
+from paretoken.slurm.freeze import LAUNCHES, freeze, in_launch, named_in, remove_old
+from paretoken.slurm.programs import ask
+from paretoken.slurm.queue import nodes_are_missing
+from paretoken.slurm.site import Site, described
 from snakemake_executor_plugin_paretoken_slurm.jobs import ask_for, label_of
 
 UNAVAILABLE = "node configuration is not available"

@@ -13,12 +13,12 @@ from snakemake_executor_plugin_slurm.validation import validate_or_get_slurm_job
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from paretoken.cluster.commands import Answer, ask
-from paretoken.cluster.job_script import job_script
-from paretoken.cluster.names import covers
-from paretoken.cluster.queue import Queued, ask_queue
-from paretoken.cluster.site import described
-from paretoken.cluster.submitted import Submitted, note
+from paretoken.slurm.job_names import covers
+from paretoken.slurm.job_script import job_script
+from paretoken.slurm.programs import Answer, ask
+from paretoken.slurm.queue import Queued, ask_queue
+from paretoken.slurm.site import described
+from paretoken.slurm.submitted import Submitted, note
 from snakemake_executor_plugin_paretoken_slurm.jobs import (
     ask_for,
     label_of,

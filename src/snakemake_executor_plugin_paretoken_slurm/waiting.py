@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from paretoken.cluster.limits import limit_in_words
-from paretoken.cluster.queue import Queued
-from paretoken.cluster.reasons import limit_of
-from paretoken.cluster.site import Site
+from paretoken.slurm.queue import Queued
+from paretoken.slurm.reasons import limit_of
+from paretoken.slurm.site import Site
+from paretoken.slurm.site_limits import limit_in_words
 
 #: SLURM has not looked at the job yet.
 NOT_YET = ("", "None")

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page
 
 from browser_pages import SCREENSHOTS, Problems
 from paretoken.cli import main
+from paretoken.io.text_tables import size_label, visual_tokens
 from paretoken.registry import COST_MODELS
-from paretoken.text_tables import size_label, visual_tokens
 
 pytestmark = pytest.mark.slow
 WIDTHS = {"desk": (1100, 900), "phone": (390, 844)}

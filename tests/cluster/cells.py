@@ -12,7 +12,7 @@ from projects import Folder
 #: `cell.sh NAME` decides what a cell does; `starts` says that it began, and `ends` that it ended.
 SNAKEFILE = """
 from pathlib import Path
-from paretoken.driver import take_over
+from paretoken.jobs.driver import take_over
 
 configfile: "config.yaml"
 

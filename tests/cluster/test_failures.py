@@ -144,7 +144,7 @@ ruleorder: local_cell > cell
 #: A cell that writes by this project's own writer, as commands do; its first start is slow.
 WRITER = """
 [ $times = 1 ] && sleep 25
-python -c "import sys; from pathlib import Path; from paretoken.files import write_text
+python -c "import sys; from pathlib import Path; from paretoken.io.files import write_text
 write_text(Path(sys.argv[1]), sys.argv[2])" "$out" "of $SLURMD_NODENAME" || exit 4
 exit 0
 """

@@ -13,7 +13,7 @@ from lab import ROOT, Lab
 from projects import Folder
 
 from in_process import paretoken
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 from project_copy import copy_project
 from standins.study import HIDDEN, save_small_paper
 

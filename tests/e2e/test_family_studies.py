@@ -12,7 +12,7 @@ import pytest
 import families
 from paretoken.data.encoded import read_encoded
 from paretoken.data.tokenizers import load_tokenizer
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 from project_copy import Project, copy_project
 from standins.benchmarks import TABLES
 from standins.family_studies import BENCHMARK, CACHED, STUDIES, TOKENS, save_family_studies

@@ -12,8 +12,8 @@ import torch
 import miniature_settings as small
 import small_disks
 from in_process import paretoken
-from paretoken.data.miniature.write import PARTS, QUESTIONS
-from paretoken.scored import read_scores
+from paretoken.study.scored import read_scores
+from paretoken.world.write import PARTS, QUESTIONS
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,7 +33,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("miniature")
     world = ["--world", small.RECIPES / "miniature_world.yaml", "--world-seed", 1,
              *changed("--set-world", small.SMALL_WORLD)]  # fmt: skip
-    paretoken("miniature-data", *world, "--out", folder / "data")
+    paretoken("world", *world, "--out", folder / "data")
     vision = changed("--set", [("steps", "60"), ("images", "200"), ("check_images", "20")])
     paretoken("pretrain-vision", *world, "--recipe", small.RECIPES / "miniature_vision.yaml", *vision,
               "--out", folder / "vision")  # fmt: skip
@@ -88,7 +88,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
              *changed("--set-world", small.SMALL_WORLD)]  # fmt: skip
     llm = ["pretrain-llm", "--width", 48, "--recipe", small.RECIPES / "miniature_llm.yaml",
            *changed("--set", [("steps", "2"), ("check_rows", "10")])]  # fmt: skip
-    for line in (["miniature-data"], llm):
+    for line in (["world"], llm):
         paretoken(*line, *world, "--out", small_disk / "out", code=2)
         assert "cannot be written" in capsys.readouterr().err
         assert list(small_disk.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from in_process import paretoken
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 from project_copy import Project, copy_project
 from standins.benchmarks import TABLES, save_benchmark
 from standins.models import save_qwen

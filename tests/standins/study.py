@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from paretoken.settings import override
+from paretoken.config.settings import override
 from standins.benchmarks import save_benchmark
 from standins.models import save_clip, save_qwen
 from standins.training_data import save_training_data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -15,23 +16,16 @@ from paretoken.registry import BENCHMARKS, CLAIMS, COMPRESSORS, COST_MODELS, FIG
 SOURCE = Path(__file__).parents[2] / "src"
 PACKAGE = SOURCE / "paretoken"
 
-#: Part of the house -> parts of this package that it may not import.
-FORBIDDEN = {
-    "analysis": ("figures", "report", "commands", "cli"),
-    "figures": ("report", "commands", "cli"),
-    "report": ("commands", "cli"),
-    "config": ("analysis", "figures", "records", "report", "commands", "cli"),
-    "grid": ("analysis", "figures", "records", "report", "commands", "cli"),
-    "measured": ("analysis", "figures", "records", "report", "commands", "cli"),
-    "scored": ("analysis", "figures", "records", "report", "commands", "cli"),
-    "compressors": ("analysis", "figures", "records", "report", "planning", "commands", "cli"),
-    "cost": ("analysis", "figures", "records", "report", "commands", "cli"),
-    "cost_models": ("analysis", "figures", "report", "commands", "cli"),
-    "cost_memory": ("analysis", "figures", "records", "report", "commands", "cli"),
-    "planning": ("analysis", "figures", "records", "report", "progress", "commands", "cli"),
-    "feasibility": ("analysis", "figures", "records", "report", "progress", "commands", "cli"),
-    "progress": ("analysis", "figures", "records", "report", "commands", "cli"),
-}
+#: The packages and modules at the top, from the one that imports nothing of this project to the one that
+#: imports everything: each may import those before it. What is in them: docs/architecture.md.
+ORDER = [
+    *("errors", "io", "registry", "compressors", "config", "study", "costs"),
+    *("model_files", "data", "models", "hub", "evaluate", "world", "train"),
+    *("plan", "feasibility", "workflow", "slurm", "jobs"),
+    *("analysis", "figures", "report", "cli", "commands"),
+]
+#: File names that are conventions and therefore occur in several packages.
+CONVENTIONAL = {"__init__.py", "base.py"}
 
 
 @cache
@@ -50,16 +44,28 @@ def _files(part: str) -> list[Path]:
     return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{part}.py"]
 
 
-@pytest.mark.parametrize("part", FORBIDDEN)
+def test_every_package_has_its_place_in_the_order() -> None:
+    found = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("__")}
+    assert found == set(ORDER)
+
+
+@pytest.mark.parametrize("part", ORDER)
 def test_dependencies_point_one_way(part: str) -> None:
+    later = ORDER[ORDER.index(part) + 1 :]
     wrong = {
-        (path.name, name)
+        (str(path.relative_to(PACKAGE)), name)
         for path in _files(part)
         for name in _modules(path)
-        for other in FORBIDDEN[part]
-        if name == f"paretoken.{other}" or name.startswith(f"paretoken.{other}.")
+        if name.startswith("paretoken.") and name.split(".")[1] in later
     }
     assert not wrong
+
+
+def test_file_names_do_not_repeat() -> None:
+    """A subcommand's file may be called like the module whose work it does."""
+    paths = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "commands"]
+    names = Counter(path.name for path in paths)
+    assert {name for name, count in names.items() if count > 1} <= CONVENTIONAL
 
 
 def test_nothing_in_src_imports_snakemake_and_nothing_but_the_cli_imports_commands() -> None:
@@ -75,7 +81,7 @@ def test_nothing_in_src_imports_snakemake_and_nothing_but_the_cli_imports_comman
     assert not wrong
 
 
-@pytest.mark.parametrize("part", ["analysis", "cost_models", "figures", "report"])
+@pytest.mark.parametrize("part", ["analysis", "costs", "figures", "report"])
 def test_the_analysis_half_never_imports_torch(part: str) -> None:
     heavy = {"torch", "transformers", "datasets", "accelerate"}
     assert not {n for path in _files(part) for n in _modules(path) if n.partition(".")[0] in heavy}
@@ -88,17 +94,25 @@ LEAN = {
     "paretoken.cli.main(['--help'])": ("numpy", "pandas", "pydantic", "torch", "snakemake"),
     "import paretoken.commands.cell": ("numpy", "pandas", "pydantic", "torch"),
     "import paretoken.commands.cell_scores": ("numpy", "pandas", "pydantic", "torch"),
-    "import paretoken.config, paretoken.grid, paretoken.sources": ("numpy", "pandas", "torch"),
+    "import paretoken.config, paretoken.study.grid, paretoken.study.code_files": (
+        "numpy",
+        "pandas",
+        "torch",
+    ),
     "import paretoken.feasibility.examine": ("numpy", "pandas", "matplotlib", "torch"),
     "paretoken.cli.main(['check'])": ("numpy", "pandas", "torch"),
-    "import paretoken.workflow.tables, paretoken.workflow.sources": ("numpy", "pandas", "torch"),
-    "import paretoken.planning.resources": ("numpy", "pandas", "torch"),
+    "import paretoken.workflow.table_rules, paretoken.workflow.source_rules": (
+        "numpy",
+        "pandas",
+        "torch",
+    ),
+    "import paretoken.plan.resources": ("numpy", "pandas", "torch"),
     "[each.load(n) for each in (COMPRESSORS, BENCHMARKS) for n in each]": ("numpy", "pandas", "torch"),
     "import paretoken.commands.plan": ("numpy", "pandas", "torch"),
     "import paretoken.commands.status": ("numpy", "pandas", "torch"),
     "import paretoken.commands.shapes": ("numpy", "pandas", "torch"),
     "import paretoken.commands.latency": ("numpy", "pandas", "torch"),
-    "import paretoken.devices, paretoken.cost_memory": ("torch", "transformers", "pandas"),
+    "import paretoken.config.devices, paretoken.costs.gpu_memory": ("torch", "transformers", "pandas"),
     "import paretoken.commands.score": ("torch", "transformers", "pandas"),
     "import paretoken.commands.lmms_eval": ("torch", "transformers", "lmms_eval"),
     "import paretoken.evaluate.lmms_plugin": ("torch", "transformers", "lmms_eval"),

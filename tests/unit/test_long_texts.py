@@ -14,8 +14,8 @@ from types import FunctionType
 import pytest
 
 import paretoken
-from paretoken import escape
 from paretoken.feasibility.sizes import FAMILY
+from paretoken.io import escape
 
 #: A pattern that takes the square of this in steps takes minutes for a single text; otherwise, all texts
 #: together take seconds. Functions of Python get shorter texts. CPU seconds are those of one of them.

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from paretoken.commands.check import schema_text
-from paretoken.config import json_schema, load
-from paretoken.records import demand_unique
+from paretoken.config.config import json_schema, load
+from paretoken.study.table_files import demand_unique
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "workflow" / "reference"

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from paretoken.partial import PARTIAL
-from paretoken.sources import data_files
+from paretoken.io.partial import PARTIAL
+from paretoken.study.code_files import data_files
 from project_copy import Project
 from report_study import latency_table
 from small_study import SMALL

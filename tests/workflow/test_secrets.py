@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.cluster.freeze import freeze
+from paretoken.slurm.freeze import freeze
 from project_copy import Project
 from small_study import SMALL
 

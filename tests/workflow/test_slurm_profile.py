@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from feasible_studies import found, lacking
-from paretoken.config import parse
+from paretoken.config.config import parse
 from project_copy import Project
 
 ROOT = Path(__file__).parents[2]

@@ -4,17 +4,17 @@ import re
 import sys
 from pathlib import Path
 
-from paretoken.config import parse as parse_config
-from paretoken.driver import require_own_logs, take_over
+from paretoken.config.config import parse as parse_config
+from paretoken.jobs.driver import require_own_logs, take_over
 from paretoken.errors import UserError
-from paretoken.escape import message
+from paretoken.io.escape import message
 from paretoken.feasibility.examine import require_runnable
 from paretoken.registry import BENCHMARKS, CLAIMS, COST_MODELS, FIGURES, LAWS
-from paretoken.sources import data_files, sources
-from paretoken.workflow.paths import harnessed
-from paretoken.workflow.resources import Requests, fixed
-from paretoken.workflow.sources import Sources
-from paretoken.workflow.tables import Tables
+from paretoken.study.code_files import data_files, sources
+from paretoken.study.paths import harnessed
+from paretoken.workflow.job_resources import Requests, fixed
+from paretoken.workflow.source_rules import Sources
+from paretoken.workflow.table_rules import Tables
 
 os.environ.update(
     # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.

@@ -93,7 +93,7 @@ rule world:
         out=subpath(output[0], parent=True),
         world_seed=SOURCES.world_seed,
     shell:
-        "paretoken miniature-data "
+        "paretoken world "
         "--world {input.world:q} --world-seed {params.world_seed:q} --seed {wildcards.seed:q} "
         "--out {params.out:q} > {log:q} 2>&1"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from paretoken.contract import ERROR_COLUMNS, ERROR_KEY
 from paretoken.errors import UserError
-from paretoken.records import demand_unique, read_table
+from paretoken.study.contract import ERROR_COLUMNS, ERROR_KEY
+from paretoken.study.table_files import demand_unique, read_table
 
 
 def aggregate(files: Sequence[Path], suites: Sequence[str]) -> pd.DataFrame:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.cost_models.base import Cost
-from paretoken.text_tables import size_label
+from paretoken.costs.models.base import Cost
+from paretoken.io.text_tables import size_label
 
 
 def cautions(fit: FittedLaw, best: pd.Series[float]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from paretoken.records import flags
+from paretoken.study.table_files import flags
 
 KEY = ["params_b", "llm", "compressor", "visual_tokens"]
 

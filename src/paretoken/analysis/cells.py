@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from paretoken.analysis.laws.base import Array, Mask
-from paretoken.analysis.limits import MOST_FITTED, require_product
+from paretoken.analysis.product_limits import MOST_FITTED, require_product
 from paretoken.errors import FitError, UserError
-from paretoken.escape import shown
-from paretoken.records import LISTED, Table, read_text_table
+from paretoken.io.escape import shown
 from paretoken.registry import unknown_name
+from paretoken.study.table_files import LISTED, Table, read_text_table
 
 #: Studies, compressors, models or sizes of a table that are kept by name.
 MOST_NAMED = 200

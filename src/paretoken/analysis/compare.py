@@ -15,7 +15,7 @@ from paretoken.analysis.laws.base import Array
 from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.study_results import read_study
 from paretoken.analysis.trade import assumed_slopes
-from paretoken.config import FrozenStudy, Suite
+from paretoken.config.study import FrozenStudy, Suite
 from paretoken.errors import UserError
 
 RATIO = "alpha_over_beta"

@@ -11,7 +11,7 @@ from paretoken.analysis.cells import Cells, demand_identifiable
 from paretoken.analysis.laws.base import Array, Law
 from paretoken.analysis.losses import Loss
 from paretoken.analysis.solver import FULL, RESAMPLED, Batch, Effort, default_bounds, minimise
-from paretoken.analysis.starts import MANY_CELLS, best_start, point_starts
+from paretoken.analysis.starting_points import MANY_CELLS, best_start, point_starts
 from paretoken.errors import FitError
 
 

@@ -33,9 +33,9 @@ from paretoken.analysis.profiles import Profile, is_flat, profile, profiled_para
 from paretoken.analysis.restrictions import contradicted, contradiction, equal_slopes
 from paretoken.analysis.solver import default_bounds
 from paretoken.analysis.trade import trade_warnings
-from paretoken.constraints import NOTHING, Constraints
+from paretoken.config.constraints import NOTHING, Constraints
 from paretoken.errors import UserError
-from paretoken.provenance import versions
+from paretoken.io.versions import versions
 from paretoken.registry import LAWS
 
 

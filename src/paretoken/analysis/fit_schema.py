@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from paretoken.config_errors import mend_of
+from paretoken.config.error_messages import mend_of
 from paretoken.errors import UserError
 
 #: Numbers of a fit are smaller; what is larger overflows in the formulas of laws and figures.

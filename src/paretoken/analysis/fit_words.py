@@ -7,7 +7,7 @@ from typing import Any
 
 from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.trade import assumed_slopes, trade
-from paretoken.constraints import constraints_of
+from paretoken.config.constraints import constraints_of
 from paretoken.registry import LAWS
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from paretoken.analysis.fit_schema import LARGEST, require_fit
 from paretoken.analysis.laws.base import Array, Law, Mask
-from paretoken.analysis.limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
+from paretoken.analysis.product_limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
 from paretoken.analysis.resample import LARGEST_LOG, LEVEL
-from paretoken.constraints import constraints_of
+from paretoken.config.constraints import constraints_of
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.files import read_json
+from paretoken.io.escape import shown
+from paretoken.io.files import read_json
 from paretoken.registry import LAWS
 
 

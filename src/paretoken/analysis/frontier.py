@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from paretoken.analysis.closed_form_optimum import best_tokens
 from paretoken.analysis.diagnostics import LARGEST_B
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
-from paretoken.analysis.star import best_tokens
+from paretoken.analysis.product_limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.ties import cost_draws, share_chosen
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.paper import PAPER_COST
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.paper import PAPER_COST
 from paretoken.errors import UserError
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 CONFIGURATION = [
     "text_tokens",

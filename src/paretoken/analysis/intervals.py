@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.diagnostics import is_constant
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
 from paretoken.analysis.noise import SIGNIFICANT, Noise, measure_noise, p_in_words
-from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.profiles import Profile
 from paretoken.analysis.resample import (
     EFFECTS,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.analysis.cost_optimum import middle
+from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.diagnostics import is_constant
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
-from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.numerical_optimum import middle
 
 #: Where the compared budgets lie between the cheapest and the dearest cell, on a logarithmic scale.
 PLACES = (0.25, 0.5, 0.75)

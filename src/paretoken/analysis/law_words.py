@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paretoken.analysis.noise import p_in_words
-from paretoken.text_tables import size_label, visual_tokens
+from paretoken.io.text_tables import size_label, visual_tokens
 
 #: Differences of AICc from which a law has next to no support (Burnham and Anderson 2002, page 70).
 DECISIVE = 10.0

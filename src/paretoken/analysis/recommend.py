@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.cautions import cautions, cautions_on_cost
+from paretoken.analysis.closed_form_optimum import best_tokens
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import affordable, by_preference, configurations
 from paretoken.analysis.methods import normal_quantile
-from paretoken.analysis.star import best_tokens
 from paretoken.analysis.subject import models_of, subject
 from paretoken.analysis.ties import cost_draws, indistinguishable, share_chosen
 from paretoken.analysis.trade import Side, trade
-from paretoken.config import FrozenStudy
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.paper import PAPER_COST
+from paretoken.config.study import FrozenStudy
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.paper import PAPER_COST
 from paretoken.errors import UserError
-from paretoken.text_tables import size_label, visual_tokens
+from paretoken.io.text_tables import size_label, visual_tokens
 
 #: What a configuration is described by.
 SHOWN = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from paretoken.analysis.subject import in_words as subject_in_words
-from paretoken.cost_models.base import CostModel
+from paretoken.costs.models.base import CostModel
+from paretoken.io.text_tables import size_label, visual_tokens
 from paretoken.registry import COST_MODELS
-from paretoken.text_tables import size_label, visual_tokens
 
 #: What a share of draws counts doubt about.
 DOUBT = {

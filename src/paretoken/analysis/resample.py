@@ -20,9 +20,9 @@ import numpy as np
 from paretoken.analysis.cells import Cells
 from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.laws.base import Array
-from paretoken.analysis.limits import MOST_NUMBERS, require_product
 from paretoken.analysis.linearised import leverage
 from paretoken.analysis.noise import measure_noise
+from paretoken.analysis.product_limits import MOST_NUMBERS, require_product
 from paretoken.analysis.solver import CHUNK_NUMBERS
 
 RESIDUAL, EFFECTS, CLUSTER = "residual", "effects", "cluster"

@@ -10,7 +10,7 @@ from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.noise import SIGNIFICANT, measure_noise, p_in_words
 from paretoken.analysis.resample import EFFECTS, draw
-from paretoken.constraints import Constraints
+from paretoken.config.constraints import Constraints
 from paretoken.errors import FitError
 from paretoken.registry import LAWS
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from paretoken.config import Study
+from paretoken.config.study import Study
 from paretoken.errors import UserError
 from paretoken.registry import BENCHMARKS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.deployment import Deployment
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.deployment import Deployment
 from paretoken.registry import COST_MODELS
 
 #: Answers that are compared, in tokens: a sentence, and a paragraph.

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.cells import Cells
+from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import LOSSES, make_loss
-from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import FitSettings
+from paretoken.config.study import FitSettings
+from paretoken.costs.dimension_table import read_dimensions
 from paretoken.errors import FitError
-from paretoken.measured import alternative_errors, is_number
-from paretoken.published import read_dimensions
 from paretoken.registry import LAWS
+from paretoken.study.measured import alternative_errors, is_number
 
 PAPER_Q = 50.0
 Variant = tuple[str, pd.DataFrame]

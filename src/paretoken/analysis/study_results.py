@@ -9,15 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.config import FrozenStudy, Study, Suite
-from paretoken.contract import ERROR_COLUMNS, ERROR_KEY
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.paper import PAPER_COST
+from paretoken.config.settings import checked
+from paretoken.config.study import FrozenStudy, Study, Suite
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.paper import PAPER_COST
 from paretoken.errors import UserError
-from paretoken.files import read_json
-from paretoken.published import TABLE1, VALUES, read_table1, read_values
-from paretoken.records import demand_unique, flags, read_table
-from paretoken.settings import checked
+from paretoken.io.files import read_json
+from paretoken.study.contract import ERROR_COLUMNS, ERROR_KEY
+from paretoken.study.published import TABLE1, VALUES, read_table1, read_values
+from paretoken.study.table_files import demand_unique, flags, read_table
 
 #: The variant of a fit that repeats the paper's grid search.
 PAPER_GRID = "paper_grid"

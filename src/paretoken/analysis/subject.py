@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.config import FrozenStudy
+from paretoken.config.study import FrozenStudy
 
 
 def subject(fit: FittedLaw, study: FrozenStudy | None = None) -> dict[str, Any]:

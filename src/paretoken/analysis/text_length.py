@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretoken.analysis.star import best_tokens
+from paretoken.analysis.closed_form_optimum import best_tokens
 from paretoken.analysis.study_results import StudyResults
-from paretoken.cost import flops_2nt
+from paretoken.costs.answer_work import flops_2nt
 
 OPTIMA = (
     "suite", "text_tokens", "cost", "budgets", "best_tokens", "least", "most", "predicted",

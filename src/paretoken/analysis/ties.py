@@ -13,7 +13,7 @@ import numpy as np
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.resample import LEVEL
-from paretoken.cost_models.base import Cost
+from paretoken.costs.models.base import Cost
 
 
 def indistinguishable(fit: FittedLaw, N: Array, V: Array, errors: Array, first: int) -> Mask | None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from paretoken.constraints import constraints_of
-from paretoken.needs import LAW_FACTS
+from paretoken.config.constraints import constraints_of
+from paretoken.config.needs import LAW_FACTS
 
 
 class Side(StrEnum):

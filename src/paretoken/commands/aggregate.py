@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.aggregate import aggregate
-from paretoken.records import flags, write_table
+from paretoken.study.table_files import flags, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from paretoken.errors import UserError
-from paretoken.ranges import (
+from paretoken.io.ranges import (
     LARGEST,
     LARGEST_AMOUNT,
     LARGEST_BATCH,
     LARGEST_GRID,
     LARGEST_JOB,
+    LARGEST_SEED,
     LARGEST_WIDTH,
     LONGEST_WAIT,
     MOST,
@@ -25,7 +26,6 @@ from paretoken.ranges import (
     MOST_THREADS,
     MOST_TOKENS,
 )
-from paretoken.seeds import LARGEST_SEED
 
 Number = TypeVar("Number", int, float)
 
@@ -34,7 +34,7 @@ def at_most(largest: float, kind: Callable[[str], Number]) -> Callable[[str], Nu
     """Return a type of arguments that refuses what is larger.
 
     Args:
-        largest: the bound, one of `paretoken.ranges`.
+        largest: the bound, one of `paretoken.io.ranges`.
         kind: the type of arguments that is bounded.
     """
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import seed, size, tokens
-from paretoken.grid import Cell
-from paretoken.measured import measured_cell, write_cell
+from paretoken.study.grid import Cell
+from paretoken.study.measured import measured_cell, write_cell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

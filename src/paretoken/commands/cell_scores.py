@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import assignment, seed, size, tokens
-from paretoken.contract import SCORE_COLUMNS
-from paretoken.grid import Cell
-from paretoken.measured import write_cell
-from paretoken.scored import error_rows, read_scores, score_rows
+from paretoken.study.contract import SCORE_COLUMNS
+from paretoken.study.grid import Cell
+from paretoken.study.measured import write_cell
+from paretoken.study.scored import error_rows, read_scores, score_rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

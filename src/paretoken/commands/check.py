@@ -7,11 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from paretoken.config import json_schema, load
+from paretoken.config.config import json_schema, load
 from paretoken.feasibility.examine import examine, problems_of, refuse
 from paretoken.feasibility.findings import Kind
-from paretoken.files import write_text
-from paretoken.grid import cells
+from paretoken.io.files import write_text
+from paretoken.study.grid import cells
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

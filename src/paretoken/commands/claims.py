@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.claims.ledger import ledger, page
-from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.files import write_text
-from paretoken.records import write_table
+from paretoken.commands.result_arguments import add_result_arguments, results_of
+from paretoken.io.files import write_text
 from paretoken.registry import CLAIMS
+from paretoken.study.table_files import write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

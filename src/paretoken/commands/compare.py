@@ -9,10 +9,10 @@ import pandas as pd
 
 from paretoken.analysis.compare import read_studies, shown, side_by_side, verdicts
 from paretoken.errors import UserError
-from paretoken.escape import terminal
-from paretoken.records import write_table
+from paretoken.io.escape import terminal
+from paretoken.io.text_tables import aligned
 from paretoken.registry import LAWS
-from paretoken.text_tables import aligned
+from paretoken.study.table_files import write_table
 
 FORMATS = (".png", ".pdf", ".svg")
 

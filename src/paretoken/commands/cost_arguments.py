@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import answer_tokens, batch, positive
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.deployment import Deployment, read_shapes
-from paretoken.cost_models.latency_table import read_latency
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.deployment import Deployment, read_shapes
+from paretoken.costs.models.latency_table import read_latency
 from paretoken.registry import COST_MODELS
 
 

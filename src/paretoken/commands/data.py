@@ -9,7 +9,7 @@ from pathlib import Path
 from paretoken.commands.arguments import threads
 from paretoken.commands.runtime import counter, share
 from paretoken.errors import UserError
-from paretoken.escape import terminal
+from paretoken.io.escape import terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.prepare import Options, prepare, prepared_key
     from paretoken.data.skips import Skips
     from paretoken.data.survey import demand_all, survey
-    from paretoken.finished import already_done
-    from paretoken.folders import demand_apart
+    from paretoken.io.finished import already_done
+    from paretoken.io.folders import demand_apart
 
     a = arguments
     data_set = read_manifest(a.manifest).set_named(a.set)

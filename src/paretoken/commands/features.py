@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import batch, threads
-from paretoken.commands.choices import add_layer_arguments
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
+from paretoken.commands.token_arguments import add_layer_arguments
 from paretoken.compressors.specification import compressors_that
 from paretoken.errors import UserError
 from paretoken.registry import COMPRESSORS
@@ -48,10 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.preprocessor import read_preprocessor
     from paretoken.data.rows import read_rows
     from paretoken.data.skips import Skips, read_skipped
-    from paretoken.folders import demand_apart
+    from paretoken.io.folders import demand_apart
+    from paretoken.model_files.pretrained import weights_hash
     from paretoken.models.assemble import Choice, feature_layers
     from paretoken.models.vision import load_encoder, read_vision_config
-    from paretoken.pretrained import weights_hash
 
     a = arguments
     demand_apart(a.out, a.vision, a.images, a.skipped, *a.data)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import grid, named, parameters
-from paretoken.escape import terminal
+from paretoken.io.escape import terminal
 from paretoken.registry import TEMPLATES
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
-from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.cost_models.flops import FLOPS_2NT
+from paretoken.commands.result_arguments import add_result_arguments, results_of
+from paretoken.costs.models.flops import FLOPS_2NT
 from paretoken.errors import UserError
 from paretoken.figures.base import Figure, save
 from paretoken.registry import FIGURES

@@ -19,10 +19,10 @@ from paretoken.commands.arguments import (
     seed,
     text_tokens,
 )
-from paretoken.constraints import read_constraints
+from paretoken.config.constraints import read_constraints
 from paretoken.errors import UserError
-from paretoken.escape import terminal
-from paretoken.files import demand_writable, write_json
+from paretoken.io.escape import terminal
+from paretoken.io.files import demand_writable, write_json
 from paretoken.registry import LAWS
 
 #: Unit of sizes in a table -> billions of parameters.

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from paretoken.analysis.cost_optimum import middle, optimum_table
 from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, frontier, undominated
+from paretoken.analysis.numerical_optimum import middle, optimum_table
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import study_of
 from paretoken.analysis.subject import in_words, subject
 from paretoken.commands.arguments import demand_own_outputs, positive, size, some_tokens, text_tokens
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of, deployment_of
-from paretoken.escape import terminal
-from paretoken.records import write_table
+from paretoken.io.escape import terminal
+from paretoken.study.table_files import write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from paretoken.commands.arguments import batch, repeats, size, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
-from paretoken.contract import LATENCY_COLUMNS, LATENCY_SPREAD
 from paretoken.errors import UserError
-from paretoken.escape import csv_row
-from paretoken.files import demand_writable
+from paretoken.io.escape import csv_row
+from paretoken.io.files import demand_writable
+from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_SPREAD
 
 #: Torch's names of number formats.
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     for name in ("v", "q", "batch"):
         setattr(a, name, sorted(set(getattr(a, name))))
-    from paretoken.cost_models.deployment import read_shapes
+    from paretoken.costs.models.deployment import read_shapes
 
     shapes = read_shapes(a.shapes)
     chosen = [llm for llm in shapes.by_size if a.n is None or llm.params_b in a.n]
@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from paretoken.evaluate.latency_grid import Grid, measure_grid
-    from paretoken.files import write_text
-    from paretoken.provenance import versions
+    from paretoken.io.files import write_text
+    from paretoken.io.versions import versions
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = a.dtype or ("bf16" if device.type == "cuda" else "fp32")

@@ -15,7 +15,11 @@ import time
 from pathlib import Path
 
 from paretoken.cli import main
-from paretoken.cluster.allocation import (
+from paretoken.commands.arguments import gpus
+from paretoken.errors import UserError
+from paretoken.io.escape import terminal
+from paretoken.io.ownership import require_ownership
+from paretoken.slurm.allocation import (
     RANK_LOGS,
     STEP,
     Allocation,
@@ -25,10 +29,6 @@ from paretoken.cluster.allocation import (
     step_line,
     torchrun,
 )
-from paretoken.commands.arguments import gpus
-from paretoken.errors import UserError
-from paretoken.escape import terminal
-from paretoken.ownership import require_ownership
 from paretoken.train.stop_note import STOPPED
 
 #: A machine without any of these has no GPU: torch, whose import takes seconds, need not be asked.

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
             "--include"
         )
     from paretoken.evaluate.lmms_task import score_task
-    from paretoken.files import write_json
+    from paretoken.io.files import write_json
 
     a = arguments
     # Models are local directories, but a task's rows may be on the hub.

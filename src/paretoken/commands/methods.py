@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.methods import comparisons, method_scores
-from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.contract import SCORE_COLUMNS
-from paretoken.files import write_text
-from paretoken.records import read_table, write_table
-from paretoken.report.methods import latex, methods_page, wide
+from paretoken.commands.result_arguments import add_result_arguments, results_of
+from paretoken.io.files import write_text
+from paretoken.report.methods_table import latex, methods_page, wide
+from paretoken.study.contract import SCORE_COLUMNS
+from paretoken.study.table_files import read_table, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from paretoken.commands.arguments import not_negative, utilisation
-from paretoken.config import load
-from paretoken.devices import BY_NAME
-from paretoken.escape import terminal
-from paretoken.files import write_text
-from paretoken.planning.pages import as_csv, as_json, as_text
-from paretoken.planning.study_plan import Plan, plan_study
+from paretoken.config.config import load
+from paretoken.config.devices import BY_NAME
+from paretoken.io.escape import terminal
+from paretoken.io.files import write_text
+from paretoken.plan.plan_pages import as_csv, as_json, as_text
+from paretoken.plan.study_plan import Plan, plan_study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from paretoken.commands.arguments import batch, demand_own_outputs, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet, share
 from paretoken.errors import UserError
-from paretoken.files import demand_writable
+from paretoken.io.files import demand_writable
 
 MAX_NEW_TOKENS = 16
 #: How answers are stored.
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.evaluate.latency import measure_latency
     from paretoken.evaluate.open import open_predictor
     from paretoken.evaluate.prediction import write_predictions
-    from paretoken.files import write_json
+    from paretoken.io.files import write_json
 
     files = [read_asked(source, _longest(source, a.max_new_tokens)) for source in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,

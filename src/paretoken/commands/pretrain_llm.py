@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from paretoken.commands.arguments import width
-from paretoken.commands.miniature_data import add_source_arguments, read_world
 from paretoken.commands.runtime import counter, limit_threads, quiet
+from paretoken.commands.world import add_source_arguments, read_world
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the language model."""
-    from paretoken.settings import read_settings
-    from paretoken.train.sources.recipes import LlmRecipe
+    from paretoken.config.settings import read_settings
+    from paretoken.train.sources.source_recipes import LlmRecipe
 
     a = arguments
     recipe = read_settings(a.recipe, LlmRecipe, "recipe of a language model", a.set)

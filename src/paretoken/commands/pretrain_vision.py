@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from paretoken.commands.arguments import grid
-from paretoken.commands.miniature_data import add_source_arguments, read_world
 from paretoken.commands.runtime import counter, limit_threads, quiet
+from paretoken.commands.world import add_source_arguments, read_world
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the encoder."""
-    from paretoken.data.miniature.world import PATCH, SIZE
-    from paretoken.settings import read_settings
-    from paretoken.train.sources.recipes import VisionRecipe
+    from paretoken.config.settings import read_settings
+    from paretoken.train.sources.source_recipes import VisionRecipe
+    from paretoken.world.facts import PATCH, SIZE
 
     a = arguments
     recipe = read_settings(a.recipe, VisionRecipe, "recipe of a vision encoder", a.set)
@@ -30,6 +30,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     require_grid(SIZE // PATCH, a.grid, "the miniature's encoder")
     limit_threads(a.threads)
-    from paretoken.train.sources.vision import pretrain_vision
+    from paretoken.train.sources.encoder import pretrain_vision
 
     pretrain_vision(a.out, recipe, world, a.seed, a.world_seed, counter("vision"))

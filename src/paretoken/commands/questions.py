@@ -23,16 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the questions."""
+    from paretoken.config.settings import digest
     from paretoken.errors import UserError
-    from paretoken.files import write_json
-    from paretoken.finished import RUN_FILE, already_done
-    from paretoken.folders import demand_apart, replacing_folder
-    from paretoken.settings import digest
+    from paretoken.io.files import write_json
+    from paretoken.io.finished import RUN_FILE, already_done
+    from paretoken.io.folders import demand_apart, replacing_folder
 
     a = arguments
     benchmark = BENCHMARKS.load(a.benchmark).variant(a.variant)
     if benchmark.hub is None:
-        raise UserError(f"{a.benchmark} has no data set on the hub; `paretoken miniature-data` asks it")
+        raise UserError(f"{a.benchmark} has no data set on the hub; `paretoken world` asks it")
     source = a.source or benchmark.hub.repo
     demand_apart(a.out, Path(source) if Path(source).is_dir() else None)
     key = digest(a.benchmark, a.variant, source, a.revision, a.limit)
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     from paretoken.evaluate.hub_files import fetch_splits
     from paretoken.evaluate.hub_questions import splits_of, write_questions
-    from paretoken.provenance import versions
+    from paretoken.io.versions import versions
 
     root = fetch_splits(source, a.revision, splits_of(benchmark.hub))
     with replacing_folder(a.out) as folder:

@@ -13,7 +13,7 @@ from paretoken.analysis.study_results import study_of
 from paretoken.commands.arguments import positive, size, some_tokens, text_tokens, whole
 from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
 from paretoken.errors import UserError
-from paretoken.escape import terminal
+from paretoken.io.escape import terminal
 
 #: Options that say a budget with its unit -> the cost model that they stand for.
 UNITS = {

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from paretoken.analysis.equal_cost import NEEDED
 from paretoken.commands.cost_arguments import add_deployment_files, deployment_of
-from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.flops import FLOPS_2NT
-from paretoken.files import write_text
-from paretoken.provenance import commit_words
-from paretoken.records import read_table
+from paretoken.commands.result_arguments import add_result_arguments, results_of
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.flops import FLOPS_2NT
+from paretoken.io.files import write_text
+from paretoken.io.versions import commit_words
 from paretoken.registry import FIGURES
 from paretoken.report.page import Page, render
 from paretoken.report.provenance import read_runs
+from paretoken.study.table_files import read_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

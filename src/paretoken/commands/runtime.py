@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from paretoken.commands.arguments import not_negative
-from paretoken.escape import one_line
+from paretoken.io.escape import one_line
 
 
 def quiet() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from paretoken.commands.arguments import demand_own_outputs
 from paretoken.errors import UserError
 from paretoken.evaluate.score import score_file
-from paretoken.files import demand_writable, write_json
+from paretoken.io.files import demand_writable, write_json
 from paretoken.registry import BENCHMARKS
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from paretoken.analysis.scales import require_one_metric
-from paretoken.contract import SCORE_COLUMNS
-from paretoken.records import demand_unique, read_table, write_table
+from paretoken.study.contract import SCORE_COLUMNS
+from paretoken.study.table_files import demand_unique, read_table, write_table
 
 KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "benchmark")
 

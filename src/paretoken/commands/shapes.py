@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import size
-from paretoken.config import FrozenStudy
-from paretoken.cost_models.deployment import write_shapes
-from paretoken.escape import terminal
-from paretoken.files import read_json
-from paretoken.planning.study_shapes import guessed_shapes, study_shapes
+from paretoken.config.settings import checked
+from paretoken.config.study import FrozenStudy
+from paretoken.costs.models.deployment import write_shapes
+from paretoken.io.escape import terminal
+from paretoken.io.files import read_json
+from paretoken.plan.study_shapes import guessed_shapes, study_shapes
 from paretoken.registry import COMPRESSORS
-from paretoken.settings import checked
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from paretoken.commands.arguments import wait
-from paretoken.config import load
-from paretoken.escape import redacted, terminal
-from paretoken.progress.pages import as_json, as_text
-from paretoken.progress.signs import look
-from paretoken.progress.study_status import study_status
+from paretoken.config.config import load
+from paretoken.io.escape import redacted, terminal
+from paretoken.jobs.signs_of_life import look
+from paretoken.jobs.status_pages import as_json, as_text
+from paretoken.jobs.study_status import study_status
 
 CLEAR = "\x1b[2J\x1b[H"
 

@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from paretoken.config import FrozenStudy
+from paretoken.config.settings import checked
+from paretoken.config.study import FrozenStudy
 from paretoken.errors import UserError
-from paretoken.files import write_json
-from paretoken.settings import checked
+from paretoken.io.files import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.equal_cost import NEEDED
-from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.files import write_text
-from paretoken.provenance import commit_words
-from paretoken.records import read_table
+from paretoken.commands.result_arguments import add_result_arguments, results_of
+from paretoken.io.files import write_text
+from paretoken.io.versions import commit_words
 from paretoken.registry import FIGURES
 from paretoken.report.summary import summary
+from paretoken.study.table_files import read_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

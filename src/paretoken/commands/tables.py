@@ -9,8 +9,8 @@ from paretoken.analysis.cell_means import suite_means
 from paretoken.analysis.comparison import fit_table, predictions, published_table
 from paretoken.analysis.equal_cost import comparisons
 from paretoken.analysis.sensitivity import sensitivity
-from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.records import write_table
+from paretoken.commands.result_arguments import add_result_arguments, results_of
+from paretoken.study.table_files import write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

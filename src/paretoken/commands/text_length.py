@@ -16,9 +16,9 @@ from paretoken.commands.arguments import (
     tokens,
 )
 from paretoken.commands.runtime import counter, limit_threads, quiet
-from paretoken.contract import TEXT_LENGTH_COLUMNS
-from paretoken.grid import Cell
 from paretoken.registry import BENCHMARKS
+from paretoken.study.contract import TEXT_LENGTH_COLUMNS
+from paretoken.study.grid import Cell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> None:
     quiet()
     limit_threads(a.threads)
     from paretoken.evaluate.asking import read_asked, require_answerable
+    from paretoken.evaluate.longer_questions import by_part, measure, require_room
     from paretoken.evaluate.open import open_predictor
-    from paretoken.evaluate.text_length import by_part, measure, require_room
-    from paretoken.measured import write_cell
-    from paretoken.scored import error_rows
+    from paretoken.study.measured import write_cell
+    from paretoken.study.scored import error_rows
     from paretoken.train.spending import prefill_flops
 
     suites = {suite: names.split(",") for suite, names in a.suites}

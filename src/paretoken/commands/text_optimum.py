@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from paretoken.analysis.text_length import optima
-from paretoken.commands.results import add_result_arguments, results_of
-from paretoken.contract import TEXT_LENGTH_COLUMNS
-from paretoken.figures.text_length import save_text_length
-from paretoken.files import write_text
-from paretoken.records import demand_unique, read_table, write_table
-from paretoken.report.text_length import latex_of, page
+from paretoken.commands.result_arguments import add_result_arguments, results_of
+from paretoken.figures.text_length_curves import save_text_length
+from paretoken.io.files import write_text
+from paretoken.report.text_length_table import latex_of, page
+from paretoken.study.contract import TEXT_LENGTH_COLUMNS
+from paretoken.study.table_files import demand_unique, read_table, write_table
 
 TEXT_LENGTH_KEY = ("llm", "compressor", "visual_tokens", "seed", "suite", "text_tokens")
 

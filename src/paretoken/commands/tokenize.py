@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.skips import Skips, read_skipped
     from paretoken.data.tokenizers import load_tokenizer
     from paretoken.data.tokenizing import tokenize_file, tokens_key
-    from paretoken.finished import already_done
-    from paretoken.folders import demand_apart
+    from paretoken.io.finished import already_done
+    from paretoken.io.folders import demand_apart
 
     demand_apart(a.out, a.data, a.llm, a.skipped)
     demand_readable(a.data)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.cluster.allocation import own_log
 from paretoken.commands.arguments import assignment, seed, threads
-from paretoken.commands.choices import add_choice_arguments
 from paretoken.commands.runtime import limit_threads, quiet, share
+from paretoken.commands.token_arguments import add_choice_arguments
+from paretoken.slurm.allocation import own_log
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ code: the question's embedding is mapped, normalised and added to every patch; t
 make a query of each patch; a depthwise convolution with kernel = stride = s makes one of each region.
 Keys, values and the attention within a region are TokenPacker's, without a residual; weights are
 torch's own initialisation. The question is embedded by the language model itself: its last hidden state
-at the question's last token (see `paretoken.models.questions`).
+at the question's last token (see `paretoken.models.question_states`).
 
 Tokens: (side / s)^2 for every s that divides the grid's side; 1, 4, 9, 16, 36, 64, 144, 576 of 24 x 24.
 """

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, StrictBool, model_validator
 
 from paretoken.config.fields import Count, Name, Number, Record, Text, check_registered, problem
-from paretoken.config.paths import ConfigPath
+from paretoken.config.safe_paths import ConfigPath
 from paretoken.registry import BENCHMARKS
 
 #: The benchmark of a generated world, and its parts: kinds of questions, which suites average.

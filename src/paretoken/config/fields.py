@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from paretoken.escape import shown
-from paretoken.ranges import (
+from paretoken.io.escape import shown
+from paretoken.io.ranges import (
     LARGEST,
     LARGEST_AMOUNT,
     LARGEST_BATCH,
     LARGEST_GRID,
     LARGEST_JOB,
+    LARGEST_SEED,
     LARGEST_WIDTH,
     MOST,
     MOST_LAYERS,
@@ -24,7 +25,6 @@ from paretoken.ranges import (
     MOST_TOKENS,
 )
 from paretoken.registry import Registry, unknown_name
-from paretoken.seeds import LARGEST_SEED
 
 
 def problem(sentence: str) -> PydanticCustomError:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 
 def records(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

@@ -12,8 +12,8 @@ from typing import Any
 from paretoken.compressors.reach import reachable_tokens, spans
 from paretoken.config.raw import counts, records, texts, whole
 from paretoken.config.trained import training_problems
-from paretoken.escape import shown
-from paretoken.ranges import LARGEST_GRID
+from paretoken.io.escape import shown
+from paretoken.io.ranges import LARGEST_GRID
 from paretoken.registry import COMPRESSORS, listed, unknown_name
 
 

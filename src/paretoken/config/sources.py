@@ -23,7 +23,7 @@ from paretoken.config.fields import (
     problem,
     registered,
 )
-from paretoken.config.paths import ConfigPath
+from paretoken.config.safe_paths import ConfigPath
 from paretoken.registry import TEMPLATES
 
 

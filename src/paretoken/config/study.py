@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from paretoken.config.constraints import NOTHING, Constraints, read_constraints
 from paretoken.config.fields import (
     Name,
     Number,
@@ -20,12 +21,11 @@ from paretoken.config.fields import (
     registered,
     unique,
 )
-from paretoken.config.paths import ConfigPath
+from paretoken.config.safe_paths import ConfigPath
 from paretoken.config.sources import Data, Llm, Vision, World
 from paretoken.config.training import Training
-from paretoken.constraints import NOTHING, Constraints, read_constraints
 from paretoken.errors import UserError
-from paretoken.ranges import MOST_REPLICATES
+from paretoken.io.ranges import MOST_REPLICATES
 from paretoken.registry import CLAIMS, COMPRESSORS, FIGURES, LAWS, unknown_name
 
 Loss = Literal["squared", "log_squared", "huber", "log_huber", "l1"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from paretoken.config.asked import benchmarks_of
 from paretoken.config.raw import counts, records, texts
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 from paretoken.registry import listed, unknown_name
 
 #: What the models of a study need in their records, by whether its data are generated, and why.

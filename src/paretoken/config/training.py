@@ -18,7 +18,7 @@ from paretoken.config.fields import (
     registered,
     unique,
 )
-from paretoken.config.paths import ConfigPath
+from paretoken.config.safe_paths import ConfigPath
 from paretoken.registry import TEMPLATES
 
 #: `chat`: that of each language model's record; `plain`: none, image, caption and end of text;

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from paretoken.errors import UserError
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 #: What macOS adds to archives.
 JUNK = ("__MACOSX", ".DS_Store")

@@ -20,14 +20,14 @@ from tempfile import mkdtemp
 
 from filelock import FileLock, Timeout
 
+from paretoken.config.settings import digest
 from paretoken.data.archive_safety import Budget, Limits, demand_space, safe_name
 from paretoken.data.manifest import COMMON
 from paretoken.data.tar_reading import OUTPUT, GzipStream, TarReader, named_compression
 from paretoken.data.zip_reading import checked_members, demand_bounded_directory, read_member
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.partial import own_folders
-from paretoken.settings import digest
+from paretoken.io.escape import shown
+from paretoken.io.partial import own_folders
 
 FORMATS = ".zip, .tar, .tar.gz, .tgz"
 UNPACKING = ".unpacking-"

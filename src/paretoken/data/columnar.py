@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from paretoken.bounded import MIB, limited_memory, require_columns, require_regular
 from paretoken.data.arrow_messages import require_uncompressed
 from paretoken.data.parquet_footer import declared_bytes, largest_row_group, rows_at_a_time
 from paretoken.data.unpacked import LIMITS, Limits, UnpackedRows, held_by_rows, require_countable
 from paretoken.errors import UserError
+from paretoken.io.bounded import MIB, limited_memory, require_columns, require_regular
 
 #: Rows that are decoded, or turned into Python objects, at a time, at most.
 BATCH = 1024

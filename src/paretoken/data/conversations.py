@@ -16,7 +16,7 @@ from paretoken.data.image_places import IMAGE_TEXT, spelling_problem
 from paretoken.data.row_keys import key_problems, kind_of
 from paretoken.data.skips import Skips
 from paretoken.data.stored_names import stored_name
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 #: The two roles, which alternate; the first one asks.
 ASKS, ANSWERS = "human", "gpt"

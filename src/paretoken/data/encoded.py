@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretoken.errors import UserError
-from paretoken.files import read_object, sha256
-from paretoken.npy_files import open_array
+from paretoken.io.files import read_object, sha256
+from paretoken.io.npy_files import open_array
 
 ARRAYS = ("ids", "learned", "offsets", "images")
 #: What only a compressor that reads the question needs; sets of before have none.

@@ -13,8 +13,8 @@ from paretoken.data.conversations import Conversation
 from paretoken.data.encoded import ARRAYS, INDEX, QUESTION_ARRAYS
 from paretoken.data.labels import EncodedConversation
 from paretoken.errors import UserError
-from paretoken.files import sha256, write_json
-from paretoken.folders import replacing_folder
+from paretoken.io.files import sha256, write_json
+from paretoken.io.folders import replacing_folder
 
 
 class EncodedWriter:

@@ -7,7 +7,7 @@ from typing import Any
 
 from paretoken.data.preprocessor import ASPECTS
 from paretoken.errors import UserError
-from paretoken.files import read_object
+from paretoken.io.files import read_object
 
 
 def read_feature_index(path: Path, again: str) -> dict[str, Any]:

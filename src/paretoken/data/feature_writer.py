@@ -19,9 +19,9 @@ from paretoken.data.picture_marks import Mark, contents, mark, unchanged, write_
 from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
-from paretoken.files import read_object, write_json
-from paretoken.folders import replacing_folder
-from paretoken.library_errors import enough_memory
+from paretoken.io.files import read_object, write_json
+from paretoken.io.folders import replacing_folder
+from paretoken.model_files.library_errors import enough_memory
 
 
 def features_key(

@@ -16,8 +16,8 @@ from paretoken.data.images import ImageSource
 from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.stored_names import SEVERAL, by_path
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.npy_files import open_array
+from paretoken.io.escape import shown
+from paretoken.io.npy_files import open_array
 
 ARRAY, INDEX = "features.npy", "index.json"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 #: Where the image stands in a human turn.
 IMAGE_TEXT = "<image>"

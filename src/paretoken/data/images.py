@@ -11,15 +11,15 @@ from typing import Any
 
 from PIL import Image
 
-from paretoken.bounded import require_regular
 from paretoken.data.conversations import BadRowError, image_name
 from paretoken.data.image_depth import ScaleError, to_rgb
 from paretoken.data.image_effort import EffortError, require_few_parts, require_few_scans
 from paretoken.data.image_files import find_image, locate_images, name_problem
 from paretoken.data.stored_names import SEVERAL, by_path, split_name
 from paretoken.errors import UserError
-from paretoken.escape import shown as shown_name
-from paretoken.files import sha256
+from paretoken.io.bounded import require_regular
+from paretoken.io.escape import shown as shown_name
+from paretoken.io.files import sha256
 
 #: Larger images are refused: a file of kilobytes can unpack to gigabytes.
 MAX_PIXELS = 50_000_000

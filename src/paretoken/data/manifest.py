@@ -10,12 +10,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from paretoken.config import Count, Name, Record, Size, WholeNumber
-from paretoken.config.fields import Text, problem
+from paretoken.config.fields import Count, Name, Record, Size, Text, WholeNumber, problem
+from paretoken.config.settings import read_settings
 from paretoken.errors import UserError
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 from paretoken.registry import unknown_name
-from paretoken.settings import read_settings
 
 #: `Archive.inner`: the folder that all files of the archive share, whatever its name.
 COMMON = "common"

@@ -16,7 +16,7 @@ from paretoken.data.image_files import find_image
 from paretoken.data.images import ImageSource
 from paretoken.data.rows import iter_rows
 from paretoken.errors import UserError
-from paretoken.files import sha256
+from paretoken.io.files import sha256
 
 #: The file, beside the index of the features.
 PICTURES = "pictures.parquet"

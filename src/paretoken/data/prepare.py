@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paretoken.config.settings import digest
 from paretoken.data.archives import unpack, unpacking_alone
 from paretoken.data.conversations import BadRowError, row_image
 from paretoken.data.decoded import remembering
@@ -20,11 +21,10 @@ from paretoken.data.rows import iter_rows
 from paretoken.data.skips import Skips
 from paretoken.data.survey import count_files, demand_all, find_archive, survey
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.files import sha256, write_json
-from paretoken.finished import RUN_FILE
-from paretoken.folders import replacing_folder
-from paretoken.settings import digest
+from paretoken.io.escape import shown
+from paretoken.io.files import sha256, write_json
+from paretoken.io.finished import RUN_FILE
+from paretoken.io.folders import replacing_folder
 
 CONVERSATIONS, IMAGES, SKIPPED, INDEX = "conversations.json", "images", "skipped.json", "images.parquet"
 #: What is beside the folder: which images were decoded (see `paretoken.data.decoded`).

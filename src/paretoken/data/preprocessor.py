@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from paretoken.errors import UserError
-from paretoken.library_errors import enough_memory
-from paretoken.model_json import LARGEST, read_model_json
+from paretoken.model_files.library_errors import enough_memory
+from paretoken.model_files.model_json import LARGEST, read_model_json
 
 Aspect = Literal["crop", "pad"]
 ASPECTS = get_args(Aspect)

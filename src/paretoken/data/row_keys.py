@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from paretoken.data.picture_keys import picture_key, tells_about
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 #: Known key -> what other formats call it.
 ALIASES = {

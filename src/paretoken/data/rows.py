@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from paretoken.bounded import LARGEST_LINE, MOST_COLUMNS, require_regular
 from paretoken.data.columnar import parquet_batches, rows_of, stream_batches
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.files import read_object
-from paretoken.json_values import MOST_ROW_VALUES, require_few_row_values, values_at_most
+from paretoken.io.bounded import LARGEST_LINE, MOST_COLUMNS, require_regular
+from paretoken.io.escape import shown
+from paretoken.io.files import read_object
+from paretoken.io.json_values import MOST_ROW_VALUES, require_few_row_values, values_at_most
 
 FORMATS = ".json (a list), .jsonl, .parquet or a folder made by datasets' save_to_disk"
 #: How often lists and objects of a row may stand in each other.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 
 #: How many bad rows a message lists, if not told otherwise.
 SHOWN = 5

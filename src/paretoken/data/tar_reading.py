@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from paretoken.data.archive_safety import Budget
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 BLOCK = tarfile.BLOCKSIZE
 #: Bytes that are read, and bytes that are decompressed, at once.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.errors import UserError
-from paretoken.library_errors import explained
+from paretoken.model_files.library_errors import explained
+from paretoken.model_files.tokenizer_json import require_bounded_tokenizer, require_usual_settings
 from paretoken.registry import TEMPLATES, unknown_name
-from paretoken.tokenizer_json import require_bounded_tokenizer, require_usual_settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,7 +86,7 @@ def load_tokenizer(folder: Path) -> Any:
     """
     from transformers import PreTrainedTokenizerFast
 
-    from paretoken.pretrained import load_pretrained
+    from paretoken.model_files.pretrained import load_pretrained
 
     if not (folder / "tokenizer.json").is_file():
         raise UserError(f"{folder} holds no tokenizer.json (a fast tokenizer is needed)")

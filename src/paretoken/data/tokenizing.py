@@ -14,10 +14,10 @@ from paretoken.data.labels import LABEL_RULE, ChatEncoder, EncodedConversation
 from paretoken.data.rows import data_files, iter_rows
 from paretoken.data.skips import Skips
 from paretoken.data.tokenizers import CAPTIONS_ONLY, vocabulary_hash
-from paretoken.escape import shown
-from paretoken.files import sha256
-from paretoken.folders import replacing_folder
-from paretoken.pretrained import combined_hash
+from paretoken.io.escape import shown
+from paretoken.io.files import sha256
+from paretoken.io.folders import replacing_folder
+from paretoken.model_files.pretrained import combined_hash
 
 #: Conversations that are tokenized and held at a time.
 PART = 2048

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from paretoken.bounded import MIB
 from paretoken.errors import UserError
+from paretoken.io.bounded import MIB
 
 #: Bytes of Python objects, about: a number or date, a text or bytes (without their content), a list
 #: (without its places), a place in a list. None, True and False exist once.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from paretoken.data.archive_safety import Budget, safe_name
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 #: What can be unpacked: both have an upper bound to what one byte becomes, and images are not smaller
 #: in others.

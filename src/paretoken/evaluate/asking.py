@@ -10,13 +10,13 @@ from typing import Any
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Benchmark
 from paretoken.evaluate.pictures import unusable
 from paretoken.evaluate.prediction import Predictor, stored_questions
 from paretoken.evaluate.questions import Question, place_of, sort_questions
-from paretoken.files import read_object
-from paretoken.finished import RUN_FILE
+from paretoken.io.escape import shown
+from paretoken.io.files import read_object
+from paretoken.io.finished import RUN_FILE
 from paretoken.registry import BENCHMARKS
 
 #: How many bad rows a message lists.

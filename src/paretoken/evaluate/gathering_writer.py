@@ -12,7 +12,7 @@ from typing import Self
 import pyarrow as pa
 from pyarrow import parquet
 
-from paretoken.bounded import MIB
+from paretoken.io.bounded import MIB
 
 #: Rows and bytes that are gathered before they are written as one row group.
 ROWS, SIZE = 1000, 64 * MIB

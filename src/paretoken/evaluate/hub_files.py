@@ -12,11 +12,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from paretoken.bounded import LARGEST_YAML
 from paretoken.errors import UserError
-from paretoken.escape import LONGEST_VALUE, shown
 from paretoken.hub.fetch import MAIN
-from paretoken.yaml_files import UNREADABLE, parse_yaml
+from paretoken.io.bounded import LARGEST_YAML
+from paretoken.io.escape import LONGEST_VALUE, shown
+from paretoken.io.yaml_files import UNREADABLE, parse_yaml
 
 README = "README.md"
 DEFAULT = "default"

@@ -15,7 +15,6 @@ import pyarrow as pa
 from paretoken.data.columnar import parquet_batches, require_parquet, rows_of
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row
 from paretoken.evaluate.gathering_writer import GatheringWriter
 from paretoken.evaluate.hub_files import shards
@@ -23,6 +22,7 @@ from paretoken.evaluate.ids import ROW_ID
 from paretoken.evaluate.image_folder import ImageFolder
 from paretoken.evaluate.questions import PROMPT
 from paretoken.evaluate.scorable import ScoreCheck
+from paretoken.io.escape import shown
 
 QUESTIONS, IMAGES = "questions.parquet", "images"
 #: Rows in memory at a time, with their pictures.

@@ -14,9 +14,9 @@ from typing import Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Row
 from paretoken.evaluate.benchmarks.values import is_missing
+from paretoken.io.escape import shown
 
 #: The column of `paretoken questions`: the row's unique id.
 ROW_ID = "_id"

@@ -12,7 +12,7 @@ from paretoken.data.conversations import BadRowError
 from paretoken.data.image_formats import suffix_of
 from paretoken.data.images import open_image
 from paretoken.errors import UserError
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 
 class ImageFolder:

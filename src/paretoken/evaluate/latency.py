@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from transformers import PretrainedConfig
 
-from paretoken.contract import TIMED_ANSWERS
 from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question
+from paretoken.study.contract import TIMED_ANSWERS
 
 #: Questions answered before the clock counts, and while it does.
 WARM_UP, MEASURED = 5, TIMED_ANSWERS

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, PretrainedConfig, Qwen2Config, SiglipVisionConfig
 
-from paretoken.cost_models.deployment import LlmShape, Shapes
+from paretoken.costs.models.deployment import LlmShape, Shapes
+from paretoken.costs.shapes import DecoderShape, EncoderShape
 from paretoken.errors import UserError
 from paretoken.evaluate.energy import Meter
 from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vlm import ParetokenModel
-from paretoken.shapes import DecoderShape, EncoderShape
 
 #: Runs that do not count, and tokens decoded per run.
 WARM_UP, DECODED = 2, 8

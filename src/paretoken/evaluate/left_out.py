@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paretoken.bounded import MIB, limited_memory
 from paretoken.data.columnar import parquet_schema
 from paretoken.errors import UserError
+from paretoken.io.bounded import MIB, limited_memory
 
 #: Where the metadata of the Parquet file hold them: rows of the questions from 1, and reasons.
 METADATA = b"paretoken.left_out"

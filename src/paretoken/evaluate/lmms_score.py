@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paretoken.errors import UserError
-from paretoken.evaluate.intervals import Z_95, interval, standard_error
 from paretoken.evaluate.score import json_value
+from paretoken.evaluate.score_intervals import Z_95, interval, standard_error
 from paretoken.registry import unknown_name
 
 Sample = Mapping[str, Any]

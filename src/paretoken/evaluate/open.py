@@ -19,11 +19,11 @@ from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
-from paretoken.files import read_object
+from paretoken.io.files import read_object
+from paretoken.model_files.pretrained import load_pretrained, load_weights
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import demand_stops
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import load_pretrained, load_weights
 
 
 def open_predictor(

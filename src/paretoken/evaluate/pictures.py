@@ -10,7 +10,7 @@ from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource
 from paretoken.errors import UserError
-from paretoken.escape import shown
+from paretoken.io.escape import shown
 
 #: Threads that decode pictures; more wait for the disk.
 MOST_THREADS = 8

@@ -17,14 +17,14 @@ from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import spell_answers
 from paretoken.data.truncation import expand
 from paretoken.errors import UserError
-from paretoken.escape import shown
 from paretoken.evaluate.left_out import with_left_out
 from paretoken.evaluate.questions import Question
-from paretoken.files import replacing
+from paretoken.io.escape import shown
+from paretoken.io.files import replacing
+from paretoken.model_files.positions import positions_of
 from paretoken.models.language import stop_ids
-from paretoken.models.questions import shortened
+from paretoken.models.question_states import shortened
 from paretoken.models.vlm import ParetokenModel
-from paretoken.positions import positions_of
 
 #: The columns of answers.
 ANSWERED = ("prediction", "generated_tokens")

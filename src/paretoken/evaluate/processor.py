@@ -32,9 +32,9 @@ from paretoken.data.tokenizers import load_tokenizer, spell_answers
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import prompt_ids
 from paretoken.evaluate.questions import Question
+from paretoken.model_files.pretrained import load_pretrained
 from paretoken.models.configuration import ParetokenConfig
-from paretoken.models.questions import shortened
-from paretoken.pretrained import load_pretrained
+from paretoken.models.question_states import shortened
 
 
 class Processor:

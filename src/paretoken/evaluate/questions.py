@@ -21,8 +21,8 @@ from paretoken.data.conversations import (
 from paretoken.data.image_places import IMAGE_TEXT, spelling_problem
 from paretoken.data.row_keys import kind_of
 from paretoken.data.skips import Skips
-from paretoken.escape import shown
 from paretoken.evaluate.ids import ROW_ID, id_text
+from paretoken.io.escape import shown
 
 #: The column of `paretoken questions` that holds the whole prompt.
 PROMPT = "prompt"

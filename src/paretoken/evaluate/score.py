@@ -11,12 +11,12 @@ from typing import Any
 from paretoken.data.conversations import BadRowError
 from paretoken.data.rows import read_rows
 from paretoken.errors import UserError
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, Row
 from paretoken.evaluate.benchmarks.values import LONGEST_LIST, is_missing, parsed_list, question, text
 from paretoken.evaluate.ids import ROW_ID, Key, ids_of, in_words, require_unique, usable_keys
-from paretoken.evaluate.intervals import interval, means
 from paretoken.evaluate.left_out import read_left_out
+from paretoken.evaluate.score_intervals import interval, means
+from paretoken.io.escape import shown
 
 #: How many rows a message shows, and characters of a prediction.
 SHOWN, LONGEST_SHOWN = 5, 60

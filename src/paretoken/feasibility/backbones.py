@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paretoken.compressors.specification import specification
+from paretoken.costs.shapes import ENCODERS, decoder_shape, require_size
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
-from paretoken.files import read_object
-from paretoken.shapes import ENCODERS, decoder_shape, require_size
+from paretoken.io.files import read_object
 
 #: Ids of repositories on a hub: owner and name, or a name alone.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from paretoken.config import BenchmarkSettings
+from paretoken.config.asked import BenchmarkSettings
 from paretoken.errors import UserError
 from paretoken.feasibility.backbones import local_folder, source_problem
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of

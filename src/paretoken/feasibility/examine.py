@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from paretoken.config import Config
-from paretoken.config import refuse as refuse_lines
+from paretoken.config.config import Config
+from paretoken.config.config import refuse as refuse_lines
 from paretoken.feasibility.backbones import encoder_can_be_fetched, language_models_can_be_fetched
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
+from paretoken.feasibility.generated import (
+    encoder_fits,
+    sources_can_be_made,
+    widths_can_be_trained,
+    world_has_questions,
+)
 from paretoken.feasibility.laws import (
     compressors_are_fitted_apart,
     laws_are_determined,
@@ -18,12 +24,6 @@ from paretoken.feasibility.lengths import (
     answers_fit_into_positions,
     images_fit_into_max_length,
     models_read_max_length,
-)
-from paretoken.feasibility.miniature import (
-    encoder_fits,
-    sources_can_be_made,
-    widths_can_be_trained,
-    world_has_questions,
 )
 from paretoken.feasibility.recipes import (
     answers_use_one_gpu,

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.compressors.reach import trained_tokens
-from paretoken.config import Config, Data, FrozenStudy, Study, Suite
-from paretoken.csv_files import Row
+from paretoken.config.config import Config
+from paretoken.config.sources import Data
+from paretoken.config.study import FrozenStudy, Study, Suite
 from paretoken.feasibility.points import Point, points_of
-from paretoken.measured import read_rows
+from paretoken.io.csv_files import Row
+from paretoken.study.measured import read_rows
 
 
 class Kind(StrEnum):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paretoken.config.needs import LAW_FACTS
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.points import Point, undetermined
-from paretoken.needs import LAW_FACTS
 
 #: The law of the paper's own grid search, which a study with published numbers repeats.
 GRID_LAW = "product"

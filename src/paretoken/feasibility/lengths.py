@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from paretoken.errors import UserError
 from paretoken.feasibility.backbones import local_config
 from paretoken.feasibility.findings import Finding, Kind, Subject
-from paretoken.feasibility.miniature import llm_recipe, world_settings
+from paretoken.feasibility.generated import llm_recipe, world_settings
 from paretoken.feasibility.recipes import STAGES, changes, readable_recipe
-from paretoken.positions import positions_of
+from paretoken.model_files.positions import positions_of
 from paretoken.registry import BENCHMARKS
 
 #: Tokens that a question and its answer take with a chat template at the least, and usually.

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from paretoken.config import FrozenStudy
-from paretoken.csv_files import Row
-from paretoken.grid import cells
-from paretoken.measured import rows_of_cells
-from paretoken.numerals import number_of
+from paretoken.config.study import FrozenStudy
+from paretoken.io.csv_files import Row
+from paretoken.io.numerals import number_of
+from paretoken.study.grid import cells
+from paretoken.study.measured import rows_of_cells
 
 #: The dearest configuration of a group costs at most this share more than the cheapest (figure 4).
 EQUAL_COST = 0.15

@@ -11,8 +11,8 @@ from typing import get_args
 
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
-from paretoken.planning.records import stage_recipe
-from paretoken.planning.resources import GPUS_PER_NODE
+from paretoken.plan.from_config import stage_recipe
+from paretoken.plan.resources import GPUS_PER_NODE
 from paretoken.train.deepspeed_file import read_deepspeed_file
 from paretoken.train.recipe import Recipe, Stage, read_recipe
 

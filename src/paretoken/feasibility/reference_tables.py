@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from paretoken.costs.dimension_table import read_dimensions
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
-from paretoken.grid import cells
-from paretoken.measured import suite_errors, table_problems
-from paretoken.planning.records import dimensions_file
-from paretoken.published import read_dimensions, read_table1, read_values
+from paretoken.plan.from_config import dimensions_file
+from paretoken.study.grid import cells
+from paretoken.study.measured import suite_errors, table_problems
+from paretoken.study.published import read_table1, read_values
 
 #: A table can lack every cell of a grid: so many are told, and how many more there are.
 TOLD = 5
@@ -84,7 +85,7 @@ def latency_and_price(subject: Subject) -> Iterator[Finding]:
 
 def _require_latency(path: Path) -> None:
     """Read a table of latency as the jobs do, which count answers to one question at a time."""
-    from paretoken.cost_models.latency_table import read_latency  # imports pandas and scipy
+    from paretoken.costs.models.latency_table import read_latency  # imports pandas and scipy
 
     table = read_latency(path)
     if 1 not in table.axes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paretoken.config.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS, Needs
 from paretoken.config.study import FitSettings
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.points import Point, cost_nearly_the_same
 from paretoken.feasibility.reference_tables import published_numbers, table1_rows
-from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS, Needs
 
 LAW_WORDS = {
     "any": "a law",

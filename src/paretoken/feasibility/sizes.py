@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from paretoken.config.sources import Llm
+from paretoken.costs.shapes import TOLERANCE, decoder_shape
 from paretoken.errors import UserError
 from paretoken.feasibility.backbones import local_config, local_folder
 from paretoken.feasibility.findings import Finding, Kind, Subject
-from paretoken.feasibility.miniature import llm_recipe, world_settings
-from paretoken.planning.shapes import miniature_decoder
-from paretoken.shapes import TOLERANCE, decoder_shape
+from paretoken.feasibility.generated import llm_recipe, world_settings
+from paretoken.plan.expected_shapes import miniature_decoder
 
 #: A nominal size may be so many times the parameters of its model, or so much smaller: names are round
 #: (Qwen1.5-7B has 7.7 billion), and N is counted with or without embeddings. Where only the total is

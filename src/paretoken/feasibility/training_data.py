@@ -8,7 +8,7 @@ from paretoken.data.manifest import read_manifest
 from paretoken.data.survey import absent
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
-from paretoken.feasibility.miniature import world_settings
+from paretoken.feasibility.generated import world_settings
 from paretoken.feasibility.recipes import STAGES, changes, one_line, readable_recipe
 from paretoken.train.recipe import Stage
 

@@ -17,11 +17,11 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
-from paretoken.cost_models.base import Cost
-from paretoken.escape import mathtext
+from paretoken.costs.models.base import Cost
 from paretoken.figures.parts import Numbers, column, levels
 from paretoken.figures.style import PALE, Colour, marker_size, mixed, ramp, size_markers
-from paretoken.text_tables import size_label
+from paretoken.io.escape import mathtext
+from paretoken.io.text_tables import size_label
 
 #: Inches: one panel beside its legends, and two panels beside each other.
 ONE_PANEL = (6.4, 4.6)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.style import styled
-from paretoken.files import replacing
+from paretoken.io.files import replacing
 
 #: A text that is the same in every study, or one made from a study's results.
 Words = str | Callable[[StudyResults], str]

@@ -15,10 +15,9 @@ from matplotlib.lines import Line2D
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, undominated
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Role, Suite
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.paper import PAPER_COST
-from paretoken.escape import mathtext
+from paretoken.config.study import Role, Suite
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.paper import PAPER_COST
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis, plot_cells
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import (
@@ -43,6 +42,7 @@ from paretoken.figures.parts import (
     sentences,
 )
 from paretoken.figures.style import ORANGE, Look, ramp
+from paretoken.io.escape import mathtext
 
 #: Q of the paper's Fig. 1b; a study's nearest positive Q stands in for it.
 PAPER_TEXT_TOKENS = 50

@@ -13,16 +13,16 @@ from matplotlib.lines import Line2D
 from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Suite
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.flops import FLOPS_2NT
-from paretoken.escape import mathtext
+from paretoken.config.study import Suite
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.flops import FLOPS_2NT
 from paretoken.figures.axes import ERROR_LABEL, ONE_PANEL, canvas, cost_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
 from paretoken.figures.parts import dense, missing, require_suite, sentences
 from paretoken.figures.style import VERMILION, Colour, Look, ramp
-from paretoken.text_tables import size_label
+from paretoken.io.escape import mathtext
+from paretoken.io.text_tables import size_label
 
 #: Smaller, larger size.
 LINES: tuple[Look, Look] = ({"linestyle": "--"}, {"linestyle": "-"})

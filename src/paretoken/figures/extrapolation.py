@@ -15,7 +15,6 @@ from matplotlib.patches import Patch
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.study_results import StudyResults
-from paretoken.escape import mathtext
 from paretoken.figures.axes import ERROR_LABEL, TWO_PANELS, canvas, plot_cells, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import Group, side_legend, size_handles
@@ -32,8 +31,9 @@ from paretoken.figures.parts import (
     sentences,
 )
 from paretoken.figures.style import ACCENTS, BLUE, ORANGE, VERMILION, Look
+from paretoken.io.escape import mathtext
+from paretoken.io.text_tables import size_label
 from paretoken.registry import LAWS
-from paretoken.text_tables import size_label
 
 BACKTESTS = {
     "law": ("this law", "o", VERMILION),

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Transform
 
 from paretoken.figures.style import Look, faces, marker_size, ramp, size_markers
-from paretoken.text_tables import size_label
+from paretoken.io.text_tables import size_label
 
 Group = tuple[str, Sequence[Artist]]
 #: The V whose marker area stands for a size in legends.

@@ -15,18 +15,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
+from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array
-from paretoken.analysis.optimum import optimal_tokens
 from paretoken.analysis.resample import percentiles
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Suite
-from paretoken.escape import mathtext
+from paretoken.config.study import Suite
 from paretoken.figures.axes import canvas
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
 from paretoken.figures.parts import DENSE, LEVEL_TEXT, Numbers, missing, sentences, shown_suites
 from paretoken.figures.style import ROLE_COLOURS, Colour, Look
+from paretoken.io.escape import mathtext
 
 SIZE = (8.4, 4.6)
 #: Of the headline law and of the others, first suite and second: the second's lies on the first's.

@@ -9,15 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from paretoken.analysis.cost_optimum import middle, optimum_table
+from paretoken.analysis.numerical_optimum import middle, optimum_table
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import StudyResults
-from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles
 from paretoken.figures.parts import LEVEL_TEXT, missing, sentences, shown_suites
 from paretoken.figures.style import PALE, Look, marker_size, mixed, ramp, size_markers
+from paretoken.io.escape import mathtext
 
 #: Inches per scenario, around the rows, and per panel; where sizes stand within a row.
 ROW, AROUND, WIDTH, LABELS, SPREAD = 0.42, 1.5, 3.7, 2.6, 0.6

@@ -14,7 +14,7 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.resample import LEVEL
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Role, Suite
+from paretoken.config.study import Role, Suite
 from paretoken.errors import UserError
 from paretoken.registry import LAWS
 

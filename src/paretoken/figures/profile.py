@@ -14,9 +14,8 @@ from matplotlib.patches import Patch
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Suite
+from paretoken.config.study import Suite
 from paretoken.errors import UserError
-from paretoken.escape import mathtext
 from paretoken.figures.axes import ONE_PANEL, canvas
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
@@ -29,6 +28,7 @@ from paretoken.figures.parts import (
     sentences,
 )
 from paretoken.figures.style import BLUE, ORANGE, VERMILION, Look
+from paretoken.io.escape import mathtext
 
 SIZE = (8.4, 6.2)
 COLUMNS = 2

@@ -14,8 +14,7 @@ from matplotlib.patches import Patch
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Suite
-from paretoken.escape import mathtext
+from paretoken.config.study import Suite
 from paretoken.figures.axes import canvas, plot_cells, sizes_axis, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles, text_handles, token_handles
@@ -29,7 +28,8 @@ from paretoken.figures.parts import (
     shown_suites,
 )
 from paretoken.figures.style import HALO, VERMILION, Look
-from paretoken.text_tables import size_label
+from paretoken.io.escape import mathtext
+from paretoken.io.text_tables import size_label
 
 WIDTH, ROW_HEIGHT, LEAST_HEIGHT = 10.0, 3.1, 4.4
 #: Cells of one level are spread over this share of the distance to the next level.

@@ -15,13 +15,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from paretoken.analysis.compare import RATIO
 from paretoken.errors import UserError
-from paretoken.escape import mathtext
 from paretoken.figures.axes import canvas
 from paretoken.figures.base import DPI
 from paretoken.figures.legends import bottom_legend
 from paretoken.figures.parts import LEVEL_TEXT, SYMBOLS, sentences
 from paretoken.figures.style import ROLE_COLOURS, Look, faces, styled
-from paretoken.files import replacing
+from paretoken.io.escape import mathtext
+from paretoken.io.files import replacing
 from paretoken.registry import LAWS
 
 PANELS = (RATIO, "alpha", "beta")

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from paretoken.errors import UserError
-from paretoken.files import read_object, write_json
-from paretoken.finished import RUN_FILE, already_done
-from paretoken.folders import demand_apart, replacing_folder
 from paretoken.hub.contained import link_roots, resolved_inside
 from paretoken.hub.request import MAIN, Request
-from paretoken.hub.select import dataset_files, model_files, weight_files
-from paretoken.model_json import read_model_json, require_small_files
-from paretoken.provenance import versions
+from paretoken.io.files import read_object, write_json
+from paretoken.io.finished import RUN_FILE, already_done
+from paretoken.io.folders import demand_apart, replacing_folder
+from paretoken.io.versions import versions
+from paretoken.model_files.model_json import read_model_json, require_small_files
+from paretoken.model_files.needed_files import dataset_files, model_files, weight_files
 
 __all__ = ["MAIN", "Request", "fetch", "verify_local"]
 
@@ -175,10 +175,10 @@ def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
     """Verify a model, and make its tokenizer usable; return what was found out."""
     if request.kind == "dataset":
         return {}
+    from paretoken.hub.fast_tokenizer import make_fast, write_template
     from paretoken.hub.inspect import inspect_llm, inspect_vision
-    from paretoken.hub.tokenizers import make_fast, write_template
     from paretoken.hub.verify import demand_count
-    from paretoken.weight_files import stored_parameters
+    from paretoken.model_files.weight_files import stored_parameters
 
     details: dict[str, Any] = {}
     for name in names:

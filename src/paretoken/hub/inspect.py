@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
+from paretoken.costs.shapes import decoder_shape, encoder_shape
 from paretoken.data.conversations import Conversation
 from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.preprocessor import read_preprocessor
 from paretoken.data.tokenizers import CHAT, load_tokenizer
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.model_json import read_model_json
+from paretoken.io.escape import shown
+from paretoken.model_files.model_json import read_model_json
+from paretoken.model_files.pretrained import count_parameters, load_pretrained
 from paretoken.models.language import demand_stops
 from paretoken.models.vision import grid_side, read_vision_config, require_image_size
-from paretoken.pretrained import count_parameters, load_pretrained
-from paretoken.shapes import decoder_shape, encoder_shape
 
 _EXAMPLE = Conversation("", "image", (f"{IMAGE_TEXT}\nWhat is this?", "A cat.", "And that?", "A dog."))
 

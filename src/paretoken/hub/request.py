@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from paretoken.settings import digest
+from paretoken.config.settings import digest
 
 Kind = Literal["llm", "vision", "dataset"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from paretoken.costs.shapes import require_size
 from paretoken.errors import UserError
-from paretoken.files import sha256
 from paretoken.hub.download import Choose, Expected, Snapshot, discard, download
-from paretoken.shapes import require_size
+from paretoken.io.files import sha256
 
 
 def download_whole(

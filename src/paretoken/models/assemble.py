@@ -14,12 +14,12 @@ from transformers import PretrainedConfig
 
 from paretoken.compressors.specification import USUAL_HEADS, specification
 from paretoken.errors import UserError
+from paretoken.model_files.pretrained import read_tensors
 from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
 from paretoken.models.language import greedy, load_language_model
 from paretoken.models.vision import VisionEncoder, attention_layers, grid_side
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import read_tensors
 
 #: The file with the weights of compressor and projector, as stage 1 leaves them.
 ADAPTER_FILE = "adapter.safetensors"

@@ -15,11 +15,11 @@ from transformers import (
     PreTrainedModel,
 )
 
+from paretoken.costs.shapes import decoder_shape
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.model_json import read_model_json
-from paretoken.pretrained import load_pretrained, load_weights
-from paretoken.shapes import decoder_shape
+from paretoken.io.escape import shown
+from paretoken.model_files.model_json import read_model_json
+from paretoken.model_files.pretrained import load_pretrained, load_weights
 
 #: Label of a token that the loss leaves out.
 IGNORED = -100
@@ -33,7 +33,7 @@ def load_language_model(folder: Path, dtype: torch.dtype = torch.float32) -> Pre
 
     Raises:
         UserError: the directory cannot be loaded, it does not say properly what ends its answers, or
-            it is of a family that `paretoken.shapes` does not count: better now than when its
+            it is of a family that `paretoken.costs.shapes` does not count: better now than when its
             training has ended.
     """
     demand_stops(folder)

@@ -12,9 +12,9 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from paretoken.compressors.specification import specification
+from paretoken.costs.shapes import ENCODERS
 from paretoken.errors import UserError
-from paretoken.pretrained import load_pretrained, load_weights
-from paretoken.shapes import ENCODERS
+from paretoken.model_files.pretrained import load_pretrained, load_weights
 
 #: Numbers in all hidden layers of the images that are encoded at once (8 GiB): CLIP's for 145 images.
 MOST_NUMBERS = 2**31
@@ -29,7 +29,7 @@ def read_vision_config(folder: Path) -> PretrainedConfig:
     """Return the vision configuration in ``folder`` (or that of the vision half of a CLIP model).
 
     Raises:
-        UserError: there is none, or it is of a family that `paretoken.shapes` does not count.
+        UserError: there is none, or it is of a family that `paretoken.costs.shapes` does not count.
     """
     whole = load_pretrained(AutoConfig, folder)
     config: PretrainedConfig = getattr(whole, "vision_config", whole)

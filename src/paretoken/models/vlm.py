@@ -15,7 +15,7 @@ from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import answer_loss, decoder_of, full_loss, plain_head
 from paretoken.models.placing import placed, reduced
-from paretoken.models.questions import Cache, embed_cached, embed_questions
+from paretoken.models.question_states import Cache, embed_cached, embed_questions
 from paretoken.models.sight import Sight
 from paretoken.models.vision import VisionEncoder, encoded_side
 
@@ -81,7 +81,7 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         return head
 
     def question_embeddings(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the embeddings of questions (questions, hidden size), see `paretoken.models.questions`.
+        """Return embeddings (questions, hidden size), see `paretoken.models.question_states`.
 
         Args:
             ids: (questions, length), padded on either side.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.numerical_optimum import middle
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Suite
+from paretoken.config.study import Suite
 from paretoken.report.sentences import optimum, verdict
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.cell_means import cell_means
-from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Array
-from paretoken.analysis.limits import MOST_CONFIGURATIONS, require_product
+from paretoken.analysis.numerical_optimum import middle
+from paretoken.analysis.product_limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.analysis.ties import indistinguishable
 from paretoken.errors import UserError
-from paretoken.text_tables import size_label
+from paretoken.io.text_tables import size_label
 
 #: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
 #: twice that Q.

@@ -22,17 +22,17 @@ from paretoken.analysis.equal_cost import tally
 from paretoken.analysis.methods import comparisons
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Suite
+from paretoken.config.study import Suite
 from paretoken.errors import UserError
-from paretoken.escape import html
 from paretoken.figures.style import ramp
+from paretoken.io.escape import html
 from paretoken.registry import FIGURES
 from paretoken.report.answer import answer, methods_answer
 from paretoken.report.charts import explorer_chart
 from paretoken.report.explorer import explorer_data
 from paretoken.report.glossary import GLOSSARY
 from paretoken.report.html_tables import HtmlTable, cell, html_table
-from paretoken.report.methods import error_rows, winners
+from paretoken.report.methods_table import error_rows, winners
 from paretoken.report.provenance import citation, provenance
 from paretoken.report.suite_tables import (
     drawn_by,

@@ -8,10 +8,10 @@ from typing import Any
 
 from paretoken.analysis.study_results import StudyResults
 from paretoken.errors import UserError
-from paretoken.files import read_json
-from paretoken.grid import Cell
-from paretoken.provenance import versions
-from paretoken.text_tables import clock, short
+from paretoken.io.files import read_json
+from paretoken.io.text_tables import clock, short
+from paretoken.io.versions import versions
+from paretoken.study.grid import Cell
 
 STAGES = ("pretrain", "finetune")
 PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "altair", "snakemake")

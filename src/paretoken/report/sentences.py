@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from paretoken.analysis.closed_form_optimum import best_tokens
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.star import best_tokens
 from paretoken.analysis.trade import Side, assumed_slopes, trade
-from paretoken.text_tables import visual_tokens
+from paretoken.io.text_tables import visual_tokens
 
 
 def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from paretoken.analysis.comparison import predictions
-from paretoken.analysis.cost_optimum import middle, optimum_table
 from paretoken.analysis.fitted_law import FittedLaw
+from paretoken.analysis.numerical_optimum import middle, optimum_table
 from paretoken.analysis.resample import EFFECTS, RESIDUAL
 from paretoken.analysis.scenarios import Scenario
 from paretoken.analysis.study_results import StudyResults
-from paretoken.text_tables import size_label
+from paretoken.io.text_tables import size_label
 
 #: What a flag of a published value means, where it was not simply read off.
 SOURCES = {"inferred": "inferred", "second_hand": "second hand"}

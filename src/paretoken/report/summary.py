@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import pandas as pd
 
 from paretoken.analysis.comparison import published_table
-from paretoken.analysis.cost_optimum import middle
 from paretoken.analysis.equal_cost import TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.methods import comparisons
+from paretoken.analysis.numerical_optimum import middle
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
 from paretoken.analysis.trade import assumed_slopes
-from paretoken.config import Suite
-from paretoken.escape import markdown
-from paretoken.markdown import bullets
-from paretoken.markdown import table as markdown_table
-from paretoken.provenance import versions
+from paretoken.config.study import Suite
+from paretoken.io.escape import markdown
+from paretoken.io.markdown import bullets
+from paretoken.io.markdown import table as markdown_table
+from paretoken.io.versions import versions
 from paretoken.registry import FIGURES
 from paretoken.report.glossary import GLOSSARY
-from paretoken.report.methods import winners
+from paretoken.report.methods_table import winners
 from paretoken.report.sentences import optimum, verdict
 from paretoken.report.suite_tables import (
     drawn_by,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paretoken.cost_memory import (
+from paretoken.costs.gpu_memory import (
     GIB,
     USABLE,
     ActivationCost,
@@ -22,15 +22,15 @@ from paretoken.cost_memory import (
     activation_cost,
     states,
 )
+from paretoken.costs.shapes import decoder_shape, encoder_shape
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.order import BatchPlan, MicroBatches, plan_batches
 from paretoken.errors import UserError
-from paretoken.files import read_json, write_json
+from paretoken.io.files import read_json, write_json
 from paretoken.models.vlm import ParetokenModel
-from paretoken.shapes import decoder_shape, encoder_shape
-from paretoken.train.arguments import attention_of
 from paretoken.train.distributed import smallest
 from paretoken.train.recipe import Recipe
+from paretoken.train.trainer_arguments import attention_of
 from paretoken.train.zero import size
 
 #: Where a run notes, beside its checkpoints, the micro batch that it found not to be too large.

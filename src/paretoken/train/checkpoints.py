@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
-from paretoken.files import read_json, sha256, write_json
-from paretoken.ownership import own_token, require_ownership
-from paretoken.partial import PARTIAL
+from paretoken.io.files import read_json, sha256, write_json
+from paretoken.io.ownership import own_token, require_ownership
+from paretoken.io.partial import PARTIAL
 
 MANIFEST = "manifest.json"
 PREFIX = "checkpoint-"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.files import read_json
+from paretoken.io.escape import shown
+from paretoken.io.files import read_json
 
 #: Stages of ZeRO.
 STAGES = (1, 2, 3)

@@ -16,7 +16,8 @@ from paretoken.data.images import image_source
 from paretoken.data.preprocessor import Aspect, read_preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
-from paretoken.files import sha256
+from paretoken.io.files import sha256
+from paretoken.model_files.pretrained import combined_hash, load_pretrained, weights_hash
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import (
     ADAPTER_FILE,
@@ -31,10 +32,9 @@ from paretoken.models.assemble import (
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import encoded_side, grid_side, load_encoder, require_image_size
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import combined_hash, load_pretrained, weights_hash
-from paretoken.train.arguments import set_attention
 from paretoken.train.matching import require_adapter, require_positions, require_vocabulary
 from paretoken.train.recipe import Recipe
+from paretoken.train.trainer_arguments import set_attention
 from paretoken.train.unread import ADVICE
 from paretoken.train.whitening import fit_whitening
 

@@ -10,13 +10,13 @@ from paretoken.data.encoded import EncodedSet
 from paretoken.data.image_places import IMAGE_TEXT
 from paretoken.data.tokenizers import load_tokenizer, vocabulary_hash
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.files import read_object
-from paretoken.json_values import require_few_values
+from paretoken.io.escape import shown
+from paretoken.io.files import read_object
+from paretoken.io.json_values import require_few_values
+from paretoken.model_files.positions import positions_of
+from paretoken.model_files.weight_files import open_safetensors
 from paretoken.models.assemble import ADAPTER_FILE
 from paretoken.models.configuration import ParetokenConfig
-from paretoken.positions import positions_of
-from paretoken.weight_files import open_safetensors
 
 #: What an adapter's configuration must have in common with that of the model that goes on with it.
 SHARED = (

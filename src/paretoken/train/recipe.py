@@ -11,11 +11,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from paretoken.config import Count, Record, Size
-from paretoken.config.fields import Batch, NotNegative, Share, Text, Tokens, Width, Workers, problem
+from paretoken.config.fields import (
+    Batch,
+    Count,
+    NotNegative,
+    Record,
+    Share,
+    Size,
+    Text,
+    Tokens,
+    Width,
+    Workers,
+    problem,
+)
+from paretoken.config.settings import read_settings
 from paretoken.errors import UserError
-from paretoken.escape import shown
-from paretoken.settings import read_settings
+from paretoken.io.escape import shown
 
 Stage = Literal["pretrain", "finetune"]
 #: A healthy run's loss is above its first one now and then, so that 1 or less would stop it.

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from paretoken.files import write_json
-from paretoken.provenance import git_state, versions
+from paretoken.io.files import write_json
+from paretoken.io.versions import git_state, versions
 
 RUN_FILE = "run.json"
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "numpy", "deepspeed")

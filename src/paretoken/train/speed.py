@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from paretoken.devices import Device, find_device
+from paretoken.config.devices import Device, find_device
 
 
 @dataclass
@@ -45,7 +45,7 @@ class StepWork:
 
 
 def this_device() -> tuple[str, Device | None]:
-    """Return what the device calls itself, and its entry in `paretoken.devices`, if it has one."""
+    """Return the device's own name, and its entry in `paretoken.config.devices` if it has one."""
     if not torch.cuda.is_available():
         return "cpu", None
     name = torch.cuda.get_device_name()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from paretoken.compressors.reach import reachable_tokens
 from paretoken.compressors.specification import specification
-from paretoken.cost import (
+from paretoken.costs.answer_work import (
     Work,
     adapter_work,
     decoder_shape,

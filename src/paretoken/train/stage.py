@@ -20,11 +20,10 @@ from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
 from paretoken.data.order import BatchPlan, data_order
 from paretoken.errors import UserError
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
-from paretoken.train.arguments import packing_of, training_arguments
 from paretoken.train.batching import choose_plan, halve
 from paretoken.train.checkpoints import Checkpoint, latest
 from paretoken.train.distributed import (
@@ -46,16 +45,17 @@ from paretoken.train.inputs import (
 )
 from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
+from paretoken.train.restarts import STARTS, require_progress
 from paretoken.train.run_record import RUN_FILE, write_run
 from paretoken.train.selection import Selection, select
 from paretoken.train.showings import shown_counts
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
-from paretoken.train.starts import STARTS, require_progress
 from paretoken.train.stop_note import forget_stop, note_stop
 from paretoken.train.stopping import StoppedEarlyError
 from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
+from paretoken.train.trainer_arguments import packing_of, training_arguments
 from paretoken.train.unread import UnreadImages
 from paretoken.train.zero import make_whole, prepare_deepspeed, read_zero, refuse_other_split
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paretoken.files import write_text
+from paretoken.io.files import write_text
 
 #: Beside a stage's result.
 STOPPED = "stopped"

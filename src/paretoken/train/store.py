@@ -10,11 +10,11 @@ from torch import nn
 
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
+from paretoken.model_files.pretrained import saving
 from paretoken.models.assemble import attach_encoder, save_adapter
 from paretoken.models.language import end_with
 from paretoken.models.vision import encoded_side, load_encoder
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import saving
 from paretoken.train.inputs import StageInputs
 from paretoken.train.recipe import Recipe
 

@@ -24,11 +24,11 @@ from transformers import (
 from paretoken.data.collation import UNREAD, TrainingCollator, Unread
 from paretoken.data.order import BatchPlan, MicroBatches
 from paretoken.errors import UserError
+from paretoken.model_files.pretrained import read_tensors
 from paretoken.models.vlm import ParetokenModel
-from paretoken.pretrained import read_tensors
 from paretoken.train import checkpoints
 from paretoken.train.distributed import gathered, means
-from paretoken.train.guard import Guard
+from paretoken.train.loss_guard import Guard
 from paretoken.train.optimisation import make_optimiser, make_schedule
 from paretoken.train.recipe import Recipe
 from paretoken.train.speed import Speed, Spent

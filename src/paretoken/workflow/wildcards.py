@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from paretoken.config import Config, FrozenStudy, Study
-from paretoken.grid import Cell
+from paretoken.config.config import Config
+from paretoken.config.study import FrozenStudy, Study
+from paretoken.study.grid import Cell
 
 #: What Snakemake hands over: attributes are the values of wildcards, all of them text.
 Wildcards = Any

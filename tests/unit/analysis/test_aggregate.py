@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from paretoken.analysis.aggregate import aggregate
-from paretoken.contract import ERROR_COLUMNS
 from paretoken.errors import UserError
+from paretoken.study.contract import ERROR_COLUMNS
 
 HEAD = ",".join(ERROR_COLUMNS) + "\n"
 

@@ -30,8 +30,8 @@ from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.sensitivity import sensitivity
 from paretoken.analysis.study_results import PAPER_GRID, StudyResults
-from paretoken.config import load
-from paretoken.constraints import Constraints, read_constraints
+from paretoken.config.config import load
+from paretoken.config.constraints import Constraints, read_constraints
 from paretoken.errors import UserError
 from paretoken.report.summary import summary
 

@@ -11,7 +11,7 @@ from scipy.stats import binom
 from paretoken.analysis.compare import RATIO, read_studies, side_by_side, verdicts, which_is_larger
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.cli import main
-from paretoken.files import read_json, write_json
+from paretoken.io.files import read_json, write_json
 from report_study import SUITES, copied, finished_study
 
 

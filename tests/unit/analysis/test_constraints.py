@@ -16,7 +16,7 @@ from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.losses import make_loss
 from paretoken.cli import main
-from paretoken.constraints import LAW_FACTS, NOTHING, read_constraints
+from paretoken.config.constraints import LAW_FACTS, NOTHING, read_constraints
 from paretoken.errors import FitError, UserError
 from paretoken.registry import LAWS
 

@@ -11,7 +11,7 @@ from scipy.stats import binom, norm
 
 from paretoken.analysis.equal_cost import CELL, COLUMNS, comparisons, sign_test, tally
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import FrozenStudy
+from paretoken.config.study import FrozenStudy
 
 SIZES = {"a": 1.0, "b": 2.0, "c": 4.0, "d": 8.0}
 TOKENS = (1, 2, 4, 8, 16, 32, 64)

@@ -13,7 +13,7 @@ from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import frontier
 from paretoken.analysis.losses import LOSSES
-from paretoken.constraints import read_constraints
+from paretoken.config.constraints import read_constraints
 from paretoken.errors import FitError, UserError
 from paretoken.registry import LAWS
 

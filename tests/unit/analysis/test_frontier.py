@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.analysis.closed_form_optimum import best_tokens
 from paretoken.analysis.crossovers import crossovers
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import (
@@ -17,9 +18,8 @@ from paretoken.analysis.frontier import (
     frontier,
     undominated,
 )
-from paretoken.analysis.star import best_tokens
-from paretoken.cost_models.base import Cost, Deployment
-from paretoken.cost_models.flops import FLOPS_2NT
+from paretoken.costs.models.base import Cost, Deployment
+from paretoken.costs.models.flops import FLOPS_2NT
 from paretoken.errors import UserError
 from paretoken.registry import LAWS
 

@@ -10,7 +10,7 @@ from paretoken.analysis.estimate import estimate
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.law_comparison import compare_laws
 from paretoken.analysis.losses import make_loss
-from paretoken.constraints import read_constraints
+from paretoken.config.constraints import read_constraints
 from paretoken.registry import LAWS
 
 TEXTS = (0.0, 25.0, 50.0, 100.0, 200.0)

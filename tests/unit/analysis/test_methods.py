@@ -11,18 +11,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from paretoken.analysis.claims.methods import QUECC_1, QUECC_4, REPETITION
+from paretoken.analysis.claims.compression import QUECC_1, QUECC_4, REPETITION
 from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.methods import comparisons, difference, method_scores, suite_errors
 from paretoken.analysis.scales import PUBLISHED_BENCHMARKS, study_metrics
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import FrozenStudy
+from paretoken.config.study import FrozenStudy
 from paretoken.errors import UserError
 from paretoken.figures.base import save
-from paretoken.figures.methods import METHODS, published_errors
+from paretoken.figures.method_curves import METHODS, published_errors
 from paretoken.figures.style import styled
 from paretoken.registry import BENCHMARKS
-from paretoken.report.methods import latex, methods_page, wide
+from paretoken.report.methods_table import latex, methods_page, wide
 from paretoken.report.summary import summary
 
 ROOT = Path(__file__).parents[3]

@@ -16,11 +16,11 @@ from paretoken.analysis.recommend import recommend
 from paretoken.analysis.recommend_words import in_words
 from paretoken.analysis.trade import Side, trade
 from paretoken.cli import main
-from paretoken.constraints import read_constraints
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.measured import LATENCY
+from paretoken.config.constraints import read_constraints
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.on_device import LATENCY
 from paretoken.errors import UserError
-from paretoken.text_tables import visual_tokens
+from paretoken.io.text_tables import visual_tokens
 from report_study import SUITES, finished_study
 
 SIZES, TOKENS = [0.5, 1.8, 4.0, 7.0], [1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0]

@@ -11,7 +11,7 @@ from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.losses import make_loss
 from paretoken.analysis.restrictions import contradicted, contradiction, equal_slopes
-from paretoken.constraints import read_constraints
+from paretoken.config.constraints import read_constraints
 from paretoken.registry import LAWS
 
 SIZES, TOKENS = (0.5, 1.8, 4.0, 7.0), (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0)

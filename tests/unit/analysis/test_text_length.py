@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from paretoken.analysis.cells import Selection, read_cells
-from paretoken.analysis.claims.optimum import GROWS_WITH_TEXT
+from paretoken.analysis.claims.best_token_count import GROWS_WITH_TEXT
 from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
 from paretoken.analysis.text_length import best_at_each_budget, optima
-from paretoken.config import FrozenStudy
-from paretoken.figures.text_length import save_text_length
-from paretoken.report.text_length import latex_of, page
+from paretoken.config.study import FrozenStudy
+from paretoken.figures.text_length_curves import save_text_length
+from paretoken.report.text_length_table import latex_of, page
 
 SIZES, TOKENS, TEXTS = {"small": 1.0, "middle": 2.0, "large": 4.0}, (1, 4, 9, 36), (2, 64)
 ALPHA, BETA = 0.3, 0.1

@@ -10,9 +10,9 @@ from scipy.stats import binom
 
 from paretoken.analysis.resample import percentiles
 from paretoken.analysis.ties import cost_draws, share_chosen, ties
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.flops import FLOPS_2NT
-from paretoken.cost_models.measured import LATENCY
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.flops import FLOPS_2NT
+from paretoken.costs.models.on_device import LATENCY
 
 ERRORS = np.array([[0.1, 0.2, 0.3], [0.2, 0.1, 0.3], [0.1, 0.2, 0.05], [0.1, 0.3, 0.2]])
 COSTS = np.array([1.0, 2.0, 3.0])

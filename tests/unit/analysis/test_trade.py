@@ -19,7 +19,7 @@ from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.recommend import recommend
 from paretoken.analysis.resample import draw
 from paretoken.analysis.trade import Side, trade, trade_warnings
-from paretoken.constraints import read_constraints
+from paretoken.config.constraints import read_constraints
 from paretoken.registry import LAWS
 from paretoken.report.sentences import optimum, verdict
 

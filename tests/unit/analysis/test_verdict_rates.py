@@ -26,7 +26,7 @@ from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.profiles import profile, profiled_parameters
 from paretoken.analysis.resample import draw
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import load
+from paretoken.config.config import load
 from paretoken.registry import CLAIMS, LAWS
 
 ROOT = Path(__file__).parents[3]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from paretoken.config.settings import digest
 from paretoken.data.archive_safety import Limits
 from paretoken.data.archives import UNPACKING, unpack
 from paretoken.data.manifest import COMMON
 from paretoken.errors import UserError
-from paretoken.settings import digest
 from processes import line_of, running
 
 FILES = {"train/a.jpg": b"a" * 10, "train/deep/b.jpg": b"", "train/c.jpg": os.urandom(5000)}

@@ -16,7 +16,7 @@ from paretoken.data.features import FeatureStore
 from paretoken.data.images import ImageSource
 from paretoken.data.picture_marks import Mark, write_marks
 from paretoken.errors import UserError
-from paretoken.npy_files import open_array
+from paretoken.io.npy_files import open_array
 
 ARRAYS = {
     "ids": np.array([1, 9, 2], np.int32),

@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from paretoken.bounded import MIB
 from paretoken.data.feature_writer import compute_features
 from paretoken.data.features import ARRAY, PixelStore
 from paretoken.data.image_index import index_images, look_at
@@ -24,9 +23,10 @@ from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.data.survey import count_files
 from paretoken.errors import UserError
-from paretoken.library_errors import enough_memory
+from paretoken.io.bounded import MIB
+from paretoken.model_files.library_errors import enough_memory
 from paretoken.models.vision import MOST_NUMBERS, VisionEncoder
-from paretoken.planning.training_sets import tokenized_set
+from paretoken.plan.training_sets import tokenized_set
 
 #: CPU time that nothing here comes near; what was mended took hours.
 CPU_SECONDS = 120

@@ -22,13 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc, parquet
 
-from paretoken.bounded import MIB, limited_memory
 from paretoken.data.columnar import BATCH, parquet_batches, rows_of, stream_batches
 from paretoken.data.parquet_footer import read_dictionary_header, rows_at_a_time
 from paretoken.data.rows import read_rows
 from paretoken.data.unpacked import LIMITS, held_by_rows, held_bytes
 from paretoken.errors import UserError
 from paretoken.evaluate.left_out import METADATA, read_left_out, with_left_out
+from paretoken.io.bounded import MIB, limited_memory
 
 #: Bytes by which a child may grow that reads hostile files, beyond what pyarrow reserves.
 GROWTH = 900 * MIB

@@ -25,7 +25,7 @@ from paretoken.data.images import ImageSource
 from paretoken.data.manifest import Part, read_manifest
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 from processes import LIMIT_S, line_of, running
 
 REAL = Path(__file__).parents[3] / "workflow" / "reference" / "llava_data.yaml"

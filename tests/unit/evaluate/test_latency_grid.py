@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from paretoken.cli import main
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.deployment import AdapterShape, Deployment, LlmShape, Shapes, write_shapes
-from paretoken.cost_models.latency_table import read_latency
-from paretoken.cost_models.measured import LATENCY
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.deployment import AdapterShape, Deployment, LlmShape, Shapes, write_shapes
+from paretoken.costs.models.latency_table import read_latency
+from paretoken.costs.models.on_device import LATENCY
+from paretoken.costs.shapes import DecoderShape, EncoderShape
 from paretoken.evaluate import energy, latency_grid
 from paretoken.evaluate.latency_grid import Grid, build, measure_grid, set_tokens
-from paretoken.shapes import DecoderShape, EncoderShape
 
 CPU = torch.device("cpu")
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from paretoken.errors import UserError
-from paretoken.evaluate.intervals import interval
 from paretoken.evaluate.lmms_answers import MAX_NEW_TOKENS, batches, cut, generation
 from paretoken.evaluate.lmms_score import as_score, choose_metric
+from paretoken.evaluate.score_intervals import interval
 
 
 def sample(number: int, **metrics: Any) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from paretoken.evaluate.latency import measure_latency
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question, parse_questions
+from paretoken.model_files.pretrained import weights_hash
 from paretoken.models.assemble import Choice, FeatureLayers, assemble
 from paretoken.models.vision import read_vision_config
-from paretoken.pretrained import weights_hash
 from standins.models import save_qwen
 
 

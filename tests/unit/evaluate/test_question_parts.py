@@ -11,13 +11,13 @@ import pytest
 
 import tiny
 from paretoken.cli import main
-from paretoken.contract import TEXT_LENGTH_COLUMNS
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
+from paretoken.evaluate.longer_questions import by_part
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question, parse_questions
-from paretoken.evaluate.text_length import by_part
 from paretoken.registry import BENCHMARKS
+from paretoken.study.contract import TEXT_LENGTH_COLUMNS
 
 WORLD, EXACT = BENCHMARKS.load("world"), BENCHMARKS.load("exact_match")
 #: Columns that are measured in seconds.

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from paretoken.bounded import LARGEST_JSON
 from paretoken.cli import main
 from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.exact_match import exact_match
 from paretoken.evaluate.benchmarks.values import LONGEST_LIST
 from paretoken.evaluate.benchmarks.vqav2 import VQAV2
 from paretoken.evaluate.ids import ROW_ID
-from paretoken.evaluate.intervals import interval
 from paretoken.evaluate.score import read_predictions, score_file, score_predictions
-from paretoken.json_values import BYTES_PER_VALUE
+from paretoken.evaluate.score_intervals import interval
+from paretoken.io.bounded import LARGEST_JSON
+from paretoken.io.json_values import BYTES_PER_VALUE
 from paretoken.registry import BENCHMARKS
-from paretoken.scored import read_scores
+from paretoken.study.scored import read_scores
 
 EXACT = BENCHMARKS.load("exact_match")
 WORLD = BENCHMARKS.load("world")

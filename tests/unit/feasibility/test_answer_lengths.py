@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feasible_studies import ROOT, found, shipped, study_of
-from paretoken.config import parse
+from paretoken.config.config import parse
 from paretoken.feasibility.findings import Kind
 from paretoken.feasibility.lengths import LEAST_QUESTION
 from paretoken.registry import BENCHMARKS

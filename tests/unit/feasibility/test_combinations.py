@@ -26,11 +26,11 @@ from feasible_studies import (
 from paretoken.analysis.claims.ledger import ledger
 from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.study_results import StudyResults
-from paretoken.config import Config
+from paretoken.config.config import Config
+from paretoken.config.needs import FIGURE_NEEDS, Needs
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Kind
 from paretoken.figures.style import styled
-from paretoken.needs import FIGURE_NEEDS, Needs
 from paretoken.registry import CLAIMS, FIGURES
 
 CASES = [

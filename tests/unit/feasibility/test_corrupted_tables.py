@@ -16,23 +16,24 @@ import yaml
 
 from feasible_studies import ROOT, Raw, alone, shipped, source_of, study_of
 from hostile_text import replaced
-from paretoken.config import Config, Record
+from paretoken.config.config import Config
+from paretoken.config.fields import Record
+from paretoken.config.settings import checked
 from paretoken.data.manifest import Manifest
-from paretoken.data.miniature.settings import MiniatureSettings
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Subject
-from paretoken.feasibility.miniature import sources_can_be_made
+from paretoken.feasibility.generated import sources_can_be_made
 from paretoken.feasibility.recipes import STAGES, recipes_can_be_read, recipes_fit_their_devices
 from paretoken.feasibility.reference_tables import (
     latency_and_price,
     measured_table_is_whole,
     published_tables_can_be_read,
 )
-from paretoken.measured import REQUIRED
-from paretoken.settings import checked
+from paretoken.study.measured import REQUIRED
 from paretoken.train.deepspeed_file import read_deepspeed_file
 from paretoken.train.recipe import Recipe
-from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
+from paretoken.train.sources.source_recipes import LlmRecipe, VisionRecipe
+from paretoken.world.world_settings import MiniatureSettings
 from report_study import latency_table
 
 WRONG = ("nan", "inf", "-inf", "-1", "text", "1e400", "", "0.6_1", "٠.٦", "１")

@@ -12,7 +12,7 @@ import pytest
 
 import tiny
 from feasible_studies import ROOT, Raw, data_of, found, shipped, study_of
-from paretoken.config import parse
+from paretoken.config.config import parse
 from paretoken.errors import UserError
 from paretoken.hub.fetch import MAIN, Request, fetch
 

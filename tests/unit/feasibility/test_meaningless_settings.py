@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from feasible_studies import ROOT, Raw, alone, found, shipped, study_of
-from paretoken.config import parse
+from paretoken.config.config import parse
 from paretoken.data.rendering import Rendering
 from paretoken.errors import UserError
 from paretoken.registry import TEMPLATES

@@ -13,7 +13,7 @@ import yaml
 
 from feasible_studies import ROOT, Raw, shipped
 from paretoken.cli import main
-from paretoken.config import parse
+from paretoken.config.config import parse
 from paretoken.errors import UserError
 from paretoken.feasibility.examine import require_runnable
 from project_copy import copy_project

@@ -1,4 +1,4 @@
-"""What `paretoken.needs` repeats of heavy modules is what these say."""
+"""What `paretoken.config.needs` repeats of heavy modules is what these say."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from paretoken.analysis.equal_cost import TOLERANCE
-from paretoken.config import benchmarks_of
-from paretoken.data.miniature.world import GRID
-from paretoken.data.miniature.write import SPARSE
-from paretoken.feasibility import miniature, points
+from paretoken.config.asked import benchmarks_of
+from paretoken.config.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS
+from paretoken.feasibility import generated, points
 from paretoken.models.assemble import Choice
-from paretoken.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS
 from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
+from paretoken.world.facts import GRID
+from paretoken.world.write import SPARSE
 
 
 def test_every_registered_figure_claim_and_law_says_what_it_needs() -> None:
@@ -44,7 +44,7 @@ def test_what_a_study_on_downloaded_data_can_ask_has_a_data_set(name: str) -> No
 
 
 def test_numbers_that_are_repeated_are_the_same() -> None:
-    assert miniature.GRID == GRID
-    assert miniature.SPARSE == SPARSE
-    assert Choice("none", 1).query_layer == miniature.QUERY_LAYER
+    assert generated.GRID == GRID
+    assert generated.SPARSE == SPARSE
+    assert Choice("none", 1).query_layer == generated.QUERY_LAYER
     assert points.EQUAL_COST == TOLERANCE

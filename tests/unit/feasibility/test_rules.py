@@ -10,7 +10,8 @@ import pytest
 
 import hub_data
 from feasible_studies import ROOT, Raw, data_of, found, shipped, source_of, study_of
-from paretoken.config import Config, benchmarks_of, parse
+from paretoken.config.asked import benchmarks_of
+from paretoken.config.config import Config, parse
 from paretoken.errors import UserError
 from paretoken.feasibility.examine import blocking, examine, require_runnable
 from paretoken.feasibility.findings import Kind

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from feasible_studies import ROOT, Raw, found, shipped, study_of
-from paretoken.config import parse
+from paretoken.config.config import parse
+from paretoken.costs.shapes import decoder_shape
 from paretoken.feasibility.findings import Kind
-from paretoken.shapes import decoder_shape
 
 #: Models of families, as people call them: billions in the name, parameters in all, without embeddings.
 NAMED = {

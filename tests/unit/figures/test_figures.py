@@ -22,15 +22,15 @@ from figure_study import (
     panels_of,
     without_published,
 )
-from paretoken.analysis.optimum import optimal_tokens
+from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.study_results import PAPER_GRID
-from paretoken.cost_models.paper import PAPER_COST
+from paretoken.costs.models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.figures import (
     base,
     cost_curves,
     crossover,
-    equal_cost,
+    equal_cost_pairs,
     extrapolation,
     parameters,
     profile,
@@ -40,8 +40,8 @@ from paretoken.figures import optimal_tokens as optimal
 from paretoken.figures.base import save
 from paretoken.figures.parts import formula, mean_cells, parameter_lines
 from paretoken.figures.style import marker_size, ramp, styled, token_area
+from paretoken.io.text_tables import size_label
 from paretoken.registry import FIGURES
-from paretoken.text_tables import size_label
 
 #: Dots per inch that suffice for tests.
 COARSE = 60
@@ -103,7 +103,7 @@ def test_without_a_reasoning_or_ocr_suite_the_message_says_what_to_add(name, res
 def test_fig4_needs_both_suites(results):
     only = [{"name": "scenes", "title": "Scenes", "role": "reasoning"}]
     with pytest.raises(UserError, match=r"fig4 .* needs a suite with role ocr"):
-        equal_cost.draw(changed(results, suites=only))
+        equal_cost_pairs.draw(changed(results, suites=only))
 
 
 @pytest.mark.parametrize("name", ["optimal_tokens", "residuals", "parameters"])
@@ -145,7 +145,7 @@ def test_other_needs_have_messages_of_their_own(results):
         optimal.draw(additive)
     alone = results.errors[results.errors["llm"] == "a"]
     with pytest.raises(UserError, match=r"fig4 .* within 15%"):
-        equal_cost.draw(replace(results, errors=alone))
+        equal_cost_pairs.draw(replace(results, errors=alone))
 
 
 @pytest.mark.parametrize("law", LAWS[1:])
@@ -279,13 +279,13 @@ def test_fig3a_marks_equal_error_at_equal_cost(results):
 
 
 def test_fig4_groups_cost_nearly_the_same(results):
-    groups = equal_cost.equal_cost_groups(mean_cells(results, "scenes"))
+    groups = equal_cost_pairs.equal_cost_groups(mean_cells(results, "scenes"))
     assert groups
     for group in groups:
         cost = group["params_b"] * group["visual_tokens"]
         assert len(group) > 1
         assert group["params_b"].is_unique
-        assert cost.max() <= cost.min() * (1 + equal_cost.TOLERANCE)
+        assert cost.max() <= cost.min() * (1 + equal_cost_pairs.TOLERANCE)
     cells = pd.concat(groups)[["llm", "visual_tokens"]]
     assert not cells.duplicated().any()
 
@@ -293,7 +293,7 @@ def test_fig4_groups_cost_nearly_the_same(results):
 def test_fig4_finds_the_papers_group():
     sizes, tokens = (0.5, 1.8, 4, 7), (1, 4, 16, 36, 64, 144, 576)
     grid = pd.DataFrame(product(sizes, tokens), columns=["params_b", "visual_tokens"])
-    groups = equal_cost.equal_cost_groups(grid)
+    groups = equal_cost_pairs.equal_cost_groups(grid)
     largest = max(groups, key=len)
     pairs = [*zip(largest["params_b"], largest["visual_tokens"], strict=True)]
     assert pairs == [(0.5, 576), (1.8, 144), (4, 64), (7, 36)]

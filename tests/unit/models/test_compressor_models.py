@@ -19,7 +19,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.open import load_model
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder, feature_layers
-from paretoken.models.questions import shortened
+from paretoken.models.question_states import shortened
 from paretoken.models.vision import encoded_side, load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel
 from paretoken.registry import COMPRESSORS

@@ -16,7 +16,7 @@ import families
 import tiny
 from paretoken.compressors.reach import reachable_tokens
 from paretoken.compressors.specification import specification
-from paretoken.cost import (
+from paretoken.costs.answer_work import (
     DecoderShape,
     EncoderShape,
     adapter_parameters,

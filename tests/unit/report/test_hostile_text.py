@@ -19,15 +19,16 @@ from paretoken.analysis.claims.ledger import page as claims_page
 from paretoken.analysis.methods import comparisons
 from paretoken.analysis.study_results import read_results
 from paretoken.cli import main
-from paretoken.config import Config, FrozenStudy, parse
+from paretoken.config.config import Config, parse
+from paretoken.config.study import FrozenStudy
 from paretoken.errors import UserError
-from paretoken.escape import html, message, one_line
 from paretoken.figures.base import save
-from paretoken.records import read_table, write_table
+from paretoken.io.escape import html, message, one_line
+from paretoken.io.yaml_files import read_yaml
 from paretoken.registry import FIGURES
-from paretoken.report.methods import latex, methods_page, wide
+from paretoken.report.methods_table import latex, methods_page, wide
 from paretoken.report.summary import summary
-from paretoken.yaml_files import read_yaml
+from paretoken.study.table_files import read_table, write_table
 from report_study import Finished, copied, embedded, finished_study, latency_table
 
 ROOT = Path(__file__).parents[3]

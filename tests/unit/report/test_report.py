@@ -14,10 +14,10 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import read_results
 from paretoken.analysis.ties import ties
 from paretoken.cli import main
-from paretoken.cost_models.paper import PAPER_COST
-from paretoken.records import write_table
+from paretoken.costs.models.paper import PAPER_COST
 from paretoken.report.answer import answer
 from paretoken.report.explorer import text_stops
+from paretoken.study.table_files import write_table
 from report_study import QUESTION, SUITES, TOKENS, copied, embedded, finished_study, latency_table
 
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\"'&{{7*7}}"

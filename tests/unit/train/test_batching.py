@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import tiny
-from paretoken.cost_memory import ActivationCost
+from paretoken.costs.gpu_memory import ActivationCost
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
 from paretoken.data.features import FeatureStore

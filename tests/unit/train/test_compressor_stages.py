@@ -20,9 +20,9 @@ from paretoken.data.features import FeatureStore
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.evaluate.longer_questions import Lengthener, measure
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import parse_questions
-from paretoken.evaluate.text_length import Lengthener, measure
 from paretoken.models.assemble import Choice
 from paretoken.registry import BENCHMARKS
 from paretoken.train.showings import shown_counts

@@ -14,7 +14,9 @@ import pytest
 import torch
 
 import tiny
-from paretoken.cost_memory import CONTEXT, GIB, USABLE, MicroBatch, Split, Trainee
+from paretoken.config.devices import BY_NAME
+from paretoken.costs.gpu_memory import CONTEXT, GIB, USABLE, MicroBatch, Split, Trainee
+from paretoken.costs.shapes import decoder_shape, encoder_shape
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.conversations import Conversation
 from paretoken.data.encoded import read_encoded
@@ -22,21 +24,19 @@ from paretoken.data.encoded_writer import write_encoded
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.order import data_order
 from paretoken.data.tokenizers import load_tokenizer
-from paretoken.devices import BY_NAME
 from paretoken.errors import UserError
-from paretoken.files import read_json
+from paretoken.io.files import read_json
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
-from paretoken.planning import layout as planned
-from paretoken.planning.training_sets import tokenized_set
-from paretoken.planning.work import Model, Work, training_work
-from paretoken.shapes import decoder_shape, encoder_shape
+from paretoken.plan import layout as planned
+from paretoken.plan.stage_work import Model, Work, training_work
+from paretoken.plan.training_sets import tokenized_set
 from paretoken.train import batching as chosen
-from paretoken.train.arguments import packing_of
 from paretoken.train.inputs import StageInputs, build_model, open_visual
 from paretoken.train.recipe import Recipe, read_recipe
+from paretoken.train.trainer_arguments import packing_of
 
 COUNT, GLOBAL = 64, 32
 CHOICE = Choice("average_pool", 4)

@@ -13,14 +13,14 @@ import miniature_settings as small
 from paretoken.cli import main
 from paretoken.data.conversations import Conversation
 from paretoken.data.labels import ChatEncoder
-from paretoken.data.miniature.questions import ask, dialogue
-from paretoken.data.miniature.settings import KINDS
-from paretoken.data.miniature.world import World
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
-from paretoken.pretrained import weights_hash
+from paretoken.model_files.pretrained import weights_hash
+from paretoken.train.sources.encoder import pretrain_vision
 from paretoken.train.sources.llm import pretrain_llm
-from paretoken.train.sources.vision import pretrain_vision
+from paretoken.world.facts import World
+from paretoken.world.world_questions import ask, dialogue
+from paretoken.world.world_settings import KINDS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 

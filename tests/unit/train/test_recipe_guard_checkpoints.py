@@ -9,7 +9,7 @@ import yaml
 
 from paretoken.errors import UserError
 from paretoken.train.checkpoints import MANIFEST, latest, remove_old, seal
-from paretoken.train.guard import Guard, TrainingStoppedError
+from paretoken.train.loss_guard import Guard, TrainingStoppedError
 from paretoken.train.recipe import read_recipe, steps_for
 
 RECIPES = Path(__file__).parents[3] / "workflow" / "recipes"

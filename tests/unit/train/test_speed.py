@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paretoken.devices import device
+from paretoken.config.devices import device
 from paretoken.train import speed as speed_module
 from paretoken.train.reporting import PlainLines
 from paretoken.train.speed import Speed, StepWork, utilisation

@@ -18,8 +18,8 @@ from paretoken.evaluate.questions import Question
 from paretoken.models.assemble import Choice
 from paretoken.train import trainer as trainer_module
 from paretoken.train.optimisation import rate_at
+from paretoken.train.restarts import STARTS
 from paretoken.train.stage import StageInputs, run_stage
-from paretoken.train.starts import STARTS
 from stages import recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")

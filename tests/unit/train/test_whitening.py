@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from paretoken.data.features import FeatureStore
 from paretoken.errors import UserError
+from paretoken.model_files.pretrained import load_pretrained
 from paretoken.models.assemble import Choice
 from paretoken.models.projector import Projector
-from paretoken.pretrained import load_pretrained
 from paretoken.train.recipe import read_recipe
 from paretoken.train.stage import StageInputs, run_stage
 from paretoken.train.whitening import symmetric_root

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from paretoken.errors import UserError
-from paretoken.train import arguments, zero
-from paretoken.train.arguments import attention_of, packing_of
+from paretoken.train import trainer_arguments, zero
 from paretoken.train.recipe import LearningRates, Recipe, read_recipe
+from paretoken.train.trainer_arguments import attention_of, packing_of
 from paretoken.train.zero import keep_frozen, make_whole, prepare_deepspeed, read_zero, size
 
 RECIPES = Path(__file__).parents[3] / "workflow" / "recipes"
@@ -109,18 +109,18 @@ def recipe(**changes: object) -> Recipe:
 
 
 def test_attention_is_what_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arguments.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(trainer_arguments.torch.cuda, "is_available", lambda: False)
     assert attention_of(recipe()) == "sdpa"
     assert packing_of(recipe()) is None
     assert packing_of(recipe(packing=True)) == "rows"
     with pytest.raises(UserError, match="needs a GPU and precision: bf16"):
         attention_of(recipe(attention="flash_attention_2"))
-    monkeypatch.setattr(arguments.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(arguments, "find_spec", lambda _: None)
+    monkeypatch.setattr(trainer_arguments.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(trainer_arguments, "find_spec", lambda _: None)
     assert attention_of(recipe(precision="bf16")) == "sdpa"
     with pytest.raises(UserError, match="needs the package flash_attn"):
         attention_of(recipe(precision="bf16", attention="flash_attention_2"))
-    monkeypatch.setattr(arguments, "find_spec", lambda _: True)
+    monkeypatch.setattr(trainer_arguments, "find_spec", lambda _: True)
     assert attention_of(recipe(precision="bf16")) == "flash_attention_2"
     assert attention_of(recipe(precision="fp32")) == "sdpa"
     assert packing_of(recipe(precision="bf16", packing=True)) == "flat"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from paretoken.config import Config, parse
+from paretoken.config.config import Config, parse
 
 PROJECT = Path(__file__).parents[3]
 

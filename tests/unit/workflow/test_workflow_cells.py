@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from paretoken.config import Config
-from paretoken.grid import cells
-from paretoken.sources import sources
-from paretoken.workflow.tables import Tables
+from paretoken.config.config import Config
+from paretoken.study.code_files import sources
+from paretoken.study.grid import cells
+from paretoken.workflow.table_rules import Tables
 
 Of = Callable[..., SimpleNamespace]
 STAGES = ("pretrain", "finetune")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from paretoken.config import Config
-from paretoken.grid import Cell, cells
-from paretoken.workflow import paths
+from paretoken.config.config import Config
+from paretoken.study import paths
+from paretoken.study.grid import Cell, cells
 
 PAPER, MADE = Path("results/paper/sources"), Path("results/miniature/sources/s7")
 
@@ -47,7 +47,7 @@ def test_sources_of_a_world_are_made_for_each_seed(config: Config) -> None:
 
 
 def test_the_questions_of_a_world_are_where_they_are_written(config: Config) -> None:
-    from paretoken.data.miniature.write import QUESTIONS
+    from paretoken.world.write import QUESTIONS
 
     made = config.freeze("miniature")
     assert paths.questions_file(made, "world", 7) == paths.data_folder(made, paths.ALL, 7) / QUESTIONS

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from paretoken.config import Config, StageGpus
-from paretoken.grid import Cell
-from paretoken.planning.records import STAGES, Stage
-from paretoken.planning.resources import CPU_JOBS, resources
-from paretoken.workflow.resources import GROWING, Requests, fixed
+from paretoken.config.config import Config
+from paretoken.config.sources import StageGpus
+from paretoken.plan.from_config import STAGES, Stage
+from paretoken.plan.resources import CPU_JOBS, resources
+from paretoken.study.grid import Cell
+from paretoken.workflow.job_resources import GROWING, Requests, fixed
 
 Of = Callable[..., SimpleNamespace]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from paretoken.config import Config
-from paretoken.planning.resources import CPU_JOBS
-from paretoken.workflow.sources import Sources, seed_of
+from paretoken.config.config import Config
+from paretoken.plan.resources import CPU_JOBS
+from paretoken.workflow.source_rules import Sources, seed_of
 
 Of = Callable[..., SimpleNamespace]
 PAPER, MADE = "results/paper/sources", "results/miniature/sources/s100"

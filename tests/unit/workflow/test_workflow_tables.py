@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from paretoken.config import Config, FrozenStudy
+from paretoken.config.config import Config
+from paretoken.config.study import FrozenStudy
 from paretoken.registry import LAWS
-from paretoken.sources import sources
-from paretoken.workflow.tables import Tables
+from paretoken.study.code_files import sources
+from paretoken.workflow.table_rules import Tables
 
 Of = Callable[..., SimpleNamespace]
 STUDIES = ("paper", "miniature", "text_length", "published", "table1")

@@ -10,7 +10,7 @@ from paretoken.analysis.claims.verdicts import Finding, Interval, Region, judge,
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
 from paretoken.analysis.trade import assumed_slopes
-from paretoken.config import Suite
+from paretoken.config.study import Suite
 from paretoken.errors import UserError
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from paretoken.analysis.claims.base import Claim
 from paretoken.analysis.study_results import StudyResults
-from paretoken.escape import markdown
-from paretoken.markdown import table as markdown_table
+from paretoken.io.escape import markdown
+from paretoken.io.markdown import table as markdown_table
 from paretoken.registry import CLAIMS
 
 COLUMNS = (

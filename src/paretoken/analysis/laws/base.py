@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paretoken.constraints import NOTHING, Constraints
-from paretoken.needs import LARGEST_EXPONENT
+from paretoken.config.constraints import NOTHING, Constraints
+from paretoken.config.needs import LARGEST_EXPONENT
 
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]

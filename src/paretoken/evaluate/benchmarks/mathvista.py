@@ -20,7 +20,7 @@ from paretoken.evaluate.benchmarks.values import (
     texts,
     whole,
 )
-from paretoken.numerals import number_of
+from paretoken.io.numerals import number_of
 
 MULTI_CHOICE, FREE_FORM = "multi_choice", "free_form"
 NUMBERS = ("integer", "float")

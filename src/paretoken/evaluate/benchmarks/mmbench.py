@@ -9,7 +9,6 @@ from typing import Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import (
     LONG_PROMPT_TOKENS,
     Aggregate,
@@ -21,7 +20,8 @@ from paretoken.evaluate.benchmarks.base import (
 from paretoken.evaluate.benchmarks.choices import infer_choice
 from paretoken.evaluate.benchmarks.prompts import LETTER
 from paretoken.evaluate.benchmarks.values import gold, question, response, text, whole
-from paretoken.evaluate.intervals import interval, means, standard_error
+from paretoken.evaluate.score_intervals import interval, means, standard_error
+from paretoken.io.escape import shown
 
 #: A question's rotations have its index plus multiples of this.
 ROTATION = 1_000_000

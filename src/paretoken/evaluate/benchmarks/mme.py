@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.errors import UserError
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
 from paretoken.evaluate.ids import id_text
-from paretoken.evaluate.intervals import bootstrap
+from paretoken.evaluate.score_intervals import bootstrap
+from paretoken.io.escape import shown
 
 if TYPE_CHECKING:
-    from paretoken.evaluate.intervals import Floats
+    from paretoken.evaluate.score_intervals import Floats
 
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark",
               "artwork", "OCR")  # fmt: skip

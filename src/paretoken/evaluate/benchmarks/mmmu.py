@@ -28,7 +28,7 @@ from paretoken.evaluate.benchmarks.values import (
     text,
     texts,
 )
-from paretoken.evaluate.intervals import interval, means
+from paretoken.evaluate.score_intervals import interval, means
 
 MULTIPLE_CHOICE, OPEN = "multiple-choice", "open"
 IMAGES = tuple(f"image_{number}" for number in range(1, 8))

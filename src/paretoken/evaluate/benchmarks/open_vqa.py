@@ -9,7 +9,7 @@ from typing import Any
 from paretoken.evaluate.benchmarks.base import Aggregate, Row
 from paretoken.evaluate.benchmarks.values import accepted, response
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
-from paretoken.evaluate.intervals import interval
+from paretoken.evaluate.score_intervals import interval
 
 #: Each answer is compared with those of the other nine: with fewer people, a right one earns less.
 PEOPLE = 10

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretoken.data.conversations import BadRowError
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Aggregate, Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.prompts import SHORT
 from paretoken.evaluate.benchmarks.values import gold, one_of, question, response, text
-from paretoken.evaluate.intervals import bootstrap
+from paretoken.evaluate.score_intervals import bootstrap
+from paretoken.io.escape import shown
 
 if TYPE_CHECKING:
-    from paretoken.evaluate.intervals import Floats
+    from paretoken.evaluate.score_intervals import Floats
 
 NEGATIONS = frozenset({"No", "no", "not"})
 CATEGORIES = ("adversarial", "popular", "random")

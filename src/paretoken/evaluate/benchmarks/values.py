@@ -14,9 +14,9 @@ from typing import Any
 
 from paretoken.data.conversations import BadRowError
 from paretoken.data.row_keys import kind_of
-from paretoken.escape import shown
 from paretoken.evaluate.benchmarks.base import Row
-from paretoken.numerals import number_of
+from paretoken.io.escape import shown
+from paretoken.io.numerals import number_of
 
 #: Characters of a value that a message shows.
 SHOWN = 60

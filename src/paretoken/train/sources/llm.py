@@ -18,18 +18,18 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from paretoken.data.miniature.settings import KINDS, WorldSettings
-from paretoken.data.miniature.text import TextBatch, draw_exam, draw_text
-from paretoken.data.miniature.tokenizer import make_tokenizer
-from paretoken.data.miniature.vocabulary import END, PAD, Vocabulary
-from paretoken.data.miniature.world import World
-from paretoken.finished import already_done
-from paretoken.pretrained import saving
-from paretoken.settings import digest
+from paretoken.config.settings import digest
+from paretoken.io.finished import already_done
+from paretoken.model_files.pretrained import saving
 from paretoken.train.optimisation import warm_cosine
 from paretoken.train.run_record import write_run
 from paretoken.train.sources.loop import Progress, silent, train
-from paretoken.train.sources.recipes import LlmRecipe
+from paretoken.train.sources.source_recipes import LlmRecipe
+from paretoken.world.facts import World
+from paretoken.world.text import TextBatch, draw_exam, draw_text
+from paretoken.world.tokenizer import make_tokenizer
+from paretoken.world.vocabulary import END, PAD, Vocabulary
+from paretoken.world.world_settings import KINDS, WorldSettings
 
 #: Scenes of the check are described by so many words; 1: the icon is named.
 CHECK_SLOTS = (1, 9)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from paretoken.train.guard import Guard
-from paretoken.train.sources.recipes import LlmRecipe, VisionRecipe
+from paretoken.train.loss_guard import Guard
+from paretoken.train.sources.source_recipes import LlmRecipe, VisionRecipe
 
 Progress = Callable[[int, int], None]
 

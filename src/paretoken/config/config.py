@@ -1,0 +1,123 @@
+"""The only definition of ``config.yaml``: what is studied, as records with a name.
+
+Sizes are in billions of parameters, token counts are visual tokens per image. Unknown keys are
+refused; numbers written as text (``1e-3`` is text in YAML 1.1) are accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from paretoken.config.devices import BY_NAME
+from paretoken.config.error_messages import describe
+from paretoken.config.fields import (
+    Name,
+    Record,
+    as_list,
+    registered,
+    unique,
+)
+from paretoken.config.limits import size_problems
+from paretoken.config.raw import unwritable_texts
+from paretoken.config.references import reference_problems
+from paretoken.config.sources import Data, Llm, Vision
+from paretoken.config.study import (
+    FrozenStudy,
+    Study,
+)
+from paretoken.errors import UserError
+from paretoken.io.yaml_files import read_yaml
+from paretoken.registry import unknown_name
+
+#: How many problems of a config one message tells.
+MOST_TOLD = 100
+
+
+class Config(Record):
+    """The whole of ``config.yaml``."""
+
+    run: Annotated[list[Name], Field(min_length=1), BeforeValidator(as_list), AfterValidator(unique)] = (
+        Field(description="Studies that `snakemake` runs.")
+    )
+    device: Annotated[str, registered(BY_NAME, "device")] = Field(
+        default="a100-80g", description="GPUs that jobs ask time and memory for; a profile may set it."
+    )
+    llms: Annotated[list[Llm], Field(min_length=1)] = Field(description="The language models.")
+    vision: Annotated[list[Vision], Field(min_length=1)] = Field(description="The encoders.")
+    data: list[Data] = Field(default=[], description="What studies train on.")
+    studies: Annotated[list[Study], Field(min_length=1)] = Field(description="The studies.")
+
+    def study(self, name: str) -> Study:
+        """Return the study called ``name`` (`UserError` with the valid names otherwise)."""
+        for study in self.studies:
+            if study.name == name:
+                return study
+        raise UserError(unknown_name("study", name, [study.name for study in self.studies]))
+
+    def freeze(self, name: str) -> FrozenStudy:
+        """Return the study called ``name`` with the records that it refers to.
+
+        It is put together once: Snakemake asks for it at every job.
+        """
+        known = self._frozen.get(name)
+        if known is None or known[0] is not self:  # a changed copy of a config has a copy of this, too
+            known = self._frozen[name] = self, self._freeze(self.study(name))
+        return known[1]
+
+    @cached_property
+    def _frozen(self) -> dict[str, tuple[Config, FrozenStudy]]:
+        return {}
+
+    def _freeze(self, study: Study) -> FrozenStudy:
+        named = {*study.llms, *study.predict}
+        llms = [llm for llm in self.llms if llm.name in named]
+        vision = next(vision for vision in self.vision if vision.name == study.vision)
+        wanted = study.training.data if study.training else None
+        data = next((data for data in self.data if data.name == wanted), None)
+        return FrozenStudy(study=study, llms=llms, vision=vision, data=data)
+
+
+def parse(raw: Mapping[str, Any], origin: str = "config.yaml") -> Config:
+    """Check a config as read from YAML and return it typed.
+
+    Args:
+        raw: the mapping that YAML (and ``--config``) made.
+        origin: what to call it in messages.
+
+    Raises:
+        UserError: everything that is wrong, at once; one line per problem.
+    """
+    refuse(size_problems(raw), origin)
+    problems: list[Iterable[str]] = []
+    try:
+        config = Config.model_validate(dict(raw))
+    except ValidationError as error:
+        problems = [describe(error, Config)]
+    refuse(chain(*problems, unwritable_texts(raw), reference_problems(raw)), origin)
+    return config
+
+
+def refuse(problems: Iterable[str], origin: str) -> None:
+    """Raise `UserError` with one line per problem, if there is any; of very many, the first are told."""
+    told = list(islice(problems, MOST_TOLD + 1))
+    if told:
+        count = len(told) if len(told) <= MOST_TOLD else f"more than {MOST_TOLD}"
+        listed = "\n".join(f"  - {problem}" for problem in told[:MOST_TOLD])
+        raise UserError(f"{origin} has {count} problem(s):\n{listed}")
+
+
+def load(path: Path) -> Config:
+    """Read and check a config file (`UserError` if it is missing, no YAML, or wrong)."""
+    return parse(read_yaml(path), origin=str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``config.yaml``, for editors."""
+    schema = Config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,9 +1,0 @@
-"""The paper's cost, which everything uses unless another one is named."""
-
-from __future__ import annotations
-
-from paretoken.cost_models.base import Cost
-from paretoken.cost_models.flops import FLOPS_2NT
-
-#: 2 N (Q + V).
-PAPER_COST = Cost(FLOPS_2NT)

@@ -1,0 +1,123 @@
+"""What a cost model is: a name, a unit and one function of N, V and Q for a given deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretoken.costs.models.deployment import Deployment
+from paretoken.errors import UserError
+
+Numbers = NDArray[np.float64]
+AnyNumbers = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """One registered cost model.
+
+    Attributes:
+        name: the registered name.
+        title: what axes and pages call it.
+        unit: of costs and budgets, as it stands behind a number.
+        leaves_out: what it does not count, in words; empty if that needs no mention.
+        evaluate: deployment, N, V (both (n,)), Q -> costs (n,); NaN where nothing is known.
+        counts: the settings of a deployment that change it.
+        needs: what the deployment must hold: ``shapes``, ``latency`` or ``price_per_hour``.
+        each: what a budget is for, where the unit does not say so.
+        spread: like ``evaluate``, for the standard error of what was measured; None where nothing is
+            known of it, or nothing is measured.
+    """
+
+    name: str
+    title: str
+    unit: str
+    leaves_out: str
+    evaluate: Callable[[Deployment, Numbers, Numbers, float], Numbers]
+    counts: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    each: str = " per question"
+    spread: Callable[[Deployment, Numbers, Numbers, float], Numbers | None] | None = None
+
+    def show(self, cost: float) -> str:
+        """Return an amount with its unit."""
+        return f"{cost:.4g} {self.unit}"
+
+
+#: What to do about something that a cost model needs and was not given.
+REMEDIES = {
+    "shapes": "the models' dimensions: give --shapes results/STUDY/shapes.json (`paretoken shapes` "
+    "makes one)",
+    "latency": "measured latency: give --latency with a table of `paretoken latency`, or a trained "
+    "study's tables/costs.csv",
+    "price_per_hour": "the price of the device: give --price-per-hour",
+}
+#: Settings of a deployment, their defaults, and the options that change them.
+SETTINGS = {
+    "answer_tokens": (None, "--answer-tokens"),
+    "batch": (1, "--batch"),
+    "encoder": (True, "--no-encoder"),
+    "cached_text": (False, "--cached-text"),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A cost model applied to a deployment: a function of N (billions), V and Q.
+
+    Raises:
+        UserError: the deployment lacks what the model needs, or sets what it does not count.
+    """
+
+    model: CostModel
+    deployment: Deployment = field(default_factory=Deployment)
+
+    def __post_init__(self) -> None:
+        for need in self.model.needs:
+            if getattr(self.deployment, need) is None:
+                raise UserError(f"the cost model {self.model.name} needs {REMEDIES[need]}")
+        for name, (default, option) in SETTINGS.items():
+            if name not in self.model.counts and getattr(self.deployment, name) != default:
+                raise UserError(
+                    f"the cost model {self.model.name} does not depend on {option}; leave it out, or "
+                    "choose another --cost"
+                )
+
+    def __call__(self, N: AnyNumbers | float, V: AnyNumbers | float, Q: float) -> Numbers:
+        """Return the cost of each configuration; arguments broadcast, NaN where nothing is known."""
+        sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
+        flat = self.model.evaluate(self.deployment, sizes.ravel(), tokens.ravel(), float(Q))
+        return flat.reshape(sizes.shape)
+
+    def standard_error(self, N: AnyNumbers | float, V: AnyNumbers | float, Q: float) -> Numbers | None:
+        """Return the standard error of each measured cost; None if it is arithmetic or not known."""
+        if self.model.spread is None:
+            return None
+        sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
+        found = self.model.spread(self.deployment, sizes.ravel(), tokens.ravel(), float(Q))
+        return None if found is None else found.reshape(sizes.shape)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the cost rests on measurements, which have noise."""
+        return "latency" in self.model.needs
+
+    @property
+    def words(self) -> str:
+        """What is counted, in words: the model's title and the settings of the deployment."""
+        return ", ".join([self.model.title, *self.deployment.words(self.model.counts)])
+
+    def options(self) -> list[str]:
+        """Return the options of a command line that mean this cost; files are left to the caller."""
+        words = ["--cost", self.model.name]
+        for name, (default, option) in SETTINGS.items():
+            value = getattr(self.deployment, name)
+            if value != default:
+                words += [option] if isinstance(value, bool) else [option, f"{value:g}"]
+        if "price_per_hour" in self.model.needs:
+            words += ["--price-per-hour", f"{self.deployment.price_per_hour:g}"]
+        return words

@@ -1,0 +1,234 @@
+"""Seconds and joules per answer as measured, and interpolated between what was measured.
+
+Two kinds of tables are read: that of `paretoken latency` (N x V x Q x batch; encoder, prompt and each
+further token apart), and a trained study's ``tables/costs.csv``, which has whole answers to the study's
+own questions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from paretoken.errors import UserError
+from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_KEY, LATENCY_SPREAD, TIMED_ANSWERS
+from paretoken.study.table_files import demand_unique, read_table
+
+Numbers = NDArray[np.float64]
+AXES = ["params_b", "visual_tokens", "text_tokens"]
+PARTS = ("encoder", "prefill", "decode")
+#: The unit under which standard errors of seconds stand (``prefill_se``).
+SPREAD = "se"
+#: Standard errors of a median in standard deviations over the square root of how many values it is of,
+#: and quartiles of a normal distribution in standard deviations.
+OF_MEDIAN, QUARTILES = 1.2533, 1.349
+#: Less weight than this in an interpolation is rounding.
+NO_WEIGHT = 1e-9
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """What was measured on one device.
+
+    Attributes:
+        origin: the file.
+        device: as it calls itself.
+        axes: per batch size, the measured N, V and Q, ascending.
+        values: per batch size and part (``prefill_s``, ``decode_j``, ``prefill_se``, ...), an array over
+            the axes; NaN where a combination did not run.
+        whole_answers: whether there are only whole answers, as ``prefill_s``, at no particular Q.
+    """
+
+    origin: str
+    device: str
+    axes: Mapping[int, tuple[Numbers, Numbers, Numbers]]
+    values: Mapping[int, Mapping[str, Numbers]]
+    whole_answers: bool = False
+
+    def measured(self, part: str) -> bool:
+        """Whether a part (such as ``prefill_j``) was measured at any batch size."""
+        return any(np.isfinite(parts[part]).any() for parts in self.values.values() if part in parts)
+
+    def at(self, part: str, batch: int, N: Numbers, V: Numbers, Q: float) -> Numbers:
+        """Return a part at each N and V, linear between measurements, NaN outside of them.
+
+        Raises:
+            UserError: nothing was measured at this batch size.
+        """
+        if batch not in self.axes:
+            raise UserError(
+                f"{self.origin} holds no measurement of {batch} questions at once; it has batches of "
+                f"{', '.join(map(str, self.axes))}"
+            )
+        from scipy.interpolate import RegularGridInterpolator
+
+        axes, values = self.axes[batch], self.values[batch][part]
+        given = [N, V, np.full_like(N, Q)]
+        kept = [i for i, axis in enumerate(axes) if len(axis) > 1]
+        inside = np.ones(len(N), dtype=bool)
+        for i, axis in enumerate(axes):
+            if i not in kept and not (self.whole_answers and i == 2):
+                inside &= given[i] == axis[0]
+        flat = values[tuple(slice(None) if i in kept else 0 for i in range(3))]
+        if not kept:
+            return np.where(inside, flat, np.nan)
+        lost = np.isnan(flat)
+        # A neighbour that is missing must not spoil a point where it has no weight.
+        grid = RegularGridInterpolator(
+            [axes[i] for i in kept], np.stack([np.where(lost, 0.0, flat), lost], axis=-1),
+            bounds_error=False, fill_value=np.nan,
+        )  # fmt: skip
+        found, missing = grid(np.stack([given[i] for i in kept], axis=1)).T
+        return np.asarray(np.where(inside & (missing < NO_WEIGHT), found, np.nan))
+
+
+def read_latency(path: Path) -> LatencyTable:
+    """Read a table of `paretoken latency`, or a study's ``tables/costs.csv``.
+
+    Raises:
+        UserError: the file is neither, holds no measurement, or lacks a combination.
+    """
+    table = read_table(path, ())
+    if "latency_s" in table.columns:
+        return _whole_answers(path, table)
+    missing = [name for name in LATENCY_COLUMNS if name not in table.columns]
+    if missing:
+        raise UserError(
+            f"{path} is no table of latency: it lacks {', '.join(missing)}; make it with `paretoken "
+            "latency`, or give a trained study's tables/costs.csv"
+        )
+    demand_unique(table, LATENCY_KEY, str(path))
+    devices = sorted({str(name) for name in table["device"].dropna()})
+    if len(devices) > 1:
+        raise UserError(f"{path} mixes devices ({', '.join(devices)}); keep one per table")
+    names = [f"{part}_{unit}" for part in PARTS for unit in ("s", "j")]
+    names += [name for name in LATENCY_SPREAD if name in table.columns]
+    _demand_numbers(path, table, [*AXES, "batch", *names])
+    _demand_combinations(path, table)
+    axes, values = {}, {}
+    for batch, rows in table.groupby("batch"):
+        size = int(float(str(batch)))  # pandas reads 1.0 where another row of the column is blank
+        axes[size] = _axes(rows)
+        values[size] = {name: _cube(path, rows, name) for name in names}
+    return LatencyTable(str(path), devices[0] if devices else "", axes, values)
+
+
+def _whole_answers(path: Path, table: pd.DataFrame) -> LatencyTable:
+    _demand_numbers(path, table, ["params_b", "visual_tokens", "latency_s", "encoder_latency_s"])
+    if "latency_device" not in table.columns:
+        raise UserError(f"{path} is not a table of latency: it lacks the column latency_device")
+    rows = table[(table["visual_tokens"] > 0) & table["latency_s"].notna()]
+    if rows.empty:
+        raise UserError(f"{path} holds no measured latency; measure it with `paretoken latency`")
+    groups = rows.groupby(["params_b", "visual_tokens"], as_index=False)
+    means = groups[["latency_s", "encoder_latency_s"]].mean()
+    means = means.assign(text_tokens=0.0, encoder_s=means["encoder_latency_s"].fillna(0.0))
+    devices = sorted({str(name) for name in rows["latency_device"].dropna()})
+    values = {
+        "prefill_s": _cube(path, means, "latency_s"),
+        "encoder_s": _cube(path, means, "encoder_s"),
+    }
+    spread = _spread(rows)
+    if spread is not None:
+        values["prefill_se"] = _cube(path, means.assign(spread=spread), "spread")
+        values["encoder_se"] = np.zeros_like(values["prefill_se"])
+    return LatencyTable(str(path), " and ".join(devices), {1: _axes(means)}, {1: values}, True)
+
+
+def _spread(rows: pd.DataFrame) -> Numbers | None:
+    """Return the standard error of the mean seconds of each size and V, in the order of both.
+
+    It is the larger one of what quartiles of single answers say and of what the spread over seeds does;
+    None if the table has neither.
+    """
+    quartiles = ["latency_low_s", "latency_high_s"]
+    within = pd.Series(np.nan, index=rows.index)
+    if set(quartiles) <= set(rows.columns):
+        low, high = (pd.to_numeric(rows[name], errors="coerce") for name in quartiles)
+        within = OF_MEDIAN * (high - low).clip(lower=0) / QUARTILES / np.sqrt(TIMED_ANSWERS)
+    groups = rows.assign(variance=within**2).groupby(["params_b", "visual_tokens"])
+    by_answers = np.sqrt(groups["variance"].mean() / groups.size())
+    found = pd.concat([by_answers, groups["latency_s"].sem()], axis=1).max(axis=1)
+    return None if found.isna().all() else found.fillna(0.0).to_numpy(float)
+
+
+def _demand_numbers(path: Path, table: pd.DataFrame, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in table.columns:
+            raise UserError(f"{path} is no table of latency: it lacks the column {name}")
+        column = table[name]
+        if column.isna().all():
+            continue
+        numbers = pd.to_numeric(column, errors="coerce")
+        wrong = column[(numbers.isna() & column.notna()) | (numbers < 0) | np.isinf(numbers)]
+        if len(wrong):
+            raise UserError(
+                f"{path}: {name} = {wrong.iloc[0]} in row {int(wrong.index[0]) + 1} is no number of "
+                "0 or more; measure again with `paretoken latency`"
+            )
+
+
+def _demand_combinations(path: Path, table: pd.DataFrame) -> None:
+    """Refuse rows that do not say what was measured: a blank on an axis, or no whole batch."""
+    for name in [*AXES, "batch"]:
+        numbers = pd.to_numeric(table[name])
+        whole = (numbers >= 1) & (numbers % 1 == 0)
+        wrong = table.index[numbers.isna() | ((name == "batch") & ~whole)]
+        if len(wrong):
+            wanted = "a whole number of 1 or more" if name == "batch" else "a number"
+            value = table[name][wrong[0]]
+            raise UserError(
+                f"{path}: {name} in row {int(wrong[0]) + 1} must be {wanted}, "
+                f"{'it is blank' if pd.isna(value) else f'got {value}'}; correct it, or measure "
+                "again with `paretoken latency`"
+            )
+
+
+def _axes(rows: pd.DataFrame) -> tuple[Numbers, Numbers, Numbers]:
+    first, second, third = (np.unique(rows[name].to_numpy(float)) for name in AXES)
+    return first, second, third
+
+
+def _cube(path: Path, rows: pd.DataFrame, name: str) -> Numbers:
+    """Return a column over the grid of its axes; a combination without a row is an error.
+
+    The grid is only made once there is known to be a row for each of its places: a thousand rows can
+    have a thousand values on each axis.
+    """
+    axes = _axes(rows)
+    place = np.stack(
+        [np.searchsorted(axis, rows[n].to_numpy(float)) for n, axis in zip(AXES, axes, strict=True)]
+    )
+    _require_whole(path, axes, np.unique(place, axis=1))
+    cube = np.full([len(axis) for axis in axes], np.nan)
+    cube[tuple(place)] = pd.to_numeric(rows[name]).to_numpy(float)
+    return cube
+
+
+def _require_whole(path: Path, axes: Sequence[Numbers], places: NDArray[np.intp]) -> None:
+    """Raise `UserError` unless there is a row at each place of a grid.
+
+    Args:
+        path: of the table.
+        axes: of the grid, ascending.
+        places: where there are rows, one column per place, in the order of the grid.
+    """
+    first, second, third = map(len, axes)
+    missing = first * second * third - places.shape[1]
+    if not missing:
+        return
+    number = np.arange(places.shape[1])
+    wanted = np.stack([number // (second * third), number // third % second, number % third])
+    differs = np.flatnonzero((places != wanted).any(axis=0))
+    gap = int(differs[0]) if len(differs) else len(number)
+    where = (gap // (second * third), gap // third % second, gap % third)
+    words = ", ".join(f"{n} = {a[i]:g}" for n, a, i in zip(AXES, axes, where, strict=True))
+    raise UserError(
+        f"{path} is no whole grid: {missing:,} combinations are missing, the first at {words}; measure "
+        "again with `paretoken latency`"
+    )

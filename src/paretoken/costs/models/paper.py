@@ -1,0 +1,9 @@
+"""The paper's cost, which everything uses unless another one is named."""
+
+from __future__ import annotations
+
+from paretoken.costs.models.base import Cost
+from paretoken.costs.models.flops import FLOPS_2NT
+
+#: 2 N (Q + V).
+PAPER_COST = Cost(FLOPS_2NT)

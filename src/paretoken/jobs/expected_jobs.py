@@ -1,0 +1,96 @@
+"""Which jobs a study consists of, and the files that each leaves: the rules' shapes of paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paretoken.config.study import FrozenStudy, Study
+from paretoken.jobs.job_states import Job
+from paretoken.study.grid import Cell
+from paretoken.study.paths import (
+    asked,
+    data_folder,
+    encoded_folder,
+    features_folder,
+    harnessed,
+    llm_folder,
+    questions_record,
+    reads_features,
+    sources,
+    trained_folder,
+    vision_folder,
+)
+
+#: Stages of a cell, in their order; a measured study has only the last.
+TRAINED_STAGES = ("sources", "pretrain", "finetune", "predict", "score")
+MEASURED_STAGES = ("cell",)
+#: Sources whose last file is an index.
+INDEXED = ("encoded", "features")
+
+
+def stages_of(study: Study) -> tuple[str, ...]:
+    """Return the stages of a study's cells."""
+    return MEASURED_STAGES if study.training is None else TRAINED_STAGES
+
+
+def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
+    """Return the jobs of one cell by stage, sources left out; elastic cells share their training.
+
+    Args:
+        frozen: whose cell it is.
+        cell: the cell.
+    """
+    study = frozen.study
+    folder = cell.folder(study.name)
+    logs = folder / "logs"
+    if study.training is None:
+        return {"cell": Job("cell", [folder / "errors.csv"], [logs / "cell.log"])}
+    trained = trained_folder(frozen, cell)
+    own, other = asked(frozen), harnessed(study)  # lmms-eval asks and scores in one job
+    answers = [folder / "answers" / f"{name}.parquet" for name in own]
+    answers += [folder / "scores" / f"{name}.json" for name in other]
+    scores = [folder / "scores" / f"{name}.json" for name in [*own, *other]]
+    scoring = [logs / f"score-{name}.log" for name in own]
+    return {
+        **{stage: _training_job(trained, stage) for stage in ("pretrain", "finetune")},
+        "predict": Job("predict", answers, [logs / f"predict-{name}.log" for name in [*own, *other]]),
+        "score": Job("score", [*scores, folder / "errors.csv"], [*scoring, logs / "cell-scores.log"]),
+    }
+
+
+def _training_job(folder: Path, stage: str) -> Job:
+    out = folder / stage
+    log = folder / "logs" / f"{stage}.log"
+    return Job(stage, [out / "run.json"], [log], [out], out / "checkpoints")
+
+
+def source_jobs(frozen: FrozenStudy, cell: Cell) -> list[Job]:
+    """Return the jobs that make what a cell starts from; cells share most of them."""
+    if frozen.study.training is None:
+        return []
+    llm, seed = cell.llm, cell.seed
+    folder = sources(frozen, seed)
+    logs, made = folder / "logs", frozen.generated
+    models = (
+        ("pretrain-llm-" + llm, "pretrain-vision") if made else (f"fetch/llms/{llm}", "fetch/vision")
+    )
+    found = {
+        llm_folder(frozen, llm, seed): models[0],
+        vision_folder(frozen, seed): models[1],
+    }
+    for stage in ("pretrain", "finetune"):
+        found[data_folder(frozen, stage, seed)] = "world" if made else f"data-{stage}"
+        encoded = encoded_folder(frozen, stage, llm, seed)
+        found[encoded] = f"tokenize-{stage}-{encoded.name}"
+        if reads_features(frozen, cell.compressor, cell.tokens):
+            features = features_folder(frozen, stage, seed)
+            found[features] = f"features-{features.name}"
+    for name in [] if made else asked(frozen):
+        found[questions_record(frozen, name, seed).parent] = f"questions-{name}"
+    return [_source(out, folder, logs / f"{log}.log") for out, log in found.items()]
+
+
+def _source(out: Path, sources: Path, log: Path) -> Job:
+    name = out.relative_to(sources)
+    last = "index.json" if name.parts[0] in INDEXED else "run.json"
+    return Job(str(name), [out / last], [log], [out])

@@ -1,0 +1,106 @@
+"""A study's status as a table for people, or JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+
+from paretoken.io.text_tables import aligned, clock
+from paretoken.jobs.job_states import State
+from paretoken.jobs.study_status import CellStatus, StudyStatus
+
+#: Characters of the bar of cells.
+BAR = 30
+
+
+def as_json(status: StudyStatus) -> str:
+    """Return everything that is known."""
+    content = {
+        "study": status.study,
+        "cells": [
+            {**asdict(found.cell), "stages": {n: asdict(s) for n, s in found.stages.items()}}
+            for found in status.cells
+        ],
+        "sources": {name: asdict(state) for name, state in status.sources.items()},
+        "counts": status.counts(),
+        "whole_cells": status.whole_cells(),
+        "report": None if status.report is None else str(status.report),
+        "remaining": None if status.remaining is None else asdict(status.remaining),
+        "decided": decided(status),
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def as_text(status: StudyStatus) -> str:
+    """Return the table of cells, the failed jobs with the last lines of their logs, and sums."""
+    stages = list(status.cells[0].stages)
+    header = ["llm", "compressor", "V", "seed", *stages]
+    body = [_row(found) for found in status.cells]
+    table = aligned(header, body, [False, False, True, True, *[False] * len(stages)])
+    parts = [f"Study {status.study}", table, *_troubles(status), _sums(status), overall(status)]
+    return "\n\n".join([*parts, decided(status)]) + "\n"
+
+
+def overall(status: StudyStatus) -> str:
+    """Return how many cells are done, run and are left, when they may be done, and the report."""
+    words, of = status.whole_cells(), len(status.cells)
+    filled = BAR * words["done"] // of
+    line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {of} cells done"
+    if words["running"]:
+        line += f", {words['running']} running"
+    if words["failed"]:
+        line += f", {words['failed']} failed"
+    if words["missing"]:
+        line += f", {words['missing']} left"
+    if status.remaining is not None:
+        end = time.strftime("%H:%M", time.localtime(time.time() + status.remaining.seconds))
+        line += f"; about {clock(status.remaining.seconds)} left, until {end}"
+    if status.report is not None:
+        line += f"\nreport: {status.report}" + ("" if status.finished else " (of an earlier run)")
+    return line
+
+
+def _row(found: CellStatus) -> list[str]:
+    cell = found.cell
+    coordinates = [cell.llm, cell.compressor, str(cell.tokens), str(cell.seed)]
+    return [*coordinates, *(str(state) for state in found.stages.values())]
+
+
+def _troubles(status: StudyStatus) -> list[str]:
+    """Return one paragraph per failed job; a source that several cells share is told once."""
+    told = [(name, state) for name, state in status.sources.items() if state.word == "failed"]
+    for found in status.cells:
+        folder = found.cell.folder(status.study)
+        for stage, state in found.stages.items():
+            if state.word == "failed" and stage != "sources":
+                told.append((f"{folder} {stage}", state))
+    return [_trouble(name, state) for name, state in told]
+
+
+def _trouble(name: str, state: State) -> str:
+    lines = [f"failed: {name}: {state.why}", *(f"  | {line}" for line in state.last_lines)]
+    return "\n".join([*lines, f"  ({state.log})"] if state.log else lines)
+
+
+def _sums(status: StudyStatus) -> str:
+    lines = []
+    for stage, words in status.counts().items():
+        shown = ", ".join(f"{count} {word}" for word, count in words.items() if count)
+        lines.append(f"{stage}: {shown}")
+    left = status.remaining
+    if left is not None:
+        lines.append(
+            f"about {clock(left.seconds)} left with {left.jobs} job(s) at a time, as the "
+            f"{left.finished} finished stages took (scaled by planned FLOPs)"
+        )
+    return "\n".join(lines)
+
+
+def decided(status: StudyStatus) -> str:
+    """Return how the states were decided, in words."""
+    return (
+        "done: the file that is written last is there. running: a process of this machine writes it, or "
+        f"its log or checkpoints changed within the last {clock(status.quiet_s)}. failed: it left "
+        "traces, but is neither. missing: no traces"
+    )

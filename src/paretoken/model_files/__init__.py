@@ -1,0 +1,1 @@
+"""Directories of models from elsewhere, looked at before a library reads them."""

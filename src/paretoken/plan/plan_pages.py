@@ -1,0 +1,141 @@
+"""A plan as a table for people, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from paretoken.costs.gpu_memory import GIB
+from paretoken.io.escape import csv_row
+from paretoken.io.text_tables import aligned, clock, short
+from paretoken.plan.durations import UTILISATION
+from paretoken.plan.study_plan import COLUMNS, Line, Plan, gpu_hours, rows, totals
+
+
+def as_csv(plans: Sequence[Plan]) -> str:
+    """Return every row of every plan; a missing number is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    for plan in plans:
+        writer.writerows(map(csv_row, rows(plan)))
+    return text.getvalue()
+
+
+def as_json(plans: Sequence[Plan]) -> str:
+    """Return rows, totals, corrections and assumptions of every plan."""
+    content = [
+        {
+            "totals": totals(plan),
+            "corrections": {stage: asdict(found) for stage, found in plan.corrections.items()},
+            "assumptions": remarks(plan),
+            "rows": rows(plan),
+        }
+        for plan in plans
+    ]
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def as_text(plan: Plan) -> str:
+    """Return one plan as a page: its lines, sums, and what they rest on."""
+    on_gpus = any(line.planned.gpus for line in plan.lines)
+    where = plan.device.title if on_gpus else "one CPU core"
+    heading = f"Study {plan.study} on {where}"
+    header = ["llm", "compressor", "V", "seed", "stage", "trained", "tokens", "FLOPs"]
+    right = [False, False, True, True, False, True, True, True]
+    if on_gpus:
+        header += ["GPUs", "ZeRO", "GiB/GPU", "fits"]
+        right += [True, True, True, False]
+    header += ["time", "GPU-h" if on_gpus else "s", "disk GiB", "measured"]
+    right += [True, True, True, True]
+    body = [_cells(line, on_gpus) for line in plan.lines]
+    parts = [heading, aligned(header, body, right), _sums(plan, on_gpus)]
+    return "\n\n".join([*parts, "\n".join(f"- {line}" for line in remarks(plan))]) + "\n"
+
+
+def _cells(line: Line, on_gpus: bool) -> list[str]:
+    planned, cell, work = line.planned, line.planned.cell, line.planned.work
+    shown = [
+        cell.llm, cell.compressor, str(cell.tokens), str(cell.seed), planned.stage,
+        short(work.trained) if work.trained else "–", short(work.tokens), f"{work.flops:.2e}",
+    ]  # fmt: skip
+    if on_gpus:
+        zero = str(planned.zero) if planned.zero else "–"
+        fits = "yes" if planned.fits else f"no: {planned.remedy}"
+        shown += [str(planned.gpus), zero, f"{planned.memory_gib:.1f}", fits]
+    cost = gpu_hours(line) if on_gpus else planned.duration.seconds
+    measured = "" if line.measured is None else clock(line.measured.seconds)
+    shown += [clock(planned.duration.seconds), f"{cost:.1f}", f"{planned.disk / GIB:.3g}", measured]
+    return shown
+
+
+def _sums(plan: Plan, on_gpus: bool) -> str:
+    found = totals(plan)
+    unit, key, scale = ("GPU-h", "gpu_hours", 1.0) if on_gpus else ("CPU seconds", "hours", 3600.0)
+    lines = [
+        f"{stage}: {values[key] * scale:,.1f} {unit}, {values['flops']:.2e} FLOPs"
+        for stage, values in found["stages"].items()
+    ]
+    lines.append(
+        f"in all: {found['cells']} cells, {found[key] * scale:,.1f} {unit}, {found['flops']:.2e} FLOPs; "
+        f"{found['kept_gib']:,.1f} GiB kept, up to {found['peak_gib_of_one_job']:,.1f} GiB while one "
+        "job trains"
+    )
+    if found["cost"] is not None:
+        lines.append(f"cost: {found['cost']:,.0f} at {plan.price:g} per GPU-hour")
+    if plan.budget is not None:
+        word = "OVER" if plan.over_budget else "within"
+        lines.append(f"{word} the budget of {plan.budget:,.1f} GPU-h")
+    if found["does_not_fit"]:
+        lines.append(f"{found['does_not_fit']} stages do not fit {plan.device.title}: see `fits`")
+    return "\n".join(lines)
+
+
+def remarks(plan: Plan) -> list[str]:
+    """Return what the numbers rest on, in words."""
+    shapes = sorted({line.planned.shape_origin for line in plan.lines})
+    lengths = sorted({line.planned.data_origin for line in plan.lines})
+    said = [f"shapes: {', '.join(_few(shapes))}", f"lengths: {'; '.join(_few(lengths))}"]
+    if any(line.planned.gpus for line in plan.lines):
+        said.append(
+            "utilisation: model FLOPs over the peak, unless given "
+            + ", ".join(f"{stage} {value:g}" for stage, value in UTILISATION.items())
+            + "; these give LLaVA-1.5's published hours within 20 %. Published runs of others took up "
+            "to 1.6 times (576 tokens, smaller GPUs) and 2.4 times (16 tokens) what this says"
+        )
+        said.append(
+            "memory: at the longest sequences; where a recipe names no DeepSpeed file, ZeRO-2 where it "
+            "fits and else ZeRO-3 are assumed"
+        )
+    shares = [
+        line.measured.memory_gib / line.planned.memory_gib
+        for line in plan.lines
+        if line.measured and line.measured.memory_gib and line.planned.memory_gib
+    ]
+    if shares:
+        low, high = min(shares), max(shares)
+        said.append(f"memory: finished stages allocated {low:.2f} to {high:.2f} times what is planned")
+    said += [_correction(stage, asdict(found)) for stage, found in plan.corrections.items()]
+    said.append("sources (fetching, unpacking, tokenizing, the miniature's backbones) are not counted")
+    return said
+
+
+def _few(origins: list[str], most: int = 4) -> list[str]:
+    """Return the first of many origins, and how many more there are."""
+    more = len(origins) - most
+    return origins if more <= 0 else [*origins[:most], f"and {more} more"]
+
+
+def _correction(stage: str, found: dict[str, Any]) -> str:
+    text = (
+        f"{stage}: {found['stages']} finished took {found['factor']:.2f} times what was predicted "
+        f"(median; {found['lowest']:.2f} to {found['highest']:.2f}); all times of this stage above are "
+        "multiplied by it"
+    )
+    if found["utilisation"] is not None:
+        text += f"; measured utilisation {found['utilisation']:.3f}"
+    return text

@@ -1,0 +1,140 @@
+"""What a job asks of a cluster: the numbers that rules give as `gpus`, `mem_mb` and `runtime`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from paretoken.config.config import Config
+from paretoken.config.devices import device as known_device
+from paretoken.config.study import Study
+from paretoken.errors import UserError
+from paretoken.plan import from_config
+from paretoken.plan.durations import DECODED_PER_CORE_S
+from paretoken.plan.from_config import STAGES, Stage
+from paretoken.plan.stage_estimate import PREDICT_WORKERS, Estimate, estimate
+from paretoken.plan.training_sets import LLAVA
+from paretoken.study.grid import Cell
+
+GPUS_PER_NODE = 8
+#: A limit is a multiple of the estimate: published runs with 16 visual tokens took 2.4 times as long.
+MARGIN = 2.5
+#: Host memory: Python with torch, a loading process, and buffers of a process.
+PROCESS_MB, WORKER_MB, SHORTEST_MIN = 6000, 1000, 10
+
+CpuStage = Literal["fetch", "data", "tokenize", "features", "questions", "score", "sources"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a job asks for, at its first attempt.
+
+    Attributes:
+        gpus: in all; 0 for jobs that use none.
+        nodes: machines.
+        cpus: per node.
+        mem_mb: host memory per node.
+        runtime_min: limit, not expectation.
+        disk_mb: at the peak.
+        zero: DeepSpeed's ZeRO stage that memory was counted for; 0: none.
+    """
+
+    gpus: int
+    nodes: int
+    cpus: int
+    mem_mb: int
+    runtime_min: int
+    disk_mb: int
+    zero: int = 0
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs of each node."""
+        return math.ceil(self.gpus / self.nodes)
+
+
+#: `data`: cores, minutes to unpack about 130 GB of images (fetched as often as many archives), and to
+#: decode each of them once (the larger set names 624,610, some of them in several conversations).
+DATA_CPUS, UNPACK_MIN = 4, 480
+DECODE_MIN = math.ceil(MARGIN * LLAVA["finetune"].images / (DATA_CPUS * DECODED_PER_CORE_S) / 60)
+
+#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes, MB of disk. `fetch` is for 14
+#: billion parameters, `sources` are the miniature's.
+CPU_JOBS: dict[str, Resources] = {
+    "fetch": Resources(0, 1, 2, 4000, 240, 60_000),
+    "data": Resources(0, 1, DATA_CPUS, 16_000, UNPACK_MIN + DECODE_MIN, 150_000),
+    "tokenize": Resources(0, 1, 4, 24_000, 120, 2000),
+    "features": Resources(1, 1, 5, 32_000, 720, 1_000_000),
+    "questions": Resources(0, 1, 2, 16_000, 120, 20_000),
+    "score": Resources(0, 1, 1, 4000, 30, 100),
+    "sources": Resources(0, 1, 1, 2000, 30, 200),
+}
+
+
+def cpu_resources(stage: CpuStage) -> Resources:
+    """Return what a job that prepares or scores asks for (`UserError` if the stage is unknown).
+
+    It depends on no study: the sizes are those of LLaVA-1.5's data.
+    """
+    if stage not in CPU_JOBS:
+        raise UserError(f"{stage!r} is no job; write one of: {', '.join(CPU_JOBS)}")
+    return CPU_JOBS[stage]
+
+
+def resources(
+    config: Config, study: Study, cell: Cell, stage: Stage, device: str | None = None
+) -> Resources:
+    """Return what a stage of a cell asks for.
+
+    Args:
+        config: the whole config.
+        study: a trained study of it.
+        cell: of its grid.
+        stage: pretrain, finetune or predict.
+        device: name of a kind of GPU; None: the config's.
+
+    Raises:
+        UserError: the stage or the device is unknown, or a recipe cannot be read.
+    """
+    kind = device or config.device
+    key = (study.name, cell.llm, cell.compressor, cell.tokens, stage, kind)
+    known = _SIZED.get(key)
+    if known is None or known[0] is not config:  # seeds differ in nothing that matters here
+        known = _SIZED[key] = config, _resources(config, study, cell, stage, kind)
+    return known[1]
+
+
+#: Snakemake asks for every job, and an answer takes 0.2 ms: thousands of cells share a few sizes.
+_SIZED: dict[tuple[str, str, str, int, str, str], tuple[Config, Resources]] = {}
+
+
+def _resources(config: Config, study: Study, cell: Cell, stage: Stage, kind: str) -> Resources:
+    if stage not in STAGES:
+        raise UserError(f"{stage!r} is no stage; write one of: {', '.join(STAGES)}")
+    found = estimate(config, study, cell, stage, known_device(kind))
+    if stage == "predict":
+        return sized(found, PREDICT_WORKERS if found.gpus else 0)
+    return sized(found, from_config.stage_recipe(from_config.training_of(study), stage).workers)
+
+
+def sized(found: Estimate, workers: int) -> Resources:
+    """Turn an estimate into limits; ``workers``: loading processes of each GPU's process."""
+    nodes = max(1, math.ceil(found.gpus / GPUS_PER_NODE))
+    processes = max(1, math.ceil(found.gpus / nodes))
+    if found.gpus:
+        # Every process reads the whole model: bf16 if frozen or answering, fp32 if it learns.
+        size = 4 if found.stage == "finetune" else 2
+        process_mb = PROCESS_MB + workers * WORKER_MB + size * found.work.parameters / 1e6
+    else:
+        process_mb = 1500.0
+    limit = math.ceil(MARGIN * found.duration.seconds / 60)
+    return Resources(
+        gpus=found.gpus,
+        nodes=nodes,
+        cpus=processes * (1 + workers),
+        mem_mb=math.ceil(processes * process_mb),
+        runtime_min=max(SHORTEST_MIN, limit),
+        disk_mb=math.ceil(found.disk / 1e6),
+        zero=found.zero,
+    )

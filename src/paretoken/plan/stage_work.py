@@ -1,0 +1,181 @@
+"""Parameters, tokens and FLOPs of one stage of one cell, by arithmetic on shapes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from paretoken.compressors.specification import specification
+from paretoken.costs.answer_work import (
+    DecoderShape,
+    EncoderShape,
+    adapter_parameters,
+    adapter_work,
+    decoder_work,
+    encoder_work,
+)
+from paretoken.plan.question_counts import Questions
+from paretoken.plan.training_sets import TrainingSet
+from paretoken.train.recipe import steps_for
+
+
+@dataclass(frozen=True)
+class Model:
+    """A vision-language model's dimensions.
+
+    Attributes:
+        llm: shape of the language model.
+        llm_parameters: its exact number.
+        encoder: shape of the vision encoder.
+        compressor: a registered compressor.
+        tokens: V.
+        layers: encoder layers that the compressor sees side by side.
+        inner: inner width of the projector; None: the language model's.
+        whitened: whether a fixed map stands before the projector.
+        online: whether images are encoded while training.
+    """
+
+    llm: DecoderShape
+    llm_parameters: int
+    encoder: EncoderShape
+    compressor: str
+    tokens: int
+    layers: int
+    inner: int | None = None
+    whitened: bool = False
+    online: bool = True
+
+    def showings(self, finetune: bool) -> tuple[float, ...]:
+        """Return the visual tokens of each showing of a conversation in a training stage.
+
+        An elastic model is shown every scale, or a random number of tokens, whose mean stands here.
+        """
+        elastic = specification(self.compressor).elastic
+        if elastic is None or not finetune or not self.tokens:
+            return (self.tokens,)
+        counts = elastic.counts(self.encoder.side)
+        return tuple(counts) if elastic.every else (sum(counts) / len(counts),)
+
+    @property
+    def adapter_parameters(self) -> int:
+        """Parameters of compressor and projector."""
+        if self.tokens == 0:
+            return 0
+        width = self.encoder.width
+        return adapter_parameters(
+            self.compressor, width, self.layers * width, self.llm.hidden, self.inner, self.tokens,
+            self.encoder.side,
+        )  # fmt: skip
+
+    @property
+    def parameters(self) -> int:
+        """All parameters: language model, adapter and encoder (none for V = 0)."""
+        seen = self.encoder.parameters() if self.tokens else 0
+        return self.llm_parameters + self.adapter_parameters + seen
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one stage does.
+
+    Attributes:
+        parameters: of the whole model.
+        trained: how many of them learn.
+        steps: optimiser steps (predict: decoding steps).
+        conversations: shown (predict: questions).
+        images: encoded or compressed.
+        tokens: without padding.
+        learned: those with a loss.
+        longest: tokens of the longest sequences.
+        longest_learned: those of them with a loss.
+        flops: forward and backward; recomputed activations are not counted.
+    """
+
+    parameters: int
+    trained: int
+    steps: int
+    conversations: float
+    images: float
+    tokens: float
+    learned: float
+    longest: float
+    longest_learned: float
+    flops: float
+
+
+@lru_cache(maxsize=4096)
+def training_work(
+    model: Model,
+    data: TrainingSet,
+    finetune: bool,
+    global_batch: int,
+    max_length: int,
+    steps: int | None,
+    epochs: float | None,
+) -> Work:
+    """Return what a training stage does; the arguments after ``finetune`` are those of its recipe."""
+    count = data.conversations
+    steps = steps or steps_for(count, global_batch, epochs or 1)
+    passes = steps * global_batch / count
+    if not finetune and model.tokens == 0:  # the blind control has nothing to train in stage 1
+        return Work(model.parameters, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)
+    images = tokens = learned = flops = longest = share = 0.0
+    for group in data.groups:
+        shown = passes * group.count
+        for V in model.showings(finetune):
+            length = min(group.text + group.image * V, max_length)
+            seen = min(group.learned, length)
+            llm = decoder_work(model.llm, [length], logits=seen).training(finetune)
+            flops += shown * llm
+            tokens += shown * length
+            learned += shown * seen
+            longest, share = max(longest, length), max(share, seen / length)
+        images += shown * group.image * (model.tokens > 0)
+    flops += images * _image_flops(model, learns=True)
+    trained = model.adapter_parameters + (model.llm_parameters if finetune else 0)
+    # Stage 2 has conversations of any length, the longest of them mostly answers.
+    longest = max_length if finetune else longest
+    return Work(
+        parameters=model.parameters,
+        trained=trained,
+        steps=steps,
+        conversations=passes * count,
+        images=images,
+        tokens=tokens,
+        learned=learned,
+        longest=longest,
+        longest_learned=share * longest,
+        flops=flops,
+    )
+
+
+def _image_flops(model: Model, learns: bool) -> float:
+    encoder = model.encoder
+    adapter = adapter_work(
+        model.compressor, model.tokens, encoder.side, encoder.width, model.layers * encoder.width,
+        model.llm.hidden, model.inner, model.whitened,
+    )  # fmt: skip
+    encoded = encoder_work(encoder).forward if model.online else 0.0
+    return (adapter.training(True) if learns else adapter.forward) + encoded
+
+
+@lru_cache(maxsize=4096)
+def prediction_work(model: Model, asked: Questions, batch: int) -> Work:
+    """Return what answering questions does, ``batch`` at a time."""
+    length = asked.prompt + model.tokens
+    llm = decoder_work(model.llm, [length], logits=1).forward
+    decode = asked.answer * decoder_work(model.llm, [1], logits=1).forward
+    images = asked.count if model.tokens else 0
+    return Work(
+        parameters=model.parameters,
+        trained=0,
+        steps=math.ceil(asked.count / batch) * math.ceil(asked.answer),
+        conversations=asked.count,
+        images=images,
+        tokens=asked.count * (length + asked.answer),
+        learned=0,
+        longest=length,
+        longest_learned=0,
+        flops=asked.count * (llm + decode) + images * _image_flops(model, learns=False),
+    )

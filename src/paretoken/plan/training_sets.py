@@ -1,0 +1,147 @@
+"""How long the training sequences of a stage are: stated means, or the tokenized set once it exists."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from paretoken.config.settings import read_settings
+from paretoken.errors import UserError
+from paretoken.io.bounded import require_regular
+from paretoken.world.world_settings import MiniatureSettings
+
+#: At most so many conversations of a tokenized set are looked at.
+SAMPLE = 20_000
+#: Bytes of a .npy file's header, as numpy writes it for one-dimensional arrays.
+NPY_MAGIC, NPY_FIXED = b"\x93NUMPY", 10
+
+
+@dataclass(frozen=True)
+class Group:
+    """Conversations of one kind.
+
+    Attributes:
+        count: how many.
+        text: mean tokens of each, without the image's.
+        learned: mean tokens with a loss.
+        image: whether an image comes with each.
+    """
+
+    count: int
+    text: float
+    learned: float
+    image: bool
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The conversations of one stage, and where their lengths are from."""
+
+    groups: tuple[Group, ...]
+    origin: str
+
+    @property
+    def conversations(self) -> int:
+        """How many."""
+        return sum(group.count for group in self.groups)
+
+    @property
+    def images(self) -> int:
+        """How many of them are about an image."""
+        return sum(group.count for group in self.groups if group.image)
+
+
+#: LLaVA-1.5's data. Counts are exact. Nobody publishes token statistics of both sets, so the means are
+#: derived from the sizes of the published files, at 4.2 characters per token:
+#: - blip_laion_cc_sbu_558k.json has 181 MB, 324 bytes a record, of which the caption is about 60
+#:   characters; `plain` adds a line end and a stop token.
+#: - llava_v1_5_mix665k.json has 1.03 GB; the same rows as Arrow have 768 MB, which leaves about 475 MB
+#:   of text in 7.7 million turns. The 40,688 conversations of ShareGPT, cut at 2048 tokens, are about
+#:   1300 tokens long; the others have about 12 short turns, boxes of digits among them, and templates.
+LLAVA = {
+    "pretrain": TrainingSet(
+        (Group(558_128, text=17, learned=15, image=True),),
+        "stated means of LLaVA-558K (from the size of its file; within about 20 %)",
+    ),
+    "finetune": TrainingSet(
+        (
+            Group(624_610, text=215, learned=90, image=True),
+            Group(40_688, text=1300, learned=900, image=False),
+        ),
+        "stated means of the 665K mix (from the sizes of its files; within about 20 %)",
+    ),
+}
+
+
+@lru_cache
+def miniature_set(world: Path, stage: str) -> TrainingSet:
+    """Return the lengths that the generated world has by construction: 4 tokens a turn, 2 learned."""
+    settings = read_settings(world, MiniatureSettings, "world")
+    data = settings.pretrain if stage == "pretrain" else settings.finetune
+    groups = [Group(data.conversations, 4 * data.turns, 2 * data.turns, image=True)]
+    if data.text_rows:
+        groups.append(Group(data.text_rows, text=5, learned=2, image=False))
+    return TrainingSet(tuple(groups), "the world's settings (exact)")
+
+
+def tokenized_set(folder: Path) -> TrainingSet | None:
+    """Return the means of a set that `paretoken tokenize` wrote; None if it cannot be read.
+
+    Lengths are taken from at most `SAMPLE` conversations, evenly spaced, and the number of
+    conversations from the file's size; numpy would take longer to import than this takes.
+    """
+    try:
+        return _tokenized(folder, (folder / "offsets.npy").stat().st_mtime_ns)
+    except (OSError, ValueError, UserError):
+        return None
+
+
+@lru_cache
+def _tokenized(folder: Path, written: int) -> TrainingSet | None:
+    for name in ("offsets.npy", "images.npy", "learned.npy"):
+        require_regular(folder / name)
+    offsets = _integers(folder / "offsets.npy", "q")
+    images = _integers(folder / "images.npy", "i")
+    learned = _share_learned(folder / "learned.npy")
+    if not images or len(offsets) != len(images) + 1:
+        return None
+    step = max(1, len(images) // SAMPLE)
+    looked = range(0, len(images), step)
+    pictured = [offsets[i + 1] - offsets[i] - 1 for i in looked if images[i] >= 0]
+    plain = [offsets[i + 1] - offsets[i] for i in looked if images[i] < 0]
+    groups = []
+    for lengths, image in ((pictured, True), (plain, False)):
+        if lengths:
+            count = round(len(images) * len(lengths) / len(looked))
+            mean = sum(lengths) / len(lengths)
+            groups.append(Group(count, mean, learned * (mean + image), image))
+    return TrainingSet(tuple(groups), f"measured in {folder}")
+
+
+def _integers(path: Path, code: str) -> array[int]:
+    """Return a one-dimensional integer array of a .npy file in the machine's byte order."""
+    content = path.read_bytes()
+    start = _data_start(content)
+    values = array(code)
+    values.frombytes(content[start:])
+    return values
+
+
+def _data_start(content: bytes) -> int:
+    if content[: len(NPY_MAGIC)] != NPY_MAGIC or content[len(NPY_MAGIC)] != 1:
+        raise ValueError("no .npy file of version 1")
+    return NPY_FIXED + int.from_bytes(content[NPY_FIXED - 2 : NPY_FIXED], "little")
+
+
+def _share_learned(path: Path, pieces: int = 64, length: int = 65_536) -> float:
+    """Return the share of True in a file of booleans, from evenly spaced pieces of it."""
+    size, ones, seen = path.stat().st_size, 0, 0
+    with path.open("rb") as stream:
+        start = _data_start(stream.read(512))
+        for piece in range(pieces):
+            stream.seek(start + max(0, size - start - length) * piece // max(1, pieces - 1))
+            content = stream.read(length)
+            ones, seen = ones + content.count(1), seen + len(content)
+    return ones / seen if seen else 0.0

@@ -1,1 +1,0 @@
-"""Where a study stands, decided from its files: no numpy, no torch."""

@@ -1,0 +1,136 @@
+"""The table of methods in Markdown and LaTeX: one row per method and token count."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from paretoken.analysis.methods import suite_errors
+from paretoken.analysis.scales import PERCENT
+from paretoken.analysis.study_results import StudyResults
+from paretoken.io.escape import latex as latex_text
+from paretoken.io.escape import markdown
+from paretoken.io.markdown import bullets
+from paretoken.io.markdown import table as markdown_table
+
+Cell = pd.Series  # one row of `method_scores`
+
+
+def wide(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as text: a row per method and V, a column per benchmark and suite.
+
+    A score is ``mean ± half of its interval``, with the published number in brackets; a suite's column
+    is its error.
+
+    Args:
+        results: of the study.
+        scores: what `method_scores` returned.
+    """
+    benchmarks = list(dict.fromkeys(scores["benchmark"]))
+    errors = {suite.name: suite_errors(results, suite.name) for suite in results.study.suites}
+    rows = []
+    for key, own in scores.groupby(["llm", "compressor", "visual_tokens"], sort=False):
+        llm, compressor, tokens = str(key[0]), str(key[1]), int(own["visual_tokens"].iloc[0])
+        by_benchmark = own.set_index("benchmark")
+        shown = compressor if tokens else "blind"
+        row = {"method": shown, "LLM": llm, "V": str(tokens)}
+        for name in benchmarks:
+            row[name] = score_text(by_benchmark.loc[name]) if name in by_benchmark.index else "–"
+        for suite, means in errors.items():
+            found = means[(means["llm"] == llm) & (means["compressor"] == shown)]
+            found = found[found["visual_tokens"] == tokens]
+            row[f"error {suite}"] = error_text(found.iloc[0]) if len(found) else "–"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def score_text(row: Cell) -> str:
+    """Return a score with half its interval, and the published one in brackets."""
+    digits = 0 if row["out_of"] > 100 else 1
+    text = f"{row['score']:.{digits}f}{_half(row['low'], row['high'], digits)}"
+    return text if pd.isna(row["published"]) else f"{text} [{row['published']:g}]"
+
+
+def error_text(row: Cell) -> str:
+    """Return an error with half its interval."""
+    return f"{row['error']:.3f}{_half(row['low'], row['high'], 3)}"
+
+
+def _half(low: float | None, high: float | None, digits: int) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f" ± {(high - low) / 2:.{digits}f}"
+
+
+def methods_page(
+    results: StudyResults, table: pd.DataFrame, compared: pd.DataFrame, scores: pd.DataFrame
+) -> str:
+    """Return the table and who wins as Markdown.
+
+    Args:
+        results: of the study.
+        table: what `wide` made.
+        compared: what `comparisons` returned.
+        scores: what `method_scores` returned.
+    """
+    study = results.study
+    return (
+        f"# Methods of the study `{study.name}`\n\n{markdown(study.question)}\n\n"
+        f"Scores out of 100{_points(scores)}, mean over seeds ± half of the 95 % interval (Student's "
+        "over seeds; with one seed, of the sample of questions). In brackets: the published Table 1, "
+        f"one run each, other recipes. Errors are 1 - mean score of a suite.{_not_compared(scores)}\n\n"
+        f"{markdown_table(table)}\n\n"
+        f"## Who wins\n\n{bullets(winners(results, compared))}\n"
+    )
+
+
+def _points(scores: pd.DataFrame) -> str:
+    """Return which scores are out of something other than 100."""
+    odd = scores[scores["out_of"] != PERCENT].drop_duplicates(["benchmark", "out_of"])
+    named = [
+        f"{markdown(str(name))}: {points:g}"
+        for name, points in zip(odd["benchmark"], odd["out_of"], strict=True)
+    ]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _not_compared(scores: pd.DataFrame) -> str:
+    """Return a sentence per benchmark whose published numbers are of another metric."""
+    rows = scores[scores["not_compared"].notna()].drop_duplicates(["benchmark", "not_compared"])
+    return "".join(
+        f" {markdown(str(name))} is not compared with the published numbers: {markdown(str(why))}."
+        for name, why in zip(rows["benchmark"], rows["not_compared"], strict=True)
+    )
+
+
+def winners(results: StudyResults, compared: pd.DataFrame) -> list[str]:
+    """Return one sentence per suite and V: the best method, and those that it cannot be told from."""
+    titles = {suite.name: suite.title for suite in results.study.suites}
+    sentences = []
+    for (suite, _, tokens), own in compared.groupby(["suite", "llm", "visual_tokens"], sort=False):
+        is_open = own["better"] == "undecided"
+        beaten, close = (", ".join(own["compressor"][rows]) for rows in (~is_open, is_open))
+        found = [own["against"].iloc[0], *([f"better than {beaten}"] if beaten else [])]
+        also = f"{';' if beaten else ','} not told from {close}" if close else ""
+        sentences.append(f"{titles[str(suite)]}, V = {tokens}: {', '.join(found)}{also}.")
+    return sentences or ["Nothing to compare."]
+
+
+def error_rows(results: StudyResults, suite: str) -> pd.DataFrame:
+    """Return the errors of a suite's methods, for the fewest tokens first and the best of them first."""
+    rows = suite_errors(results, suite).sort_values(["visual_tokens", "error"], kind="stable")
+    return rows[["compressor", "llm", "visual_tokens", "error", "low", "high", "seeds"]]
+
+
+def latex(table: pd.DataFrame) -> str:
+    r"""Return the table as LaTeX, for ``\usepackage{booktabs}``."""
+    columns = [str(name) for name in table.columns]
+    lines = [
+        rf"\begin{{tabular}}{{ll{'r' * (len(columns) - 2)}}}", r"\toprule",
+        " & ".join(map(_cell, columns)) + r" \\", r"\midrule",
+        *(" & ".join(_cell(str(value)) for value in row) + r" \\"
+          for row in table.itertuples(index=False)),
+        r"\bottomrule", r"\end{tabular}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return latex_text(text).replace(" ± ", r" $\pm$ ").replace("–", "--")

@@ -1,0 +1,59 @@
+"""The table of text lengths in Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from paretoken.analysis.study_results import StudyResults
+from paretoken.io.escape import markdown
+from paretoken.io.markdown import table as markdown_table
+from paretoken.report.methods_table import latex
+
+#: A prediction and its interval.
+PREDICTED = ("predicted", "predicted_low", "predicted_high")
+
+
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """Return what `optima` returned in the columns and words of a page."""
+    return pd.DataFrame(
+        {
+            "suite": found["suite"],
+            "Q": found["text_tokens"],
+            "budget in": found["cost"],
+            "best V": [_range(row, "best_tokens", "least", "most") for _, row in found.iterrows()],
+            "V* predicted": [
+                _range(row, "predicted", "predicted_low", "predicted_high")
+                for _, row in found.iterrows()
+            ],
+            "mean error": found["mean_error"].map("{:.3f}".format),
+            "s per question": [
+                _range(row, "latency_s", "latency_low_s", "latency_high_s")
+                for _, row in found.iterrows()
+            ],
+        }
+    )
+
+
+def _range(row: pd.Series[float], name: str, low: str, high: str) -> str:
+    if pd.isna(row[name]):
+        return "–"
+    ends = "" if pd.isna(row[low]) else f" ({row[low]:.3g} to {row[high]:.3g})"
+    return f"{row[name]:.3g}{ends}"
+
+
+def page(results: StudyResults, found: pd.DataFrame) -> str:
+    """Return the table as Markdown."""
+    return (
+        f"# Text length in the study `{results.study.name}`\n\n{markdown(results.study.question)}\n\n"
+        "Questions were written out several times until their prompts had at least Q text tokens. "
+        "*Best V*: of the measured cells, the visual tokens of the best one at each budget that leaves "
+        "a choice (geometric mean over budgets, least and most in brackets), budgets in FLOPs 2N(Q + V) "
+        "or in measured seconds per question (median, quartiles in brackets). *V\\* predicted*: the "
+        "headline law's, with its 95 % "
+        f"interval.\n\n{markdown_table(shown(found))}\n\n![Text length](figures/text_length.png)\n"
+    )
+
+
+def latex_of(found: pd.DataFrame) -> str:
+    """Return the table as LaTeX."""
+    return latex(shown(found).astype(str))

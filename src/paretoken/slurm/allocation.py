@@ -1,0 +1,166 @@
+"""What SLURM gave a job: nodes, GPUs, where its processes meet; and what is started on them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paretoken.errors import UserError
+from paretoken.slurm.programs import ask
+
+#: Set for what `srun` starts, so that it does not start srun again.
+STEP = "PARETOKEN_STEP"
+#: Folder and first part of the names of logs, for processes but the first; see `own_log`.
+RANK_LOGS = "PARETOKEN_RANK_LOGS"
+#: Below the ports that kernels give to clients (from 32768).
+FIRST_PORT, PORTS = 15_000, 17_000
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A job's share of the cluster.
+
+    Attributes:
+        job: number of the job.
+        nodes: how many.
+        node: which one this process is on, from 0; None outside of a step.
+        gpus: GPUs that SLURM gave on this node.
+        cpus: of each node.
+    """
+
+    job: int
+    nodes: int
+    node: int | None
+    gpus: int
+    cpus: int
+
+
+def allocation(environment: Mapping[str, str] = os.environ) -> Allocation | None:
+    """Return what SLURM gave this process; None where it is no SLURM job (`UserError` on nonsense)."""
+    if "SLURM_JOB_ID" not in environment:
+        return None
+    devices = environment.get("CUDA_VISIBLE_DEVICES") or environment.get("ROCR_VISIBLE_DEVICES") or ""
+    listed = len([name for name in devices.split(",") if name])
+    return Allocation(
+        job=_whole(environment, "SLURM_JOB_ID", 0),
+        nodes=_whole(environment, "SLURM_JOB_NUM_NODES", 1),
+        node=_whole(environment, "SLURM_NODEID", 0) if STEP in environment else None,
+        gpus=_whole(environment, "SLURM_GPUS_ON_NODE", listed),
+        cpus=_whole(environment, "SLURM_CPUS_PER_TASK", 1),
+    )
+
+
+def _whole(environment: Mapping[str, str], name: str, otherwise: int) -> int:
+    found = environment.get(name) or str(otherwise)
+    if not found.isdecimal():
+        raise UserError(
+            f"the environment has {name}={found}, where SLURM writes a whole number; "
+            "unset SLURM's variables to run outside of it"
+        )
+    return int(found)
+
+
+def step_line(found: Allocation, command: Sequence[str]) -> list[str]:
+    """Return the command line that starts a command once on each node of a job.
+
+    It is a step, which SLURM's warning before the time limit reaches; and all of it ends when one
+    part fails. ``--mem=0`` and ``--gpus-per-task`` left out: the step has all that the job has.
+    """
+    nodes = str(found.nodes)
+    return [
+        "srun", "--nodes", nodes, "--ntasks", nodes, "--ntasks-per-node=1",
+        f"--cpus-per-task={found.cpus}", "--mem=0", "--kill-on-bad-exit=1", "--unbuffered", *command,
+    ]  # fmt: skip
+
+
+def torchrun(found: Allocation | None, processes: int, nodes: int) -> list[str]:
+    """Return the launcher of a node's processes.
+
+    On one node torchrun chooses a free port itself. On several, all must know where they meet: the
+    first node, at a port that follows from the number of the job, so that no two jobs share it.
+
+    Args:
+        found: the allocation, if there is one.
+        processes: on each node.
+        nodes: of the job.
+    """
+    line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    if found is None or nodes == 1:
+        return [*line, "--standalone"]
+    port = FIRST_PORT + found.job % PORTS
+    meeting = ["--master-addr", first_address(), "--master-port", str(port)]
+    return [*line, "--nnodes", str(nodes), "--node-rank", str(found.node), *meeting]
+
+
+def first_address() -> str:
+    """Return the address of the job's first node."""
+    nodes = os.environ["SLURM_JOB_NODELIST"]
+    names = _said("scontrol", "show", "hostnames", nodes).split()
+    return _said("sinfo", "--all", "--noheader", f"--nodes={names[0]}", "--format=%o").split()[0]
+
+
+def demand_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> None:
+    """Check that this node has the GPUs that the job asked for.
+
+    Args:
+        found: what SLURM gave.
+        wanted: GPUs per node.
+        driver: whether the node has a GPU driver at all.
+        usable: GPUs that PyTorch finds.
+
+    Raises:
+        UserError: it has not; training would be slow, or wait for ever.
+    """
+    host = os.environ.get("SLURMD_NODENAME", os.uname().nodename)
+    if found.gpus != wanted:
+        raise UserError(
+            f"node {host}: {wanted} GPU(s) were asked for and SLURM gave {found.gpus}; "
+            "see the request in the job's log, and per_node in the site's file"
+        )
+    if os.environ.get("PARETOKEN_DEVICE") == "cpu":
+        return  # said by the user: GPUs are only asked for, as in the tests
+    if usable != wanted:
+        problem = f"PyTorch finds {usable}" if driver else "there is no GPU driver"
+        raise UserError(
+            f"node {host}: SLURM gave {wanted} GPU(s) and {problem}; exclude the node "
+            f"(exclude: [{host}] in the site's file) or tell the administrators. "
+            "PARETOKEN_DEVICE=cpu trains on CPUs all the same"
+        )
+
+
+def own_log() -> None:
+    """Let each process but the first write into a log of its own, if the launcher says where.
+
+    Raises:
+        UserError: the log is a link; it would be written to where that leads.
+    """
+    prefix, number = os.environ.get(RANK_LOGS), int(os.environ.get("RANK", "0"))
+    if not prefix or number == 0:
+        return
+    path = Path(f"{prefix}-rank{number}.log")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        reason = "is a link; remove it" if path.is_symlink() else f"cannot be written: {error.strerror}"
+        raise UserError(f"{path} {reason}") from error
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
+
+
+def requeue(job: int) -> bool:
+    """Ask SLURM to start a job again; whether it will."""
+    return ask(["scontrol", "requeue", str(job)]).output is not None
+
+
+def _said(*command: str) -> str:
+    answer = ask(command)
+    if not (answer.output or "").strip():
+        raise UserError(f"`{' '.join(command)}` failed: {answer.complaint or 'no answer'}")
+    return str(answer.output)

@@ -1,0 +1,1 @@
+"""A study's grid of cells, the files that they leave, and the tables that commands exchange."""

@@ -1,0 +1,153 @@
+"""Rules of sources: models, data, token ids, features and questions, fetched or made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from paretoken.compressors.specification import specification
+from paretoken.config.sources import Llm, Vision
+from paretoken.plan.resources import CpuStage, cpu_resources
+from paretoken.study import paths
+from paretoken.workflow.job_resources import grown
+from paretoken.workflow.wildcards import Rules, Wildcards, given, run_record
+
+T = TypeVar("T")
+
+
+def seed_of(wildcards: Wildcards) -> int:
+    """Return the seed of sources that are made per seed: wildcard ``origin`` is ``sources/s3``."""
+    return int(wildcards.origin.rpartition("/s")[2]) if "/" in wildcards.origin else 0
+
+
+class Sources(Rules):
+    """What the rules of sources read, and the options of their commands."""
+
+    def fetched(self, wildcards: Wildcards) -> list[str]:
+        """Return what is fetched: wildcard ``model`` is ``vision`` or ``llms/NAME``."""
+        frozen = self.frozen(wildcards)
+        if wildcards.model == "vision":
+            record = frozen.vision
+            return ["--kind", "vision", *_origin(record), "--grid", str(record.grid)]
+        llm = frozen.llm(wildcards.model.removeprefix("llms/"))
+        return ["--kind", "llm", *_origin(llm), "--template", llm.template]
+
+    def world(self, wildcards: Wildcards) -> str:
+        """Return the recipe of the generated world."""
+        return _there(self.frozen(wildcards).world).recipe
+
+    def world_seed(self, wildcards: Wildcards) -> int:
+        """Return the seed of its icons and facts."""
+        return _there(self.frozen(wildcards).world).seed
+
+    def vision_recipe(self, wildcards: Wildcards) -> str:
+        """Return the recipe of an encoder that is made."""
+        return _there(self.frozen(wildcards).vision.make).recipe
+
+    def grid(self, wildcards: Wildcards) -> int:
+        """Return patches per side of the encoder."""
+        return self.frozen(wildcards).vision.grid
+
+    def llm_recipe(self, wildcards: Wildcards) -> str:
+        """Return the recipe of a language model that is made."""
+        return _there(self.frozen(wildcards).llm(wildcards.llm).make).recipe
+
+    def llm_width(self, wildcards: Wildcards) -> int:
+        """Return its hidden size."""
+        return _there(self.frozen(wildcards).llm(wildcards.llm).make).width
+
+    def manifest(self, wildcards: Wildcards) -> str:
+        """Return the description of data that are downloaded."""
+        return _there(_there(self.frozen(wildcards).data).manifest)
+
+    def data_options(self, wildcards: Wildcards) -> list[str]:
+        """Return where downloaded data are, and how they are looked at."""
+        data = _there(self.frozen(wildcards).data)
+        options = [*given("--root", data.root), *given("--max-bad-share", data.max_bad_share)]
+        return options + ([] if data.decode else ["--no-decode"])
+
+    def data(self, wildcards: Wildcards) -> str:
+        """Return the record of the data of wildcard ``stage`` or ``part``."""
+        stage = getattr(wildcards, "stage", None) or wildcards.part
+        return run_record(paths.data_folder(self.frozen(wildcards), stage, seed_of(wildcards)))
+
+    def tokenizer(self, wildcards: Wildcards) -> str:
+        """Return the record of what holds the tokenizer of wildcard ``vocabulary``."""
+        frozen, seed = self.frozen(wildcards), seed_of(wildcards)
+        if frozen.generated:
+            return run_record(paths.data_folder(frozen, wildcards.stage, seed))
+        return run_record(paths.llm_folder(frozen, wildcards.vocabulary, seed))
+
+    def conversations(self, wildcards: Wildcards) -> list[str]:
+        """Return what is tokenized, with which tokenizer and template."""
+        frozen, seed, stage = self.frozen(wildcards), seed_of(wildcards), wildcards.stage
+        folder = paths.data_folder(frozen, stage, seed)
+        if frozen.generated:
+            rows, llm = ["--data", str(folder / stage)], folder / "tokenizer"
+        else:
+            rows = _downloaded(folder)
+            llm = paths.llm_folder(frozen, wildcards.vocabulary, seed)
+        # `chat` is the tokenizer's own, which is that of the record: it was fetched with it.
+        template = getattr(self.training(wildcards).templates, stage)
+        return [*rows, "--llm", str(llm), "--template", template]
+
+    def images(self, wildcards: Wildcards) -> list[str]:
+        """Return which images are encoded, and how they become square: of a stage, or of a world."""
+        frozen, part = self.frozen(wildcards), wildcards.part
+        training = self.training(wildcards)
+        stage = "finetune" if part == paths.ALL else part
+        folder = paths.data_folder(frozen, stage, seed_of(wildcards))
+        if frozen.generated:
+            rows = ["--data", *(str(folder / "images" / name) for name in ("train", "test"))]
+        else:
+            rows = [*_downloaded(folder), "--images", str(folder / "images")]
+        return [*rows, "--aspect", getattr(training.aspects, stage)]
+
+    def encoder_options(self, wildcards: Wildcards) -> list[str]:
+        """Return what features hold: layers, and what the study's compressors need besides."""
+        training = self.training(wildcards)
+        names = [entry.name for entry in self.study(wildcards).compressors]
+        if training.layers:  # whichever compressors there are: a new one encodes nothing anew
+            names = [name for name in names if specification(name).reads_attention]
+        else:
+            names = [name for name in names if not specification(name).smaller_images] or names
+        options = [*given("--compressors", names), *given("--layers", training.layers)]
+        return options + (["--normalise"] if training.normalise else [])
+
+    def needs(self, stage: CpuStage, what: str) -> Callable[[Wildcards, int], int]:
+        """Return what a job needs that no cell's size decides; those of a world are small."""
+
+        def amount(wildcards: Wildcards, attempt: int) -> int:
+            generated = self.frozen(wildcards).generated
+            return grown(cpu_resources("sources" if generated else stage), what, attempt)
+
+        return amount
+
+    def question_options(self, wildcards: Wildcards) -> list[str]:
+        """Return what a study asks differently from a benchmark's conventions."""
+        own = self.training(wildcards).settings(wildcards.benchmark)
+        return [
+            *given("--source", own.source),
+            *given("--revision", own.revision),
+            *given("--variant", own.questions),
+            *given("--limit", own.limit),
+        ]
+
+
+def _origin(record: Llm | Vision) -> list[str]:
+    return [
+        *given("--source", record.hub),
+        *given("--revision", record.revision),
+        *given("--params", record.params),
+    ]
+
+
+def _downloaded(folder: Path) -> list[str]:
+    return ["--data", str(folder / "conversations.json"), "--skipped", str(folder / "skipped.json")]
+
+
+def _there(value: T | None) -> T:
+    """Return a value that a checked config has wherever these rules apply."""
+    assert value is not None  # noqa: S101
+    return value

@@ -1,0 +1,36 @@
+"""The miniature's tokenizer: one token per word, with a chat template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paretoken.world.vocabulary import END, IMAGE, PAD, SPECIALS, UNKNOWN, USER, Vocabulary
+
+#: No tag stands before the answer: the last word that the model reads is the question itself.
+CHAT_TEMPLATE = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<user> ' + m['content'] + ' ' }}"
+    "{% else %}{{ m['content'] + ' <end> ' }}{% endif %}{% endfor %}"
+)
+
+
+def make_tokenizer(words: Vocabulary) -> Any:
+    """Return a fast tokenizer of whole words.
+
+    Every word is an added token besides: `AutoTokenizer` replaces the splitting rules of any
+    tokenizer beside a Qwen2 model by Qwen2's own, and added tokens are found before those apply. So
+    a word has the same id however the directory is loaded.
+    """
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.WordLevel(words.id, unk_token=UNKNOWN))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    ordinary = words.words[len(SPECIALS) :]
+    raw.add_tokens([AddedToken(word, normalized=False, single_word=True) for word in ordinary])
+    kind: Any = PreTrainedTokenizerFast  # its methods are untyped
+    made = kind(
+        tokenizer_object=raw, pad_token=PAD, unk_token=UNKNOWN, eos_token=END,
+        additional_special_tokens=[USER, IMAGE],
+    )  # fmt: skip
+    made.chat_template = CHAT_TEMPLATE
+    return made

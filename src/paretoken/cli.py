@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import paretoken
 from paretoken.errors import UserError
 from paretoken.io.escape import message, terminal
+from paretoken.io.progress import outs_of, reported
 from paretoken.registry import unknown_name
 
 #: Subcommand -> what it does; the module is `paretoken.commands.<name>`, `-` written as `_`.
@@ -58,6 +59,24 @@ COMMANDS = {
 }
 
 
+#: Commands that say in a file beside their result how far they are (see `paretoken.io.progress`): those
+#: that make sources, train, and ask.
+REPORTED = {
+    "world",
+    "pretrain-vision",
+    "pretrain-llm",
+    "data",
+    "fetch",
+    "features",
+    "tokenize",
+    "train",
+    "questions",
+    "predict",
+    "score",
+    "lmms-eval",
+    "cell",
+    "cell-scores",
+}
 #: Packages that only studies which are trained need.
 TRAINING_STACK = {
     "accelerate",
@@ -124,7 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser(command, alone=given[:1] == [command]).parse_args(given)
     code = 0
     try:
-        code = _module(parsed.command).run(parsed) or 0  # `plan` has a verdict, most have none
+        with reported(parsed.command, outs_of(parsed) if parsed.command in REPORTED else []):
+            code = _module(parsed.command).run(parsed) or 0  # `plan` has a verdict, most have none
         sys.stdout.flush()
     except UserError as error:
         print(message(f"paretoken {parsed.command}: {error}"), file=sys.stderr)

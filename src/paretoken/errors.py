@@ -10,3 +10,7 @@ class UserError(Exception):
 
 class FitError(UserError):
     """The data cannot determine the law at all (a usable but doubtful fit has a status instead)."""
+
+
+class StoppedEarlyError(UserError):
+    """A command was asked to stop and has kept what it did; the same command continues."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from paretoken.commands.arguments import not_negative
 from paretoken.io.escape import one_line
+from paretoken.io.progress import report
 
 
 def quiet() -> None:
@@ -45,13 +46,14 @@ def share(text: str) -> float:
 
 
 def counter(what: str) -> Callable[[int, int], None]:
-    """Return a callback that shows progress: rewritten on a terminal, every tenth in a log."""
+    """Return a callback that reports progress and shows it: each on a terminal, every tenth in a log."""
     what = one_line(what)
     live = sys.stderr.isatty()
     shown = -1
 
     def show(done: int, total: int) -> None:
         nonlocal shown
+        report(what, done, total)
         tenth = 10 * done // max(1, total)
         if live:
             print(f"\r{what}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr)

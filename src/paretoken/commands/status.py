@@ -22,9 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", required=True, help="a study of the config")
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="how to write")
-    parser.add_argument("--quiet-minutes", type=wait,
-                        help="how long a job may write nothing and count as running; else 15, or 2 "
-                             "if neither Snakemake nor SLURM has jobs of this folder")  # fmt: skip
+    parser.add_argument(
+        "--quiet-minutes",
+        type=wait,
+        help="how old the last heartbeat of a running job may be; 2 by default, more where the clocks "
+        "of machines differ",
+    )
     parser.add_argument("--watch", action="store_true", help="refresh until the study is finished")
     parser.add_argument("--every", type=wait, default=10.0, metavar="S",
                         help="seconds between refreshes")  # fmt: skip

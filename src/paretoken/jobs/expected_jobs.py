@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paretoken.config.study import FrozenStudy, Study
-from paretoken.jobs.job_states import Job
+from paretoken.jobs.job_states import Job, Part
 from paretoken.study.grid import Cell
 from paretoken.study.paths import (
     asked,
@@ -44,24 +44,30 @@ def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
     folder = cell.folder(study.name)
     logs = folder / "logs"
     if study.training is None:
-        return {"cell": Job("cell", [folder / "errors.csv"], [logs / "cell.log"])}
+        return {"cell": Job("cell", [_file(folder / "errors.csv", logs / "cell.log")])}
     trained = trained_folder(frozen, cell)
-    own, other = asked(frozen), harnessed(study)  # lmms-eval asks and scores in one job
-    answers = [folder / "answers" / f"{name}.parquet" for name in own]
-    answers += [folder / "scores" / f"{name}.json" for name in other]
-    scores = [folder / "scores" / f"{name}.json" for name in [*own, *other]]
-    scoring = [logs / f"score-{name}.log" for name in own]
+    own, other = asked(frozen), harnessed(study)
+    answers, scores = folder / "answers", folder / "scores"
+    predict = [_file(answers / f"{name}.parquet", logs / f"predict-{name}.log") for name in own]
+    score = [_file(scores / f"{name}.json", logs / f"score-{name}.log") for name in own]
+    # lmms-eval asks and scores in one job.
+    both = [_file(scores / f"{name}.json", logs / f"predict-{name}.log") for name in other]
+    last = _file(folder / "errors.csv", logs / "cell-scores.log")
     return {
         **{stage: _training_job(trained, stage) for stage in ("pretrain", "finetune")},
-        "predict": Job("predict", answers, [logs / f"predict-{name}.log" for name in [*own, *other]]),
-        "score": Job("score", [*scores, folder / "errors.csv"], [*scoring, logs / "cell-scores.log"]),
+        "predict": Job("predict", [*predict, *both]),
+        "score": Job("score", [*score, *both, last]),
     }
+
+
+def _file(result: Path, log: Path) -> Part:
+    """Return the run of a command that writes one file."""
+    return Part(result, result, log)
 
 
 def _training_job(folder: Path, stage: str) -> Job:
     out = folder / stage
-    log = folder / "logs" / f"{stage}.log"
-    return Job(stage, [out / "run.json"], [log], [out], out / "checkpoints")
+    return Job(stage, [Part(out / "run.json", out, folder / "logs" / f"{stage}.log")])
 
 
 def source_jobs(frozen: FrozenStudy, cell: Cell) -> list[Job]:
@@ -93,4 +99,4 @@ def source_jobs(frozen: FrozenStudy, cell: Cell) -> list[Job]:
 def _source(out: Path, sources: Path, log: Path) -> Job:
     name = out.relative_to(sources)
     last = "index.json" if name.parts[0] in INDEXED else "run.json"
-    return Job(str(name), [out / last], [log], [out])
+    return Job(str(name), [Part(out / last, out, log)])

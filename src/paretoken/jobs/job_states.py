@@ -1,4 +1,4 @@
-"""The state of one job: done, running, failed or missing, and why."""
+"""The state of one job: done, running, queued, failed or missing, and why."""
 
 from __future__ import annotations
 
@@ -7,38 +7,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from paretoken.errors import UserError
-from paretoken.io.files import read_json
+from paretoken.io.progress import Progress, read_progress
 from paretoken.io.text_tables import clock
-from paretoken.jobs.signs_of_life import ENDED_WELL, Signs, progress_in, tail, written
+from paretoken.jobs.signs_of_life import Signs, tail, written
 from paretoken.slurm.job_script import last_start
+from paretoken.slurm.queue import HELD
 
-Word = Literal["done", "running", "failed", "missing"]
+Word = Literal["done", "running", "queued", "failed", "missing"]
 WORDS: tuple[Word, ...] = get_args(Word)
-#: Lines of a failed job's log that are shown, and that are searched for an error: what launches several
-#: processes prints a long box after the error of one of them.
+#: What needs attention first.
+URGENCY: tuple[Word, ...] = ("failed", "running", "queued", "missing")
+#: Lines of a failed job's log that are shown, and that are searched for its last start.
 SHOWN, SEARCHED = 5, 40
-#: What reading a number from a record raises that is missing, damaged or of another program.
-UNUSABLE = (UserError, ValueError, OverflowError, KeyError, IndexError, TypeError)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of a command.
+
+    Attributes:
+        result: the file that is there when it is done.
+        out: what the command is given as ``--out``.
+        log: of its rule.
+    """
+
+    result: Path
+    out: Path
+    log: Path
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a rule writes.
+    """What a rule, or the same rule for several benchmarks, writes.
 
     Attributes:
         name: how pages call it.
-        results: files that are there when it is done.
-        logs: of the job (or jobs, if each result has one of its own).
-        outs: what its command is given as ``--out``.
-        checkpoints: folder of its checkpoints, if it has any.
+        parts: its runs.
     """
 
     name: str
-    results: Sequence[Path]
-    logs: Sequence[Path]
-    outs: Sequence[Path] = ()
-    checkpoints: Path | None = None
+    parts: Sequence[Part]
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class State:
     """Where a job stands.
 
     Attributes:
-        word: done, running, failed or missing.
+        word: done, running, queued, failed or missing.
         done: steps, questions or results that are done; None: not known.
         of: how many there are.
         why: what the word rests on.
@@ -74,99 +82,77 @@ class State:
 
 
 def state_of(job: Job, signs: Signs) -> State:
-    """Decide where a job stands.
+    """Decide where a job stands, by its results, what its command says of itself, and SLURM's queue.
 
     - done: all its results are there (the file that is written last and atomically).
-    - running: a process of this machine writes it; or its log or checkpoints changed lately, and the
-      log does not end as a finished job's does. "Lately" is `Signs.quiet_s`: a killed job is believed
-      to be running for so long and no longer.
-    - failed: it left traces, but is neither done nor running.
-    - missing: it left no traces, or only those of a result that was removed.
+    - running: its command renews its heartbeat, or SLURM runs it.
+    - queued: SLURM has it, and has not started it.
+    - failed: its command says so, or was killed (its heartbeats ended without a word), or it left a log
+      and nothing else.
+    - missing: it has not been started, or was stopped and goes on when it is started again.
     """
-    there = sum(path.exists() for path in job.results)
-    if there == len(job.results):
-        return State("done")
-    several = len(job.results) > 1 and there
-    log = _unfinished_log(job)
-    lines = last_start("\n".join(tail(log, SEARCHED))).splitlines() if log else []
-    done, of = (there, len(job.results)) if several else _steps(job, lines)
-    name = str(log) if log else ""
-    if signs.process([*job.outs, *job.results]):
-        return State("running", done, of, "a process of this machine writes it", name)
-    traces = [*([log] if log else []), *_checkpoint_files(job.checkpoints)]
-    last = written(traces)
-    if last is None:
-        return State("missing", done, of, "some of its results are there" if several else "")
-    ago = f"last written {clock(signs.now - last)} ago"
-    if lines and ENDED_WELL.search(lines[-1]):
-        return State("missing", done, of, "its log ends well, but the result is not there", name)
-    if signs.fresh(last) and not _says_error(lines):
-        return State("running", done, of, f"{ago}; no process on this machine", name)
-    reason = "ended with an error" if _says_error(lines) else "stopped without an error (killed?)"
-    return State("failed", done, of, f"{reason}; {ago}", name, tuple(lines[-SHOWN:]))
+    states = [_part_state(part, signs) for part in job.parts]
+    return states[0] if len(states) == 1 else together(states)
 
 
 def together(states: Sequence[State]) -> State:
     """Return the state of several jobs as one: what needs attention first wins."""
     done = sum(state.word == "done" for state in states)
-    for word in ("failed", "running", "missing"):
+    for word in URGENCY:
         if found := next((state for state in states if state.word == word), None):
             return State(found.word, done, len(states), found.why, found.log, found.last_lines)
     return State("done")
 
 
-def _unfinished_log(job: Job) -> Path | None:
-    """Return the newest log of a job; of jobs with a log per result, of those that are not done."""
-    paired = len(job.logs) == len(job.results)
-    logs = [
-        log
-        for number, log in enumerate(job.logs)
-        if log.exists() and not (paired and job.results[number].exists())
-    ]
-    return max(logs, key=lambda log: log.stat().st_mtime, default=None)
+def _part_state(part: Part, signs: Signs) -> State:
+    if part.result.exists():
+        return State("done")
+    said = read_progress(part.out)
+    return _alive(part, said, signs) or _ended(part, said, signs)
 
 
-def _says_error(lines: Sequence[str]) -> bool:
-    """Whether an error was told after the last step: by this project, a traceback or SLURM."""
-    steps = [number for number, line in enumerate(lines) if progress_in([line])]
-    return any(_is_error(line) for line in lines[steps[-1] + 1 if steps else 0 :])
+def _alive(part: Part, said: Progress | None, signs: Signs) -> State | None:
+    """Return the state of a command that runs or waits, None of one that does neither."""
+    steps, log = _steps(said), _log(part)
+    if said is not None and said.end is None and signs.alive(said):
+        ago = clock(signs.now - said.heartbeat)
+        return State("running", *steps, f"process {said.pid} on {said.host}, heartbeat {ago} ago", log)
+    job = signs.queued(part.result)
+    if job is not None and job.state in ("PENDING", HELD):
+        return State("queued", *steps, f"SLURM job {job.number} waits: {job.reason}", log)
+    if job is not None:
+        return State("running", *steps, f"SLURM job {job.number} is {job.state}", log)
+    logged = written([part.log])
+    if said is None and logged is not None and signs.fresh(logged):
+        return State(
+            "running", why=f"starts: its log was written {clock(signs.now - logged)} ago", log=log
+        )
+    return None
 
 
-def _is_error(line: str) -> bool:
-    if line.startswith(("paretoken ", "slurmstepd: error", "Traceback (most recent call last)")):
-        return ": " in line or line.startswith("Traceback")
-    kind = line.split(":", 1)[0].rsplit(".", 1)[-1]
-    return kind.endswith(("Error", "Exception", "Interrupt")) and " " not in kind
+def _ended(part: Part, said: Progress | None, signs: Signs) -> State:
+    """Return the state of a command that does not run and has not left its result."""
+    if said is None:
+        logged = written([part.log])
+        if logged is None:
+            return State("missing")
+        why, last = "its log is there, but its command did not start", logged
+    elif said.end == "done":
+        return State("missing", why="it ended well, but its result is not there", log=_log(part))
+    elif said.end == "stopped":
+        why = f"{said.error}; it goes on when it is started again"
+        return State("missing", *_steps(said), why, _log(part))
+    else:
+        killed = f"its process, {said.pid} on {said.host}, was killed or is lost"
+        why, last = said.error.partition("\n")[0] if said.end else killed, said.heartbeat
+    lines = last_start("\n".join(tail(part.log, SEARCHED))).splitlines()
+    why = f"{why}; {clock(signs.now - last)} ago"
+    return State("failed", *_steps(said), why, _log(part), tuple(lines[-SHOWN:]))
 
 
-def _checkpoint_files(folder: Path | None) -> list[Path]:
-    return [] if folder is None or not folder.is_dir() else [folder, *folder.iterdir()]
+def _steps(said: Progress | None) -> tuple[int | None, int | None]:
+    return (None, None) if said is None else (said.step, said.of)
 
 
-def _steps(job: Job, lines: Sequence[str]) -> tuple[int | None, int | None]:
-    """Return steps done and in all: what the log says last, or the newest checkpoint if it is later."""
-    logged = progress_in(lines)
-    saved = _saved(job.checkpoints)
-    if logged and saved:
-        return max(logged[0], saved[0]), logged[1]
-    return logged or saved or (None, None)
-
-
-def _saved(folder: Path | None) -> tuple[int, int | None] | None:
-    """Return the step of the newest whole checkpoint, and how many there are, if it says so."""
-    newest: tuple[int, int | None] | None = None
-    for path in [] if folder is None else folder.glob("checkpoint-*"):
-        try:
-            step = int(read_json(path / "manifest.json")["step"])
-        except UNUSABLE:
-            continue
-        if newest is None or step > newest[0]:
-            newest = step, _planned_steps(path)
-    return newest
-
-
-def _planned_steps(checkpoint: Path) -> int | None:
-    try:
-        return int(read_json(checkpoint / "trainer_state.json")["max_steps"])
-    except UNUSABLE:
-        return None
+def _log(part: Part) -> str:
+    return str(part.log) if part.log.exists() else ""

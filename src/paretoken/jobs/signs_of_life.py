@@ -1,30 +1,26 @@
-"""Signs of life of jobs: processes of this machine, the driver's lock, SLURM's queue, fresh files."""
+"""Signs of life of jobs: what they write about themselves, and SLURM's queue."""
 
 from __future__ import annotations
 
-import re
+import os
 import shutil
+import socket
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from paretoken.io.progress import Progress
 from paretoken.slurm.freeze import belongs_to
-from paretoken.slurm.programs import ask
+from paretoken.slurm.job_names import digest, outputs_of
+from paretoken.slurm.queue import HELD, Queued, ask_queue
 
-#: A job whose files are older than this is not running, if something could still be running it ...
-QUIET_S = 900.0
-#: ... and if nothing could: no driver and no queued job are known for this folder.
-QUIET_ALONE_S = 120.0
-
+#: A job whose last heartbeat is older than this is not running: one is due every ten seconds.
+QUIET_S = 120.0
+#: How long squeue may take.
+SQUEUE_S = 10.0
 #: How much of the end of a log is read.
 TAIL_BYTES = 16_384
-STEP = re.compile(r"\bstep (\d{1,18})(?:/| of )(\d{1,18})(?!\d)")
-COUNT = re.compile(r"^[\w.-]+: (\d{1,18})/(\d{1,18})$")
-#: Last lines of jobs that ended well.
-ENDED_WELL = re.compile(
-    r"(: \d+ steps\b.* FLOPs|answers; \d+ rows left out|\d+ rows|nothing to do( in this stage)?)$"
-)
 
 
 @dataclass(frozen=True)
@@ -33,22 +29,28 @@ class Signs:
 
     Attributes:
         now: seconds since the epoch.
-        outs: absolute paths that processes of this machine are writing (their ``--out``).
-        driven: whether Snakemake runs in this folder, or SLURM has jobs of it (or nobody can tell).
-        quiet_s: how long a job may be silent.
+        quiet_s: how old a heartbeat may be.
+        queue: SLURM's jobs that are not over, by the digest of each file that they will write.
+        complaint: why SLURM's queue is not known; empty if it is, or if there is no SLURM here.
+        host: this machine.
     """
 
     now: float
-    outs: frozenset[Path]
-    driven: bool
-    quiet_s: float
+    quiet_s: float = QUIET_S
+    queue: Mapping[str, Queued] = field(default_factory=dict)
+    complaint: str = ""
+    host: str = field(default_factory=socket.gethostname)
 
-    def process(self, paths: Iterable[Path]) -> bool:
-        """Whether a process of this machine is writing one of these paths."""
-        return any({path.absolute(), path.resolve()} & self.outs for path in paths)
+    def queued(self, result: Path) -> Queued | None:
+        """Return SLURM's job that will write a file, if there is one."""
+        return self.queue.get(digest([str(result)]))
+
+    def alive(self, found: Progress) -> bool:
+        """Whether a command that did not say that it ended still runs."""
+        return self.fresh(found.heartbeat) and (found.host != self.host or _exists(found.pid))
 
     def fresh(self, written: float) -> bool:
-        """Whether a file written at this time is a sign of life."""
+        """Whether something that was written at this time is a sign of life."""
         return self.now - written < self.quiet_s
 
 
@@ -57,47 +59,33 @@ def look(project: Path, quiet_s: float | None = None) -> Signs:
 
     Args:
         project: the working directory.
-        quiet_s: how long a job may be silent; None: `QUIET_S` or `QUIET_ALONE_S`.
+        quiet_s: how old a heartbeat may be; None: `QUIET_S`.
     """
-    driven = _lock_is_held(project / ".snakemake" / "driver.lock") or _queued(project)
-    limit = quiet_s if quiet_s is not None else (QUIET_S if driven else QUIET_ALONE_S)
-    return Signs(time.time(), frozenset(_outs()), driven, limit)
+    queue, complaint = _queue(project.absolute())
+    return Signs(time.time(), QUIET_S if quiet_s is None else quiet_s, queue, complaint)
 
 
-def _outs() -> Iterator[Path]:
-    """Yield what running `paretoken` processes write, from their command lines (Linux only)."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_text(errors="replace").split("\0")
-            if "--out" not in words or not any("paretoken" in word for word in words):
-                continue
-            working = (folder / "cwd").readlink()
-        except OSError:  # ended meanwhile, or somebody else's
-            continue
-        for word in words[words.index("--out") + 1 :]:
-            if not word or word.startswith("--"):
-                break
-            yield working / word
-            yield (working / word).resolve()  # jobs of a cluster see results by a link
-
-
-def _lock_is_held(lock: Path) -> bool:
-    """Whether a process holds a file lock; asked of the kernel, since taking it would disturb it."""
-    try:
-        number = f":{lock.stat().st_ino} "
-        return any(number in line for line in Path("/proc/locks").read_text().splitlines())
-    except FileNotFoundError:
-        return lock.exists()  # no /proc: nobody can tell
-
-
-def _queued(project: Path) -> bool:
-    """Whether SLURM has jobs of this folder; True if it does not answer."""
+def _queue(project: Path) -> tuple[dict[str, Queued], str]:
     if shutil.which("squeue") is None:
+        return {}, ""
+    jobs, answer = ask_queue(limit_s=SQUEUE_S)
+    if jobs is None:  # SLURM may be installed on a machine that belongs to no cluster
+        return {}, "" if "config" in answer.complaint else answer.complaint
+    left = [job for job in jobs if job.fate == "alive" or job.state == HELD]
+    own = [job for job in left if belongs_to(job.folder, project)]
+    own.sort(key=lambda job: job.state == "RUNNING")  # where two would write a file, the one that runs
+    return {made: job for job in own for made in outputs_of(job.mark)}, ""
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
         return False
-    answer = ask(["squeue", "--me", "--all", "--noheader", "--format=%Z"], limit_s=10)
-    if answer.output is None:
-        return "config" not in answer.complaint  # installed, but of no cluster: no configuration
-    return any(belongs_to(Path(line), project.absolute()) for line in answer.output.splitlines() if line)
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def tail(log: Path, lines: int = 5) -> list[str]:
@@ -110,14 +98,6 @@ def tail(log: Path, lines: int = 5) -> list[str]:
         return []
     shown = [line.rsplit("\r", 1)[-1].replace("\x1b[K", "").rstrip() for line in text.split("\n")]
     return [line for line in shown if line][-lines:]
-
-
-def progress_in(lines: Iterable[str]) -> tuple[int, int] | None:
-    """Return how many steps (or questions) of how many the last such line of a log tells."""
-    for line in reversed(list(lines)):
-        if found := STEP.search(line) or COUNT.match(line):
-            return int(found[1]), int(found[2])
-    return None
 
 
 def written(paths: Iterable[Path]) -> float | None:

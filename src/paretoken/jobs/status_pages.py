@@ -47,12 +47,14 @@ def overall(status: StudyStatus) -> str:
     words, of = status.whole_cells(), len(status.cells)
     filled = BAR * words["done"] // of
     line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {of} cells done"
-    if words["running"]:
-        line += f", {words['running']} running"
-    if words["failed"]:
-        line += f", {words['failed']} failed"
-    if words["missing"]:
-        line += f", {words['missing']} left"
+    for word, name in (
+        ("running", "running"),
+        ("queued", "queued"),
+        ("failed", "failed"),
+        ("missing", "left"),
+    ):
+        if words[word]:
+            line += f", {words[word]} {name}"
     if status.remaining is not None:
         end = time.strftime("%H:%M", time.localtime(time.time() + status.remaining.seconds))
         line += f"; about {clock(status.remaining.seconds)} left, until {end}"
@@ -99,8 +101,9 @@ def _sums(status: StudyStatus) -> str:
 
 def decided(status: StudyStatus) -> str:
     """Return how the states were decided, in words."""
-    return (
-        "done: the file that is written last is there. running: a process of this machine writes it, or "
-        f"its log or checkpoints changed within the last {clock(status.quiet_s)}. failed: it left "
-        "traces, but is neither. missing: no traces"
+    words = (
+        "done: the file that is written last is there. running: the last heartbeat is younger than "
+        f"{clock(status.quiet_s)}, or SLURM runs it. queued: SLURM has not started it. failed: it ended "
+        "with an error, or its heartbeats ended. missing: not started, or stopped"
     )
+    return f"{words}\nSLURM's queue is not known: {status.complaint}" if status.complaint else words

@@ -53,8 +53,9 @@ class StudyStatus:
         cells: in the order of the grid.
         sources: what cells start from, by name.
         remaining: None if nothing has finished yet, or nothing is left.
-        quiet_s: how long a job may be silent before it does not count as running.
+        quiet_s: how old the last heartbeat of a running job may be.
         report: the study's report, if it is there.
+        complaint: why SLURM's queue is not known; empty if it is, or if there is no SLURM here.
     """
 
     study: str
@@ -63,6 +64,7 @@ class StudyStatus:
     remaining: Remaining | None
     quiet_s: float
     report: Path | None = None
+    complaint: str = ""
 
     @property
     def finished(self) -> bool:
@@ -70,7 +72,7 @@ class StudyStatus:
         return self.report is not None and self.whole_cells()["done"] == len(self.cells)
 
     def whole_cells(self) -> dict[str, int]:
-        """Return how many cells are done (in all stages), running, failed, or left."""
+        """Return how many cells are done (in all stages), running, queued, failed, or left."""
         words = Counter(together([*found.stages.values()]).word for found in self.cells)
         return {word: words[word] for word in WORDS}
 
@@ -98,7 +100,7 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
     for cell in cells(study):
         key = (cell.llm, cell.seed, reads_features(frozen, cell.compressor, cell.tokens))
         if key not in shared:
-            jobs = {str(job.results[0].parent): job for job in source_jobs(frozen, cell)}
+            jobs = {str(job.parts[0].out): job for job in source_jobs(frozen, cell)}
             sources |= {name: state_of(job, signs) for name, job in jobs.items() if name not in sources}
             shared[key] = together([sources[name] for name in jobs])
         states = {**_cell_states(frozen, cell, signs), "sources": shared[key]}
@@ -106,7 +108,7 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
     remaining = None if study.training is None else _remaining(config, study, found)
     page = Path("results", study.name, "report.html")
     report = page if page.exists() else None
-    return StudyStatus(study.name, found, sources, remaining, signs.quiet_s, report)
+    return StudyStatus(study.name, found, sources, remaining, signs.quiet_s, report, signs.complaint)
 
 
 def _cell_states(frozen: FrozenStudy, cell: Cell, signs: Signs) -> dict[str, State]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from paretoken.slurm.disks import end_of, full_disk
-from paretoken.slurm.programs import Answer, ask, on
+from paretoken.slurm.programs import LIMIT_S, Answer, ask, on
 from paretoken.slurm.reasons import Kind, kind_of
 
 Fate = Literal["alive", "done", "failed", "taken"]
@@ -62,16 +62,19 @@ def fate_of(state: str) -> Fate:
     return "failed" if state in FAILED else "alive"
 
 
-def ask_queue(clusters: str | None = None) -> tuple[list[Queued] | None, Answer]:
+def ask_queue(
+    clusters: str | None = None, limit_s: float = LIMIT_S
+) -> tuple[list[Queued] | None, Answer]:
     """Return this user's jobs, and what squeue said; None if that is no answer.
 
     Ended ones too, as long as SLURM remembers, and those of partitions that are hidden from others.
 
     Args:
         clusters: where to ask, on sites with several.
+        limit_s: seconds that the answer may take.
     """
-    answer = ask(["squeue", "--me", "--all", "--array", "--noheader", "--states=all", *on(clusters),
-                  f"--format={FORMAT}"])  # fmt: skip
+    shown = ["--me", "--all", "--array", "--noheader", "--states=all", f"--format={FORMAT}"]
+    answer = ask(["squeue", *shown, *on(clusters)], limit_s=limit_s)
     return (None if answer.output is None else list(read_queue(answer.output))), answer
 
 

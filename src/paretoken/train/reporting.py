@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from paretoken.io.progress import report
+
 
 def clock(seconds: float) -> str:
     """Return a duration as h:mm:ss."""
@@ -35,6 +37,7 @@ class PlainLines(TrainerCallback):
     ) -> None:
         """Start the clock; a continued run says where it continues."""
         self.started, self.first = time.monotonic(), state.global_step
+        report(self.name, state.global_step, state.max_steps)
         if state.global_step and state.is_world_process_zero:
             self._write(f"{self.name}: continues at step {state.global_step} of {state.max_steps}\n")
 
@@ -53,6 +56,12 @@ class PlainLines(TrainerCallback):
             f"lr {logs['learning_rate']:.2e} {speed:.2f} steps/s{_throughput(logs)}, {left} left"
         )
         self._write(f"\r\x1b[K{line}" if self.live else f"{line}\n")
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Note the step, for `paretoken status`."""
+        report(self.name, state.global_step, state.max_steps)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -19,7 +19,7 @@ from paretoken.compressors.specification import specification
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
 from paretoken.data.order import BatchPlan, data_order
-from paretoken.errors import UserError
+from paretoken.errors import StoppedEarlyError, UserError
 from paretoken.io.files import read_json
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
@@ -52,7 +52,6 @@ from paretoken.train.showings import shown_counts
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
 from paretoken.train.stop_note import forget_stop, note_stop
-from paretoken.train.stopping import StoppedEarlyError
 from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
 from paretoken.train.trainer_arguments import packing_of, training_arguments

@@ -14,12 +14,6 @@ from types import FrameType
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from paretoken.errors import UserError
-
-
-class StoppedEarlyError(UserError):
-    """Training was asked to stop; the same command continues."""
-
 
 class StopSignal(TrainerCallback):
     """Notes the signal; ends training after the step in which all processes have agreed on it.

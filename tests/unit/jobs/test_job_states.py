@@ -1,154 +1,180 @@
-"""What counts as done, running, failed and missing, on files as jobs leave them."""
+"""What counts as done, running, queued, failed and missing, on files as jobs leave them."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from paretoken.jobs.job_states import Job, State, state_of, together
-from paretoken.jobs.signs_of_life import QUIET_ALONE_S, Signs, look, progress_in, tail
+from paretoken.io.progress import Progress, progress_file
+from paretoken.jobs.job_states import Job, Part, State, state_of, together
+from paretoken.jobs.signs_of_life import QUIET_S, Signs, look, tail
+from paretoken.slurm.job_names import digest, mark
+from paretoken.slurm.queue import FIELD, RECORD, Queued
 from processes import line_of, running
 
-LINE = "finetune: step 25/250 loss 0.4791 lr 2.98e-03 20.68 steps/s, 0:00:11 left\n"
-ENDED = "finetune: 250 steps, loss 0.3195, 13.1 s (11.5 s CPU), 2.1e+11 FLOPs\n"
+NOW = 1.8e9
+HERE = Progress("train", "finetune", 25, 250, NOW - 60, NOW - 5, socket.gethostname(), os.getpid())
+ELSEWHERE = replace(HERE, host="gpu1", pid=7)
 
 
 def job(folder: Path) -> Job:
-    out, log = folder / "finetune", folder / "logs" / "finetune.log"
-    return Job("finetune", [out / "run.json"], [log], [out], out / "checkpoints")
+    out = folder / "finetune"
+    return Job("finetune", [Part(out / "run.json", out, folder / "logs" / "finetune.log")])
 
 
-def write_log(folder: Path, text: str, age: float = 0.0) -> None:
-    log = folder / "logs" / "finetune.log"
+def say(folder: Path, found: Progress, name: str = "finetune") -> None:
+    progress_file(folder / name).write_text(json.dumps(asdict(found)))
+
+
+def write_log(folder: Path, text: str, age: float = 0.0, name: str = "finetune") -> Path:
+    log = folder / "logs" / f"{name}.log"
     log.parent.mkdir(exist_ok=True)
     log.write_text(text)
-    os.utime(log, (time.time() - age, time.time() - age))
+    os.utime(log, (NOW - age, NOW - age))
+    return log
 
 
-def write_checkpoint(folder: Path, step: int, of: int, age: float = 0.0) -> None:
-    path = folder / "finetune" / "checkpoints" / f"checkpoint-{step}"
-    path.mkdir(parents=True)
-    (path / "manifest.json").write_text(json.dumps({"step": step}))
-    (path / "trainer_state.json").write_text(json.dumps({"max_steps": of}))
-    for touched in (path, path.parent):
-        os.utime(touched, (time.time() - age, time.time() - age))
+def signs(**changes: Any) -> Signs:
+    return Signs(**{"now": NOW} | changes)
 
 
-def signs(quiet_s: float = 60.0, outs: frozenset[Path] = frozenset()) -> Signs:
-    return Signs(time.time(), outs, driven=False, quiet_s=quiet_s)
+def queued(folder: Path, state: str, reason: str = "Priority") -> dict[str, Queued]:
+    result = str(folder / "finetune" / "run.json")
+    found = Queued("12", state, None, folder, mark([(result, "work")]), reason, "finetune")
+    return {digest([result]): found}
 
 
 def test_nothing_there_is_missing(tmp_path: Path) -> None:
     assert state_of(job(tmp_path), signs()) == State("missing")
 
 
-def test_done_is_the_record_whatever_else_lies_around(tmp_path: Path) -> None:
+def test_done_is_the_result_whatever_else_lies_around(tmp_path: Path) -> None:
     write_log(tmp_path, "paretoken train: disk full\n")
+    say(tmp_path, replace(HERE, end="failed", error="disk full"))
     (tmp_path / "finetune").mkdir()
     (tmp_path / "finetune" / "run.json").touch()
     assert state_of(job(tmp_path), signs()).word == "done"
 
 
-def test_a_fresh_log_is_running_with_its_step(tmp_path: Path) -> None:
-    write_log(tmp_path, LINE)
+@pytest.mark.parametrize("said", [HERE, ELSEWHERE])
+def test_a_heartbeat_is_running_with_its_step(tmp_path: Path, said: Progress) -> None:
+    log = write_log(tmp_path, "loading\n", age=10_000)
+    say(tmp_path, said)
     found = state_of(job(tmp_path), signs())
     assert (found.word, found.done, found.of) == ("running", 25, 250)
     assert str(found) == "running 25/250"
+    assert f"process {said.pid} on {said.host}" in found.why
+    assert found.log == str(log)
 
 
-def test_a_silent_job_is_not_running_for_ever(tmp_path: Path) -> None:
-    write_log(tmp_path, LINE, age=61)
+def test_a_job_without_heartbeats_is_not_running_for_ever(tmp_path: Path) -> None:
+    write_log(tmp_path, "finetune: step 25/250\n")
+    say(tmp_path, replace(ELSEWHERE, heartbeat=NOW - QUIET_S - 1))
     found = state_of(job(tmp_path), signs())
-    assert found.word == "failed"
-    assert "without an error" in found.why
-    assert found.last_lines == (LINE.strip(),)
-    assert state_of(job(tmp_path), signs(quiet_s=120)).word == "running"
+    assert (found.word, found.done, found.of) == ("failed", 25, 250)
+    assert "killed or is lost; 0:02:01 ago" in found.why
+    assert found.last_lines == ("finetune: step 25/250",)
+    assert state_of(job(tmp_path), signs(quiet_s=600.0)).word == "running"
 
 
-def test_a_checkpoint_is_a_sign_of_life_and_of_progress(tmp_path: Path) -> None:
-    write_log(tmp_path, LINE, age=600)
-    write_checkpoint(tmp_path, 200, 250)
-    found = state_of(job(tmp_path), signs())
-    assert (found.word, found.done, found.of) == ("running", 200, 250)
+def test_a_clock_that_is_ahead_is_no_death(tmp_path: Path) -> None:
+    say(tmp_path, replace(ELSEWHERE, heartbeat=NOW + 1000))
+    assert state_of(job(tmp_path), signs()).word == "running"
 
 
-def test_a_checkpoint_tells_steps_when_the_log_does_not(tmp_path: Path) -> None:
-    write_log(tmp_path, "no numbers here\n", age=600)
-    write_checkpoint(tmp_path, 100, 250, age=600)
-    found = state_of(job(tmp_path), signs())
-    assert (found.word, found.done, found.of) == ("failed", 100, 250)
+def test_a_process_of_this_machine_that_is_gone_has_failed_at_once(tmp_path: Path) -> None:
+    with running([sys.executable, "-c", "print('up', flush=True); input()"]) as process:
+        assert line_of(process) == "up\n"
+        say(tmp_path, replace(HERE, pid=process.pid))
+        assert state_of(job(tmp_path), signs()).word == "running"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert state_of(job(tmp_path), signs()).word == "failed"
 
 
 @pytest.mark.parametrize(
-    "last",
-    [
-        "paretoken train: checkpoint cannot be written: no space left on device",
-        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
-        "KeyError: 'image'",
-        "KeyboardInterrupt",
-    ],
+    "error", ["no space left on device", "OutOfMemoryError: CUDA out of memory\nmore", "KeyError: 'x'"]
 )
-def test_an_error_at_the_end_is_failed_at_once(tmp_path: Path, last: str) -> None:
-    write_log(tmp_path, f"{LINE}Traceback (most recent call last):\n{last}\n")
+def test_an_error_is_failed_at_once_and_told(tmp_path: Path, error: str) -> None:
+    say(tmp_path, replace(HERE, end="failed", error=error))
     found = state_of(job(tmp_path), signs())
     assert found.word == "failed"
-    assert "error" in found.why
-    assert found.last_lines[-1] == last
+    assert found.why == f"{error.partition(chr(10))[0]}; 5 s ago"
+    assert (found.log, found.last_lines) == ("", ())
 
 
-def test_an_error_before_a_launcher_s_box_is_seen_and_one_before_a_restart_is_not(
-    tmp_path: Path,
-) -> None:
-    box = "\n".join(["=" * 60, "train FAILED", *["  rank: 0"] * 15, "=" * 60])
-    write_log(tmp_path, f"{LINE}ValueError: bad\n{box}\n")
-    assert state_of(job(tmp_path), signs()).word == "failed"
-    write_log(tmp_path, f"{LINE}ValueError: bad\n{box}\n{LINE}")
+def test_what_was_stopped_is_to_be_continued(tmp_path: Path) -> None:
+    say(tmp_path, replace(HERE, end="stopped", error="stopped by a signal at step 25 of 250"))
+    found = state_of(job(tmp_path), signs())
+    assert str(found) == "missing 25/250"
+    assert "goes on when it is started again" in found.why
+
+
+def test_a_result_that_was_removed_is_missing(tmp_path: Path) -> None:
+    say(tmp_path, replace(HERE, step=250, end="done"))
+    write_log(tmp_path, "finetune: 250 steps\n")
+    assert str(state_of(job(tmp_path), signs())) == "missing"
+
+
+def test_a_log_alone_is_a_start_and_then_a_failure(tmp_path: Path) -> None:
+    write_log(tmp_path, "paretoken: command not found\n", age=5)
     assert state_of(job(tmp_path), signs()).word == "running"
+    write_log(tmp_path, "paretoken: command not found\n", age=QUIET_S + 1)
+    found = state_of(job(tmp_path), signs())
+    assert found.word == "failed"
+    assert found.last_lines == ("paretoken: command not found",)
 
 
-def test_only_the_last_start_in_a_log_of_a_cluster_counts(tmp_path: Path) -> None:
-    first = f"== SLURM job 7, start 1, on gpu1, today\n{LINE}ValueError: bad\n"
-    write_log(tmp_path, first)
-    assert state_of(job(tmp_path), signs()).word == "failed"
-    write_log(tmp_path, f"{first}== SLURM job 7, start 2, on gpu2, today\nloading\n")
-    assert state_of(job(tmp_path), signs()).word == "running"
+def test_only_the_last_start_in_a_log_of_a_cluster_is_shown(tmp_path: Path) -> None:
+    first = "== SLURM job 7, start 1, on gpu1, today\nValueError: bad\n"
+    write_log(tmp_path, f"{first}== SLURM job 7, start 2, on gpu2, today\nKeyError: worse\n")
+    say(tmp_path, replace(ELSEWHERE, end="failed", error="KeyError: worse"))
+    assert "ValueError: bad" not in state_of(job(tmp_path), signs()).last_lines
 
 
-def test_a_log_that_ends_well_without_its_result_is_missing(tmp_path: Path) -> None:
-    write_log(tmp_path, LINE + ENDED)
-    assert state_of(job(tmp_path), signs()).word == "missing"
-
-
-def test_a_process_of_this_machine_is_running_however_silent(tmp_path: Path) -> None:
-    write_log(tmp_path, LINE, age=10_000)
-    alive = signs(outs=frozenset({(tmp_path / "finetune").absolute()}))
-    assert state_of(job(tmp_path), alive).word == "running"
+def test_slurm_knows_what_waits_and_what_runs_in_silence(tmp_path: Path) -> None:
+    waits = state_of(job(tmp_path), signs(queue=queued(tmp_path, "PENDING")))
+    assert (waits.word, waits.why) == ("queued", "SLURM job 12 waits: Priority")
+    assert state_of(job(tmp_path), signs(queue=queued(tmp_path, "HELD"))).word == "queued"
+    say(tmp_path, replace(ELSEWHERE, heartbeat=NOW - 10_000))
+    runs = state_of(job(tmp_path), signs(queue=queued(tmp_path, "SUSPENDED")))
+    assert str(runs) == "running 25/250"
+    assert runs.why == "SLURM job 12 is SUSPENDED"
+    again = state_of(job(tmp_path), signs(queue=queued(tmp_path, "PENDING")))
+    assert str(again) == "queued 25/250"
 
 
 def test_results_that_come_one_by_one_are_counted(tmp_path: Path) -> None:
-    answers = [tmp_path / f"{name}.parquet" for name in ("mme", "gqa", "pope")]
-    logs = [tmp_path / f"predict-{name}.log" for name in ("mme", "gqa", "pope")]
-    asked = Job("predict", answers, logs)
-    answers[0].touch()
-    logs[0].write_text("old\n")
+    names = ("mme", "gqa", "pope")
+    results = [tmp_path / f"{name}.parquet" for name in names]
+    logs = [tmp_path / "logs" / f"{name}.log" for name in names]
+    asked = Job("predict", [Part(path, path, log) for path, log in zip(results, logs, strict=True)])
+    results[0].touch()
+    write_log(tmp_path, "old\n", age=10_000, name="mme")
     assert str(state_of(asked, signs())) == "missing 1/3"
-    logs[1].write_text("gqa: 256/12578\n")
+    say(tmp_path, HERE, "gqa.parquet")
     assert str(state_of(asked, signs())) == "running 1/3"
-    os.utime(logs[1], (1, 1))
+    say(tmp_path, replace(HERE, end="failed", error="no memory"), "gqa.parquet")
+    write_log(tmp_path, "no memory\n", name="gqa")
     assert state_of(asked, signs()).log == str(logs[1]), "the log of what is not there"
 
 
 def test_what_needs_attention_wins() -> None:
-    done, running, missing = State("done"), State("running"), State("missing")
+    done, alive, missing, waits = State("done"), State("running"), State("missing"), State("queued")
     failed = State("failed", why="no space")
-    assert str(together([done, running, failed, missing])) == "failed 1/4"
+    assert str(together([done, alive, failed, missing])) == "failed 1/4"
     assert together([failed, done]).why == "no space"
-    assert together([done, running, missing]).word == "running"
+    assert together([done, alive, missing, waits]).word == "running"
+    assert together([done, missing, waits]).word == "queued"
     assert together([done, missing]).word == "missing"
     assert together([done, done]) == State("done")
 
@@ -157,45 +183,56 @@ def test_rewritten_lines_count_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("start\n" + "".join(f"\r\x1b[Kpretrain: step {i}/9 loss 1" for i in range(1, 5)))
     assert tail(log) == ["start", "pretrain: step 4/9 loss 1"]
-    assert progress_in(tail(log)) == (4, 9)
-    assert progress_in(["finetune: continues at step 5 of 20", "loading"]) == (5, 20)
-    assert progress_in(["mme: 64/2374"]) == (64, 2374)
-    assert progress_in(["nothing", "to see"]) is None
     assert tail(tmp_path / "nowhere") == []
 
 
-@pytest.fixture
-def no_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide a SLURM that is installed and does not run here: nobody could tell what it runs."""
-    monkeypatch.setenv("PATH", "")
+def squeue(folder: Path, answer: str, code: int = 0) -> None:
+    """Put a program called squeue into a folder, which prints a text."""
+    (folder / "answer").write_text(answer)
+    program = folder / "squeue"
+    program.write_text(f"#!/bin/sh\n[ {code} = 0 ] || exec >&2\ncat '{folder}/answer'\nexit {code}\n")
+    program.chmod(0o755)
 
 
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
-def test_a_killed_process_stops_running(tmp_path: Path, no_slurm: None) -> None:
-    code = "import sys; print('up', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code, "--out", "finetune", "--other"]
-    command[1:1] = ["-X", "paretoken=1"]  # what the search for processes looks for
-    with running(command, cwd=tmp_path) as process:
-        assert line_of(process) == "up\n"
-        write_log(tmp_path, LINE, age=QUIET_ALONE_S + 1)
-        assert state_of(job(tmp_path), look(tmp_path)).word == "running"
-    found = look(tmp_path)
-    assert found.quiet_s == QUIET_ALONE_S, "no driver and no SLURM job of this folder"
-    assert state_of(job(tmp_path), found).word == "failed"
+def line(number: int, state: str, folder: Path, result: str) -> str:
+    fields = (str(number), state, "N/A", str(folder), mark([(result, "work")]), "Priority", "name")
+    return RECORD + FIELD.join(fields) + "\n"
 
 
-@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs /proc")
-def test_a_driver_lengthens_the_patience(tmp_path: Path, no_slurm: None) -> None:
-    lock = tmp_path / ".snakemake" / "driver.lock"
-    lock.parent.mkdir()
-    lock.touch()
-    assert not look(tmp_path).driven
-    code = (
-        f"import fcntl, sys; lock = open({str(lock)!r}, 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
-        "print('up', flush=True); sys.stdin.read()"
+def test_one_squeue_says_what_the_jobs_of_this_folder_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    squeue(
+        tmp_path,
+        line(1, "PENDING", tmp_path, "a")
+        + line(2, "RUNNING", tmp_path / ".snakemake" / "launches" / "x", "b")
+        + line(3, "COMPLETED", tmp_path, "c")
+        + line(4, "PREEMPTED", tmp_path, "d")
+        + line(5, "RUNNING", tmp_path / "elsewhere", "e")
+        + line(7, "RUNNING", tmp_path, "f")
+        + line(8, "PENDING", tmp_path, "f"),
     )
-    with running([sys.executable, "-c", code]) as process:
-        assert line_of(process) == "up\n"
-        driven = look(tmp_path)
-    assert driven.driven
-    assert driven.quiet_s > QUIET_ALONE_S
+    found = look(tmp_path)
+    states = {name: found.queued(Path(name)) for name in "abcdef"}
+    assert {name: each.number for name, each in states.items() if each} == {"a": "1", "b": "2", "f": "7"}
+    assert found.complaint == ""
+
+
+def test_a_slurm_that_does_not_answer_is_said_and_one_of_no_cluster_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    squeue(tmp_path, "squeue: error: Unable to contact slurm controller", code=1)
+    assert "Unable to contact slurm controller" in look(tmp_path).complaint
+    squeue(tmp_path, "squeue: fatal: Could not establish a configuration source", code=1)
+    assert look(tmp_path).complaint == ""
+    monkeypatch.setenv("PATH", "")
+    assert look(tmp_path).queue == {}
+
+
+def test_the_default_is_two_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert look(tmp_path).quiet_s == QUIET_S == 120.0
+    assert look(tmp_path, 5.0).quiet_s == 5.0
+    assert abs(look(tmp_path).now - time.time()) < 60

@@ -14,12 +14,13 @@ from paretoken.cli import main
 from paretoken.config.config import Config, load
 from paretoken.config.study import Study
 from paretoken.jobs.expected_jobs import cell_jobs, source_jobs
+from paretoken.jobs.job_states import Part
 from paretoken.jobs.signs_of_life import Signs
 from paretoken.jobs.status_pages import as_json, as_text
 from paretoken.jobs.study_status import study_status
 from paretoken.study.grid import Cell, cells
 
-NOBODY = Signs(time.time() + 1e6, frozenset(), driven=False, quiet_s=60.0)
+NOBODY = Signs(time.time() + 1e6)
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +33,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def finish(config: Config, study: Study, cell: Cell, *stages: str) -> None:
     """Leave what these stages of a cell leave."""
     for stage in stages:
-        for path in cell_jobs(config.freeze(study.name), cell)[stage].results:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+        for part in cell_jobs(config.freeze(study.name), cell)[stage].parts:
+            part.result.parent.mkdir(parents=True, exist_ok=True)
+            part.result.touch()
 
 
 def test_a_measured_study() -> None:
@@ -42,11 +43,13 @@ def test_a_measured_study() -> None:
     study = config.study("published")
     grid = cells(study)
     finish(config, study, grid[0], "cell")
-    log = cell_jobs(config.freeze("published"), grid[1])["cell"].logs[0]
+    log = cell_jobs(config.freeze("published"), grid[1])["cell"].parts[0].log
     log.parent.mkdir(parents=True)
     log.write_text("paretoken cell: no row\n")
     found = study_status(config, study, NOBODY)
-    assert found.counts() == {"cell": {"done": 1, "running": 0, "failed": 1, "missing": len(grid) - 2}}
+    assert found.counts() == {
+        "cell": {"done": 1, "running": 0, "queued": 0, "failed": 1, "missing": len(grid) - 2}
+    }
     assert found.remaining is None
     assert "| paretoken cell: no row" in as_text(found)
 
@@ -61,7 +64,7 @@ def test_a_trained_study_stage_by_stage() -> None:
     words = {stage: str(state) for stage, state in found.cells[0].stages.items()}
     assert words == {
         "sources": "missing 0/8", "pretrain": "done", "finetune": "done", "predict": "done",
-        "score": "missing",
+        "score": "missing 0/3",
     }  # fmt: skip
     assert found.counts()["pretrain"]["done"] == 2
     assert sum(found.counts()["score"].values()) == len(found.cells)
@@ -71,8 +74,8 @@ def test_sources_are_shared_and_told_once() -> None:
     config = llava_config()
     study = config.study("paper")
     for source in source_jobs(config.freeze("paper"), cells(study)[0]):
-        source.results[0].parent.mkdir(parents=True, exist_ok=True)
-        source.results[0].touch()
+        source.parts[0].out.mkdir(parents=True, exist_ok=True)
+        source.parts[0].result.touch()
     shutil.rmtree("results/paper/sources/vision")
     log = Path("results/paper/sources/logs/fetch/vision.log")
     log.parent.mkdir(parents=True)
@@ -103,7 +106,7 @@ def test_the_miniature_knows_its_sources() -> None:
     config = load(Path("config.yaml"))
     study = config.study("miniature")
     cell = cells(study)[0]
-    names = [str(job.results[0]) for job in source_jobs(config.freeze("miniature"), cell)]
+    names = [str(job.parts[0].result) for job in source_jobs(config.freeze("miniature"), cell)]
     assert f"results/miniature/sources/s{cell.seed}/llms/{cell.llm}/run.json" in names
     found = study_status(config, study, NOBODY)
     assert str(found.cells[0].stages["sources"]) == f"missing 0/{len(names)}"
@@ -113,7 +116,7 @@ def test_jobs_leave_what_the_rules_write() -> None:
     made, paper = load(Path("config.yaml")).freeze("miniature"), llava_config().freeze("paper")
     cell, other = cells(made.study)[0], cells(paper.study)[0]
     sources = "results/miniature/sources/s100"
-    assert {str(job.results[0]): str(job.logs[0]) for job in source_jobs(made, cell)} == {
+    assert {str(job.parts[0].result): str(job.parts[0].log) for job in source_jobs(made, cell)} == {
         f"{sources}/llms/miniature-16/run.json": f"{sources}/logs/pretrain-llm-miniature-16.log",
         f"{sources}/vision/run.json": f"{sources}/logs/pretrain-vision.log",
         f"{sources}/data/run.json": f"{sources}/logs/world.log",
@@ -123,11 +126,11 @@ def test_jobs_leave_what_the_rules_write() -> None:
     }
     folder = cell.folder("miniature")
     jobs = cell_jobs(made, cell)
-    assert jobs["predict"].results == [folder / "answers" / "world.parquet"]
-    assert jobs["predict"].logs == [folder / "logs" / "predict-world.log"]
-    assert jobs["score"].results == [folder / "scores" / "world.json", folder / "errors.csv"]
+    answers, scores = folder / "answers" / "world.parquet", folder / "scores" / "world.json"
+    assert jobs["predict"].parts == [Part(answers, answers, folder / "logs" / "predict-world.log")]
+    assert [part.result for part in jobs["score"].parts] == [scores, folder / "errors.csv"]
     sources = "results/paper/sources"
-    assert {str(job.results[0]): str(job.logs[0]) for job in source_jobs(paper, other)} == {
+    assert {str(job.parts[0].result): str(job.parts[0].log) for job in source_jobs(paper, other)} == {
         f"{sources}/llms/{other.llm}/run.json": f"{sources}/logs/fetch/llms/{other.llm}.log",
         f"{sources}/vision/run.json": f"{sources}/logs/fetch/vision.log",
         **{

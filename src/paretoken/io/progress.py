@@ -1,0 +1,195 @@
+"""What a running command says about itself: a small JSON file beside its result, for `paretoken status`.
+
+The file ``.NAME.progress.json`` stands beside what ``--out`` names, on a cluster on the disk that all
+machines share. A thread renews its heartbeat, also while weights are loaded or a kernel is compiled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Literal, get_args
+
+from paretoken.errors import StoppedEarlyError, UserError
+from paretoken.io.escape import message
+from paretoken.io.files import read_object
+from paretoken.io.ownership import require_ownership
+
+#: Seconds between two heartbeats.
+HEARTBEAT_S = 10.0
+#: How long a message of an error may be in the file.
+LONGEST_ERROR = 500
+
+End = Literal["done", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a command stands.
+
+    Attributes:
+        command: its name.
+        stage: what it does at the moment; empty until it says so.
+        step: steps, questions or conversations that are done; None: not known.
+        of: how many there are.
+        since: when it started, seconds since the epoch.
+        heartbeat: when it was last known to run.
+        host: the machine that it runs on.
+        pid: its process there.
+        end: how it ended; None while it runs, and for ever if it was killed.
+        error: what it ended with.
+    """
+
+    command: str
+    stage: str
+    step: int | None
+    of: int | None
+    since: float
+    heartbeat: float
+    host: str
+    pid: int
+    end: End | None = None
+    error: str = ""
+
+
+def progress_file(out: Path) -> Path:
+    """Return the file in which a command that writes ``out`` says how far it is."""
+    return out.parent / f".{out.name}.progress.json"
+
+
+def read_progress(out: Path) -> Progress | None:
+    """Return how far the command is that writes ``out``; None if it did not say so, or unreadably."""
+    try:
+        found = Progress(**read_object(progress_file(out)))
+    except (UserError, TypeError):  # missing, damaged, or of another version
+        return None
+    return found if _is_usable(found) else None
+
+
+def _is_usable(found: Progress) -> bool:
+    texts, times, counts = (
+        (found.command, found.stage, found.host, found.error),
+        (found.since, found.heartbeat),
+        (found.step, found.of),
+    )
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(_is_number(value) for value in times)
+        and all(count is None or (_is_whole(count) and count >= 0) for count in counts)
+        and _is_whole(found.pid)
+        and found.end in (None, *get_args(End))
+    )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and value - value == 0)
+
+
+class _Reporter:
+    """Keeps the files of one command up to date."""
+
+    def __init__(self, command: str, outs: Sequence[Path]) -> None:
+        now = time.time()
+        self.files = [progress_file(out) for out in outs]
+        self.state = Progress(command, "", None, None, now, now, socket.gethostname(), os.getpid())
+        self.written, self.stopped = 0.0, Event()
+        self.thread = Thread(target=self._beat, name="progress", daemon=True)
+
+    def start(self) -> None:
+        self._write()
+        self.thread.start()
+
+    def report(self, stage: str, step: int, of: int) -> None:
+        self.state = replace(self.state, stage=stage, step=step, of=of)
+        if step >= of:  # also written by a command that is over before the next heartbeat
+            self._write()
+
+    def end(self, how: End, error: str = "") -> None:
+        self.stopped.set()
+        self.thread.join()
+        self.state = replace(self.state, end=how, error=error[:LONGEST_ERROR])
+        self._write()
+
+    def _beat(self) -> None:
+        while not self.stopped.wait(HEARTBEAT_S):
+            self._write()
+
+    def _write(self) -> None:
+        """Write the files. A full disk, or a folder that is not there yet, does not end the command."""
+        self.state = replace(self.state, heartbeat=time.time())
+        text = json.dumps(asdict(self.state), indent=1) + "\n"
+        for file in self.files:
+            temporary = file.with_name(f"{file.name}.{os.getpid()}")
+            with suppress(OSError, UserError):
+                temporary.write_text(text, encoding="utf-8")
+                require_ownership(file)  # a later start of this job says how far it is
+                temporary.replace(file)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+_running: list[_Reporter] = []
+
+
+@contextmanager
+def reported(command: str, outs: Sequence[Path]) -> Iterator[None]:
+    """Say in files beside ``outs`` that a command runs, how far it is (see `report`), and how it ended.
+
+    Of several processes that train together, the first one does.
+
+    Args:
+        command: its name.
+        outs: what it writes.
+    """
+    if os.environ.get("RANK", "0") != "0" or not outs:
+        yield
+        return
+    reporter = _Reporter(command, outs)
+    reporter.start()
+    _running.append(reporter)
+    try:
+        yield
+    except BaseException as error:
+        reporter.end(*_end_by(error))
+        raise
+    else:
+        reporter.end("done")
+    finally:
+        _running.remove(reporter)
+
+
+def _end_by(error: BaseException) -> tuple[End, str]:
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", "interrupted"
+    words = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return "stopped" if isinstance(error, StoppedEarlyError) else "failed", message(words)
+
+
+def report(stage: str, step: int, of: int) -> None:
+    """Say how far the command is that runs in this process; without one nothing happens.
+
+    Args:
+        stage: what it does.
+        step: how many steps are done.
+        of: how many there are.
+    """
+    if _running:
+        _running[-1].report(stage, step, of)
+
+
+def outs_of(arguments: Any) -> list[Path]:
+    """Return what a command was told to write with ``--out``, as far as it has a name of its own."""
+    out = getattr(arguments, "out", None)
+    outs = [out] if isinstance(out, Path) else list(out or [])
+    return [path for path in outs if path.name not in ("", "..")]

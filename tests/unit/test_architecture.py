@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -47,6 +48,13 @@ def _files(part: str) -> list[Path]:
 def test_every_package_has_its_place_in_the_order() -> None:
     found = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("__")}
     assert found == set(ORDER)
+
+
+def test_the_page_on_architecture_lists_the_packages_in_their_order() -> None:
+    page = (SOURCE.parent / "docs" / "architecture.md").read_text()
+    table = page.partition("## Packages")[2].partition("## Decisions")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [name.strip("/") for cell in firsts for name in re.findall(r"`([\w/]+)`", cell)] == ORDER
 
 
 @pytest.mark.parametrize("part", ORDER)

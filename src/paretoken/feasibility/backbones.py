@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,16 @@ USUAL_PIXELS = 224
 USUAL_DEPTH = 24
 #: Whole models whose vision half is an encoder that is read.
 WHOLE = ("clip", "siglip")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What is known of an encoder before it is fetched: patches per side, kind, channels, layers."""
+
+    side: int | None
+    siglip: bool
+    width: int | None = None
+    depth: int | None = None
 
 
 def local_folder(source: str | None) -> Path | None:
@@ -145,7 +156,7 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
     except UserError as error:
         yield subject.elsewhere(f"{place}.hub", told_once(record.hub, error), Kind.FILE)
         return
-    side, siglip, width = found
+    side = found.side
     try:
         details = verified(record.hub, record.params)
         side = side if details is None else details["grid"]
@@ -158,20 +169,31 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
             f"is {record.grid}, and {record.hub} has {side} patches per side; write {side}",
             kind,
         )
+    for where, what in _lacking(subject, record.hub, found):
+        yield subject.finding(where, what, kind)
+
+
+def _lacking(subject: Subject, hub: str, found: Encoder) -> Iterator[tuple[str, str]]:
+    """Yield what a study reads of an encoder that it does not have: the key, and a sentence."""
     guided = [name for name in subject.compressors if specification(name).reads_attention]
-    if siglip and guided:
-        yield subject.finding(
+    if found.siglip and guided:
+        yield (
             "compressors",
-            f"{' and '.join(guided)} cannot do without a class token, and {record.hub} is a SigLIP, "
+            f"{' and '.join(guided)} cannot do without a class token, and {hub} is a SigLIP, "
             f"which has none; take {' and '.join(guided)} out, or take a CLIP under vision",
-            kind,
         )
-    for heads, names in _undivided(subject, width).items() if width else ():
-        yield subject.finding(
+    for heads, names in _undivided(subject, found.width).items() if found.width else ():
+        yield (
             "compressors",
-            f"{' and '.join(names)} need channels that {heads} divides, and {record.hub} has "
-            f"{width}; take them out, or take another encoder under vision",
-            kind,
+            f"{' and '.join(names)} need channels that {heads} divides, and {hub} has "
+            f"{found.width}; take them out, or take another encoder under vision",
+        )
+    wrong = [layer for layer in subject.training.layers or () if found.depth and layer > found.depth]
+    if wrong:
+        yield (
+            "training.layers",
+            f"{', '.join(map(str, wrong))} cannot be read: {hub} has layers 0 (before the first) to "
+            f"{found.depth}; write some of these, or take layers out",
         )
 
 
@@ -185,14 +207,11 @@ def _undivided(subject: Subject, width: int) -> dict[int, list[str]]:
     return found
 
 
-Encoder = tuple[int | None, bool, int | None]
-
-
 def _from_id(hub: str) -> Encoder:
-    """Return what an id says: patches per side, whether it is a SigLIP, and the width (not known)."""
+    """Return what an id says: neither width nor depth are known."""
     found = PATCHES.search(hub.lower())
     side = None if found is None or not int(found[1]) else int(found[2] or USUAL_PIXELS) // int(found[1])
-    return side, "siglip" in hub.lower(), None
+    return Encoder(side, "siglip" in hub.lower())
 
 
 def _from_config(config: dict[str, Any]) -> Encoder:
@@ -201,7 +220,10 @@ def _from_config(config: dict[str, Any]) -> Encoder:
     tower = whole if isinstance(whole, dict) else config
     if family not in (ENCODERS if tower is config else (*ENCODERS, *WHOLE)):
         raise UserError(f"holds a {family!r}; a vision encoder must be a CLIP or a SigLIP")
-    sizes = [tower.get(name) for name in ("image_size", "patch_size", "hidden_size")]
-    pixels, patch, width = (size if isinstance(size, int) and size > 0 else None for size in sizes)
+    names = ("image_size", "patch_size", "hidden_size", "num_hidden_layers")
+    sizes = [tower.get(name) for name in names]
+    pixels, patch, width, depth = (
+        size if isinstance(size, int) and size > 0 else None for size in sizes
+    )
     side = pixels // patch if pixels and patch else None
-    return side, str(family).startswith("siglip"), width
+    return Encoder(side, str(family).startswith("siglip"), width, depth)

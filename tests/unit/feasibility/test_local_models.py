@@ -176,3 +176,22 @@ def fetched_parameters(folder: Path) -> int:
     from paretoken.hub.fetch import verify_local
 
     return int(verify_local(Request(str(folder), MAIN, "vision"))["parameters"])
+
+
+def test_layers_that_an_encoder_does_not_have_are_found_before_any_job(models: Path) -> None:
+    """Layer 0 is what enters the first layer."""
+    depth = json.loads((models / "vision" / "config.json").read_text())["num_hidden_layers"]
+
+    def complaints(layers: list[int]) -> list[str]:
+        raw: Raw = shipped()
+        study = study_of(raw, "paper")
+        raw.update(run=["paper"], studies=[study])
+        raw["vision"].append({"name": "local", "grid": 6, "hub": str(models / "vision")})
+        study.update(vision="local", compressors=[{"name": "average_pool", "tokens": [1, 4, 9]}])
+        study["training"]["layers"] = layers
+        return [str(f) for f in found(parse(raw)) if f.place.endswith("training.layers")]
+
+    assert complaints([0, depth]) == []
+    (wrong,) = complaints([depth, depth + 1, depth + 7])
+    assert f": {depth + 1}, {depth + 7} cannot be read: " in wrong
+    assert f"layers 0 (before the first) to {depth}" in wrong

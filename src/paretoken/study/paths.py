@@ -13,6 +13,8 @@ from paretoken.study.grid import Cell
 SOURCES = "sources"
 #: Features of all images of a world are one store, as its stages share images.
 ALL = "all"
+#: Where the questions of a world are in its folder.
+WORLD_QUESTIONS = "questions/questions.parquet"
 
 
 def results(study: str) -> Path:
@@ -89,9 +91,7 @@ def questions_record(frozen: FrozenStudy, benchmark: str, seed: int) -> Path:
 def questions_file(frozen: FrozenStudy, benchmark: str, seed: int) -> Path:
     """Return the file of a benchmark's questions."""
     folder = questions_record(frozen, benchmark, seed).parent
-    return (
-        folder / "questions" / "questions.parquet" if frozen.generated else folder / "questions.parquet"
-    )
+    return folder / (WORLD_QUESTIONS if frozen.generated else "questions.parquet")
 
 
 def trained_folder(frozen: FrozenStudy, cell: Cell) -> Path:

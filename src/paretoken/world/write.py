@@ -22,6 +22,7 @@ from paretoken.io.finished import RUN_FILE
 from paretoken.io.folders import replacing_folder
 from paretoken.io.versions import git_state, versions
 from paretoken.registry import BENCHMARKS
+from paretoken.study.paths import WORLD_QUESTIONS
 from paretoken.world.drawing import png, render
 from paretoken.world.facts import Scenes, World
 from paretoken.world.tokenizer import make_tokenizer
@@ -42,8 +43,6 @@ SPARSE = 3
 
 #: Kinds of questions, in their order in the file.
 PARTS = ("fact", "number", "property", "read_sparse", "read_dense", "name")
-#: Where the questions are, as `paretoken questions` calls its file.
-QUESTIONS = "questions/questions.parquet"
 
 #: How many images are drawn at a time.
 CHUNK = 500
@@ -78,7 +77,7 @@ def write_miniature(
             rows = [*image_rows(world, train, stage, rng), *text_rows(world, stage, rng)]
             _write(folder / name, rows)
         rows = question_rows(world, test, np.random.default_rng([seed, SUITES]))
-        _write_questions(folder / QUESTIONS, rows)
+        _write_questions(folder / WORLD_QUESTIONS, rows)
         make_tokenizer(world.words).save_pretrained(folder / "tokenizer")
         record = {
             "key": data_key(settings, seed, world_seed),
@@ -87,7 +86,7 @@ def write_miniature(
             "settings": settings.model_dump(mode="json"),
             "sha256": {
                 str(path.relative_to(folder)): sha256(path)
-                for path in [*sorted(folder.rglob("*.arrow")), folder / QUESTIONS]
+                for path in [*sorted(folder.rglob("*.arrow")), folder / WORLD_QUESTIONS]
             },
             "git": git_state(Path(__file__).parent),
             "versions": versions("datasets", "numpy", "pyarrow", "pillow"),
@@ -98,7 +97,7 @@ def write_miniature(
 
 def data_key(settings: MiniatureSettings, seed: int, world_seed: int) -> str:
     """Return a hash of all that determines the data sets, and how they are laid out."""
-    return digest("world", QUESTIONS, settings, seed, world_seed)
+    return digest("world", WORLD_QUESTIONS, settings, seed, world_seed)
 
 
 def draw_scenes(world: World, images: ImageSettings, seed: int, stream: int) -> Scenes:

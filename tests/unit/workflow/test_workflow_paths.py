@@ -46,13 +46,6 @@ def test_sources_of_a_world_are_made_for_each_seed(config: Config) -> None:
     assert paths.llm_folder(made, "miniature-28", 8) != paths.llm_folder(made, "miniature-28", 7)
 
 
-def test_the_questions_of_a_world_are_where_they_are_written(config: Config) -> None:
-    from paretoken.world.write import QUESTIONS
-
-    made = config.freeze("miniature")
-    assert paths.questions_file(made, "world", 7) == paths.data_folder(made, paths.ALL, 7) / QUESTIONS
-
-
 def test_what_cells_are_asked(config: Config, changed: Callable[..., Config]) -> None:
     asked = {name: paths.asked(config.freeze(name)) for name in ("paper", "miniature", "published")}
     assert asked["paper"] == config.study("paper").benchmarks

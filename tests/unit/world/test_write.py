@@ -20,7 +20,8 @@ from paretoken.errors import UserError
 from paretoken.evaluate.asking import max_new_tokens_of, read_asked
 from paretoken.evaluate.questions import parse_questions
 from paretoken.registry import BENCHMARKS
-from paretoken.world.write import PARTS, QUESTIONS, write_miniature
+from paretoken.study.paths import WORLD_QUESTIONS
+from paretoken.world.write import PARTS, write_miniature
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -45,7 +46,7 @@ def facts(rows: list[dict[str, Any]], icons: dict[str, str]) -> set[tuple[str, s
 def by_part(data: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the questions of each part, in their order."""
     parts: dict[str, list[dict[str, Any]]] = {}
-    for row in read_rows(data / QUESTIONS):
+    for row in read_rows(data / WORLD_QUESTIONS):
         parts.setdefault(row["part"], []).append(row)
     return parts
 
@@ -116,15 +117,15 @@ def test_training_and_test_share_no_image_and_no_held_out_fact(data: Path) -> No
 
 
 def test_questions_are_laid_out_as_those_of_a_fetched_benchmark(data: Path) -> None:
-    rows = read_rows(data / QUESTIONS)
+    rows = read_rows(data / WORLD_QUESTIONS)
     columns = ["_id", "image", "prompt", "question_id", "part", "answer", "held_out", "digits"]
     assert all(list(row) == columns for row in rows)
     assert [row["_id"] for row in rows] == [str(number) for number in range(len(rows))]
     assert len({row["question_id"] for row in rows}) == len(rows)
-    record = json.loads((data / QUESTIONS).with_name("run.json").read_text())
+    record = json.loads((data / WORLD_QUESTIONS).with_name("run.json").read_text())
     assert record == {"benchmark": "world", "questions": len(rows), "max_new_tokens": 2}
-    assert max_new_tokens_of(data / QUESTIONS, 16) == 2
-    asked = read_asked(data / QUESTIONS, 2)
+    assert max_new_tokens_of(data / WORLD_QUESTIONS, 16) == 2
+    asked = read_asked(data / WORLD_QUESTIONS, 2)
     assert not asked.bad
     assert [dict(question.columns)["part"] for question in asked.questions] == [
         row["part"] for row in rows
@@ -137,7 +138,7 @@ def test_the_same_seed_writes_the_same_bytes(data: Path, tmp_path: Path) -> None
     other = write_miniature(tmp_path / "other", small.world(), seed=2, world_seed=1)
     assert again["sha256"] == record["sha256"]
     assert len(record["sha256"]) == 5, "images and conversations, two of each, and the questions"
-    assert QUESTIONS in record["sha256"]
+    assert WORLD_QUESTIONS in record["sha256"]
     assert not set(other["sha256"].values()) & set(record["sha256"].values())
 
 

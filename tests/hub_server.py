@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -47,9 +48,11 @@ class Hub:
     commits: dict[str, str] = field(default_factory=dict)
     #: File -> content that is sent in pieces without a length (HTTP's chunks).
     chunked: dict[str, bytes] = field(default_factory=dict)
-    #: Names that are listed besides those of the files, the commit that is listed, and headers of all.
+    #: Names that are listed besides those of the files, the commit that is listed (from the second
+    #: listing on: another), and headers of all.
     listed: list[str] = field(default_factory=list)
     listed_commit: str | None = None
+    later_commit: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     #: Whether large files are said to be in Xet's storage, too.
     xet: bool = False
@@ -116,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
         allowed = self.headers.get("Authorization") == f"Bearer {TOKEN}"
         if folder is None or (repo in self.hub.private and not allowed):
             return self._error(401, "RepoNotFound", "Repository not found")
-        if revision not in ("main", COMMIT):
+        if unquote(revision) not in ("main", COMMIT, self.hub.later_commit):
             return self._error(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         if repo in self.hub.gated and not allowed and not (api and api[3] == "revision"):
             return self._error(403, "GatedRepo", f"Access to {repo} is restricted")
@@ -135,8 +138,10 @@ class Handler(BaseHTTPRequestHandler):
         siblings += [
             {"rfilename": name, "size": 1, "blobId": "0" * 40, "lfs": None} for name in self.hub.listed
         ]
+        commit = self.hub.listed_commit or COMMIT
+        self.hub.listed_commit = self.hub.later_commit or self.hub.listed_commit
         return self._json(
-            {"id": repo, "sha": self.hub.listed_commit or COMMIT, "siblings": siblings,
+            {"id": repo, "sha": commit, "siblings": siblings,
              "private": False, "tags": [], "downloads": 0, "likes": 0}
         )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +33,25 @@ class Meter:
 
 
 def _gpu(device: torch.device) -> Meter | None:
-    """Return NVML's counter, which GPUs since Volta have; called without a package in between."""
+    """Return NVML's counter, which GPUs since Volta have; None without it, a driver or the package."""
     try:
-        nvml = ctypes.CDLL("libnvidia-ml.so.1")
-        handle = ctypes.c_void_p()
-        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode()
-        if nvml.nvmlInit_v2() or nvml.nvmlDeviceGetHandleByUUID(uuid, ctypes.byref(handle)):
-            return None
-    except (OSError, AttributeError):
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        uuid = torch.cuda.get_device_properties(device).uuid
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+    except pynvml.NVMLError:
         return None
 
     def joules() -> float:
-        used = ctypes.c_ulonglong()
-        failed = nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(used))
-        return float("nan") if failed else MILLI * used.value
+        try:
+            return MILLI * int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+        except pynvml.NVMLError:
+            return math.nan
 
-    return Meter(joules, "NVML") if joules() == joules() else None
+    return None if math.isnan(joules()) else Meter(joules, "NVML")
 
 
 def _processor() -> Meter | None:

@@ -14,14 +14,17 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
+from httpx2 import TransportError
 from huggingface_hub import (
     HfApi,
     constants,
     get_cached_repo_tree,
     hf_hub_url,
+    resolve_revision,
     snapshot_download,
     try_to_load_from_cache,
 )
@@ -30,13 +33,14 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    RevisionResolutionError,
 )
 from huggingface_hub.utils.tqdm import tqdm
 
 from paretoken.errors import UserError
 from paretoken.hub.contained import is_commit, is_relative_name
 from paretoken.hub.guard import guarded_answers
-from paretoken.hub.hub_errors import explaining, is_network, not_cached, reason_of
+from paretoken.hub.hub_errors import explaining, not_cached, reason_of
 
 #: Chooses the files to download from the names of all.
 Choose = Callable[[Sequence[str]], list[str]]
@@ -44,14 +48,16 @@ Choose = Callable[[Sequence[str]], list[str]]
 
 @dataclass(frozen=True)
 class Expected:
-    """What the hub says of a file; ``sha256`` of those in large-file storage, ``blob`` of the others.
+    """What the hub says of a file.
 
-    ``blob`` is git's name of the content: SHA-1 of ``blob <size>``, a zero byte and the content.
+    Attributes:
+        size: bytes.
+        content: SHA-256 of a file in large-file storage (64 digits), git's hash of another (40 digits),
+            None where the hub says neither.
     """
 
     size: int
-    sha256: str | None
-    blob: str | None
+    content: str | None
 
 
 @dataclass(frozen=True)
@@ -82,38 +88,38 @@ def download(repo: str, revision: str, kind: str, choose: Choose) -> Snapshot:
         UserError: there is no such repository or revision, access is refused, the hub cannot be
             reached and the files are not in the cache, or the disk is full.
     """
-    token = os.environ.get("HF_TOKEN") or False  # False: a stored login is not used
+    api = HfApi(token=os.environ.get("HF_TOKEN") or False)  # False: a stored login is not used
     with explaining(repo, revision):
-        offline = None
         try:
             with guarded_answers(repo, {}):
-                commit, files = _listed(repo, revision, kind, token)
+                commit, files = _listed(api, repo, revision, kind)
         except (RepositoryNotFoundError, RevisionNotFoundError):
             raise
-        except Exception as error:
-            if not isinstance(error, OSError) and not is_network(error):
-                raise
-            offline = reason_of(error)
-            commit, files = _remembered(repo, revision, kind, offline)
+        except (OSError, TransportError) as error:
+            return _cached(repo, revision, kind, choose, reason_of(error))
+        _require_commit(repo, commit)
         names = choose(sorted(files))
-        _require_inside(repo, commit, names)
-        if offline is None:
-            _demand_space(repo, commit, kind, {name: files[name].size for name in names})
-        sizes = {_address(repo, name, kind, commit): files[name].size for name in names}
-        with guarded_answers(repo, sizes):
-            folder = snapshot_download(
+        _require_inside(repo, names)
+        sizes = {name: files[name].size for name in names}
+        _require_space(repo, commit, kind, sizes)
+        addresses = {
+            hf_hub_url(repo, name, repo_type=kind, revision=commit): size for name, size in sizes.items()
+        }
+        with guarded_answers(repo, addresses):
+            # By its name, so that the cache remembers what the name meant, for offline work.
+            resolved = api.resolve_revision(repo, repo_type=kind, revision=revision)
+            if resolved.resolved != commit:
+                raise UserError(
+                    f"{repo}: {revision} moved to {resolved.resolved[:80]!r} meanwhile; "
+                    "run the command again"
+                )
+            folder = api.snapshot_download(
                 repo,
                 repo_type=kind,
-                # By its name, so that the cache remembers what the name meant, for offline work.
-                revision=revision,
-                allow_patterns=[_literal(name) for name in names],
-                token=token,
-                local_files_only=offline is not None,
+                revision=resolved,
+                allow_patterns=[escape(name) for name in names],
                 tqdm_class=Lines,
             )
-    found = Path(folder).name
-    if found != commit:
-        raise UserError(f"{repo}: {revision} moved to {found} meanwhile; run the command again")
     return Snapshot(Path(folder), commit, {name: files[name] for name in names})
 
 
@@ -129,68 +135,66 @@ def discard(snapshot: Snapshot, name: str) -> None:
     link.unlink(missing_ok=True)
 
 
-def _require_inside(repo: str, commit: str, names: Sequence[str]) -> None:
-    """Refuse a commit or names that would lead out of the cache's folders."""
-    wrong = next((name for name in names if not is_relative_name(name)), None)
-    if wrong is not None:
-        raise UserError(f"{repo} lists a file {wrong[:80]!r}, which leads elsewhere or cannot be a name")
+def _require_commit(repo: str, commit: str) -> None:
     if not is_commit(commit):
         raise UserError(f"{repo}: the hub calls its commit {commit[:80]!r}, which is not a full hash")
 
 
-def _address(repo: str, name: str, kind: str, commit: str) -> str:
-    return hf_hub_url(repo, name, repo_type=kind, revision=commit)
+def _require_inside(repo: str, names: Sequence[str]) -> None:
+    """Refuse names that would lead out of the cache's folders."""
+    wrong = next((name for name in names if not is_relative_name(name)), None)
+    if wrong is not None:
+        raise UserError(f"{repo} lists a file {wrong[:80]!r}, which leads elsewhere or cannot be a name")
 
 
-def _listed(repo: str, revision: str, kind: str, token: str | bool) -> tuple[str, dict[str, Expected]]:
-    info: Any = HfApi(token=token).repo_info(
-        repo, revision=revision, repo_type=kind, files_metadata=True, timeout=30
-    )
-    files = {}
-    for file in info.siblings or []:
-        sha256 = file.lfs.sha256 if file.lfs is not None else None
-        blob = None if file.lfs is not None else file.blob_id
-        files[file.rfilename] = Expected(int(file.size or 0), sha256, blob)
-    return str(info.sha), files
+def _listed(api: HfApi, repo: str, revision: str, kind: str) -> tuple[str, dict[str, Expected]]:
+    info: Any = api.repo_info(repo, revision=revision, repo_type=kind, files_metadata=True, timeout=30)
+    return str(info.sha), {
+        file.rfilename: Expected(
+            int(file.size or 0), file.blob_id if file.lfs is None else file.lfs.sha256
+        )
+        for file in info.siblings or []
+    }
 
 
-def _remembered(repo: str, revision: str, kind: str, reason: str) -> tuple[str, dict[str, Expected]]:
-    """Return what is in the cache, and, as far as it was noted there, what ought to be."""
+def _cached(repo: str, revision: str, kind: str, choose: Choose, reason: str) -> Snapshot:
+    """Return the chosen files from the cache, which calls contents by the hashes that the hub said."""
     try:
+        resolved = resolve_revision(repo, repo_type=kind, revision=revision, local_files_only=True)
+        _require_commit(repo, resolved.resolved)
         folder = Path(
             snapshot_download(
-                repo, repo_type=kind, revision=revision, local_files_only=True, allow_patterns=[]
+                repo, repo_type=kind, revision=resolved, local_files_only=True, allow_patterns=[]
             )
         )
-    except LocalEntryNotFoundError as error:
+    except (LocalEntryNotFoundError, RevisionResolutionError) as error:
         raise not_cached(repo, revision, reason) from error
     files = {
-        path.relative_to(folder).as_posix(): _expected(path)
+        path.relative_to(folder).as_posix(): _named(path.resolve())
         for path in folder.rglob("*")
         if path.is_file()
     }
     try:
-        tree = get_cached_repo_tree(repo, repo_type=kind, revision=folder.name)
+        tree = get_cached_repo_tree(repo, repo_type=kind, revision=resolved)
     except CachedRepoTreeNotFoundError:  # another program filled the cache
         tree = []
-    absent = {file.path: Expected(file.size, None, None) for file in tree if file.path not in files}
-    return folder.name, files | absent
+    names = choose(sorted(files.keys() | {file.path for file in tree}))
+    if not files.keys() >= set(names):
+        raise not_cached(repo, revision, reason)
+    return Snapshot(folder, resolved.resolved, {name: files[name] for name in names})
 
 
-def _expected(path: Path) -> Expected:
-    """Return what the name of a cached file says: the cache calls contents by their hashes."""
-    name, size = path.resolve().name, path.stat().st_size
-    return Expected(size, name if len(name) == 64 else None, name if len(name) == 40 else None)
+def _named(content: Path) -> Expected:
+    name = content.name
+    return Expected(content.stat().st_size, name if len(name) in (40, 64) else None)
 
 
-def _demand_space(repo: str, commit: str, kind: str, sizes: dict[str, int]) -> None:
+def _require_space(repo: str, commit: str, kind: str, sizes: dict[str, int]) -> None:
     """Refuse a download that the disk of the cache cannot hold (partial files are not counted)."""
     needed = sum(
         size
         for name, size in sizes.items()
-        if not isinstance(
-            try_to_load_from_cache(repo, name, revision=commit, repo_type=kind), str | os.PathLike
-        )
+        if not isinstance(try_to_load_from_cache(repo, name, revision=commit, repo_type=kind), str)
     )
     cache = Path(constants.HF_HUB_CACHE)
     standing = next(path for path in (cache, *cache.parents) if path.exists())
@@ -202,19 +206,13 @@ def _demand_space(repo: str, commit: str, kind: str, sizes: dict[str, int]) -> N
         )
 
 
-def _literal(name: str) -> str:
-    """Return a pattern that matches one name only."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
 class Lines(tqdm):
     """Progress of a download as a bar on a terminal, and as few plain lines in a log."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._shown, self._terminal = -1, sys.stderr.isatty()
-        self._counts = options.get("name") == "huggingface_hub.snapshot_download"
         # Of the library's three bars (files, bytes received, bytes written) one is enough.
-        options["disable"] = not self._counts
+        options["disable"] = options.get("name") != "huggingface_hub.snapshot_download"
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:

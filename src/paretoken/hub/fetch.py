@@ -43,12 +43,12 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
     """
     if already_done(out, request.key(), say):
         record = read_object(out / RUN_FILE)
-        _demand_present(out, record)
+        _require_present(out, record)
         if request.kind == "vision":
             _require_grid(request, record["grid"])
         return record
     local = request.local
-    _demand_source(request)
+    _require_source(request)
     if request.grid is not None and request.kind != "vision":
         raise UserError(f"--grid is for --kind vision: a {request.kind} has no patches; leave it out")
     demand_apart(out, local)
@@ -78,7 +78,7 @@ def verify_local(request: Request) -> dict[str, Any]:
     Raises:
         UserError: `fetch` would refuse it.
     """
-    _demand_source(request)
+    _require_source(request)
     local = request.local
     if local is None:
         raise UserError(f"{request.source} is not a local directory, which alone is verified in place")
@@ -99,7 +99,7 @@ def _verified(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
         raise UserError(str(error).replace(str(folder), request.source)) from error
 
 
-def _demand_source(request: Request) -> None:
+def _require_source(request: Request) -> None:
     """Refuse what is meant as a local directory but is none, and what cannot hold for one."""
     if request.local is not None:
         if request.revision != MAIN:
@@ -177,7 +177,7 @@ def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
         return {}
     from paretoken.hub.fast_tokenizer import make_fast, write_template
     from paretoken.hub.inspect import inspect_llm, inspect_vision
-    from paretoken.hub.verify import demand_count
+    from paretoken.hub.verify import require_count
     from paretoken.model_files.weight_files import stored_parameters
 
     details: dict[str, Any] = {}
@@ -193,7 +193,7 @@ def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str,
     else:
         details |= inspect_vision(folder)
         _require_grid(request, details["grid"])
-    demand_count(details["parameters"], stored, request.params, request.source)
+    require_count(details["parameters"], stored, request.params, request.source)
     return details
 
 
@@ -203,7 +203,7 @@ def _require_grid(request: Request, side: int) -> None:
     require_grid(side, request.grid, request.source)
 
 
-def _demand_present(out: Path, record: dict[str, Any]) -> None:
+def _require_present(out: Path, record: dict[str, Any]) -> None:
     """Refuse a finished directory from which files were taken or cut since."""
     for name, file in record["files"].items():
         path = out / name

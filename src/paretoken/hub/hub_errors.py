@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from httpx2 import TransportError
 from huggingface_hub import constants
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -15,6 +16,7 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    RevisionResolutionError,
 )
 
 from paretoken.errors import UserError
@@ -37,11 +39,6 @@ def reason_of(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def is_network(error: Exception) -> bool:
-    """Whether a connection broke, or never was."""
-    return any(kind.__name__ == "TransportError" for kind in type(error).__mro__)
-
-
 @contextmanager
 def explaining(repo: str, revision: str) -> Iterator[None]:
     """Turn what `huggingface_hub` raises into `UserError`s that say what to do."""
@@ -58,26 +55,21 @@ def explaining(repo: str, revision: str) -> Iterator[None]:
         ) from error
     except RevisionNotFoundError as error:
         raise UserError(f"{repo} has no revision {revision!r}; write a branch, tag or commit") from error
-    except LocalEntryNotFoundError as error:
+    except (LocalEntryNotFoundError, RevisionResolutionError) as error:
         raise not_cached(repo, revision, str(error.__cause__ or "offline")) from error
     except HFValidationError as error:
         raise UserError(
             f"{repo!r} is neither a directory nor a hub id such as owner/name: {error}"
         ) from error
     except HfHubHTTPError as error:
-        raise UserError(f"{repo}: the hub answered {_status(error)}; try again later") from error
+        status = f"{error.response.status_code} {error.response.reason_phrase}"
+        raise UserError(f"{repo}: the hub answered {status}; try again later") from error
     except OSError as error:
         raise UserError(f"{repo} cannot be downloaded: {_os_reason(error)}") from error
-    except Exception as error:
-        if not is_network(error):
-            raise
+    except TransportError as error:
         raise UserError(
             f"{repo}: the connection broke ({reason_of(error)}); the same command again goes on"
         ) from error
-
-
-def _status(error: HfHubHTTPError) -> str:
-    return f"{error.response.status_code} {error.response.reason_phrase}"
 
 
 def _os_reason(error: OSError) -> str:

@@ -37,7 +37,7 @@ def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
     Raises:
         UserError: its config, tokenizer or template cannot be used, or do not fit each other.
     """
-    demand_plain_weights(folder)
+    require_plain_weights(folder)
     demand_stops(folder)
     config = load_pretrained(AutoConfig, folder)
     if hasattr(config, "vision_config"):
@@ -74,7 +74,7 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: its config or preprocessor cannot be used, or they do not fit each other.
     """
-    demand_plain_weights(folder)
+    require_plain_weights(folder)
     config = read_vision_config(folder)
     encoder_shape(config.to_dict())
     require_image_size(config, read_preprocessor(folder).size, folder)
@@ -86,7 +86,7 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
     }
 
 
-def demand_plain_weights(folder: Path) -> None:
+def require_plain_weights(folder: Path) -> None:
     """Refuse weights that are quantised, or stored in a type that PyTorch does not know.
 
     Raises:

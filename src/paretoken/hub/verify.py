@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub.utils.sha import git_hash
 
 from paretoken.costs.shapes import require_size
 from paretoken.errors import UserError
@@ -48,17 +49,13 @@ def damage(path: Path, expected: Expected, found: str) -> str | None:
     size = path.stat().st_size
     if size != expected.size:
         return f"it has {size:,} bytes, the hub says {expected.size:,}"
-    if expected.sha256 is not None and found != expected.sha256:
-        return f"its SHA-256 is {found}, the hub says {expected.sha256}"
-    if expected.blob is not None and git_blob(path) != expected.blob:
-        return f"its git hash is {git_blob(path)}, the hub says {expected.blob}"
+    if expected.content is None:
+        return None
+    in_git = len(expected.content) == 40
+    kind, actual = ("git hash", git_hash(path.read_bytes())) if in_git else ("SHA-256", found)
+    if actual != expected.content:
+        return f"its {kind} is {actual}, the hub says {expected.content}"
     return None
-
-
-def git_blob(path: Path) -> str:
-    """Return git's name of a file's content."""
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -76,7 +73,7 @@ def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
-def demand_count(found: int, stored: int, wanted: int | None, source: str) -> None:
+def require_count(found: int, stored: int, wanted: int | None, source: str) -> None:
     """Refuse a model that is of another size than was asked for, or whose weights are too few.
 
     Args:

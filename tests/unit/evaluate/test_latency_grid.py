@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from paretoken.costs.shapes import DecoderShape, EncoderShape
 from paretoken.evaluate import energy, latency_grid
 from paretoken.evaluate.latency_grid import Grid, build, measure_grid, set_tokens
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
 
 def decoder(hidden):
@@ -117,3 +119,58 @@ def test_joules_are_those_of_all_packages(tmp_path, monkeypatch):
     assert meter.joules() == pytest.approx(7.0)
     monkeypatch.setattr(energy, "RAPL", tmp_path / "absent")
     assert energy.Meter.of(CPU) is None
+
+
+class NVMLError(Exception):
+    """The base of all that `pynvml` raises."""
+
+
+@pytest.fixture
+def nvml(monkeypatch):
+    """Return a stand-in for `pynvml` on a machine with one GPU whose counter is at 5,250 mJ."""
+    made = SimpleNamespace(
+        NVMLError=NVMLError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByUUID={"GPU-1234-ab": "handle"}.__getitem__,
+        nvmlDeviceGetTotalEnergyConsumption={"handle": 5_250}.__getitem__,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", made)
+    properties = SimpleNamespace(uuid="1234-ab")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    return made
+
+
+def failing(*arguments):
+    raise NVMLError
+
+
+def test_joules_of_a_gpu_are_those_of_nvml(nvml, monkeypatch):
+    meter = energy.Meter.of(GPU)
+    assert meter is not None
+    assert meter.source == "NVML"
+    assert meter.joules() == pytest.approx(5.25)
+    monkeypatch.setattr(nvml, "nvmlDeviceGetTotalEnergyConsumption", failing)
+    assert meter.joules() != meter.joules()  # not a number: the other columns are measured to their end
+
+
+@pytest.mark.parametrize(
+    "call", ["nvmlInit", "nvmlDeviceGetHandleByUUID", "nvmlDeviceGetTotalEnergyConsumption"]
+)
+def test_a_gpu_without_a_driver_or_a_counter_has_no_meter(nvml, monkeypatch, call):
+    monkeypatch.setattr(nvml, call, failing)
+    assert energy.Meter.of(GPU) is None
+
+
+def test_without_the_package_a_gpu_has_no_meter(nvml, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert energy.Meter.of(GPU) is None
+
+
+def test_the_real_package_finds_no_driver_where_there_is_none():
+    pynvml = pytest.importorskip("pynvml")
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        assert energy.Meter.of(GPU) is None
+    else:
+        pytest.skip("this machine has a driver of NVIDIA's")

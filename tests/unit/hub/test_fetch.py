@@ -195,6 +195,38 @@ def test_offline_work_needs_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pyt
     assert not [path for _, path in hub.requests if "me/llm" in path]
 
 
+def test_offline_work_needs_all_files_whole(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    get(tmp_path / "online", "me/data", "dataset")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    link = next(cache.rglob("images.zip"))
+    content = link.resolve()
+    content.write_bytes(b"y" * 5000)
+    with pytest.raises(UserError, match=r"images\.zip of me/data is damaged: its SHA-256 is"):
+        get(tmp_path / "out", "me/data", "dataset")
+    assert not link.is_symlink()
+    assert not content.exists()
+    with pytest.raises(UserError, match=r"not wholly, in the cache .* HF_HUB_OFFLINE is set"):
+        get(tmp_path / "out", "me/data", "dataset")
+    get(tmp_path / "part", "me/data", "dataset", include=("*.json",))
+
+
+def test_offline_work_takes_a_cache_that_another_program_filled(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants, hf_hub_download
+
+    for name in ("train.json", "images.zip"):
+        hf_hub_download("me/data", name, repo_type="dataset")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    record = get(tmp_path / "out", "me/data", "dataset")
+    assert record["commit"] == hub_server.COMMIT
+    assert set(record["files"]) == {"train.json", "images.zip"}
+
+
 def test_a_hub_that_is_down(hub: Hub, tmp_path: Path) -> None:
     hub.down = True
     with pytest.raises(UserError, match="cannot be reached: it answered 503"):

@@ -76,6 +76,26 @@ def test_a_commit_that_is_none_is_refused(hub: Hub, tmp_path: Path, commit: str)
     refused(tmp_path / "out", "me/llm", "is not a full hash")
 
 
+@pytest.mark.parametrize("later", ["../../../x", "1" * 40])
+def test_a_commit_that_changes_between_two_answers_is_refused(
+    hub: Hub, cache: Path, tmp_path: Path, later: str
+) -> None:
+    hub.later_commit = later
+    refused(tmp_path / "out", "me/llm", "moved to .* meanwhile; run the command again")
+    assert not hub.downloads
+    assert {path.name for path in tmp_path.rglob("*.json")} == set()
+    assert {path.name for path in cache.parent.iterdir()} == {"hub"}
+
+
+def test_a_commit_that_the_cache_remembers_wrongly_is_refused(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get(tmp_path / "online", "me/llm")
+    (cache / "models--me--llm" / "refs" / "main").write_text(f"../snapshots/{hub_server.COMMIT}")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    refused(tmp_path / "out", "me/llm", "is not a full hash")
+
+
 @pytest.mark.parametrize(
     "name", ["../x.json", "/etc/x.json", "a/../../x.json", "a\\x.json", "a\nb.json", "a//b.json"]
 )

@@ -13,7 +13,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,6 +54,8 @@ class Hub:
     listed_commit: str | None = None
     later_commit: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    #: What is done to the content of listings before it is sent.
+    spoil: Callable[[Any], Any] = field(default=lambda content: content)
     #: Whether large files are said to be in Xet's storage, too.
     xet: bool = False
     #: Whether all requests are answered with 503.
@@ -205,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def _json(self, content: Any) -> None:
-        raw = json.dumps(content).encode()
+        raw = json.dumps(self.hub.spoil(content)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))

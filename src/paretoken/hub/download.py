@@ -10,6 +10,7 @@ file of its own, since two that append to one corrupt it where locks are not hon
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -41,7 +42,10 @@ from paretoken.errors import UserError
 from paretoken.hub.contained import is_commit, is_relative_name
 from paretoken.hub.guard import guarded_answers
 from paretoken.hub.hub_errors import explaining, not_cached, reason_of
+from paretoken.io.escape import shown
 
+#: SHA-256, or git's SHA-1.
+HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 #: Chooses the files to download from the names of all.
 Choose = Callable[[Sequence[str]], list[str]]
 
@@ -149,12 +153,18 @@ def _require_inside(repo: str, names: Sequence[str]) -> None:
 
 def _listed(api: HfApi, repo: str, revision: str, kind: str) -> tuple[str, dict[str, Expected]]:
     info: Any = api.repo_info(repo, revision=revision, repo_type=kind, files_metadata=True, timeout=30)
-    return str(info.sha), {
-        file.rfilename: Expected(
-            int(file.size or 0), file.blob_id if file.lfs is None else file.lfs.sha256
-        )
-        for file in info.siblings or []
+    files = {
+        file.rfilename: Expected(int(file.size or 0), _hash_of(file)) for file in info.siblings or []
     }
+    return str(info.sha), files
+
+
+def _hash_of(file: Any) -> str | None:
+    """Return the hash that a listing gives for a file (`ValueError` if it is something else)."""
+    found = file.blob_id if file.lfs is None else file.lfs.sha256
+    if found is not None and not (isinstance(found, str) and HASH.fullmatch(found)):
+        raise ValueError(f"{shown(found)} is not the hash of a file")
+    return found
 
 
 def _cached(repo: str, revision: str, kind: str, choose: Choose, reason: str) -> Snapshot:

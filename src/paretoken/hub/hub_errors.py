@@ -70,6 +70,11 @@ def explaining(repo: str, revision: str) -> Iterator[None]:
         raise UserError(
             f"{repo}: the connection broke ({reason_of(error)}); the same command again goes on"
         ) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of an answer that is no listing
+        raise UserError(
+            f"{repo}: huggingface_hub cannot use what the hub or mirror at {constants.ENDPOINT} sent "
+            f"({type(error).__name__}: {error}); try another one (HF_ENDPOINT), or a local directory"
+        ) from error
 
 
 def _os_reason(error: OSError) -> str:

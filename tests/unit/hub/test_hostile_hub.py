@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,37 @@ def test_no_file_is_downloaded_past_the_guard(
     assert not asked
     assert "model.safetensors" in hub.downloads
     assert constants.HF_HUB_DISABLE_XET is False
+
+
+def spoilt(content: Any) -> Iterator[Any]:
+    """Yield an answer with each of its parts replaced by things of other types, or left out."""
+    yield from (None, 5, "x", [], {}, [[]], {"siblings": None}, True)
+    if not isinstance(content, dict):
+        return
+    for key in ("sha", "siblings", "id"):
+        yield {name: value for name, value in content.items() if name != key}
+        yield from (content | {key: value} for value in (None, 5, "x", [5], {"a": 1}, [[]], True))
+    for key in ("rfilename", "size", "blobId", "lfs"):
+        first, *others = content["siblings"]
+        without = {name: value for name, value in first.items() if name != key}
+        yield content | {"siblings": [without, *others]}
+        for value in (None, -1, 2.5, "x", [], {}, {"size": "x"}, True, 10**30):
+            yield content | {"siblings": [first | {key: value}, *others]}
+
+
+def test_a_listing_of_any_form_is_used_or_refused(hub: Hub, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    hub.spoil = lambda content: seen.append(content) or content  # type: ignore[func-returns-value]
+    get(tmp_path / "good", "me/llm")
+    made = list(spoilt(seen[0]))
+    assert len(made) > 60
+    for number, content in enumerate(made):
+        shutil.rmtree(constants.HF_HUB_CACHE, ignore_errors=True)
+        hub.spoil = lambda _, content=content: content  # type: ignore[misc]
+        out, complaint = tmp_path / str(number), None
+        try:
+            get(out, "me/llm")
+        except UserError as error:
+            complaint = str(error)
+        assert out.exists() == (complaint is None), content
+        assert complaint is None or complaint.isprintable(), content

@@ -114,6 +114,17 @@ class Lab:
         finally:
             self.run("scancel", job)
 
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """Have both partitions start no job: what is submitted waits."""
+        for partition in ("gpu", "cpu"):
+            self.run("scontrol", "update", f"partitionname={partition}", "state=down")
+        try:
+            yield
+        finally:
+            for partition in ("gpu", "cpu"):
+                self.run("scontrol", "update", f"partitionname={partition}", "state=up")
+
     def daemon(self, name: str) -> int:
         """Return the process of a daemon: slurmctld, slurmd.gpu1, ..."""
         return wait(lambda: self._process(name), 60)

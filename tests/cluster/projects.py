@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -88,6 +89,16 @@ class Folder:
         if self.lab.first_on_path is not None:
             own["PATH"] = os.pathsep.join([str(self.lab.first_on_path), own["PATH"]])
         return own
+
+    def status(self, study: str, config: str) -> dict[str, Any]:
+        """Return what `paretoken status` says of a study."""
+        line = ["paretoken", "status", "--study", study, "--config", config, "--format", "json"]
+        done = subprocess.run(
+            [sys.executable, "-m", *line], cwd=self.path, env=self._environment(self.path / "src"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
 
     def start(self, *arguments: str, **environment: str) -> Driver:
         """Start Snakemake with the profile."""

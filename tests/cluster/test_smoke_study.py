@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
-from lab import Lab
+from lab import Lab, wait
 from projects import Folder
 
 from project_copy import Project, copy_project
@@ -35,13 +36,28 @@ def copy_project_with(folder: Path) -> Path:
     return folder
 
 
+def sources_that(project: Folder, word: str) -> list[dict[str, Any]]:
+    """Return the sources that are in a state, as `paretoken status` says."""
+    states = project.status("smoke", "smoke.yaml")["sources"].values()
+    return [state for state in states if state["word"] == word]
+
+
+def words_of(project: Folder) -> set[str]:
+    """Return the states of all stages of all cells."""
+    found = project.status("smoke", "smoke.yaml")["cells"]
+    return {state["word"] for cell in found for state in cell["stages"].values()}
+
+
 def test_a_study_on_the_cluster_makes_what_a_local_run_makes(
     lab: Lab, tmp_path: Path, warm: str
 ) -> None:
     local, remote = copy_project_with(tmp_path / "local"), copy_project_with(tmp_path / "remote")
     project = Folder(remote, lab)
     project.write_profile(jobs=6)
-    driver = project.start("--configfile", "smoke.yaml")
+    with lab.closed():
+        driver = project.start("--configfile", "smoke.yaml")
+        waiting = wait(lambda: sources_that(project, "queued"), 240)
+    assert all(re.fullmatch(r"SLURM job \d+ waits: \S+", source["why"]) for source in waiting)
     done = Project(local, warm).snakemake("--configfile", "smoke.yaml")
     assert done.returncode == 0, done.stderr
     said = driver.end()
@@ -51,6 +67,7 @@ def test_a_study_on_the_cluster_makes_what_a_local_run_makes(
     assert (remote / "results/smoke/summary.md").exists()
 
     jobs = {job["name"]: job for job in lab.jobs() if str(remote) in job["folder"]}
+    assert words_of(project) == {"done"}
     assert {job["state"] for job in jobs.values()} == {"COMPLETED"}
     assert jobs["finetune miniature-16 average_pool-4 s3"]["gpus"] == "gres:gpu:h100:2"
     assert jobs["pretrain miniature-16 average_pool-1 s3"]["gpus"] == "gres:gpu:h100:1"

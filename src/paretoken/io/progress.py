@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Literal, get_args
 
 from paretoken.errors import StoppedEarlyError, UserError
@@ -97,13 +97,13 @@ def _is_number(value: object) -> bool:
 
 
 class _Reporter:
-    """Keeps the files of one command up to date."""
+    """Keeps the files of one command up to date; its thread and the command's take turns."""
 
     def __init__(self, command: str, outs: Sequence[Path]) -> None:
         now = time.time()
         self.files = [progress_file(out) for out in outs]
         self.state = Progress(command, "", None, None, now, now, socket.gethostname(), os.getpid())
-        self.written, self.stopped = 0.0, Event()
+        self.lock, self.ended = Lock(), Event()
         self.thread = Thread(target=self._beat, name="progress", daemon=True)
 
     def start(self) -> None:
@@ -111,32 +111,36 @@ class _Reporter:
         self.thread.start()
 
     def report(self, stage: str, step: int, of: int) -> None:
-        self.state = replace(self.state, stage=stage, step=step, of=of)
-        if step >= of:  # also written by a command that is over before the next heartbeat
-            self._write()
+        self._write(
+            step >= of, stage=stage, step=step, of=of
+        )  # the last step may be followed by silence
 
     def end(self, how: End, error: str = "") -> None:
-        self.stopped.set()
+        self.ended.set()
         self.thread.join()
-        self.state = replace(self.state, end=how, error=error[:LONGEST_ERROR])
-        self._write()
+        self._write(end=how, error=error[:LONGEST_ERROR])
 
     def _beat(self) -> None:
-        while not self.stopped.wait(HEARTBEAT_S):
+        while not self.ended.wait(HEARTBEAT_S):
             self._write()
 
-    def _write(self) -> None:
-        """Write the files. A full disk, or a folder that is not there yet, does not end the command."""
-        self.state = replace(self.state, heartbeat=time.time())
-        text = json.dumps(asdict(self.state), indent=1) + "\n"
-        for file in self.files:
-            temporary = file.with_name(f"{file.name}.{os.getpid()}")
-            with suppress(OSError, UserError):
-                temporary.write_text(text, encoding="utf-8")
-                require_ownership(file)  # a later start of this job says how far it is
-                temporary.replace(file)
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    def _write(self, now: bool = True, **changes: Any) -> None:
+        """Change the state, and write the files ``now`` or with the next heartbeat."""
+        with self.lock:
+            self.state = replace(self.state, heartbeat=time.time(), **changes)
+            for file in self.files if now else ():
+                _store(self.state, file)
+
+
+def _store(state: Progress, file: Path) -> None:
+    """Write a file. A full disk, or a folder that is not there yet, does not end the command."""
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError, UserError):
+        temporary.write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
+        require_ownership(file)  # a later start of this job says how far it is
+        temporary.replace(file)
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 _running: list[_Reporter] = []

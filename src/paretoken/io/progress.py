@@ -84,6 +84,7 @@ def _is_usable(found: Progress) -> bool:
         and all(_is_number(value) for value in times)
         and all(count is None or (_is_whole(count) and count >= 0) for count in counts)
         and _is_whole(found.pid)
+        and found.pid > 0
         and found.end in (None, *get_args(End))
     )
 
@@ -111,9 +112,8 @@ class _Reporter:
         self.thread.start()
 
     def report(self, stage: str, step: int, of: int) -> None:
-        self._write(
-            step >= of, stage=stage, step=step, of=of
-        )  # the last step may be followed by silence
+        last = step >= of  # nothing else may be reported before the command ends
+        self._write(last, stage=stage, step=step, of=of)
 
     def end(self, how: End, error: str = "") -> None:
         self.ended.set()

@@ -17,6 +17,7 @@ from paretoken.analysis.study_results import read_study
 from paretoken.analysis.trade import assumed_slopes
 from paretoken.config.study import FrozenStudy, Suite
 from paretoken.errors import UserError
+from paretoken.io.text_tables import MISSING
 
 RATIO = "alpha_over_beta"
 COLUMNS = [
@@ -192,7 +193,7 @@ def which_is_larger(first: Array, second: Array) -> int:
 def shown(value: float | None, low: float | None, high: float | None) -> str:
     """Return an estimate with its interval as text."""
     if value is None or pd.isna(value):
-        return "–"
+        return MISSING
     ends = "" if low is None or high is None or pd.isna(low) else f" ({_text(low)} to {_text(high)})"
     return f"{_text(value)}{ends}"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from paretoken.costs.gpu_memory import GIB
 from paretoken.io.escape import csv_row
-from paretoken.io.text_tables import aligned, clock, short
+from paretoken.io.text_tables import MISSING, aligned, clock, short
 from paretoken.plan.durations import UTILISATION
 from paretoken.plan.study_plan import COLUMNS, Line, Plan, gpu_hours, rows, totals
 
@@ -61,10 +61,10 @@ def _cells(line: Line, on_gpus: bool) -> list[str]:
     planned, cell, work = line.planned, line.planned.cell, line.planned.work
     shown = [
         cell.llm, cell.compressor, str(cell.tokens), str(cell.seed), planned.stage,
-        short(work.trained) if work.trained else "–", short(work.tokens), f"{work.flops:.2e}",
+        short(work.trained) if work.trained else MISSING, short(work.tokens), f"{work.flops:.2e}",
     ]  # fmt: skip
     if on_gpus:
-        zero = str(planned.zero) if planned.zero else "–"
+        zero = str(planned.zero) if planned.zero else MISSING
         fits = "yes" if planned.fits else f"no: {planned.remedy}"
         shown += [str(planned.gpus), zero, f"{planned.memory_gib:.1f}", fits]
     cost = gpu_hours(line) if on_gpus else planned.duration.seconds

@@ -10,7 +10,7 @@ import pandas as pd
 from paretoken.analysis.claims.base import Claim
 from paretoken.analysis.study_results import StudyResults
 from paretoken.io.escape import markdown
-from paretoken.io.markdown import table as markdown_table
+from paretoken.io.text_tables import MISSING, markdown_table
 from paretoken.registry import CLAIMS
 
 COLUMNS = (
@@ -66,7 +66,7 @@ def page(table: pd.DataFrame, study: str) -> str:
 
 def _value(row: pd.Series[float]) -> str:
     if pd.isna(row["value"]):
-        return "–"
+        return MISSING
     interval = ""
     if not (pd.isna(row["low"]) and pd.isna(row["high"])):
         ends = [f"{row[e]:.3g}" if np.isfinite(row[e]) else "unbounded" for e in ("low", "high")]

@@ -28,6 +28,7 @@ from paretoken.data.zip_reading import checked_members, demand_bounded_directory
 from paretoken.errors import UserError
 from paretoken.io.escape import shown
 from paretoken.io.partial import own_folders
+from paretoken.io.progress import Progress
 
 FORMATS = ".zip, .tar, .tar.gz, .tgz"
 UNPACKING = ".unpacking-"
@@ -35,7 +36,6 @@ UNPACKING = ".unpacking-"
 FILES = "files"
 
 LIMITS = Limits()
-Progress = Callable[[int, int], None]
 
 
 def unpack(

@@ -25,6 +25,7 @@ from paretoken.io.escape import shown
 from paretoken.io.files import sha256, write_json
 from paretoken.io.finished import RUN_FILE
 from paretoken.io.folders import replacing_folder
+from paretoken.io.progress import Progress, silent
 
 CONVERSATIONS, IMAGES, SKIPPED, INDEX = "conversations.json", "images", "skipped.json", "images.parquet"
 #: What is beside the folder: which images were decoded (see `paretoken.data.decoded`).
@@ -52,7 +53,7 @@ def prepare(
     skips: Skips,
     key: str,
     options: Options = Options(),
-    progress: Callable[[str], Callable[[int, int], None]] = lambda what: lambda done, total: None,
+    progress: Callable[[str], Progress] = lambda what: silent,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Verify, unpack and index a set, and write ``out`` with links to what was left untouched.
@@ -140,7 +141,7 @@ def _unpack(
     archive: Archive,
     root: Path,
     options: Options,
-    progress: Callable[[str], Callable[[int, int], None]],
+    progress: Callable[[str], Progress],
     say: Callable[[str], None],
 ) -> None:
     if find_archive(archive, root).state == "present":

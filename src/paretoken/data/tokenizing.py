@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from paretoken.data.tokenizers import CAPTIONS_ONLY, vocabulary_hash
 from paretoken.io.escape import shown
 from paretoken.io.files import sha256
 from paretoken.io.folders import replacing_folder
+from paretoken.io.progress import Progress, silent
 from paretoken.model_files.pretrained import combined_hash
 
 #: Conversations that are tokenized and held at a time.
@@ -76,7 +77,7 @@ def tokenize_file(
     skips: Skips,
     skipped: Collection[str],
     key: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Tokenized:
     """Tokenize a file of conversations and write the result atomically.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from paretoken.evaluate.questions import Question, place_of, sort_questions
 from paretoken.io.escape import shown
 from paretoken.io.files import read_object
 from paretoken.io.finished import RUN_FILE
+from paretoken.io.progress import Progress, silent
 from paretoken.registry import BENCHMARKS
 
 #: How many bad rows a message lists.
@@ -78,7 +79,7 @@ def require_answerable(
     files: Sequence[Asked],
     predictor: Predictor,
     share: float = 0.0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> None:
     """Look at every question of every file: its pictures, and whether prompt and answer fit the model.
 
@@ -108,9 +109,7 @@ def require_answerable(
         raise UserError("\n".join(said))
 
 
-def _take_out_unseen(
-    files: Sequence[Asked], predictor: Predictor, progress: Callable[[int, int], None]
-) -> None:
+def _take_out_unseen(files: Sequence[Asked], predictor: Predictor, progress: Progress) -> None:
     for asked in files:
         asked.refuse(_without_picture(asked))
     questions = [question for asked in files for question in asked.questions]

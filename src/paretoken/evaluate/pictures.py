@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from paretoken.data.collation import VisualStore
@@ -11,6 +11,7 @@ from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource
 from paretoken.errors import UserError
 from paretoken.io.escape import shown
+from paretoken.io.progress import Progress, silent
 
 #: Threads that decode pictures; more wait for the disk.
 MOST_THREADS = 8
@@ -19,7 +20,7 @@ MOST_THREADS = 8
 def unusable(
     visual: VisualStore | None,
     names: Sequence[str],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, str]:
     """Return what is wrong with pictures that cannot be shown, by name.
 
@@ -38,9 +39,7 @@ def unusable(
     return _undecodable(visual.source, names, progress) if isinstance(visual, PixelStore) else {}
 
 
-def _undecodable(
-    source: ImageSource, names: Sequence[str], progress: Callable[[int, int], None]
-) -> dict[str, str]:
+def _undecodable(source: ImageSource, names: Sequence[str], progress: Progress) -> dict[str, str]:
     missing = source.missing(names)
     found = {name: f"its image {shown(name)} {source.problem(name)}" for name in missing}
     left = [name for name in names if name not in found]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DIGITS = 4
 #: What stands for a missing value.
 MISSING = "–"
+#: What stands for an infinite number, which JSON writes as null.
+UNBOUNDED = "unbounded"
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,16 @@ def html_table(frame: pd.DataFrame, caption: str, names: Mapping[str, str] | Non
         numeric=[is_numeric_dtype(shown[name]) for name in shown.columns],
         rows=[[cell or MISSING for cell in row] for row in text_rows(shown)],
     )
+
+
+def number_text(value: float | None, form: str) -> str:
+    """Return a number in a number format of Python's; one that is infinite, or None, in words."""
+    return UNBOUNDED if value is None or not math.isfinite(value) else format(value, form)
+
+
+def range_text(low: float | None, high: float | None, form: str) -> str:
+    """Return both ends of an interval, each as `number_text` returns it."""
+    return f"{number_text(low, form)} to {number_text(high, form)}"
 
 
 def clock(seconds: float) -> str:

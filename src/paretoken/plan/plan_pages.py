@@ -15,6 +15,9 @@ from paretoken.io.text_tables import MISSING, aligned, clock, short
 from paretoken.plan.durations import UTILISATION
 from paretoken.plan.study_plan import COLUMNS, Line, Plan, gpu_hours, rows, totals
 
+#: Origins of shapes and of lengths that are named; of more, only their number.
+MOST_ORIGINS = 4
+
 
 def as_csv(plans: Sequence[Plan]) -> str:
     """Return every row of every plan; a missing number is an empty cell."""
@@ -124,10 +127,10 @@ def remarks(plan: Plan) -> list[str]:
     return said
 
 
-def _few(origins: list[str], most: int = 4) -> list[str]:
+def _few(origins: list[str]) -> list[str]:
     """Return the first of many origins, and how many more there are."""
-    more = len(origins) - most
-    return origins if more <= 0 else [*origins[:most], f"and {more} more"]
+    more = len(origins) - MOST_ORIGINS
+    return origins if more <= 0 else [*origins[:MOST_ORIGINS], f"and {more} more"]
 
 
 def _correction(stage: str, found: dict[str, Any]) -> str:

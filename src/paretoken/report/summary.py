@@ -11,7 +11,7 @@ from paretoken.analysis.equal_cost import TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.methods import comparisons
 from paretoken.analysis.numerical_optimum import middle
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.study_results import StudyResults
 from paretoken.analysis.trade import assumed_slopes
 from paretoken.config.study import Suite
 from paretoken.io.escape import markdown
@@ -29,6 +29,7 @@ from paretoken.report.suite_tables import (
     percent,
     published_rows,
 )
+from paretoken.study.published import PAPER_GRID
 
 #: Where a study that compares methods has its table.
 METHODS_TABLE = (

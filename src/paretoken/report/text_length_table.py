@@ -8,9 +8,6 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.io.escape import markdown
 from paretoken.io.text_tables import MISSING, latex_table, markdown_table
 
-#: A prediction and its interval.
-PREDICTED = ("predicted", "predicted_low", "predicted_high")
-
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:
     """Return what `optima` returned in the columns and words of a page."""

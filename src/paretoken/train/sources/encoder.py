@@ -22,10 +22,11 @@ from paretoken.config.settings import digest
 from paretoken.data.preprocessor import Preprocessor, read_preprocessor
 from paretoken.io.files import write_json
 from paretoken.io.finished import already_done
+from paretoken.io.progress import Progress, silent
 from paretoken.model_files.pretrained import saving
 from paretoken.models.vision import normalise
 from paretoken.train.run_record import write_run
-from paretoken.train.sources.loop import Progress, silent, train
+from paretoken.train.sources.loop import train
 from paretoken.train.sources.source_recipes import VisionRecipe
 from paretoken.world.drawing import BRIGHT_ICON, render
 from paretoken.world.facts import PATCH, SIZE, World

@@ -20,10 +20,11 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from paretoken.config.settings import digest
 from paretoken.io.finished import already_done
+from paretoken.io.progress import Progress, silent
 from paretoken.model_files.pretrained import saving
 from paretoken.train.optimisation import warm_cosine
 from paretoken.train.run_record import write_run
-from paretoken.train.sources.loop import Progress, silent, train
+from paretoken.train.sources.loop import train
 from paretoken.train.sources.source_recipes import LlmRecipe
 from paretoken.world.facts import World
 from paretoken.world.text import TextBatch, draw_exam, draw_text

@@ -21,7 +21,7 @@ from paretoken.analysis.diagnostics import (
 )
 from paretoken.analysis.effects import effects
 from paretoken.analysis.estimate import Estimate, estimate
-from paretoken.analysis.grid_search import search
+from paretoken.analysis.grid_search import estimate_on_grid
 from paretoken.analysis.holdout import hold_outs
 from paretoken.analysis.intervals import resample, v_star
 from paretoken.analysis.law_comparison import compare_laws
@@ -83,7 +83,6 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     loss = make_loss(options.loss, options.huber_delta)
     cells = _without(data.cells.sorted(), options.held_out)
     require_possible(cells, law, options.losses)
-    inside = law.text_in_error
     fitted, profiles, extra = _fitted(cells, law, loss, options)
     resampled = options.bootstrap if options.method == "exact" else 0
     doubt = resample(fitted, resampled, options.seed)
@@ -99,18 +98,8 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         *[found.in_words() for found in tested.values() if not found.falls],
     ]
     record: dict[str, Any] = {
-        "law": law.name,
-        "formula": law.formula,
-        "method": options.method,
-        "loss": loss.name,
-        "huber_delta": loss.delta if "huber" in loss.name else None,
-        "text_tokens_in_law": options.law_text_tokens if inside else None,
-        "constraints": law.constraints.as_record() | {"p_value": assumed_p},
-        "parameters": fitted.parameters,
-        "bounds": _bounds(law),
-        "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),
-        "v_star": v_star(fitted, options.text_tokens),
-        "status": status_of(fitted).value,
+        **_what_was_fitted(law, loss, options, assumed_p),
+        **_estimates(fitted, options),
         "warnings": [
             *extra.pop("warnings"),
             *bound_warnings(fitted),
@@ -142,13 +131,37 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     return record | {"warnings": [*record["warnings"], *trade_warnings(record)]}
 
 
+def _what_was_fitted(
+    law: Law, loss: Loss, options: FitOptions, assumed_p: float | None
+) -> dict[str, Any]:
+    return {
+        "law": law.name,
+        "formula": law.formula,
+        "method": options.method,
+        "loss": loss.name,
+        "huber_delta": loss.delta if "huber" in loss.name else None,
+        "text_tokens_in_law": options.law_text_tokens if law.text_in_error else None,
+        "constraints": law.constraints.as_record() | {"p_value": assumed_p},
+    }
+
+
+def _estimates(fitted: Estimate, options: FitOptions) -> dict[str, Any]:
+    return {
+        "parameters": fitted.parameters,
+        "bounds": _bounds(fitted.law),
+        "alpha_over_beta": None if is_constant(fitted) else _finite(_ratio(fitted)),
+        "v_star": v_star(fitted, options.text_tokens),
+        "status": status_of(fitted).value,
+    }
+
+
 def _fitted(
     cells: Cells, law: Law, loss: Loss, options: FitOptions
 ) -> tuple[Estimate, list[Profile], dict[str, Any]]:
     """Return the estimate, its profiles and the parts of the record that depend on the method."""
     exact = estimate(cells, law, loss, options.law_text_tokens)
     if options.method == "grid":
-        on_grid, extra = _on_grid(exact)
+        on_grid, extra = estimate_on_grid(exact)
         return on_grid, [], extra
     profiles = [profile(exact, name) for name in profiled_parameters(exact)]
     return (
@@ -161,35 +174,6 @@ def _fitted(
             "search": {"starts": exact.starts, "reached": exact.reached},
         },
     )
-
-
-def _on_grid(exact: Estimate) -> tuple[Estimate, dict[str, Any]]:
-    if exact.law.name != "product":
-        raise UserError("--method grid is the paper's search, defined for --law product only")
-    if exact.law.constraints != NOTHING:
-        raise UserError("--method grid is the paper's search, without --tie, --fix and --chance")
-    found = search(exact.cells, exact.loss)
-    values = np.array([[found.parameters[name] for name in exact.law.parameters]])
-    on_grid = Estimate(
-        exact.cells,
-        exact.law,
-        exact.loss,
-        exact.text_tokens,
-        centred=exact.law.center(values, *exact.centre)[0],
-        objective=found.objective,
-        converged=True,
-        starts=found.points,
-        reached=1,
-    )
-    excess = 100 * (found.objective / exact.objective - 1) if exact.objective else np.inf
-    above = f"The grid's best objective is {excess:.3g} % above the exact minimum."
-    return on_grid, {
-        "warnings": [*found.warnings(), above],
-        "profile": {},
-        "holdout": {"reason": "not computed on the grid; use --method exact"},
-        "search": {"points": found.points, "edges": list(found.edges)},
-        "exact": {"parameters": exact.parameters, "objective": exact.objective},
-    }
 
 
 def _without(cells: Cells, held_out: tuple[float, ...]) -> Cells:

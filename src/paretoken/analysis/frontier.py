@@ -59,20 +59,8 @@ def configurations(
     Raises:
         UserError: a set is empty, a value is out of range, or no cost is known.
     """
-    for name, values in (("--n", sizes), ("--v", tokens)):
-        if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
-            raise UserError(f"{name} wants positive numbers, got: {shown(list(values))}")
+    _require_in_range(sizes, tokens, Q)
     sizes, tokens = sorted(set(sizes)), sorted(set(tokens))
-    require_product(
-        "--n and --v", {"sizes": len(sizes), "token counts": len(tokens)}, MOST_CONFIGURATIONS
-    )
-    if max(sizes) > LARGEST_B:
-        raise UserError(
-            f"--n is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
-            "fit was made with raw counts, refit with --n-unit parameters"
-        )
-    if not np.isfinite(Q) or Q < 0:
-        raise UserError(f"text tokens must be 0 or more, got {Q:g}")
     N, V = (axis.ravel() for axis in np.meshgrid(sizes, tokens, indexing="ij"))
     costs = cost(N, V, Q)
     known = np.isfinite(costs)
@@ -98,6 +86,22 @@ def configurations(
             "extrapolated": ~fit.covers(N, V, Q),
         }
     )
+
+
+def _require_in_range(sizes: Sequence[float], tokens: Sequence[float], Q: float) -> None:
+    """Raise `UserError` unless all values are in range, and there are not too many."""
+    for name, values in (("--n", sizes), ("--v", tokens)):
+        if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
+            raise UserError(f"{name} wants positive numbers, got: {shown(list(values))}")
+    counts = {"sizes": len(set(sizes)), "token counts": len(set(tokens))}
+    require_product("--n and --v", counts, MOST_CONFIGURATIONS)
+    if max(sizes) > LARGEST_B:
+        raise UserError(
+            f"--n is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
+            "fit was made with raw counts, refit with --n-unit parameters"
+        )
+    if not np.isfinite(Q) or Q < 0:
+        raise UserError(f"text tokens must be 0 or more, got {Q:g}")
 
 
 def _listed(values: Sequence[float]) -> str:
@@ -172,29 +176,36 @@ def frontier(
         raise UserError(
             f"--budgets wants positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
         )
-    rows = []
-    for Q, table in tables.items():
-        ranked, pareto = by_preference(table), undominated(table)
-        points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
-        star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts), cost)
-        N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
-        errors = fit.draw_errors(N, V, Q)
-        drawn = cost_draws(cost, N, V, Q, len(errors))
-        costs = ranked["cost"].to_numpy(float) if drawn is None else drawn
-        for budget in budgets:
-            within = affordable(ranked, budget)
-            row: dict[str, object] = {"text_tokens": float(Q), "budget": float(budget)}
-            if len(within):
-                best = within.iloc[0]
-                row |= {name: best[name] for name in CONFIGURATION[1:]}
-                row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
-                row["chosen_in_draws"] = share_chosen(errors, costs, budget, int(within.index[0]))
-            if star is not None:
-                row |= {"v_star": star.value, "v_star_low": star.low, "v_star_high": star.high}
-            rows.append(row | {"status": "ok" if len(within) else "infeasible"})
+    rows = [row for Q, table in tables.items() for row in _best_rows(fit, Q, table, budgets, cost)]
     columns = ["text_tokens", "budget", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]
     result = pd.DataFrame(rows).reindex(columns=[*columns, *STAR, "status"])
     result = result.assign(cost_model=cost.model.name, unit=cost.model.unit)
     for name in ("on_pareto", "extrapolated"):
         result[name] = result[name].eq(True)
     return result
+
+
+def _best_rows(
+    fit: FittedLaw, Q: float, table: pd.DataFrame, budgets: Sequence[float], cost: Cost
+) -> list[dict[str, object]]:
+    """Return the best configuration of a table for each budget, with V* at its text tokens."""
+    ranked, pareto = by_preference(table), undominated(table)
+    points = set(zip(pareto["params_b"], pareto["visual_tokens"], strict=True))
+    star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts), cost)
+    N, V = (ranked[name].to_numpy(float) for name in ("params_b", "visual_tokens"))
+    errors = fit.draw_errors(N, V, Q)
+    drawn = cost_draws(cost, N, V, Q, len(errors))
+    costs = ranked["cost"].to_numpy(float) if drawn is None else drawn
+    rows = []
+    for budget in budgets:
+        within = affordable(ranked, budget)
+        row: dict[str, object] = {"text_tokens": float(Q), "budget": float(budget)}
+        if len(within):
+            best = within.iloc[0]
+            row |= {name: best[name] for name in CONFIGURATION[1:]}
+            row["on_pareto"] = (best["params_b"], best["visual_tokens"]) in points
+            row["chosen_in_draws"] = share_chosen(errors, costs, budget, int(within.index[0]))
+        if star is not None:
+            row |= {"v_star": star.value, "v_star_low": star.low, "v_star_high": star.high}
+        rows.append(row | {"status": "ok" if len(within) else "infeasible"})
+    return rows

@@ -20,6 +20,7 @@ from paretoken.config.study import FrozenStudy
 from paretoken.costs.models.base import Cost
 from paretoken.costs.models.paper import PAPER_COST
 from paretoken.errors import UserError
+from paretoken.io.arrays import Numbers
 from paretoken.io.text_tables import size_label, visual_tokens
 
 #: What a configuration is described by.
@@ -70,24 +71,13 @@ def recommend(
     if not budget > 0:
         raise UserError(f"the budget must be greater than 0, got {budget:g}")
     table = by_preference(configurations(fit, sizes, tokens, Q, cost))
-    ranked = affordable(table, budget)
-    if ranked.empty:
-        cheapest = table.sort_values("cost", kind="stable").iloc[0]
-        raise UserError(
-            f"no configuration costs {cost.model.show(budget)} or less; the cheapest is "
-            f"{size_label(cheapest['params_b'])} with {visual_tokens(cheapest['visual_tokens'])} at "
-            f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller --n or --v"
-        )
+    ranked = _within(table, budget, cost)
     N, V, costs = (table[name].to_numpy(float) for name in ("params_b", "visual_tokens", "cost"))
     errors, first = fit.draw_errors(N, V, Q), int(ranked.index[0])
     drawn = cost_draws(cost, N, V, Q, len(errors))
     order = ranked.index
     tied = indistinguishable(fit, N[order], V[order], errors[:, order], 0)
-    noise = cost.standard_error(N, V, Q)
-    if noise is not None:  # 0 where nothing is known of it
-        half = normal_quantile() * np.nan_to_num(noise)[ranked.index]
-        ranked = ranked.assign(cost_low=np.maximum(ranked["cost"] - half, 0.0))
-        ranked = ranked.assign(cost_high=ranked["cost"] + half)
+    ranked = _with_cost_interval(ranked, cost.standard_error(N, V, Q))
     rows = [_plain(fit, row) for _, row in ranked.iloc[: 1 + count].iterrows()]
     star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts), cost)
     unknown = len(set(sizes)) * len(set(tokens)) - len(table)
@@ -116,6 +106,33 @@ def recommend(
         "v_star_high": star.high if star else None,
         "mind": cautions(fit, ranked.iloc[0]) + cautions_on_cost(cost, unknown, drawn is not None),
     }
+
+
+def _within(table: pd.DataFrame, budget: float, cost: Cost) -> pd.DataFrame:
+    """Return the affordable configurations (`UserError` with the cheapest one if there are none)."""
+    ranked = affordable(table, budget)
+    if ranked.empty:
+        cheapest = table.sort_values("cost", kind="stable").iloc[0]
+        raise UserError(
+            f"no configuration costs {cost.model.show(budget)} or less; the cheapest is "
+            f"{size_label(cheapest['params_b'])} with {visual_tokens(cheapest['visual_tokens'])} at "
+            f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller --n or --v"
+        )
+    return ranked
+
+
+def _with_cost_interval(ranked: pd.DataFrame, noise: Numbers | None) -> pd.DataFrame:
+    """Return configurations with the 95 % interval of their cost, if its noise is known.
+
+    Args:
+        ranked: some of all configurations, whose numbers are its index.
+        noise: standard errors of the costs of all configurations.
+    """
+    if noise is None:
+        return ranked
+    half = normal_quantile() * np.nan_to_num(noise)[ranked.index]  # 0 where nothing is known of it
+    low, high = np.maximum(ranked["cost"] - half, 0.0), ranked["cost"] + half
+    return ranked.assign(cost_low=low, cost_high=high)
 
 
 def _plain(fit: FittedLaw, row: pd.Series[float]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, seed, size, tokens
+from paretoken.commands.arguments import assignment
+from paretoken.commands.cell_arguments import add_cell_arguments, cell_of
 from paretoken.study.contract import SCORE_COLUMNS
-from paretoken.study.grid import Cell
 from paretoken.study.measured import write_cell
 from paretoken.study.scored import error_rows, read_scores, score_rows
 
@@ -19,11 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="what `paretoken score` wrote: BENCHMARK.json")  # fmt: skip
     parser.add_argument("--suites", type=assignment, nargs="+", required=True,
                         metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
-    parser.add_argument("--llm", required=True, help="name of the language model")
-    parser.add_argument("--params-b", type=size, required=True, help="its size, billions")
-    parser.add_argument("--compressor", required=True, help="name of the compressor")
-    parser.add_argument("--tokens", type=tokens, required=True, help="visual tokens")
-    parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
+    add_cell_arguments(parser)
     parser.add_argument("--out-scores", type=Path, required=True, help="scores.csv to write")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
 
@@ -31,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Average the scores suite by suite, and write both tables."""
     a = arguments
-    cell = Cell(a.llm, a.compressor, a.tokens, a.seed)
+    cell = cell_of(a)
     scores = read_scores(a.scores)
     suites = {suite: benchmarks.split(",") for suite, benchmarks in a.suites}
     errors = error_rows(a.study, cell, a.params_b, suites, scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from paretoken.commands.arguments import answer_tokens, batch, positive
@@ -50,11 +51,8 @@ def cost_of(arguments: argparse.Namespace) -> Cost:
         UserError: a file is missing or malformed, or the model needs or refuses something.
     """
     a = arguments
-    files = deployment_of(a)
-    deployment = Deployment(
-        shapes=files.shapes,
-        latency=files.latency,
-        price_per_hour=files.price_per_hour,
+    deployment = replace(
+        deployment_of(a),
         answer_tokens=a.answer_tokens,
         batch=a.batch,
         encoder=not a.no_encoder,

@@ -19,7 +19,7 @@ from paretoken.commands.arguments import (
     seed,
     text_tokens,
 )
-from paretoken.config.constraints import read_constraints
+from paretoken.config.constraints import Constraints, read_constraints
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
 from paretoken.io.files import demand_writable, write_json
@@ -31,8 +31,15 @@ UNITS = {"billions": 1.0, "millions": 1e-3, "parameters": 1e-9}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    data = parser.add_argument_group("data")
-    defaults = Selection()
+    _add_data_arguments(parser)
+    _add_law_arguments(parser)
+    _add_uncertainty_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="fit.json to write")
+
+
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what is fitted: a table, its columns, and which of its rows."""
+    data, defaults = parser.add_argument_group("data"), Selection()
     data.add_argument("--table", type=Path, required=True, help="CSV, one row per measured cell")
     data.add_argument("--suite", help="fit the rows of this suite only")
     data.add_argument(
@@ -63,17 +70,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     held.add_argument(
         "--holdout-n", type=positive, nargs="+", default=[], metavar="N", help="the same for these sizes"
     )
-    law = parser.add_argument_group("law and loss")
-    law.add_argument("--law", choices=list(LAWS), default="product", help="what to fit")
+
+
+def _add_law_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the law, what is known of its parameters, and how it is fitted."""
+    law, defaults = parser.add_argument_group("law and loss"), FitOptions()
+    law.add_argument("--law", choices=list(LAWS), default=defaults.law, help="what to fit")
     law.add_argument(
         "--law-text-tokens",
         type=text_tokens,
-        default=50.0,
+        default=float(defaults.law_text_tokens),
         metavar="Q",
         help="Q inside the error, for product_q_plus_v",
     )
     law.add_argument(
-        "--loss", choices=LOSSES, default="squared", help="on errors, or (log_) on their logarithms"
+        "--loss", choices=LOSSES, default=defaults.loss, help="on errors, or (log_) on their logarithms"
     )
     law.add_argument(
         "--huber-delta",
@@ -115,27 +126,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     law.add_argument(
         "--method",
         choices=("exact", "grid"),
-        default="exact",
+        default=defaults.method,
         help="grid: the paper's search over 5 million points, in full",
     )
-    uncertainty = parser.add_argument_group("uncertainty")
+
+
+def _add_uncertainty_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the bootstrap, and for which questions V* is reported."""
+    uncertainty, defaults = parser.add_argument_group("uncertainty"), FitOptions()
     uncertainty.add_argument(
         "--bootstrap",
         type=replicates,
-        default=1000,
+        default=defaults.bootstrap,
         metavar="R",
         help="replicates of each of three resampling methods; 0: none",
     )
-    uncertainty.add_argument("--seed", type=seed, default=0, metavar="S", help="of the bootstrap")
+    uncertainty.add_argument(
+        "--seed", type=seed, default=defaults.seed, metavar="S", help="of the bootstrap"
+    )
     uncertainty.add_argument(
         "--q",
         type=text_tokens,
         nargs="+",
-        default=[0, 25, 50, 100, 200],
+        default=list(defaults.text_tokens),
         metavar="Q",
         help="text tokens for which V* is reported",
     )
-    parser.add_argument("--out", type=Path, required=True, help="fit.json to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -149,7 +165,16 @@ def run(arguments: argparse.Namespace) -> None:
         )
     constraints = read_constraints(a.law, a.tie, a.fix, a.chance)
     demand_own_outputs([a.out], [a.table])
-    selection = Selection(
+    data = read_cells(a.table, _selection(a))
+    options = _options(a, data, constraints)
+    demand_writable(a.out)
+    record = fit_record(data, options)
+    write_json(a.out, record)
+    print(terminal(in_words(record)))
+
+
+def _selection(a: argparse.Namespace) -> Selection:
+    return Selection(
         suite=a.suite,
         where=dict(a.where),
         n_column=a.n_column,
@@ -163,8 +188,10 @@ def run(arguments: argparse.Namespace) -> None:
         exclude_flagged=a.exclude_flagged,
         zero_tokens_allowed=LAWS.load(a.law).text_in_error and a.law_text_tokens > 0,
     )
-    data = read_cells(a.table, selection)
-    options = FitOptions(
+
+
+def _options(a: argparse.Namespace, data: CellData, constraints: Constraints) -> FitOptions:
+    return FitOptions(
         law=a.law,
         loss=a.loss,
         huber_delta=HUBER_DELTA if a.huber_delta is None else a.huber_delta,
@@ -178,10 +205,6 @@ def run(arguments: argparse.Namespace) -> None:
         compare=not a.no_comparison,
         losses=a.losses,
     )
-    demand_writable(a.out)
-    record = fit_record(data, options)
-    write_json(a.out, record)
-    print(terminal(in_words(record)))
 
 
 def _held_out(data: CellData, a: argparse.Namespace) -> tuple[float, ...]:

@@ -9,16 +9,14 @@ from paretoken.commands.arguments import (
     assignment,
     batch,
     count,
-    seed,
-    size,
     some_tokens,
     threads,
     tokens,
 )
+from paretoken.commands.cell_arguments import add_cell_arguments, cell_of
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.registry import BENCHMARKS
 from paretoken.study.contract import TEXT_LENGTH_COLUMNS
-from paretoken.study.grid import Cell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=batch, default=64, help="questions at a time")
     parser.add_argument("--max-new-tokens", type=some_tokens, default=16, help="longest answer")
     parser.add_argument("--study", required=True, help="name of the study")
-    parser.add_argument("--llm", required=True, help="name of the language model")
-    parser.add_argument("--params-b", type=size, required=True, help="its size, billions")
-    parser.add_argument("--compressor", required=True, help="name of the compressor")
-    parser.add_argument("--tokens", type=tokens, required=True, help="visual tokens")
-    parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
+    add_cell_arguments(parser)
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")
 
@@ -71,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     asked = {name: own for group in groups for name, own in group.items() if name in used}
     questions = {name: own[: a.limit] for name, own in asked.items()}
     require_room(predictor, questions, max(a.text_tokens))
-    cell, rows = Cell(a.llm, a.compressor, a.tokens, a.seed), []
+    cell, rows = cell_of(a), []
     for Q in a.text_tokens:
         found = measure(predictor, questions, benchmark, Q)
         flops = prefill_flops(predictor.model, round(found.text_tokens))

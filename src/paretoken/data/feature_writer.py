@@ -92,7 +92,6 @@ def compute_features(
         UserError: more images are bad than ``skips`` allows, memory is short, or the disk is full.
     """
     batch = min(batch, preprocess.at_once, getattr(encoder, "at_once", batch))
-    device = next(encoder.parameters()).device
     stored: list[str] = []
     marks: dict[str, Mark] = {}
     with replacing_folder(path) as folder:
@@ -102,9 +101,7 @@ def compute_features(
             marks |= {name: mark(source, name) for name in part_names}
             images = _open(part_names, source, preprocess, skips)
             if images:
-                pixels = torch.from_numpy(preprocess([image for _, image in images]))
-                with enough_memory(f"{len(images)} images at once; give a smaller --batch"):
-                    part = encoder(pixels.to(device)).to(torch.float16).cpu().numpy()
+                part = _encoded([image for _, image in images], encoder, preprocess)
                 if array is None:
                     array = _create(folder / ARRAY, (len(names), *part.shape[1:]))
                 array[len(stored) : len(stored) + len(part)] = part
@@ -113,12 +110,23 @@ def compute_features(
         skips.check(len(names))
         if array is None:
             raise UserError("there is no image to encode")
-        shape = [int(size) for size in array.shape]
         array.flush()  # type: ignore[attr-defined]  # a memmap
+        shape = [int(size) for size in array.shape]
         content = {**key, "shape": shape, "dtype": "float16", "skipped": skips.record()}
         write_marks(folder, marks)
         write_json(folder / INDEX, {**content, "pictures": contents(marks), "images": stored})
     return len(stored)
+
+
+def _encoded(
+    images: Sequence[Image.Image], encoder: nn.Module, preprocess: Preprocessor
+) -> NDArray[np.float16]:
+    """Return the features of images that are encoded at once, on the device of the encoder's weights."""
+    pixels = torch.from_numpy(preprocess(images))
+    with enough_memory(f"{len(images)} images at once; give a smaller --batch"):
+        device = next(encoder.parameters()).device
+        features: NDArray[np.float16] = encoder(pixels.to(device)).to(torch.float16).cpu().numpy()
+    return features
 
 
 def _open(

@@ -89,14 +89,13 @@ def prepare(
             with unpacking_alone(root / finding.part.folder, say):
                 _unpack(finding.part, root, options, progress, say)
     indexing = time.monotonic()
-    images, memory = root / data_set.images, Path(f"{os.path.realpath(out)}{MEMORY}")
-    with remembering(memory, images) if options.decode else nullcontext() as decoded:
-        seen = index_images(
-            images, list(counted.images), skips, options.workers, decoded, progress("images")
-        )
+    memory = Path(f"{os.path.realpath(out)}{MEMORY}")
+    seen = _index(root / data_set.images, memory, counted, skips, options, progress("images"))
     for folder, count in renamed(seen).items():
-        say(f"{folder or '.'}: {count:,} images lie under another suffix than {CONVERSATIONS} says "
-            "(.gif or .png for .jpg); they are used as they are")  # fmt: skip
+        say(
+            f"{folder or '.'}: {count:,} images lie under another suffix than {CONVERSATIONS} says "
+            "(.gif or .png for .jpg); they are used as they are"
+        )
     skips.check(max(1, len(counted.images)))
     record = {
         "key": key,
@@ -112,6 +111,14 @@ def prepare(
     }
     _write(out, data_set, root, counted, seen, skips, record)
     return record
+
+
+def _index(
+    images: Path, memory: Path, counted: Counted, skips: Skips, options: Options, progress: Progress
+) -> list[Seen]:
+    """Return what is seen of each image that the conversations name; what was decoded is remembered."""
+    with remembering(memory, images) if options.decode else nullcontext() as decoded:
+        return index_images(images, list(counted.images), skips, options.workers, decoded, progress)
 
 
 def _verify(part: Part, root: Path) -> None:

@@ -104,21 +104,26 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.encoder_hash = encoder_hash
         self.image_aspect = image_aspect
         self.question_length = question_length
-        if whiten and specification(compressor).learns:
+        self._require_consistent()
+        kwargs.setdefault(
+            "tie_word_embeddings", bool(getattr(self.text_config, "tie_word_embeddings", False))
+        )
+        super().__init__(**kwargs)
+
+    def _require_consistent(self) -> None:
+        """Raise `UserError` if the compressor cannot be whitened, or reads layers that are not there."""
+        if self.whiten and specification(self.compressor).learns:
             raise UserError(
-                f"{compressor} cannot be combined with whiten: the map is measured before stage 1, and "
-                "a compressor that learns would leave it behind; use none or average_pool"
+                f"{self.compressor} cannot be combined with whiten: the map is measured before stage 1, "
+                "and a compressor that learns would leave it behind; use none or average_pool"
             )
-        missing = sorted({*self.layers, query_layer, *attention_layers} - set(self.feature_layers))
+        read = {*self.layers, self.query_layer, *self.attention_layers}
+        missing = sorted(read - set(self.feature_layers))
         if missing:
             raise UserError(
                 f"the compressor needs encoder layers {missing}, the features hold "
                 f"{self.feature_layers}; compute them with `paretoken features --layers ...`"
             )
-        kwargs.setdefault(
-            "tie_word_embeddings", bool(getattr(self.text_config, "tie_word_embeddings", False))
-        )
-        super().__init__(**kwargs)
 
 
 def _sub_config(config: PretrainedConfig | dict[str, Any] | None, default: str) -> PretrainedConfig:

@@ -32,16 +32,23 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
     Args:
         labels: the sizes, ascending, as people write them.
     """
-    colours = [f"var(--n{i})" for i in range(len(labels))]
-    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(labels))]
-    size = alt.Color(
-        "size:N", scale=alt.Scale(domain=list(labels), range=colours), sort=None,
-        legend=alt.Legend(title="Model size", orient="top", direction="horizontal"),
-    )  # fmt: skip
-    shape = alt.Shape(
-        "size:N", scale=alt.Scale(domain=list(labels), range=shapes), sort=None,
-        legend=alt.Legend(title="Model size", orient="top", direction="horizontal"),
-    )  # fmt: skip
+    chart = alt.layer(*_layers(labels)).properties(
+        width="container", height=360, background="transparent"
+    )
+    specification: dict[str, Any] = (
+        chart.configure_view(stroke=None)
+        .configure_axis(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
+        .configure_legend(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
+        .to_dict()
+    )
+    specification["datasets"] = {name: [] for name in (CURVES, MEASURED, FRONTIER, BUDGET, BEST)}
+    specification.pop("data", None)
+    return specification
+
+
+def _layers(labels: Sequence[str]) -> list[alt.Chart]:
+    """Return what is drawn, from the back to the front."""
+    size, shape = _by_size(labels)
     costs = alt.Axis(title=None, labelExpr=AXIS_LABEL, labelOverlap=True, tickCount=6, grid=False)
     x = alt.X("cost:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=costs)
     y = alt.Y("error:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="Error (1 − mean score)"))
@@ -82,18 +89,22 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
         .mark_point(filled=False, size=260, stroke="var(--accent)", strokeWidth=2.5, opacity=1)
         .encode(x, y, tooltip=tooltip)
     )
-    chart = alt.layer(fitted, frontier, budget, measurement, interval, points, best).properties(
-        width="container", height=360, background="transparent"
+    return [fitted, frontier, budget, measurement, interval, points, best]
+
+
+def _by_size(labels: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
+    """Return the colour and the shape of each size, which share a legend."""
+    colours = [f"var(--n{i})" for i in range(len(labels))]
+    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(labels))]
+    legend = alt.Legend(title="Model size", orient="top", direction="horizontal")
+    return (
+        alt.Color("size:N", scale=_scale(labels, colours), sort=None, legend=legend),
+        alt.Shape("size:N", scale=_scale(labels, shapes), sort=None, legend=legend),
     )
-    specification: dict[str, Any] = (
-        chart.configure_view(stroke=None)
-        .configure_axis(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
-        .configure_legend(labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal")
-        .to_dict()
-    )
-    specification["datasets"] = {name: [] for name in (CURVES, MEASURED, FRONTIER, BUDGET, BEST)}
-    specification.pop("data", None)
-    return specification
+
+
+def _scale(labels: Sequence[str], values: Sequence[str]) -> alt.Scale:
+    return alt.Scale(domain=list(labels), range=values)
 
 
 def _named(name: str) -> alt.NamedData:

@@ -114,7 +114,12 @@ def prepare(
 
 
 def _index(
-    images: Path, memory: Path, counted: Counted, skips: Skips, options: Options, progress: Progress
+    images: Path,
+    memory: Path,
+    counted: Counted,
+    skips: Skips,
+    options: Options,
+    progress: ProgressCallback,
 ) -> list[Seen]:
     """Return what is seen of each image that the conversations name; what was decoded is remembered."""
     with remembering(memory, images) if options.decode else nullcontext() as decoded:

@@ -22,6 +22,8 @@ from paretoken.io.escape import message
 from paretoken.io.files import read_object
 from paretoken.io.ownership import require_ownership
 
+#: The folder of all studies.
+RESULTS = "results"
 #: Seconds between two heartbeats.
 HEARTBEAT_S = 10.0
 #: How long a message of an error may be in the file.
@@ -193,7 +195,10 @@ def report(stage: str, step: int, of: int) -> None:
 
 
 def outs_of(arguments: Any) -> list[Path]:
-    """Return what a command was told to write with ``--out``, as far as it has a name of its own."""
+    """Return what a command was told to write with ``--out``, if that belongs to a study.
+
+    `paretoken status` looks below ``results`` only: elsewhere the files would be litter.
+    """
     out = getattr(arguments, "out", None)
     outs = [out] if isinstance(out, Path) else list(out or [])
-    return [path for path in outs if path.name not in ("", "..")]
+    return [path for path in outs if RESULTS in path.parent.parts and path.name != ".."]

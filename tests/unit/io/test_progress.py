@@ -153,25 +153,18 @@ def test_what_is_damaged_says_nothing(tmp_path: Path) -> None:
     assert read_progress(out) is None
 
 
-def test_every_long_command_is_one_and_its_failure_is_reported(tmp_path: Path) -> None:
-    out = tmp_path / "errors.csv"
+def test_the_failure_of_a_long_command_is_reported_in_the_results_of_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert {"train", "predict", "fetch", "tokenize", "features"} <= REPORTED
-    absent = str(tmp_path / "none.csv")
-    line = ["cell", "--study", "own", "--measured", absent, "--suites", "all", "--llm", "x"]
-    line += [
-        "--params-b",
-        "1",
-        "--compressor",
-        "none",
-        "--tokens",
-        "1",
-        "--seed",
-        "0",
-        "--out",
-        str(out),
-    ]
-    code = main(line)
-    assert code == 2
+    monkeypatch.chdir(tmp_path)
+    out = Path("results", "own", "errors.csv")
+    out.parent.mkdir(parents=True)
+    line = ["cell", "--study", "own", "--measured", "none.csv", "--suites", "all", "--llm", "x"]
+    line += ["--params-b", "1", "--compressor", "none", "--tokens", "1", "--seed", "0", "--out"]
+    assert main([*line, "errors.csv"]) == main([*line, "."]) == main([*line, "results"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["results"], "elsewhere nothing is left"
+    assert main([*line, str(out)]) == 2
     found = read_progress(out)
     assert found is not None
     assert (found.command, found.end) == ("cell", "failed")

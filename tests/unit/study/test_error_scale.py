@@ -16,7 +16,8 @@ SHARES = st.lists(st.floats(0.02, 1), min_size=2, max_size=12)
 def test_a_part_in_percent_is_noticed(shares: list[float], data: st.DataObject) -> None:
     count = data.draw(st.integers(1, len(shares) - 1))
     mixed = [*shares[:count], *(100 * share for share in shares[count:])]
-    if max(shares) / min(shares) <= 10:
+    # The errors in percent may be the smallest of all, and the others the largest.
+    if max(shares) / min(shares) <= 3:
         found = mixed_scales(mixed)
         assert found is not None
         assert found[0] in shares
@@ -29,7 +30,7 @@ def test_shares_and_percentages_alone_are_on_one_scale(shares: list[float]) -> N
     assert mixed_scales([0.0, *(100 * share for share in shares)]) is None
 
 
-@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=12))
+@given(st.lists(st.floats(0.33, 3.2), min_size=1, max_size=12))
 def test_losses_around_1_are_on_one_scale(losses: list[float]) -> None:
     assert mixed_scales(losses) is None
 

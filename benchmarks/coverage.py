@@ -19,7 +19,8 @@ import numpy as np
 from paretoken.analysis.cells import CellData, Cells
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Law
+from paretoken.io.arrays import Array
 from paretoken.registry import LAWS
 
 LAW: Law = LAWS.load("product")

@@ -14,13 +14,14 @@ import pandas as pd
 from paretoken.analysis.cells import CellData, Cells
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.study_results import StudyResults
 from paretoken.config.config import Config, parse
 from paretoken.feasibility.examine import examine, problems_of
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.io.yaml_files import read_yaml
 from paretoken.registry import CLAIMS, FIGURES, LAWS
 from paretoken.study.grid import cells
+from paretoken.study.published import PAPER_GRID
 
 ROOT = Path(__file__).parents[1]
 Raw = dict[str, Any]

@@ -60,7 +60,7 @@ LEFT_OUT = {"__main__", "chat_sandbox", "lmms_model"}
 METHODS = ("match", "fullmatch", "search", "sub")
 #: Functions of `escape` for texts; `csv_row` calls one of them.
 FUNCTIONS = {
-    *("visible", "one_line", "html", "markdown", "markdown_code", "latex", "mathtext"),
+    *("visible", "one_line", "html", "markdown", "latex", "mathtext"),
     *("csv_cell", "csv_value", "terminal", "message", "shown", "redacted"),
 }
 

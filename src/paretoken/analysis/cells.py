@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from paretoken.analysis.laws.base import Array, Mask
 from paretoken.analysis.product_limits import MOST_FITTED, require_product
 from paretoken.errors import FitError, UserError
+from paretoken.io.arrays import Array, Mask
 from paretoken.io.escape import shown
 from paretoken.registry import unknown_name
 from paretoken.study.table_files import LISTED, Table, read_text_table
@@ -78,7 +78,6 @@ class Selection:
     error_column: str = "error"
     suite_column: str = "suite"
     flag_column: str = "flag"
-    seed_column: str = "seed"
     weights: str | None = None
     sigma: str | None = None
     exclude_flagged: bool = False
@@ -130,7 +129,7 @@ def read_cells(path: Path, selection: Selection) -> CellData:
         V=table.numbers(rows, s.v_column, minimum=0).to_numpy(),
         Y=table.numbers(rows, s.error_column).to_numpy(),
         weight=_weights(table, rows, s),
-        seed=_seeds(rows, s),
+        seed=_seeds(rows),
     )
     provenance = {
         "path": str(path),
@@ -191,11 +190,11 @@ def _leave_out(
     return rows[~out]
 
 
-def _seeds(rows: pd.DataFrame, s: Selection) -> Array | None:
+def _seeds(rows: pd.DataFrame) -> Array | None:
     """Return numbers that tell repetitions apart; None without a column of them, or with one value."""
-    if s.seed_column not in rows or rows[s.seed_column].nunique() < 2:
+    if "seed" not in rows or rows["seed"].nunique() < 2:
         return None
-    return np.unique(rows[s.seed_column].to_numpy(str), return_inverse=True)[1].astype(float)
+    return np.unique(rows["seed"].to_numpy(str), return_inverse=True)[1].astype(float)
 
 
 def _weights(table: Table, rows: pd.DataFrame, s: Selection) -> Array:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Law
 from paretoken.analysis.resample import percentiles
 from paretoken.costs.models.base import Cost
 from paretoken.costs.models.flops import FLOPS_2NT
 from paretoken.costs.models.paper import PAPER_COST
+from paretoken.io.arrays import Array
 
 
 def optimal_tokens(law: Law, ratio: Array | float, Q: float, v_min: float, v_max: float) -> Array:

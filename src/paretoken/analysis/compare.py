@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import read_study
 from paretoken.analysis.trade import assumed_slopes
 from paretoken.config.study import FrozenStudy, Suite
 from paretoken.errors import UserError
+from paretoken.io.arrays import Array
+from paretoken.io.text_tables import MISSING, number_text, range_text
 
 RATIO = "alpha_over_beta"
 COLUMNS = [
@@ -192,10 +193,8 @@ def which_is_larger(first: Array, second: Array) -> int:
 def shown(value: float | None, low: float | None, high: float | None) -> str:
     """Return an estimate with its interval as text."""
     if value is None or pd.isna(value):
-        return "–"
-    ends = "" if low is None or high is None or pd.isna(low) else f" ({_text(low)} to {_text(high)})"
-    return f"{_text(value)}{ends}"
-
-
-def _text(value: float) -> str:
-    return "unbounded" if value == float("inf") else f"{value:.3g}"
+        return MISSING
+    ends = ""
+    if low is not None and high is not None and not pd.isna(low):
+        ends = f" ({range_text(low, high, '.3g')})"
+    return f"{number_text(value, '.3g')}{ends}"

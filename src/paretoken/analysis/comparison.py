@@ -9,9 +9,7 @@ import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.study_results import StudyResults
-
-#: V* columns are given for this many text tokens where the fit has them (the paper's Q).
-PAPER_Q = "50"
+from paretoken.study.published import PAPER_Q
 
 
 def fit_table(results: StudyResults) -> pd.DataFrame:
@@ -50,9 +48,10 @@ def _fit_row(suite: str, variant: str, fit: FittedLaw) -> dict[str, Any]:
         ("alpha_over_beta", record["alpha_over_beta"]),
     ):
         row |= _with_interval(name, value, record["intervals"].get(name))
-    star = (record["v_star"] or {}).get(PAPER_Q)
-    interval = record["intervals"].get("v_star", {}).get(PAPER_Q)
-    return row | _with_interval(f"v_star_q{PAPER_Q}", star, interval)
+    Q = f"{PAPER_Q:g}"
+    star = (record["v_star"] or {}).get(Q)
+    interval = record["intervals"].get("v_star", {}).get(Q)
+    return row | _with_interval(f"v_star_q{Q}", star, interval)
 
 
 def _with_interval(name: str, value: float | None, interval: Any) -> dict[str, float | None]:

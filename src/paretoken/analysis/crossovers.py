@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array
 from paretoken.costs.models.base import Cost
 from paretoken.costs.models.paper import PAPER_COST
+from paretoken.io.arrays import Array
 
 #: Token counts between which a cost is taken as linear in V when it is turned around.
 DENSE = 400

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.analysis.cells import Cells
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.resample import percentiles
+from paretoken.io.arrays import Array
 
 #: Draws of slope and curvature.
 DRAWS = 10_000

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
+from paretoken.analysis.laws.base import EXPONENT_LIMIT
 from paretoken.analysis.linearised import free_parameters, scaled_jacobian
 from paretoken.analysis.profiles import Profile, is_flat
+from paretoken.analysis.significance import EXACT, ROUNDING
+from paretoken.io.arrays import Array
 
 #: Robust standard deviations beyond which a cell is listed as an outlier.
 OUTLIER = 3.5
@@ -18,9 +20,6 @@ OUTLIER = 3.5
 LARGEST_B = 1e5
 #: Condition number of the scaled Jacobian beyond which parameters are hardly told apart.
 ILL_CONDITIONED = 1e5
-
-#: Predictions that differ by less than this share are equal: exponents of 1e-30 are zeros.
-ROUNDING = 1e-12
 
 
 class FitStatus(StrEnum):
@@ -162,7 +161,7 @@ def standardised_residuals(fitted: Estimate) -> Array:
     residual = np.where(fitted.cells.used, raw * np.sqrt(fitted.cells.weight), 0.0)
     kept = residual[fitted.cells.used]
     scale = 1.4826 * float(np.median(np.abs(kept - np.median(kept))))
-    if scale <= 1e-12 * float(np.abs(fitted.cells.Y).max()):
+    if scale <= ROUNDING * float(np.abs(fitted.cells.Y).max()):
         return np.zeros_like(residual)
     return residual / scale
 
@@ -179,7 +178,7 @@ def information(fitted: Estimate) -> dict[str, float | int | str | None]:
         return record | {"reason": f"the loss {fitted.loss.name} is no normal likelihood"}
     if n - k - 1 < 1:
         return record | {"reason": "too few cells for the small-sample correction"}
-    if fitted.objective <= 1e-24 * float((fitted.cells.weight * fitted.cells.Y**2).sum()):
+    if fitted.objective <= EXACT * float((fitted.cells.weight * fitted.cells.Y**2).sum()):
         return record | {"reason": "the fit is exact; its likelihood is unbounded"}
     weight = fitted.cells.weight[fitted.cells.used]
     deviance = n * np.log(fitted.objective / n) - float(np.log(weight).sum())

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
-from paretoken.analysis.noise import SIGNIFICANT, p_in_words
+from paretoken.analysis.significance import ROUNDING, is_significant, p_in_words
+from paretoken.io.arrays import Array
 
 #: Degrees of freedom below which a test finds next to nothing, and says nothing where it does not.
 LEAST_FREEDOM = 2
@@ -48,7 +48,7 @@ class Effect:
 
     @property
     def _significant(self) -> bool:
-        return self.p_value is not None and self.p_value < SIGNIFICANT
+        return is_significant(self.p_value)
 
     def as_record(self) -> dict[str, object]:
         """Return the effect for ``fit.json``."""
@@ -132,7 +132,7 @@ def _trend(Y: Array, x: Array, others: Array, weight: Array) -> tuple[float | No
         return slope, None
     left_over = float(((target - slope * rest) ** 2).sum()) / freedom
     error = np.sqrt(left_over / squares)
-    if error <= 1e-12 * abs(slope) or error == 0:
+    if error <= ROUNDING * abs(slope) or error == 0:
         return slope, 0.0 if slope else 1.0
     from scipy.special import stdtr
 

@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from paretoken.analysis.cell_means import cell_means
-from paretoken.analysis.methods import LEVEL, normal_quantile, student_quantile
-from paretoken.analysis.noise import SIGNIFICANT, p_in_words
+from paretoken.analysis.methods import normal_quantile, student_quantile
+from paretoken.analysis.significance import LEVEL, SIGNIFICANT, p_in_words
 from paretoken.analysis.study_results import StudyResults
 from paretoken.costs.answer_work import flops_2nt
 
 #: The dearest configuration of a group costs at most this share more than the cheapest.
 TOLERANCE = 0.15
-CELL = ["llm", "compressor", "visual_tokens"]
 COLUMNS = (
     "suite",
     "flops",

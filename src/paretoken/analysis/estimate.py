@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from paretoken.analysis.cells import Cells, demand_identifiable
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import Loss
 from paretoken.analysis.solver import FULL, RESAMPLED, Batch, Effort, default_bounds, minimise
 from paretoken.analysis.starting_points import MANY_CELLS, best_start, point_starts
 from paretoken.errors import FitError
+from paretoken.io.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,11 @@ class Estimate:
         """Return the predicted error of every cell, (n,)."""
         return self.law.predict(self.parameters, self.cells.N, self.cells.V, self.text_tokens)
 
-    def refit(
-        self, *, y: Array | None = None, weight: Array | None = None, effort: Effort = RESAMPLED
-    ) -> Array:
+    def refit(self, *, y: Array | None = None, weight: Array | None = None) -> Array:
         """Return parameters (B, P) of the same law for other errors or weights, each (B, n)."""
         count = len(y) if y is not None else len(weight) if weight is not None else 1
         batch = make_batch(self.cells, self.law, self.loss, self.text_tokens, count, y, weight)
-        return self.uncentre(self.descend(batch, effort)[0])
+        return self.uncentre(self.descend(batch, RESAMPLED)[0])
 
     def descend(self, batch: Batch, effort: Effort = FULL) -> tuple[Array, Array]:
         """Return centred parameters (B, P) and objectives (B,) of problems near this one.

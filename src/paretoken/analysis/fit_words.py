@@ -8,6 +8,7 @@ from typing import Any
 from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.trade import assumed_slopes, trade
 from paretoken.config.constraints import constraints_of
+from paretoken.io.text_tables import number_text, range_text
 from paretoken.registry import LAWS
 
 
@@ -94,11 +95,10 @@ def _predicted(held_out: dict[str, Any], words: str) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    return f"{'unbounded':>12}" if value is None else f"{value:>12.6g}"
+    return f"{number_text(value, '.6g'):>12}"
 
 
 def _range(interval: dict[str, Any] | None) -> str:
     if not interval:
         return ""
-    ends = ["unbounded" if interval[k] is None else f"{interval[k]:.4g}" for k in ("low", "high")]
-    return f"   95 % {ends[0]} to {ends[1]}"
+    return f"   95 % {range_text(interval['low'], interval['high'], '.4g')}"

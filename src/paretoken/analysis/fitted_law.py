@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.fit_schema import LARGEST, require_fit
-from paretoken.analysis.laws.base import Array, Law, Mask
+from paretoken.analysis.laws.base import Law
 from paretoken.analysis.product_limits import MOST_CONFIGURATIONS, MOST_NUMBERS, require_product
-from paretoken.analysis.resample import LARGEST_LOG, LEVEL
+from paretoken.analysis.resample import LARGEST_LOG
+from paretoken.analysis.significance import LEVEL
 from paretoken.config.constraints import constraints_of
 from paretoken.errors import UserError
+from paretoken.io.arrays import Array, Mask
 from paretoken.io.escape import shown
 from paretoken.io.files import read_json
 from paretoken.registry import LAWS

@@ -11,6 +11,7 @@ from paretoken.analysis.closed_form_optimum import best_tokens
 from paretoken.analysis.diagnostics import LARGEST_B
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.product_limits import MOST_CONFIGURATIONS, require_product
+from paretoken.analysis.significance import ROUNDING
 from paretoken.analysis.ties import cost_draws, share_chosen
 from paretoken.costs.models.base import Cost
 from paretoken.costs.models.paper import PAPER_COST
@@ -30,6 +31,8 @@ CONFIGURATION = [
     "extrapolated",
 ]
 STAR = ["v_star", "v_star_low", "v_star_high"]
+#: Budgets from the cheapest to the dearest configuration, where none are given.
+BUDGETS = 25
 
 
 def configurations(
@@ -115,7 +118,7 @@ def by_preference(table: pd.DataFrame) -> pd.DataFrame:
 
 def affordable(table: pd.DataFrame, budget: float) -> pd.DataFrame:
     """Return the configurations that cost at most ``budget``; one that costs it exactly is in."""
-    return table[table["cost"] <= budget * (1 + 1e-12)]  # costs are rounded
+    return table[table["cost"] <= budget * (1 + ROUNDING)]
 
 
 def undominated(table: pd.DataFrame) -> pd.DataFrame:
@@ -130,10 +133,10 @@ def undominated(table: pd.DataFrame) -> pd.DataFrame:
     return ordered[ordered["error"] < lowest_before].reset_index(drop=True)
 
 
-def default_budgets(tables: Sequence[pd.DataFrame], count: int = 25) -> list[float]:
+def default_budgets(tables: Sequence[pd.DataFrame]) -> list[float]:
     """Return log-spaced budgets from the cheapest to the dearest configuration."""
     costs = pd.concat([table["cost"] for table in tables])
-    budgets = np.geomspace(costs.min(), costs.max(), count)
+    budgets = np.geomspace(costs.min(), costs.max(), BUDGETS)
     budgets[-1] = costs.max()  # not a rounding error less than the dearest
     return [float(b) for b in budgets]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.analysis.cells import Cells
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.losses import Loss
+from paretoken.io.arrays import Array
 
 #: The authors' axes: a (our K = A B), alpha, beta, d.
 AXES = {

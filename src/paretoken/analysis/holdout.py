@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
+from paretoken.io.arrays import Array
 
 #: A ladder of models is shorter; a table with more is continuous in N.
 MOST_SIZES = 40

@@ -9,18 +9,11 @@ from typing import Any
 from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.diagnostics import is_constant
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
-from paretoken.analysis.noise import SIGNIFICANT, Noise, measure_noise, p_in_words
+from paretoken.analysis.noise import Noise, measure_noise
 from paretoken.analysis.profiles import Profile
-from paretoken.analysis.resample import (
-    EFFECTS,
-    LEVEL,
-    METHODS,
-    RESIDUAL,
-    Draws,
-    draw,
-    percentiles,
-)
+from paretoken.analysis.resample import EFFECTS, METHODS, RESIDUAL, Draws, draw, percentiles
+from paretoken.analysis.significance import LEVEL, SIGNIFICANT, p_in_words
+from paretoken.io.arrays import Array
 
 #: Replicates below which the ends of a 95 % interval rest on a draw or two.
 FEW = 100

@@ -10,8 +10,9 @@ import numpy as np
 from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.diagnostics import is_constant
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.numerical_optimum import middle
+from paretoken.analysis.significance import ROUNDING
+from paretoken.io.arrays import Array
 
 #: Where the compared budgets lie between the cheapest and the dearest cell, on a logarithmic scale.
 PLACES = (0.25, 0.5, 0.75)
@@ -19,8 +20,6 @@ PLACES = (0.25, 0.5, 0.75)
 DENSE = 2000
 #: Sizes and token counts beyond which the grid is thinned.
 MOST_LEVELS = 60
-#: Predicted errors that differ by less are the same.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def _predicted(fitted: Estimate, N: Array, V: Array, Q: float) -> Array:
 def _choice(fitted: Estimate, N: Array, V: Array, Q: float, budget: float) -> tuple[float, float]:
     """Return the configuration of least error within the budget; of equals the cheapest."""
     cost = N * (Q + V)
-    within = cost <= budget * (1 + 1e-12)
+    within = cost <= budget * (1 + ROUNDING)
     N, V, cost = N[within], V[within], cost[within]
     errors = _predicted(fitted, N, V, Q)
     ties = np.flatnonzero(errors <= errors.min() + ROUNDING * abs(errors.min()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paretoken.analysis.noise import p_in_words
+from paretoken.analysis.significance import p_in_words
 from paretoken.io.text_tables import size_label, visual_tokens
 
 #: Differences of AICc from which a law has next to no support (Burnham and Anderson 2002, page 70).

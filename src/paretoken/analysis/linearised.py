@@ -1,12 +1,12 @@
-"""A fitted law as a straight one near its estimate: Jacobian, leverage, and free parameters."""
+"""A fitted law as a straight one near its estimate: Jacobian, leverage, and the space of its columns."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.solver import default_bounds
+from paretoken.io.arrays import Array
 
 
 def leverage(fitted: Estimate) -> Array:
@@ -35,3 +35,22 @@ def free_parameters(fitted: Estimate) -> list[int]:
     inside = (fitted.centred > lower[0]) & (fitted.centred < upper[0])
     inside &= np.isin(fitted.law.parameters, fitted.law.free)
     return [int(i) for i in np.flatnonzero(inside)]
+
+
+def orthonormal_basis(columns: Array, least: float) -> Array:
+    """Return an orthonormal basis of the space of the columns, (n, rank).
+
+    Args:
+        columns: (n, k); their lengths do not matter.
+        least: singular values below this share of the largest one are rounding.
+    """
+    if not columns.shape[1]:
+        return np.asarray(columns)
+    norms = np.linalg.norm(columns, axis=0)
+    left, singular, _ = np.linalg.svd(columns / np.where(norms > 0, norms, 1.0), full_matrices=False)
+    return np.asarray(left[:, singular > least * max(float(singular.max(initial=0.0)), 1e-300)])
+
+
+def outside(basis: Array, values: Array) -> Array:
+    """Return what is left of values, (n,) or (n, k), without their part in the space of a basis."""
+    return np.asarray(values - basis @ (basis.T @ values))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.analysis.laws.base import Array
+from paretoken.io.arrays import Array
 
 #: Where the Huber loss turns linear, unless the user says otherwise (Hoffmann et al. 2022: 1e-3).
 HUBER_DELTA = 1e-3

@@ -20,10 +20,10 @@ from paretoken.analysis.scales import (
     points_of,
     require_one_metric,
 )
+from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.compressors.specification import specification
 
-LEVEL = 0.95
 METHOD = ["llm", "compressor", "visual_tokens"]
 COLUMNS = (
     *METHOD, "benchmark", "metric", "out_of", "seeds", "score", "low", "high", "published", "source",

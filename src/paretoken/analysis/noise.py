@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
-from paretoken.analysis.linearised import scaled_jacobian
+from paretoken.analysis.linearised import orthonormal_basis, outside, scaled_jacobian
+from paretoken.analysis.significance import EXACT, ROUNDING, is_significant, p_in_words
+from paretoken.io.arrays import Array
 
-#: Chance with which independent noise is called shared.
-SIGNIFICANT = 0.05
 #: Where the test comes below this, effects are allowed for without being claimed: with few language
 #: models they are often there and not significant. A level to decide on pooling (Bancroft 1964); with
 #: this one what is said at equal exponents is wrong near 5 % (benchmarks/coverage.py, LOG.md).
@@ -27,12 +26,10 @@ ALLOWED = 0.4
 MOST_EFFECTS = 4_000_000
 #: Effects of which the law leaves less than this share of a model's cells are the law's own.
 LEAST_HELD = 0.1
-#: A sum of squares below this share of that of the errors is rounding: the fit is exact.
-EXACT = 1e-24
+#: Singular values below this share of the largest are 0.
+RANK = 1e-10
 #: Cells beyond the parameters of the law below which nothing is said of how they scatter.
 LEAST_SPARE = 4
-#: Predictions that differ by less than this share are equal.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -62,12 +59,12 @@ class Noise:
     @property
     def uneven(self) -> bool:
         """Whether cells with larger errors scatter more than chance explains."""
-        return self.uneven_p is not None and self.uneven_p < SIGNIFICANT
+        return is_significant(self.uneven_p)
 
     @property
     def shared(self) -> bool:
         """Whether the cells of one language model lie off the law together more than chance explains."""
-        return self.p_value is not None and self.p_value < SIGNIFICANT
+        return is_significant(self.p_value)
 
     @property
     def freedom(self) -> int:
@@ -130,13 +127,6 @@ class Noise:
         }
 
 
-def p_in_words(p_value: float | None) -> str:
-    """Return a p value as text."""
-    if p_value is None:
-        return "p not known"
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
-
-
 def measure_noise(fitted: Estimate) -> Noise:
     """Return the noise of a fit's cells, and whether language models share it."""
     used = fitted.cells.used
@@ -144,12 +134,12 @@ def measure_noise(fitted: Estimate) -> Noise:
     residual = fitted.loss.residuals(fitted.cells.Y, fitted.predicted())[used] * root
     jacobian = scaled_jacobian(fitted)[used]
     models = fitted.cells.language_models[used]
-    law = _basis(jacobian)
-    squares = float((_outside(law, residual) ** 2).sum())
+    law = orthonormal_basis(jacobian, RANK)
+    squares = float((outside(law, residual) ** 2).sum())
     levels = np.unique(models)
     if len(levels) * len(residual) > MOST_EFFECTS:
         return Noise(None, False, squares, len(residual) - law.shape[1], 0.0, 0, 1.0)
-    effects = _outside(law, (models[:, None] == levels) * root[:, None])
+    effects = outside(law, (models[:, None] == levels) * root[:, None])
     left, singular, _ = np.linalg.svd(effects, full_matrices=False)
     kept = singular**2 > LEAST_HELD * max(len(residual) / len(levels), 1)
     freedom = int(kept.sum()), len(residual) - law.shape[1] - int(kept.sum())
@@ -194,19 +184,3 @@ def _ranks(values: Array) -> Array:
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.ravel()]
     return np.asarray(ranks - ranks.mean())
-
-
-def _unit(columns: Array) -> Array:
-    norms = np.linalg.norm(columns, axis=0)
-    return np.asarray(columns / np.where(norms > 0, norms, 1.0))
-
-
-def _basis(columns: Array) -> Array:
-    """Return an orthonormal basis of the space of the columns, (n, rank)."""
-    left, singular, _ = np.linalg.svd(_unit(columns), full_matrices=False)
-    return np.asarray(left[:, singular > 1e-10 * max(singular.max(initial=0.0), 1e-300)])
-
-
-def _outside(basis: Array, values: Array) -> Array:
-    """Return what is left of values, (n,) or (n, k), without their part in the space of a basis."""
-    return np.asarray(values - basis @ (basis.T @ values))

@@ -11,10 +11,10 @@ import pandas as pd
 
 from paretoken.analysis.closed_form_optimum import star_draws
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.resample import percentiles
 from paretoken.analysis.scenarios import Scenario
 from paretoken.costs.models.base import Cost
+from paretoken.io.arrays import Array
 
 #: Token counts at which slopes are compared, and the relative step of a difference quotient.
 DENSE, STEP = 100, 1e-3

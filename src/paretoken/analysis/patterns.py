@@ -20,13 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
-from paretoken.analysis.linearised import scaled_jacobian
-from paretoken.analysis.noise import EXACT, SIGNIFICANT
+from paretoken.analysis.linearised import orthonormal_basis, outside, scaled_jacobian
+from paretoken.analysis.significance import EXACT, SIGNIFICANT, is_significant
+from paretoken.io.arrays import Array
 
 #: p value of shared noise above which cells count as independent: that of `SIGNIFICANT` would keep noise
 #: that is shared but small, and take it for patterns (Bancroft 1964 on pooling).
 POOLED = 0.25
+#: Singular values below this share of the largest are 0.
+RANK = 1e-8
 #: A term of which the law leaves less than this share is the law's own.
 LEAST_LEFT = 0.1
 #: Columns of `smooth_terms` that change with V, up to the second and to the third degree.
@@ -56,7 +58,7 @@ class Pattern:
     @property
     def found(self) -> bool:
         """Whether there is more of a pattern than chance explains."""
-        return self.p_value is not None and self.p_value < SIGNIFICANT
+        return is_significant(self.p_value)
 
 
 def pattern(fitted: Estimate) -> Pattern:
@@ -80,13 +82,13 @@ def pattern(fitted: Estimate) -> Pattern:
     errors = np.log(cells.Y[used]) if fitted.loss.log else cells.Y[used]
     noise_p = _shared_noise(errors * root, root, terms, effects)
     base = law if noise_p >= POOLED else np.hstack([law, effects])
-    basis = _basis(effects)
-    inner = terms - basis @ (basis.T @ terms)
+    basis = orthonormal_basis(effects, RANK)
+    inner = outside(basis, terms)
     p_value = _combined(
         _f_test(basis.T @ residual, basis.T @ law, basis.T @ terms[:, OVER_N]),
         _best_of(*(_f_test(residual, base, inner[:, own], effects) for own in (SLIGHT, WITHIN))),
     )
-    return _judged(p_value, noise_p < SIGNIFICANT)
+    return _judged(p_value, is_significant(noise_p))
 
 
 def _judged(p_value: float | None, shared_noise: bool = False) -> Pattern:
@@ -153,12 +155,13 @@ def _f_test(
         nuisance: columns of which the noise is cleared, (n, m); orthogonal to the terms.
         all_terms: also those that leave fewer degrees of freedom than they take.
     """
-    basis, noise = _basis(law), _basis(law if nuisance is None else np.hstack([law, nuisance]))
+    basis = orthonormal_basis(law, RANK)
+    noise = orthonormal_basis(law if nuisance is None else np.hstack([law, nuisance]), RANK)
     spare = len(residual) - noise.shape[1]
     room = spare - 1 if all_terms else spare // 2
     added: list[Array] = []
     for term in terms.T:
-        own = term - basis @ (basis.T @ term)
+        own = outside(basis, term)
         norm = float(np.linalg.norm(own))
         if len(added) < room and norm > LEAST_LEFT * float(np.linalg.norm(term)):
             added.append(own / norm)
@@ -166,12 +169,12 @@ def _f_test(
     if not added:
         return None
     kept = np.stack(added, axis=1)
-    everything = _basis(np.hstack([noise, kept]))
+    everything = orthonormal_basis(np.hstack([noise, kept]), RANK)
     freedom = len(residual) - everything.shape[1]
     if freedom < 1:
         return None
     explained = float(((kept.T @ residual) ** 2).sum())
-    left = float(((residual - everything @ (everything.T @ residual)) ** 2).sum())
+    left = float((outside(everything, residual) ** 2).sum())
     ratio = (explained / len(added)) / (left / freedom) if left > 0 else np.inf
     from scipy.special import fdtrc
 
@@ -190,12 +193,3 @@ def _combined(*p_values: float | None) -> float | None:
     from scipy.special import chdtrc
 
     return float(chdtrc(2 * len(known), -2 * np.log(known).sum())) if known else None
-
-
-def _basis(columns: Array) -> Array:
-    """Return an orthonormal basis of the space of the columns, (n, rank)."""
-    if not columns.shape[1]:
-        return np.asarray(columns)
-    norms = np.linalg.norm(columns, axis=0)
-    left, singular, _ = np.linalg.svd(columns / np.where(norms > 0, norms, 1.0), full_matrices=False)
-    return np.asarray(left[:, singular > 1e-8 * max(float(singular.max(initial=0.0)), 1e-300)])

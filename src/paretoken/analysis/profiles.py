@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from paretoken.analysis.estimate import Estimate, make_batch
-from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.laws.base import EXPONENT_LIMIT
+from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.solver import RESAMPLED
+from paretoken.io.arrays import Array
 
 POINTS = 41
 #: How often an interval is looked at more closely, from how few values inside on, and where: in shares

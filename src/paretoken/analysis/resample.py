@@ -19,19 +19,20 @@ import numpy as np
 
 from paretoken.analysis.cells import Cells
 from paretoken.analysis.estimate import Estimate
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.linearised import leverage
 from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.product_limits import MOST_NUMBERS, require_product
+from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.solver import CHUNK_NUMBERS
+from paretoken.analysis.starting_points import SMALL_SIDE
+from paretoken.io.arrays import Array
 
 RESIDUAL, EFFECTS, CLUSTER = "residual", "effects", "cluster"
 METHODS = (RESIDUAL, "points", CLUSTER)
 #: Noise of logarithms beyond this is drawn as this: e^50 is more than any error.
 LARGEST_LOG = 50.0
-LEVEL = 0.95
-#: Numbers that the start grid of a resampled fit takes per problem (14 x 14 points, 3 x 3 each).
-GRID_NUMBERS = 14 * 14 * 9
+#: Numbers that the start grid of a resampled fit takes per problem (3 x 3 for each point).
+GRID_NUMBERS = 9 * SMALL_SIDE**2
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,10 @@ def _determines(cells: Cells, weight: Array) -> bool:
     return len(np.unique(cells.N[used])) > 1 and len(np.unique(cells.V[used])) > 1
 
 
-def percentiles(values: Array, level: float = LEVEL) -> list[float | None]:
-    """Return [low, high] of draws; an infinite end is None (JSON has no infinity)."""
+def percentiles(values: Array) -> list[float | None]:
+    """Return [low, high] of draws, 95 %; an infinite end is None (JSON has no infinity)."""
     if not len(values):
         return [None, None]
-    tail = round((1 - level) / 2, 12)  # 0.025, not a little more: one draw further in
+    tail = round((1 - LEVEL) / 2, 12)  # 0.025, not a little more: one draw further in
     ends = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
     return [float(end) if np.isfinite(end) else None for end in ends]

@@ -8,8 +8,9 @@ import numpy as np
 
 from paretoken.analysis.estimate import Estimate, estimate
 from paretoken.analysis.laws.base import Law
-from paretoken.analysis.noise import SIGNIFICANT, measure_noise, p_in_words
+from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.resample import EFFECTS, draw
+from paretoken.analysis.significance import is_significant, p_in_words
 from paretoken.config.constraints import Constraints
 from paretoken.errors import FitError
 from paretoken.registry import LAWS
@@ -61,7 +62,7 @@ def equal_slopes(fitted: Estimate) -> float | None:
 
 def contradicted(fitted: Estimate, p_value: float | None) -> list[str]:
     """Return a sentence where the cells contradict what was said of the parameters beforehand."""
-    if p_value is None or p_value >= SIGNIFICANT:
+    if not is_significant(p_value):
         return []
     known = replace(fitted.law.constraints, chance=None).in_words().removeprefix(" with ")
     together = ", taken together" if fitted.law.constraints.taken > 1 else ""

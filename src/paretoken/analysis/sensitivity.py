@@ -19,8 +19,8 @@ from paretoken.costs.dimension_table import read_dimensions
 from paretoken.errors import FitError
 from paretoken.registry import LAWS
 from paretoken.study.measured import alternative_errors, is_number
+from paretoken.study.published import PAPER_Q
 
-PAPER_Q = 50.0
 Variant = tuple[str, pd.DataFrame]
 
 

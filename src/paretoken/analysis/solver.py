@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array, Law, Mask
+from paretoken.analysis.laws.base import EXPONENT_LIMIT, Law
 from paretoken.analysis.losses import Loss
+from paretoken.analysis.significance import ROUNDING
+from paretoken.io.arrays import Array, Mask
 
-#: Exponents below this are 0: over any range of N and V they change an error by less than its digits.
-ROUNDING = 1e-12
 #: Problems per chunk are chosen so that a Jacobian stays below this many numbers.
 CHUNK_NUMBERS = 3_000_000
 #: Largest floor of a law that ends at the error of guessing, as a share of that error.

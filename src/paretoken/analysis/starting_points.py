@@ -11,9 +11,12 @@ from itertools import combinations
 
 import numpy as np
 
-from paretoken.analysis.laws.base import EXPONENT_LIMIT, Array, Law, Mask
+from paretoken.analysis.laws.base import EXPONENT_LIMIT, Law
 from paretoken.analysis.solver import Batch
+from paretoken.io.arrays import Array, Mask
 
+#: Points along each exponent of the grid that a resampled fit starts from.
+SMALL_SIDE = 14
 #: Beyond this, fewer starts.
 MANY_CELLS = 1000
 
@@ -125,9 +128,9 @@ def _local_minima(surface: Array) -> Mask:
     return lowest
 
 
-def best_start(batch: Batch, side: int = 14) -> Array:
+def best_start(batch: Batch) -> Array:
     """Return for each problem of a batch its best point of a small grid, (B, P)."""
-    theta = exponent_grid(batch.law, side)
+    theta = exponent_grid(batch.law, SMALL_SIDE)
     linear, squares = linear_solutions(batch, theta)
     index = np.argmin(squares, axis=0)
     picked = linear[index, np.arange(len(index))]

@@ -19,8 +19,6 @@ from paretoken.study.contract import ERROR_COLUMNS, ERROR_KEY
 from paretoken.study.published import TABLE1, VALUES, read_table1, read_values
 from paretoken.study.table_files import demand_unique, flags, read_table
 
-#: The variant of a fit that repeats the paper's grid search.
-PAPER_GRID = "paper_grid"
 #: The table of the paper's own cells, as configurations name it.
 PAPER_CELLS = "workflow/reference/published_errors.csv"
 

@@ -11,9 +11,9 @@ import math
 import numpy as np
 
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array, Mask
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.significance import LEVEL, ROUNDING
 from paretoken.costs.models.base import Cost
+from paretoken.io.arrays import Array, Mask
 
 
 def indistinguishable(fit: FittedLaw, N: Array, V: Array, errors: Array, first: int) -> Mask | None:
@@ -85,7 +85,7 @@ def share_chosen(errors: Array, costs: Array, budget: float, chosen: int) -> flo
         return None
     # Of equal errors the first counts: that of the lowest cost.
     order = np.argsort(costs if costs.ndim == 1 else costs.mean(axis=0), kind="stable")
-    payable = np.broadcast_to(costs <= budget * (1 + 1e-12), errors.shape)
+    payable = np.broadcast_to(costs <= budget * (1 + ROUNDING), errors.shape)
     found = np.where(payable, errors, np.inf)[:, order]
     best = order[found.argmin(axis=1)]
     return float(((best == chosen) & payable[:, chosen]).mean())

@@ -122,6 +122,14 @@ repeats = at_most(MOST_REPLICATES, _from(1))
 seed = at_most(LARGEST_SEED, _from(0))
 
 
+def share(text: str) -> float:
+    """Return a number from 0 to 1."""
+    value = not_negative(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be from 0 to 1")
+    return value
+
+
 def utilisation(text: str) -> float:
     """Return a share of a device's peak: from a millionth (less makes hours without end) to 1."""
     value = _number(text)

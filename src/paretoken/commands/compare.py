@@ -10,7 +10,7 @@ import pandas as pd
 from paretoken.analysis.compare import read_studies, shown, side_by_side, verdicts
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
-from paretoken.io.text_tables import aligned
+from paretoken.io.text_tables import MISSING, aligned
 from paretoken.registry import LAWS
 from paretoken.study.table_files import write_table
 
@@ -53,6 +53,6 @@ def _page(table: pd.DataFrame) -> str:
         for study in studies:
             own = found[found["study"] == study]
             texts = [shown(r["estimate"], r["low"], r["high"]) for _, r in own.iterrows()]
-            cells.append("; ".join(texts) or "–")
+            cells.append("; ".join(texts) or MISSING)
         rows.append([str(role), str(name), *cells])
     return aligned(["role", "parameter", *studies], rows, [False] * (2 + len(studies)))

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from paretoken.errors import UserError
+from paretoken.io.csv_files import Row
 from paretoken.io.escape import shown
 from paretoken.io.files import read_json
 from paretoken.study.cell_costs import cost_row
 from paretoken.study.contract import COST_COLUMNS
 from paretoken.study.grid import Cell
 from paretoken.study.measured import write_cell
-from paretoken.study.scored import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

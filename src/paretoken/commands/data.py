@@ -6,8 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
-from paretoken.commands.arguments import threads
-from paretoken.commands.runtime import counter, share
+from paretoken.commands.arguments import share, threads
+from paretoken.commands.runtime import counter
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import batch, threads
-from paretoken.commands.runtime import counter, limit_threads, quiet, share
+from paretoken.commands.arguments import batch, share, threads
+from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.commands.token_arguments import add_layer_arguments
 from paretoken.compressors.specification import compressors_that
 from paretoken.errors import UserError

@@ -8,7 +8,8 @@ from pathlib import Path
 from paretoken.analysis.methods import comparisons, method_scores
 from paretoken.commands.result_arguments import add_result_arguments, results_of
 from paretoken.io.files import write_text
-from paretoken.report.methods_table import latex, methods_page, wide
+from paretoken.io.text_tables import latex_table
+from paretoken.report.methods_table import methods_page, wide
 from paretoken.study.contract import SCORE_COLUMNS
 from paretoken.study.table_files import read_table, write_table
 
@@ -32,5 +33,5 @@ def run(arguments: argparse.Namespace) -> None:
     write_table(a.out, scores)
     write_table(a.comparisons, compared)
     write_text(a.page, methods_page(results, table, compared, scores))
-    write_text(a.latex, latex(table))
+    write_text(a.latex, latex_table(table))
     print(f"{len(table)} methods and token counts, {len(compared)} comparisons")

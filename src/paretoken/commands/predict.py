@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import batch, demand_own_outputs, some_tokens, threads, tokens
-from paretoken.commands.runtime import counter, limit_threads, quiet, share
+from paretoken.commands.arguments import batch, demand_own_outputs, share, some_tokens, threads, tokens
+from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.errors import UserError
 from paretoken.io.files import demand_writable
 

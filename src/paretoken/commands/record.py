@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", required=True, help="a trained study that has finished")
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
     parser.add_argument("--made-by", help="the command line that trained it; else Snakemake's usual one")
+    parser.add_argument("--note", help="what else to know of the run: other work on the machine, say")
     parser.add_argument("--out", type=Path, help="folder to write; else results/measured/STUDY")
 
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     grid = cells(study)
     runs = read_runs(list(dict.fromkeys(trained_folder(frozen, cell) for cell in grid)))
     facts = [("Seeds of cells", ", ".join(map(str, study.seeds))), *training_facts(runs)]
+    facts += [("Note", a.note)] if a.note else []
     command = a.made_by or f"snakemake --cores all --config 'run=[{study.name}]'"
     out = a.out or record_folder(study.name)
     date = datetime.now(UTC).date().isoformat()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable
 
-from paretoken.commands.arguments import not_negative
+from paretoken.io.callbacks import ProgressCallback
 from paretoken.io.escape import one_line
 from paretoken.io.progress import report
 
@@ -37,15 +35,7 @@ def limit_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def share(text: str) -> float:
-    """Return a number from 0 to 1."""
-    value = not_negative(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be from 0 to 1")
-    return value
-
-
-def counter(what: str) -> Callable[[int, int], None]:
+def counter(what: str) -> ProgressCallback:
     """Return a callback that reports progress and shows it: each on a terminal, every tenth in a log."""
     what = one_line(what)
     live = sys.stderr.isatty()

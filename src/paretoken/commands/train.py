@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, seed, threads
-from paretoken.commands.runtime import limit_threads, quiet, share
+from paretoken.commands.arguments import assignment, seed, share, threads
+from paretoken.commands.runtime import limit_threads, quiet
 from paretoken.commands.token_arguments import add_choice_arguments
 from paretoken.slurm.allocation import own_log
 

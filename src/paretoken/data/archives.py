@@ -26,6 +26,7 @@ from paretoken.data.manifest import COMMON
 from paretoken.data.tar_reading import OUTPUT, GzipStream, TarReader, named_compression
 from paretoken.data.zip_reading import checked_members, demand_bounded_directory, read_member
 from paretoken.errors import UserError
+from paretoken.io.callbacks import ProgressCallback
 from paretoken.io.escape import shown
 from paretoken.io.partial import own_folders
 
@@ -35,7 +36,6 @@ UNPACKING = ".unpacking-"
 FILES = "files"
 
 LIMITS = Limits()
-Progress = Callable[[int, int], None]
 
 
 def unpack(
@@ -44,7 +44,7 @@ def unpack(
     inner: str = "",
     limits: Limits = LIMITS,
     workers: int = 4,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
 ) -> int:
     """Unpack an archive so that ``folder`` appears whole or not at all; see `unpacking_alone`.
 
@@ -185,7 +185,9 @@ def _write(parts: Iterable[bytes], target: Path) -> None:
             stream.write(part)
 
 
-def _unpack_zip(budget: Budget, files: Path, inner: str, workers: int, progress: Progress) -> int:
+def _unpack_zip(
+    budget: Budget, files: Path, inner: str, workers: int, progress: ProgressCallback
+) -> int:
     demand_bounded_directory(budget.path, budget)
     with zipfile.ZipFile(budget.path) as archive:
         members = [found for found in checked_members(archive, budget) if _below(found[0], inner)]
@@ -213,7 +215,9 @@ def _unpack_zip(budget: Budget, files: Path, inner: str, workers: int, progress:
     return len(members)
 
 
-def _unpack_tar(budget: Budget, files: Path, inner: str, workers: int, progress: Progress) -> int:
+def _unpack_tar(
+    budget: Budget, files: Path, inner: str, workers: int, progress: ProgressCallback
+) -> int:
     path, made = budget.path, set[Path]()
     size = path.stat().st_size
     with path.open("rb") as raw:
@@ -267,7 +271,7 @@ def _demand_compression(budget: Budget, start: bytes, compressed: bool) -> None:
 
 
 #: By suffix; longer ones first.
-READERS: dict[str, Callable[[Budget, Path, str, int, Progress], int]] = {
+READERS: dict[str, Callable[[Budget, Path, str, int, ProgressCallback], int]] = {
     ".zip": _unpack_zip,
     ".tar.gz": _unpack_tar,
     ".tgz": _unpack_tar,

@@ -212,9 +212,9 @@ def flash_arguments(lengths: NDArray[np.int64]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pad_right(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:
-    """Return ids (batch, length) padded on the right, and their mask."""
-    ids, mask = pad_left([row[::-1] for row in rows], pad_id)
+def pad_right(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Return ids (batch, length) padded with 0 on the right, and their mask."""
+    ids, mask = pad_left([row[::-1] for row in rows], 0)
     return ids.flip(1), mask.flip(1)
 
 

@@ -88,20 +88,6 @@ class Census:
     text_only: int = 0
 
 
-def parse_conversations(
-    rows: Iterable[Mapping[str, Any]], skips: Skips, skipped: Collection[str] = ()
-) -> list[Conversation]:
-    """Return the valid conversations among ``rows``; the others go to ``skips``.
-
-    Raises:
-        UserError: more rows are bad than ``skips`` allows.
-    """
-    census = Census()
-    kept = list(iter_conversations(rows, skips, skipped, census))
-    skips.check(census.rows)
-    return kept
-
-
 def iter_conversations(
     rows: Iterable[Mapping[str, Any]],
     skips: Skips,

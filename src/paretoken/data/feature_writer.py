@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from paretoken.data.picture_marks import Mark, contents, mark, unchanged, write_
 from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.files import read_object, write_json
 from paretoken.io.folders import replacing_folder
 from paretoken.model_files.library_errors import enough_memory
@@ -69,7 +70,7 @@ def compute_features(
     key: dict[str, Any],
     skips: Skips,
     batch: int = 64,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressCallback = silent,
 ) -> int:
     """Encode images and store their features atomically, as float16.
 

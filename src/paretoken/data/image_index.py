@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from paretoken.data.image_files import locate_images, name_problem
 from paretoken.data.images import reading, shown
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.io.callbacks import ProgressCallback, silent
 
 #: How files of each format end.
 ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b"\x3b"}
@@ -47,7 +48,7 @@ def index_images(
     skips: Skips,
     workers: int = 1,
     decoded: Decoded | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressCallback = silent,
 ) -> list[Seen]:
     """Return what is known of each image; missing and unreadable ones go to ``skips``.
 

@@ -21,6 +21,7 @@ from paretoken.data.rows import iter_rows
 from paretoken.data.skips import Skips
 from paretoken.data.survey import count_files, demand_all, find_archive, survey
 from paretoken.errors import UserError
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown
 from paretoken.io.files import sha256, write_json
 from paretoken.io.finished import RUN_FILE
@@ -52,7 +53,7 @@ def prepare(
     skips: Skips,
     key: str,
     options: Options = Options(),
-    progress: Callable[[str], Callable[[int, int], None]] = lambda what: lambda done, total: None,
+    progress: Callable[[str], ProgressCallback] = lambda what: silent,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Verify, unpack and index a set, and write ``out`` with links to what was left untouched.
@@ -140,7 +141,7 @@ def _unpack(
     archive: Archive,
     root: Path,
     options: Options,
-    progress: Callable[[str], Callable[[int, int], None]],
+    progress: Callable[[str], ProgressCallback],
     say: Callable[[str], None],
 ) -> None:
     if find_archive(archive, root).state == "present":

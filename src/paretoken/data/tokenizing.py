@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from paretoken.data.labels import LABEL_RULE, ChatEncoder, EncodedConversation
 from paretoken.data.rows import data_files, iter_rows
 from paretoken.data.skips import Skips
 from paretoken.data.tokenizers import CAPTIONS_ONLY, vocabulary_hash
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown
 from paretoken.io.files import sha256
 from paretoken.io.folders import replacing_folder
@@ -76,7 +77,7 @@ def tokenize_file(
     skips: Skips,
     skipped: Collection[str],
     key: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressCallback = silent,
 ) -> Tokenized:
     """Tokenize a file of conversations and write the result atomically.
 

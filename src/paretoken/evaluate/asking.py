@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from paretoken.evaluate.benchmarks.base import Benchmark
 from paretoken.evaluate.pictures import unusable
 from paretoken.evaluate.prediction import Predictor, stored_questions
 from paretoken.evaluate.questions import Question, place_of, sort_questions
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown
 from paretoken.io.files import read_object
 from paretoken.io.finished import RUN_FILE
@@ -78,7 +79,7 @@ def require_answerable(
     files: Sequence[Asked],
     predictor: Predictor,
     share: float = 0.0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressCallback = silent,
 ) -> None:
     """Look at every question of every file: its pictures, and whether prompt and answer fit the model.
 
@@ -108,9 +109,7 @@ def require_answerable(
         raise UserError("\n".join(said))
 
 
-def _take_out_unseen(
-    files: Sequence[Asked], predictor: Predictor, progress: Callable[[int, int], None]
-) -> None:
+def _take_out_unseen(files: Sequence[Asked], predictor: Predictor, progress: ProgressCallback) -> None:
     for asked in files:
         asked.refuse(_without_picture(asked))
     questions = [question for asked in files for question in asked.questions]

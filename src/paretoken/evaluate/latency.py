@@ -55,15 +55,15 @@ def _timed(call: Callable[[int], object]) -> list[float]:
     """Return the seconds of each call, after some that do not count."""
     seconds = []
     for number in range(WARM_UP + MEASURED):
-        _finish()
+        wait_for_gpu()
         started = time.perf_counter()
         call(number)
-        _finish()
+        wait_for_gpu()
         seconds.append(time.perf_counter() - started)
     return seconds[WARM_UP:]
 
 
-def _finish() -> None:
+def wait_for_gpu() -> None:
     """Wait for the GPU: its work is only queued when a call returns."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

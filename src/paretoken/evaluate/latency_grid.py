@@ -24,6 +24,7 @@ from paretoken.costs.models.deployment import LlmShape, Shapes
 from paretoken.costs.shapes import DecoderShape, EncoderShape
 from paretoken.errors import UserError
 from paretoken.evaluate.energy import Meter
+from paretoken.evaluate.latency import wait_for_gpu
 from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vlm import ParetokenModel
@@ -233,12 +234,12 @@ def _timed(part: str, call: Callable[[], Tensor | None], repeats: int, meter: Me
     for _ in range(WARM_UP):
         call()
     seconds = []
-    _finish()
+    wait_for_gpu()
     before = meter.joules() if meter else 0.0
     for _ in range(repeats):
         started = time.perf_counter()
         call()
-        _finish()
+        wait_for_gpu()
         seconds.append(time.perf_counter() - started)
     row = {f"{part}_s": median(seconds), f"{part}_se": error_of_median(seconds)}
     if meter:
@@ -254,9 +255,3 @@ def error_of_median(values: Sequence[float]) -> float:
     middle = median(values)
     deviation = 1.4826 * median(abs(value - middle) for value in values)
     return OF_MEDIAN * deviation / float(np.sqrt(len(values)))
-
-
-def _finish() -> None:
-    """Wait for the GPU: its work is only queued when a call returns."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from paretoken.data.collation import VisualStore
 from paretoken.data.features import FeatureStore, PixelStore
 from paretoken.data.images import ImageSource
 from paretoken.errors import UserError
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown
 
 #: Threads that decode pictures; more wait for the disk.
@@ -19,7 +20,7 @@ MOST_THREADS = 8
 def unusable(
     visual: VisualStore | None,
     names: Sequence[str],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressCallback = silent,
 ) -> dict[str, str]:
     """Return what is wrong with pictures that cannot be shown, by name.
 
@@ -39,7 +40,7 @@ def unusable(
 
 
 def _undecodable(
-    source: ImageSource, names: Sequence[str], progress: Callable[[int, int], None]
+    source: ImageSource, names: Sequence[str], progress: ProgressCallback
 ) -> dict[str, str]:
     missing = source.missing(names)
     found = {name: f"its image {shown(name)} {source.problem(name)}" for name in missing}

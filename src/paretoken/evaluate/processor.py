@@ -52,7 +52,7 @@ class Processor:
         encoder: ChatEncoder,
         preprocess: Preprocessor | None,
         visual_tokens: int,
-        asked: ParetokenConfig | None = None,
+        asked: ParetokenConfig | None,
     ) -> None:
         self.encoder, self.preprocess = encoder, preprocess
         self.visual_tokens, self.asked = visual_tokens, asked

@@ -7,10 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # plans read benchmarks, which import this, without numpy
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from paretoken.io.arrays import Numbers
 
 #: Normal quantile of a two-sided interval of 95 %.
 Z_95 = 1.959963984540054
@@ -50,7 +47,7 @@ def means(values: Sequence[float], labels: Sequence[str]) -> dict[str, float]:
 
 
 def bootstrap(
-    groups: Sequence[int], statistic: Callable[[list[Floats]], Floats]
+    groups: Sequence[int], statistic: Callable[[list[Numbers]], Numbers]
 ) -> tuple[list[float], float]:
     """Resample whole groups of rows, such as the questions on one image.
 

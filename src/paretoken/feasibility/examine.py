@@ -113,14 +113,14 @@ def blocking(config: Config, findings: Iterable[Finding]) -> list[Finding]:
     ]
 
 
-def require_runnable(config: Config, origin: str = "config.yaml") -> list[Finding]:
+def require_runnable(config: Config) -> list[Finding]:
     """Return the warnings about the studies that are run.
 
     Raises:
         UserError: something stops the run; one line per problem.
     """
     findings = examine(config)
-    refuse(blocking(config, findings), origin)
+    refuse(blocking(config, findings), "config.yaml")
     return [f for f in findings if f.kind == Kind.WARNING and f.study in config.run]
 
 

@@ -8,16 +8,14 @@ from paretoken.config.needs import LAW_FACTS
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.points import Point, undetermined
-
-#: The law of the paper's own grid search, which a study with published numbers repeats.
-GRID_LAW = "product"
+from paretoken.study.published import PAPER_LAW
 
 
 def laws_are_determined(subject: Subject) -> Iterator[Finding]:
     """Find laws that the cells of a suite cannot determine, once held-out sizes are taken away."""
     laws = list(subject.study.fit.laws)
-    if subject.study.published is not None and laws and GRID_LAW not in laws:
-        laws.append(GRID_LAW)
+    if subject.study.published is not None and laws and PAPER_LAW not in laws:
+        laws.append(PAPER_LAW)  # the paper's grid search is repeated
     measured = subject.study.measured is not None
     kind = Kind.FILE if measured else Kind.CONFIG
     # Without a table all suites have the cells of the grid: they are told of once.

@@ -18,8 +18,9 @@ from matplotlib.ticker import (
 )
 
 from paretoken.costs.models.base import Cost
-from paretoken.figures.parts import Numbers, column, levels
+from paretoken.figures.parts import column, levels
 from paretoken.figures.style import PALE, Colour, marker_size, mixed, ramp, size_markers
+from paretoken.io.arrays import Numbers
 from paretoken.io.escape import mathtext
 from paretoken.io.text_tables import size_label
 

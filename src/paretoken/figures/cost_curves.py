@@ -29,7 +29,6 @@ from paretoken.figures.legends import (
 )
 from paretoken.figures.parts import (
     LEVEL_TEXT,
-    Numbers,
     bars_in_words,
     column,
     dense,
@@ -42,10 +41,9 @@ from paretoken.figures.parts import (
     sentences,
 )
 from paretoken.figures.style import ORANGE, Look, ramp
+from paretoken.io.arrays import Numbers
 from paretoken.io.escape import mathtext
-
-#: Q of the paper's Fig. 1b; a study's nearest positive Q stands in for it.
-PAPER_TEXT_TOKENS = 50
+from paretoken.study.published import PAPER_Q
 
 PARETO: Look = {"color": "black", "linewidth": 2.6, "label": "Pareto line, computed"}
 #: Light enough to be seen on the black line, which it may lie on.
@@ -84,7 +82,7 @@ class View:
 def nearest_positive(text_tokens: Sequence[int]) -> int | None:
     """Return the positive Q nearest to the paper's, the smaller of two equally near ones."""
     positive = sorted(Q for Q in text_tokens if Q > 0)
-    return min(positive, key=lambda Q: abs(Q - PAPER_TEXT_TOKENS), default=None)
+    return min(positive, key=lambda Q: abs(Q - PAPER_Q), default=None)
 
 
 def pareto_line(
@@ -182,7 +180,7 @@ def _figure(view: View) -> Figure:
 
 
 TOKENS_FIRST = "Where the exponent of V exceeds that of N, tokens pay before parameters do."
-NEAREST = f"the study's positive Q nearest to {PAPER_TEXT_TOKENS}"
+NEAREST = f"the study's positive Q nearest to {PAPER_Q:g}"
 FIG1A = _figure(
     View("fig1a", "reasoning", min, "the study's smallest Q", "", "the paper's Fig. 1a (Q = 0)")
 )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
-from paretoken.analysis.equal_cost import CELL, TOLERANCE, equal_cost_groups
+from paretoken.analysis.equal_cost import TOLERANCE, equal_cost_groups
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
 from paretoken.figures.axes import ERROR_LABEL, canvas, plot_points, sizes_axis
@@ -33,6 +33,7 @@ SIZE = (10.0, 5.6)
 WINS: Look = {"linestyle": "-", "linewidth": 1.8}
 LOSES: Look = {"linestyle": (0, (4, 2)), "linewidth": 1.8}
 LEGEND_COLUMNS = 2
+CELL = ["llm", "compressor", "visual_tokens"]
 
 
 def draw(results: StudyResults) -> Drawing:

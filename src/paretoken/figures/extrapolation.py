@@ -20,7 +20,6 @@ from paretoken.figures.base import Figure
 from paretoken.figures.legends import Group, side_legend, size_handles
 from paretoken.figures.parts import (
     LEVEL_TEXT,
-    PUBLISHED_LAW,
     bars_in_words,
     column,
     dense,
@@ -34,6 +33,7 @@ from paretoken.figures.style import ACCENTS, BLUE, ORANGE, VERMILION, Look
 from paretoken.io.escape import mathtext
 from paretoken.io.text_tables import size_label
 from paretoken.registry import LAWS
+from paretoken.study.published import PAPER_LAW
 
 BACKTESTS = {
     "law": ("this law", "o", VERMILION),
@@ -54,7 +54,7 @@ def draw(results: StudyResults) -> Drawing:
     drawing, (left, right) = canvas(TWO_PANELS, columns=2)
     published = published_parameters(results, suite.name)
     predicted = _plot_predictions(left, fit, targets, published, _of_paper(results, suite.name))
-    _plot_measured(left, cells, fit, targets)
+    _plot_measured(left, cells, targets)
     tokens_axis(left, fit.token_counts)
     left.set_ylabel(ERROR_LABEL)
     left.set_title(mathtext(suite.title))
@@ -96,7 +96,7 @@ def _plot_predictions(
                 for what, look in zip(("a new measurement", "the mean"), BANDS, strict=True)
             ]
         if published:
-            law: Law = LAWS.load(PUBLISHED_LAW)
+            law: Law = LAWS.load(PAPER_LAW)
             axis.plot(V, law.predict(published, n, V), color="black", linestyle="--", linewidth=1.2)
     if published:
         handles.append(Line2D([], [], color="black", linestyle="--", linewidth=1.2, label=paper))
@@ -105,7 +105,7 @@ def _plot_predictions(
 
 def _of_paper(results: StudyResults, suite: str) -> str:
     """Return what the paper's curve is called, with the parameters that were only inferred."""
-    inferred = [name for name in LAWS.load(PUBLISHED_LAW).parameters if results.inferred(suite, name)]
+    inferred = [name for name in LAWS.load(PAPER_LAW).parameters if results.inferred(suite, name)]
     return "published parameters" + (f" ({', '.join(inferred)} inferred)" if inferred else "")
 
 
@@ -113,7 +113,7 @@ def _colours(targets: Sequence[float]) -> list[str]:
     return [ACCENTS[i % len(ACCENTS)] for i in range(len(targets))]
 
 
-def _plot_measured(axis: Axes, cells: pd.DataFrame, fit: FittedLaw, targets: Sequence[float]) -> None:
+def _plot_measured(axis: Axes, cells: pd.DataFrame, targets: Sequence[float]) -> None:
     seen = cells[~cells["params_b"].isin(targets)]
     plot_cells(axis, column(seen, "visual_tokens"), seen, fade=0.55)
     for n, colour in zip(targets, _colours(targets), strict=True):

@@ -17,15 +17,15 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.resample import percentiles
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
 from paretoken.figures.axes import canvas
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend
-from paretoken.figures.parts import DENSE, LEVEL_TEXT, Numbers, missing, sentences, shown_suites
+from paretoken.figures.parts import DENSE, LEVEL_TEXT, missing, sentences, shown_suites
 from paretoken.figures.style import ROLE_COLOURS, Colour, Look
+from paretoken.io.arrays import Array, Numbers
 from paretoken.io.escape import mathtext
 
 SIZE = (8.4, 4.6)

@@ -14,13 +14,14 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from paretoken.analysis.compare import RATIO
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import bottom_legend
 from paretoken.figures.parts import LEVEL_TEXT, sentences, shown_suites
 from paretoken.figures.style import BLUE, VERMILION, Look
 from paretoken.io.escape import mathtext
+from paretoken.study.published import PAPER_GRID
 
 ENDS = ("low", "high")
 QUANTITIES = {

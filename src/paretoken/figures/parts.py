@@ -7,23 +7,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from paretoken.analysis.cell_means import cell_means
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.laws.base import Law
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Role, Suite
 from paretoken.errors import UserError
+from paretoken.io.arrays import Numbers
 from paretoken.registry import LAWS
-
-Numbers = NDArray[np.float64]
+from paretoken.study.published import PAPER_LAW
 
 #: Points of a smooth curve.
 DENSE = 200
-#: The law that the paper fits.
-PUBLISHED_LAW = "product"
 SYMBOLS = {"alpha": "α", "beta": "β", "alpha_over_beta": "α/β"}
 LEVEL_TEXT = f"{100 * LEVEL:g} %"
 
@@ -92,7 +89,7 @@ def levels(cells: pd.DataFrame, name: str) -> list[float]:
 
 def published_parameters(results: StudyResults, suite: str) -> dict[str, float] | None:
     """Return the published parameters of the paper's law, or None unless all are known."""
-    law: Law = LAWS.load(PUBLISHED_LAW)
+    law: Law = LAWS.load(PAPER_LAW)
     values = {name: results.value(suite, name) for name in law.parameters}
     known = {name: value for name, value in values.items() if value is not None}
     return known if len(known) == len(values) else None

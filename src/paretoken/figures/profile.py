@@ -22,12 +22,12 @@ from paretoken.figures.legends import bottom_legend
 from paretoken.figures.parts import (
     LEVEL_TEXT,
     SYMBOLS,
-    Numbers,
     formula,
     require_suite,
     sentences,
 )
 from paretoken.figures.style import BLUE, ORANGE, VERMILION, Look
+from paretoken.io.arrays import Numbers
 from paretoken.io.escape import mathtext
 
 SIZE = (8.4, 6.2)

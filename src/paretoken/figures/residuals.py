@@ -19,7 +19,6 @@ from paretoken.figures.axes import canvas, plot_cells, sizes_axis, tokens_axis
 from paretoken.figures.base import Figure
 from paretoken.figures.legends import side_legend, size_handles, text_handles, token_handles
 from paretoken.figures.parts import (
-    Numbers,
     bars_in_words,
     column,
     levels,
@@ -28,6 +27,7 @@ from paretoken.figures.parts import (
     shown_suites,
 )
 from paretoken.figures.style import HALO, VERMILION, Look
+from paretoken.io.arrays import Numbers
 from paretoken.io.escape import mathtext
 from paretoken.io.text_tables import size_label
 

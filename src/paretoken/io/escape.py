@@ -79,11 +79,6 @@ def markdown(text: str) -> str:
     return _MARKDOWN_START.sub(r"\1\\\2", line)
 
 
-def markdown_code(text: str) -> str:
-    """Return text as a code span."""
-    return "`" + one_line(text).replace("`", "'") + "`"
-
-
 def latex(text: str) -> str:
     """Return text for a cell of a LaTeX table."""
     escaped = "".join(_LATEX.get(char, char) for char in one_line(text))

@@ -16,13 +16,11 @@ from transformers import (
 )
 
 from paretoken.costs.shapes import decoder_shape
+from paretoken.data.collation import IGNORED
 from paretoken.errors import UserError
 from paretoken.io.escape import shown
 from paretoken.model_files.model_json import read_model_json
 from paretoken.model_files.pretrained import load_pretrained, load_weights
-
-#: Label of a token that the loss leaves out.
-IGNORED = -100
 
 #: Fields of a config that say that logits are not just ``lm_head(hidden states)``.
 SCALED_LOGITS = ("final_logit_softcapping", "logits_scaling", "logit_scale", "lm_head_multiplier")

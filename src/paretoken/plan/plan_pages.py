@@ -11,9 +11,12 @@ from typing import Any
 
 from paretoken.costs.gpu_memory import GIB
 from paretoken.io.escape import csv_row
-from paretoken.io.text_tables import aligned, clock, short
+from paretoken.io.text_tables import MISSING, aligned, clock, short
 from paretoken.plan.durations import UTILISATION
 from paretoken.plan.study_plan import COLUMNS, Line, Plan, gpu_hours, rows, totals
+
+#: Origins of shapes and of lengths that are named; of more, only their number.
+MOST_ORIGINS = 4
 
 
 def as_csv(plans: Sequence[Plan]) -> str:
@@ -61,10 +64,10 @@ def _cells(line: Line, on_gpus: bool) -> list[str]:
     planned, cell, work = line.planned, line.planned.cell, line.planned.work
     shown = [
         cell.llm, cell.compressor, str(cell.tokens), str(cell.seed), planned.stage,
-        short(work.trained) if work.trained else "–", short(work.tokens), f"{work.flops:.2e}",
+        short(work.trained) if work.trained else MISSING, short(work.tokens), f"{work.flops:.2e}",
     ]  # fmt: skip
     if on_gpus:
-        zero = str(planned.zero) if planned.zero else "–"
+        zero = str(planned.zero) if planned.zero else MISSING
         fits = "yes" if planned.fits else f"no: {planned.remedy}"
         shown += [str(planned.gpus), zero, f"{planned.memory_gib:.1f}", fits]
     cost = gpu_hours(line) if on_gpus else planned.duration.seconds
@@ -124,10 +127,10 @@ def remarks(plan: Plan) -> list[str]:
     return said
 
 
-def _few(origins: list[str], most: int = 4) -> list[str]:
+def _few(origins: list[str]) -> list[str]:
     """Return the first of many origins, and how many more there are."""
-    more = len(origins) - most
-    return origins if more <= 0 else [*origins[:most], f"and {more} more"]
+    more = len(origins) - MOST_ORIGINS
+    return origins if more <= 0 else [*origins[:MOST_ORIGINS], f"and {more} more"]
 
 
 def _correction(stage: str, found: dict[str, Any]) -> str:

@@ -36,7 +36,6 @@ class Resources:
         cpus: per node.
         mem_mb: host memory per node.
         runtime_min: limit, not expectation.
-        disk_mb: at the peak.
         zero: DeepSpeed's ZeRO stage that memory was counted for; 0: none.
     """
 
@@ -45,13 +44,7 @@ class Resources:
     cpus: int
     mem_mb: int
     runtime_min: int
-    disk_mb: int
     zero: int = 0
-
-    @property
-    def gpus_per_node(self) -> int:
-        """GPUs of each node."""
-        return math.ceil(self.gpus / self.nodes)
 
 
 #: `data`: cores, minutes to unpack about 130 GB of images (fetched as often as many archives), and to
@@ -59,16 +52,16 @@ class Resources:
 DATA_CPUS, UNPACK_MIN = 4, 480
 DECODE_MIN = math.ceil(MARGIN * LLAVA["finetune"].images / (DATA_CPUS * DECODED_PER_CORE_S) / 60)
 
-#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes, MB of disk. `fetch` is for 14
+#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes. `fetch` is for 14
 #: billion parameters, `sources` are the miniature's.
 CPU_JOBS: dict[str, Resources] = {
-    "fetch": Resources(0, 1, 2, 4000, 240, 60_000),
-    "data": Resources(0, 1, DATA_CPUS, 16_000, UNPACK_MIN + DECODE_MIN, 150_000),
-    "tokenize": Resources(0, 1, 4, 24_000, 120, 2000),
-    "features": Resources(1, 1, 5, 32_000, 720, 1_000_000),
-    "questions": Resources(0, 1, 2, 16_000, 120, 20_000),
-    "score": Resources(0, 1, 1, 4000, 30, 100),
-    "sources": Resources(0, 1, 1, 2000, 30, 200),
+    "fetch": Resources(0, 1, 2, 4000, 240),
+    "data": Resources(0, 1, DATA_CPUS, 16_000, UNPACK_MIN + DECODE_MIN),
+    "tokenize": Resources(0, 1, 4, 24_000, 120),
+    "features": Resources(1, 1, 5, 32_000, 720),
+    "questions": Resources(0, 1, 2, 16_000, 120),
+    "score": Resources(0, 1, 1, 4000, 30),
+    "sources": Resources(0, 1, 1, 2000, 30),
 }
 
 
@@ -82,9 +75,7 @@ def cpu_resources(stage: CpuStage) -> Resources:
     return CPU_JOBS[stage]
 
 
-def resources(
-    config: Config, study: Study, cell: Cell, stage: Stage, device: str | None = None
-) -> Resources:
+def resources(config: Config, study: Study, cell: Cell, stage: Stage) -> Resources:
     """Return what a stage of a cell asks for.
 
     Args:
@@ -92,27 +83,25 @@ def resources(
         study: a trained study of it.
         cell: of its grid.
         stage: pretrain, finetune or predict.
-        device: name of a kind of GPU; None: the config's.
 
     Raises:
-        UserError: the stage or the device is unknown, or a recipe cannot be read.
+        UserError: the stage is unknown, or a recipe cannot be read.
     """
-    kind = device or config.device
-    key = (study.name, cell.llm, cell.compressor, cell.tokens, stage, kind)
+    key = (study.name, cell.llm, cell.compressor, cell.tokens, stage)
     known = _SIZED.get(key)
     if known is None or known[0] is not config:  # seeds differ in nothing that matters here
-        known = _SIZED[key] = config, _resources(config, study, cell, stage, kind)
+        known = _SIZED[key] = config, _resources(config, study, cell, stage)
     return known[1]
 
 
 #: Snakemake asks for every job, and an answer takes 0.2 ms: thousands of cells share a few sizes.
-_SIZED: dict[tuple[str, str, str, int, str, str], tuple[Config, Resources]] = {}
+_SIZED: dict[tuple[str, str, str, int, str], tuple[Config, Resources]] = {}
 
 
-def _resources(config: Config, study: Study, cell: Cell, stage: Stage, kind: str) -> Resources:
+def _resources(config: Config, study: Study, cell: Cell, stage: Stage) -> Resources:
     if stage not in STAGES:
         raise UserError(f"{stage!r} is no stage; write one of: {', '.join(STAGES)}")
-    found = estimate(config, study, cell, stage, known_device(kind))
+    found = estimate(config, study, cell, stage, known_device(config.device))
     if stage == "predict":
         return sized(found, PREDICT_WORKERS if found.gpus else 0)
     return sized(found, from_config.stage_recipe(from_config.training_of(study), stage).workers)
@@ -135,6 +124,5 @@ def sized(found: Estimate, workers: int) -> Resources:
         cpus=processes * (1 + workers),
         mem_mb=math.ceil(processes * process_mb),
         runtime_min=max(SHORTEST_MIN, limit),
-        disk_mb=math.ceil(found.disk / 1e6),
         zero=found.zero,
     )

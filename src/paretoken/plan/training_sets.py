@@ -14,6 +14,8 @@ from paretoken.world.world_settings import MiniatureSettings
 
 #: At most so many conversations of a tokenized set are looked at.
 SAMPLE = 20_000
+#: Pieces of the file of labels that are looked at, and bytes of each.
+PIECES, PIECE_BYTES = 64, 65_536
 #: Bytes of a .npy file's header, as numpy writes it for one-dimensional arrays.
 NPY_MAGIC, NPY_FIXED = b"\x93NUMPY", 10
 
@@ -135,13 +137,13 @@ def _data_start(content: bytes) -> int:
     return NPY_FIXED + int.from_bytes(content[NPY_FIXED - 2 : NPY_FIXED], "little")
 
 
-def _share_learned(path: Path, pieces: int = 64, length: int = 65_536) -> float:
+def _share_learned(path: Path) -> float:
     """Return the share of True in a file of booleans, from evenly spaced pieces of it."""
     size, ones, seen = path.stat().st_size, 0, 0
     with path.open("rb") as stream:
         start = _data_start(stream.read(512))
-        for piece in range(pieces):
-            stream.seek(start + max(0, size - start - length) * piece // max(1, pieces - 1))
-            content = stream.read(length)
+        for piece in range(PIECES):
+            stream.seek(start + max(0, size - start - PIECE_BYTES) * piece // (PIECES - 1))
+            content = stream.read(PIECE_BYTES)
             ones, seen = ones + content.count(1), seen + len(content)
     return ones / seen if seen else 0.0

@@ -14,14 +14,15 @@ import numpy as np
 
 from paretoken.analysis.cell_means import cell_means
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.numerical_optimum import middle
 from paretoken.analysis.product_limits import MOST_CONFIGURATIONS, require_product
 from paretoken.analysis.scenarios import Scenario, scenarios
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.study_results import StudyResults
 from paretoken.analysis.ties import indistinguishable
 from paretoken.errors import UserError
+from paretoken.io.arrays import Array
 from paretoken.io.text_tables import size_label
+from paretoken.study.published import PAPER_GRID
 
 #: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
 #: twice that Q.

@@ -1,4 +1,4 @@
-"""The table of methods in Markdown and LaTeX: one row per method and token count."""
+"""The table of methods: one row per method and token count."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import pandas as pd
 from paretoken.analysis.methods import suite_errors
 from paretoken.analysis.scales import PERCENT
 from paretoken.analysis.study_results import StudyResults
-from paretoken.io.escape import latex as latex_text
 from paretoken.io.escape import markdown
-from paretoken.io.markdown import bullets
-from paretoken.io.markdown import table as markdown_table
+from paretoken.io.text_tables import MISSING, markdown_list, markdown_table
 
 Cell = pd.Series  # one row of `method_scores`
 
@@ -34,11 +32,11 @@ def wide(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
         shown = compressor if tokens else "blind"
         row = {"method": shown, "LLM": llm, "V": str(tokens)}
         for name in benchmarks:
-            row[name] = score_text(by_benchmark.loc[name]) if name in by_benchmark.index else "–"
+            row[name] = score_text(by_benchmark.loc[name]) if name in by_benchmark.index else MISSING
         for suite, means in errors.items():
             found = means[(means["llm"] == llm) & (means["compressor"] == shown)]
             found = found[found["visual_tokens"] == tokens]
-            row[f"error {suite}"] = error_text(found.iloc[0]) if len(found) else "–"
+            row[f"error {suite}"] = error_text(found.iloc[0]) if len(found) else MISSING
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -77,7 +75,7 @@ def methods_page(
         "over seeds; with one seed, of the sample of questions). In brackets: the published Table 1, "
         f"one run each, other recipes. Errors are 1 - mean score of a suite.{_not_compared(scores)}\n\n"
         f"{markdown_table(table)}\n\n"
-        f"## Who wins\n\n{bullets(winners(results, compared))}\n"
+        f"## Who wins\n\n{markdown_list(winners(results, compared))}\n"
     )
 
 
@@ -117,20 +115,3 @@ def error_rows(results: StudyResults, suite: str) -> pd.DataFrame:
     """Return the errors of a suite's methods, for the fewest tokens first and the best of them first."""
     rows = suite_errors(results, suite).sort_values(["visual_tokens", "error"], kind="stable")
     return rows[["compressor", "llm", "visual_tokens", "error", "low", "high", "seeds"]]
-
-
-def latex(table: pd.DataFrame) -> str:
-    r"""Return the table as LaTeX, for ``\usepackage{booktabs}``."""
-    columns = [str(name) for name in table.columns]
-    lines = [
-        rf"\begin{{tabular}}{{ll{'r' * (len(columns) - 2)}}}", r"\toprule",
-        " & ".join(map(_cell, columns)) + r" \\", r"\midrule",
-        *(" & ".join(_cell(str(value)) for value in row) + r" \\"
-          for row in table.itertuples(index=False)),
-        r"\bottomrule", r"\end{tabular}",
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return latex_text(text).replace(" ± ", r" $\pm$ ").replace("–", "--")

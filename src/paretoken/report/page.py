@@ -26,12 +26,12 @@ from paretoken.config.study import Suite
 from paretoken.errors import UserError
 from paretoken.figures.style import ramp
 from paretoken.io.escape import html
+from paretoken.io.text_tables import MISSING, HtmlTable, html_table, text_cell
 from paretoken.registry import FIGURES
 from paretoken.report.answer import answer, methods_answer
 from paretoken.report.charts import explorer_chart
 from paretoken.report.explorer import explorer_data
 from paretoken.report.glossary import GLOSSARY
-from paretoken.report.html_tables import HtmlTable, cell, html_table
 from paretoken.report.methods_table import error_rows, winners
 from paretoken.report.provenance import citation, provenance
 from paretoken.report.suite_tables import (
@@ -251,14 +251,14 @@ def _tables(results: StudyResults) -> list[HtmlTable]:
 
 def _claim(row: pd.Series[Any]) -> dict[str, str]:
     verdict = str(row["verdict"])
-    ends = [cell(float(row[end])) if pd.notna(row[end]) else "–" for end in ("low", "high")]
+    value, *ends = [text_cell(float(row[name])) for name in ("value", "low", "high")]
     return {
         "statement": str(row["statement"]),
         "verdict": verdict,
         "kind": next((kind for known, kind in KINDS.items() if known == verdict), "open"),
         "reason": str(row["because"]),
-        "value": cell(float(row["value"])) if pd.notna(row["value"]) else "–",
-        "interval": "–" if ends == ["–", "–"] else " to ".join(ends),
+        "value": value,
+        "interval": MISSING if ends == [MISSING, MISSING] else " to ".join(ends),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from paretoken.analysis.closed_form_optimum import best_tokens
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.trade import Side, assumed_slopes, trade
-from paretoken.io.text_tables import visual_tokens
+from paretoken.io.text_tables import number_text, range_text, visual_tokens
 
 
 def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
@@ -74,11 +74,8 @@ def optimum(fit: FittedLaw, Q: float | None) -> str:
 
 def _ratio(fit: FittedLaw) -> str:
     value = fit.record["alpha_over_beta"]
-    shown = "unbounded" if value is None else f"{value:.2f}"
+    shown = number_text(value, ".2f")
     interval = fit.record["intervals"].get("alpha_over_beta")
     if not interval or not len(fit.draws):
         return shown
-    low, high = (
-        "unbounded" if interval[end] is None else f"{interval[end]:.3g}" for end in ("low", "high")
-    )
-    return f"{shown}, 95\u00a0% {low} to {high}"
+    return f"{shown}, 95\u00a0% {range_text(interval['low'], interval['high'], '.3g')}"

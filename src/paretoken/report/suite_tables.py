@@ -14,7 +14,7 @@ from paretoken.analysis.numerical_optimum import middle, optimum_table
 from paretoken.analysis.resample import EFFECTS, RESIDUAL
 from paretoken.analysis.scenarios import Scenario
 from paretoken.analysis.study_results import StudyResults
-from paretoken.io.text_tables import size_label
+from paretoken.io.text_tables import UNBOUNDED, range_text, size_label
 
 #: What a flag of a published value means, where it was not simply read off.
 SOURCES = {"inferred": "inferred", "second_hand": "second hand"}
@@ -41,7 +41,7 @@ def interval_rows(fit: FittedLaw) -> pd.DataFrame:
                 filter(None, [row["95 % interval"], notes[row["parameter"]]])
             )
     if fit.law.constant_optimum:
-        shown = "unbounded" if ratio is None else ratio
+        shown = UNBOUNDED if ratio is None else ratio
         rows.append(_row("alpha / beta", shown, intervals.get("alpha_over_beta")))
     stars = intervals.get("v_star") or {}
     for Q, value in (fit.record["v_star"] or {}).items():
@@ -54,12 +54,7 @@ def _row(name: str, value: Any, interval: Mapping[str, float | None] | None) -> 
 
 
 def _ends(interval: Mapping[str, float | None] | None) -> str | None:
-    if not interval:
-        return None
-    low, high = (
-        "unbounded" if interval[end] is None else f"{interval[end]:.4g}" for end in ("low", "high")
-    )
-    return f"{low} to {high}"
+    return range_text(interval["low"], interval["high"], ".4g") if interval else None
 
 
 def drawn_by(fit: FittedLaw) -> str:

@@ -11,12 +11,11 @@ from paretoken.analysis.equal_cost import TOLERANCE, tally
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.methods import comparisons
 from paretoken.analysis.numerical_optimum import middle
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.study_results import StudyResults
 from paretoken.analysis.trade import assumed_slopes
 from paretoken.config.study import Suite
 from paretoken.io.escape import markdown
-from paretoken.io.markdown import bullets
-from paretoken.io.markdown import table as markdown_table
+from paretoken.io.text_tables import markdown_list, markdown_table
 from paretoken.io.versions import versions
 from paretoken.registry import FIGURES
 from paretoken.report.glossary import GLOSSARY
@@ -30,6 +29,7 @@ from paretoken.report.suite_tables import (
     percent,
     published_rows,
 )
+from paretoken.study.published import PAPER_GRID
 
 #: Where a study that compares methods has its table.
 METHODS_TABLE = (
@@ -59,7 +59,7 @@ def summary(
     study = results.study
     sections = [f"# {study.name}", f"**Question.** {markdown(study.question)}"]
     if pairs is None or sensitivity is None:
-        sections += [f"**Answer.**\n\n{bullets(winners(results, comparisons(results)))}",
+        sections += [f"**Answer.**\n\n{markdown_list(winners(results, comparisons(results)))}",
                      f"## Cells\n\n{_cells(results)}\n\n{METHODS_TABLE}"]  # fmt: skip
     else:
         sections += _laws(results, pairs, sensitivity)
@@ -80,7 +80,7 @@ def _laws(results: StudyResults, pairs: pd.DataFrame, sensitivity: pd.DataFrame)
     study = results.study
     sections = [
         f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
-        f"## Symbols and words\n\n{bullets(GLOSSARY)}",
+        f"## Symbols and words\n\n{markdown_list(GLOSSARY)}",
         f"## Cells\n\n{_cells(results)}",
     ]
     for suite in study.suites:
@@ -112,7 +112,7 @@ def _cells(results: StudyResults) -> str:
 
 def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> str:
     fit = results.headline(suite.name)
-    warnings = bullets(fit.record["warnings"] or ["none"])
+    warnings = markdown_list(fit.record["warnings"] or ["none"])
     parts = [
         f"Headline: `{fit.law.formula}`, {markdown(str(fit.record['loss']))} loss, status "
         f"{markdown(str(fit.record['status']))}.",
@@ -138,7 +138,7 @@ def _compared(fit: FittedLaw) -> list[str]:
         return []
     return [
         f"Which laws describe the cells:\n\n{markdown_table(rows, 3)}",
-        bullets(fit.record["laws"]["words"]),
+        markdown_list(fit.record["laws"]["words"]),
     ]
 
 

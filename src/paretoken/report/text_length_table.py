@@ -6,11 +6,7 @@ import pandas as pd
 
 from paretoken.analysis.study_results import StudyResults
 from paretoken.io.escape import markdown
-from paretoken.io.markdown import table as markdown_table
-from paretoken.report.methods_table import latex
-
-#: A prediction and its interval.
-PREDICTED = ("predicted", "predicted_low", "predicted_high")
+from paretoken.io.text_tables import MISSING, latex_table, markdown_table
 
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:
@@ -36,7 +32,7 @@ def shown(found: pd.DataFrame) -> pd.DataFrame:
 
 def _range(row: pd.Series[float], name: str, low: str, high: str) -> str:
     if pd.isna(row[name]):
-        return "–"
+        return MISSING
     ends = "" if pd.isna(row[low]) else f" ({row[low]:.3g} to {row[high]:.3g})"
     return f"{row[name]:.3g}{ends}"
 
@@ -56,4 +52,4 @@ def page(results: StudyResults, found: pd.DataFrame) -> str:
 
 def latex_of(found: pd.DataFrame) -> str:
     """Return the table as LaTeX."""
-    return latex(shown(found).astype(str))
+    return latex_table(shown(found))

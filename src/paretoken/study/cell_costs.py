@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.errors import UserError
+from paretoken.io.csv_files import Row
 from paretoken.io.escape import LONGEST_VALUE
 from paretoken.io.files import read_json
 from paretoken.study.grid import Cell
-from paretoken.study.scored import Row, coordinates
+from paretoken.study.scored import coordinates
 
 NOT_MEASURED = {
     "median_s": None, "quartiles_s": [None, None], "encoder_median_s": None, "device": None

@@ -15,6 +15,10 @@ VALUE_KEY = ("suite", "quantity")
 TABLE1_KEY = ("method", "visual_tokens", "benchmark")
 VALUES = (*VALUE_KEY, "value", "source")
 TABLE1 = (*TABLE1_KEY, "score", "source")
+#: The variant of a fit that repeats the paper's grid search, and the law that the paper fits.
+PAPER_GRID, PAPER_LAW = "paper_grid", "product"
+#: Text tokens of the paper's questions.
+PAPER_Q = 50.0
 #: Quantities (or how their names begin) that are above 0, and those that are not below 0. Others may be
 #: any number.
 ABOVE_ZERO = ("alpha", "beta", "K", "exponent_ratio", "unseen_params_b", "optimal_tokens_")

@@ -12,13 +12,13 @@ from statistics import variance
 from typing import Any
 
 from paretoken.errors import UserError
+from paretoken.io.csv_files import Row
 from paretoken.io.files import read_json
 from paretoken.study.grid import Cell
 
 #: Numbers of a score are smaller; it is a share, and counts questions.
 LARGEST = 1e12
 SOURCE = "trained, asked and scored by this project"
-Row = dict[str, str]
 
 
 def read_scores(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:

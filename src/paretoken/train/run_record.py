@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from paretoken.io.files import write_json
+from paretoken.io.finished import RUN_FILE
 from paretoken.io.versions import git_state, versions
 
-RUN_FILE = "run.json"
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "numpy", "deepspeed")
 
 

@@ -21,6 +21,7 @@ from paretoken.data.encoded import read_encoded
 from paretoken.data.order import BatchPlan, data_order
 from paretoken.errors import StoppedEarlyError, UserError
 from paretoken.io.files import read_json
+from paretoken.io.finished import RUN_FILE
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
@@ -46,7 +47,7 @@ from paretoken.train.inputs import (
 from paretoken.train.recipe import Recipe
 from paretoken.train.reporting import PlainLines, TensorBoard
 from paretoken.train.restarts import STARTS, require_progress
-from paretoken.train.run_record import RUN_FILE, write_run
+from paretoken.train.run_record import write_run
 from paretoken.train.selection import Selection, select
 from paretoken.train.showings import shown_counts
 from paretoken.train.speed import Speed, Spent, StepWork

@@ -13,11 +13,10 @@ from paretoken.study import paths
 from paretoken.study.code_files import sources
 from paretoken.study.grid import Cell, cells
 from paretoken.study.recorded import RECORD
-from paretoken.workflow.wildcards import Rules, Wildcards, cell_of, given, run_record
+from paretoken.workflow.wildcards import Options, Rules, Wildcards, cell_of, given, run_record
 
 #: Questions at a time of a model that is made: its prompts are a few tokens long.
 MADE_BATCH = 256
-Options = Callable[[Wildcards], list[str]]
 
 
 class Cells(Rules):

@@ -11,17 +11,15 @@ from paretoken.plan.from_config import dimensions_file
 from paretoken.registry import COMPRESSORS, FIGURES, LAWS
 from paretoken.study import paths
 from paretoken.study.code_files import sources
+from paretoken.study.published import PAPER_GRID, PAPER_LAW
 from paretoken.workflow.cell_rules import Cells
-from paretoken.workflow.wildcards import Wildcards, given, run_record
+from paretoken.workflow.wildcards import Options, Wildcards, given, run_record
 
 #: Figures that compare ways to count costs.
 COST_FIGURES = ("optimum_by_cost",)
-#: A fit on the paper's grid of parameters, besides those of the laws.
-PAPER_GRID = "paper_grid"
 #: What no figure or table shows: a change of it makes nothing anew.
 NOT_SHOWN = {"figures", "claims", "budget_gpu_hours", "latency", "price_per_hour"}
 ORIGIN = {"hub", "revision", "params"}
-Options = Callable[[Wildcards], list[str]]
 
 
 class Tables(Cells):
@@ -220,4 +218,4 @@ class Tables(Cells):
 def _law(wildcards: Wildcards) -> str:
     """Return the law of a variant: LAW-all, LAW-unflagged, or the paper's grid."""
     variant = str(wildcards.variant)
-    return "product" if variant == PAPER_GRID else variant.rpartition("-")[0]
+    return PAPER_LAW if variant == PAPER_GRID else variant.rpartition("-")[0]

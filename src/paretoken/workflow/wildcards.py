@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from paretoken.study.grid import Cell
 
 #: What Snakemake hands over: attributes are the values of wildcards, all of them text.
 Wildcards = Any
+#: Of the command that a rule runs.
+Options = Callable[[Wildcards], list[str]]
 
 
 class Rules:

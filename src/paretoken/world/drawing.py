@@ -7,6 +7,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
+from paretoken.io.arrays import Numbers
 from paretoken.world.facts import (
     BOX,
     GRID,
@@ -15,7 +16,6 @@ from paretoken.world.facts import (
     OBJECTS,
     PATCH,
     SIZE,
-    Floats,
     Ints,
     Scenes,
     World,
@@ -75,12 +75,12 @@ class _Canvas:
     def __init__(self, scenes: Scenes) -> None:
         count = len(scenes)
         self.places = scenes.places
-        self.pixels: Floats = np.zeros((count, SIZE, SIZE, 3))
+        self.pixels: Numbers = np.zeros((count, SIZE, SIZE, 3))
         self.owner = np.zeros((count, SIZE, SIZE), np.int8)
         self.labels: Ints = np.zeros((count, OBJECTS + 1, 3), np.int64)
 
     def stamp(
-        self, rows: Ints, number: int, drawn: Floats, label: tuple[Ints | int, Ints | int, Ints | int]
+        self, rows: Ints, number: int, drawn: Numbers, label: tuple[Ints | int, Ints | int, Ints | int]
     ) -> None:
         """Draw object ``number`` (rows, BOX, BOX, 3) at its place in the images ``rows``."""
         offset = np.arange(BOX)
@@ -105,7 +105,7 @@ class _Canvas:
         return np.take_along_axis(self.labels, best[..., None], axis=1)
 
 
-def _glyphs() -> Floats:
+def _glyphs() -> Numbers:
     """Return the digits (10, BOX, BOX)."""
     glyphs = np.zeros((10, BOX, BOX))
     for digit, bits in enumerate(FONT):

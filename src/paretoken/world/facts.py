@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretoken.errors import UserError
+from paretoken.io.arrays import Numbers
 from paretoken.world.vocabulary import COLOURS, Vocabulary
 from paretoken.world.world_settings import FACT, NUMBER, PROPERTY, WorldSettings
 
@@ -24,7 +25,6 @@ MOST_DIGITS, MOST_CLUTTER = 6, 4
 OBJECTS = 1 + MOST_DIGITS + MOST_CLUTTER
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Relations:
     question: int
     answer: int
     table: Ints
-    share: Floats
+    share: Numbers
     held_out: NDArray[np.bool_]
 
 
@@ -132,7 +132,7 @@ class World:
         )
 
 
-def icon_patterns(rng: np.random.Generator, count: int) -> Floats:
+def icon_patterns(rng: np.random.Generator, count: int) -> Numbers:
     """Return icons (count, 3, 3, 3): 3 x 3 cells in RGB, any two differing in five cells or more."""
     tints = np.array([(0, 0, 0), (1, 1, 1), (1, 0.55, 0), (0.6, 0.1, 1)])
     found: list[Ints] = []

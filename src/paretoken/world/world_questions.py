@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paretoken.world.facts import MOST_DIGITS, Floats, Ints, Relations, Scenes, World
+from paretoken.io.arrays import Numbers
+from paretoken.world.facts import MOST_DIGITS, Ints, Relations, Scenes, World
 from paretoken.world.world_settings import KINDS, NAME, READ, Kind
 
 
@@ -26,7 +27,7 @@ class Questions:
     held_out: NDArray[np.bool_]
 
 
-def kind_shares(shares: Mapping[Kind, float]) -> Floats:
+def kind_shares(shares: Mapping[Kind, float]) -> Numbers:
     """Return the shares in the order of `KINDS`."""
     return np.array([shares.get(kind, 0.0) for kind in KINDS])
 

@@ -29,11 +29,12 @@ from paretoken.analysis.equal_cost import comparisons
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.sensitivity import sensitivity
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.study_results import StudyResults
 from paretoken.config.config import load
 from paretoken.config.constraints import Constraints, read_constraints
 from paretoken.errors import UserError
 from paretoken.report.summary import summary
+from paretoken.study.published import PAPER_GRID
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "workflow" / "reference"

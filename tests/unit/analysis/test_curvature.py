@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from paretoken.analysis.cells import Cells
 from paretoken.analysis.curvature import curvature
-from paretoken.analysis.laws.base import Array
+from paretoken.io.arrays import Array
 
 SIZES, TOKENS = (0.5, 1.8, 4.0, 7.0), (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0)
 N, V = (axis.ravel() for axis in np.meshgrid(SIZES, TOKENS, indexing="ij"))

@@ -21,8 +21,9 @@ from paretoken.errors import UserError
 from paretoken.figures.base import save
 from paretoken.figures.method_curves import METHODS, published_errors
 from paretoken.figures.style import styled
+from paretoken.io.text_tables import latex_table
 from paretoken.registry import BENCHMARKS
-from paretoken.report.methods_table import latex, methods_page, wide
+from paretoken.report.methods_table import methods_page, wide
 from paretoken.report.summary import summary
 
 ROOT = Path(__file__).parents[3]
@@ -222,7 +223,7 @@ def test_the_table_as_markdown_and_latex() -> None:
     page = methods_page(found, table, comparisons(found), method_scores(found, scores()))
     assert "V = 4: quecc, better than tokenpacker." in page
     assert "V = 1: quecc, not told from tokenpacker." in page
-    text = latex(table)
+    text = latex_table(table)
     assert text.count(r"\\") == 1 + len(table)
     assert r"71.0 $\pm$ " in text
     assert "_" not in text.replace(r"\_", "")

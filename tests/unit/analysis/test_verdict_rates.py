@@ -20,13 +20,13 @@ from paretoken.analysis.effects import effects
 from paretoken.analysis.estimate import estimate
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.intervals import Doubt, matching
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.losses import make_loss
 from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.profiles import profile, profiled_parameters
 from paretoken.analysis.resample import draw
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.config import load
+from paretoken.io.arrays import Array
 from paretoken.registry import CLAIMS, LAWS
 
 ROOT = Path(__file__).parents[3]

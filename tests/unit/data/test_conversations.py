@@ -10,9 +10,9 @@ import pytest
 from paretoken.data.conversations import (
     BadRowError,
     Census,
+    Conversation,
     iter_conversations,
     parse_conversation,
-    parse_conversations,
 )
 from paretoken.data.rows import JsonText, read_rows
 from paretoken.data.skips import Skips
@@ -115,10 +115,17 @@ def test_ids_may_repeat_be_numbers_or_be_missing() -> None:
     assert (census.rows, census.kept, census.text_only, skips.rows) == (4, 4, 1, [])
 
 
+def checked(rows: list[dict[str, Any]], skips: Skips) -> list[Conversation]:
+    """Return the conversations, as long as no more rows are bad than may be."""
+    kept = list(iter_conversations(rows, skips))
+    skips.check(len(rows))
+    return kept
+
+
 def test_bad_rows_are_refused_with_their_place() -> None:
     rows = [GOOD, {**GOOD, "id": 2, "conversations": []}]
     with pytest.raises(UserError, match=r"1 of 2 rows are bad.*\n.*row 2 \(id 2\).*no conversations"):
-        parse_conversations(rows, Skips("data.json"))
+        checked(rows, Skips("data.json"))
 
 
 def test_conversations_of_skipped_images_are_left_out_and_are_not_bad() -> None:
@@ -139,7 +146,7 @@ def test_the_plain_template_needs_one_question_and_one_answer() -> None:
 def test_a_few_bad_rows_may_be_listed_and_left_out() -> None:
     rows = [{**GOOD, "id": str(i)} for i in range(9)] + [{"id": "bad"}]
     skips = Skips("data.json", share=0.1)
-    assert len(parse_conversations(rows, skips)) == 9
+    assert len(checked(rows, skips)) == 9
     assert skips.record() == [
         {"row": "row 10 (id 'bad')", "reason": "it has no conversations; write [{from, value}, ...]"}
     ]

@@ -14,7 +14,7 @@ import tiny
 from paretoken.cli import main
 from paretoken.data import tokenizing
 from paretoken.data.collation import TrainingCollator
-from paretoken.data.conversations import Conversation, parse_conversations
+from paretoken.data.conversations import Conversation, iter_conversations
 from paretoken.data.encoded import read_encoded
 from paretoken.data.encoded_writer import EncodedWriter, GrowingArray, write_encoded
 from paretoken.data.features import PixelStore
@@ -57,7 +57,7 @@ def test_parts_of_any_size_give_the_same_tokens(
                      "question_ids.npy", "question_offsets.npy"]  # fmt: skip
     for name in names:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
-    kept = parse_conversations(read_rows(world / "train.json"), Skips("data"))
+    kept = list(iter_conversations(read_rows(world / "train.json"), Skips("data")))
     encoder = ChatEncoder(load_tokenizer(world / "llm"))
     stored = read_encoded(tmp_path / "whole")
     assert stored.ids.tolist() == np.concatenate([e.ids for e in encoder.encode(kept)]).tolist()

@@ -23,7 +23,6 @@ from figure_study import (
     without_published,
 )
 from paretoken.analysis.closed_form_optimum import optimal_tokens
-from paretoken.analysis.study_results import PAPER_GRID
 from paretoken.costs.models.paper import PAPER_COST
 from paretoken.errors import UserError
 from paretoken.figures import (
@@ -42,6 +41,7 @@ from paretoken.figures.parts import formula, mean_cells, parameter_lines
 from paretoken.figures.style import marker_size, ramp, styled, token_area
 from paretoken.io.text_tables import size_label
 from paretoken.registry import FIGURES
+from paretoken.study.published import PAPER_GRID
 
 #: Dots per inch that suffice for tests.
 COARSE = 60

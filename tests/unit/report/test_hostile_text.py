@@ -24,9 +24,10 @@ from paretoken.config.study import FrozenStudy
 from paretoken.errors import UserError
 from paretoken.figures.base import save
 from paretoken.io.escape import html, message, one_line
+from paretoken.io.text_tables import latex_table
 from paretoken.io.yaml_files import read_yaml
 from paretoken.registry import FIGURES
-from paretoken.report.methods_table import latex, methods_page, wide
+from paretoken.report.methods_table import methods_page, wide
 from paretoken.report.summary import summary
 from paretoken.study.table_files import read_table, write_table
 from report_study import Finished, copied, embedded, finished_study, latency_table
@@ -137,7 +138,7 @@ def written(study: Finished) -> dict[str, str]:
         "summary.md": summary(results, pairs, sensitivity, claims, ["fig1b"], "commit"),
         "claims.md": claims_page(claims, "demo"),
         "methods.md": methods_page(results, table, compared, scores),
-        "methods.tex": latex(table),
+        "methods.tex": latex_table(table),
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 import miniature_settings as small
 from paretoken.cli import main
 from paretoken.config.asked import WORLD, WORLD_PARTS
-from paretoken.data.conversations import parse_conversations
+from paretoken.data.conversations import iter_conversations
 from paretoken.data.images import stored_images
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
@@ -71,7 +71,7 @@ def test_plain_datasets_reads_them(data: Path) -> None:
 def test_this_project_reads_them(data: Path) -> None:
     for stage in ("pretrain", "finetune"):
         rows = read_rows(data / stage)
-        assert len(parse_conversations(rows, Skips(stage))) == len(rows)
+        assert len(list(iter_conversations(rows, Skips(stage)))) == len(rows)
     parts = by_part(data)
     assert tuple(parts) == PARTS
     counts = {name: len(parse_questions(rows, Skips(name))) for name, rows in parts.items()}

@@ -18,11 +18,10 @@ from paretoken.analysis.claims.verdicts import (
 from paretoken.analysis.closed_form_optimum import optimal_tokens
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.frontier import configurations, undominated
-from paretoken.analysis.laws.base import Array
 from paretoken.analysis.resample import percentiles
 from paretoken.analysis.study_results import StudyResults
-
-PAPER_Q = 50.0
+from paretoken.io.arrays import Array
+from paretoken.study.published import PAPER_Q
 
 
 def _stars(fit: FittedLaw, Q: float) -> tuple[float, Array]:

@@ -12,7 +12,8 @@ from paretoken.analysis.claims.verdicts import (
     judge,
     untestable,
 )
-from paretoken.analysis.methods import LEVEL, Mean, difference
+from paretoken.analysis.methods import Mean, difference
+from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.compressors.repeat import REPEATED
 

@@ -18,8 +18,10 @@ from paretoken.analysis.claims.base import (
 from paretoken.analysis.claims.verdicts import Finding, Verdict, about, below, in_words, rounding
 from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.grid_search import AXES
-from paretoken.analysis.study_results import PAPER_GRID, StudyResults
+from paretoken.analysis.study_results import StudyResults
 from paretoken.errors import UserError
+from paretoken.io.text_tables import number_text
+from paretoken.study.published import PAPER_GRID
 
 
 def ratio_of(fit: FittedLaw) -> float:
@@ -28,16 +30,14 @@ def ratio_of(fit: FittedLaw) -> float:
     return math.inf if ratio is None else float(ratio)
 
 
-def _ratio_text(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "unbounded"
-
-
 def _five_times(results: StudyResults) -> Finding:
     suite = suite_for(results, "reasoning", "five_times_faster")
     claimed = published(results, suite.name, "exponent_ratio")
     fit = headline_for(results, suite, "five_times_faster")
     value, interval = ratio_of(fit), interval_of(fit, "alpha_over_beta")
-    because = f"The best fit gives {_ratio_text(value)} against {claimed:g} ({in_words(interval)})."
+    because = (
+        f"The best fit gives {number_text(value, '.2f')} against {claimed:g} ({in_words(interval)})."
+    )
     if is_flat(fit, "alpha") and interval and math.isfinite(interval.high):
         because += " The ratio is identified even though alpha and beta themselves depend on D."
     return judge_law(fit, "alpha / beta", value, interval, about(claimed), because, "NV")
@@ -99,7 +99,7 @@ def _reverses(results: StudyResults) -> Finding:
         value,
         interval,
         below(1),
-        f"alpha / beta = {_ratio_text(value)} ({in_words(interval)}).",
+        f"alpha / beta = {number_text(value, '.2f')} ({in_words(interval)}).",
         "V",
     )
 

@@ -21,7 +21,7 @@ from paretoken.analysis.claims.verdicts import (
 )
 from paretoken.analysis.comparison import predictions
 from paretoken.analysis.curvature import curvature
-from paretoken.analysis.resample import LEVEL
+from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from paretoken.analysis.claims.base import Claim
 from paretoken.analysis.study_results import StudyResults
 from paretoken.io.escape import markdown
-from paretoken.io.markdown import table as markdown_table
+from paretoken.io.text_tables import MISSING, markdown_table, number_text, range_text
 from paretoken.registry import CLAIMS
 
 COLUMNS = (
@@ -66,10 +65,8 @@ def page(table: pd.DataFrame, study: str) -> str:
 
 def _value(row: pd.Series[float]) -> str:
     if pd.isna(row["value"]):
-        return "–"
+        return MISSING
     interval = ""
     if not (pd.isna(row["low"]) and pd.isna(row["high"])):
-        ends = [f"{row[e]:.3g}" if np.isfinite(row[e]) else "unbounded" for e in ("low", "high")]
-        interval = f" ({ends[0]} to {ends[1]})"
-    value = row["value"]
-    return f"{value:.3g}{interval}" if np.isfinite(value) else f"unbounded{interval}"
+        interval = f" ({range_text(row['low'], row['high'], '.3g')})"
+    return f"{number_text(row['value'], '.3g')}{interval}"

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from paretoken.io.text_tables import range_text
+
 #: Seeds of the same grid, times those there are, beyond which their number is not worth telling.
 MANY_SEEDS = 100
 #: Tolerance of a number that a claim gives in round words, as a share of it.
@@ -34,8 +36,7 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        ends = [f"{end:.4g}" if math.isfinite(end) else "unbounded" for end in (self.low, self.high)]
-        return f"{ends[0]} to {ends[1]}"
+        return range_text(self.low, self.high, ".4g")
 
 
 @dataclass(frozen=True)

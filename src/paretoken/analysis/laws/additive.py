@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Law
 from paretoken.analysis.laws.product import ratio_of_exponents
+from paretoken.io.arrays import Array
 
 
 def _basis(theta: Array, log_n: Array, log_t: Array) -> Array:
@@ -31,10 +32,6 @@ def _shift(values: Array, n0: float, t0: float) -> Array:
     return shifted
 
 
-def _unshift(values: Array, n0: float, t0: float) -> Array:
-    return _shift(values, -n0, -t0)
-
-
 ADDITIVE = Law(
     name="additive",
     formula="Y = E + A N^-alpha + B V^-beta",
@@ -45,7 +42,6 @@ ADDITIVE = Law(
     basis=_basis,
     basis_gradient=_gradient,
     uncenter=_shift,
-    center=_unshift,
     exponent_ratio=ratio_of_exponents,
     constant_optimum=False,
 )

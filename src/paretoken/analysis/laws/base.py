@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from paretoken.config.constraints import NOTHING, Constraints
 from paretoken.config.needs import LARGEST_EXPONENT
+from paretoken.io.arrays import Array
 
-Array = NDArray[np.floating[Any]]
-Mask = NDArray[np.bool_]
 EXPONENT_LIMIT = LARGEST_EXPONENT
 
 
@@ -35,7 +32,6 @@ class Law:
         basis_gradient: derivative of the basis by each exponent, -> (B, n, p, q).
         uncenter: parameters (B, p + q) fitted to centred logarithms (ln N - n0, ln T - t0), n0, t0
             -> parameters for plain ln N and ln T.
-        center: the inverse of ``uncenter``.
         exponent_ratio: parameters (B, p + q) -> what alpha / beta is for this law, (B,); NaN for a law
             without slopes.
         constant_optimum: whether V* = Q / (alpha / beta - 1) at every budget.
@@ -52,7 +48,6 @@ class Law:
     basis: Callable[[Array, Array, Array], Array]
     basis_gradient: Callable[[Array, Array, Array], Array]
     uncenter: Callable[[Array, float, float], Array]
-    center: Callable[[Array, float, float], Array]
     exponent_ratio: Callable[[Array], Array]
     constant_optimum: bool
     text_in_error: bool = False
@@ -93,6 +88,10 @@ class Law:
         matrix = [[float(leader.get(name, name) == other) for other in free] for name in names]
         values = np.array([fixed.get(name, 0.0) for name in names])
         return np.array(matrix).reshape(len(names), len(free)), values
+
+    def center(self, values: Array, n0: float, t0: float) -> Array:
+        """Return the inverse of ``uncenter``."""
+        return self.uncenter(values, -n0, -t0)
 
     def tokens(self, V: Array | float, Q: float) -> Array:
         """Return T, what the law calls tokens: V, or Q + V."""

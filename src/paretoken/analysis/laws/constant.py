@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Law
+from paretoken.io.arrays import Array
 
 
 def _basis(theta: Array, log_n: Array, log_t: Array) -> Array:
@@ -33,7 +34,6 @@ CONSTANT = Law(
     basis=_basis,
     basis_gradient=_gradient,
     uncenter=_same,
-    center=_same,
     exponent_ratio=_no_ratio,
     constant_optimum=False,
 )

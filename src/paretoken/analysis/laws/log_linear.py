@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Law
+from paretoken.io.arrays import Array
 
 
 def _basis(theta: Array, log_n: Array, log_t: Array) -> Array:
@@ -26,10 +27,6 @@ def _shift(values: Array, n0: float, t0: float) -> Array:
     return shifted
 
 
-def _unshift(values: Array, n0: float, t0: float) -> Array:
-    return _shift(values, -n0, -t0)
-
-
 def _ratio(values: Array) -> Array:
     a, b = values[:, 1], values[:, 2]
     return np.divide(a, b, out=np.full_like(a, np.inf), where=b > 0)
@@ -45,7 +42,6 @@ LOG_LINEAR = Law(
     basis=_basis,
     basis_gradient=_gradient,
     uncenter=_shift,
-    center=_unshift,
     exponent_ratio=_ratio,
     constant_optimum=True,
 )

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from paretoken.analysis.laws.base import Array, Law
+from paretoken.analysis.laws.base import Law
+from paretoken.io.arrays import Array
 
 
 def _power(theta: Array, log_n: Array, log_t: Array) -> Array:
@@ -42,10 +43,6 @@ def _shift(values: Array, n0: float, t0: float) -> Array:
     return shifted
 
 
-def _unshift(values: Array, n0: float, t0: float) -> Array:
-    return _shift(values, -n0, -t0)
-
-
 def ratio_of_exponents(values: Array) -> Array:
     """Return alpha / beta (infinite where beta is 0)."""
     alpha, beta = values[:, -2], values[:, -1]
@@ -62,7 +59,6 @@ PRODUCT = Law(
     basis=_basis,
     basis_gradient=_gradient,
     uncenter=_shift,
-    center=_unshift,
     exponent_ratio=ratio_of_exponents,
     constant_optimum=True,
 )

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from paretoken.costs.models.deployment import Deployment
 from paretoken.errors import UserError
-
-Numbers = NDArray[np.float64]
-AnyNumbers = NDArray[np.floating[Any]]
+from paretoken.io.arrays import Array, Numbers
 
 
 @dataclass(frozen=True)
@@ -87,13 +83,13 @@ class Cost:
                     "choose another --cost"
                 )
 
-    def __call__(self, N: AnyNumbers | float, V: AnyNumbers | float, Q: float) -> Numbers:
+    def __call__(self, N: Array | float, V: Array | float, Q: float) -> Numbers:
         """Return the cost of each configuration; arguments broadcast, NaN where nothing is known."""
         sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
         flat = self.model.evaluate(self.deployment, sizes.ravel(), tokens.ravel(), float(Q))
         return flat.reshape(sizes.shape)
 
-    def standard_error(self, N: AnyNumbers | float, V: AnyNumbers | float, Q: float) -> Numbers | None:
+    def standard_error(self, N: Array | float, V: Array | float, Q: float) -> Numbers | None:
         """Return the standard error of each measured cost; None if it is arithmetic or not known."""
         if self.model.spread is None:
             return None

@@ -6,9 +6,10 @@ import numpy as np
 
 from paretoken.compressors.specification import specification
 from paretoken.costs.answer_work import decoder_work, encoder_work, flops_2nt
-from paretoken.costs.models.base import CostModel, Numbers
+from paretoken.costs.models.base import CostModel
 from paretoken.costs.models.deployment import Deployment, LlmShape, Shapes
 from paretoken.costs.models.over_sizes import over_sizes
+from paretoken.io.arrays import Numbers
 
 
 def _paper(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:

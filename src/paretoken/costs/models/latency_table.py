@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from paretoken.errors import UserError
+from paretoken.io.arrays import Numbers
 from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_KEY, LATENCY_SPREAD, TIMED_ANSWERS
 from paretoken.study.table_files import demand_unique, read_table
 
-Numbers = NDArray[np.float64]
 AXES = ["params_b", "visual_tokens", "text_tokens"]
 PARTS = ("encoder", "prefill", "decode")
 #: The unit under which standard errors of seconds stand (``prefill_se``).

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from paretoken.costs.gpu_memory import BF16, GIB, cache_bytes
-from paretoken.costs.models.base import CostModel, Numbers
+from paretoken.costs.models.base import CostModel
 from paretoken.costs.models.deployment import Deployment, LlmShape
 from paretoken.costs.models.over_sizes import over_sizes
+from paretoken.io.arrays import Numbers
 
 
 def _gib(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from paretoken.costs.models.base import CostModel, Numbers
+from paretoken.costs.models.base import CostModel
 from paretoken.costs.models.deployment import Deployment
 from paretoken.costs.models.latency_table import SPREAD
 from paretoken.errors import UserError
+from paretoken.io.arrays import Numbers
 
 MILLISECONDS, SECONDS_PER_HOUR, PRICED_ANSWERS = 1000, 3600, 1000
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from paretoken.costs.models.base import Numbers
 from paretoken.costs.models.deployment import LlmShape, Shapes
+from paretoken.io.arrays import Numbers
 
 
 def over_sizes(

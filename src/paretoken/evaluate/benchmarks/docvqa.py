@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.edit_distance import edit_distance
-from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import accepted, question, response, text
+from paretoken.evaluate.benchmarks.prompts import short_prompt
+from paretoken.evaluate.benchmarks.values import accepted, response, text
 
 #: Similarities below this count as none.
 THRESHOLD = 0.5
@@ -44,11 +44,6 @@ def _tidy(answer: str) -> str:
     return " ".join(answer.lower().split())
 
 
-def prompt(row: Row) -> str:
-    """Return what the model is asked."""
-    return question(row) + SHORT
-
-
 DOCVQA = Benchmark(
     name="docvqa",
     metric="ANLS",
@@ -57,7 +52,7 @@ DOCVQA = Benchmark(
     columns=("answers",),
     keys=(("questionId",), ("question_id",)),
     hub=HubData("lmms-lab/DocVQA", "validation", "DocVQA", columns=("question",)),
-    prompt=prompt,
+    prompt=short_prompt,
     max_new_tokens=32,
     questions=5349,
     variants=(

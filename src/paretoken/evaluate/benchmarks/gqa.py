@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Join, Row, Variant
 from paretoken.evaluate.benchmarks.plain_text import same_text
-from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import gold, question, response
+from paretoken.evaluate.benchmarks.prompts import short_prompt
+from paretoken.evaluate.benchmarks.values import gold, response
 
 
 def score(row: Row) -> float:
@@ -16,11 +16,6 @@ def score(row: Row) -> float:
 def score_llava(row: Row) -> float:
     """Return 1 if the answer, lower-cased and without final full stops, is the right one, else 0."""
     return float(response(row).rstrip(".").lower() == gold(row))
-
-
-def prompt(row: Row) -> str:
-    """Return what the model is asked."""
-    return question(row) + SHORT
 
 
 GQA = Benchmark(
@@ -38,7 +33,7 @@ GQA = Benchmark(
         columns=("question", "imageId"),
         join=Join("testdev_balanced_images", "testdev", column="image", id="id", key="imageId"),
     ),
-    prompt=prompt,
+    prompt=short_prompt,
     questions=12_578,
     variants=(
         Variant(

@@ -16,7 +16,7 @@ from paretoken.evaluate.score_intervals import bootstrap
 from paretoken.io.escape import shown
 
 if TYPE_CHECKING:
-    from paretoken.evaluate.score_intervals import Floats
+    from paretoken.io.arrays import Numbers
 
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark",
               "artwork", "OCR")  # fmt: skip
@@ -107,9 +107,9 @@ def aggregate(
     points = {name: _points(each, np.ones((1, len(each)))) for name, each in counts.items()}
     maximum = SUBTASK_MAXIMUM * len(subtasks)
 
-    def normalised(weights: list[Floats]) -> Floats:
+    def normalised(weights: list[Numbers]) -> Numbers:
         parts = [_points(*part) for part in zip(counts.values(), weights, strict=True)]
-        summed: Floats = np.sum(parts, axis=0)
+        summed: Numbers = np.sum(parts, axis=0)
         return summed / maximum
 
     interval, stderr = bootstrap([len(each) for each in counts.values()], normalised)
@@ -156,7 +156,7 @@ def _images(
     return {name: pair(rows, found) for name, found in numbers.items() if found}
 
 
-def _counts(images: Images, scores: Sequence[float]) -> Floats:
+def _counts(images: Images, scores: Sequence[float]) -> Numbers:
     """Return right answers, questions, and whether both are right; (images, 3)."""
     import numpy as np
 
@@ -165,14 +165,14 @@ def _counts(images: Images, scores: Sequence[float]) -> Floats:
     return np.array([(r, n, float(n > 1 and r == n)) for r, n in right])
 
 
-def _points(counts: Floats, weights: Floats) -> Floats:
+def _points(counts: Numbers, weights: Numbers) -> Numbers:
     """Return a subtask's score, 0 to 200, for each row of weights (replicates, images)."""
     accuracy = weights @ counts[:, 0] / (weights @ counts[:, 1])
-    both: Floats = weights @ counts[:, 2] / weights.sum(axis=1)
+    both: Numbers = weights @ counts[:, 2] / weights.sum(axis=1)
     return 100 * (accuracy + both)
 
 
-def _detail(counts: Floats, points: float) -> Mapping[str, float]:
+def _detail(counts: Numbers, points: float) -> Mapping[str, float]:
     right, questions, both = counts.sum(axis=0)
     return {
         "score": points,

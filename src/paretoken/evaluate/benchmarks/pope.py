@@ -13,7 +13,7 @@ from paretoken.evaluate.score_intervals import bootstrap
 from paretoken.io.escape import shown
 
 if TYPE_CHECKING:
-    from paretoken.evaluate.score_intervals import Floats
+    from paretoken.io.arrays import Numbers
 
 NEGATIONS = frozenset({"No", "no", "not"})
 CATEGORIES = ("adversarial", "popular", "random")
@@ -57,12 +57,12 @@ def _counts_literal(row: Row) -> Counts:
     return said == "yes" and truth, said == "yes" and not truth, said == "no" and truth
 
 
-def f1(counts: Floats) -> Floats:
+def f1(counts: Numbers) -> Numbers:
     """Return F1 of (..., 3) counts: true positives, false positives, false negatives."""
     import numpy as np
 
     true, other = 2 * counts[..., 0], counts[..., 1] + counts[..., 2]
-    result: Floats = np.divide(true, true + other, out=np.zeros_like(true), where=true > 0)
+    result: Numbers = np.divide(true, true + other, out=np.zeros_like(true), where=true > 0)
     return result
 
 
@@ -89,9 +89,9 @@ def aggregate(
     for row, image in zip(rows, images, strict=True):
         table[place[image], names.index(row["category"])] += count(row)
 
-    def statistic(weights: list[Floats]) -> Floats:
+    def statistic(weights: list[Numbers]) -> Numbers:
         counts = np.tensordot(weights[0], table, axes=1)
-        result: Floats = f1(counts.sum(axis=1)) if pooled else f1(counts).mean(axis=1)
+        result: Numbers = f1(counts.sum(axis=1)) if pooled else f1(counts).mean(axis=1)
         return result
 
     interval, stderr = bootstrap([len(place)], statistic)

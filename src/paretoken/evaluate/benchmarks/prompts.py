@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretoken.data.conversations import BadRowError
-from paretoken.evaluate.benchmarks.values import MOST_TEXTS
+from paretoken.evaluate.benchmarks.base import Row
+from paretoken.evaluate.benchmarks.values import MOST_TEXTS, question
 
 SHORT = "\nAnswer the question using a single word or phrase."
 LETTER = "\nAnswer with the option's letter from the given choices directly."
+
+
+def short_prompt(row: Row) -> str:
+    """Return a row's question with the wish for a short answer."""
+    return question(row) + SHORT
 
 
 def letters(count: int) -> list[str]:

@@ -64,16 +64,16 @@ def response(row: Row) -> str:
     return text(row, "prediction").strip()
 
 
-def gold(row: Row, column: str = "answer") -> str:
+def gold(row: Row) -> str:
     """Return a row's right answer as text.
 
     Raises:
         BadRowError: the cell is empty, as in test splits whose answers are hidden, or holds neither a
             text nor a number.
     """
-    found = text(row, column)
+    found = text(row, "answer")
     if not found.strip():
-        raise BadRowError(f"its {column} is empty; a split with hidden answers cannot be scored here")
+        raise BadRowError("its answer is empty; a split with hidden answers cannot be scored here")
     return found
 
 

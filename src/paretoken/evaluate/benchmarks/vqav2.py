@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from paretoken.evaluate.benchmarks.base import Benchmark, HubData, Row, Variant
 from paretoken.evaluate.benchmarks.open_vqa import aggregate, people
-from paretoken.evaluate.benchmarks.prompts import SHORT
-from paretoken.evaluate.benchmarks.values import question, response
+from paretoken.evaluate.benchmarks.prompts import short_prompt
+from paretoken.evaluate.benchmarks.values import response
 from paretoken.evaluate.benchmarks.vqa_answers import (
     challenge_answer,
     evalai_answer,
@@ -43,11 +43,6 @@ def _answers(row: Row) -> list[str]:
     return [single_line(answer) for answer in people(row)]
 
 
-def prompt(row: Row) -> str:
-    """Return what the model is asked."""
-    return question(row) + SHORT
-
-
 VQAV2 = Benchmark(
     name="vqav2",
     metric="VQA accuracy",
@@ -57,7 +52,7 @@ VQAV2 = Benchmark(
     aggregate=aggregate,
     breakdown=("answer_type",),
     hub=HubData("lmms-lab/VQAv2", "validation", columns=("question", "answer_type")),
-    prompt=prompt,
+    prompt=short_prompt,
     questions=214_354,
     variants=(
         Variant(

@@ -20,12 +20,13 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from paretoken.config.settings import digest
 from paretoken.data.preprocessor import Preprocessor, read_preprocessor
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.files import write_json
 from paretoken.io.finished import already_done
 from paretoken.model_files.pretrained import saving
 from paretoken.models.vision import normalise
 from paretoken.train.run_record import write_run
-from paretoken.train.sources.loop import Progress, silent, train
+from paretoken.train.sources.loop import train
 from paretoken.train.sources.source_recipes import VisionRecipe
 from paretoken.world.drawing import BRIGHT_ICON, render
 from paretoken.world.facts import PATCH, SIZE, World
@@ -62,7 +63,7 @@ class PatchReader(nn.Module):
 
 def pretrain_vision(
     out: Path, recipe: VisionRecipe, settings: WorldSettings, seed: int, world_seed: int,
-    progress: Progress = silent, say: Callable[[str], None] = print,
+    progress: ProgressCallback = silent, say: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Train an encoder and write it: weights, configuration, image processor, ``run.json``.
 
@@ -126,7 +127,7 @@ def draw(
 
 def _fit(
     reader: PatchReader, recipe: VisionRecipe, pixels: Tensor, labels: Tensor,
-    rng: np.random.Generator, progress: Progress,
+    rng: np.random.Generator, progress: ProgressCallback,
 ) -> list[list[float]]:  # fmt: skip
     parameters = list(reader.parameters())
     optimiser = torch.optim.AdamW(

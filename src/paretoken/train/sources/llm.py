@@ -19,11 +19,12 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from paretoken.config.settings import digest
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.finished import already_done
 from paretoken.model_files.pretrained import saving
 from paretoken.train.optimisation import warm_cosine
 from paretoken.train.run_record import write_run
-from paretoken.train.sources.loop import Progress, silent, train
+from paretoken.train.sources.loop import train
 from paretoken.train.sources.source_recipes import LlmRecipe
 from paretoken.world.facts import World
 from paretoken.world.text import TextBatch, draw_exam, draw_text
@@ -37,7 +38,7 @@ CHECK_SLOTS = (1, 9)
 
 def pretrain_llm(
     out: Path, recipe: LlmRecipe, settings: WorldSettings, width: int, seed: int, world_seed: int,
-    progress: Progress = silent, say: Callable[[str], None] = print,
+    progress: ProgressCallback = silent, say: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Train a language model and write it: weights, configuration, tokenizer, ``run.json``.
 
@@ -102,7 +103,7 @@ def count_parameters(model: PreTrainedModel) -> dict[str, int]:
 
 def _fit(
     model: Qwen2ForCausalLM, recipe: LlmRecipe, world: World, rng: np.random.Generator,
-    progress: Progress,
+    progress: ProgressCallback,
 ) -> list[list[float]]:  # fmt: skip
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.rate(model.config.hidden_size), betas=recipe.betas,

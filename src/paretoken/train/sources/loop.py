@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.train.loss_guard import Guard
 from paretoken.train.sources.source_recipes import LlmRecipe, VisionRecipe
-
-Progress = Callable[[int, int], None]
-
-
-def silent(done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def train(
@@ -25,7 +19,7 @@ def train(
     optimiser: Optimizer,
     schedule: LRScheduler,
     recipe: VisionRecipe | LlmRecipe,
-    progress: Progress = silent,
+    progress: ProgressCallback = silent,
 ) -> list[list[float]]:
     """Train; return pairs of step and loss.
 
@@ -56,10 +50,3 @@ def train(
             history.append([step, total])
         progress(step, recipe.steps)
     return history
-
-
-def seeded(*seed: int) -> torch.Generator:
-    """Return a generator whose numbers depend on all of ``seed``."""
-    import numpy as np
-
-    return torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))

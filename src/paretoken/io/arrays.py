@@ -1,0 +1,14 @@
+"""Names for the types of numpy's arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Floats of any precision.
+Array = NDArray[np.floating[Any]]
+#: Floats of numpy's usual precision.
+Numbers = NDArray[np.float64]
+Mask = NDArray[np.bool_]

@@ -10,13 +10,17 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: study published test format lint types tests setup analysis clean
+.PHONY: study published figures test format lint types tests setup analysis clean
 
 study: setup
 	$(BIN)/snakemake --cores $(CORES)
 
 published: analysis
 	$(BIN)/snakemake --cores $(CORES) --config 'run=[published]'
+
+# Redraws the figures of README and docs from the tables in the repository, without training.
+figures: analysis
+	$(BIN)/python docs/figures.py --cores $(CORES)
 
 test: lint types tests
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "status": "say where a study stands, stage by stage",
     "selftest": "show that the fitter recovers known laws and the published fits",
     "study": "write a study's settings, as the workflow froze them",
+    "record": "keep the tables of a trained study, so that it need not be trained again",
+    "recorded": "write the tables of a study from where they are kept",
     "cell": "write one cell's errors, taken from a table of measurements",
     "world": "generate the miniature world's images, training sets and questions",
     "pretrain-vision": "train the miniature's vision encoder",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import smoke_study
+from paretoken.cli import main
 from project_copy import Project
 from report_study import embedded
 from smoke_study import STUDY, write_study
@@ -130,6 +131,43 @@ def test_a_trained_study_runs_from_nothing_to_its_summary(trained: Project) -> N
     assert set(optimum["cost_model"]) == models
     assert (results / "figures" / "fig1a.png").stat().st_size > 10_000
     assert not trained.dry_run(*SMOKE).rules
+
+
+#: What fits and pages compute from the tables of a study.
+COMPUTED = ("cells", "equal_cost", "fits", "predictions", "sensitivity", "frontier-reasoning", "claims")
+
+
+@pytest.mark.slow
+def test_recorded_tables_are_analysed_anew_without_training(
+    trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.folder)
+    kept, own = Path("results/measured/smoke"), Path("results/smoke")
+    assert main(["record", "--study", "smoke", "--config", "smoke.yaml", "--made-by", "a test"]) == 0
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "costs.csv", "errors.csv", "record.json", "scores.csv",
+    ]  # fmt: skip
+    again = (*SMOKE, "--config", "run=[measured/smoke]")
+    assert not {*trained.dry_run(*again).rules} & {*TRAINS, "measured_cell", "cell_scores", "predict"}
+    done = trained.snakemake(*again)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in (*COMPUTED, "errors", "scores", "costs"):
+        table = Path("tables", f"{name}.csv")
+        assert (kept / table).read_text() == (own / table).read_text(), name
+    page = (kept / "report.html").read_text()
+    assert "trained by: a test" in page
+    assert embedded(page, "explorer-data")["folder"] == str(kept), (
+        "its commands name files that are there"
+    )
+    assert not trained.dry_run(*again).rules
+    assert not trained.dry_run(*SMOKE).rules, "the study itself is as it was"
+
+    errors = kept / "errors.csv"
+    errors.write_text(errors.read_text().replace("0.", "0.0", 1))
+    refused = trained.snakemake(*again)
+    assert refused.returncode != 0
+    assert "is not the table that record.json is about" in refused.stdout + refused.stderr
+    assert main(["record", "--study", "smoke", "--config", "smoke.yaml"]) == 2
 
 
 @pytest.mark.slow

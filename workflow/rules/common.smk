@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from paretoken.config.config import parse as parse_config
+from paretoken.config.runs import PREFIX
 from paretoken.jobs.driver import require_own_logs, take_over
 from paretoken.errors import UserError
 from paretoken.io.escape import message
@@ -60,7 +61,8 @@ NAME = "[a-z0-9][a-z0-9._-]*"
 
 
 wildcard_constraints:
-    study=NAME,
+    # A study, or the recorded tables of one: its results are beside them.
+    study=f"({PREFIX})?{NAME}",
     llm=NAME,
     compressor="[a-z0-9_]+",
     stage="pretrain|finetune",

@@ -37,6 +37,35 @@ rule aggregate:
         "> {log:q} 2>&1"
 
 
+# The same tables of a study that was trained once: they are kept in the repository.
+rule recorded:
+    input:
+        study="results/measured/{study}/study.json",
+        record="results/measured/{study}/record.json",
+        code=sources("paretoken.commands.recorded"),
+    output:
+        errors="results/measured/{study}/tables/errors.csv",
+        scores="results/measured/{study}/tables/scores.csv",
+        costs="results/measured/{study}/tables/costs.csv",
+    log:
+        "results/measured/{study}/logs/recorded.log",
+    benchmark:
+        "results/measured/{study}/benchmarks/recorded.tsv"
+    priority: SOON
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=subpath(input.record, parent=True),
+    shell:
+        "paretoken recorded --record {params.folder:q} --study {input.study:q} --errors {output.errors:q} "
+        "--scores {output.scores:q} --costs {output.costs:q} > {log:q} 2>&1"
+
+
+ruleorder: recorded > aggregate
+ruleorder: recorded > scores
+ruleorder: recorded > costs
+
+
 rule scores:
     input:
         cells=STUDY.score_tables,

@@ -15,7 +15,7 @@ from paretoken.io.files import write_text
 from paretoken.io.versions import commit_words
 from paretoken.registry import FIGURES
 from paretoken.report.page import Page, render
-from paretoken.report.provenance import read_runs
+from paretoken.report.provenance import read_runs, recorded_facts, training_facts
 from paretoken.study.table_files import read_table
 
 
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="PNG files of figures, named as these are registered")  # fmt: skip
     parser.add_argument("--cells", type=Path, nargs="*", default=[],
                         help="folders of trained cells, for what training took")  # fmt: skip
+    parser.add_argument("--record", type=Path, help="folder of recorded tables, in place of cells")
     parser.add_argument("--out", type=Path, required=True, help="report.html to write")
 
 
@@ -43,7 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
         claims=read_table(a.claims, columns, may_be_empty=True),
         pairs=read_table(a.equal_cost, NEEDED, may_be_empty=True) if a.equal_cost else None,
         figures=a.figures,
-        runs=read_runs(a.cells),
+        training=training_facts(read_runs(a.cells)) if a.record is None else recorded_facts(a.record),
+        folder=str(a.study.parent),
         commit=commit_words(Path(__file__).parent),
         files=[
             word

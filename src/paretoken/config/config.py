@@ -17,7 +17,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from paretoken.config.devices import BY_NAME
 from paretoken.config.error_messages import describe
 from paretoken.config.fields import (
-    Name,
     Record,
     as_list,
     registered,
@@ -26,6 +25,7 @@ from paretoken.config.fields import (
 from paretoken.config.limits import size_problems
 from paretoken.config.raw import unwritable_texts
 from paretoken.config.references import reference_problems
+from paretoken.config.runs import RunName
 from paretoken.config.sources import Data, Llm, Vision
 from paretoken.config.study import (
     FrozenStudy,
@@ -42,8 +42,11 @@ MOST_TOLD = 100
 class Config(Record):
     """The whole of ``config.yaml``."""
 
-    run: Annotated[list[Name], Field(min_length=1), BeforeValidator(as_list), AfterValidator(unique)] = (
-        Field(description="Studies that `snakemake` runs.")
+    run: Annotated[
+        list[RunName], Field(min_length=1), BeforeValidator(as_list), AfterValidator(unique)
+    ] = Field(
+        description="Studies that `snakemake` runs; measured/STUDY: from its recorded tables, in "
+        "results/measured/STUDY, without training."
     )
     device: Annotated[str, registered(BY_NAME, "device")] = Field(
         default="a100-80g", description="GPUs that jobs ask time and memory for; a profile may set it."

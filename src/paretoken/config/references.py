@@ -11,6 +11,7 @@ from typing import Any
 
 from paretoken.compressors.reach import reachable_tokens, spans
 from paretoken.config.raw import counts, records, texts, whole
+from paretoken.config.runs import is_recorded, study_name
 from paretoken.config.trained import training_problems
 from paretoken.io.escape import shown
 from paretoken.io.ranges import LARGEST_GRID
@@ -23,7 +24,9 @@ def reference_problems(raw: Mapping[str, Any]) -> Iterator[str]:
         for name, count in counts(raw, key).items():
             if count > 1:
                 yield f"{key}: {shown(name)} is the name of {count} records; give each its own"
-    yield from _unknown(raw, "run", raw.get("run"), "study", "studies")
+    runs = texts(raw.get("run"))
+    yield from _unknown(raw, "run", [study_name(name) for name in runs], "study", "studies")
+    yield from _not_trained(raw, [study_name(name) for name in runs if is_recorded(name)])
     for index, study in enumerate(records(raw, "studies")):
         yield from _study_problems(raw, f"studies[{index}]", study)
 
@@ -122,6 +125,17 @@ def _token_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
             if count is not None and count not in reachable
         ]
     return problems
+
+
+def _not_trained(raw: Mapping[str, Any], names: list[str]) -> Iterator[str]:
+    """Yield studies of which no tables can be recorded, since they train nothing."""
+    for study in records(raw, "studies"):
+        if study.get("name") in names and study.get("training") is None:
+            name = study["name"]
+            yield (
+                f"run: measured/{name} means the recorded tables of a trained study, and {name} is not "
+                f"trained; write {name}"
+            )
 
 
 def _unknown(raw: Mapping[str, Any], place: str, names: Any, kind: str, key: str) -> Iterator[str]:

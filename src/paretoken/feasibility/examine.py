@@ -36,6 +36,7 @@ from paretoken.feasibility.reference_tables import (
     latency_and_price,
     measured_table_is_whole,
     published_tables_can_be_read,
+    recorded_tables_are_whole,
 )
 from paretoken.feasibility.results import claims_can_be_tested, figures_can_be_drawn
 from paretoken.feasibility.sizes import (
@@ -68,6 +69,7 @@ RULES: tuple[Rule, ...] = (
     measured_table_is_whole,
     errors_are_shares,
     published_tables_can_be_read,
+    recorded_tables_are_whole,
     latency_and_price,
     laws_are_determined,
     compressors_are_fitted_apart,

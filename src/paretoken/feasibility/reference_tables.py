@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from paretoken.config.runs import PREFIX
 from paretoken.costs.dimension_table import read_dimensions
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
@@ -13,6 +14,7 @@ from paretoken.plan.from_config import dimensions_file
 from paretoken.study.grid import cells
 from paretoken.study.measured import suite_errors, table_problems
 from paretoken.study.published import read_table1, read_values
+from paretoken.study.recorded import record_folder, require_cells
 
 #: A table can lack every cell of a grid: so many are told, and how many more there are.
 TOLD = 5
@@ -54,6 +56,17 @@ def errors_are_shares(subject: Subject) -> Iterator[Finding]:
                 "scores are read as 1 - error, and the paper's own search is for shares of 0 to 1)",
                 Kind.WARNING,
             )
+
+
+def recorded_tables_are_whole(subject: Subject) -> Iterator[Finding]:
+    """Find a study that is to be analysed from its recorded tables, and has none, or of other cells."""
+    name, suites = subject.study.name, [suite.name for suite in subject.study.suites]
+    if PREFIX + name not in subject.config.run:
+        return
+    try:
+        require_cells(record_folder(name), name, cells(subject.study), suites)
+    except UserError as error:
+        yield Finding(PREFIX + name, "run", one_line(error), Kind.FILE)
 
 
 def published_tables_can_be_read(subject: Subject) -> Iterator[Finding]:

@@ -59,7 +59,8 @@ class Page:
         claims: tables/claims.csv.
         pairs: tables/equal_cost.csv; None for a study without laws, which compares methods.
         figures: PNG files, named as their figures are registered.
-        runs: records of training stages.
+        training: names and values that say where and how its cells were trained.
+        folder: of the study, for command lines.
         commit: of the code.
         files: options of a command line that name dimensions and measurements.
     """
@@ -68,7 +69,8 @@ class Page:
     claims: pd.DataFrame
     pairs: pd.DataFrame | None
     figures: Sequence[Path]
-    runs: Sequence[dict[str, Any]]
+    training: Sequence[tuple[str, str]]
+    folder: str
     commit: str | None
     files: Sequence[str]
 
@@ -81,7 +83,7 @@ def render(page: Page) -> str:
     template = environment.from_string((ASSETS / "page.html.j2").read_text(encoding="utf-8"))
     results = page.results
     laws = bool(results.study.fit.laws)
-    data = explorer_data(results, f"results/{results.study.name}", page.files) if laws else None
+    data = explorer_data(results, page.folder, page.files) if laws else None
     count = len(data["sizes"]) if data else 0
     compared = None if laws else comparisons(results)
     return template.render(
@@ -101,7 +103,7 @@ def render(page: Page) -> str:
         tables=_tables(results),
         claims=[_claim(row) for _, row in page.claims.iterrows()],
         doubts=doubts(results),
-        provenance=provenance(results, page.runs, page.commit),
+        provenance=provenance(results, page.training, page.commit),
         settings=json.dumps(results.frozen.model_dump(mode="json"), indent=1),
         citation=citation(page.commit, paretoken.__version__),
         version=paretoken.__version__,

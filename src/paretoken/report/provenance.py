@@ -12,6 +12,7 @@ from paretoken.io.files import read_json
 from paretoken.io.text_tables import clock, short
 from paretoken.io.versions import versions
 from paretoken.study.grid import Cell
+from paretoken.study.recorded import read_record
 
 STAGES = ("pretrain", "finetune")
 PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "altair", "snakemake")
@@ -39,13 +40,13 @@ def read_runs(cells: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def provenance(
-    results: StudyResults, runs: Sequence[dict[str, Any]], commit: str | None
+    results: StudyResults, training: Sequence[tuple[str, str]], commit: str | None
 ) -> list[tuple[str, str]]:
     """Return pairs of a name and what is known.
 
     Args:
         results: of the study.
-        runs: records of its training stages; none for a study of measurements made elsewhere.
+        training: the same of its training (see `training_facts`); none if it was measured elsewhere.
         commit: of the code that made the page.
     """
     study = results.study
@@ -71,10 +72,13 @@ def provenance(
         pairs.append(
             ("Latency", f"{latency.origin}, measured on {latency.device or 'a device unnamed'}")
         )
-    return pairs + (_training(runs) if runs else [])
+    return [*pairs, *training]
 
 
-def _training(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def training_facts(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return pairs of a name and what records of training stages say together; none without any."""
+    if not runs:
+        return []
     devices: dict[str, None] = {}
     codes: dict[str, None] = {}
     stacks: dict[str, None] = {}
@@ -102,6 +106,12 @@ def _training(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
         ("Training code", ", ".join(codes)),
         ("Training versions", "; ".join(stacks)),
     ]
+
+
+def recorded_facts(folder: Path) -> list[tuple[str, str]]:
+    """Return the same of a record that is kept in a folder (`UserError` if there is none)."""
+    record = read_record(folder)
+    return [("Recorded", f"{record.date}, trained by: {record.command}"), *record.facts]
 
 
 def _joined(found: dict[str, str]) -> str:

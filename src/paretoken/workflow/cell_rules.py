@@ -7,10 +7,12 @@ from pathlib import Path
 
 from paretoken.compressors.specification import specification
 from paretoken.config.asked import WORLD
+from paretoken.config.runs import is_recorded
 from paretoken.registry import BENCHMARKS
 from paretoken.study import paths
 from paretoken.study.code_files import sources
 from paretoken.study.grid import Cell, cells
+from paretoken.study.recorded import RECORD
 from paretoken.workflow.wildcards import Options, Rules, Wildcards, cell_of, given, run_record
 
 #: Questions at a time of a model that is made: its prompts are a few tokens long.
@@ -202,6 +204,8 @@ class Cells(Rules):
 
     def text_lengths(self, wildcards: Wildcards) -> list[str]:
         """Return the tables by length of the question, of the cells that see an image."""
+        if is_recorded(wildcards.study):
+            return [str(paths.results(wildcards.study) / "text_length.csv")]
         seeing = [cell for cell in self.grid(wildcards) if cell.tokens]
         return [str(cell.folder(wildcards.study) / "text_length.csv") for cell in seeing]
 
@@ -220,5 +224,7 @@ class Cells(Rules):
         return self.trained_records(wildcards)
 
     def trained_records(self, wildcards: Wildcards) -> list[str]:
-        """Return the record of stage 2 of each training."""
+        """Return the record of stage 2 of each training, or of the tables that are kept of them."""
+        if is_recorded(wildcards.study):
+            return [str(paths.results(wildcards.study) / RECORD)]
         return [run_record(Path(folder) / "finetune") for folder in self.trained_folders(wildcards)]

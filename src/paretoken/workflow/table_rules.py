@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from paretoken.config.fields import as_list
+from paretoken.config.runs import is_recorded, study_name
 from paretoken.plan.from_config import dimensions_file
 from paretoken.registry import COMPRESSORS, FIGURES, LAWS
 from paretoken.study import paths
@@ -75,7 +76,7 @@ class Tables(Cells):
         rows = ("all", "unflagged") if study.measured else ("all",)
         variants = [f"{law}-{cells}" for law in study.fit.laws for cells in rows]
         variants += [PAPER_GRID] if study.published and variants else []
-        folder = paths.results(study.name) / "fits"
+        folder = paths.results(wildcards.study) / "fits"
         return [str(folder / s.name / f"{v}.json") for s in study.suites for v in variants]
 
     def headline_fit(self, wildcards: Wildcards) -> str:
@@ -160,7 +161,9 @@ class Tables(Cells):
             return list(dict.fromkeys(recipes))
         table = dimensions_file(frozen.study)
         folders = [paths.llm_folder(frozen, llm, 0) for llm in frozen.study.llms]
-        fetched = map(run_record, [*folders, paths.vision_folder(frozen, 0)] if frozen.fetched else ())
+        folders.append(paths.vision_folder(frozen, 0))
+        here = frozen.fetched and not is_recorded(wildcards.study)
+        fetched = map(run_record, folders if here else ())
         return [*([str(table)] if table.exists() else []), *fetched]
 
     def latency_table(self, wildcards: Wildcards) -> list[str] | str:
@@ -193,13 +196,15 @@ class Tables(Cells):
         return [str(folder / f"{name}.png") for name in self.study(wildcards).figures]
 
     def report_options(self, wildcards: Wildcards) -> list[str]:
-        """Return the figures and the trained cells that a report shows."""
-        figures, cells = self.figures(wildcards), self.trained_folders(wildcards)
-        return [*given("--figures", figures), *given("--cells", cells)]
+        """Return the figures that a report shows, and the trained cells or the record that it names."""
+        figures = given("--figures", self.figures(wildcards))
+        if is_recorded(wildcards.study):
+            return [*figures, "--record", str(paths.results(wildcards.study))]
+        return [*figures, *given("--cells", self.trained_folders(wildcards))]
 
     def targets(self, name: str) -> list[str]:
         """Return the files that a study ends in."""
-        study, folder = self.config.study(name), paths.results(name)
+        study, folder = self.config.study(study_name(name)), paths.results(name)
         laws, trained = bool(study.fit.laws), study.training
         found = ["summary.md", "report.html"]
         found += [f"tables/frontier-{suite.name}.csv" for suite in study.suites if laws]

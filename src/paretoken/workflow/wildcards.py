@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.config.config import Config
+from paretoken.config.runs import study_name
 from paretoken.config.study import FrozenStudy, Study
 from paretoken.study.grid import Cell
 
@@ -28,11 +29,11 @@ class Rules:
 
     def frozen(self, wildcards: Wildcards) -> FrozenStudy:
         """Return the study with its records."""
-        return self.config.freeze(wildcards.study)
+        return self.config.freeze(study_name(wildcards.study))
 
     def study(self, wildcards: Wildcards) -> Study:
-        """Return the study."""
-        return self.config.study(wildcards.study)
+        """Return the study, also of a name that means its recorded tables."""
+        return self.config.study(study_name(wildcards.study))
 
     def training(self, wildcards: Wildcards) -> Any:
         """Return how the study trains its cells."""

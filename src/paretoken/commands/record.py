@@ -1,0 +1,49 @@
+"""`paretoken record`: the tables of a trained study, kept so that nobody has to train it again."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paretoken.config.config import load
+from paretoken.errors import UserError
+from paretoken.report.provenance import read_runs, training_facts
+from paretoken.study.grid import cells
+from paretoken.study.paths import results, trained_folder
+from paretoken.study.recorded import TABLES, Record, record_folder, require_cells, save_record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--study", required=True, help="a trained study that has finished")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
+    parser.add_argument("--made-by", help="the command line that trained it; else Snakemake's usual one")
+    parser.add_argument("--note", help="what else to know of the run: other work on the machine, say")
+    parser.add_argument("--out", type=Path, help="folder to write; else results/measured/STUDY")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the tables and where they come from; other tables are never overwritten."""
+    a = arguments
+    frozen = load(a.config).freeze(a.study)
+    study = frozen.study
+    if study.training is None:
+        raise UserError(f"{a.study} trains nothing: its errors are in {study.measured} already")
+    folder = results(study.name) / "tables"
+    tables = {name: folder / f"{name}.csv" for name in TABLES if (folder / f"{name}.csv").exists()}
+    absent = [str(folder / f"{name}.csv") for name in TABLES if name not in tables]
+    if not study.training.lengthened:
+        absent = [path for path in absent if not path.endswith("text_length.csv")]
+    if absent:
+        raise UserError(f"{', '.join(absent)} is not there; let the study finish (`snakemake`)")
+    grid = cells(study)
+    runs = read_runs(list(dict.fromkeys(trained_folder(frozen, cell) for cell in grid)))
+    facts = [("Seeds of cells", ", ".join(map(str, study.seeds))), *training_facts(runs)]
+    facts += [("Note", a.note)] if a.note else []
+    command = a.made_by or f"snakemake --cores all --config 'run=[{study.name}]'"
+    out = a.out or record_folder(study.name)
+    date = datetime.now(UTC).date().isoformat()
+    save_record(out, Record(study.name, date, command, facts, {}), tables)
+    require_cells(out, study.name, grid, [suite.name for suite in study.suites])
+    print(f"{out}: {', '.join(tables)} of {len(grid)} cells")

@@ -38,9 +38,9 @@ $(VENV)/.ready: $(VENV)/.ready-analysis
 	$(INSTALL) '.[dev,train]'
 	@touch $@
 
-# The tests train with DeepSpeed, too, which studies on a laptop do without.
+# The tests train with DeepSpeed, too, which studies on a laptop do without, and build the documentation.
 $(VENV)/.ready-tests: $(VENV)/.ready
-	$(INSTALL) '.[dev,train,deepspeed]'
+	$(INSTALL) '.[dev,train,deepspeed,docs]'
 	@touch $@
 
 lint: setup
@@ -55,6 +55,15 @@ types: setup
 # The tests marked slow (the whole workflow, statistical coverage) are left out of a plain `pytest`.
 tests: $(VENV)/.ready-tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow or not slow"
+
+# The documentation as a site in site/, with the reports of the studies that have been run.
+.PHONY: docs
+docs: $(VENV)/.ready-docs
+	$(BIN)/mkdocs build --strict
+
+$(VENV)/.ready-docs: $(VENV)/.ready-analysis
+	$(INSTALL) '.[dev,docs]'
+	@touch $@
 
 format: analysis
 	$(BIN)/ruff format .

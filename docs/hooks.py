@@ -69,7 +69,9 @@ def _studies() -> list[str]:
 
 
 def _report(study: str) -> Path:
-    return PROJECT / "results" / study / "report.html"
+    """Return the report of a study: of its own run, else of its recorded tables."""
+    own = PROJECT / "results" / study / "report.html"
+    return own if own.is_file() else PROJECT / "results" / "measured" / study / "report.html"
 
 
 def _listed(study: str) -> str:

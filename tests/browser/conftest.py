@@ -58,7 +58,9 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Return a study with its report: two suites, three laws, every cost model but energy."""
-    finished = finished_study(tmp_path_factory.mktemp("browser"), claims=CLAIMS)
+    finished = finished_study(
+        tmp_path_factory.mktemp("browser"), claims=CLAIMS, flag="changed_between_commits"
+    )
     latency_table(finished.root / "latency.csv")
     here = Path.cwd()
     os.chdir(finished.root)

@@ -8,10 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from browser_pages import opened
 from report_study import Finished, finished_study, latency_table
 
+#: One claim per verdict.
+CLAIMS = [
+    {
+        "claim": f"claim_{place}",
+        "statement": "At equal cost a larger model with one visual token is best",
+        "where": "Section 3",
+        "computed": "alpha / beta",
+        "value": 4.7,
+        "low": 3.9,
+        "high": 5.2,
+        "verdict": verdict,
+        "because": "The interval lies where it lies, and the sentence goes on for a while.",
+    }
+    for place, verdict in enumerate(["holds", "fails", "undecided", "cannot be tested"])
+]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -42,7 +58,9 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Return a study with its report: two suites, three laws, every cost model but energy."""
-    finished = finished_study(tmp_path_factory.mktemp("browser"))
+    finished = finished_study(
+        tmp_path_factory.mktemp("browser"), claims=CLAIMS, flag="changed_between_commits"
+    )
     latency_table(finished.root / "latency.csv")
     here = Path.cwd()
     os.chdir(finished.root)
@@ -52,3 +70,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     finally:
         os.chdir(here)
     return finished
+
+
+@pytest.fixture
+def page(browser: Browser, study: Finished) -> Iterator[Page]:
+    """Yield the report as a fresh page, which must not complain."""
+    found, problems = opened(browser, study.folder / "report.html")
+    yield found
+    found.context.close()
+    assert problems == []

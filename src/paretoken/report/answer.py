@@ -50,10 +50,10 @@ def methods_answer(results: StudyResults, compared: pd.DataFrame) -> str:
             led.append(f"for {_named(suite)}, {', '.join(best)}")
     groups = compared.groupby(["suite", "llm", "visual_tokens"])["better"]
     sure = sum("undecided" not in set(better) for _, better in groups)
-    least = f"Methods that err least, by visual tokens: {'; '.join(led)}"
+    least = f"These methods have the lowest error with each number of visual tokens: {'; '.join(led)}"
     return (
-        f"{least}. In {sure} of {len(groups)} comparisons the best one is told from all others "
-        "(95\u00a0% intervals)."
+        f"{least}. In {sure} of {len(groups)} comparisons the 95\u00a0% intervals distinguish the best "
+        "method from all others."
     )
 
 
@@ -61,10 +61,16 @@ def _support(fit: FittedLaw) -> str:
     record = fit.record
     held = (record["holdout"].get("leave_largest_n_out") or {}).get("law") or {}
     error = held.get("mean_abs_relative_error")
-    fits = f"The law describes {record['n_points']} cells to {record['rmse']:.2g} (root mean square)"
+    fits = (
+        f"The law differs from the errors of {record['n_points']} cells by {record['rmse']:.2g} (root "
+        "mean square)"
+    )
     if error is None:
-        return f"{fits}; no size was held out to test it"
-    return f"{fits} and predicts the largest size from the others to {100 * error:.2g}\u00a0%"
+        return f"{fits}, and no model size was held out to test it"
+    return (
+        f"{fits}, and its prediction of the largest size from the others is off by "
+        f"{100 * error:.2g}\u00a0% on average"
+    )
 
 
 def _named(suite: Suite) -> str:

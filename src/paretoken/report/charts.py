@@ -9,10 +9,10 @@ import altair as alt
 
 #: The data that the page fills in.
 CURVES, MEASURED, FRONTIER, BUDGET, BEST = "curves", "measured", "frontier", "budget", "best"
-#: How costs are written on the axis: 200G, 1.5T; plain numbers where they are small.
-AXIS_LABEL = (
-    "datum.value >= 1e5 || datum.value < 1e-3 ? format(datum.value, '~s') : format(datum.value, '~g')"
-)
+#: What the page fills in, too: ticks of the cost's axis, their labels by their values, and its title.
+TICKS, LABELS, TITLE = "cost_ticks", "cost_labels", "cost_title"
+#: Stands for that title until the chart is compiled: in Vega-Lite titles of axes are constant.
+COST_TITLE = "Cost"
 #: A star of five points, which Vega lacks; it reaches out further than a disc, to look as large.
 STAR = (
     "M0,-1.4L0.33,-0.45L1.33,-0.43L0.53,0.17L0.82,1.13L0,0.56L-0.82,1.13L-0.53,0.17"
@@ -32,8 +32,14 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
     Args:
         labels: the sizes, ascending, as people write them.
     """
-    chart = alt.layer(*_layers(labels)).properties(
-        width="container", height=360, background="transparent"
+    chart = (
+        alt.layer(*_layers(labels))
+        .properties(width="container", height=360, background="transparent")
+        .add_params(
+            alt.param(name=TICKS, value=[]),
+            alt.param(name=LABELS, value={}),
+            alt.param(name=TITLE, value=""),
+        )
     )
     specification: dict[str, Any] = (
         chart.configure_view(stroke=None)
@@ -42,6 +48,7 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
         .to_dict()
     )
     specification["datasets"] = {name: [] for name in (CURVES, MEASURED, FRONTIER, BUDGET, BEST)}
+    specification["usermeta"] = {"cost_title": COST_TITLE}
     specification.pop("data", None)
     return specification
 
@@ -49,13 +56,19 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
 def _layers(labels: Sequence[str]) -> list[alt.Chart]:
     """Return what is drawn, from the back to the front."""
     size, shape = _by_size(labels)
-    costs = alt.Axis(title=None, labelExpr=AXIS_LABEL, labelOverlap=True, tickCount=6, grid=False)
+    costs = alt.Axis(
+        title=COST_TITLE,
+        values=alt.ExprRef(TICKS),
+        labelExpr=f"{LABELS}[datum.value]",
+        labelOverlap=True,
+        grid=False,
+    )
     x = alt.X("cost:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=costs)
     y = alt.Y("error:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="Error (1 − mean score)"))
     tooltip = [
         alt.Tooltip("size:N", title="size"),
         alt.Tooltip("v:Q", title="visual tokens"),
-        alt.Tooltip("cost:Q", title="cost", format=".4~g"),
+        alt.Tooltip("cost_text:N", title="cost"),
         alt.Tooltip("error:Q", title="error", format=".4f"),
     ]
     fitted = alt.Chart(_named(CURVES)).mark_line(strokeWidth=1.6).encode(x, y, color=size)

@@ -7,6 +7,7 @@ it, and its numbers are those of `paretoken recommend`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import product
 from typing import Any
 
@@ -22,6 +23,7 @@ from paretoken.analysis.ties import indistinguishable
 from paretoken.errors import UserError
 from paretoken.io.arrays import Array
 from paretoken.io.text_tables import size_label
+from paretoken.report.quantities import scales
 from paretoken.study.published import PAPER_GRID
 
 #: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
@@ -58,7 +60,11 @@ def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> d
         "sizes": [{"n": n, "label": size_label(n)} for n in sizes],
         "configurations": [{"n": n, "v": v} for n, v in configurations],
         "suites": [{"name": suite.name, "title": suite.title} for suite in study.suites],
-        "laws": [law for law in study.fit.laws if any(key[1].startswith(f"{law}-") for key in fits)],
+        "laws": [
+            {"name": law, "label": f"{law}: {own[0].law.formula}"}
+            for law in study.fit.laws
+            if (own := [fit for key, fit in fits.items() if key[1].startswith(f"{law}-")])
+        ],
         "fits": {
             f"{suite}/{variant}": _fit(fit, configurations, stops)
             for (suite, variant), fit in fits.items()
@@ -151,9 +157,10 @@ def _costs(
         return None
     return {
         "name": scenario.name,
-        "label": scenario.label,
+        "label": f"{cost.words[:1].upper()}{cost.words[1:]} ({cost.model.unit})",
         "model": cost.model.name,
         "unit": cost.model.unit,
+        "scales": [asdict(scale) for scale in scales(cost.model.unit)],
         "each": cost.model.each,
         "words": cost.words,
         "leaves_out": cost.model.leaves_out,

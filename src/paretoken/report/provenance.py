@@ -9,8 +9,9 @@ from typing import Any
 from paretoken.analysis.study_results import StudyResults
 from paretoken.errors import UserError
 from paretoken.io.files import read_json
-from paretoken.io.text_tables import clock, short
+from paretoken.io.text_tables import clock
 from paretoken.io.versions import versions
+from paretoken.report.quantities import quantity
 from paretoken.study.grid import Cell
 from paretoken.study.recorded import read_record
 
@@ -55,10 +56,10 @@ def provenance(
     spread = (
         f"{study.fit.bootstrap} bootstrap replicates, seed {study.fit.seed}"
         if study.fit.laws
-        else "Student's over seeds; with one seed, of the sample of questions"
+        else "Student's t over seeds; with one seed, from the sample of questions"
     )
     pairs = [
-        ("Code", commit or "not a git checkout"),
+        ("Code", commit or "unknown, since it was not in a git checkout"),
         ("Versions", _joined(versions(*PACKAGES))),
         ("Errors", ", SHA-256 ".join(["tables/errors.csv", *(digest[:16] for digest in hashes)])),
         ("Sources", "; ".join(map(str, results.errors["source"].dropna().unique())) or "not stated"),
@@ -70,7 +71,7 @@ def provenance(
     latency = results.cost.deployment.latency
     if latency is not None:
         pairs.append(
-            ("Latency", f"{latency.origin}, measured on {latency.device or 'a device unnamed'}")
+            ("Latency", f"{latency.origin}, measured on {latency.device or 'an unnamed device'}")
         )
     return [*pairs, *training]
 
@@ -96,12 +97,12 @@ def training_facts(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
         code = str(state.get("commit") or "no git checkout")
         codes[code[:12] + (" with changes" if state.get("dirty") else "")] = None
         stacks[_joined(run.get("versions") or {})] = None
-    spent = f"{gpu_s / 3600:,.1f} GPU-hours, " if gpu_s else "no GPU; "
+    spent = f"{gpu_s / 3600:,.1f} GPU-hours" if gpu_s else "no GPU time"
     return [
         ("Trained on", ", ".join(devices)),
         (
-            "Took",
-            f"{spent}{clock(wall_s)} on the clocks of {len(runs)} stages, {short(flops)} training FLOPs",
+            "Training took",
+            f"{spent}; {clock(wall_s)} as the sum over {len(runs)} stages; {quantity(flops, 'FLOPs')}",
         ),
         ("Training code", ", ".join(codes)),
         ("Training versions", "; ".join(stacks)),

@@ -15,11 +15,14 @@ def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
     """Return whether a larger model or more tokens pay better, with alpha / beta and its interval."""
     record = fit.record
     if not fit.law.slopes:
-        return "a constant was fitted, by which neither model size nor tokens matter"
+        return "the fitted law is a constant, in which neither model size nor visual tokens matter"
     if not fit.law.constant_optimum:
         return "the best number of visual tokens depends on the budget (see the frontier)"
     if fit.is_flat:
-        return "no fall of the error with model size or with tokens is seen: nothing can be told"
+        return (
+            "the measured errors fall neither with model size nor with visual tokens, so that the data "
+            "do not tell which is better"
+        )
     assumed = assumed_slopes(record)
     if assumed:
         return (
@@ -50,7 +53,7 @@ def optimum(fit: FittedLaw, Q: float | None) -> str:
         return ""
     if Q is None:
         told = side is Side.LARGER
-        return "with the text cached the fewest visual tokens are best at any budget" if told else ""
+        return "with cached text the fewest visual tokens are best at any budget" if told else ""
     least, most = min(fit.token_counts), max(fit.token_counts)
     star = best_tokens(fit, Q, least, most)
     if star is None:
@@ -58,9 +61,9 @@ def optimum(fit: FittedLaw, Q: float | None) -> str:
     ends = star.ends()
     if side is Side.OPEN:
         within = f" (anywhere from {ends})" if ends else ""
-        return f"neither do they tell how many are best with {Q:g} text tokens{within}"
-    interval = f", 95\u00a0% {ends}" if ends else ""
-    had = f"with {Q:g} text tokens, if models of every size could be had,"
+        return f"they do not tell how many visual tokens are best with {Q:g} text tokens either{within}"
+    interval = f", 95\u00a0% interval {ends}" if ends else ""
+    had = f"with {Q:g} text tokens, if models of every size were available,"
     if star.low is None or star.low <= 1 or least > 1:
         best = "is best" if f"{star.value:.3g}" == "1" else "are best"
         shown = f"{visual_tokens(star.value, '.3g')} {best}"
@@ -68,7 +71,7 @@ def optimum(fit: FittedLaw, Q: float | None) -> str:
     shown = f"not one but about {star.ends('.2g')} visual tokens are best"
     return (
         f"{had} {shown} at any inference cost 2N(Q + V) "
-        f"(V* = {star.value:.3g}{interval}); one, if the text is cached"
+        f"(V* = {star.value:.3g}{interval}); with cached text one is best"
     )
 
 
@@ -78,4 +81,4 @@ def _ratio(fit: FittedLaw) -> str:
     interval = fit.record["intervals"].get("alpha_over_beta")
     if not interval or not len(fit.draws):
         return shown
-    return f"{shown}, 95\u00a0% {range_text(interval['low'], interval['high'], '.3g')}"
+    return f"{shown}, 95\u00a0% interval {range_text(interval['low'], interval['high'], '.3g')}"

@@ -93,10 +93,12 @@ def test_the_answer_is_two_sentences_with_the_fits_numbers(finished):
     reasoning, ocr = (results.headline(suite["name"]) for suite in SUITES)
     assert f"α/β = {reasoning.record['alpha_over_beta']:.2f}" in said
     star = reasoning.record["intervals"]["v_star"]["50"]
-    assert f"V* = {reasoning.record['v_star']['50']:.3g}, 95\u00a0% {star['low']:.3g} to" in said
+    assert (
+        f"V* = {reasoning.record['v_star']['50']:.3g}, 95\u00a0% interval {star['low']:.3g} to" in said
+    )
     assert "a larger model beats more visual tokens" in said
     assert "not one but about" in said
-    assert "one, if the text is cached" in said
+    assert "with cached text one is best" in said
     assert "For OCR of digits more visual tokens beat" in said
     assert f"α/β = {ocr.record['alpha_over_beta']:.2f}" in said
 
@@ -191,7 +193,9 @@ def test_a_study_without_laws_compares_methods(tmp_path):
     assert "Scenes, V = 1: tokenpacker, better than average_pool." in text
     assert "for scenes, tokenpacker with 1" in text
     count = len(SUITES) * len(TOKENS) * 4  # suites, token counts, language models
-    assert f"In {count} of {count} comparisons the best one is told from all others" in text
+    assert (
+        f"In {count} of {count} comparisons the 95\u00a0% intervals distinguish the best method" in text
+    )
     assert 'id="explorer' not in study.page
     assert "bootstrap replicates" not in text
     assert re.search(r"<th[^>]*>Method</th>", study.page)

@@ -1,0 +1,71 @@
+// The explorer's chart, drawn by Vega from what is chosen.
+
+const specification = read("explorer-chart");
+/** Pixels that a label of the cost's axis needs. */
+const LABEL = 95;
+let view = null;
+
+/** What the chart draws, by the names of its data. */
+const drawn = (rows, best, budget) => {
+  const labelled = rows.map((row) => ({ ...row, cost_text: amount(row.cost) }));
+  const known = new Map(labelled.map((row) => [`${row.n}/${row.v}`, row]));
+  const measured = data.measured[choice.suite]
+    .filter((m) => known.has(`${m.n}/${m.v}`))
+    .map((m) => {
+      const { size, cost: paid, cost_text } = known.get(`${m.n}/${m.v}`);
+      return { ...m, size, cost: paid, cost_text };
+    });
+  return {
+    curves: labelled,
+    measured,
+    frontier: undominated(labelled),
+    budget: rows.length ? [{ cost: budget }] : [],
+    best: best ? labelled.filter((row) => row.place === best.place) : [],
+  };
+};
+
+/** The title, ticks and labels of the cost's axis, as signals of the chart. */
+const costAxis = (rows) => {
+  const { scales, unit, each } = cost();
+  const [low, high] = costRange(rows);
+  const most = Math.max(2, Math.floor(by("x-chart").clientWidth / LABEL));
+  const ticks = costTicks(low, high, scales, most);
+  const text = (tick) => (scales.length > 1 ? amount(tick) : plain(tick));
+  return {
+    cost_title: `Cost${each} (${unit})`,
+    cost_ticks: ticks,
+    cost_labels: Object.fromEntries(ticks.map((tick) => [tick, text(tick)])),
+  };
+};
+
+const draw = (rows, best, budget) => {
+  if (!view) return;
+  for (const [name, values] of Object.entries(drawn(rows, best, budget))) view.data(name, values);
+  for (const [name, value] of Object.entries(costAxis(rows))) view.signal(name, value);
+  view.runAsync();
+};
+
+/** Vega-Lite's titles of axes are constant: the compiled chart takes the cost's from a signal. */
+const withCostTitle = (compiled) => {
+  for (const axis of compiled.axes) {
+    if (axis.title === specification.usermeta.cost_title) axis.title = { signal: "cost_title" };
+  }
+  return compiled;
+};
+
+/** Draw the chart for the first time; a logarithmic axis cannot start without data. */
+const embedChart = (rows, best, budget) => {
+  specification.datasets = drawn(rows, best, budget);
+  const axis = costAxis(rows);
+  for (const parameter of specification.params) parameter.value = axis[parameter.name];
+  return vegaEmbed("#x-chart", specification, {
+    actions: false,
+    renderer: "svg",
+    ast: true, // expressions are interpreted, since the page's policy forbids to evaluate text as code
+    logLevel: 1, // errors; that there is nothing to draw is said in words
+    tooltip: { theme: "custom" },
+    patch: withCostTitle,
+  }).then((result) => {
+    view = result.view;
+  });
+};

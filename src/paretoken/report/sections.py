@@ -14,7 +14,7 @@ from paretoken.analysis.equal_cost import tally
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
-from paretoken.io.text_tables import HtmlTable, html_table, text_cell
+from paretoken.io.text_tables import MISSING, HtmlTable, html_table, text_cell
 from paretoken.report.methods_table import error_rows, winners
 from paretoken.report.suite_tables import (
     drawn_by,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from paretoken.config.config import Config
-from paretoken.config.config import refuse as refuse_lines
+from paretoken.config.config import Config, raise_for_problems
 from paretoken.feasibility.backbones import encoder_can_be_fetched, language_models_can_be_fetched
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
@@ -118,10 +117,10 @@ def require_runnable(config: Config) -> list[Finding]:
         UserError: something stops the run; one line per problem.
     """
     findings = examine(config)
-    refuse(blocking(config, findings), "config.yaml")
+    raise_for_findings(blocking(config, findings), "config.yaml")
     return [f for f in findings if f.kind == Kind.WARNING and f.study in config.run]
 
 
-def refuse(problems: Iterable[Finding], origin: str) -> None:
+def raise_for_findings(problems: Iterable[Finding], origin: str) -> None:
     """Raise `UserError` with one line per problem, if there is any."""
-    refuse_lines(dict.fromkeys(map(str, problems)), origin)  # studies share records
+    raise_for_problems(dict.fromkeys(map(str, problems)), origin)  # studies share records

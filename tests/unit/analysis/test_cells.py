@@ -137,7 +137,7 @@ def test_one_suite_is_chosen(write):
 
 def test_an_unknown_suite_lists_those_there(write):
     with pytest.raises(
-        UserError, match=r"'visua1' is no suite; write one of: ocr, visual.*did you mean"
+        UserError, match=r"unknown suite 'visua1'; write one of: ocr, visual.*did you mean"
     ):
         read_cells(write(SUITES.replace("a,", "visual,").replace("b,1", "ocr,1")
                          .replace("params_visual", "params_b")), Selection(suite="visua1"))  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from paretoken.config.error_messages import mend_of
+from paretoken.config.error_messages import message_for
 from paretoken.costs.answer_work import adapter_parameters, adapter_work
 from paretoken.costs.shapes import DecoderShape, EncoderShape
 from paretoken.errors import UserError
@@ -145,7 +145,7 @@ def read_shapes(path: Path) -> Shapes:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "its top level"
         raise UserError(
-            f"{path} holds no dimensions of models ({place}: {mend_of(first)}); make it with "
+            f"{path} holds no dimensions of models ({place}: {message_for(first)}); make it with "
             "`paretoken shapes`"
         ) from error
     sizes = [llm.params_b for llm in shapes.llms]

@@ -169,7 +169,7 @@ def test_the_parameters_of_an_encoder_are_counted(models: Path) -> None:
     right = fetched_parameters(models / "vision")
     assert told("vision", models / "vision", params=right) == []
     (line,) = told("vision", models / "vision", params=2 * right)
-    assert "parameters, params says" in line
+    assert "parameters, but params says" in line
 
 
 def fetched_parameters(folder: Path) -> int:

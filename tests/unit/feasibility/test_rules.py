@@ -276,7 +276,7 @@ def test_a_local_language_model_is_read(tmp_path: Path) -> None:
     config = {"model_type": "qwen2", **dict.fromkeys(sizes, 8), "max_position_embeddings": 1024}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert_told(raw, "llms[0].hub", "reads 1024 tokens at most", "max_length = 2048")
-    assert_told(raw, "llms[0].hub", "has 4,040 parameters, params says", "is it the right model?")
+    assert_told(raw, "llms[0].hub", "has 4,040 parameters, but params says", "is it the right model?")
     with_record(raw, "llms", "qwen1.5-0.5b", revision="main")
     assert_told(raw, "llms[0].hub", "has no revision")
     with_record(raw, "llms", "qwen1.5-0.5b", hub="~/no/such/model")

@@ -290,7 +290,7 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
         (lambda d: _edit(d / "config.json", quantization_config={"quant_method": "gptq"}), "quantised"),
         (lambda d: _edit(d / "config.json", hidden_size=0), "hidden_size = 0; it must be a whole"),
         (lambda d: _edit(d / "config.json", num_attention_heads=0), "num_attention_heads = 0"),
-        (lambda d: _edit(d / "config.json", model_type="phi"), "cannot be counted"),
+        (lambda d: _edit(d / "config.json", model_type="phi"), "unsupported language model type"),
         (lambda d: _edit(d / "config.json", intermediate_size=99), "hold .* numbers, its config.json"),
         (lambda d: _edit(d / "config.json", vocab_size=4), "not of the same model"),
         (lambda d: (d / "tokenizer.json").unlink(), "no tokenizer"),

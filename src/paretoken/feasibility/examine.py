@@ -1,4 +1,4 @@
-"""All rules over all studies, and what follows for `paretoken check` and for Snakemake."""
+"""Applying all rules to all studies, for `paretoken check` and for Snakemake."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def examine(config: Config) -> list[Finding]:
-    """Return what every rule finds in every study."""
+    """Return the findings of all rules in all studies."""
     subjects = [Subject(config, index) for index in range(len(config.studies))]
     found = (finding for subject in subjects for rule in RULES for finding in _apply(rule, subject))
     return list(dict.fromkeys(found))
@@ -89,7 +89,7 @@ def examine(config: Config) -> list[Finding]:
 def _apply(rule: Rule, subject: Subject) -> Iterator[Finding]:
     try:
         yield from rule(subject)
-    except OSError as error:  # a name too long, a folder that may not be read
+    except OSError as error:  # the name is too long, or permission is denied
         sentence = (
             f"{error.filename} cannot be read: {error.strerror}; write the name of a readable file"
         )
@@ -97,12 +97,12 @@ def _apply(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def problems_of(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that are more than warnings."""
+    """Return the findings that are not just warnings."""
     return [finding for finding in findings if finding.kind != Kind.WARNING]
 
 
 def blocking(config: Config, findings: Iterable[Finding]) -> list[Finding]:
-    """Return what stops a run: contradictions in the config, and files that selected studies need."""
+    """Return the findings that stop a run: those in the config, and in files of selected studies."""
     return [
         finding
         for finding in problems_of(findings)
@@ -114,7 +114,7 @@ def require_runnable(config: Config) -> list[Finding]:
     """Return the warnings about the studies that are run.
 
     Raises:
-        UserError: something stops the run; one line per problem.
+        UserError: there are blocking findings; the message has one line for each.
     """
     findings = examine(config)
     raise_for_findings(blocking(config, findings), "config.yaml")
@@ -122,5 +122,5 @@ def require_runnable(config: Config) -> list[Finding]:
 
 
 def raise_for_findings(problems: Iterable[Finding], origin: str) -> None:
-    """Raise `UserError` with one line per problem, if there is any."""
+    """Raise `UserError` with one line per distinct finding, if there are any."""
     raise_for_problems(dict.fromkeys(map(str, problems)), origin)  # studies share records

@@ -1,4 +1,4 @@
-"""The wildcards that functions of rules are given, and the study that they are of."""
+"""The wildcards of rules, and the study that they belong to."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from paretoken.config.config import Config
 from paretoken.config.study import FrozenStudy, Study
 from paretoken.study.grid import Cell
 
-#: What Snakemake hands over: attributes are the values of wildcards, all of them text.
+#: Snakemake's wildcards: their values, which are all text, are attributes.
 Wildcards = Any
-#: Of the command that a rule runs.
+#: A function of wildcards that returns options of the command that a rule runs.
 Options = Callable[[Wildcards], list[str]]
 
 
 class Rules:
-    """Functions of wildcards of some rules of one config.
+    """Functions of wildcards for some rules of one config.
 
     Args:
-        config: the checked config.
+        config: the valid config.
     """
 
     def __init__(self, config: Config) -> None:
@@ -39,7 +39,7 @@ class Rules:
         return self.study(wildcards).training
 
     def max_bad_share(self, wildcards: Wildcards) -> float:
-        """Return the share of the data that may be left out."""
+        """Return the largest share of the data that may be left out."""
         data = self.frozen(wildcards).data
         return data.max_bad_share if data else 0.0
 
@@ -51,7 +51,7 @@ def cell_of(wildcards: Wildcards) -> Cell:
 
 
 def given(option: str, value: object) -> list[str]:
-    """Return an option with its value, or several; nothing if there is none."""
+    """Return an option with its value or values; an empty list if there is none."""
     if value is None or value == []:
         return []
     values = value if isinstance(value, list) else [value]
@@ -59,5 +59,5 @@ def given(option: str, value: object) -> list[str]:
 
 
 def run_record(folder: Path) -> str:
-    """Return the record that is written last, when all of a folder is there."""
+    """Return the record of a folder, which is written last, when the folder is complete."""
     return str(folder / "run.json")

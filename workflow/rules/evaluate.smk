@@ -1,5 +1,5 @@
 # From a trained cell to its errors. Every benchmark is answered and scored once per cell, whichever suites
-# use it. A new suite of the same benchmarks trains and asks nothing again, nor does a change of scoring.
+# use it. A new suite of the same benchmarks repeats no training and no questions; nor does new scoring.
 
 
 rule predict:

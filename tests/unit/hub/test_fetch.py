@@ -252,7 +252,7 @@ def test_a_full_disk_is_said_before_the_download(
 def test_a_count_that_is_not_the_wanted_one(tmp_path: Path) -> None:
     found = get(tmp_path / "out", "me/llm")["parameters"]
     get(tmp_path / "near", "me/llm", params=round(found * 1.0005))
-    with pytest.raises(UserError, match=r"--params says .* apart, 0\.1 % is allowed"):
+    with pytest.raises(UserError, match=r"--params says .*, and 0\.1 % is allowed"):
         get(tmp_path / "far", "me/llm", params=round(found * 1.0025))
     assert not (tmp_path / "far").exists()
 

@@ -13,7 +13,7 @@ from paretoken.registry import imported
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a compressor's input is in features (images, layers, patches, width)."""
+    """The layout of a compressor's input in features (images, layers, patches, width)."""
 
     side: int
     width: int

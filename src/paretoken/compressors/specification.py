@@ -59,7 +59,7 @@ class Products:
 
 @dataclass(frozen=True)
 class Elastic:
-    """How stage 2 trains one model that serves every V.
+    """The training of one model that serves every V, in stage 2.
 
     Attributes:
         counts: function from patches per side to the token counts that are used in training.

@@ -45,7 +45,7 @@ def benchmarks_of(generated: bool) -> list[str]:
 
 
 class BenchmarkSettings(Record):
-    """How a study handles one benchmark differently from its registered conventions."""
+    """The settings of one benchmark that differ from its registered conventions."""
 
     name: Text = Field(
         description="A registered benchmark that a suite averages, or a new name for an lmms_eval task."

@@ -15,7 +15,7 @@ LARGEST_EXPONENT = 4.0
 
 @dataclass(frozen=True)
 class LawFacts:
-    """What a fit of a law needs, and what a fitted law can be used for.
+    """The properties of a law that decide what a study can do with it.
 
     Attributes:
         parameters: number of fitted parameters, and so the least number of distinct cells.
@@ -59,7 +59,7 @@ FirstLaw = Literal["any", "profiled", "optimum", "paper"]
 
 @dataclass(frozen=True)
 class Needs:
-    """What a figure or a claim requires of the study that asks for it.
+    """The requirements of a figure or a claim on its study.
 
     Attributes:
         roles: roles for which there must be a suite.

@@ -45,14 +45,14 @@ def _require_one_origin(record: Llm | Vision) -> None:
 
 
 class MadeLlm(Record):
-    """How a language model is trained from scratch, on the questions of a generated world."""
+    """A language model that is trained from scratch on the questions of a generated world."""
 
     recipe: ConfigPath = Field(description="File of hyperparameters.")
     width: Width = Field(description="Hidden size.")
 
 
 class MadeVision(Record):
-    """How an encoder is trained from scratch, on the images of a generated world."""
+    """An encoder that is trained from scratch on the images of a generated world."""
 
     recipe: ConfigPath = Field(description="File of hyperparameters.")
 

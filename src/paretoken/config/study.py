@@ -65,7 +65,7 @@ class Published(Record):
 
 
 class FitSettings(Record):
-    """How the laws are fitted."""
+    """Settings of the fits of laws."""
 
     laws: Annotated[
         list[Annotated[str, registered(LAWS, "law")]],

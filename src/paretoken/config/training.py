@@ -50,7 +50,7 @@ class StageOverrides(Record):
 
 
 class StageTemplates(Record):
-    """How conversations are written."""
+    """Chat templates in which conversations are written, per stage."""
 
     pretrain: PretrainTemplate = Field(
         default="plain",
@@ -63,7 +63,7 @@ class StageTemplates(Record):
 
 
 class StageAspects(Record):
-    """How an image becomes square: `crop` its centre, or `pad` it with the mean colour.
+    """Ways to make images square, per stage: `crop` the centre, or `pad` with the mean colour.
 
     Images of a generated world are square already.
     """
@@ -73,7 +73,7 @@ class StageAspects(Record):
 
 
 class Training(Record):
-    """How cells are trained in two stages, and how they are evaluated."""
+    """Settings of the two stages of training, and of the evaluation that follows."""
 
     data: Name = Field(description="The data of both stages: a record under `data:`.")
     recipes: StageRecipes = Field(description="Files of hyperparameters.")

@@ -40,7 +40,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Correction:
-    """How much longer a stage takes than estimated, without its start.
+    """The ratio of measured to estimated times of a stage, without its start.
 
     Attributes:
         factor: median of measured over estimated seconds.

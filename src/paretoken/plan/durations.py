@@ -30,7 +30,7 @@ CPU_FLOPS, CPU_STEP_S, CPU_START_S, CPU_ANSWER_S = 4e10, 0.015, 6.0, 5e-4
 
 @dataclass(frozen=True)
 class Duration:
-    """How long a job takes.
+    """The duration of a job.
 
     Attributes:
         seconds: wall-clock seconds (for the miniature: CPU seconds), start included.

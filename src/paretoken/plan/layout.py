@@ -15,7 +15,7 @@ MOST_GPUS = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """What is trained, over how many GPUs it is split, and the micro batch of each."""
+    """A trained model, its split over GPUs, and the micro batch of each GPU."""
 
     trainee: Trainee
     split: Split

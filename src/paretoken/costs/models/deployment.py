@@ -1,4 +1,4 @@
-"""How models are run: what a cost depends on besides N, V and Q, and the file with their dimensions."""
+"""Deployments, on which a cost depends besides N, V and Q, and the file with the models' dimensions."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _between(
 
 @dataclass(frozen=True)
 class Deployment:
-    """How models are run.
+    """The conditions under which models answer.
 
     Attributes:
         shapes: dimensions of the models, if known.
@@ -145,7 +145,7 @@ def read_shapes(path: Path) -> Shapes:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "its top level"
         raise UserError(
-            f"{path} holds no dimensions of models ({place}: {message_for(first)}); make it with "
+            f"{path} has no valid dimensions of models ({place}: {message_for(first)}); make it with "
             "`paretoken shapes`"
         ) from error
     sizes = [llm.params_b for llm in shapes.llms]

@@ -1,4 +1,4 @@
-# One command, every study: expands the grids of config.yaml into jobs, down to figures and claims.
+# The workflow of all studies: it expands the grids of config.yaml into jobs, up to figures and claims.
 import sys
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from paretoken.io.yaml_files import read_yaml
 min_version("9.27")
 
 try:
-    read_yaml(Path("config.yaml"))  # Snakemake's own reader sets no limits and keeps duplicate keys
+    read_yaml(Path("config.yaml"))  # Snakemake's own reader has no limits and accepts duplicate keys
 except UserError as error:
     print(f"snakemake: {error}", file=sys.stderr)
     sys.exit(2)

@@ -1,7 +1,7 @@
-"""What a name in ``config.yaml`` stands for: one explicit table per kind of building block.
+"""Registries of the names in ``config.yaml``: one explicit table per kind of component.
 
-A table maps an exact name to the module that holds it, as text: the Snakefile and the config can
-check names without importing numpy, matplotlib or torch, and nothing is found by scanning folders.
+A table maps a name to ``module:attribute`` as text, so that the Snakefile and the config can check
+names without importing numpy, matplotlib or torch. Nothing is discovered by scanning folders.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from paretoken.io.escape import LONGEST_VALUE, shown
 
 
 def imported(target: str) -> Any:
-    """Import and return what ``module:attribute`` names."""
+    """Import and return the object at ``module:attribute``."""
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
 
 
 class Registry:
-    """Exact names of one kind of building block, and where each is defined.
+    """The registered names of one kind of component, and where each is defined.
 
     Args:
         kind: what an entry is called in messages, for example ``law``.
         entries: pairs of name and ``module:attribute``.
 
     Raises:
-        ValueError: a name stands twice.
+        ValueError: a name is registered twice.
     """
 
     def __init__(self, kind: str, *entries: tuple[str, str]) -> None:
@@ -54,7 +54,7 @@ class Registry:
         raise UserError(unknown_name(self.kind, name, self._targets))
 
     def load(self, name: str) -> Any:
-        """Import and return what ``name`` stands for (`UserError` if it is not registered)."""
+        """Import and return the object called ``name`` (`UserError` if it is not registered)."""
         return imported(self._targets[self.check(name)])
 
     def module(self, name: str) -> str:
@@ -66,26 +66,26 @@ class Registry:
         return sorted({self.module(name) for name in self})
 
 
-#: How many valid names a message lists, and compares with the wrong one.
+#: The largest number of valid names that a message lists, and that are compared with an unknown one.
 MOST_NAMES = 100
 
 
 def listed(names: Collection[str], comma: str = ", ") -> str:
-    """Return names in a row; of very many, the first and how many there are."""
+    """Return names as one text; of very many, only the first ones and their number."""
     more = f", ... ({len(names):,} in all)" if len(names) > MOST_NAMES else ""
     return comma.join(name[:LONGEST_VALUE] for name in islice(names, MOST_NAMES)) + more
 
 
 def unknown_name(kind: str, name: object, allowed: Iterator[str] | Any) -> str:
-    """Return a sentence that refuses ``name``, lists the valid names and suggests the nearest."""
+    """Return a message that ``name`` is unknown, with the valid names and the closest match."""
     names = list(allowed)
     asked = name[:LONGEST_VALUE] if isinstance(name, str) else shown(name)
     close = get_close_matches(asked, names[:MOST_NAMES], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{shown(name)} is no {kind}; write one of: {listed(names) or '(none defined)'}{hint}"
+    return f"unknown {kind} {shown(name)}; write one of: {listed(names) or '(none defined)'}{hint}"
 
 
-#: Specifications of compressors; each names the PyTorch module that does the work.
+#: Specifications of compressors; each names the PyTorch module that implements it.
 COMPRESSORS = Registry(
     "compressor",
     ("none", "paretoken.compressors.none:NONE"),

@@ -10,7 +10,7 @@ import pytest
 
 from paretoken.commands.check import schema_text
 from paretoken.config.config import json_schema, load
-from paretoken.study.table_files import demand_unique
+from paretoken.study.table_files import require_unique
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "workflow" / "reference"
@@ -25,7 +25,7 @@ KEYS = {
 @pytest.mark.parametrize("name", KEYS)
 def test_each_cell_stands_once_and_has_a_source(name: str) -> None:
     table = pd.read_csv(REFERENCE / name)
-    demand_unique(table, KEYS[name], name)
+    require_unique(table, KEYS[name], name)
     assert table["source"].notna().all()
     assert "flag" in table.columns
 

@@ -32,6 +32,6 @@ def test_run_accepts_one_name_without_brackets(fresh: Project) -> None:
 def test_a_bad_selection_is_refused_with_exit_code_2(fresh: Project) -> None:
     done = fresh.snakemake("--dry-run", "--config", "run=[absent]", "rum=1")
     assert done.returncode == 2
-    for message in ("'absent' is no study; write one of: published", "'rum' is no key here"):
+    for message in ("unknown study 'absent'; write one of: published", "unknown key 'rum'"):
         assert message in done.stderr
     assert "Traceback" not in done.stderr

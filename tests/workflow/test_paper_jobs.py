@@ -109,7 +109,10 @@ def test_an_unknown_variant_is_refused_before_anything_runs(fresh: Project) -> N
     training = PAPER["training"] | {"benchmarks": [{"name": "docvqa", "scoring": "binary"}]}
     done = fresh.snakemake("--dry-run", *changed(fresh, "variant.yaml", training=training))
     assert done.returncode == 2
-    assert "studies[0].training.benchmarks[0].scoring: 'binary' is no variant" in done.stderr
+    assert (
+        "studies[0].training.benchmarks[0].scoring: unknown variant of docvqa for scoring 'binary'"
+        in done.stderr
+    )
     assert "did you mean 'binarised'" in done.stderr
 
 

@@ -1,4 +1,4 @@
-# From tables to laws: cheap rules. They rerun when the code that they run is edited.
+# From tables to laws: cheap rules, which rerun when their code changes.
 
 
 rule fit:

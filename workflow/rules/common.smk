@@ -1,4 +1,4 @@
-# What the rules share: the checked config, functions of wildcards (src/paretoken/workflow), shapes of names.
+# Shared by all rules: the valid config, functions of wildcards (src/paretoken/workflow), constraints.
 import os
 import re
 import sys
@@ -18,16 +18,16 @@ from paretoken.workflow.source_rules import Sources
 from paretoken.workflow.table_rules import Tables
 
 os.environ.update(
-    # `paretoken` stands beside the interpreter of Snakemake, whether or not a venv is activated.
+    # `paretoken` is installed beside Snakemake's interpreter, whether or not its venv is activated.
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
-    # Jobs run side by side: one thread each, unless the user says otherwise.
+    # Jobs run in parallel, so each uses one thread, unless the user sets another number.
     OMP_NUM_THREADS=os.getenv("OMP_NUM_THREADS", "1"),
     PARETOKEN_HOME=str(workflow.basedir),
 )
 
 try:
     STUDIES = parse_config(config)
-    # Jobs of a cluster read this file, too: what is known before the first one is not asked again.
+    # Jobs on a cluster read this file, too, but the checks are only needed once, before the first job.
     CONCERNS = require_runnable(STUDIES) if workflow.is_main_process else []
 except UserError as error:
     print(message(f"snakemake: {error}"), file=sys.stderr)
@@ -35,7 +35,7 @@ except UserError as error:
 for concern in dict.fromkeys(map(str, CONCERNS)):  # studies share records
     print(message(f"warning: {concern}"), file=sys.stderr)
 
-# A run that was killed leaves Snakemake's lock behind; the next one goes on without it.
+# A run that was killed leaves Snakemake's lock behind; the next run removes it and continues.
 if not workflow.dryrun and workflow.is_main_process:
     try:
         require_own_logs(Path("results", name) for name in STUDIES.run)
@@ -47,13 +47,13 @@ if not workflow.dryrun and workflow.is_main_process:
 SOURCES, STUDY, ASK = Sources(STUDIES), Tables(STUDIES), Requests(STUDIES)
 CELL = "results/{study}/runs/{llm}/{compressor}-{tokens}/s{seed}"
 
-# Which jobs come first when many are ready: what a person can look at soon; then what others wait for,
-# the shortest first, so that it delays nothing that becomes ready meanwhile.
+# Priorities when many jobs are ready: first jobs with results for the user, then jobs that others wait
+# for. Of these, shorter jobs come first, so that they do not delay jobs that become ready meanwhile.
 SOON, DATA, SOURCE, LONG = 40, 30, 20, 10
 
 
 def one_of(names):
-    """Return a pattern of names; of none, one that nothing matches."""
+    """Return a pattern that matches the names; without names, one that matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -71,7 +71,7 @@ wildcard_constraints:
     suite=NAME,
     variant="[a-z_]+(-all|-unflagged)?",
     benchmark="[a-z0-9_]+",
-    # Sources that are fetched, or that are made for one seed.
+    # Sources that are fetched, or that are made for a seed.
     origin=r"sources(/s\d+)?",
     part="all|pretrain|finetune",
     vocabulary=NAME,

@@ -1,5 +1,5 @@
 # From a trained cell to its errors. Every benchmark is answered and scored once per cell, whichever suites
-# use it: a suite that averages another one trains and asks nothing, and scoring anew asks nothing.
+# use it. A new suite of the same benchmarks repeats no training and no questions; nor does new scoring.
 
 
 rule predict:

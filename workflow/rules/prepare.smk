@@ -1,4 +1,4 @@
-# What cells share: conversations as token ids, and stored features of images.
+# Data that cells share: conversations as token ids, and stored features of images.
 
 
 rule tokenize:

@@ -1,4 +1,4 @@
-# What a person looks at: figures, and a study on one page.
+# Results for readers: figures, and a study on one page.
 
 
 rule figure:

@@ -1,5 +1,5 @@
-# What cells start from: models and data, fetched or made. What asks the network is a local rule: the
-# nodes of a cluster often have none.
+# Sources of cells: models and data, fetched or made. Rules that need the network are local rules, since
+# the compute nodes of a cluster often have no access to it.
 
 
 rule fetch:

@@ -1,4 +1,4 @@
-# From cells to tables: what all cells of a study scored and cost.
+# From cells to tables: the errors, scores and costs of all cells of a study.
 
 
 rule study:

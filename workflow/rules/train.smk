@@ -1,5 +1,6 @@
-# One cell, two stages. Folders are params: as outputs, they would be wiped before each retry, with
-# all checkpoints in them; run.json, which is written last, says that a stage is done.
+# The two training stages of a cell. Folders are params, because Snakemake would delete them as outputs
+# before each retry, with all their checkpoints. A stage is complete if it has run.json, which is written
+# last.
 
 
 rule pretrain:

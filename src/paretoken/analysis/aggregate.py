@@ -9,7 +9,7 @@ import pandas as pd
 
 from paretoken.errors import UserError
 from paretoken.study.contract import ERROR_COLUMNS, ERROR_KEY
-from paretoken.study.table_files import demand_unique, read_table
+from paretoken.study.table_files import read_table, require_unique
 
 
 def aggregate(files: Sequence[Path], suites: Sequence[str]) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def aggregate(files: Sequence[Path], suites: Sequence[str]) -> pd.DataFrame:
     tables = [_read(path, suites) for path in files]
     table = pd.concat([t.dropna(axis=1, how="all") for t in tables], ignore_index=True)
     table = table.reindex(columns=list(ERROR_COLUMNS))
-    demand_unique(table, ERROR_KEY, "the cells")
+    require_unique(table, ERROR_KEY, "the cells")
     by_suite = [table[table["suite"] == suite] for suite in suites]
     return pd.concat(by_suite, ignore_index=True)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from paretoken.config.error_messages import mend_of
+from paretoken.config.error_messages import message_for
 from paretoken.errors import UserError
 
 #: Numbers of a fit are smaller; what is larger overflows in the formulas of laws and figures.
@@ -234,5 +234,5 @@ def require_fit(record: Any, origin: str, whole: bool = False) -> None:
     except (ValidationError, OverflowError, RecursionError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         place = ".".join(map(str, first["loc"])) if first else "a number"
-        what = mend_of(first) if first else "too large"
+        what = message_for(first) if first else "too large"
         raise UserError(f"{origin} is a damaged fit ({place}: {what}); {advice}") from error

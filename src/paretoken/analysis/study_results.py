@@ -17,7 +17,7 @@ from paretoken.errors import UserError
 from paretoken.io.files import read_json
 from paretoken.study.contract import ERROR_COLUMNS, ERROR_KEY
 from paretoken.study.published import TABLE1, VALUES, read_table1, read_values
-from paretoken.study.table_files import demand_unique, flags, read_table
+from paretoken.study.table_files import flags, read_table, require_unique
 
 #: The table of the paper's own cells, as configurations name it.
 PAPER_CELLS = "workflow/reference/published_errors.csv"
@@ -121,7 +121,7 @@ def read_results(
         UserError: a file is missing or malformed, or a table has a key twice.
     """
     cells = read_table(errors, ERROR_COLUMNS)
-    demand_unique(cells, ERROR_KEY, str(errors))
+    require_unique(cells, ERROR_KEY, str(errors))
     return StudyResults(
         frozen=read_study(study),
         errors=cells.assign(flag=flags(cells)),

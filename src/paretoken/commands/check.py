@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from paretoken.config.config import json_schema, load
-from paretoken.feasibility.examine import examine, problems_of, refuse
+from paretoken.feasibility.examine import examine, problems_of, raise_for_findings
 from paretoken.feasibility.findings import Kind
 from paretoken.io.files import write_text
 from paretoken.study.grid import cells
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     findings = examine(config)
     for warning in dict.fromkeys(str(f) for f in findings if f.kind == Kind.WARNING):
         print(f"warning: {warning}", file=sys.stderr)
-    refuse(problems_of(findings), str(arguments.config))
+    raise_for_findings(problems_of(findings), str(arguments.config))
     for study in config.studies:
         runs = "runs" if study.name in config.run else "not under `run:`"
         laws = ", ".join(study.fit.laws) or "no law: compares methods"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from paretoken.analysis.scales import require_one_metric
 from paretoken.study.contract import SCORE_COLUMNS
-from paretoken.study.table_files import demand_unique, read_table, write_table
+from paretoken.study.table_files import read_table, require_unique, write_table
 
 KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "benchmark")
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Gather the cells, in the order of the grid, and write the table."""
     table = pd.concat([read_table(path, SCORE_COLUMNS) for path in arguments.cells], ignore_index=True)
-    demand_unique(table, KEY, "the cells")
+    require_unique(table, KEY, "the cells")
     require_one_metric(table)
     write_table(arguments.out, table)
     print(f"{len(table)} scores of {len(arguments.cells)} cells")

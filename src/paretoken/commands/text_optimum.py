@@ -13,7 +13,7 @@ from paretoken.figures.text_length_curves import save_text_length
 from paretoken.io.files import write_text
 from paretoken.report.text_length_table import latex_of, page
 from paretoken.study.contract import TEXT_LENGTH_COLUMNS
-from paretoken.study.table_files import demand_unique, read_table, write_table
+from paretoken.study.table_files import read_table, require_unique, write_table
 
 TEXT_LENGTH_KEY = ("llm", "compressor", "visual_tokens", "seed", "suite", "text_tokens")
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     results = results_of(a)
     parts = [read_table(path, TEXT_LENGTH_COLUMNS) for path in a.cells]
     table = pd.concat(parts, ignore_index=True)
-    demand_unique(table, TEXT_LENGTH_KEY, "the cells")
+    require_unique(table, TEXT_LENGTH_KEY, "the cells")
     found = optima(results, table)
     write_table(a.out, table)
     write_table(a.optima, found)

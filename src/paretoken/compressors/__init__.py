@@ -1,1 +1,1 @@
-"""Ways to compress an image: for each, a specification without PyTorch and, beside it, its module."""
+"""Compressors of images: for each, a specification without PyTorch, and its PyTorch module beside it."""

@@ -1,4 +1,4 @@
-"""Average pooling over square regions: the baseline without weights."""
+"""Average pooling over square regions, the baseline without weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Average pooling over square regions: the baseline without weights."""
+"""Average pooling over square regions, the baseline without weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from paretoken.compressors.base import Compressor, Layout, regions
 
 
 class AveragePool(Compressor):
-    """Each visual token is the mean of s x s patches."""
+    """A compressor whose visual tokens are the means of s x s patches."""
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)

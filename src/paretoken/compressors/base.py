@@ -1,4 +1,4 @@
-"""What the modules of compressors share."""
+"""Base classes and helpers of the compressors' modules."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from paretoken.registry import imported
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a compressor finds its input in features (images, layers, patches, width)."""
+    """The layout of a compressor's input in features (images, layers, patches, width)."""
 
     side: int
     width: int
     layers: tuple[int, ...]  # positions on the layer axis that are concatenated
-    query: int  # position on the layer axis of the point query's layer
+    query: int  # position on the layer axis of the layer that queries are taken from
     heads: int = USUAL_HEADS
     text: int = 0  # channels of a question's embedding: the language model's hidden size
-    attention: tuple[int, int] | None = None  # positions of the last keys, and of the class token's view
+    attention: tuple[int, int] | None = (
+        None  # positions of the last keys and of the class token's scores
+    )
 
     @property
     def joined_width(self) -> int:
-        """Channels of the concatenated layers."""
+        """Number of channels of the concatenated layers."""
         return self.width * len(self.layers)
 
 
 class Compressor(nn.Module):
     """Base class; a subclass sets `width` (channels of a visual token) and defines `forward`.
 
-    An elastic one is trained with all its tokens, of which `reduce` makes fewer behind the projector.
-    What else is known of a compressor, its `Specification` says.
+    An elastic compressor is trained with all its tokens, and `reduce` makes fewer of them after the
+    projector. The `Specification` of a compressor has its other properties.
     """
 
     width: int
@@ -48,7 +50,7 @@ class Compressor(nn.Module):
         raise NotImplementedError
 
     def reduce(self, projected: Tensor, tokens: int) -> Tensor:
-        """Return ``tokens`` of an image's projected tokens (images, most, hidden), if it is elastic."""
+        """Reduce projected tokens (images, most, hidden) to ``tokens`` per image, if it is elastic."""
         return projected
 
     def joined(self, features: Tensor) -> Tensor:

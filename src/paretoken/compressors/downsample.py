@@ -1,4 +1,4 @@
-"""Smaller images: the image is scaled down until the encoder makes V patches of it."""
+"""Smaller images: the image is scaled down to V patches of the encoder."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Smaller images: the image is scaled down until the encoder makes V patches of it.
+"""Smaller images: the image is scaled down to V patches of the encoder.
 
 Source: VTC-Bench (arXiv 2510.07143), in which plain down-sampling is a strong baseline. The encoder
-reads sqrt(V) x sqrt(V) patches of its own size, with its position embeddings interpolated
-(`paretoken.models.vision`); nothing is left to do here. It also makes the encoder cheaper. Features of
-whole images cannot be used: images are encoded while training.
+reads sqrt(V) x sqrt(V) patches of its usual size, with interpolated position embeddings
+(`paretoken.models.vision`), so this module has nothing to do. The encoder becomes cheaper, too. Stored
+features of whole images cannot be used, so images are encoded during training.
 
 Tokens: n x n for every n up to the grid's side.
 """
@@ -14,4 +14,4 @@ from paretoken.compressors.none_module import NoCompression
 
 
 class Downsample(NoCompression):
-    """Pass the patches of the smaller image on."""
+    """A compressor that returns the patches of the smaller image."""

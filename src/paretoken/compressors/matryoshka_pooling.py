@@ -1,4 +1,4 @@
-"""M3: nested tokens by average pooling behind the projector; one model serves every scale."""
+"""M3: nested tokens by average pooling after the projector; one model serves every scale."""
 
 from __future__ import annotations
 

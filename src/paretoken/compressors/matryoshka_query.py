@@ -1,15 +1,15 @@
-"""MQT: elastic queries, of which any first m serve; one model for every V."""
+"""MQT: elastic queries, of which the first m can be used for any m; one model serves every V."""
 
 from __future__ import annotations
 
 from paretoken.compressors.specification import Elastic, Products, Sizes, Specification
 
-#: The published number of elastic queries (MQT-LLaVA); a smaller grid has no use for as many.
+#: The published number of elastic queries (MQT-LLaVA); a smaller grid uses fewer.
 MOST_QUERIES = 256
 
 
 def any_prefix(side: int) -> range:
-    """Return every number of first queries, up to one per patch and at most 256."""
+    """Return the possible numbers of queries: from 1 to one per patch, and at most 256."""
     return range(1, min(MOST_QUERIES, side * side) + 1)
 
 
@@ -25,7 +25,7 @@ def _parameters(sizes: Sizes) -> int:
 
 
 def _products(sizes: Sizes) -> Products:
-    # Queries, keys (positions alone, for each image all the same), values and output.
+    # Queries, keys (positions only, the same for every image), values and output.
     weights = (2 * sizes.tokens + 2 * sizes.patches) * sizes.joined**2
     return Products(weights=weights, attention=2 * sizes.tokens * sizes.patches * sizes.joined)
 

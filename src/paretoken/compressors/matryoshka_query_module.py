@@ -1,11 +1,11 @@
-"""MQT: elastic queries, of which any first m serve; one model for every V.
+"""MQT: elastic queries, of which the first m can be used for any m; one model serves every V.
 
 Source: Hu et al., "Matryoshka Query Transformer for Large Vision-Language Models", and its authors'
-code: learned queries with fixed 2-D sine and cosine positions attend once to all patches; keys are the
-patches' positions alone, values their normalised features; no residual, 16 heads there. Stage 1 uses all
-queries; in stage 2 each conversation sees a random first m of them, m one of 1, 2, 4, 6, ... (the
-authors draw an even m per step; 1 is added here since the tables ask for it). Their last step, one
-matrix into the language model, is the projector that all methods share here.
+code: learned queries with fixed 2-D sine and cosine positions attend once to all patches. Keys are only
+the patches' positions, values their normalised features; there is no residual (the authors: 16 heads).
+Stage 1 uses all queries; in stage 2 each conversation uses the first m of them, with m drawn from 1, 2,
+4, 6, ... (the authors draw an even m per step; 1 is added here since the tables need it). Their last
+step, one matrix into the language model, is replaced by the projector that all methods share here.
 
 Tokens: any number from 1 to min(256, patches).
 """
@@ -29,7 +29,7 @@ QUERY_STD = 0.02
 
 
 class MatryoshkaQuery(Compressor):
-    """The first V of the learned queries read the whole image."""
+    """A compressor whose visual tokens are the outputs of the first V learned queries."""
 
     query_positions: Tensor
     patch_positions: Tensor
@@ -38,7 +38,10 @@ class MatryoshkaQuery(Compressor):
         super().__init__(layout, tokens)
         self.width = width = layout.joined_width
         if width % layout.heads or width % 4:
-            raise UserError(f"compressor_heads = {layout.heads} and 4 must divide the width {width}")
+            raise UserError(
+                f"compressor_heads = {layout.heads} and 4 must divide the width {width}; choose another "
+                "number of heads, or another encoder"
+            )
         most = any_prefix(layout.side)[-1]
         self.query = nn.Parameter(torch.empty(most, width))
         nn.init.trunc_normal_(self.query, std=QUERY_STD)
@@ -51,7 +54,7 @@ class MatryoshkaQuery(Compressor):
         self.register_buffer("patch_positions", resized(positions, layout.side))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return what the first V queries read (images, V, width)."""
+        """Return the outputs of the first V queries (images, V, width)."""
         patches = self.joined(features)
         count, dtype = len(patches), patches.dtype
         query = self.query[: self.tokens] + self.query_positions[: self.tokens].to(dtype)
@@ -66,14 +69,14 @@ class MatryoshkaQuery(Compressor):
         return tokens
 
     def reduce(self, projected: Tensor, tokens: int) -> Tensor:
-        """Return the first ``tokens`` of the projected ones: queries do not see each other."""
+        """Return the first ``tokens`` projected tokens, which do not depend on the others."""
         return projected[:, :tokens]
 
 
 def sine_positions(side: int, width: int) -> Tensor:
-    """Return fixed positions (side * side, width): half the channels tell the column, half the row.
+    """Return fixed positions (side * side, width): half the channels encode the column, half the row.
 
-    Each half holds the sines, then the cosines, of the coordinate at frequencies from 1 to 1 / 10000.
+    Each half has the sines, then the cosines, of the coordinate at frequencies from 1 to 1 / 10000.
     """
     quarter = width // 4
     frequency = SLOWEST ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
@@ -85,7 +88,7 @@ def sine_positions(side: int, width: int) -> Tensor:
 
 
 def resized(positions: Tensor, side: int) -> Tensor:
-    """Return positions of a square grid for another one (side * side, width), bicubic."""
+    """Interpolate positions of a square grid for another one (side * side, width), bicubically."""
     own = math.isqrt(len(positions))
     if own == side:
         return positions.clone()

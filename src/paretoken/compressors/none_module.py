@@ -8,7 +8,7 @@ from paretoken.compressors.base import Compressor, Layout
 
 
 class NoCompression(Compressor):
-    """Pass the patches on; LLaVA-1.5 reads ``hidden_states[-2]``."""
+    """A compressor that returns all patches; LLaVA-1.5 reads ``hidden_states[-2]``."""
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)

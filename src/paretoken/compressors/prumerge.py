@@ -1,4 +1,4 @@
-"""PruMerge and PruMerge+: keep the patches that the class token looks at, merge the others into them."""
+"""PruMerge and PruMerge+: keep the patches that the class token attends to, merge others into them."""
 
 from __future__ import annotations
 

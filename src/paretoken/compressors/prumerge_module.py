@@ -1,15 +1,16 @@
-"""PruMerge and PruMerge+: keep the patches that the class token looks at, merge the others into them.
+"""PruMerge and PruMerge+: keep the patches that the class token attends to, merge others into them.
 
 Source: Shang et al., "LLaVA-PruMerge", and its authors' code. Scores are one full-width attention of
-the class token in the encoder's last layer; each kept patch takes up the 32 others whose keys are most
-like its own, weighted by their scores (added, not averaged); one more token is the weighted sum of all
-that were dropped. PruMerge+ also keeps evenly spaced patches. No weights, nothing to train.
+the class token in the encoder's last layer. The 32 patches whose keys are most similar to that of a
+kept patch are merged into it, weighted by their scores (added, not averaged). One more token is the
+weighted sum of all dropped patches. PruMerge+ also keeps evenly spaced patches. There are no weights.
 
-Two forms: with a fixed budget (`forward`), V tokens for every image: V - 1 kept and the sum (for V = 1,
-the best patch alone); PruMerge+ keeps a quarter by score and the rest evenly spaced, the published
-proportion. With the published variable count (`adaptive`), each image keeps the patches whose score is
-an outlier (above the third quartile by 1.5 interquartile ranges); the authors count over the flattened
-batch, here it is per image, so an image's tokens do not depend on its neighbours.
+There are two forms. With a fixed budget (`forward`), every image has V tokens: V - 1 kept patches and
+the sum (for V = 1, only the best patch); PruMerge+ keeps a quarter by score and the rest evenly spaced,
+the published proportion. With the published variable count (`adaptive`), each image keeps the patches
+whose score is an outlier (above the third quartile by 1.5 interquartile ranges). The authors count
+outliers over the flattened batch; here they are counted per image, so that an image's tokens do not
+depend on the other images.
 
 Tokens: any number from 1 to the number of patches.
 """
@@ -25,19 +26,22 @@ from torch.nn import functional
 from paretoken.compressors.base import Adaptive, Layout
 from paretoken.errors import UserError
 
-#: How many of the most similar patches a kept one takes up.
+#: Number of similar patches that are merged into each kept patch.
 NEIGHBOURS = 32
-#: An outlier lies above the third quartile by so many interquartile ranges.
+#: An outlier is above the third quartile by this number of interquartile ranges.
 WHISKER = 1.5
 
 
 class PruMerge(Adaptive):
-    """The best patches by score, each with its neighbours merged in, and the sum of the rest."""
+    """A compressor that keeps the best patches, merges similar ones into them, and sums up the rest."""
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, tokens)
         if layout.attention is None:
-            raise UserError("prumerge needs the encoder's attention among its features")
+            raise UserError(
+                "prumerge needs the encoder's attention, which the features lack; encode them with "
+                "`paretoken features --compressors prumerge`"
+            )
         self.keys, self.scores = layout.attention
         self.width = layout.joined_width
 
@@ -60,7 +64,7 @@ class PruMerge(Adaptive):
         return made
 
     def scores_of(self, features: Tensor) -> Tensor:
-        """Return what the class token gives each patch (images, patches)."""
+        """Return the class token's attention to each patch (images, patches)."""
         return features[:, self.scores, :, 0].float()
 
     def kept(self, scores: Tensor, count: int) -> Tensor:
@@ -68,7 +72,7 @@ class PruMerge(Adaptive):
         return ranked(scores)[:, :count]
 
     def kept_adaptively(self, scores: Tensor) -> Tensor:
-        """Return the outliers of one image (1, count), the best first; at least one, not all."""
+        """Return the outliers of one image (1, count), the best first; at least one, but not all."""
         return ranked(scores)[:, : outliers(scores)]
 
 
@@ -76,7 +80,7 @@ class PruMergePlus(PruMerge):
     """PruMerge with evenly spaced patches besides the best."""
 
     def kept(self, scores: Tensor, count: int) -> Tensor:
-        """Return a quarter of ``count`` by score, then evenly spaced ones of the remaining patches."""
+        """Return a quarter of ``count`` by score, then evenly spaced patches of the others."""
         order = ranked(scores)
         best = order[:, : math.ceil(count / 4)]
         left = order[:, best.shape[1] :].sort(dim=1).values  # in reading order
@@ -93,19 +97,19 @@ class PruMergePlus(PruMerge):
 
 
 def ranked(scores: Tensor) -> Tensor:
-    """Return the patches of each image by falling score; of equal ones the first comes first."""
+    """Return the patches of each image by descending score, ties in reading order."""
     return scores.argsort(dim=1, descending=True, stable=True)
 
 
 def outliers(scores: Tensor) -> int:
-    """Return how many scores (1, patches) are outliers; at least one, and not all."""
+    """Return the number of scores (1, patches) that are outliers; at least one, but not all."""
     low, high = torch.quantile(scores, torch.tensor([0.25, 0.75], device=scores.device))
     count = int((scores > high + WHISKER * (high - low)).sum())
     return min(max(1, count), scores.shape[1] - 1)
 
 
 def key_likeness(keys: Tensor) -> Tensor:
-    """Return the cosines between keys (images, patches, patches); least of all with itself."""
+    """Return the cosines between keys (images, patches, patches), with -inf on the diagonal."""
     unit = functional.normalize(keys.float(), dim=-1)
     likeness = unit @ unit.transpose(1, 2)
     own = torch.eye(keys.shape[1], dtype=torch.bool, device=keys.device)
@@ -113,14 +117,14 @@ def key_likeness(keys: Tensor) -> Tensor:
 
 
 def merged(patches: Tensor, scores: Tensor, likeness: Tensor, kept: Tensor, rest: bool) -> Tensor:
-    """Return the kept patches with others merged in, and, with ``rest``, the sum of the dropped ones.
+    """Return the kept patches with others merged in and, with ``rest``, the sum of the dropped ones.
 
     Args:
         patches: (images, patches, width).
         scores: (images, patches).
         likeness: (images, patches, patches), see `key_likeness`.
         kept: (images, k) patch numbers, in the order of the tokens.
-        rest: whether the weighted sum of all others comes last.
+        rest: whether to append the weighted sum of all dropped patches.
     """
     count = patches.shape[1]
     rows = likeness.gather(1, kept.unsqueeze(-1).expand(-1, -1, count))

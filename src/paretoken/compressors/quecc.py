@@ -1,4 +1,4 @@
-"""QueCC: queries that know the question, made by a depthwise convolution over each region."""
+"""QueCC: queries that depend on the question, made by a depthwise convolution over each region."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _parameters(sizes: Sizes) -> int:
 
 
 def _products(sizes: Sizes) -> Products:
-    # The patches that the question is added to depend on weights; the convolution reads each once.
+    # The question is added to the patches, so they depend on weights; the convolution reads each once.
     queries = 2 * sizes.patches * sizes.width**2 + sizes.patches * sizes.width
     return attention_products(sizes, sizes.tokens, first=sizes.text * sizes.width, weights=queries)
 

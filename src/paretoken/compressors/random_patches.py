@@ -1,4 +1,4 @@
-"""Random patches: keep V of them, drawn once; the baseline that pruning methods must beat."""
+"""Random patches: V patches that are drawn once; the baseline that pruning methods must beat."""
 
 from __future__ import annotations
 

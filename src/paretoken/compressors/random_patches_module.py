@@ -1,7 +1,7 @@
-"""Random patches: keep V of them, drawn once; the baseline that pruning methods must beat.
+"""Random patches: V patches that are drawn once; the baseline that pruning methods must beat.
 
-Source: UniPruneBench (arXiv 2511.02650) and VTC-Bench (arXiv 2510.07143), in which it is a strong one.
-The patches are the same for all images of a model, in reading order, and drawn anew with each seed, so
+Source: UniPruneBench (arXiv 2511.02650) and VTC-Bench (arXiv 2510.07143), in which it is strong. The
+patches are drawn once per seed. They are the same for all images of a model and in reading order, so
 that answers do not depend on chance at inference.
 
 Tokens: any number from 1 to the number of patches.
@@ -16,7 +16,7 @@ from paretoken.compressors.base import Compressor, Layout
 
 
 class RandomPatches(Compressor):
-    """A fixed random choice of patches, stored with the weights."""
+    """A compressor with a fixed random choice of patches, which is stored with the weights."""
 
     places: Tensor
 

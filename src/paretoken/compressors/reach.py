@@ -1,4 +1,4 @@
-"""Which numbers of visual tokens a compressor can make of the encoder's square grid of patches."""
+"""The numbers of visual tokens that a compressor can make of the encoder's square grid of patches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from paretoken.compressors.specification import specification
 from paretoken.errors import UserError
 
-#: More token counts than this are not listed one by one in a message.
+#: The largest number of token counts that a message lists.
 MOST_LISTED = 20
 
 
@@ -43,9 +43,10 @@ def reachable_tokens(compressor: str, grid_side: int) -> Sequence[int]:
 
 
 def trained_tokens(compressor: str, grid_side: int, tokens: int) -> int:
-    """Return the V of the model that answers with ``tokens``: its own, or that of an elastic one.
+    """Return the V with which the model that answers with ``tokens`` is trained.
 
-    An elastic model is trained once, at the most tokens that it can make. 0 (no image) stays 0.
+    An elastic model is trained once, with the largest number of tokens that it can make; any other
+    model is trained with ``tokens``. 0 (no image) stays 0.
     """
     if tokens == 0 or specification(compressor).elastic is None:
         return tokens
@@ -53,7 +54,7 @@ def trained_tokens(compressor: str, grid_side: int, tokens: int) -> int:
 
 
 def spans(counts: Sequence[int]) -> str:
-    """Return ascending counts in words, such as "1, 4, 9", or "1, 2, 3, ... up to 576 in steps of 1"."""
+    """Return ascending counts as a text: "1, 4, 9", or "1, 2, 3, ... up to 576 in steps of 1"."""
     if len(counts) <= MOST_LISTED:
         return ", ".join(map(str, counts)) or "(none)"
     every = f" in steps of {counts.step}" if isinstance(counts, range) else ""
@@ -64,10 +65,10 @@ def spans(counts: Sequence[int]) -> str:
 def require_reachable(compressor: str, grid_side: int, tokens: int) -> int:
     """Return ``tokens`` if ``compressor`` can make that many of a square patch grid.
 
-    0 is always allowed: the language model then sees no image at all (the blind control).
+    0 is always allowed: the language model then sees no image (the blind control).
 
     Raises:
-        UserError: the compressor does not exist or cannot make so many; lists what it can make.
+        UserError: the compressor does not exist or cannot make that many tokens.
     """
     reachable = reachable_tokens(compressor, grid_side)
     if tokens == 0 or tokens in reachable:
@@ -79,7 +80,7 @@ def require_reachable(compressor: str, grid_side: int, tokens: int) -> int:
 
 
 def require_all_tokens(compressor: str, grid_side: int, tokens: int) -> None:
-    """Raise `UserError` unless an elastic compressor is trained with all its tokens (or none)."""
+    """Raise `UserError` if an elastic compressor is trained with only some of its tokens."""
     most = trained_tokens(compressor, grid_side, tokens)
     if tokens != most:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What compressors whose queries attend to their own regions cost, without what makes the queries."""
+"""Costs of compressors whose queries attend to their own regions, without the costs of the queries."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from paretoken.compressors.specification import Products, Sizes, linear_layers
 
 
 def four_layers(depth: int) -> tuple[int, ...]:
-    """Return 12, 16, 22 and 23 of the 24 layers of CLIP ViT-L, in proportion for another depth."""
+    """Return layers 12, 16, 22 and 23 of the 24 of CLIP ViT-L, or the same shares of another depth."""
     return tuple(sorted({depth // 2, round(depth * 2 / 3), max(0, depth - 2), depth - 1}))
 
 
 def one_layer(sizes: Sizes) -> int:
-    """Return the channels of one encoder layer, which keys and values are mapped to."""
+    """Return the channels of one encoder layer, to which keys and values are mapped."""
     return sizes.width
 
 
 def attention_parameters(sizes: Sizes) -> int:
-    """Return the parameters of key map, value map, attention and the three norms."""
+    """Return the number of parameters of key map, value map, attention and the three norms."""
     maps = 2 * linear_layers(sizes.joined, sizes.width, sizes.width)
     attention, norms = 4 * (sizes.width**2 + sizes.width), 3 * 2 * sizes.width
     return maps + attention + norms
@@ -25,13 +25,13 @@ def attention_parameters(sizes: Sizes) -> int:
 def attention_products(
     sizes: Sizes, queries: float, first: float = 0.0, weights: float = 0.0
 ) -> Products:
-    """Return the multiplications of keys, values and attention, and of what makes the queries.
+    """Return the multiplications of keys, values, attention and queries.
 
     Args:
-        sizes: of the grid and its channels.
-        queries: how many there are.
-        first: multiplications that make them, of weights by frozen input.
-        weights: multiplications that make them, of weights by other input.
+        sizes: the sizes of the grid and its channels.
+        queries: number of queries.
+        first: multiplications of weights by frozen input that make the queries.
+        weights: multiplications of weights by other input that make the queries.
     """
     width, patches = sizes.width, sizes.patches
     return Products(

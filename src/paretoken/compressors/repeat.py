@@ -5,12 +5,12 @@ from __future__ import annotations
 from paretoken.compressors.specification import Products, Sizes
 from paretoken.compressors.tokenpacker import point_queries, point_query_products
 
-#: How many tokens are made and then repeated: section 3.3.2 of the paper repeats 4.
+#: Number of tokens that are repeated; 4, as in section 3.3.2 of the paper.
 REPEATED = 4
 
 
 def repeated(side: int) -> range:
-    """Return 4, 8, 12, ... tokens, as many as there are patches at most: 4, once or several times."""
+    """Return the multiples of 4 up to the number of patches, if the grid's side is even."""
     return range(REPEATED, side * side + 1 if side % 2 == 0 else 0, REPEATED)
 
 

@@ -1,8 +1,8 @@
 """Four tokens, repeated: the paper's test of whether more tokens help without more information.
 
 Source: Li et al., arXiv 2411.03312, section 3.3.2: an image's 4 compressed tokens are given several
-times in a row, and nothing is gained. The 4 tokens are TokenPacker's; V = 4 r of them reach the language
-model, the whole sequence r times.
+times in a row, without any gain. The 4 tokens are TokenPacker's. The language model reads the sequence
+of 4 r times, so V = 4 r.
 
 Tokens: 4, 8, 12, ..., up to the number of patches.
 """
@@ -17,7 +17,7 @@ from paretoken.compressors.tokenpacker_module import TokenPacker
 
 
 class Repeat(TokenPacker):
-    """TokenPacker's four tokens, V / 4 times."""
+    """A compressor that repeats TokenPacker's four tokens V / 4 times."""
 
     def __init__(self, layout: Layout, tokens: int) -> None:
         super().__init__(layout, REPEATED)

@@ -1,6 +1,6 @@
-"""What is known of a compressor without PyTorch: names, reach, traits, parameters and FLOPs.
+"""Specifications of compressors without PyTorch: names, token counts, traits, parameters and FLOPs.
 
-The config, the plan and the analysis read these records; the module of the same name does the work.
+The config, the plan and the analysis read them; the PyTorch module of the same name does the work.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from itertools import pairwise
 
 from paretoken.registry import COMPRESSORS
 
-#: Attention heads where a compressor's authors chose no other number: TokenPacker's.
+#: Default number of attention heads, that of TokenPacker.
 USUAL_HEADS = 8
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the cost of a compressor depends on.
+    """The sizes on which the cost of a compressor depends.
 
     Attributes:
         tokens: V.
@@ -36,13 +36,13 @@ class Sizes:
 
     @property
     def patches(self) -> int:
-        """Patches of the grid."""
+        """Number of patches of the grid."""
         return self.side**2
 
 
 @dataclass(frozen=True)
 class Products:
-    """Multiplications that compress one image; 2 FLOPs each.
+    """Numbers of multiplications that compress one image; each takes 2 FLOPs.
 
     Attributes:
         first: of weights by frozen input.
@@ -59,12 +59,12 @@ class Products:
 
 @dataclass(frozen=True)
 class Elastic:
-    """How stage 2 trains one model that serves every V.
+    """The training of one model that serves every V, in stage 2.
 
     Attributes:
-        counts: from patches per side to the token counts that conversations are shown with.
-        every: whether each conversation is shown once with each of them, so that the loss is the mean
-            over all; otherwise it is shown once, with one of them drawn at random.
+        counts: function from patches per side to the token counts that are used in training.
+        every: whether each conversation is shown once with each of these counts, so that the loss is
+            the mean over all; otherwise it is shown once, with a count that is drawn at random.
     """
 
     counts: Callable[[int], Sequence[int]]
@@ -72,7 +72,7 @@ class Elastic:
 
 
 def penultimate(depth: int) -> tuple[int, ...]:
-    """Return the layer before the last one, as LLaVA-1.5 reads it (``hidden_states[-2]``)."""
+    """Return the layer before the last one, which LLaVA-1.5 reads (``hidden_states[-2]``)."""
     return (depth - 1,)
 
 
@@ -93,31 +93,33 @@ def no_products(sizes: Sizes) -> Products:
 
 @dataclass(frozen=True, kw_only=True)
 class Specification:
-    """A compressor's facts.
+    """The properties of a compressor.
 
     Attributes:
         name: its registered name.
-        title: what figures call it.
+        title: its name in figures.
         source: the publication, section or code that it follows.
         module: ``package.module:Class`` of its PyTorch module.
-        reach: from patches per side of the encoder's grid to the V that it can make, ascending.
+        reach: function from patches per side of the encoder's grid to the possible V, ascending.
         published: name of the method in the paper's Table 1; None: it is not there.
-        elastic: how one model is trained for every V; None: each V is trained by itself.
+        elastic: how one model is trained for every V; None: one model is trained per V.
         reads_text: whether its tokens depend on the question (the language model's last hidden state).
-        reads_attention: whether it needs the encoder's last attention: keys, and the class token's view.
-        reads_query_layer: whether it takes queries from an encoder layer of its own.
-        smaller_images: whether it changes what the encoder reads, so that it needs the pictures:
+        reads_attention: whether it needs the encoder's last attention: keys, and scores of the class
+            token.
+        reads_query_layer: whether it takes queries from a separate encoder layer.
+        smaller_images: whether it changes the encoder's input, so that it needs the images: stored
             features of whole images cannot be used.
         adaptive: whether it can also give each image its own number of tokens.
-        layers: from the encoder's depth to the ``hidden_states`` indices that it reads side by side.
-        attends: whether it has multi-head attention, over its ``channels``.
-        heads: attention heads, if it has any.
+        layers: function from the encoder's depth to the indices of the ``hidden_states`` that it reads,
+            concatenated.
+        attends: whether it has multi-head attention over its ``channels``.
+        heads: number of attention heads, if it has any.
         init_std: standard deviation of new weights, for the 1,024 channels of CLIP ViT-L; None:
-            PyTorch's own initialisation.
-        channels: of a visual token before the projector.
-        projected: tokens that the projector maps.
-        parameters: how many learn; None: it has no weights.
-        products: what compressing one image takes.
+            PyTorch's default initialisation.
+        channels: function that returns the channels of a visual token before the projector.
+        projected: function that returns the number of tokens that the projector maps.
+        parameters: function that returns the number of trained parameters; None: it has no weights.
+        products: function that returns the multiplications that compress one image.
     """
 
     name: str
@@ -147,11 +149,11 @@ class Specification:
         return self.parameters is not None
 
     def undivided(self, width: int, layers: int) -> int | None:
-        """Return its channels if its attention heads do not divide them, else None.
+        """Return its channels if its attention heads do not divide them, otherwise None.
 
         Args:
             width: channels of one encoder layer.
-            layers: how many of them it reads side by side.
+            layers: number of encoder layers that it reads, concatenated.
         """
         channels = self.channels(Sizes(tokens=1, side=1, width=width, joined=layers * width, text=1))
         return channels if self.attends and channels % self.heads else None
@@ -165,10 +167,14 @@ def specification(name: str) -> Specification:
 
 
 def compressors_that(has: Callable[[Specification], object]) -> list[str]:
-    """Return the names of the registered compressors of which something is true."""
+    """Return the names of the registered compressors for which ``has`` is true."""
     return [name for name in COMPRESSORS if has(specification(name))]
 
 
 def linear_layers(*widths: int) -> int:
-    """Return the parameters of linear layers with biases in a row, of so many channels."""
+    """Return the number of parameters of consecutive linear layers, biases included.
+
+    Args:
+        widths: channels before, between and after the layers.
+    """
     return sum(given * made + made for given, made in pairwise(widths))

@@ -15,17 +15,17 @@ from paretoken.compressors.specification import Products, Sizes, Specification
 
 
 def point_query_parameters(sizes: Sizes) -> int:
-    """Return the parameters of region attention and the map of its queries, which has no bias."""
+    """Return the number of parameters of region attention and its query map, which has no bias."""
     return attention_parameters(sizes) + sizes.width**2
 
 
 def point_query_products(sizes: Sizes, queries: float | None = None) -> Products:
-    """Return the multiplications of region attention with point queries (None: V of them)."""
+    """Return the multiplications of region attention with ``queries`` point queries (None: V)."""
     count = sizes.tokens if queries is None else queries
     return attention_products(sizes, count, first=count * sizes.width**2)
 
 
-#: What a compressor is whose queries are points of the grid.
+#: Common properties of compressors whose queries are points of the grid.
 point_queries = partial(
     Specification,
     reach=square_regions,

@@ -1,10 +1,11 @@
 """TokenPacker: each visual token is a point query that attends to its region of the grid.
 
 Source: Li et al., "TokenPacker: Efficient Visual Projector for Multimodal LLM", and the class of that
-name in its authors' code. Kept as they are: queries by bilinear interpolation without anti-aliasing
-(a region of even size is represented by its 4 central patches only, an odd one by its centre; keys
-and values see everything), no residual around the attention, normal(0, 0.02) weights, zero biases.
-Two variants differ in the queries only: interpolated with anti-aliasing, or averaged over the region.
+name in its authors' code. As in that code, queries are interpolated bilinearly without anti-aliasing (a
+region of even size is represented only by its 4 central patches, one of odd size by its centre; keys
+and values cover the whole region), there is no residual around the attention, and the initialisation is
+normal(0, 0.02) for weights and zero for biases. Two variants differ only in the queries, which are
+interpolated with anti-aliasing, or averaged over the region.
 
 Tokens: (side / s)^2 for every s that divides the grid's side; 1, 4, 9, 16, 36, 64, 144, 576 of 24 x 24.
 """
@@ -21,9 +22,9 @@ EPSILON = 1e-6
 
 
 class RegionAttention(Compressor):
-    """Keys and values from several layers, concatenated; each query attends to its region of them.
+    """Base class of TokenPacker and QueCC, whose queries each attend to one region.
 
-    A subclass makes the queries, one per region. Shared by TokenPacker and QueCC.
+    Keys and values come from several concatenated layers. A subclass makes the queries, one per region.
     """
 
     def __init__(self, layout: Layout, tokens: int) -> None:
@@ -31,7 +32,8 @@ class RegionAttention(Compressor):
         self.width = width = layout.width
         if width % layout.heads:
             raise UserError(
-                f"compressor_heads = {layout.heads} does not divide the encoder's width {width}"
+                f"compressor_heads = {layout.heads} does not divide the encoder's width {width}; choose "
+                "a number of heads that does"
             )
         self.key_map = two_layers(layout.joined_width, width)
         self.value_map = two_layers(layout.joined_width, width)
@@ -41,7 +43,7 @@ class RegionAttention(Compressor):
         self.attention = nn.MultiheadAttention(width, layout.heads, batch_first=True)
 
     def attend(self, query: Tensor, features: Tensor) -> Tensor:
-        """Return what queries (images, V, width) read in their regions (images, V, width)."""
+        """Return the outputs (images, V, width) of queries (images, V, width) for their regions."""
         side, size, width = self.layout.side, self.region, self.width
         joined = self.joined(features)
         key = regions(self.key_norm(self.key_map(joined)), side, size)  # (images, V, s s, width)
@@ -57,7 +59,7 @@ class RegionAttention(Compressor):
 
 
 class TokenPacker(RegionAttention):
-    """Point queries from one layer, as published: bilinear, without anti-aliasing."""
+    """A compressor with point queries from one layer, as published: bilinear, without anti-aliasing."""
 
     antialias = False
 
@@ -84,13 +86,13 @@ class TokenPacker(RegionAttention):
 
 
 class AntialiasedTokenPacker(TokenPacker):
-    """Queries by bilinear interpolation with anti-aliasing: a triangle over the region and around it."""
+    """TokenPacker with anti-aliased bilinear queries: a triangle filter over and around the region."""
 
     antialias = True
 
 
 class PooledTokenPacker(TokenPacker):
-    """Queries are the means of their regions."""
+    """TokenPacker whose queries are the means of their regions."""
 
     def points(self, features: Tensor) -> Tensor:
         """Return the mean patch of the query layer in each region (images, V, width)."""

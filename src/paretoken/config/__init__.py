@@ -1,1 +1,1 @@
-"""The only definition of ``config.yaml``: what is studied, as records with a name."""
+"""The definition of ``config.yaml``: its records and their validation."""

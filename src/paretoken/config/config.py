@@ -1,7 +1,7 @@
-"""The only definition of ``config.yaml``: what is studied, as records with a name.
+"""The definition of ``config.yaml``, and its validation.
 
 Sizes are in billions of parameters, token counts are visual tokens per image. Unknown keys are
-refused; numbers written as text (``1e-3`` is text in YAML 1.1) are accepted.
+rejected; numbers written as text (``1e-3`` is text in YAML 1.1) are accepted.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from paretoken.errors import UserError
 from paretoken.io.yaml_files import read_yaml
 from paretoken.registry import unknown_name
 
-#: How many problems of a config one message tells.
-MOST_TOLD = 100
+#: The largest number of problems of a config that one message reports.
+MOST_REPORTED = 100
 
 
 class Config(Record):
@@ -49,7 +49,8 @@ class Config(Record):
         "results/measured/STUDY, without training."
     )
     device: Annotated[str, registered(BY_NAME, "device")] = Field(
-        default="a100-80g", description="GPUs that jobs ask time and memory for; a profile may set it."
+        default="a100-80g",
+        description="Kind of GPU for which jobs request time and memory; a profile may set it.",
     )
     llms: Annotated[list[Llm], Field(min_length=1)] = Field(description="The language models.")
     vision: Annotated[list[Vision], Field(min_length=1)] = Field(description="The encoders.")
@@ -66,10 +67,10 @@ class Config(Record):
     def freeze(self, name: str) -> FrozenStudy:
         """Return the study called ``name`` with the records that it refers to.
 
-        It is put together once: Snakemake asks for it at every job.
+        The result is cached, since Snakemake asks for it for every job.
         """
         known = self._frozen.get(name)
-        if known is None or known[0] is not self:  # a changed copy of a config has a copy of this, too
+        if known is None or known[0] is not self:  # a modified copy of a config has this cache, too
             known = self._frozen[name] = self, self._freeze(self.study(name))
         return known[1]
 
@@ -87,36 +88,36 @@ class Config(Record):
 
 
 def parse(raw: Mapping[str, Any], origin: str = "config.yaml") -> Config:
-    """Check a config as read from YAML and return it typed.
+    """Validate a config as read from YAML and return it.
 
     Args:
-        raw: the mapping that YAML (and ``--config``) made.
-        origin: what to call it in messages.
+        raw: the mapping from YAML, with the values of ``--config``.
+        origin: what messages call the config.
 
     Raises:
-        UserError: everything that is wrong, at once; one line per problem.
+        UserError: the config is invalid; the message has one line per problem.
     """
-    refuse(size_problems(raw), origin)
+    raise_for_problems(size_problems(raw), origin)
     problems: list[Iterable[str]] = []
     try:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
         problems = [describe(error, Config)]
-    refuse(chain(*problems, unwritable_texts(raw), reference_problems(raw)), origin)
+    raise_for_problems(chain(*problems, unwritable_texts(raw), reference_problems(raw)), origin)
     return config
 
 
-def refuse(problems: Iterable[str], origin: str) -> None:
-    """Raise `UserError` with one line per problem, if there is any; of very many, the first are told."""
-    told = list(islice(problems, MOST_TOLD + 1))
-    if told:
-        count = len(told) if len(told) <= MOST_TOLD else f"more than {MOST_TOLD}"
-        listed = "\n".join(f"  - {problem}" for problem in told[:MOST_TOLD])
+def raise_for_problems(problems: Iterable[str], origin: str) -> None:
+    """Raise `UserError` if there are problems, with one line for each of the first `MOST_REPORTED`."""
+    found = list(islice(problems, MOST_REPORTED + 1))
+    if found:
+        count = len(found) if len(found) <= MOST_REPORTED else f"more than {MOST_REPORTED}"
+        listed = "\n".join(f"  - {problem}" for problem in found[:MOST_REPORTED])
         raise UserError(f"{origin} has {count} problem(s):\n{listed}")
 
 
 def load(path: Path) -> Config:
-    """Read and check a config file (`UserError` if it is missing, no YAML, or wrong)."""
+    """Read and validate a config file (`UserError` if it is missing, not YAML, or invalid)."""
     return parse(read_yaml(path), origin=str(path))
 
 

@@ -1,4 +1,4 @@
-"""What a user says of a law's parameters beforehand: tied exponents, fixed ones, the chance level."""
+"""Constraints on a law's parameters that a user sets: tied exponents, fixed values, the chance level."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from paretoken.io.escape import shown
 
 @dataclass(frozen=True)
 class Constraints:
-    """What is known of a law's parameters.
+    """Constraints on a law's parameters.
 
     Attributes:
-        tied: two slopes that are equal, if any: the first one is fitted.
+        tied: two slopes that are equal, if any; the first one is fitted.
         fixed: names and values of parameters that are not fitted.
-        chance: the error of guessing, which no error exceeds in the mean; None: not known.
+        chance: the error of guessing, which no mean error exceeds; None: unknown.
     """
 
     tied: tuple[str, str] | None = None
@@ -28,7 +28,7 @@ class Constraints:
 
     @property
     def taken(self) -> int:
-        """How many parameters fewer are fitted."""
+        """By how many parameters the fit is reduced."""
         return len(self.fixed) + (self.tied is not None)
 
     @property
@@ -37,12 +37,12 @@ class Constraints:
         return self.tied is not None or len(self.fixed) > 1
 
     def of(self, names: Sequence[str]) -> Constraints:
-        """Return what is said of the parameters called ``names`` only."""
+        """Return only the constraints on the parameters called ``names``, without `chance`."""
         tied = self.tied if self.tied and set(self.tied) <= set(names) else None
         return Constraints(tied, tuple(pair for pair in self.fixed if pair[0] in names))
 
     def in_words(self) -> str:
-        """Return the constraints as a part of a formula; empty without any."""
+        """Return the constraints as a part of a formula; an empty text if there are none."""
         parts = [f"{name} = {value:g}" for name, value in self.fixed]
         parts = [" = ".join(self.tied), *parts] if self.tied else parts
         known = f" with {', '.join(parts)}" if parts else ""
@@ -58,12 +58,12 @@ class Constraints:
         }
 
 
-#: What is known where a user says nothing.
+#: The constraints of a fit for which a user sets none.
 NOTHING = Constraints()
 
 
 def constraints_of(record: Mapping[str, Any] | None) -> Constraints:
-    """Return the constraints that ``fit.json`` holds; fits of earlier versions have none."""
+    """Return the constraints in a ``fit.json``; fits of earlier versions have none."""
     if not record:
         return NOTHING
     tied, fixed = record.get("tied"), record.get("fixed") or {}
@@ -78,7 +78,7 @@ def constraints_of(record: Mapping[str, Any] | None) -> Constraints:
 def read_constraints(
     law: str, ties: Sequence[str] = (), fixes: Sequence[str] = (), chance: float | None = None
 ) -> Constraints:
-    """Check what a user says of a law's parameters.
+    """Parse and validate the constraints on a law's parameters.
 
     Args:
         law: a registered law.
@@ -88,7 +88,7 @@ def read_constraints(
 
     Raises:
         UserError: a parameter is unknown or cannot be tied or fixed, a value is out of its range, or
-            two statements contradict each other.
+            two constraints contradict each other.
     """
     facts = LAW_FACTS[law]
     tied = None
@@ -124,13 +124,17 @@ def _sides(option: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         form, example = ("NAME=NAME", "alpha=beta") if option == "--tie" else ("NAME=VALUE", "D=0")
-        raise UserError(f"{option} {shown(text)} is not of the form {form}; write, say, {example}")
+        raise UserError(
+            f"{option} {shown(text)} is not of the form {form}; write, for example, {example}"
+        )
     return name.strip(), value.strip()
 
 
 def _known(law: str, allowed: Sequence[str], name: str, verb: str) -> str:
     if name not in allowed:
-        what = f"of the law {law} {_names(allowed)} can be {verb}" if allowed else "it has none that can"
+        what = f"in the law {law}, {_names(allowed)} can be {verb}"
+        if not allowed:
+            what = f"the law {law} has no parameter that can be {verb}"
         raise UserError(
             f"{shown(name)} cannot be {verb}: {what} (factors depend on the unit of N and are fitted)"
         )
@@ -147,7 +151,7 @@ def _number(text: str, name: str, value: str, facts: LawFacts) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"--fix {shown(text)}: {shown(value)} is no number; write one, such as 0.077")
+        raise UserError(f"--fix {shown(text)}: {shown(value)} is not a number; write one, such as 0.077")
     if not facts.exponents and name in facts.slopes:
         return number
     largest = LARGEST_EXPONENT if name in facts.slopes else math.inf
@@ -162,7 +166,7 @@ def _check_chance(law: str, facts: LawFacts, chance: float | None, fixed: dict[s
         return
     if not facts.saturates:
         able = [name for name, known in LAW_FACTS.items() if known.saturates]
-        raise UserError(f"--chance means nothing to the law {law}; choose one of {', '.join(able)}")
+        raise UserError(f"--chance is not supported by the law {law}; choose one of {', '.join(able)}")
     if not 0 < chance < math.inf:
         raise UserError(f"--chance {chance:g} must be greater than 0: it is the error of guessing")
     floor = fixed.get(facts.floor or "", 0.0)

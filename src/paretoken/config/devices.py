@@ -1,4 +1,4 @@
-"""GPUs that studies run on: what they can do at most, from their makers' data sheets."""
+"""GPUs that studies run on: their memory and peak rates, from the makers' data sheets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Device:
     """One kind of GPU.
 
     Attributes:
-        name: what a command line or a profile calls it.
-        title: what a report calls it.
+        name: its name on the command line and in profiles.
+        title: its name in reports.
         memory_gib: total memory as CUDA reports it; less than the nominal size (ECC, reserves).
-        peak_tflops: bf16 matrix products with fp32 sums, dense (data sheets print twice as much,
-            with sparsity).
+        peak_tflops: of dense bf16 matrix products with fp32 accumulation (data sheets print twice as
+            much, with sparsity).
         bandwidth_gb_s: of its memory, in 10^9 bytes per second.
-        match: words of ``torch.cuda.get_device_name``, each enough to recognise it.
+        match: parts of ``torch.cuda.get_device_name``, each of which identifies it.
         source: where peak and bandwidth are published.
     """
 
@@ -35,8 +35,8 @@ class Device:
 
 _AMPERE = "NVIDIA A100 Tensor Core GPU data sheet: 312 TFLOPS"
 
-# Most data sheets print peaks with sparsity: half of that is dense. GeForce multiplies bf16 with fp32
-# sums at half the rate of its workstation twins, which only the white papers say.
+# Most data sheets print peaks with sparsity; the dense peak is half of that. With fp32 accumulation,
+# GeForce GPUs have half the rate of the matching workstation GPUs, which only the white papers say.
 DEVICES = (
     Device("b200", "NVIDIA B200 180 GB", 178.3, 2250.0, 8000.0, ("B200",),
            "NVIDIA DGX B200 data sheet: 1,440 GB, 64 TB/s and 36 PFLOPS with sparsity for eight"),
@@ -69,16 +69,16 @@ DEVICES = (
     Device("6000-ada", "NVIDIA RTX 6000 Ada 48 GB", 47.4, 364.2, 960.0, ("RTX 6000 Ada Generation",),
            "NVIDIA Ada GPU Architecture white paper: 1,457 TFLOPS of FP8 with sparsity, 960 GB/s"),
     Device("rtx4090", "NVIDIA GeForce RTX 4090 24 GB", 23.6, 165.2, 1008.0, ("RTX 4090",),
-           "NVIDIA Ada GPU Architecture white paper: 165.2 TFLOPS with fp32 sums, 1,008 GB/s"),
+           "NVIDIA Ada GPU Architecture white paper: 165.2 TFLOPS, fp32 accumulation, 1,008 GB/s"),
     Device("rtx3090", "NVIDIA GeForce RTX 3090 24 GB", 23.6, 71.0, 936.0, ("RTX 3090",),
-           "NVIDIA Ampere GA102 GPU Architecture white paper: 71 TFLOPS with fp32 sums, 936 GB/s"),
+           "NVIDIA Ampere GA102 GPU Architecture white paper: 71 TFLOPS, fp32 accumulation, 936 GB/s"),
 )  # fmt: skip
 
 BY_NAME = {device.name: device for device in DEVICES}
 
 
 def device(name: str) -> Device:
-    """Return the device of a name (`UserError` with all names if there is none)."""
+    """Return the device called ``name`` (`UserError` with the valid names otherwise)."""
     if name not in BY_NAME:
         raise UserError(unknown_name("device", name, BY_NAME))
     return BY_NAME[name]
@@ -87,8 +87,8 @@ def device(name: str) -> Device:
 def find_device(cuda_name: str) -> Device | None:
     """Return the device that ``torch.cuda.get_device_name`` names; None if it is not in the table.
 
-    Slices of a GPU (MIG) and variants (Laptop, Ti, D) are not in the table: they have neither its peak
-    nor its memory.
+    Slices of a GPU (MIG) and variants (Laptop, Ti, D) are not in the table: their peak and memory
+    differ.
     """
     if {"MIG", "Laptop", "Ti", "D"} & set(cuda_name.split()):
         return None

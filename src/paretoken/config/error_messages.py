@@ -1,4 +1,4 @@
-"""From what is wrong with a config to sentences: the key, the value, what is allowed, the mend."""
+"""Messages for validation errors of a config: the key, the value, what is allowed and what to do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from pydantic import BaseModel, ValidationError
 from paretoken.io.escape import shown
 from paretoken.registry import unknown_name
 
-#: What to write instead, by pydantic's type of error; {name} comes from the error's context. All that
-#: the records of this project can raise stand here, so that nobody reads pydantic's own words.
-#: Keys of earlier versions, by the record that had them, and what is written instead.
 WORLD_RECIPE = "was removed; write a record under data: with world: {recipe, seed}, and name it"
+#: Keys of earlier versions, by the record that had them, and what to write instead.
 RETIRED = {
     (
         "Training",
@@ -32,7 +30,9 @@ RETIRED = {
     ): "was removed; write make: {recipe: ..., width: ...} in each model's record",
     ("Llm", "width"): "was removed; write make: {recipe: ..., width: ...}",
 }
-MENDS = {
+#: Messages by pydantic's type of error; {name} comes from the error's context. Every type that the
+#: records of this project can raise is listed, so that users never see pydantic's own messages.
+MESSAGES = {
     "missing": "is missing; add it",
     "invalid_key": "the name of a key must be text; put it in quotes",
     "greater_than": "must be greater than {gt}",
@@ -40,17 +40,17 @@ MENDS = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be {le:,.15g} or less",
     "finite_number": "must be a finite number",
-    "float_parsing": "is no number; write one, such as 0.5 or 1e-3",
+    "float_parsing": "is not a number; write one, such as 0.5 or 1e-3",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "float_type": "is no number; write one, such as 0.5 or 1e-3",
-    "int_parsing": "is no whole number; write one, such as 16",
-    "int_type": "is no whole number; write one, such as 16",
+    "float_type": "is not a number; write one, such as 0.5 or 1e-3",
+    "int_parsing": "is not a whole number; write one, such as 16",
+    "int_type": "is not a whole number; write one, such as 16",
     "int_parsing_size": "has too many digits for a number; write a smaller one",
-    "int_from_float": "is no whole number; write one, such as 16",
+    "int_from_float": "is not a whole number; write one, such as 16",
     "string_type": "must be text; put it in quotes",
-    "string_pattern_mismatch": "may have only lower-case letters, digits, '.', '_' and '-', starts with "
-    "a letter or digit, and does not end in '.' (it names a folder)",
+    "string_pattern_mismatch": "must have only lower-case letters, digits, '.', '_' and '-', start with "
+    "a letter or digit, and not end in '.' (it names a folder)",
     "string_too_long": "is too long; write at most {max_length} characters",
     "string_unicode": "has characters that cannot be stored; write others",
     "dict_type": "must be a record; write 'key: value' lines",
@@ -65,47 +65,47 @@ MENDS = {
 }
 
 
-#: Where pydantic reports a key of a mapping instead of its value.
+#: The last part of a location where pydantic reports a key of a mapping instead of its value.
 KEY = "[key]"
-#: For a type of error that nobody has met.
+#: Message for a type of error that is not listed.
 UNKNOWN = "cannot be read; compare it with the documentation of the key"
 
 
 def describe(error: ValidationError, root: type[BaseModel]) -> Iterator[str]:
     """Yield one sentence per problem that pydantic found, each with its place and value.
 
-    A value that may be one of several types has a problem with each of them: they are one sentence.
+    A value that may be of several types has one problem per type; they are joined into one sentence.
     """
     found: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
-        begin, mend = _problem(dict(problem), root)
-        found.setdefault(begin, []).append(mend)
-    for begin, mends in found.items():
-        yield f"{begin}: {', or '.join(mends)}"
+        begin, message = _problem(dict(problem), root)
+        found.setdefault(begin, []).append(message)
+    for begin, messages in found.items():
+        yield f"{begin}: {', or '.join(messages)}"
 
 
 def _problem(problem: dict[str, Any], root: type[BaseModel]) -> tuple[str, str]:
-    """Return what is wrong, as a place and mostly its value, and what to write instead."""
+    """Return the place of a problem, with its value unless the message has it, and the message."""
     kind, value = problem["type"], problem["input"]
     *way, last = problem["loc"] or ("",)
     model, place = _follow(root, way)
     if kind == "extra_forbidden":
         retired = RETIRED.get((model.__name__, str(last)))
-        return _join([*place, last]), retired or unknown_name("key here", last, model.model_fields)
+        return _join([*place, last]), retired or unknown_name("key", last, model.model_fields)
     place = _follow(root, problem["loc"])[1]
     text = _join(place)
     whole = kind in ("problem", "value_error", "missing")
-    return text if whole else f"{text} = {shown(value)}", mend_of(problem)
+    return text if whole else f"{text} = {shown(value)}", message_for(problem)
 
 
-def mend_of(problem: Mapping[str, Any]) -> str:
-    """Return what to write instead, for one of the errors that pydantic found."""
+def message_for(problem: Mapping[str, Any]) -> str:
+    """Return the message for one of the errors that pydantic found."""
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "problem":
         return str(problem["msg"])
     if kind == "value_error":
         return str(context["error"])
-    return MENDS.get(kind, UNKNOWN).format_map(context)
+    return MESSAGES.get(kind, UNKNOWN).format_map(context)
 
 
 def _join(place: Sequence[str | int]) -> str:
@@ -119,11 +119,11 @@ def _follow(
     """Follow ``location`` through the fields.
 
     Returns:
-        The record class that stands there, and the location as the user wrote it: pydantic adds what
-        it tried (a type) after the field.
+        The record class at that location, and the location as the user wrote it, without the types
+        that pydantic tried and adds after the field.
     """
     place: list[str | int] = []
-    named = False  # whether names follow that the user wrote: fields of a record, keys of a mapping
+    named = False  # whether the next names are the user's: fields of a record, keys of a mapping
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             place.append(part)

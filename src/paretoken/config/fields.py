@@ -1,4 +1,4 @@
-"""The types that every record of ``config.yaml`` (and of other settings) is made of."""
+"""Field types of the records of ``config.yaml`` and of other settings files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from paretoken.registry import Registry, unknown_name
 
 
 def problem(sentence: str) -> PydanticCustomError:
-    """Return an error that is told in exactly these words."""
+    """Return a validation error with exactly this message."""
     return PydanticCustomError("problem", "{sentence}", {"sentence": sentence})
 
 
@@ -45,7 +45,7 @@ def _billions(value: float) -> float:
 
 
 def not_empty(text: str) -> str:
-    """Return a text in which something is written."""
+    """Return ``text`` if it is not blank; otherwise raise a validation error."""
     if not text.strip():
         raise problem("is empty; write something there, or take the key out")
     return text
@@ -54,24 +54,26 @@ def not_empty(text: str) -> str:
 def _assignment(text: str) -> str:
     key, equals, value = text.partition("=")
     if not (key and equals and value):
-        raise problem(f"{shown(text)} is no KEY=VALUE; write one such as global_batch=128")
+        raise problem(
+            f"{shown(text)} is not of the form KEY=VALUE; write, for example, global_batch=128"
+        )
     return text
 
 
 def registered(registry: Registry | Mapping[str, Any], kind: str) -> AfterValidator:
-    """Return a check that a name is one of ``registry``."""
+    """Return a validator that requires a name of ``registry``."""
     return AfterValidator(lambda name: check_registered(name, registry, kind))
 
 
 def check_registered(name: str, registry: Registry | Mapping[str, Any], kind: str) -> str:
-    """Return ``name`` if it is one of ``registry``; otherwise raise what pydantic reports."""
+    """Return ``name`` if it is in ``registry``; otherwise raise a validation error."""
     if name not in registry:
         raise problem(unknown_name(kind, name, registry))
     return name
 
 
 def unique(values: list[Any]) -> list[Any]:
-    """Return ``values`` if none of them stands twice."""
+    """Return ``values`` if there are no duplicates; otherwise raise a validation error."""
     twice = sorted(value for value, times in Counter(values).items() if times > 1)
     if twice:
         raise problem(f"lists {', '.join(map(str, twice))} twice; write each once")
@@ -79,11 +81,11 @@ def unique(values: list[Any]) -> list[Any]:
 
 
 def as_list(value: Any) -> Any:
-    """Let ``--config run=paper`` mean ``run=[paper]``."""
+    """Return a text as a list of one, so that ``--config run=paper`` means ``run=[paper]``."""
     return [value] if isinstance(value, str) else value
 
 
-#: Names become folders, wildcards and job names: no file system changes or shortens them.
+#: Names become folders, wildcards and job names, so every file system must keep them unchanged.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9_-])?$", max_length=100)]
 Finite = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 Number = Annotated[Finite, Field(gt=0, le=LARGEST_AMOUNT)]
@@ -91,7 +93,7 @@ NotNegative = Annotated[Finite, Field(ge=0, le=LARGEST)]
 Size = Annotated[Finite, Field(gt=0, le=LARGEST)]
 Billions = Annotated[Finite, Field(gt=0), AfterValidator(_billions)]
 Assignment = Annotated[str, AfterValidator(_assignment)]
-#: Free text. An empty one would stand for the default, without a word.
+#: Free text. An empty one is rejected, since it would silently mean the default.
 Text = Annotated[str, AfterValidator(not_empty)]
 Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=MOST)]
@@ -101,7 +103,7 @@ Grid = Annotated[Count, Field(le=LARGEST_GRID)]
 Gpus = Annotated[Count, Field(le=LARGEST_JOB)]
 Batch = Annotated[Count, Field(le=LARGEST_BATCH)]
 Parameters = Annotated[Count, Field(le=MOST_PARAMETERS)]
-#: Tokens of an image, or of what a model reads: at least one.
+#: Tokens of an image, or of a model's input: at least one.
 Tokens = Annotated[Count, Field(le=MOST_TOKENS)]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=MOST)]
 Workers = Annotated[WholeNumber, Field(le=MOST_THREADS)]
@@ -110,6 +112,6 @@ Seed = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=LARGEST_SEED)
 
 
 class Record(BaseModel):
-    """A block of the config: immutable, and without unknown keys."""
+    """A block of the config. It is immutable and rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

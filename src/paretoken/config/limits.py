@@ -1,4 +1,4 @@
-"""How large a config may be: what is larger is a mistake, and is told before anything is made of it."""
+"""Limits on the size of a config, which are checked before anything is built from it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from paretoken.config.raw import records, texts, values
 
-#: Items of one list, and keys of one record.
+#: Largest number of items in one list, and of keys in one record.
 MOST_ITEMS = 1000
-#: Errors of all studies together: a cell has one per benchmark, or per suite of a measured table.
+#: Largest number of errors of all studies together. A cell has one per benchmark, or per suite of a
+#: measured table.
 MOST_ERRORS = 50_000
 
 
@@ -33,7 +34,7 @@ def size_problems(raw: Mapping[str, Any]) -> list[str]:
 
 
 def errors_of(study: Mapping[str, Any]) -> int:
-    """Return how many errors a study's grid has; what is malformed counts as nothing."""
+    """Return the number of errors of a study's grid; malformed entries count as none."""
     budgets = sum(_length(entry.get("tokens")) for entry in records(study, "compressors"))
     training = study.get("training")
     blind = len(texts(training.get("blind"))) if isinstance(training, Mapping) else 0

@@ -1,7 +1,7 @@
-"""What figures, claims and laws need of a study, by their registered names.
+"""Requirements of figures, claims and laws on a study, by their registered names.
 
-Facts about modules that import numpy or matplotlib, repeated here as plain values so that a config is
-checked without importing them. Tests hold every entry against its module.
+These facts about modules that import numpy or matplotlib are repeated here as plain values, so that a
+config can be checked without importing them. Tests compare every entry with its module.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ LARGEST_EXPONENT = 4.0
 
 @dataclass(frozen=True)
 class LawFacts:
-    """What a law needs to be fitted and what can be done with it.
+    """The properties of a law that decide what a study can do with it.
 
     Attributes:
-        parameters: how many are fitted, so how many distinct cells it takes.
+        parameters: number of fitted parameters, and so the least number of distinct cells.
         paper_form: whether it is K N^-alpha V^-beta (+ D), which the paper's claims are about.
         constant_optimum: whether V* does not depend on the budget.
-        slopes: names of what says how fast the error falls with N and V; none for a constant.
+        slopes: names of the parameters that say how fast the error falls with N and V, if any.
         floor: name of the irreducible error, if there is one.
         exponents: whether the slopes are exponents.
-        saturates: whether it can end at the error of guessing.
+        saturates: whether it can saturate at the error of guessing.
     """
 
     parameters: int
@@ -37,7 +37,7 @@ class LawFacts:
 
     @property
     def fixable(self) -> tuple[str, ...]:
-        """Names of the parameters that do not depend on the unit of N, which can be known beforehand."""
+        """Names of the parameters that can be fixed, since they do not depend on the unit of N."""
         return (*((self.floor,) if self.floor else ()), *self.slopes)
 
 
@@ -52,31 +52,31 @@ LAW_FACTS = {
     "constant": LawFacts(1, paper_form=False, constant_optimum=False, slopes=(), exponents=False),
 }
 
-#: What the first law of a study must be: any, one with a floor or slopes that are fitted, one with an
-#: optimal V, one of the paper's form.
+#: Which first law a study must have: any, one with a fitted floor or slope, one with an optimal V, or
+#: one of the paper's form.
 FirstLaw = Literal["any", "profiled", "optimum", "paper"]
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a figure or a claim needs of the study that asks for it.
+    """The requirements of a figure or a claim on its study.
 
     Attributes:
-        roles: of suites that must be there.
-        law: what the first law must be; None: no law is used.
+        roles: roles for which there must be a suite.
+        law: which first law the study must have; None: no law is used.
         plain_squared: whether `fit.loss` must be ``squared`` itself.
         text: whether `text_tokens` must have a number above 0.
-        several_texts: whether less than two numbers there leave nothing to say (a warning).
-        curved: whether fewer than three V, or a cell for each level, slope and curvature, leave nothing
-            to say (a warning).
-        one_token: whether a grid without V = 1 leaves nothing to say (a warning).
+        several_texts: whether `text_tokens` should have two numbers or more (otherwise a warning).
+        curved: whether the fit should have three V or more, and more than two cells per size
+            (otherwise a warning).
+        one_token: whether the grid should have V = 1 (otherwise a warning).
         unseen: whether a size must be held out or predicted.
         backtest: whether the smaller sizes must determine the law without the largest one.
         equal_cost: whether two sizes must cost nearly the same at some V.
-        values: quantities that `published.values` must have, of the suite with the first role ...
-        values_of: ... or of this suite.
+        values: quantities that `published.values` must have, for the suite with the first role.
+        values_of: the suite of `values`, if it is another one.
         table1: rows that `published.table1` must have: method, visual tokens, benchmark.
-        compared: compressors that must be there, each with its V (None: any).
+        compared: compressors that the grid must have, each with its V (None: any).
     """
 
     roles: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Reading a config as YAML made it: whatever is malformed is passed over."""
+"""Access to a config as read from YAML; malformed entries are skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def counts(raw: Mapping[str, Any], key: str) -> dict[str, int]:
 
 
 def whole(value: Any) -> int | None:
-    """Return the positive whole number that pydantic makes of a value, or None if it makes none."""
+    """Return the positive whole number that pydantic parses from a value; None if it rejects it."""
     try:
         number = None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -30,15 +30,15 @@ def whole(value: Any) -> int | None:
 
 
 def texts(value: Any) -> list[str]:
-    """Return the texts in a list, or a text alone as a list of one."""
+    """Return the texts in a list; a single text becomes a list of one."""
     values = value if isinstance(value, list) else [value]
     return [v for v in values if isinstance(v, str)]
 
 
 def unwritable_texts(raw: Mapping[str, Any]) -> list[str]:
-    """Return one sentence per text that no file can hold or be named by, and per value that is no text.
+    """Return one sentence per text that cannot be stored in a file or its name, and per binary value.
 
-    Binary values (``!!binary``) would become texts, but checks between records do not see them.
+    Pydantic would decode binary values (``!!binary``), but the checks between records would miss them.
     """
     problems = []
     for place, value in values(raw):
@@ -46,13 +46,13 @@ def unwritable_texts(raw: Mapping[str, Any]) -> list[str]:
             problems.append(f"{place}: is binary (!!binary); write it as text")
         elif isinstance(value, str) and ("\0" in value or not _can_be_encoded(value)):
             problems.append(
-                f"{place}: {shown(value)} has a character that no file can hold; take it out"
+                f"{place}: {shown(value)} has a character that cannot be stored in a file; take it out"
             )
     return problems
 
 
 def values(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield every value with its place; the parts of what aliases repeat come once."""
+    """Yield every value with its place; the parts of a value that aliases repeat come only once."""
     seen: set[int] = set()
     left: list[tuple[str, Any]] = [("", raw)]
     while left:

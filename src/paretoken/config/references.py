@@ -1,7 +1,7 @@
-"""What is wrong between records: duplicates, unknown references, unreachable tokens.
+"""Checks between records: duplicates, unknown references, unreachable token counts.
 
-Works on the raw mapping and skips what is malformed (pydantic reports that), so that both kinds of
-problem are shown in one go.
+They work on the raw mapping and skip malformed entries, which pydantic reports, so that both kinds of
+problems appear in one message.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def _study_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
     for key in ("suites", "compressors"):
         for name, count in counts(study, key).items():
             if count > 1:
-                yield f"{place}.{key}: {shown(name)} stands {count} times; write it once"
+                yield f"{place}.{key}: {shown(name)} is listed {count} times; write it once"
     yield from _equal_sizes(raw, place, study)
     yield from _token_problems(raw, place, study)
 
 
 def _origin_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with where the errors come from: a table, or training."""
+    """Yield problems with the source of the errors: a table, or training."""
     training = study.get("training")
     if (study.get("measured") is None) == (training is None):
         yield (
@@ -90,7 +90,7 @@ def _equal_sizes(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]) -
             sizes.setdefault(shown(llm.get("params_b")), []).append(name)
     return [
         f"{place}.llms: {listed(names, ' and ')} have the same params_b = {size}; a law in N cannot "
-        "tell them apart: give each its own size, or study them apart"
+        "distinguish them: give each its own size, or study them separately"
         for size, names in sizes.items()
         if len(names) > 1
     ]

@@ -1,7 +1,7 @@
-"""Paths of the config: where they may lead.
+"""Paths in the config, and where they may lead.
 
-A relative path stays inside the project, the working directory. An absolute one, one that begins with
-``~``, and a link are somebody's decision and may lead anywhere but to hidden files and folders, where
+A relative path must stay inside the project, the working directory. An absolute path, one that begins
+with ``~`` and a link are deliberate, and may lead anywhere but to hidden files and folders, where
 programs keep keys, passwords and settings.
 """
 
@@ -17,17 +17,17 @@ from pydantic import AfterValidator
 from paretoken.config.fields import not_empty, problem
 from paretoken.io.escape import shown
 
-#: Hidden folders that hold nothing secret but the files named below: models are kept there.
+#: Hidden folders that are allowed, since models are kept there; only the files below are secret.
 USUAL = frozenset({".cache"})
-#: What the hub's library calls its files of passwords, in its cache.
+#: Names of the files in its cache in which the hub's library stores access tokens.
 SECRET = frozenset({"token", "stored_tokens"})
 
 
 def at_home(path: str) -> str:
-    """Return a path with ``~`` or ``~user`` at its start as the home directory.
+    """Return a path with a leading ``~`` or ``~user`` expanded to the home directory.
 
     Raises:
-        PydanticCustomError: there is no such user, or the home directory is not known.
+        PydanticCustomError: there is no such user, or the home directory is unknown.
     """
     if not path.startswith("~"):
         return path
@@ -43,16 +43,16 @@ def at_home(path: str) -> str:
 
 
 def contained(path: str) -> str:
-    """Return a path as it is, if it leads where a config's paths may lead.
+    """Return a path unchanged, if it leads where a config's paths may lead.
 
     Raises:
-        PydanticCustomError: it is relative and leads out of the project by ``..``; or it, or what it
-            is a link to, is hidden.
+        PydanticCustomError: it is relative and leads out of the project by ``..``; or the path, or the
+            target of its links, is hidden.
     """
     projects = project_folders()
     try:
         target = PurePath(os.path.realpath(path))
-    except ValueError:  # NUL, or half a character: refused where all texts are looked at
+    except ValueError:  # NUL, or a lone surrogate: `unwritable_texts` reports it
         return path
     inside = any(target.is_relative_to(project) for project in projects)
     leads_out = ".." in path.split("/") and not inside
@@ -82,7 +82,7 @@ def project_folders() -> list[PurePath]:
 
 
 def is_hidden(place: PurePath, projects: Sequence[PurePath]) -> bool:
-    """Whether an absolute path has a hidden part, below the project or the home directory if within."""
+    """Return whether an absolute path has a hidden part, below the project or home if it is inside."""
     above = (*projects, PurePath(os.path.realpath(os.environ.get("HOME", "/"))))
     base = next((folder for folder in above if place.is_relative_to(folder)), PurePath("/"))
     parts = place.relative_to(base).parts

@@ -1,6 +1,6 @@
-"""Records of what a study is made from: language models, vision encoders and training data.
+"""Records of the sources of a study: language models, vision encoders and training data.
 
-Each is fetched or made: that is a property of the record, and the only difference that rules know of.
+Each is fetched or made. The record says which, and rules distinguish sources by nothing else.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from paretoken.registry import TEMPLATES
 
 
 class StageGpus(Record):
-    """How many GPUs a job takes; results do not depend on it, since the global batch is fixed."""
+    """Number of GPUs per job. Results do not depend on it, since the global batch is fixed."""
 
     pretrain: Gpus = Field(default=1, description="For stage 1.")
     finetune: Gpus = Field(default=1, description="For stage 2.")
@@ -36,7 +36,7 @@ class StageGpus(Record):
 
 
 def _require_one_origin(record: Llm | Vision) -> None:
-    """Refuse keys of two origins: one of them would change nothing."""
+    """Raise a validation error for keys of two origins: one of them would have no effect."""
     if record.make is None:
         return
     for key in ("hub", "revision", "params"):
@@ -45,14 +45,14 @@ def _require_one_origin(record: Llm | Vision) -> None:
 
 
 class MadeLlm(Record):
-    """How a language model is trained from nothing, on the questions of a generated world."""
+    """A language model that is trained from scratch on the questions of a generated world."""
 
     recipe: ConfigPath = Field(description="File of hyperparameters.")
     width: Width = Field(description="Hidden size.")
 
 
 class MadeVision(Record):
-    """How an encoder is trained from nothing, on the images of a generated world."""
+    """An encoder that is trained from scratch on the images of a generated world."""
 
     recipe: ConfigPath = Field(description="File of hyperparameters.")
 
@@ -60,22 +60,23 @@ class MadeVision(Record):
 class Llm(Record):
     """One language model of the ladder: fetched (`hub`) or made (`make`)."""
 
-    name: Name = Field(description="How studies, folders and tables call this size.")
+    name: Name = Field(description="Name of this size in studies, folders and tables.")
     params_b: Billions = Field(description="N: nominal size, billions of parameters.")
     hub: ConfigPath | None = Field(
-        default=None, description="Where it is fetched: a hub's id, or a local directory; or `make:`."
+        default=None, description="Where to fetch it: a hub's id, or a local directory; or `make:`."
     )
     revision: Text | None = Field(default=None, description="Commit of the hub's repository.")
     params: Parameters | None = Field(
-        default=None, description="Exact number of parameters; what was fetched is checked against it."
+        default=None, description="Exact number of parameters, to which a fetched model is compared."
     )
-    make: MadeLlm | None = Field(default=None, description="How it is trained from nothing; or `hub:`.")
+    make: MadeLlm | None = Field(default=None, description="How to train it from scratch; or `hub:`.")
     gpus: StageGpus = Field(
         default=StageGpus(),
-        description="GPUs per stage; a model that is made asks for them only if they are said.",
+        description="GPUs per stage; jobs of a model that is made request GPUs only if this is set.",
     )
     template: Annotated[str, registered(dict.fromkeys(("chat", *TEMPLATES)), "template")] = Field(
-        default="chat", description="Its chat template: chat (the tokenizer's own), or a known name."
+        default="chat",
+        description="Its chat template: chat (the tokenizer's own), or a registered name.",
     )
 
     @model_validator(mode="after")
@@ -87,16 +88,16 @@ class Llm(Record):
 class Vision(Record):
     """One frozen vision encoder: fetched (`hub`) or made (`make`)."""
 
-    name: Name = Field(description="How studies call this encoder.")
+    name: Name = Field(description="Name of this encoder in studies.")
     grid: Grid = Field(description="Patches per side; 24 for CLIP ViT-L/14 at 336 px.")
     hub: ConfigPath | None = Field(
-        default=None, description="Where it is fetched: a hub's id, or a local directory; or `make:`."
+        default=None, description="Where to fetch it: a hub's id, or a local directory; or `make:`."
     )
     revision: Text | None = Field(default=None, description="Commit of the hub's repository.")
     params: Parameters | None = Field(
-        default=None, description="Exact number of parameters; what was fetched is checked against it."
+        default=None, description="Exact number of parameters, to which a fetched model is compared."
     )
-    make: MadeVision | None = Field(default=None, description="How it is trained from nothing.")
+    make: MadeVision | None = Field(default=None, description="How to train it from scratch.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -105,30 +106,30 @@ class Vision(Record):
 
 
 class World(Record):
-    """A generated world: images, conversations and questions that are made from nothing."""
+    """A generated world: synthetic images, conversations and questions."""
 
-    recipe: ConfigPath = Field(description="What the world consists of, and the sizes of its data sets.")
-    seed: Seed = Field(default=0, description="Of the world's icons and facts.")
+    recipe: ConfigPath = Field(description="File of the world's contents and of its data sets' sizes.")
+    seed: Seed = Field(default=0, description="Seed of the world's icons and facts.")
 
 
 class Data(Record):
     """The conversations and images of both stages: downloaded (`manifest`) or generated (`world`)."""
 
-    name: Name = Field(description="How studies call these data.")
+    name: Name = Field(description="Name of these data in studies.")
     manifest: ConfigPath | None = Field(
-        default=None, description="What the data are and where they come from; or `world:`."
+        default=None, description="File that says what the data are and their sources; or `world:`."
     )
     root: ConfigPath | None = Field(
         default=None,
-        description="With manifest: folder of the downloaded archives; images unpack there.",
+        description="With manifest: folder of the downloaded archives; images are unpacked there.",
     )
     max_bad_share: Share = Field(
         default=0.0,
-        description="Share that may be left out: images that cannot be read, bad conversations.",
+        description="Largest share that may be left out: unreadable images, invalid conversations.",
     )
     decode: bool = Field(
         default=True,
-        description="Decode every image once before training; false: look at headers and ends only.",
+        description="Decode every image once before training; false: check only headers and ends.",
     )
     world: World | None = Field(default=None, description="A generated world; or `manifest:`.")
 

@@ -1,4 +1,4 @@
-"""Records of a study: its grid, what is fitted to its errors, and what is made of the fits."""
+"""Records of a study: its grid, the fits to its errors, and the figures and claims that use them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Role = Literal["reasoning", "ocr", "control"]
 
 
 class Compression(Record):
-    """One compressor and the visual-token counts it is studied at."""
+    """One compressor and the numbers of visual tokens at which it is studied."""
 
     name: Annotated[str, registered(COMPRESSORS, "compressor")] = Field(
         description="A registered compressor."
@@ -44,13 +44,13 @@ class Compression(Record):
 
 
 class Suite(Record):
-    """One average of benchmarks, with a law of its own."""
+    """One average of benchmarks, to which laws are fitted."""
 
     name: Name = Field(description="The value of the `suite` column in tables/errors.csv.")
-    title: Text = Field(description="What figures and pages call it.")
-    role: Role = Field(description="Which claims and figures of the paper it answers.")
+    title: Text = Field(description="Its name in figures and pages.")
+    role: Role = Field(description="Which claims and figures of the paper use it.")
     benchmarks: Annotated[list[str], AfterValidator(unique)] = Field(
-        default=[], description="What it averages; for trained studies only."
+        default=[], description="The benchmarks that it averages; only for trained studies."
     )
 
 
@@ -65,26 +65,27 @@ class Published(Record):
 
 
 class FitSettings(Record):
-    """How the laws are fitted."""
+    """Settings of the fits of laws."""
 
     laws: Annotated[
         list[Annotated[str, registered(LAWS, "law")]],
         AfterValidator(unique),
     ] = Field(
         default=["product"],
-        description="The first one is the headline: figures, claims and frontier use it. None: the "
-        "study compares methods, and nothing is fitted.",
+        description="Laws to fit. The first one is the headline, which figures, claims and frontier "
+        "use. Empty: the study compares methods, and nothing is fitted.",
     )
-    loss: Loss = Field(default="squared", description="What is minimised.")
+    loss: Loss = Field(default="squared", description="The loss that a fit minimises.")
     huber_delta: Number | None = Field(
-        default=None, description="Where a Huber loss turns linear (default 1e-3); for no other loss."
+        default=None,
+        description="Where a Huber loss turns linear (default 1e-3); only for Huber losses.",
     )
     bootstrap: Annotated[WholeNumber, Field(le=MOST_REPLICATES)] = Field(
-        default=1000, description="Replicates per interval; 0: none."
+        default=1000, description="Bootstrap replicates per interval; 0: no intervals."
     )
     seed: Seed = Field(default=0, description="Seed of the bootstrap.")
     law_text_tokens: TextTokens = Field(
-        default=50, description="Q inside the error of product_q_plus_v (other laws ignore it)."
+        default=50, description="Q in the error of product_q_plus_v (other laws ignore it)."
     )
     tie: Annotated[list[Text], AfterValidator(unique)] = Field(
         default=[], description="Exponents of the first law that are fitted as one: [alpha=beta]."
@@ -93,16 +94,16 @@ class FitSettings(Record):
         default=[], description="Parameters of the first law that are not fitted: [D=0, alpha=0.077]."
     )
     chance: Number | None = Field(
-        default=None, description="Error of guessing, at which the first law ends (a product law)."
+        default=None, description="Error of guessing, at which the first law saturates (product laws)."
     )
 
     @property
     def constraints(self) -> Constraints:
-        """What is known of the first law's parameters."""
+        """The constraints on the first law's parameters."""
         return read_constraints(self.laws[0], self.tie, self.fix, self.chance) if self.laws else NOTHING
 
     @model_validator(mode="after")
-    def _constraints_can_be(self) -> Self:
+    def _constraints_are_valid(self) -> Self:
         if not self.laws and (self.tie or self.fix or self.chance is not None):
             raise problem("tie, fix and chance are about the first law, and laws is []; take them out")
         try:
@@ -112,20 +113,20 @@ class FitSettings(Record):
         return self
 
     @model_validator(mode="after")
-    def _delta_has_a_meaning(self) -> Self:
+    def _huber_delta_has_an_effect(self) -> Self:
         if self.huber_delta is not None and "huber" not in self.loss:
             raise problem(
-                f"huber_delta means nothing to the loss {self.loss}; take it out, or write loss: huber "
+                f"huber_delta has no effect on the loss {self.loss}; take it out, or write loss: huber "
                 "or log_huber"
             )
         return self
 
 
 class Study(Record):
-    """A grid of cells (llm x compressor x tokens x seed) and what is made of its errors."""
+    """A grid of cells (llm x compressor x tokens x seed) and the analysis of its errors."""
 
-    name: Name = Field(description="The folder under results/.")
-    question: Text = Field(description="What the study answers; heads its summary page.")
+    name: Name = Field(description="Name of the study, and of its folder under results/.")
+    question: Text = Field(description="Question that the study answers; heading of its summary page.")
     measured: ConfigPath | None = Field(
         default=None, description="Table with one measured error per cell and suite; or `training:`."
     )
@@ -137,14 +138,17 @@ class Study(Record):
         description="The sizes of the grid: names of records under `llms:`."
     )
     compressors: Annotated[list[Compression], Field(min_length=1)] = Field(
-        description="The token counts of the grid."
+        description="The compressors of the grid, each with its token counts."
     )
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)] = Field(
         default=[0], description="One grid per seed."
     )
-    suites: Annotated[list[Suite], Field(min_length=1)] = Field(description="Which averages are fitted.")
+    suites: Annotated[list[Suite], Field(min_length=1)] = Field(
+        description="The averages to which laws are fitted."
+    )
     holdout: Annotated[list[Name], AfterValidator(unique)] = Field(
-        default=[], description="Sizes of the grid kept out of every fit, predicted and compared."
+        default=[],
+        description="Sizes of the grid left out of every fit, then compared with its predictions.",
     )
     predict: Annotated[list[Name], AfterValidator(unique)] = Field(
         default=[], description="Sizes outside the grid whose errors the fit predicts."
@@ -153,13 +157,14 @@ class Study(Record):
         default=[0, 25, 50, 100, 200], description="Q: text tokens per question, for the frontier."
     )
     budget_gpu_hours: Number | None = Field(
-        default=None, description="`paretoken plan` fails if the study would take more."
+        default=None, description="GPU-hours; `paretoken plan` fails if the study would take more."
     )
     latency: ConfigPath | None = Field(
         default=None, description="Table of `paretoken latency`, for costs in time and energy; a path."
     )
     price_per_hour: Number | None = Field(
-        default=None, description="Of the device of `latency:`, any currency; for costs in money."
+        default=None,
+        description="Price of the device of `latency:`, in any currency; for costs in money.",
     )
     fit: FitSettings = Field(default=FitSettings(), description="How the laws are fitted.")
     figures: Annotated[list[Annotated[str, registered(FIGURES, "figure")]], AfterValidator(unique)] = (
@@ -188,12 +193,12 @@ class FrozenStudy(Record):
 
     @property
     def world(self) -> World | None:
-        """The generated world that it is trained on; None if its data are downloaded, or measured."""
+        """The generated world that it is trained on; None if it has none."""
         return self.data.world if self.data else None
 
     @property
     def generated(self) -> bool:
-        """Whether its data are generated: its sources are then made once per seed, and not fetched."""
+        """Whether its data are generated; its sources are then made once per seed instead of fetched."""
         return self.world is not None
 
     @property
@@ -202,11 +207,11 @@ class FrozenStudy(Record):
         return self.data is not None and self.data.world is None
 
     def params_b(self, llm: str) -> float:
-        """Return the size of ``llm`` in billions (`UserError` if the study does not know it)."""
+        """Return the size of ``llm`` in billions (`UserError` if the study does not have it)."""
         return self.llm(llm).params_b
 
     def llm(self, llm: str) -> Llm:
-        """Return the record of ``llm`` (`UserError` if the study does not know it)."""
+        """Return the record of ``llm`` (`UserError` if the study does not have it)."""
         if llm not in self._by_name:
             raise UserError(unknown_name("llm", llm, self._by_name))
         return self._by_name[llm]

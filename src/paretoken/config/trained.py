@@ -1,4 +1,4 @@
-"""What is wrong between the records of a study that is trained."""
+"""Checks between the records of a trained study."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from paretoken.config.raw import counts, records, texts
 from paretoken.io.escape import shown
 from paretoken.registry import listed, unknown_name
 
-#: What the models of a study need in their records, by whether its data are generated, and why.
+#: The key that the models of a study must have, by whether its data are generated, and the reason.
 NEEDS = {
     True: (
         "make",
-        "the study's data are a generated world, whose words only models know that are made: add make "
+        "the study's data are a generated world, and only models that are made know its words: add make "
         "(recipe, and width for a language model) to its record",
     ),
     False: (
         "hub",
-        "the study's data are downloaded, and its models fetched: add a hub's id, or a local directory, "
-        "to its record",
+        "the study's data are downloaded, so its models must be fetched: add hub (a hub's id, or a "
+        "local directory) to its record",
     ),
 }
 
@@ -39,7 +39,7 @@ def training_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, An
     for index, suite in enumerate(records(study, "suites")):
         if not texts(suite.get("benchmarks") or []):
             at = f"{place}.suites[{index}].benchmarks"
-            yield f"{at}: is missing; name what this trained suite averages"
+            yield f"{at}: is missing; name the benchmarks that this trained suite averages"
     known = {data["name"]: data for data in records(raw, "data") if isinstance(data.get("name"), str)}
     wanted = training.get("data")
     if not isinstance(wanted, str):
@@ -54,23 +54,23 @@ def training_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, An
 def _origin_problems(
     raw: Mapping[str, Any], place: str, study: Mapping[str, Any], generated: bool
 ) -> Iterator[str]:
-    """Yield what does not fit where a study's data come from."""
-    key, mend = NEEDS[generated]
+    """Yield settings that do not match the source of a study's data."""
+    key, reason = NEEDS[generated]
     grid, training = texts(study.get("llms")), study["training"]
     for which, wanted in (("llms", grid), ("vision", texts(study.get("vision")))):
         for record in records(raw, which):
             name = record.get("name")
             if isinstance(name, str) and name in wanted and record.get(key) is None:
-                yield f"{place}.{which}: {shown(name)} has no {key}; {mend}"
+                yield f"{place}.{which}: {shown(name)} has no {key}; {reason}"
     if generated:
         yield from _unused_keys(place, training)
     elif training.get("lengthened"):
-        yield f"{place}.training.lengthened: is for data that are a generated world; take it out"
+        yield f"{place}.training.lengthened: is only for data of a generated world; take it out"
     yield from _benchmark_problems(place, study, training, generated)
 
 
 def _unused_keys(place: str, training: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a generated world cannot do, or does in its own way."""
+    """Yield settings that a generated world does not support."""
     if training.get("benchmarks"):
         yield f"{place}.training.benchmarks: a generated world asks its own questions; take it out"
     templates = training.get("templates", {})
@@ -100,7 +100,7 @@ def _benchmark_problems(
         if name not in used:
             yield f"{at} is in no suite; add it to one, or take it out here"
         if count > 1:
-            yield f"{at} stands {count} times; write it once"
+            yield f"{at} is listed {count} times; write it once"
 
 
 def _harnessed(training: Mapping[str, Any]) -> list[str]:

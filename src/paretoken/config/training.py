@@ -1,4 +1,4 @@
-"""How the cells of a study are trained: data, recipes, and what a stage sees of them."""
+"""Records of how the cells of a study are trained: data, recipes, and how a stage's inputs are made."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from paretoken.config.fields import (
 from paretoken.config.safe_paths import ConfigPath
 from paretoken.registry import TEMPLATES
 
-#: `chat`: that of each language model's record; `plain`: none, image, caption and end of text;
-#: `plain_llava`: as LLaVA-1.5, with a line end, which cannot end the answers of stage 2.
+#: `chat`: the template of each language model's record. `plain`: no template, but image, caption and
+#: end-of-text token. `plain_llava`: as in LLaVA-1.5, with a line end instead of that token; a line end
+#: cannot end the answers of stage 2.
 PretrainTemplate = Annotated[
     str, registered(dict.fromkeys(("chat", "plain", "plain_llava", *TEMPLATES)), "template")
 ]
@@ -49,7 +50,7 @@ class StageOverrides(Record):
 
 
 class StageTemplates(Record):
-    """How conversations are written."""
+    """Chat templates in which conversations are written, per stage."""
 
     pretrain: PretrainTemplate = Field(
         default="plain",
@@ -62,7 +63,7 @@ class StageTemplates(Record):
 
 
 class StageAspects(Record):
-    """How an image becomes square: `crop` its centre, or `pad` it with the mean colour.
+    """Ways to make images square, per stage: `crop` the centre, or `pad` with the mean colour.
 
     Images of a generated world are square already.
     """
@@ -72,9 +73,9 @@ class StageAspects(Record):
 
 
 class Training(Record):
-    """Two stages on some data, and the questions that follow."""
+    """Settings of the two stages of training, and of the evaluation that follows."""
 
-    data: Name = Field(description="What both stages are trained on: a record under `data:`.")
+    data: Name = Field(description="The data of both stages: a record under `data:`.")
     recipes: StageRecipes = Field(description="Files of hyperparameters.")
     overrides: StageOverrides = Field(
         default=StageOverrides(), description="Changes to single values of the recipes."
@@ -91,34 +92,35 @@ class Training(Record):
         "LLaVA-1.5's stage 1 take 576 patches x 4 layers x 1024 channels x 2 bytes each, 2.6 TB.",
     )
     normalise: bool = Field(
-        default=False, description="Each encoder layer to mean 0 and variance 1 per patch."
+        default=False, description="Normalise each encoder layer to mean 0 and variance 1 per patch."
     )
     layers: Annotated[list[WholeNumber], Field(min_length=1), AfterValidator(unique)] | None = Field(
         default=None,
-        description="Hidden states of the encoder that the projector sees; else the compressor's own.",
+        description="Hidden states of the encoder that the projector reads; default: the compressor's.",
     )
     projector_width: Width | None = Field(
-        default=None, description="Inner width of the projector; else the language model's."
+        default=None, description="Inner width of the projector; default: the language model's width."
     )
     whiten: bool = Field(default=False, description="Whether the projector's inputs are whitened.")
     init_std: Size | None = Field(
         default=None,
-        description="Of new weights of compressors that fix it (0.02, for CLIP's 1024 channels).",
+        description="Standard deviation of new weights, for compressors that define one (default 0.02, "
+        "for CLIP's 1024 channels).",
     )
     benchmarks: list[BenchmarkSettings] = Field(
-        default=[], description="Benchmarks that this study handles in a way of its own."
+        default=[], description="Benchmarks that this study handles differently from their conventions."
     )
     lengthened: Annotated[list[Annotated[TextTokens, Field(ge=1)]], AfterValidator(unique)] = Field(
         default=[],
-        description="Q: questions of a world are asked at these lengths, too; text tokens of a prompt.",
+        description="Q: text tokens of a prompt at which a world's questions are asked, too.",
     )
     blind: Annotated[list[Name], AfterValidator(unique)] = Field(
         default=[],
-        description="Sizes that are also trained without an image (V = 0): in the tables, in no fit.",
+        description="Sizes that are also trained without an image (V = 0); in the tables, in no fit.",
     )
 
     def settings(self, benchmark: str) -> BenchmarkSettings:
-        """Return what the study does differently for a benchmark (by default, nothing)."""
+        """Return how the study handles a benchmark (by default, as registered)."""
         found = (entry for entry in self.benchmarks if entry.name == benchmark)
         return next(found, None) or BenchmarkSettings(name=benchmark)
 

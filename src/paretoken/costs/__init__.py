@@ -1,1 +1,1 @@
-"""What models cost: dimensions, work, GPU memory, and the cost of one answer under several models."""
+"""Costs of models: dimensions, FLOPs, GPU memory, and the cost of one answer under several models."""

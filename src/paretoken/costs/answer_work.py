@@ -1,4 +1,4 @@
-"""What one answer costs, as plain arithmetic."""
+"""The FLOPs of one answer, as plain arithmetic without numpy."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Work:
     """FLOPs of one forward pass through a part of a model.
 
     Attributes:
-        first: products with weights whose input comes from something frozen.
+        first: products of weights with input from frozen parts.
         weights: other products with weights.
         attention: products of activations with each other.
-        fixed: products of something frozen with constants: no gradient passes through.
+        fixed: products of constants with input from frozen parts; no gradient passes through.
     """
 
     first: float = 0.0
@@ -59,11 +59,14 @@ class Work:
         return self.first + self.weights + self.attention + self.fixed
 
     def training(self, learns: bool) -> float:
-        """FLOPs of a forward and a backward pass.
+        """Return the FLOPs of a forward and a backward pass.
 
-        A product with weights costs the same again for the gradient of its input (not needed for
-        ``first``) and, if the part learns, once more for that of the weights; a product of two
-        activations costs twice its forward pass for the gradients of both.
+        In the backward pass, a product with weights costs as much again for the gradient of its input
+        (not needed for ``first``) and, if the part learns, once more for the gradient of the weights.
+        A product of two activations costs twice as much for the gradients of both.
+
+        Args:
+            learns: whether the weights are trained.
         """
         learned = (1 + learns) * self.first + (2 + learns) * self.weights
         return learned + 3 * self.attention + self.fixed
@@ -76,9 +79,9 @@ def decoder_work(shape: DecoderShape, lengths: Sequence[float], logits: float) -
     `torch.utils.flop_counter` does (a causal kernel may skip half of the square).
 
     Args:
-        shape: its dimensions.
+        shape: dimensions of the language model.
         lengths: tokens of each sequence (visual and text).
-        logits: positions whose logits are computed.
+        logits: number of positions whose logits are computed.
     """
     tokens, square = float(sum(lengths)), float(sum(length**2 for length in lengths))
     weights = shape.layers * shape.layer_weights * tokens + shape.vocabulary * shape.hidden * logits
@@ -87,7 +90,7 @@ def decoder_work(shape: DecoderShape, lengths: Sequence[float], logits: float) -
 
 
 def encoder_work(shape: EncoderShape) -> Work:
-    """Return the FLOPs of encoding one image (class token included, pooling left out)."""
+    """Return the FLOPs of encoding one image, with the class token and without pooling."""
     tokens = shape.tokens
     patches = shape.side**2 * shape.channels * shape.patch**2 * shape.width
     layer = tokens * shape.width * (4 * shape.width + 2 * shape.intermediate)
@@ -136,7 +139,7 @@ def adapter_work(
         joined: channels of the concatenated layers.
         hidden: hidden size of the language model.
         inner: channels between the projector's layers; None: ``hidden``.
-        whitened: whether a fixed map stands before the projector.
+        whitened: whether a fixed whitening map precedes the projector.
     """
     if visual_tokens == 0:
         return Work()
@@ -146,7 +149,7 @@ def adapter_work(
     made = facts.products(sizes)
     tokens, channels = facts.projected(sizes), facts.channels(sizes)
     expand, output = tokens * channels * inner, tokens * inner * hidden
-    learns = facts.learns  # else the first product is the projector's
+    learns = facts.learns  # otherwise the projector has the first product
     return Work(
         first=FLOPS_PER_PARAMETER * (made.first + expand * (not learns)),
         weights=FLOPS_PER_PARAMETER * (made.weights + expand * learns + output),

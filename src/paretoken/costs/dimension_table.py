@@ -1,4 +1,4 @@
-"""Tables of the dimensions of language models: for planning models that were not downloaded yet."""
+"""Tables of the dimensions of language models, to plan with models that are not downloaded yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paretoken.io.csv_tables import keyed_rows, number_in
 from paretoken.io.escape import shown
 from paretoken.io.ranges import LARGEST, LARGEST_WIDTH, MOST_LAYERS
 
-#: Columns of a table of dimensions, each with the largest number that it may hold.
+#: Required columns of a table of dimensions, each with its largest allowed number.
 SHAPE = {
     "hidden": LARGEST_WIDTH,
     "layers": MOST_LAYERS,
@@ -21,7 +21,7 @@ SHAPE = {
     "heads": LARGEST_WIDTH,
     "vocab": 10**8,
 }
-#: The same for columns that it may have.
+#: The same for optional columns.
 MORE_SHAPE = {"kv_heads": LARGEST_WIDTH, "head_width": LARGEST_WIDTH}
 SIZES = ("total_params_b", "nonembedding_params_b")
 DIMENSIONS = ("llm", *SHAPE, "tied_embeddings", *SIZES)
@@ -41,8 +41,8 @@ def read_dimensions(path: Path) -> dict[str, Dimensions]:
     """Return dimensions of language models by name.
 
     Raises:
-        UserError: the table cannot be read, lacks a column, repeats a model, or has something else than
-            the dimensions of a model.
+        UserError: the table cannot be read, lacks a column, has a duplicate model, or has invalid
+            dimensions.
     """
     rows = keyed_rows(path, DIMENSIONS, ("llm",))
     return {row["llm"]: _dimensions(f"{path}, row {i}", row) for i, row in enumerate(rows, start=2)}

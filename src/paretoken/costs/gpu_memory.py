@@ -1,9 +1,10 @@
-"""GPU memory of training and inference, as plain arithmetic: what `plan` states and `train` goes by.
+"""GPU memory of training and inference, as plain arithmetic; `plan` reports it and `train` relies on it.
 
 Sources: Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models"
 (2020, section 3: 2 + 2 + 12 bytes per parameter of mixed-precision AdamW); Korthikanti et al.,
-"Reducing Activation Recomputation in Large Transformer Models" (2022, section 4: what a layer keeps
-for the backward pass; attention kernels that keep no scores are assumed). Rough on the safe side.
+"Reducing Activation Recomputation in Large Transformer Models" (2022, section 4: activations that a
+layer keeps for the backward pass; attention kernels that store no scores are assumed). The estimates
+are rough and err on the safe side.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ GIB = 2**30
 FP32, BF16 = 4, 2
 #: CUDA context, cuBLAS workspaces and NCCL buffers of one process.
 CONTEXT = 1.5 * GIB
-#: DeepSpeed's buckets: parameters of ZeRO-3 that may be gathered at a time, and what ZeRO-2 reduces.
+#: DeepSpeed's buckets: parameters that ZeRO-3 may gather at a time, and that ZeRO-2 reduces at a time.
 LIVE_PARAMETERS, BUCKET = 1e9, 5e8
-#: Share of the free memory that is planned for: the rest is for the allocator's fragments.
+#: Share of the free memory that plans may use; the rest allows for fragmentation in the allocator.
 USABLE = 0.9
-#: Maps as wide as the encoder that a compressor keeps per patch: keys, values and their gradients.
+#: Encoder-wide activations that a compressor keeps per patch: keys, values and their gradients.
 COMPRESSOR_MAPS = 24
 
 
 @dataclass(frozen=True)
 class Trainee:
-    """What a stage trains, and how.
+    """The model that a stage trains, and how.
 
     Attributes:
-        trained: parameters that learn.
-        frozen: parameters that do not, those of the encoder included.
+        trained: number of trained parameters.
+        frozen: number of frozen parameters, those of the encoder included.
         llm: shape of the language model.
-        encoder: shape of the vision encoder if it runs while training; None: features are given.
+        encoder: shape of the vision encoder if it runs while training; None: features are stored.
         bf16: whether products are in bf16.
-        checkpointing: whether activations are computed again, layer by layer.
-        masked: whether attention gets a mask (packed rows without FlashAttention).
+        checkpointing: whether activations are recomputed, layer by layer.
+        masked: whether attention takes a mask (packed rows without FlashAttention).
     """
 
     trained: float
@@ -50,7 +51,7 @@ class Trainee:
 
 @dataclass(frozen=True)
 class Split:
-    """Over how many devices a stage is split, and by which stage of ZeRO (0: without DeepSpeed)."""
+    """The number of devices that share a stage, and the stage of ZeRO (0: without DeepSpeed)."""
 
     devices: int
     zero: int
@@ -58,14 +59,14 @@ class Split:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What a device takes at once.
+    """The input of one forward and backward pass on a device.
 
     Attributes:
-        conversations: at most so many parts can be made of it.
-        rows: sequences, which may hold several conversations.
+        conversations: number of conversations; the batch can be divided into at most as many parts.
+        rows: number of sequences, which may have several conversations each.
         length: tokens of each row, padding included.
-        learned: tokens with a loss, in all: only they get logits.
-        images: in all.
+        learned: total number of tokens with a loss; only these have logits.
+        images: total number of images.
     """
 
     conversations: float
@@ -75,7 +76,7 @@ class MicroBatch:
     images: float
 
     def divided(self, parts: int) -> MicroBatch:
-        """Return one of so many equal parts."""
+        """Return one of ``parts`` equal parts."""
         return MicroBatch(
             conversations=self.conversations / parts,
             rows=self.rows / parts,
@@ -104,16 +105,16 @@ class Memory:
 
     @property
     def on_device(self) -> float:
-        """With what the process itself takes."""
+        """Sum of all parts and of the memory of the process itself."""
         return self.total + CONTEXT
 
     def fits(self, memory_gib: float) -> bool:
-        """Whether a GPU with so much memory can hold it."""
+        """Return whether it fits a GPU with ``memory_gib`` of memory."""
         return self.total <= USABLE * (memory_gib * GIB - CONTEXT)
 
 
 def states(trainee: Trainee, split: Split) -> Memory:
-    """Return what does not depend on the micro batch."""
+    """Return the memory that does not depend on the micro batch."""
     trained, bf16 = trainee.trained, trainee.bf16
     low = BF16 if bf16 else FP32
     if not split.zero:
@@ -124,7 +125,10 @@ def states(trainee: Trainee, split: Split) -> Memory:
     return Memory(
         weights=low * (trained + trainee.frozen) * (part if split.zero >= 3 else 1),
         gradients=low * trained * (part if split.zero >= 2 else 1),
-        optimizer=(3 if bf16 else 2) * FP32 * trained * part,  # both moments, and in bf16 the weights
+        optimizer=(3 if bf16 else 2)
+        * FP32
+        * trained
+        * part,  # both moments and, with bf16, fp32 weights
         buffers=_buffers(trainee, split, low),
     )
 
@@ -132,17 +136,17 @@ def states(trainee: Trainee, split: Split) -> Memory:
 def _buffers(trainee: Trainee, split: Split, width: int) -> float:
     if split.zero < 3:
         return 2 * width * min(trainee.trained, BUCKET)
-    # One device has nothing to gather.
+    # A single device gathers nothing.
     return width * min(trainee.trained + trainee.frozen, LIVE_PARAMETERS) * (split.devices > 1)
 
 
 @dataclass(frozen=True)
 class ActivationCost:
-    """Bytes that grow with a micro batch."""
+    """Memory in bytes that grows with the micro batch."""
 
     per_token: float
     per_learned: float
-    per_square: float  # per token and position of its row: the mask, where there is one
+    per_square: float  # per token and position of its row, for the mask if there is one
     per_image: float
 
     def activations(self, micro: MicroBatch) -> float:
@@ -152,7 +156,7 @@ class ActivationCost:
         return tokens * per_token + micro.images * self.per_image
 
     def logits(self, micro: MicroBatch) -> float:
-        """Return the bytes of logits and of what the loss makes of them."""
+        """Return the bytes of logits and of the copies that the loss makes of them."""
         return micro.learned * self.per_learned
 
     def of(self, micro: MicroBatch) -> float:
@@ -161,9 +165,9 @@ class ActivationCost:
 
 
 def activation_cost(trainee: Trainee) -> ActivationCost:
-    """Return what a micro batch costs.
+    """Return the memory that a micro batch takes.
 
-    With checkpointing each layer keeps its input only, and one layer at a time all that it needs.
+    With checkpointing each layer keeps only its input; one layer at a time has all of its activations.
     """
     llm, width = trainee.llm, BF16 if trainee.bf16 else FP32
     layer = layer_bytes(llm, width)
@@ -174,8 +178,8 @@ def activation_cost(trainee: Trainee) -> ActivationCost:
         maps = encoder.layers + 1 + COMPRESSOR_MAPS
         image = width * (encoder.side**2 + 1) * encoder.width * maps
     return ActivationCost(
-        per_token=kept + 2 * layer + ends,  # one layer and the gradients of its parts
-        per_learned=(width + 3 * FP32) * llm.vocabulary,  # as they are, fp32, softmax, gradient
+        per_token=kept + 2 * layer + ends,  # one layer and its gradients
+        per_learned=(width + 3 * FP32) * llm.vocabulary,  # logits, fp32 copy, softmax, gradient
         per_square=(1 + width) * trainee.masked,
         per_image=image,
     )
@@ -184,8 +188,13 @@ def activation_cost(trainee: Trainee) -> ActivationCost:
 def layer_bytes(llm: DecoderShape, width: int) -> float:
     """Return the bytes per token that one layer keeps.
 
-    Inputs of both norms and of the products behind them, queries, keys, values, the attention's
-    output, and of the MLP gate, activation, other half and product; in fp32 what the norms compute in.
+    These are the inputs of both norms and of the products after them, queries, keys and values, the
+    attention's output, in the MLP the gate, its activation, the other half and their product, and the
+    fp32 copies inside the norms.
+
+    Args:
+        llm: shape of the language model.
+        width: bytes per number.
     """
     heads = llm.head_width * (2 * llm.heads + 2 * llm.kv_heads)
     inner = (4 if llm.gated else 2) * llm.intermediate
@@ -193,7 +202,7 @@ def layer_bytes(llm: DecoderShape, width: int) -> float:
 
 
 def training_memory(trainee: Trainee, split: Split, micro: MicroBatch) -> Memory:
-    """Return the largest memory of a training step on each device."""
+    """Return the peak memory of a training step on each device."""
     cost = activation_cost(trainee)
     kept = states(trainee, split)
     return replace(kept, activations=cost.activations(micro), logits=cost.logits(micro))
@@ -210,10 +219,10 @@ def inference_memory(
     """Return the memory of answering ``batch`` questions at once in bf16.
 
     Args:
-        parameters: of the whole model, encoder included.
+        parameters: number of parameters of the whole model, encoder included.
         llm: shape of the language model.
         batch: questions at a time.
-        prompt: tokens of a prompt, the image's included.
+        prompt: tokens of a prompt, visual tokens included.
         answer: tokens of the longest answer.
     """
     cache = cache_bytes(llm, batch, prompt + answer)

@@ -1,4 +1,4 @@
-"""Dimensions and parameter counts of backbones, read from their configs by plain arithmetic."""
+"""Dimensions and parameter counts of backbones, computed from their configs by plain arithmetic."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 from paretoken.errors import UserError
 from paretoken.io.escape import shown
 
-#: Share by which a parameter count may differ from the one that was asked for.
+#: Share by which a parameter count may differ from the expected one.
 TOLERANCE = 1e-3
 
 
 def require_size(found: int, wanted: int | None, source: str, key: str) -> None:
-    """Refuse a model of another size than was asked for.
+    """Raise unless a model has the expected number of parameters.
 
     Args:
-        found: parameters that its config describes.
-        wanted: parameters that were asked for; None: any.
-        source: what to call the model in messages.
-        key: where ``wanted`` was written.
+        found: number of parameters that the model's config describes.
+        wanted: expected number of parameters; None: any.
+        source: what messages call the model.
+        key: the key or option with ``wanted``.
 
     Raises:
         UserError: the counts differ by more than 0.1 %.
     """
     if wanted is not None and abs(found - wanted) > TOLERANCE * wanted:
         raise UserError(
-            f"{source} has {found:,} parameters, {key} says {wanted:,}: "
-            f"{abs(found / wanted - 1):.2%} apart, 0.1 % is allowed; is it the right model?"
+            f"{source} has {found:,} parameters, but {key} says {wanted:,}: the difference is "
+            f"{abs(found / wanted - 1):.2%}, and 0.1 % is allowed; is it the right model?"
         )
 
 
@@ -38,19 +38,19 @@ class DecoderShape:
 
     Attributes:
         hidden: width of the residual stream.
-        layers: blocks.
-        heads: query heads.
-        kv_heads: key and value heads.
+        layers: number of blocks.
+        heads: number of query heads.
+        kv_heads: number of key and value heads.
         head_width: channels of one head.
         intermediate: width of the MLP.
-        vocabulary: rows of the embedding, which may be more than the tokenizer has tokens.
+        vocabulary: rows of the embedding, possibly more than the tokenizer's tokens.
         tied: whether the output layer is the embedding.
         query_key_value_bias: whether these three projections have biases.
         gated: whether the MLP has a gate (three matrices instead of two).
         output_bias: whether the attention's output projection has a bias.
         mlp_bias: whether the MLP's matrices have biases.
-        norms: vectors of ``hidden`` weights per block that normalise.
-        query_key_norm: whether queries and keys are normalised, per head width.
+        norms: number of norms per block, each with ``hidden`` weights.
+        query_key_norm: whether queries and keys are normalised per head.
     """
 
     hidden: int
@@ -70,13 +70,13 @@ class DecoderShape:
 
     @property
     def layer_weights(self) -> int:
-        """Weights of one layer that each token is multiplied by."""
+        """Number of weights in the matrices of one layer."""
         attention = self.hidden * self.head_width * (2 * self.heads + 2 * self.kv_heads)
         return attention + (3 if self.gated else 2) * self.hidden * self.intermediate
 
     @property
     def layer_vectors(self) -> int:
-        """Biases and norms of one layer."""
+        """Number of weights in the biases and norms of one layer."""
         bias = self.query_key_value_bias * self.head_width * (self.heads + 2 * self.kv_heads)
         mlp = self.mlp_bias * ((2 if self.gated else 1) * self.intermediate + self.hidden)
         norms = self.norms * self.hidden + 2 * self.query_key_norm * self.head_width
@@ -85,16 +85,16 @@ class DecoderShape:
     def parameters(self) -> dict[str, int]:
         """Return ``total`` and ``non_embedding`` parameter counts.
 
-        Non-embedding leaves out the embedding and the output layer, as Kaplan et al. (2020,
-        section 2.1) count N; norms and biases are included in both.
+        Non-embedding leaves out the embedding and the output layer, as the N of Kaplan et al. (2020,
+        section 2.1) does; norms and biases are included in both.
         """
         body = self.layers * (self.layer_weights + self.layer_vectors) + self.hidden
         embedding = self.vocabulary * self.hidden
         return {"total": body + embedding * (1 if self.tied else 2), "non_embedding": body}
 
 
-#: Families of language models (``model_type``) that are counted, and how their blocks differ from
-#: Llama's. A bias is True, False, or the config's key that says so.
+#: Supported families of language models (``model_type``), and how their blocks differ from Llama's. A
+#: bias is True, False, or the config key that says whether there is one.
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {
         "query_key_value_bias": "attention_bias", "output_bias": "attention_bias",
@@ -117,10 +117,10 @@ FAMILIES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-#: Families that tie the output layer to the embedding unless their config says otherwise, which it
-#: need not: `transformers` leaves out what is a family's default.
+#: Families whose default is to tie the output layer to the embedding. `transformers` leaves defaults
+#: out of a config.
 TIED = ("gemma", "gemma2", "gemma3_text")
-#: Channels of one head where a config does not say.
+#: Channels of one head in families that have a default.
 HEAD_WIDTHS = {"gemma": 256, "gemma2": 256, "gemma3_text": 256, "qwen3": 128}
 
 
@@ -128,17 +128,19 @@ def decoder_shape(config: Mapping[str, Any]) -> DecoderShape:
     """Return the dimensions in a language model's ``config.json``.
 
     Raises:
-        UserError: a dimension is missing, or the family is none of `FAMILIES`: counting it as
-            another would be wrong without a sign.
+        UserError: a dimension is missing, or the family is not in `FAMILIES` (counting it as another
+            one would be silently wrong).
     """
     family = config.get("model_type")
     if family is not None and family not in FAMILIES:
         raise UserError(
-            f"language models of type {shown(family)} cannot be counted; write one of: "
-            f"{', '.join(FAMILIES)}, or describe the family in paretoken.costs.shapes.FAMILIES"
+            f"unsupported language model type {shown(family)}; write one of: {', '.join(FAMILIES)}, or "
+            "describe the family in paretoken.costs.shapes.FAMILIES"
         )
     if family is None:
-        raise UserError("the language model's config has no 'model_type'; cannot count FLOPs")
+        raise UserError(
+            "the language model's config has no 'model_type', which FLOPs are computed from; add it"
+        )
 
     def size(key: str) -> int:
         return _dimension(config, key, "language model")
@@ -169,14 +171,14 @@ class EncoderShape:
     """Dimensions of a CLIP-like vision encoder.
 
     Attributes:
-        width: channels.
-        layers: blocks.
+        width: channels of a hidden state.
+        layers: number of blocks.
         intermediate: width of the MLP.
         side: patches per side of the grid.
         patch: pixels per side of a patch.
-        channels: of the image.
-        siglip: no class token, no norm in front, a bias in the patch embedding.
-        pooling: SigLIP's attention pooling, which `paretoken` does without.
+        channels: channels of the image.
+        siglip: whether it has SigLIP's form: no class token, no first norm, biased patch embedding.
+        pooling: whether it has SigLIP's attention pooling, which `paretoken` does not use.
     """
 
     width: int
@@ -199,17 +201,17 @@ class EncoderShape:
         mlp = 2 * w * self.intermediate + self.intermediate + w
         block = 4 * (w * w + w) + mlp + 4 * w
         embeddings = self.channels * self.patch**2 * w + self.tokens * w
-        around = 3 * w if self.siglip else w + 4 * w  # patch bias and last norm; class and two norms
+        around = 3 * w if self.siglip else w + 4 * w  # patch bias, last norm; or class token, two norms
         pooling = self.pooling * (w + 4 * (w * w + w) + 2 * w + mlp)
         return embeddings + around + self.layers * block + pooling
 
 
-#: No dimension of a model is larger; a larger one is a damaged file.
+#: Largest plausible dimension of a model; a larger one means that the file is damaged.
 LARGEST = 10**8
-#: The same for its parameters, and for the tokens of one image.
+#: The same for the number of parameters, and for the tokens of one image.
 MOST_PARAMETERS, MOST_TOKENS = 10**13, 100_000
 
-#: Encoders (``model_type``) that are counted.
+#: Supported encoders (``model_type``).
 ENCODERS = ("clip_vision_model", "siglip_vision_model")
 
 
@@ -217,13 +219,12 @@ def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
     """Return the dimensions in a vision encoder's ``config.json``.
 
     Raises:
-        UserError: a dimension is missing, or the encoder is none of `ENCODERS`.
+        UserError: a dimension is missing, or the encoder is not in `ENCODERS`.
     """
     family = config.get("model_type")
     if family not in ENCODERS:
         raise UserError(
-            f"vision encoders of type {shown(family)} cannot be counted; write one of: "
-            f"{', '.join(ENCODERS)}"
+            f"unsupported vision encoder type {shown(family)}; write one of: {', '.join(ENCODERS)}"
         )
     siglip = family == "siglip_vision_model"
 
@@ -247,7 +248,7 @@ def encoder_shape(config: Mapping[str, Any]) -> EncoderShape:
 
 def _dimension(config: Mapping[str, Any], key: str, what: str) -> int:
     if key not in config:
-        raise UserError(f"the {what}'s config has no {key!r}; cannot count FLOPs")
+        raise UserError(f"the {what}'s config has no {key!r}, which FLOPs are computed from; add it")
     value = config[key]
     if not isinstance(value, int) or not 0 < value <= LARGEST:
         raise UserError(
@@ -260,6 +261,6 @@ def _dimension(config: Mapping[str, Any], key: str, what: str) -> int:
 def _require_at_most(limit: int, found: int, what: str, whose: str) -> None:
     if found > limit:
         raise UserError(
-            f"the {whose}'s config describes {found:,} {what}; {limit:,} at most are plausible: "
-            "the file is damaged"
+            f"the {whose}'s config describes {found:,} {what}, but at most {limit:,} are plausible; "
+            "the file is damaged: fetch it again"
         )

@@ -1,6 +1,6 @@
-"""Whether a study can be run to its end: what a config, and the files that it names, say beforehand.
+"""Checks before a run, of a config and the files that it names: whether a study can run to its end.
 
-One function per rule. A rule takes a `Subject`, one study of a config, and yields its `Finding`s.
-Nothing here imports numpy, torch or matplotlib, as Snakemake asks before every run, except for what a
-study names on this machine: a table of latency, and models in local directories.
+There is one function per rule. A rule takes a `Subject`, one study of a config, and yields `Finding`s.
+Snakemake runs the rules before every run, so nothing here imports numpy, torch or matplotlib, except to
+check a table of latency, and models in local directories.
 """

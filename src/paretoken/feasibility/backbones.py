@@ -1,4 +1,4 @@
-"""Rules on what a study fetches: language models and encoders."""
+"""Rules on fetched backbones: language models and encoders."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
 from paretoken.io.files import read_object
 
-#: Ids of repositories on a hub: owner and name, or a name alone.
+#: Ids of repositories on a hub: owner and name, or only a name.
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
-#: What the ids of published encoders say: pixels of a patch, and of an image.
+#: The end of the ids of published encoders: pixels per side of a patch, and of an image.
 PATCHES = re.compile(r"patch(\d+)(?:-(\d+))?$")
-#: Pixels of an image where the id does not say, as CLIP's and SigLIP's first versions have them.
+#: Default pixels per side of an image, those of the first versions of CLIP and SigLIP.
 USUAL_PIXELS = 224
-#: Layers of an encoder before its configuration is known, those of CLIP ViT-L: only their share counts.
+#: Assumed layers of an encoder whose config is unknown, those of CLIP ViT-L; only their number is used.
 USUAL_DEPTH = 24
-#: Whole models whose vision half is an encoder that is read.
+#: Types of whole models of which the vision tower is used as the encoder.
 WHOLE = ("clip", "siglip")
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """What is known of an encoder before it is fetched: patches per side, kind, channels, layers."""
+    """An encoder as known before it is fetched: patches per side, kind, channels and layers."""
 
     side: int | None
     siglip: bool
@@ -40,7 +40,7 @@ class Encoder:
 
 
 def local_folder(source: str | None) -> Path | None:
-    """Return the local directory that a source means, None for a hub's id."""
+    """Return the local directory that a source names; None for a hub's id."""
     if not source:
         return None
     path = path_of(source)
@@ -48,11 +48,11 @@ def local_folder(source: str | None) -> Path | None:
 
 
 def source_problem(source: str, revision: str | None) -> tuple[str, Kind] | None:
-    """Return what is wrong with where something is fetched from: a hub's id, or a local directory."""
+    """Return the problem with a source to fetch from (a hub's id, or a local directory), if any."""
     if local_folder(source) is not None:
         if revision is not None:
             return (
-                f"{source} is a local directory, which has no revision; take the revision out",
+                f"{source} is a local directory, which has no revision; take revision out",
                 Kind.FILE,
             )
         return None
@@ -67,24 +67,24 @@ def local_config(source: str | None) -> dict[str, Any] | None:
     """Return the ``config.json`` of a local directory; None for a hub's id.
 
     Raises:
-        UserError: the directory has none that can be read.
+        UserError: the directory has no readable ``config.json``.
     """
     folder = local_folder(source)
     return None if folder is None else dict(read_object(folder / "config.json"))
 
 
 def verified(hub: str, params: int | None, template: str | None = None) -> dict[str, Any] | None:
-    """Return what `paretoken fetch` would find out of a local directory; None for a hub's id.
+    """Return the details of a local directory that `paretoken fetch` would record; None for a hub's id.
 
-    None, too, where what it takes is not installed: a machine that only plans.
+    On a machine without torch and transformers, which can only plan, nothing is verified (None).
 
     Args:
-        hub: where the model is.
-        params: parameters that it must have; None: any number.
+        hub: the source of the model.
+        params: required number of parameters; None: any.
         template: chat template of a language model; None: it is an encoder.
 
     Raises:
-        UserError: `fetch` would refuse it.
+        UserError: `paretoken fetch` would reject it.
     """
     folder = local_folder(hub)
     if folder is None or not all(map(find_spec, ("torch", "transformers"))):
@@ -102,7 +102,7 @@ def verified(hub: str, params: int | None, template: str | None = None) -> dict[
 def _verified(
     folder: Path, template: str | None, written: tuple[tuple[str, int], ...]
 ) -> dict[str, Any] | UserError:
-    """Verify a directory once, and again when a file of it was ``written`` anew: studies share it."""
+    """Verify a directory once for all studies, and again if ``written``, its files' times, changes."""
     from transformers.utils import logging
 
     from paretoken.hub.fetch import MAIN, Request, verify_local
@@ -115,14 +115,14 @@ def _verified(
         return error
 
 
-def told_once(hub: str, error: UserError) -> str:
-    """Return a message with the source in front, unless it names it itself."""
+def with_source(hub: str, error: UserError) -> str:
+    """Return a message with the source in front, unless it names the source itself."""
     message = one_line(error)
     return message if hub in message else f"{hub}: {message}"
 
 
 def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
-    """Find sources of language models that are not there, or hold something else."""
+    """Find sources of language models that do not exist, or are something else."""
     for name in subject.study.llms if subject.fetched else ():
         record, place = subject.frozen.llm(name), f"{subject.llm_place(name)}.hub"
         if record.hub is None:
@@ -138,11 +138,11 @@ def language_models_can_be_fetched(subject: Subject) -> Iterator[Finding]:
                 require_size(total, record.params, record.hub, "params")
             verified(record.hub, record.params, record.template)
         except UserError as error:
-            yield subject.elsewhere(place, told_once(record.hub, error), Kind.FILE)
+            yield subject.elsewhere(place, with_source(record.hub, error), Kind.FILE)
 
 
 def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
-    """Find encoders that are not there, have another grid, or lack what a compressor reads."""
+    """Find encoders that do not exist, have another grid, or lack something that a compressor reads."""
     record = subject.frozen.vision
     if not subject.fetched or record.hub is None:
         return
@@ -154,19 +154,19 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
         config = local_config(record.hub)
         found = _from_id(record.hub) if config is None else _from_config(config)
     except UserError as error:
-        yield subject.elsewhere(f"{place}.hub", told_once(record.hub, error), Kind.FILE)
+        yield subject.elsewhere(f"{place}.hub", with_source(record.hub, error), Kind.FILE)
         return
     side = found.side
     try:
         details = verified(record.hub, record.params)
         side = side if details is None else details["grid"]
     except UserError as error:
-        yield subject.elsewhere(f"{place}.hub", told_once(record.hub, error), Kind.FILE)
+        yield subject.elsewhere(f"{place}.hub", with_source(record.hub, error), Kind.FILE)
     kind = Kind.CONFIG if config is None else Kind.FILE
     if side is not None and side != record.grid:
         yield subject.elsewhere(
             f"{place}.grid",
-            f"is {record.grid}, and {record.hub} has {side} patches per side; write {side}",
+            f"is {record.grid}, but {record.hub} has {side} patches per side; write {side}",
             kind,
         )
     for where, what in _lacking(subject, record.hub, found):
@@ -174,31 +174,31 @@ def encoder_can_be_fetched(subject: Subject) -> Iterator[Finding]:
 
 
 def _lacking(subject: Subject, hub: str, found: Encoder) -> Iterator[tuple[str, str]]:
-    """Yield what a study reads of an encoder that it does not have: the key, and a sentence."""
+    """Yield the key and a sentence for everything that a study reads and the encoder lacks."""
     guided = [name for name in subject.compressors if specification(name).reads_attention]
     if found.siglip and guided:
         yield (
             "compressors",
-            f"{' and '.join(guided)} cannot do without a class token, and {hub} is a SigLIP, "
-            f"which has none; take {' and '.join(guided)} out, or take a CLIP under vision",
+            f"{' and '.join(guided)} need the encoder's class token, but {hub} is a SigLIP, "
+            f"which has none; take {' and '.join(guided)} out, or name a CLIP under vision",
         )
     for heads, names in _undivided(subject, found.width).items() if found.width else ():
         yield (
             "compressors",
-            f"{' and '.join(names)} need channels that {heads} divides, and {hub} has "
-            f"{found.width}; take them out, or take another encoder under vision",
+            f"{' and '.join(names)} need a number of channels that {heads} divides, but {hub} has "
+            f"{found.width}; take them out, or name another encoder under vision",
         )
     wrong = [layer for layer in subject.training.layers or () if found.depth and layer > found.depth]
     if wrong:
         yield (
             "training.layers",
-            f"{', '.join(map(str, wrong))} cannot be read: {hub} has layers 0 (before the first) to "
+            f"{', '.join(map(str, wrong))} cannot be read: {hub} has layers 0 (the embeddings) to "
             f"{found.depth}; write some of these, or take layers out",
         )
 
 
 def _undivided(subject: Subject, width: int) -> dict[int, list[str]]:
-    """Return, by attention heads, the compressors whose channels they do not divide."""
+    """Return the compressors whose channels their attention heads do not divide, by those heads."""
     found: dict[int, list[str]] = {}
     for name in subject.compressors:
         facts = specification(name)
@@ -208,18 +208,18 @@ def _undivided(subject: Subject, width: int) -> dict[int, list[str]]:
 
 
 def _from_id(hub: str) -> Encoder:
-    """Return what an id says: neither width nor depth are known."""
+    """Return an encoder as its id describes it; width and depth are unknown."""
     found = PATCHES.search(hub.lower())
     side = None if found is None or not int(found[1]) else int(found[2] or USUAL_PIXELS) // int(found[1])
     return Encoder(side, "siglip" in hub.lower())
 
 
 def _from_config(config: dict[str, Any]) -> Encoder:
-    """Return the same from a ``config.json``, that of a whole model or of its tower alone."""
+    """Return an encoder as its ``config.json`` describes it, that of a whole model or of its tower."""
     whole, family = config.get("vision_config"), config.get("model_type")
     tower = whole if isinstance(whole, dict) else config
     if family not in (ENCODERS if tower is config else (*ENCODERS, *WHOLE)):
-        raise UserError(f"holds a {family!r}; a vision encoder must be a CLIP or a SigLIP")
+        raise UserError(f"has a model of type {family!r}; a vision encoder must be a CLIP or a SigLIP")
     names = ("image_size", "patch_size", "hidden_size", "num_hidden_layers")
     sizes = [tower.get(name) for name in names]
     pixels, patch, width, depth = (

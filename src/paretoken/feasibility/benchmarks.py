@@ -1,4 +1,4 @@
-"""Rules on what a study asks: conventions under the right key, sources that exist."""
+"""Rules on benchmarks: known variants under the right key, and sources that exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = ("questions", "scoring")
 
 
 def variants_are_known(subject: Subject) -> Iterator[Finding]:
-    """Find conventions that a benchmark does not have, or that stand under the wrong key."""
+    """Find variants that a benchmark does not have, or that are under the wrong key."""
     for index, own in _settings(subject):
         for key in KEYS:
             name = getattr(own, key)
@@ -28,14 +28,14 @@ def variants_are_known(subject: Subject) -> Iterator[Finding]:
                 sentence = unknown_name(f"variant of {own.name} for {key}", name, under_key)
                 yield subject.finding(place, sentence)
             elif known[name] != key:
-                changes = "how answers are scored" if key == "questions" else "what is asked"
+                changes = "how answers are scored" if key == "questions" else "the questions"
                 yield subject.finding(
-                    place, f"{name!r} changes {changes}; write {known[name]}: {name} in its place"
+                    place, f"{name!r} changes {changes}; write {known[name]}: {name} instead"
                 )
 
 
 def sources_exist(subject: Subject) -> Iterator[Finding]:
-    """Find sources of questions that are not there, and harnesses that are not installed."""
+    """Find sources of questions that do not exist, and harnesses that are not installed."""
     for index, own in _settings(subject):
         place = f"training.benchmarks[{index}]"
         problem = None if own.source is None else _source_problem(own, own.source)
@@ -44,7 +44,7 @@ def sources_exist(subject: Subject) -> Iterator[Finding]:
         if own.include is not None and not path_of(own.include).is_dir():
             yield subject.finding(
                 f"{place}.include",
-                f"{own.include} is not a directory; write one that holds task files",
+                f"{own.include} is not a directory; write one with task files",
                 Kind.FILE,
             )
         if own.harness == "lmms_eval" and find_spec("lmms_eval") is None:
@@ -56,7 +56,7 @@ def sources_exist(subject: Subject) -> Iterator[Finding]:
 
 
 def _source_problem(own: BenchmarkSettings, source: str) -> tuple[str, Kind] | None:
-    """Return what is wrong with a source of questions, as far as it is on this machine."""
+    """Return the problem with a source of questions, if any; a data set on a hub is not checked."""
     problem, folder = source_problem(source, own.revision), local_folder(source)
     if problem is not None or folder is None:
         return problem
@@ -71,7 +71,7 @@ def _source_problem(own: BenchmarkSettings, source: str) -> tuple[str, Kind] | N
 
 
 def _variants(own: BenchmarkSettings) -> dict[str, str]:
-    """Return the key of each convention that a benchmark has."""
+    """Return the key of each variant of a benchmark, by name."""
     registered = own.name in BENCHMARKS
     return {each.name: each.key for each in BENCHMARKS.load(own.name).variants} if registered else {}
 

@@ -1,11 +1,10 @@
-"""All rules over all studies, and what follows for `paretoken check` and for Snakemake."""
+"""Applying all rules to all studies, for `paretoken check` and for Snakemake."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from paretoken.config.config import Config
-from paretoken.config.config import refuse as refuse_lines
+from paretoken.config.config import Config, raise_for_problems
 from paretoken.feasibility.backbones import encoder_can_be_fetched, language_models_can_be_fetched
 from paretoken.feasibility.benchmarks import sources_exist, variants_are_known
 from paretoken.feasibility.findings import Finding, Kind, Subject
@@ -83,7 +82,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def examine(config: Config) -> list[Finding]:
-    """Return what every rule finds in every study."""
+    """Return the findings of all rules in all studies."""
     subjects = [Subject(config, index) for index in range(len(config.studies))]
     found = (finding for subject in subjects for rule in RULES for finding in _apply(rule, subject))
     return list(dict.fromkeys(found))
@@ -92,7 +91,7 @@ def examine(config: Config) -> list[Finding]:
 def _apply(rule: Rule, subject: Subject) -> Iterator[Finding]:
     try:
         yield from rule(subject)
-    except OSError as error:  # a name too long, a folder that may not be read
+    except OSError as error:  # the name is too long, or permission is denied
         sentence = (
             f"{error.filename} cannot be read: {error.strerror}; write the name of a readable file"
         )
@@ -100,12 +99,12 @@ def _apply(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def problems_of(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that are more than warnings."""
+    """Return the findings that are not just warnings."""
     return [finding for finding in findings if finding.kind != Kind.WARNING]
 
 
 def blocking(config: Config, findings: Iterable[Finding]) -> list[Finding]:
-    """Return what stops a run: contradictions in the config, and files that selected studies need."""
+    """Return the findings that stop a run: those in the config, and in files of selected studies."""
     return [
         finding
         for finding in problems_of(findings)
@@ -117,13 +116,13 @@ def require_runnable(config: Config) -> list[Finding]:
     """Return the warnings about the studies that are run.
 
     Raises:
-        UserError: something stops the run; one line per problem.
+        UserError: there are blocking findings; the message has one line for each.
     """
     findings = examine(config)
-    refuse(blocking(config, findings), "config.yaml")
+    raise_for_findings(blocking(config, findings), "config.yaml")
     return [f for f in findings if f.kind == Kind.WARNING and f.study in config.run]
 
 
-def refuse(problems: Iterable[Finding], origin: str) -> None:
-    """Raise `UserError` with one line per problem, if there is any."""
-    refuse_lines(dict.fromkeys(map(str, problems)), origin)  # studies share records
+def raise_for_findings(problems: Iterable[Finding], origin: str) -> None:
+    """Raise `UserError` with one line per distinct finding, if there are any."""
+    raise_for_problems(dict.fromkeys(map(str, problems)), origin)  # studies share records

@@ -1,4 +1,4 @@
-"""What a rule looks at, and what it finds."""
+"""The subject that a rule checks, and its findings."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from paretoken.study.measured import read_rows
 
 
 class Kind(StrEnum):
-    """How much a finding weighs.
+    """The severity of a finding.
 
-    ``CONFIG`` contradicts itself whatever is on disk; ``FILE`` rests on a file that may still change, so
-    it stops only the studies that are run; a ``WARNING`` stops nothing.
+    ``CONFIG``: the config contradicts itself, whatever is on disk; this stops every run. ``FILE``: the
+    finding depends on a file that may still change, so it stops only the studies that are run.
+    ``WARNING``: it stops nothing.
     """
 
     CONFIG = "config"
@@ -31,13 +32,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with a study.
+    """A problem with a study.
 
     Attributes:
-        study: its name.
+        study: name of the study.
         place: the key, such as ``studies[3].training.recipes.finetune``.
         sentence: what is wrong, what is allowed and what to do.
-        kind: how much it weighs.
+        kind: its severity.
     """
 
     study: str
@@ -51,7 +52,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Subject:
-    """One study of a config, with what rules ask about it."""
+    """One study of a config, with the properties that rules need."""
 
     config: Config
     index: int
@@ -78,7 +79,7 @@ class Subject:
 
     @property
     def data(self) -> Data:
-        """What it is trained on; only of a trained study."""
+        """The data that it is trained on; only for a trained study."""
         assert self.frozen.data is not None  # noqa: S101
         return self.frozen.data
 
@@ -99,7 +100,7 @@ class Subject:
 
     @property
     def largest_tokens(self) -> int:
-        """The largest V that a model of it is trained with."""
+        """The largest V with which one of its models is trained."""
         return max(
             trained_tokens(entry.name, self.grid, tokens)
             for entry in self.study.compressors
@@ -112,7 +113,7 @@ class Subject:
         return None if self.study.measured is None else read_rows(path_of(self.study.measured))
 
     def suite(self, role: str) -> Suite | None:
-        """Return the first suite with a role."""
+        """Return the first suite with a role; None if there is none."""
         return next((suite for suite in self.study.suites if suite.role == role), None)
 
     def points(self, suite: str) -> list[Point]:
@@ -124,7 +125,7 @@ class Subject:
         return points_of(self.frozen, suite, self.measured_rows)
 
     def llm_place(self, llm: str) -> str:
-        """Return where the record of a language model stands."""
+        """Return the place of a language model's record in the config."""
         return f"llms[{self._places[llm]}]"
 
     @cached_property
@@ -132,11 +133,11 @@ class Subject:
         return {record.name: place for place, record in enumerate(self.config.llms)}
 
     def data_place(self) -> str:
-        """Return where the record of its data stands."""
+        """Return the place of its data's record in the config."""
         return f"data[{[record.name for record in self.config.data].index(self.data.name)}]"
 
     def vision_place(self) -> str:
-        """Return where the record of the encoder stands."""
+        """Return the place of the encoder's record in the config."""
         return f"vision[{[record.name for record in self.config.vision].index(self.study.vision)}]"
 
     def finding(self, key: str, sentence: str, kind: Kind = Kind.CONFIG) -> Finding:
@@ -149,5 +150,5 @@ class Subject:
 
 
 def path_of(text: str) -> Path:
-    """Return a path that the config names; ``~`` is the home directory."""
+    """Return a path of the config with a leading ``~`` expanded to the home directory."""
     return Path(text).expanduser()

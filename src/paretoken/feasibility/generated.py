@@ -1,4 +1,4 @@
-"""Rules on what a study makes from nothing: its world, its encoder, its language models."""
+"""Rules on sources that a study makes from scratch: its world, its encoder, its language models."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from paretoken.world.world_settings import MiniatureSettings
 
 Settings = TypeVar("Settings", bound=Record)
 
-#: Patches per side of the images that a miniature draws (`data.miniature.world.GRID`).
+#: Patches per side of the images of a generated world (`paretoken.world.facts.GRID`).
 GRID = 6
-#: Text images with more digits than this are those of `read_dense` (`data.miniature.write.SPARSE`).
+#: Text images with more digits than this belong to `read_dense` (`paretoken.world.write.SPARSE`).
 SPARSE = 3
-#: The layer of the encoder that gives queries, counted from the end (`models.assemble.Choice`).
+#: The encoder layer that queries are taken from, counted from the end (`models.assemble.Choice`).
 QUERY_LAYER = -2
 
 
@@ -42,7 +42,7 @@ def sources_can_be_made(subject: Subject) -> Iterator[Finding]:
 
 
 def _recipes(subject: Subject) -> Iterator[tuple[str, str, type[Record]]]:
-    """Yield where each recipe of a source is named, its path, and what it must be."""
+    """Yield the place of each recipe of a source in the config, its path, and its record class."""
     frozen = subject.frozen
     if frozen.world is not None:
         yield f"{subject.data_place()}.world", frozen.world.recipe, MiniatureSettings
@@ -54,7 +54,7 @@ def _recipes(subject: Subject) -> Iterator[tuple[str, str, type[Record]]]:
 
 
 def world_has_questions(subject: Subject) -> Iterator[Finding]:
-    """Find worlds in which some benchmark has no question, or nothing is left to train on."""
+    """Find worlds in which a benchmark has no questions, or that leave no facts to train on."""
     settings = world_settings(subject) if subject.generated else None
     if settings is None:
         return
@@ -62,18 +62,23 @@ def world_has_questions(subject: Subject) -> Iterator[Finding]:
     reasons = [
         (
             share in (0, 1),
-            f"test_images.text_share = {share:g} leaves images of one kind only; write a "
+            f"test_images.text_share = {share:g} leaves only images of one kind; write a "
             "share between 0 and 1",
         ),
         (
             sum(digits[:SPARSE]) == 0,
-            "world.digits gives no text image with few digits, which read_sparse asks about",
+            "world.digits gives no text image with few digits, which read_sparse needs; write a "
+            f"share > 0 among the first {SPARSE}",
         ),
         (
             sum(digits[SPARSE:]) == 0,
-            "world.digits gives no text image with many digits, which read_dense asks about",
+            "world.digits gives no text image with many digits, which read_dense needs; write a "
+            f"share > 0 after the first {SPARSE}",
         ),
-        (settings.world.held_out == 1, "world.held_out = 1 leaves no fact to train on; write less"),
+        (
+            settings.world.held_out == 1,
+            "world.held_out = 1 leaves no fact to train on; write a smaller share",
+        ),
     ]
     for wrong, sentence in reasons:
         if wrong:
@@ -82,14 +87,14 @@ def world_has_questions(subject: Subject) -> Iterator[Finding]:
 
 
 def encoder_fits(subject: Subject) -> Iterator[Finding]:
-    """Find a grid, layers or widths that the encoder of a miniature does not have."""
+    """Find a grid or layers that a made encoder does not have, and widths that do not fit."""
     if not subject.generated:
         return
     if subject.grid != GRID:
         yield subject.elsewhere(
             f"{subject.vision_place()}.grid",
-            f"is {subject.grid}, and an encoder that is made has {GRID} x {GRID} patches; write {GRID}, "
-            "or another encoder under vision",
+            f"is {subject.grid}, but an encoder that is made has {GRID} x {GRID} patches; write {GRID}, "
+            "or name another encoder under vision",
         )
     make = subject.frozen.vision.make
     recipe = None if make is None else _read(make.recipe, VisionRecipe)
@@ -99,7 +104,7 @@ def encoder_fits(subject: Subject) -> Iterator[Finding]:
         if layer > recipe.layers:
             yield subject.finding(
                 "training.layers",
-                f"{layer} is not a layer of the encoder, which has 0 to {recipe.layers} "
+                f"{layer} is not a layer of the encoder; write some of 0 to {recipe.layers} "
                 "(layers in its recipe)",
                 Kind.FILE,
             )
@@ -107,7 +112,7 @@ def encoder_fits(subject: Subject) -> Iterator[Finding]:
     if recipe.width % recipe.heads:
         yield subject.elsewhere(
             f"{subject.vision_place()}.make.recipe",
-            f"heads = {recipe.heads} does not divide width = {recipe.width}; write one that does",
+            f"heads = {recipe.heads} does not divide width = {recipe.width}; write a number that does",
             Kind.FILE,
         )
 
@@ -128,14 +133,14 @@ def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
         if channels is not None:
             yield subject.elsewhere(
                 f"{subject.vision_place()}.make.recipe",
-                f"{name} needs channels that {facts.heads} divides, and has {channels} "
+                f"{name} needs a number of channels that {facts.heads} divides, but has {channels} "
                 f"(width = {recipe.width}); write another width, or take {name} out",
                 Kind.FILE,
             )
 
 
 def widths_can_be_trained(subject: Subject) -> Iterator[Finding]:
-    """Find widths that cannot be split into attention heads, and predicted sizes without a width."""
+    """Find widths that attention heads do not divide, and predicted sizes without a width."""
     if not subject.generated:
         return
     for name in (*subject.study.llms, *subject.study.predict):
@@ -143,8 +148,8 @@ def widths_can_be_trained(subject: Subject) -> Iterator[Finding]:
         if make is None:
             yield subject.elsewhere(
                 place,
-                f"is missing, and study {subject.study.name} predicts this size beside models that are "
-                "made: its cost follows from the width; add it, or take the size out of predict",
+                f"is missing, but study {subject.study.name} predicts this size from models that are "
+                "made, and its cost depends on the width; add it, or take the size out of predict",
             )
         elif (recipe := _read(make.recipe, LlmRecipe)) is not None:
             try:
@@ -154,13 +159,13 @@ def widths_can_be_trained(subject: Subject) -> Iterator[Finding]:
 
 
 def world_settings(subject: Subject) -> MiniatureSettings | None:
-    """Return the world that a study is trained on; None if there is none, or it cannot be read."""
+    """Return the settings of a study's world; None if it has none, or they cannot be read."""
     world = subject.frozen.world
     return None if world is None else _read(world.recipe, MiniatureSettings)
 
 
 def llm_recipe(record: Llm) -> LlmRecipe | None:
-    """Return the recipe of a language model that is made; None if it is fetched, or cannot be read."""
+    """Return the recipe of a language model; None if the model is fetched, or it cannot be read."""
     return None if record.make is None else _read(record.make.recipe, LlmRecipe)
 
 
@@ -174,5 +179,5 @@ def _read(name: str, kind: type[Settings]) -> Settings | None:
 
 @lru_cache
 def _raw(path: Path, written: int) -> dict[str, Any]:
-    """Read a file once, and again when it was ``written`` anew: several studies share it."""
+    """Read a file once for all studies, and again if its time of modification, ``written``, changes."""
     return read_yaml(path)

@@ -1,4 +1,4 @@
-"""Rules on what is fitted: whether the cells determine the laws, and whether a law is of use."""
+"""Rules on fits: whether the cells determine the laws, and whether the laws are used."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from paretoken.study.published import PAPER_LAW
 
 
 def laws_are_determined(subject: Subject) -> Iterator[Finding]:
-    """Find laws that the cells of a suite cannot determine, once held-out sizes are taken away."""
+    """Find laws that the cells of a suite, without held-out sizes, cannot determine."""
     laws = list(subject.study.fit.laws)
     if subject.study.published is not None and laws and PAPER_LAW not in laws:
         laws.append(PAPER_LAW)  # the paper's grid search is repeated
     measured = subject.study.measured is not None
     kind = Kind.FILE if measured else Kind.CONFIG
-    # Without a table all suites have the cells of the grid: they are told of once.
+    # Without a table all suites have the same cells, those of the grid: one suite is enough.
     suites = subject.study.suites if measured else subject.study.suites[:1]
     for suite in suites if laws else []:
         try:
             points = subject.points(suite.name)
         except UserError:
-            return  # the rule on tables tells why
+            return  # the rule on tables reports it
         of_suite = f" of suite {suite.name}" if measured else ""
         yield from _missing_held_out(subject, suite.name, points)
         for which, chosen in _fits(subject, points):
@@ -57,14 +57,14 @@ def _undetermined(
         elif len({(p.N, p.V) for p in points}) == parameters:
             yield subject.finding(
                 "fit.laws",
-                f"{law} has {parameters} parameters, and {which} are as many: it goes through all of "
-                "them, whatever they are, and nothing tests it; add sizes or token counts",
+                f"{law} has {parameters} parameters, as many as {which}: it fits all of them exactly, "
+                "whatever their errors, so nothing tests it; add sizes or token counts",
                 Kind.WARNING,
             )
     if subject.study.fit.loss.startswith("log_") and any(p.error == 0 for p in points):
         yield subject.finding(
             "fit.loss",
-            f"{subject.study.fit.loss} needs errors above 0, and {which} have one of 0; write "
+            f"{subject.study.fit.loss} needs errors above 0, but {which} have one of 0; write "
             "squared, huber or l1",
             kind,
         )
@@ -86,7 +86,7 @@ def _missing_held_out(subject: Subject, suite: str, points: list[Point]) -> Iter
 
 
 def compressors_are_fitted_apart(subject: Subject) -> Iterator[Finding]:
-    """Warn of a law over compressors with the same V, whose cells a fit takes for one another."""
+    """Warn of a law over compressors with the same V, whose cells a fit cannot distinguish."""
     if not subject.study.fit.laws:
         return
     by_tokens: dict[int, list[str]] = {}
@@ -95,18 +95,18 @@ def compressors_are_fitted_apart(subject: Subject) -> Iterator[Finding]:
             by_tokens.setdefault(V, []).append(entry.name)
     shared = {V: names for V, names in by_tokens.items() if len(names) > 1}
     if shared:
-        told = "; ".join(f"V = {V}: {', '.join(names)}" for V, names in sorted(shared.items()))
+        listed = "; ".join(f"V = {V}: {', '.join(names)}" for V, names in sorted(shared.items()))
         yield subject.finding(
             "compressors",
             "laws are fitted to the cells of all compressors together, and some have the same V "
-            f"({told}), so that what differs between them counts as noise; study them apart, or write "
-            "laws: [] to compare methods",
+            f"({listed}), so that differences between them count as noise; study them separately, or "
+            "write laws: [] to compare methods",
             Kind.WARNING,
         )
 
 
 def laws_are_used(subject: Subject) -> Iterator[Finding]:
-    """Find settings that rest on a law in a study without any."""
+    """Find settings that need a law in a study without any."""
     study = subject.study
     if study.fit.laws:
         return
@@ -121,6 +121,6 @@ def laws_are_used(subject: Subject) -> Iterator[Finding]:
     if study.training and study.training.lengthened:
         yield subject.finding(
             "training.lengthened",
-            "the best number of tokens by length of the question is compared with "
-            "that of a law, and fit.laws is []; name a law, or take lengthened out",
+            "the best number of tokens for each length of the question is compared with that of a law, "
+            "but fit.laws is []; name a law, or take lengthened out",
         )

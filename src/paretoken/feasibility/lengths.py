@@ -1,4 +1,4 @@
-"""Rules on lengths: whether an image and its text fit into what a model reads."""
+"""Rules on lengths: whether an image and its text fit into a model's context."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from paretoken.feasibility.recipes import STAGES, changes, readable_recipe
 from paretoken.model_files.positions import positions_of
 from paretoken.registry import BENCHMARKS
 
-#: Tokens that a question and its answer take with a chat template at the least, and usually.
+#: Text tokens of a question and its answer with a chat template: the minimum, and a usual number.
 LEAST_TEXT, USUAL_TEXT = 64, 256
-#: Text tokens that the longest question of a benchmark has at the least, its template included.
+#: A lower bound for the text tokens of a benchmark's longest question, its template included.
 LEAST_QUESTION = 32
-#: A turn of the miniature: who speaks, the question, the answer and its end.
+#: Tokens of a turn of the miniature: the speaker, the question, the answer and its end.
 MINIATURE_TURN = 4
 #: Tokens of the longest answer of the miniature.
 MINIATURE_ANSWER = 2
 
 
 def images_fit_into_max_length(subject: Subject) -> Iterator[Finding]:
-    """Find stages whose `max_length` leaves no room for text beside the largest number of tokens."""
+    """Find stages whose `max_length` leaves too little room for text beside the visual tokens."""
     for stage in STAGES if subject.training is not None else ():
         recipe = readable_recipe(subject, stage)
         if recipe is None:
@@ -44,13 +44,13 @@ def images_fit_into_max_length(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(
                 key,
                 f"max_length = {recipe.max_length} leaves {room} tokens for text beside {most} visual "
-                f"tokens; conversations that are longer are cut: write {most + usual} or more",
+                f"tokens, and longer conversations are truncated; write {most + usual} or more",
                 Kind.WARNING,
             )
 
 
 def _text(subject: Subject, stage: str) -> tuple[int, int]:
-    """Return the text tokens that a conversation takes at the least, and usually."""
+    """Return the least and the usual number of text tokens of a conversation."""
     if not subject.generated:
         return LEAST_TEXT, USUAL_TEXT
     world = world_settings(subject)
@@ -59,14 +59,14 @@ def _text(subject: Subject, stage: str) -> tuple[int, int]:
 
 
 def models_read_max_length(subject: Subject) -> Iterator[Finding]:
-    """Find stages and questions that are longer than the positions that a language model knows."""
+    """Find stages and questions that are longer than the positions of a language model."""
     for stage in STAGES if subject.training is not None else ():
         recipe = readable_recipe(subject, stage)
         for place, positions in _positions(subject) if recipe is not None else ():
             if recipe is not None and recipe.max_length > positions:
                 yield subject.elsewhere(
                     place,
-                    f"the model reads {positions} tokens at most, and {stage} of study "
+                    f"the model reads {positions} tokens at most, but {stage} of study "
                     f"{subject.study.name} has max_length = {recipe.max_length}; write {positions} or "
                     "less there",
                     Kind.FILE,
@@ -81,7 +81,7 @@ def models_read_max_length(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(
                 "training.lengthened",
                 f"a question of {longest} text tokens, {subject.largest_tokens} visual tokens and the "
-                f"answer take {needed} tokens, and the language models read {positions} (positions in "
+                f"answer take {needed} tokens, but the language models read {positions} (positions in "
                 f"{place}); write smaller numbers, or more positions",
                 Kind.FILE,
             )
@@ -90,8 +90,8 @@ def models_read_max_length(subject: Subject) -> Iterator[Finding]:
 def answers_fit_into_positions(subject: Subject) -> Iterator[Finding]:
     """Find benchmarks whose questions and longest answers do not fit into a language model's positions.
 
-    `paretoken predict` refuses them, see `evaluate.prediction`. It warns of questions that can show so
-    many pictures that they do not fit.
+    `paretoken predict` rejects them, see `evaluate.prediction`. Questions that may not fit because they
+    can show several images get a warning.
     """
     if not subject.fetched:
         return
@@ -102,8 +102,8 @@ def answers_fit_into_positions(subject: Subject) -> Iterator[Finding]:
             what = (
                 f"the model reads {positions} tokens at most, and {name} of study {subject.study.name} "
                 f"has {{}} visual tokens, answers of up to {longest} and questions of {LEAST_QUESTION} "
-                f"or more: {{}}; take a model with more positions, {name} out of suites, or the larger "
-                "tokens out of compressors"
+                f"or more: {{}}; use a model with more positions, or take {name} out of suites, or the "
+                "larger tokens out of compressors"
             )
             if tokens + around > positions:
                 yield subject.elsewhere(place, what.format(tokens, tokens + around), Kind.FILE)
@@ -114,9 +114,9 @@ def answers_fit_into_positions(subject: Subject) -> Iterator[Finding]:
 
 
 def _asked(subject: Subject) -> Iterator[tuple[str, int, int]]:
-    """Yield a study's benchmarks with their longest answer, and the most pictures of a question.
+    """Yield a study's benchmarks, each with its longest answer and its most images per question.
 
-    As the job finds them: those of its convention; other harnesses have numbers of their own.
+    The numbers are those of the variant that the job asks; benchmarks of other harnesses are skipped.
     """
     for name in subject.study.benchmarks:
         own = subject.training.settings(name)
@@ -124,14 +124,14 @@ def _asked(subject: Subject) -> Iterator[tuple[str, int, int]]:
             continue
         try:
             benchmark = BENCHMARKS.load(name).variant(own.questions)
-        except UserError:  # the rule on variants tells why
+        except UserError:  # the rule on variants reports it
             continue
         if benchmark.hub is not None:
             yield name, benchmark.max_new_tokens, max(1, len(benchmark.hub.images))
 
 
 def _positions(subject: Subject) -> Iterator[tuple[str, int]]:
-    """Yield places and how many tokens the language model there reads, where that is known."""
+    """Yield the places of language models and the tokens that they read, where that is known."""
     recipes: dict[str, tuple[str, int]] = {}
     for llm in subject.study.llms if subject.generated else ():
         record = subject.frozen.llm(llm)

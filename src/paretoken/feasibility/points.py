@@ -1,4 +1,4 @@
-"""The cells that a law is fitted to, as numbers, and whether they determine it."""
+"""The cells to which a law is fitted, as numbers, and whether they determine the law."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paretoken.io.numerals import number_of
 from paretoken.study.grid import cells
 from paretoken.study.measured import rows_of_cells
 
-#: The dearest configuration of a group costs at most this share more than the cheapest (figure 4).
+#: By what share the costs within a group of nearly equal costs may differ (figure 4).
 EQUAL_COST = 0.15
 
 
@@ -22,10 +22,10 @@ class Point:
     """One cell of one suite.
 
     Attributes:
-        llm: its language model.
-        N: that one's size, billions.
+        llm: name of its language model.
+        N: size of the language model, in billions of parameters.
         V: visual tokens.
-        error: the error, if it was measured elsewhere; None: training will tell.
+        error: the error, if it was measured elsewhere; None before training.
         flagged: whether it is left out of fits to unflagged cells.
     """
 
@@ -37,7 +37,7 @@ class Point:
 
 
 def points_of(frozen: FrozenStudy, suite: str, rows: Sequence[Row] | None) -> list[Point]:
-    """Return the cells with V > 0 of a suite: of the grid, or those that a table has errors of."""
+    """Return the cells with V > 0 of a suite: all of the grid, or those with errors in a table."""
     planned = [cell for cell in cells(frozen.study) if cell.tokens > 0]
     if rows is None:
         return [Point(cell.llm, frozen.params_b(cell.llm), cell.tokens) for cell in planned]
@@ -52,26 +52,26 @@ def points_of(frozen: FrozenStudy, suite: str, rows: Sequence[Row] | None) -> li
 
 
 def undetermined(points: Sequence[Point], parameters: int) -> str | None:
-    """Return why cells cannot determine a law with so many parameters; None if they can.
+    """Return why cells cannot determine a law with ``parameters`` parameters; None if they can.
 
-    The same conditions as those of `paretoken fit` (`analysis.cells.demand_identifiable`).
+    The conditions are those of `paretoken fit` (in `analysis.cells`).
     """
     if not points:
         return "no cell is left to fit"
     for symbol, levels in (("N", {p.N for p in points}), ("V", {p.V for p in points})):
         if len(levels) < 2:
             what = "size" if symbol == "N" else "number of visual tokens"
-            return f"there is only one {what} ({symbol} = {levels.pop():g}), and two or more are needed"
+            return f"there is only one {what} ({symbol} = {levels.pop():g}), but two or more are needed"
     distinct = len({(p.N, p.V) for p in points})
     if distinct < parameters:
         return f"there are {distinct} distinct cells for {parameters} parameters"
     if _change_together([math.log(p.N) for p in points], [math.log(p.V) for p in points]):
-        return "N and V change together, so their exponents cannot be told apart"
+        return "N and V change together, so their exponents cannot be distinguished"
     return None
 
 
 def _change_together(x: Sequence[float], y: Sequence[float]) -> bool:
-    """Return whether y is a straight line in x."""
+    """Return whether y is a linear function of x."""
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     dx, dy = [value - mean_x for value in x], [value - mean_y for value in y]
     shared = sum(a * b for a, b in zip(dx, dy, strict=True)) ** 2
@@ -79,9 +79,11 @@ def _change_together(x: Sequence[float], y: Sequence[float]) -> bool:
 
 
 def cost_nearly_the_same(points: Sequence[Point]) -> bool:
-    """Return whether two sizes cost nearly the same, N V, at some of their visual tokens."""
+    """Return whether two sizes have nearly the same cost N V at some of their visual tokens."""
     costs = sorted({(p.N * p.V, p.N) for p in points})
     return any(
         size != other and cost <= low * (1 + EQUAL_COST)
-        for (low, size), (cost, other) in pairwise(costs)  # between any two sizes lie such neighbours
+        for (low, size), (cost, other) in pairwise(
+            costs
+        )  # if any two sizes are close, so are two neighbours
     )

@@ -1,4 +1,4 @@
-"""Rules on recipes: whether they can be read with the study's changes, and fit GPUs and devices."""
+"""Rules on recipes: whether they are valid with the study's overrides, and suit GPUs and devices."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 def recipes_can_be_read(subject: Subject) -> Iterator[Finding]:
-    """Find recipes that are missing or wrong, by themselves or with the study's changes."""
+    """Find recipes that are missing or invalid, by themselves or with the study's overrides."""
     for stage in STAGES if subject.training is not None else ():
         yield from _repeated_changes(subject, stage)
         try:
             stage_recipe(subject.training, stage)
         except UserError as error:
-            changed = changes(subject, stage) and _is_right_alone(subject, stage)
+            changed = changes(subject, stage) and _is_valid_alone(subject, stage)
             key, kind = ("overrides", Kind.CONFIG) if changed else ("recipes", Kind.FILE)
             yield subject.finding(f"training.{key}.{stage}", one_line(error), kind)
 
 
 def changes(subject: Subject, stage: Stage) -> list[str]:
-    """Return a study's changes to the recipe of a stage."""
+    """Return a study's overrides of the recipe of a stage."""
     return list(getattr(subject.training.overrides, stage))
 
 
 def one_line(error: UserError) -> str:
-    """Return a message with a line per problem as one sentence."""
+    """Return a message that has one line per problem as one line."""
     head, *lines = str(error).splitlines()
     return f"{head} {'; '.join(line.strip(' -') for line in lines)}" if lines else head
 
 
 def readable_recipe(subject: Subject, stage: Stage) -> Recipe | None:
-    """Return the recipe of a stage as it is used; None if it cannot be read."""
+    """Return the recipe of a stage with the study's overrides; None if it cannot be read."""
     try:
         return stage_recipe(subject.training, stage)
     except UserError:
         return None
 
 
-def _is_right_alone(subject: Subject, stage: Stage) -> bool:
+def _is_valid_alone(subject: Subject, stage: Stage) -> bool:
     try:
         read_recipe(Path(getattr(subject.training.recipes, stage)), stage)
     except UserError:
@@ -68,13 +68,13 @@ def _repeated_changes(subject: Subject, stage: Stage) -> Iterator[Finding]:
 
 
 def gpus_divide_the_batch(subject: Subject) -> Iterator[Finding]:
-    """Find numbers of GPUs that cannot share a step's conversations evenly, or not over their nodes."""
+    """Find numbers of GPUs that do not divide a step's conversations, or that nodes do not divide."""
     for stage in STAGES if subject.training is not None else ():
         recipe = readable_recipe(subject, stage)
         for llm in subject.study.llms if recipe is not None else ():
             record, place = subject.frozen.llm(llm), f"{subject.llm_place(llm)}.gpus.{stage}"
             if subject.generated and "gpus" not in record.model_fields_set:
-                continue  # it is given none
+                continue  # its jobs request no GPUs
             gpus, batch = getattr(record.gpus, stage), recipe.global_batch if recipe else 1
             if batch % gpus:
                 allowed = [n for n in range(1, 2 * gpus + 1) if batch % n == 0]
@@ -94,19 +94,19 @@ def gpus_divide_the_batch(subject: Subject) -> Iterator[Finding]:
 
 
 def answers_use_one_gpu(subject: Subject) -> Iterator[Finding]:
-    """Find GPUs that nothing would use: one process answers a benchmark's questions, on one GPU."""
+    """Find unused GPUs: one process answers a benchmark's questions, on one GPU."""
     for llm in subject.study.llms if subject.training is not None else ():
         gpus = subject.frozen.llm(llm).gpus.predict
         if gpus > 1:
             yield subject.elsewhere(
                 f"{subject.llm_place(llm)}.gpus.predict",
-                f"{gpus} GPUs, and a job that answers a benchmark uses one; write 1, or take it out "
-                "(benchmarks are answered side by side, a job each)",
+                f"{gpus} GPUs are requested, but a job that answers a benchmark uses one; write 1, or "
+                "take it out (each benchmark has its own job, and they run in parallel)",
             )
 
 
 def recipes_fit_their_devices(subject: Subject) -> Iterator[Finding]:
-    """Find what a recipe asks of devices or packages that they do not have."""
+    """Find requirements of a recipe that devices or installed packages do not meet."""
     for stage in STAGES if subject.training is not None else ():
         recipe, key = readable_recipe(subject, stage), f"training.recipes.{stage}"
         if recipe is None:
@@ -114,7 +114,7 @@ def recipes_fit_their_devices(subject: Subject) -> Iterator[Finding]:
         if recipe.attention.startswith("flash") and recipe.precision != "bf16":
             yield subject.finding(
                 key,
-                f"attention: {recipe.attention} needs precision: bf16, and the recipe has "
+                f"attention: {recipe.attention} needs precision: bf16, but the recipe has "
                 f"{recipe.precision}; write attention: auto, or precision: bf16",
                 Kind.FILE,
             )

@@ -16,12 +16,12 @@ from paretoken.study.measured import suite_errors, table_problems
 from paretoken.study.published import read_table1, read_values
 from paretoken.study.recorded import record_folder, require_cells
 
-#: A table can lack every cell of a grid: so many are told, and how many more there are.
-TOLD = 5
+#: The largest number of problems of a table that are listed, since it can lack every cell of a grid.
+MOST_LISTED = 5
 
 
 def measured_table_is_whole(subject: Subject) -> Iterator[Finding]:
-    """Find cells and suites that the measured table lacks, repeats, or has without a number."""
+    """Find cells and suites for which the measured table has no row, several, or an invalid one."""
     study = subject.study
     if study.measured is None:
         return
@@ -31,19 +31,19 @@ def measured_table_is_whole(subject: Subject) -> Iterator[Finding]:
         problems = table_problems(path, study.name, cells(study), sizes, suites)
     except UserError as error:
         problems = [str(error)]
-    for problem in problems[:TOLD]:
+    for problem in problems[:MOST_LISTED]:
         yield subject.finding("measured", problem, Kind.FILE)
-    if len(problems) > TOLD:
-        more = f"{len(problems) - TOLD} more cells of {path} are like that"
+    if len(problems) > MOST_LISTED:
+        more = f"{len(problems) - MOST_LISTED} more cells of {path} have such a problem"
         yield subject.finding("measured", more, Kind.FILE)
 
 
 def errors_are_shares(subject: Subject) -> Iterator[Finding]:
-    """Warn of suites whose measured errors are all above 1: percentages, or losses."""
+    """Warn of suites whose measured errors are all above 1, which may be percentages or losses."""
     study = subject.study
     try:
         rows = subject.measured_rows
-    except UserError:  # the rule on the table tells why
+    except UserError:  # the rule on the table reports it
         return
     suites = [suite.name for suite in study.suites]
     for suite, errors in suite_errors(rows or [], cells(study), suites).items():
@@ -52,8 +52,8 @@ def errors_are_shares(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(
                 "measured",
                 f"the errors of suite {suite} are {min(known):g} to {max(known):g}, all above 1, and "
-                "are taken as they are: fine for a loss; divide percentages by 100 (alternative "
-                "scores are read as 1 - error, and the paper's own search is for shares of 0 to 1)",
+                "are used unchanged: this is right for a loss; divide percentages by 100 (alternative "
+                "scores are read as 1 - error, and the paper's grid search is for shares of 0 to 1)",
                 Kind.WARNING,
             )
 
@@ -70,7 +70,7 @@ def recorded_tables_are_whole(subject: Subject) -> Iterator[Finding]:
 
 
 def published_tables_can_be_read(subject: Subject) -> Iterator[Finding]:
-    """Find published tables that the jobs which read them would refuse."""
+    """Find published tables that the jobs that read them would reject."""
     published, readers = subject.study.published, {"values": read_values, "table1": read_table1}
     for key, reader in readers.items() if published is not None else ():
         name = getattr(published, key)
@@ -83,13 +83,13 @@ def published_tables_can_be_read(subject: Subject) -> Iterator[Finding]:
 
 
 def latency_and_price(subject: Subject) -> Iterator[Finding]:
-    """Find a price without seconds to pay for, and a table of latency that cannot be used."""
+    """Find a price without a table of latency, and a table of latency that cannot be used."""
     study = subject.study
-    own = subject.generated  # it measures its own
+    own = subject.generated  # it measures its own latency
     if study.price_per_hour is not None and study.latency is None and not own:
         yield subject.finding(
             "price_per_hour",
-            "has no meaning without latency: a table of `paretoken latency`; name one, "
+            "has no meaning without latency:; name a table of `paretoken latency` there, "
             "or take price_per_hour out",
         )
     if study.latency is not None:
@@ -97,13 +97,13 @@ def latency_and_price(subject: Subject) -> Iterator[Finding]:
 
 
 def _require_latency(path: Path) -> None:
-    """Read a table of latency as the jobs do, which count answers to one question at a time."""
+    """Raise unless a table of latency can be used by jobs, which need one question at a time."""
     from paretoken.costs.models.latency_table import read_latency  # imports pandas and scipy
 
     table = read_latency(path)
     if 1 not in table.axes:
         raise UserError(
-            f"{path} has no measurement of one question at a time, which studies count (it has batches "
+            f"{path} has no measurement of one question at a time, which studies need (it has batches "
             f"of {', '.join(map(str, table.axes))}); measure with `paretoken latency --batch 1`"
         )
 
@@ -118,7 +118,7 @@ def _unreadable(
 
 
 def published_numbers(subject: Subject) -> dict[tuple[str, str], float] | None:
-    """Return the published values by suite and quantity; None if there is no readable table."""
+    """Return the published values by suite and quantity; None if their table is unreadable."""
     published = subject.study.published
     if published is None:
         return {}

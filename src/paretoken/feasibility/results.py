@@ -21,13 +21,13 @@ Lack = tuple[str, Kind]
 
 
 def figures_can_be_drawn(subject: Subject) -> Iterator[Finding]:
-    """Find figures that lack something."""
+    """Find figures whose requirements are not met."""
     for name in subject.study.figures:
         yield from _findings(subject, "figures", name, FIGURE_NEEDS[name])
 
 
 def claims_can_be_tested(subject: Subject) -> Iterator[Finding]:
-    """Find claims that lack something, and those that could only end as untestable."""
+    """Find claims whose requirements are not met, and claims that could not be tested."""
     for name in subject.study.claims:
         yield from _findings(subject, "claims", name, CLAIM_NEEDS[name])
 
@@ -113,7 +113,7 @@ def _lacking_cells(subject: Subject, needs: Needs) -> Iterator[Lack]:
         if not _backtest(points, fitted, parameters):
             yield "three or more sizes, of which the smaller ones determine the law", kind
     models = {p.llm for p in fitted}
-    # A level and a slope for each size, one curvature, and a cell to tell the noise by.
+    # These are a level and a slope for each size, one curvature, and one more cell for the noise.
     if needs.curved and (len({p.V for p in fitted}) < 3 or len(fitted) < 2 * len(models) + 2):
         wanted = "three numbers of visual tokens, and more than two cells per size"
         yield f"{wanted}, without which it cannot be tested", Kind.WARNING

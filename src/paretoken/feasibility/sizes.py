@@ -1,4 +1,4 @@
-"""Rules on N: whether sizes are those of their models, and whether each is a model of its own."""
+"""Rules on N: whether sizes are those of their models, and whether each is a different model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.generated import llm_recipe, world_settings
 from paretoken.plan.expected_shapes import miniature_decoder
 
-#: A nominal size may be so many times the parameters of its model, or so much smaller: names are round
-#: (Qwen1.5-7B has 7.7 billion), and N is counted with or without embeddings. Where only the total is
-#: known, small models can have most of it in their embeddings (Gemma 3 270M: 0.17 of 0.27).
+#: Largest ratio of a nominal size to the parameters of its model, in either direction: names are rounded
+#: (Qwen1.5-7B has 7.7 billion), and N is counted with or without embeddings. The second ratio applies if
+#: only the total is known, since embeddings can be most of a small model (Gemma 3 270M: 0.17 of 0.27).
 NOMINAL, WITHOUT_EMBEDDINGS = 2, 4
 
-#: Families of language models, as the ids of their repositories begin; versions are told apart.
+#: Families of language models, by the beginning of their repositories' ids, with the version.
 FAMILY = re.compile(
     r"(qwen|llama|vicuna|mistral|mixtral|gemma|phi|opt|pythia|smollm|tinyllama|internlm|yi|olmo|falcon)"
     r"(?:[-_ ]?v?(\d++(?:\.\d++)?+)(?![\d.]*[bm]\b))?",
@@ -27,9 +27,9 @@ FAMILY = re.compile(
 
 
 def sizes_are_those_of_their_models(subject: Subject) -> Iterator[Finding]:
-    """Find nominal sizes that are far from the parameters of their models, as far as those are known.
+    """Find nominal sizes that differ much from the parameters of their models, where these are known.
 
-    Without a law, N is no more than a label, and what costs are reckoned from: a warning.
+    Without a law, N is only a label, from which costs are computed, so this is a warning.
     """
     for name in (*subject.study.llms, *subject.study.predict):
         record, place = subject.frozen.llm(name), f"{subject.llm_place(name)}.params_b"
@@ -37,14 +37,14 @@ def sizes_are_those_of_their_models(subject: Subject) -> Iterator[Finding]:
             if not low / 1e9 <= record.params_b <= high / 1e9:
                 yield subject.elsewhere(
                     place,
-                    f"is {record.params_b:g}, and {whose}; with or without embeddings, rounded as names "
-                    f"are, that is {low / 1e9:.3g} to {high / 1e9:.3g}: correct one of them",
+                    f"is {record.params_b:g}, but {whose}; a nominal size, with or without embeddings, "
+                    f"must be between {low / 1e9:.3g} and {high / 1e9:.3g}: correct one of them",
                     kind if subject.study.fit.laws else Kind.WARNING,
                 )
 
 
 def _counted(subject: Subject, record: Llm) -> Iterator[tuple[str, float, float, Kind]]:
-    """Yield what is known of a model's parameters: in words, and the N that they allow."""
+    """Yield each known parameter count of a model: a text, the smallest and largest N, the severity."""
     if record.params is not None:
         words = f"its record says params: {record.params:_}"
         yield words, record.params / WITHOUT_EMBEDDINGS, record.params * NOMINAL, Kind.CONFIG
@@ -58,7 +58,7 @@ def _counted(subject: Subject, record: Llm) -> Iterator[tuple[str, float, float,
             whose = f"a model of width {record.make.width}"
             if recipe is not None and world is not None:
                 shape = miniature_decoder(record.make.width, recipe, world)
-    except UserError:  # other rules tell why
+    except UserError:  # other rules report it
         return
     if shape is not None:
         total, body = shape.parameters()["total"], shape.parameters()["non_embedding"]
@@ -67,7 +67,7 @@ def _counted(subject: Subject, record: Llm) -> Iterator[tuple[str, float, float,
 
 
 def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
-    """Find one model that stands for several sizes of a law."""
+    """Find one model that is used for several sizes of a law."""
     if not subject.study.fit.laws or subject.training is None:
         return
     alike: list[list[Llm]] = []
@@ -86,15 +86,15 @@ def sizes_are_different_models(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(
                 "llms",
                 f"{' and '.join(record.name for record in group)} are the same model, {what}, under "
-                "several sizes; a law in N needs a model of its own for each: correct "
+                "several sizes, but a law in N needs a different model for each; correct "
                 f"{'make' if made else 'hub and revision'} in their records, or keep only one",
             )
 
 
 def _same(subject: Subject, one: Llm, other: Llm) -> bool:
-    """Whether two records are of one model.
+    """Return whether two records are of the same model.
 
-    A revision that is left out may be the other's, unless their exact parameters tell them apart.
+    A missing revision may be the same as the other's, unless their exact parameters differ.
     """
     if subject.generated:
         return one.make is not None and one.make == other.make
@@ -107,7 +107,7 @@ def _same(subject: Subject, one: Llm, other: Llm) -> bool:
 
 
 def _origin(hub: str | None) -> str | None:
-    """Return a source in one form: hubs do not tell upper case from lower case, folders have aliases."""
+    """Return a source in canonical form: ids on a hub in lower case, directories with links resolved."""
     folder = local_folder(hub)
     return str(folder.resolve()) if folder is not None else hub.lower() if hub else None
 
@@ -117,7 +117,7 @@ def _differ(one: int, other: int) -> bool:
 
 
 def sizes_are_of_one_family(subject: Subject) -> Iterator[Finding]:
-    """Warn of a law in N over sizes of several families, which differ in more than N."""
+    """Warn of a law in N over sizes of several model families, which do not differ only in N."""
     if not subject.study.fit.laws:
         return
     families: dict[str, list[str]] = {}
@@ -127,10 +127,10 @@ def sizes_are_of_one_family(subject: Subject) -> Iterator[Finding]:
         if found:
             families.setdefault(f"{found[1]}{found[2] or ''}".lower(), []).append(name)
     if len(families) > 1:
-        told = "; ".join(f"{family}: {', '.join(names)}" for family, names in families.items())
+        listed = "; ".join(f"{family}: {', '.join(names)}" for family, names in families.items())
         yield subject.finding(
             "llms",
-            f"a law in N is fitted over sizes of several model families ({told}), which differ in more "
-            "than their size; study them apart, unless that is what is asked",
+            f"a law in N is fitted over sizes of several model families ({listed}), which differ in "
+            "more than their size; study them separately, unless this is intended",
             Kind.WARNING,
         )

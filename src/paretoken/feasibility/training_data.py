@@ -14,9 +14,9 @@ from paretoken.train.recipe import Stage
 
 
 def training_data_are_described(subject: Subject) -> Iterator[Finding]:
-    """Find manifests without the sets of both stages, and roots that are no folders.
+    """Find manifests without the sets of both stages, and roots that are not directories.
 
-    Data that are not on this machine are a warning: the study may be run on another one.
+    Data that are missing on this machine are only a warning, since the study may run on another one.
     """
     if not subject.fetched:
         return
@@ -29,7 +29,7 @@ def training_data_are_described(subject: Subject) -> Iterator[Finding]:
         return
     root, key = path_of(str(data.root)), f"{place}.root"
     if root.exists() and not root.is_dir():
-        sentence = f"{data.root} is a file; write the folder that holds the training data"
+        sentence = f"{data.root} is a file; write the folder of the training data"
         yield subject.elsewhere(key, sentence, Kind.FILE)
         return
     if not root.is_dir():
@@ -48,7 +48,7 @@ def training_data_are_described(subject: Subject) -> Iterator[Finding]:
 
 
 def recipes_train_a_step(subject: Subject) -> Iterator[Finding]:
-    """Find recipes whose part of a pass is less than one step, where the number of rows is known."""
+    """Find recipes whose epochs are less than one step, where the number of conversations is known."""
     for stage in STAGES if subject.training is not None else ():
         recipe, rows = readable_recipe(subject, stage), _rows(subject, stage)
         if recipe is None or rows is None:
@@ -62,7 +62,7 @@ def recipes_train_a_step(subject: Subject) -> Iterator[Finding]:
 
 
 def _rows(subject: Subject, stage: Stage) -> int | None:
-    """Return how many conversations a stage has; None if that is not said."""
+    """Return the number of conversations of a stage; None if it is unknown."""
     if subject.generated:
         world = world_settings(subject)
         data = None if world is None else getattr(world, stage)
@@ -70,12 +70,12 @@ def _rows(subject: Subject, stage: Stage) -> int | None:
     try:
         manifest = read_manifest(path_of(str(subject.data.manifest)))
         return manifest.set_named(stage).conversations.rows
-    except UserError:  # the rule on manifests tells why
+    except UserError:  # the rule on manifests reports it
         return None
 
 
 def _listing(subject: Subject, name: str) -> str:
-    """Return how to list the parts of a set."""
+    """Return a sentence that names the command to list the missing parts of a set."""
     data = subject.data
     return (
         f"`paretoken data --manifest {data.manifest} --set {name} --root {data.root} --check` says what "

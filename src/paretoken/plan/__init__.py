@@ -1,1 +1,1 @@
-"""What a study costs before it runs: tokens, FLOPs, memory, hours, disk. No numpy, no torch."""
+"""Estimates of a study's cost before it runs, without numpy or torch: FLOPs, memory, hours, disk."""

@@ -1,4 +1,4 @@
-"""What finished stages took, beside what was predicted for them, and the correction that follows."""
+"""Measured times of finished stages, and the correction of estimates that follows from them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from paretoken.plan.stage_estimate import Estimate
 
 @dataclass(frozen=True)
 class Measured:
-    """What a finished training stage took.
+    """The time and memory that a finished training stage took.
 
     Attributes:
-        seconds: on the clock, killed attempts included; on a CPU, the processor's.
-        wall: seconds on the clock.
-        flops: that its trainer counted from the data it saw.
-        gpus: it ran on; 0: CPU only.
+        seconds: wall-clock seconds, killed attempts included; on a CPU, CPU seconds.
+        wall: wall-clock seconds.
+        flops: FLOPs that its trainer counted from the data.
+        gpus: number of GPUs that it ran on; 0: CPU only.
         utilisation: share of the peak of its GPUs; None on a CPU or an unknown GPU.
-        memory_gib: most that PyTorch allocated on a GPU; None on a CPU.
+        memory_gib: largest memory that PyTorch allocated on a GPU, in GiB; None on a CPU.
     """
 
     seconds: float
@@ -40,14 +40,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Correction:
-    """How much longer a stage takes than predicted, the start left out.
+    """The ratio of measured to estimated times of a stage, without its start.
 
     Attributes:
-        factor: median of measured over predicted seconds.
+        factor: median of measured over estimated seconds.
         lowest: the smallest of these ratios.
-        highest: the largest.
-        stages: how many were measured.
-        utilisation: median share of the peak that they reached; None if it is not known.
+        highest: the largest of these ratios.
+        stages: number of measured stages.
+        utilisation: median share of the peak that they reached; None if it is unknown.
     """
 
     factor: float
@@ -58,14 +58,14 @@ class Correction:
 
 
 def read_measured(folder: Path) -> Measured | None:
-    """Return what the ``run.json`` in a stage's folder says; None if there is none that can be used.
+    """Return the measurements in the ``run.json`` of a stage's folder; None without a usable one.
 
-    On a CPU the processor's seconds are taken: a machine that others use too makes the clock's longer.
+    On a CPU, CPU seconds are used, because other users of the machine increase wall-clock seconds.
     """
     try:
         record: dict[str, Any] = read_json(folder / "run.json")
         gpus = [str(name) for name in record["device"]["gpus"]]
-        if not record["steps"]:  # the blind control trains nothing in stage 1
+        if not record["steps"]:  # the blind control has nothing to train in stage 1
             return None
         processes = int(record["device"].get("processes", 1))
         count = processes if gpus else 0
@@ -84,14 +84,14 @@ def read_measured(folder: Path) -> Measured | None:
 def corrections(
     pairs: Sequence[tuple[Estimate, Measured]], peak_tflops: float
 ) -> dict[Stage, Correction]:
-    """Return the correction of each stage that has finished somewhere.
+    """Return the correction of each stage that has finished in some cell.
 
-    A stage that ran on another kind or number of GPUs than planned is compared in FLOP/s of one GPU
-    relative to its peak, not in seconds.
+    A stage that ran on a known GPU is compared by its FLOP/s per GPU relative to the peak, not by its
+    seconds, since it may have run on another kind or number of GPUs than planned.
 
     Args:
-        pairs: estimates of finished stages and what they took.
-        peak_tflops: of the device that the estimates are for.
+        pairs: estimates and measurements of finished stages.
+        peak_tflops: peak of the device that the estimates are for.
     """
     ratios: dict[Stage, list[float]] = {}
     shares: dict[Stage, list[float]] = {}

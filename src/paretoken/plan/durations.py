@@ -1,4 +1,4 @@
-"""How long work takes: FLOPs at a stated utilisation, and what is not FLOPs."""
+"""Durations of jobs: FLOPs at an assumed utilisation, and everything that is not FLOPs."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from dataclasses import dataclass
 from paretoken.config.devices import Device
 from paretoken.plan.stage_work import Work
 
-#: Model FLOPs utilisation (recomputed activations not counted) of each stage on GPUs. One number per
-#: stage, such that LLaVA-1.5's published hours of both its sizes come out (7B and 13B on 8 A100; the
-#: numbers that each implies alone are .29 and .36 in stage 1, .25 and .24 in stage 2). Stage 2 has the
-#: lower one: ZeRO-3 gathers every weight three times a step, AdamW updates every weight, and lengths
-#: are uneven. Recomputing activations alone caps it at 3/4 of what the hardware does.
+#: Model FLOPs utilisation (recomputed activations not counted) of each stage on GPUs. The numbers
+#: reproduce LLaVA-1.5's published hours for both of its sizes (7B and 13B on 8 A100; each size alone
+#: implies .29 and .36 in stage 1, .25 and .24 in stage 2). Stage 2 has a lower utilisation, because
+#: ZeRO-3 gathers every weight three times a step, AdamW updates every weight, and lengths are uneven.
+#: Recomputing activations alone limits it to 3/4 of the hardware's.
 UTILISATION = {"pretrain": 0.31, "finetune": 0.24, "predict": 0.25}
 
 #: Images that one loading process decodes, resizes and normalises per second.
 IMAGES_PER_WORKER_S = 30.0
-#: Images of LLaVA's data (JPEG, mostly 640 x 480) that one core only decodes per second.
+#: Images of LLaVA's data (JPEG, mostly 640 x 480) that one core decodes per second, without resizing.
 DECODED_PER_CORE_S = 100.0
-#: Imports, reading weights and data, and writing the result, beside 1 GB/s of weights.
+#: Seconds for imports, reading data and writing the result, and bytes of weights read per second.
 START_S, DISK_BYTES_S = 120.0, 1e9
-#: One decoding step launches a layer's kernels from Python.
+#: Seconds to launch a layer's kernels from Python, in one decoding step.
 LAYER_LAUNCH_S = 6e-4
 
-#: The miniature on one CPU core: matrix products of its sizes, and the Trainer's overhead of a step.
+#: The miniature on one CPU core: FLOP/s of its matrix products, seconds of overhead per training step,
+#: seconds to start, and seconds of overhead per answer.
 CPU_FLOPS, CPU_STEP_S, CPU_START_S, CPU_ANSWER_S = 4e10, 0.015, 6.0, 5e-4
 
 
 @dataclass(frozen=True)
 class Duration:
-    """How long a job takes.
+    """The duration of a job.
 
     Attributes:
-        seconds: on the clock (of the miniature: of the processor), start included.
-        bound: what they are spent on mostly: compute, decoding, images or start.
-        start: seconds before the work begins and after it ends, which records do not count.
+        seconds: wall-clock seconds (for the miniature: CPU seconds), start included.
+        bound: what takes most of the time: compute, decoding, images or start.
+        start: seconds before the work begins and after it ends, which ``run.json`` does not count.
     """
 
     seconds: float
@@ -42,7 +43,7 @@ class Duration:
     start: float
 
     def times(self, factor: float) -> Duration:
-        """Return this with all but the start multiplied."""
+        """Return the duration with everything but the start multiplied by ``factor``."""
         return Duration(self.start + factor * (self.seconds - self.start), self.bound, self.start)
 
 
@@ -52,12 +53,12 @@ def training_time(
     """Return how long a training stage takes on GPUs.
 
     Args:
-        work: of the stage.
+        work: the work of the stage.
         device: kind of GPU.
-        gpus: how many train together.
-        workers: loading processes of each.
+        gpus: number of GPUs.
+        workers: loading processes per GPU.
         utilisation: share of the peak.
-        online: whether images are loaded while training.
+        online: whether images are loaded during training.
     """
     compute = work.flops / (gpus * device.peak_tflops * 1e12 * utilisation)
     loading = work.images / (gpus * max(1, workers) * IMAGES_PER_WORKER_S) if online else 0.0
@@ -69,7 +70,7 @@ def training_time(
 def prediction_time(
     work: Work, layers: int, device: Device, gpus: int, workers: int, utilisation: float
 ) -> Duration:
-    """Return how long answering takes: prefill by FLOPs, and per decoding step reading all weights."""
+    """Return how long answering takes: prefill by FLOPs, and reading all weights per decoding step."""
     compute = work.flops / (gpus * device.peak_tflops * 1e12 * utilisation)
     reading = 2 * work.parameters / (device.bandwidth_gb_s * 1e9) + layers * LAYER_LAUNCH_S
     decoding = work.steps * reading / gpus

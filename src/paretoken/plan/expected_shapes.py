@@ -1,4 +1,4 @@
-"""The dimensions of language models and encoders, known before anything is downloaded."""
+"""Expected dimensions of language models and encoders, before anything is downloaded."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from paretoken.world.world_settings import MiniatureSettings
 #: Dimensions of CLIP ViT-L/14 at 336 pixels, from its published configuration.
 CLIP_L_336 = EncoderShape(width=1024, layers=24, intermediate=4096, side=24, patch=14)
 MINIATURE_PATCH = 8
-#: Width over depth and vocabulary of a shape that is guessed from a number of parameters.
+#: Ratio of width to depth, and vocabulary, of a shape that is guessed from a number of parameters.
 ASPECT, GUESSED_VOCABULARY = 128, 152_000
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Dimensions of a language model, its parameters, and where they are from."""
+    """Dimensions of a language model, its number of parameters, and the origin of both."""
 
     decoder: DecoderShape
     parameters: int
@@ -32,14 +32,14 @@ class Shape:
 
 
 def llm_shape(name: str, folder: Path, table: Path, params: int | None, params_b: float) -> Shape:
-    """Return a language model's shape: of the fetched model, else of a table, else a guess.
+    """Return a language model's shape: of the fetched model, otherwise of a table, otherwise a guess.
 
     Args:
-        name: of its record.
-        folder: where it is fetched to; its ``config.json`` is the truth if it is there.
-        table: of dimensions.
+        name: name of its record.
+        folder: folder of the fetched model; a ``config.json`` in it takes precedence.
+        table: path of the table of dimensions.
         params: exact number of parameters, if its record has it.
-        params_b: nominal size, billions.
+        params_b: nominal size, in billions of parameters.
     """
     known = _fetched(folder / "config.json") or _tabulated(table).get(name)
     if known is None:
@@ -50,9 +50,10 @@ def llm_shape(name: str, folder: Path, table: Path, params: int | None, params_b
 
 
 def guessed_shape(parameters: int) -> DecoderShape:
-    """Return a plausible shape: 128 of width per layer, an MLP of 8/3 widths, an untied vocabulary.
+    """Return a plausible shape: a width of 128 per layer, and an MLP of 8/3 of the width.
 
-    FLOPs hardly depend on the guess, since parameters are met; activations do to some extent.
+    FLOPs hardly depend on the guess, since the number of parameters is right; the memory of activations
+    does to some extent.
     """
     width = 64
     while True:
@@ -80,13 +81,13 @@ def _fetched(path: Path) -> tuple[DecoderShape, str] | None:
 
 @lru_cache
 def _configured(path: Path, written: int) -> tuple[DecoderShape, str]:
-    """Read a model's configuration; ``written`` is when, so that a changed file is read again."""
+    """Read a model's config, and again if its time of modification, ``written``, changes."""
     return decoder_shape(read_object(path)), str(path)
 
 
 @lru_cache
 def _tabulated(path: Path) -> dict[str, tuple[DecoderShape, str]]:
-    """Read a table of dimensions, if it is there."""
+    """Read a table of dimensions, if it exists."""
     if not path.exists():
         return {}
     return {name: (found.decoder, str(path)) for name, found in read_dimensions(path).items()}
@@ -140,10 +141,10 @@ def miniature_world(path: Path) -> MiniatureSettings:
 
 
 def vision_shape(folder: Path, grid: int) -> EncoderShape:
-    """Return a fetched encoder's shape; CLIP ViT-L/14's, with the record's grid, before that.
+    """Return a fetched encoder's shape, or that of CLIP ViT-L/14 with the record's grid before that.
 
     Raises:
-        UserError: the fetched encoder has another grid than the record says.
+        UserError: the fetched encoder has another grid than its record.
     """
     path = folder / "config.json"
     try:

@@ -1,4 +1,4 @@
-"""What planning reads from the config: the only place that knows the names of its keys."""
+"""The values that plans read from the config; no other module of plans uses the names of its keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paretoken.train.recipe import Recipe, read_recipe
 Stage = Literal["pretrain", "finetune", "predict"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
-#: Dimensions of published language models.
+#: The project's table of the dimensions of published language models.
 DIMENSIONS = "workflow/reference/llm_dimensions.csv"
 
 
@@ -31,13 +31,13 @@ def training_of(study: Study) -> Training:
 
 
 def stage_recipe(training: Training, stage: Stage) -> Recipe:
-    """Return the recipe of a training stage, with the study's changes to it."""
+    """Return the recipe of a training stage, with the study's overrides."""
     overrides, path = getattr(training.overrides, stage), Path(getattr(training.recipes, stage))
     return _recipe(path, stage, tuple(overrides), _written(path))
 
 
 def _written(path: Path) -> tuple[Path, int]:
-    """Return which file a path means and when it was written, so that another one is read anew."""
+    """Return the absolute path of a file and its time of modification, as a cache key."""
     return path.absolute(), path.stat().st_mtime_ns if path.exists() else 0
 
 
@@ -48,7 +48,7 @@ def _recipe(path: Path, stage: str, overrides: tuple[str, ...], written: tuple[P
 
 
 def zero_of(training: Training, stage: Stage) -> int | None:
-    """Return the ZeRO stage of a recipe's DeepSpeed file; None if the recipe names no (readable) one."""
+    """Return the ZeRO stage of a recipe's DeepSpeed file; None without a readable file."""
     name = stage_recipe(training, stage).deepspeed
     return None if name is None else _zero(Path(getattr(training.recipes, stage)).parent / name)
 
@@ -68,6 +68,6 @@ def dimensions_file(study: Study) -> Path:
 
 
 def joined_layers(training: Training | None, compressor: str, depth: int) -> int:
-    """Return how many layers of an encoder of some depth a compressor sees side by side."""
+    """Return how many layers of an encoder with ``depth`` layers a compressor reads, concatenated."""
     named = training.layers if training else None
     return len(named or specification(compressor).layers(depth))

@@ -1,4 +1,4 @@
-"""How a training stage is laid out on GPUs, and what it leaves on disk."""
+"""The layout of a training stage on GPUs, and its use of disk space."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from paretoken.costs.gpu_memory import Memory, MicroBatch, Split, Trainee, train
 from paretoken.plan.stage_work import Model, Work
 from paretoken.train.recipe import Recipe
 
-#: `smallest_remedy` tries no more GPUs than these.
+#: The largest number of GPUs that `smallest_remedy` tries.
 MOST_GPUS = 64
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What trains, over how many GPUs it is split, and what each of them takes at once."""
+    """A trained model, its split over GPUs, and the micro batch of each GPU."""
 
     trainee: Trainee
     split: Split
@@ -23,17 +23,17 @@ class Layout:
 
     @property
     def memory(self) -> Memory:
-        """On each GPU."""
+        """The memory on each GPU."""
         return training_memory(self.trainee, self.split, self.micro)
 
 
 def layout(
     work: Work, model: Model, recipe: Recipe, gpus: int, zero: int | None, device: Device
 ) -> Layout:
-    """Return how a stage is laid out: the first way that fits the device, of those that are open.
+    """Return the first layout of a stage that fits the device, or the first one if none fits.
 
-    Open are the ZeRO stage if the recipe names no DeepSpeed file (2, then 3; none on one GPU), and the
-    micro batch if the recipe leaves it open. If nothing fits, the first way is returned.
+    The ZeRO stage varies if the recipe names no DeepSpeed file (2, then 3; none on one GPU), and the
+    micro batch if the recipe does not set it.
     """
     trainee = trainee_of(work, model, recipe)
     share = max(1, recipe.global_batch // gpus)
@@ -51,9 +51,10 @@ def layout(
 
 
 def trainee_of(work: Work, model: Model, recipe: Recipe) -> Trainee:
-    """Return what a stage trains, as `paretoken train` sees it on a GPU.
+    """Return what a stage trains, as `paretoken train` does on a GPU.
 
-    Whether FlashAttention will be installed there is unknown: `attention: auto` is counted without.
+    It is unknown whether FlashAttention will be installed there, so `attention: auto` is counted
+    without it.
     """
     return Trainee(
         trained=work.trained,
@@ -67,10 +68,10 @@ def trainee_of(work: Work, model: Model, recipe: Recipe) -> Trainee:
 
 
 def _micro_batch(work: Work, recipe: Recipe, conversations: int) -> MicroBatch:
-    """Return the most that a GPU takes at once.
+    """Return the largest micro batch of ``conversations`` conversations on a GPU.
 
-    Packed rows hold so many conversations of mean length; without packing, sorting by length puts the
-    longest ones together.
+    With packing, conversations have the mean length; without it, sorting by length puts the longest
+    conversations together.
     """
     shown = max(1.0, work.conversations)
     images = conversations * work.images / shown
@@ -83,10 +84,10 @@ def _micro_batch(work: Work, recipe: Recipe, conversations: int) -> MicroBatch:
 
 
 def smallest_remedy(way: Layout, memory_gib: float) -> tuple[Layout, str]:
-    """Return the least change by which a stage fits, and its name; empty if it fits as it is.
+    """Return the smallest change with which a stage fits, and its name; empty if it fits unchanged.
 
-    Tried in this order: fewer conversations at a time (the global batch stays, so does the result),
-    ZeRO-3, both, more GPUs. A name that starts with ``none`` means that nothing tried was enough.
+    The changes are tried in this order: a smaller micro batch (the global batch and so the result stay
+    the same), ZeRO-3, both, more GPUs. A name that starts with ``none`` means that none was enough.
     """
     if way.memory.fits(memory_gib):
         return way, ""
@@ -113,10 +114,10 @@ def _named(split: Split, changed: Split, parts: int) -> str:
 
 
 def training_disk(work: Work, model: Model, recipe: Recipe) -> tuple[float, float]:
-    """Return bytes at the peak (kept checkpoints and one being written) and bytes that stay."""
+    """Return the bytes at the peak (kept checkpoints and one that is being written) and in the end."""
     size = 2 if recipe.precision == "bf16" else 4
     result = size * work.parameters if recipe.stage == "finetune" else 4 * model.adapter_parameters
-    # Weights and both moments of AdamW in fp32; DeepSpeed writes a bf16 copy of the weights too.
+    # Weights and both moments of AdamW are in fp32; DeepSpeed also writes a bf16 copy of the weights.
     checkpoint = 12 * work.trained + (2 * work.parameters if recipe.deepspeed else 0)
     kept = min(recipe.keep_checkpoints, work.steps // recipe.save_every)
     return result + (kept + 1) * checkpoint, float(result)

@@ -1,4 +1,4 @@
-"""A plan as a table for people, CSV or JSON."""
+"""A plan as a page of text, as CSV or as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paretoken.io.text_tables import MISSING, aligned, clock, short
 from paretoken.plan.durations import UTILISATION
 from paretoken.plan.study_plan import COLUMNS, Line, Plan, gpu_hours, rows, totals
 
-#: Origins of shapes and of lengths that are named; of more, only their number.
+#: The largest number of origins of shapes or lengths that are named.
 MOST_ORIGINS = 4
 
 
@@ -44,7 +44,7 @@ def as_json(plans: Sequence[Plan]) -> str:
 
 
 def as_text(plan: Plan) -> str:
-    """Return one plan as a page: its lines, sums, and what they rest on."""
+    """Return one plan as a page: its lines, sums and assumptions."""
     on_gpus = any(line.planned.gpus for line in plan.lines)
     where = plan.device.title if on_gpus else "one CPU core"
     heading = f"Study {plan.study} on {where}"
@@ -99,7 +99,7 @@ def _sums(plan: Plan, on_gpus: bool) -> str:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """Return what the numbers rest on, in words."""
+    """Return the assumptions behind the numbers, as sentences."""
     shapes = sorted({line.planned.shape_origin for line in plan.lines})
     lengths = sorted({line.planned.data_origin for line in plan.lines})
     said = [f"shapes: {', '.join(_few(shapes))}", f"lengths: {'; '.join(_few(lengths))}"]
@@ -108,11 +108,11 @@ def remarks(plan: Plan) -> list[str]:
             "utilisation: model FLOPs over the peak, unless given "
             + ", ".join(f"{stage} {value:g}" for stage, value in UTILISATION.items())
             + "; these give LLaVA-1.5's published hours within 20 %. Published runs of others took up "
-            "to 1.6 times (576 tokens, smaller GPUs) and 2.4 times (16 tokens) what this says"
+            "to 1.6 times (576 tokens, smaller GPUs) and 2.4 times (16 tokens) as long as estimated"
         )
         said.append(
-            "memory: at the longest sequences; where a recipe names no DeepSpeed file, ZeRO-2 where it "
-            "fits and else ZeRO-3 are assumed"
+            "memory: at the longest sequences; if a recipe names no DeepSpeed file, ZeRO-2 is assumed "
+            "if it fits, otherwise ZeRO-3"
         )
     shares = [
         line.measured.memory_gib / line.planned.memory_gib
@@ -121,23 +121,23 @@ def remarks(plan: Plan) -> list[str]:
     ]
     if shares:
         low, high = min(shares), max(shares)
-        said.append(f"memory: finished stages allocated {low:.2f} to {high:.2f} times what is planned")
+        said.append(f"memory: finished stages allocated {low:.2f} to {high:.2f} times the estimate")
     said += [_correction(stage, asdict(found)) for stage, found in plan.corrections.items()]
     said.append("sources (fetching, unpacking, tokenizing, the miniature's backbones) are not counted")
     return said
 
 
 def _few(origins: list[str]) -> list[str]:
-    """Return the first of many origins, and how many more there are."""
+    """Return the first origins, and the number of the others if there are more."""
     more = len(origins) - MOST_ORIGINS
     return origins if more <= 0 else [*origins[:MOST_ORIGINS], f"and {more} more"]
 
 
 def _correction(stage: str, found: dict[str, Any]) -> str:
     text = (
-        f"{stage}: {found['stages']} finished took {found['factor']:.2f} times what was predicted "
+        f"{stage}: {found['stages']} finished took {found['factor']:.2f} times as long as estimated "
         f"(median; {found['lowest']:.2f} to {found['highest']:.2f}); all times of this stage above are "
-        "multiplied by it"
+        "multiplied by this factor"
     )
     if found["utilisation"] is not None:
         text += f"; measured utilisation {found['utilisation']:.3f}"

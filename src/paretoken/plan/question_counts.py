@@ -1,4 +1,4 @@
-"""How many questions a cell is asked, and how long they are."""
+"""The number of questions that a cell answers, and their length."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import PROMPT_TOKENS
 from paretoken.registry import BENCHMARKS
 
-#: Decoding steps of a batch: its longest answer. Most answers are a word or a letter.
+#: Decoding steps of a batch, which are those of its longest answer. Most answers are a word or a letter.
 ANSWER = 10
 
-#: The miniature asks each of its test images one question of each kind.
+#: Tokens of a prompt and of an answer of the miniature, and kinds of questions; it asks one question of
+#: each kind about each of its test images.
 MINIATURE_PROMPT, MINIATURE_ANSWER, MINIATURE_KINDS = 4, 2, 3
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What a cell is asked in all.
+    """All questions that a cell answers.
 
     Attributes:
-        count: questions.
-        prompt: mean tokens of one, the image's not counted.
-        answer: decoding steps.
+        count: number of questions.
+        prompt: mean tokens of a prompt, without visual tokens.
+        answer: decoding steps of a batch.
     """
 
     count: int
@@ -33,10 +34,10 @@ class Questions:
 
 
 def asked_by(study: Study) -> list[tuple[int, int]]:
-    """Return questions, and tokens of a prompt, of each benchmark that a study on downloaded data asks.
+    """Return the number of questions and the tokens of a prompt, per benchmark of a fetched study.
 
     Raises:
-        UserError: it is not known how many questions one has.
+        UserError: the number of questions of a benchmark is unknown.
     """
     training = study.training
     assert training is not None  # noqa: S101  (measured studies ask nothing)
@@ -49,13 +50,20 @@ def asked_by(study: Study) -> list[tuple[int, int]]:
         else:
             count, tokens = own.count or own.limit, PROMPT_TOKENS
         if count is None:
-            raise UserError(f"benchmark {name} does not say how many questions it has: set `questions`")
+            raise UserError(
+                f"the number of questions of benchmark {name} is unknown; set `questions` where it is "
+                "registered"
+            )
         found.append((min(count, own.limit or count), tokens))
     return found
 
 
 def in_all(asked: Sequence[tuple[int, int]]) -> Questions:
-    """Return what a cell is asked by benchmarks of so many questions, with so many tokens each."""
+    """Return all questions of some benchmarks together.
+
+    Args:
+        asked: per benchmark, the number of questions and the tokens of a prompt.
+    """
     total = sum(count for count, _ in asked)
     tokens = sum(count * each for count, each in asked)
     return Questions(total, tokens / total if total else 0.0, ANSWER)

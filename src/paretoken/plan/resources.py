@@ -1,4 +1,4 @@
-"""What a job asks of a cluster: the numbers that rules give as `gpus`, `mem_mb` and `runtime`."""
+"""Resources that jobs request from a cluster: the `gpus`, `mem_mb` and `runtime` of rules."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from paretoken.plan.training_sets import LLAVA
 from paretoken.study.grid import Cell
 
 GPUS_PER_NODE = 8
-#: A limit is a multiple of the estimate: published runs with 16 visual tokens took 2.4 times as long.
+#: Ratio of a time limit to the estimate; published runs with 16 visual tokens took 2.4 times as long.
 MARGIN = 2.5
-#: Host memory: Python with torch, a loading process, and buffers of a process.
+#: Host memory of a Python process with torch and of a loading process, and the shortest time limit.
 PROCESS_MB, WORKER_MB, SHORTEST_MIN = 6000, 1000, 10
 
 CpuStage = Literal["fetch", "data", "tokenize", "features", "questions", "score", "sources"]
@@ -28,15 +28,15 @@ CpuStage = Literal["fetch", "data", "tokenize", "features", "questions", "score"
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job asks for, at its first attempt.
+    """The resources that a job requests at its first attempt.
 
     Attributes:
-        gpus: in all; 0 for jobs that use none.
-        nodes: machines.
-        cpus: per node.
-        mem_mb: host memory per node.
-        runtime_min: limit, not expectation.
-        zero: DeepSpeed's ZeRO stage that memory was counted for; 0: none.
+        gpus: total number of GPUs; 0 for jobs that use none.
+        nodes: number of nodes.
+        cpus: CPU cores per node.
+        mem_mb: host memory per node, in MB.
+        runtime_min: time limit, in minutes.
+        zero: DeepSpeed's ZeRO stage for which memory was estimated; 0: none.
     """
 
     gpus: int
@@ -47,13 +47,13 @@ class Resources:
     zero: int = 0
 
 
-#: `data`: cores, minutes to unpack about 130 GB of images (fetched as often as many archives), and to
-#: decode each of them once (the larger set names 624,610, some of them in several conversations).
+#: Resources of `data`: cores, minutes to unpack about 130 GB of images, and minutes to decode each image
+#: once (the larger set names 624,610, some of them in several conversations).
 DATA_CPUS, UNPACK_MIN = 4, 480
 DECODE_MIN = math.ceil(MARGIN * LLAVA["finetune"].images / (DATA_CPUS * DECODED_PER_CORE_S) / 60)
 
-#: Jobs that no cell's size decides: GPUs, nodes, cpus, MB, minutes. `fetch` is for 14
-#: billion parameters, `sources` are the miniature's.
+#: Jobs whose resources do not depend on a cell. `fetch` is for a model of 14 billion parameters,
+#: `sources` for the miniature.
 CPU_JOBS: dict[str, Resources] = {
     "fetch": Resources(0, 1, 2, 4000, 240),
     "data": Resources(0, 1, DATA_CPUS, 16_000, UNPACK_MIN + DECODE_MIN),
@@ -66,22 +66,22 @@ CPU_JOBS: dict[str, Resources] = {
 
 
 def cpu_resources(stage: CpuStage) -> Resources:
-    """Return what a job that prepares or scores asks for (`UserError` if the stage is unknown).
+    """Return the resources of a job that prepares or scores (`UserError` if the stage is unknown).
 
-    It depends on no study: the sizes are those of LLaVA-1.5's data.
+    They do not depend on the study: the sizes are those of LLaVA-1.5's data.
     """
     if stage not in CPU_JOBS:
-        raise UserError(f"{stage!r} is no job; write one of: {', '.join(CPU_JOBS)}")
+        raise UserError(f"unknown job {stage!r}; write one of: {', '.join(CPU_JOBS)}")
     return CPU_JOBS[stage]
 
 
 def resources(config: Config, study: Study, cell: Cell, stage: Stage) -> Resources:
-    """Return what a stage of a cell asks for.
+    """Return the resources of a stage of a cell.
 
     Args:
         config: the whole config.
         study: a trained study of it.
-        cell: of its grid.
+        cell: a cell of its grid.
         stage: pretrain, finetune or predict.
 
     Raises:
@@ -89,18 +89,18 @@ def resources(config: Config, study: Study, cell: Cell, stage: Stage) -> Resourc
     """
     key = (study.name, cell.llm, cell.compressor, cell.tokens, stage)
     known = _SIZED.get(key)
-    if known is None or known[0] is not config:  # seeds differ in nothing that matters here
+    if known is None or known[0] is not config:  # resources do not depend on the seed
         known = _SIZED[key] = config, _resources(config, study, cell, stage)
     return known[1]
 
 
-#: Snakemake asks for every job, and an answer takes 0.2 ms: thousands of cells share a few sizes.
+#: Cache of resources: Snakemake asks for every job, and thousands of cells share a few sizes.
 _SIZED: dict[tuple[str, str, str, int, str], tuple[Config, Resources]] = {}
 
 
 def _resources(config: Config, study: Study, cell: Cell, stage: Stage) -> Resources:
     if stage not in STAGES:
-        raise UserError(f"{stage!r} is no stage; write one of: {', '.join(STAGES)}")
+        raise UserError(f"unknown stage {stage!r}; write one of: {', '.join(STAGES)}")
     found = estimate(config, study, cell, stage, known_device(config.device))
     if stage == "predict":
         return sized(found, PREDICT_WORKERS if found.gpus else 0)
@@ -108,11 +108,16 @@ def _resources(config: Config, study: Study, cell: Cell, stage: Stage) -> Resour
 
 
 def sized(found: Estimate, workers: int) -> Resources:
-    """Turn an estimate into limits; ``workers``: loading processes of each GPU's process."""
+    """Return the resources for an estimate.
+
+    Args:
+        found: the estimate.
+        workers: loading processes of each GPU's process.
+    """
     nodes = max(1, math.ceil(found.gpus / GPUS_PER_NODE))
     processes = max(1, math.ceil(found.gpus / nodes))
     if found.gpus:
-        # Every process reads the whole model: bf16 if frozen or answering, fp32 if it learns.
+        # Every process reads the whole model, in fp32 if it is trained and in bf16 otherwise.
         size = 4 if found.stage == "finetune" else 2
         process_mb = PROCESS_MB + workers * WORKER_MB + size * found.work.parameters / 1e6
     else:

@@ -1,4 +1,4 @@
-"""One stage of one cell: work, memory, time and disk, from the config and what is on disk already."""
+"""Estimates for one stage of a cell: work, memory, time and disk, from the config and fetched files."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ from paretoken.plan.training_sets import LLAVA, TrainingSet, miniature_set, toke
 from paretoken.study.grid import Cell
 from paretoken.study.paths import encoded_folder
 
-#: What `paretoken predict` takes at once unless it is told otherwise, and its loading processes.
+#: The default batch of `paretoken predict`, and its loading processes.
 PREDICT_BATCH, PREDICT_WORKERS = 64, 4
-#: Bytes of an answer in a parquet file, with the data set's own columns.
+#: Bytes of an answer in a parquet file, including the data set's own columns.
 ANSWER_BYTES = 400
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a stage of a cell takes.
+    """The estimate for a stage of a cell.
 
     Attributes:
         cell: the cell.
         stage: pretrain, finetune or predict.
         work: its FLOPs and tokens.
-        gpus: it runs on; 0: CPU only.
+        gpus: number of GPUs that it runs on; 0: CPU only.
         zero: DeepSpeed's ZeRO stage; 0: without DeepSpeed.
-        memory_gib: on each GPU, at its peak; None on a CPU.
-        fits: whether that is less than the device has; None on a CPU.
-        remedy: the least change by which it fits, if it does not.
-        duration: on the clock.
+        memory_gib: peak memory on each GPU; None on a CPU.
+        fits: whether the device has that much memory; None on a CPU.
+        remedy: the smallest change with which it fits, if it does not.
+        duration: wall-clock time.
         disk: bytes at the peak, with checkpoints.
-        kept: bytes that stay.
+        kept: bytes in the end.
         shape_origin: where the language model's dimensions are from.
         data_origin: where the lengths of conversations are from.
     """
@@ -77,7 +77,7 @@ class Estimate:
 
     @property
     def gpu_hours(self) -> float:
-        """GPUs times hours on the clock."""
+        """Number of GPUs times wall-clock hours."""
         return self.gpus * self.duration.seconds / 3600
 
 
@@ -89,14 +89,14 @@ def estimate(
     device: Device,
     utilisation: float | None = None,
 ) -> Estimate:
-    """Return what a stage of a cell takes.
+    """Return the estimate for a stage of a cell.
 
     Args:
         config: the whole config.
         study: a trained study of it.
-        cell: of its grid.
+        cell: a cell of its grid.
         stage: pretrain, finetune or predict.
-        device: kind of GPU (without meaning where data are generated).
+        device: kind of GPU (unused if the data are generated).
         utilisation: share of the device's peak; None: the stage's default.
 
     Raises:
@@ -127,7 +127,7 @@ def estimate(
 
 
 def model_of(frozen: FrozenStudy, cell: Cell) -> tuple[Model, Shape]:
-    """Return a cell's model, and its language model's shape with its origin."""
+    """Return the dimensions of a cell's model, and its language model's shape with its origin."""
     training = from_config.training_of(frozen.study)
     shape, encoder = dimensions(frozen, frozen.llm(cell.llm), cell.seed)
     model = Model(
@@ -145,7 +145,7 @@ def model_of(frozen: FrozenStudy, cell: Cell) -> tuple[Model, Shape]:
 
 
 def training_set(frozen: FrozenStudy, cell: Cell, stage: Stage) -> TrainingSet:
-    """Return the lengths of a stage's conversations: measured once they are tokenized, stated before."""
+    """Return the lengths of a stage's conversations: measured once tokenized, typical before."""
     measured = tokenized_set(encoded_folder(frozen, stage, cell.llm, cell.seed))
     if measured is not None:
         return measured

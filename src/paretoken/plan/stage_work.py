@@ -26,14 +26,14 @@ class Model:
 
     Attributes:
         llm: shape of the language model.
-        llm_parameters: its exact number.
+        llm_parameters: its exact number of parameters.
         encoder: shape of the vision encoder.
         compressor: a registered compressor.
         tokens: V.
-        layers: encoder layers that the compressor sees side by side.
+        layers: number of encoder layers that the compressor reads, concatenated.
         inner: inner width of the projector; None: the language model's.
-        whitened: whether a fixed map stands before the projector.
-        online: whether images are encoded while training.
+        whitened: whether a fixed whitening map precedes the projector.
+        online: whether images are encoded during training.
     """
 
     llm: DecoderShape
@@ -49,7 +49,7 @@ class Model:
     def showings(self, finetune: bool) -> tuple[float, ...]:
         """Return the visual tokens of each showing of a conversation in a training stage.
 
-        An elastic model is shown every scale, or a random number of tokens, whose mean stands here.
+        An elastic model is shown every scale, or a random number of tokens, for which the mean is used.
         """
         elastic = specification(self.compressor).elastic
         if elastic is None or not finetune or not self.tokens:
@@ -59,7 +59,7 @@ class Model:
 
     @property
     def adapter_parameters(self) -> int:
-        """Parameters of compressor and projector."""
+        """Number of parameters of compressor and projector."""
         if self.tokens == 0:
             return 0
         width = self.encoder.width
@@ -70,26 +70,26 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """All parameters: language model, adapter and encoder (none for V = 0)."""
+        """Parameters of language model, adapter and encoder; for V = 0, of the language model only."""
         seen = self.encoder.parameters() if self.tokens else 0
         return self.llm_parameters + self.adapter_parameters + seen
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one stage does.
+    """The work of one stage.
 
     Attributes:
-        parameters: of the whole model.
-        trained: how many of them learn.
+        parameters: number of parameters of the whole model.
+        trained: number of trained parameters.
         steps: optimiser steps (predict: decoding steps).
-        conversations: shown (predict: questions).
-        images: encoded or compressed.
-        tokens: without padding.
-        learned: those with a loss.
+        conversations: number of conversations shown (predict: questions).
+        images: number of images that are encoded or compressed.
+        tokens: number of tokens, without padding.
+        learned: number of tokens with a loss.
         longest: tokens of the longest sequences.
-        longest_learned: those of them with a loss.
-        flops: forward and backward; recomputed activations are not counted.
+        longest_learned: tokens with a loss in the longest sequences.
+        flops: FLOPs of forward and backward passes, without recomputed activations.
     """
 
     parameters: int
@@ -114,7 +114,7 @@ def training_work(
     steps: int | None,
     epochs: float | None,
 ) -> Work:
-    """Return what a training stage does; the arguments after ``finetune`` are those of its recipe."""
+    """Return the work of a training stage; the arguments after ``finetune`` are from its recipe."""
     count = data.conversations
     steps = steps or steps_for(count, global_batch, epochs or 1)
     passes = steps * global_batch / count
@@ -134,7 +134,7 @@ def training_work(
         images += shown * group.image * (model.tokens > 0)
     flops += images * _image_flops(model, learns=True)
     trained = model.adapter_parameters + (model.llm_parameters if finetune else 0)
-    # Stage 2 has conversations of any length, the longest of them mostly answers.
+    # Stage 2 has conversations of any length; the longest consist mostly of answers.
     longest = max_length if finetune else longest
     return Work(
         parameters=model.parameters,
@@ -162,7 +162,7 @@ def _image_flops(model: Model, learns: bool) -> float:
 
 @lru_cache(maxsize=4096)
 def prediction_work(model: Model, asked: Questions, batch: int) -> Work:
-    """Return what answering questions does, ``batch`` at a time."""
+    """Return the work of answering questions, ``batch`` at a time."""
     length = asked.prompt + model.tokens
     llm = decoder_work(model.llm, [length], logits=1).forward
     decode = asked.answer * decoder_work(model.llm, [1], logits=1).forward

@@ -1,4 +1,4 @@
-"""What a whole study takes on each kind of GPU: one line per cell and stage, sums, and remarks."""
+"""The plan of a whole study on one kind of GPU: one line per cell and stage, and sums."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Line:
-    """A stage of a cell: the estimate (corrected), and what it took if it is finished."""
+    """A stage of a cell: the (corrected) estimate, and the measurement if the stage is finished."""
 
     planned: Estimate
     measured: Measured | None
@@ -40,15 +40,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study on one kind of GPU.
+    """The plan of a study on one kind of GPU.
 
     Attributes:
-        study: its name.
+        study: name of the study.
         device: kind of GPU.
-        lines: in the order of the grid.
-        corrections: from finished stages, by stage.
-        price: of one GPU-hour; None: not said.
-        budget: GPU-hours that it may cost; None: not said.
+        lines: stages of cells, in the order of the grid.
+        corrections: corrections from finished stages, by stage.
+        price: price of one GPU-hour; None: unknown.
+        budget: GPU-hours that the study may take; None: no limit.
     """
 
     study: str
@@ -60,17 +60,17 @@ class Plan:
 
     @property
     def gpu_hours(self) -> float:
-        """Sum over all cells and stages, finished ones at what they took."""
+        """Sum over all cells and stages: measured for finished stages, estimated for the others."""
         return sum(gpu_hours(line) for line in self.lines)
 
     @property
     def over_budget(self) -> bool:
-        """Whether it costs more than it may."""
+        """Whether the study would take more than its budget."""
         return self.budget is not None and self.gpu_hours > self.budget
 
     @property
     def kept_bytes(self) -> float:
-        """Disk that all results take in the end."""
+        """Disk space of all results in the end."""
         return sum(line.planned.kept for line in self.lines)
 
     def too_large(self) -> list[Line]:
@@ -86,7 +86,7 @@ def plan_study(
     price: float | None = None,
     budget: float | None = None,
 ) -> Plan:
-    """Estimate every stage of every cell, and correct that by what finished stages took.
+    """Estimate every stage of every cell, and correct the estimates by the times of finished stages.
 
     Args:
         config: the whole config.
@@ -94,8 +94,8 @@ def plan_study(
         device: kind of GPU.
         utilisation: share of its peak, for all stages; None: each stage's default. With a number,
             nothing is corrected.
-        price: of one GPU-hour.
-        budget: GPU-hours that the study may cost; None: what the study says.
+        price: price of one GPU-hour.
+        budget: GPU-hours that the study may take; None: its `budget_gpu_hours`.
 
     Raises:
         UserError: the study trains nothing, or a recipe or table cannot be read.
@@ -114,10 +114,10 @@ def plan_study(
 
 
 def planned_stages(grid: Sequence[Cell], side: int) -> list[tuple[Cell, Stage]]:
-    """Return every job of a grid's cells; a training that cells share stands once, with its own V.
+    """Return every job of a grid's cells; a training that cells share is listed once, with its own V.
 
     Args:
-        grid: cells, in the order of the plan.
+        grid: the cells, in the order of the plan.
         side: patches per side of the encoder's grid.
     """
     jobs = [
@@ -127,7 +127,7 @@ def planned_stages(grid: Sequence[Cell], side: int) -> list[tuple[Cell, Stage]]:
 
 
 def gpu_hours(line: Line) -> float:
-    """Return the GPU-hours of a stage: measured if it is finished, planned otherwise."""
+    """Return the GPU-hours of a stage: measured if it is finished, estimated otherwise."""
     if line.measured is not None:
         return line.measured.gpus * line.measured.seconds / 3600
     return line.planned.gpu_hours
@@ -170,7 +170,7 @@ def _row(plan: Plan, line: Line) -> dict[str, Any]:
 
 
 def totals(plan: Plan) -> dict[str, Any]:
-    """Return sums over the study, and per stage."""
+    """Return sums over the whole study and per stage."""
     stages = {
         stage: {
             "flops": sum(line.planned.work.flops for line in plan.lines if line.planned.stage == stage),

@@ -1,4 +1,4 @@
-"""The dimensions of all models of a study, as costs of answers are computed from."""
+"""The dimensions of all models of a study, from which costs of answers are computed."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def dimensions(frozen: FrozenStudy, llm: Llm, seed: int = 0) -> tuple[Shape, Enc
     """Return the shapes of a language model and of the encoder of a study.
 
     Args:
-        frozen: the study; its recipes, what it fetched, or a table of dimensions say them.
+        frozen: the study; the shapes come from its recipes, its fetched models or a table.
         llm: the language model's record.
-        seed: of the cell.
+        seed: the seed of the cell.
 
     Raises:
         UserError: a recipe or table cannot be read.
@@ -43,7 +43,7 @@ def dimensions(frozen: FrozenStudy, llm: Llm, seed: int = 0) -> tuple[Shape, Enc
 
 
 def study_shapes(frozen: FrozenStudy) -> Shapes:
-    """Return the dimensions of a study's models, those that it only predicts included.
+    """Return the dimensions of a study's models, including those that it only predicts.
 
     A study with several compressors is described by its first.
     """

@@ -1,4 +1,4 @@
-"""How long the training sequences of a stage are: stated means, or the tokenized set once it exists."""
+"""Lengths of a stage's training sequences: typical means, or those of the tokenized set if it exists."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from paretoken.errors import UserError
 from paretoken.io.bounded import require_regular
 from paretoken.world.world_settings import MiniatureSettings
 
-#: At most so many conversations of a tokenized set are looked at.
+#: The largest number of conversations of a tokenized set that are sampled.
 SAMPLE = 20_000
-#: Pieces of the file of labels that are looked at, and bytes of each.
+#: Number of sampled pieces of the file of labels, and bytes of each.
 PIECES, PIECE_BYTES = 64, 65_536
-#: Bytes of a .npy file's header, as numpy writes it for one-dimensional arrays.
+#: The first bytes of a .npy file, and the number of bytes before its header in version 1.
 NPY_MAGIC, NPY_FIXED = b"\x93NUMPY", 10
 
 
@@ -25,10 +25,10 @@ class Group:
     """Conversations of one kind.
 
     Attributes:
-        count: how many.
-        text: mean tokens of each, without the image's.
+        count: number of conversations.
+        text: mean tokens of each, without visual tokens.
         learned: mean tokens with a loss.
-        image: whether an image comes with each.
+        image: whether each has an image.
     """
 
     count: int
@@ -39,25 +39,25 @@ class Group:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The conversations of one stage, and where their lengths are from."""
+    """The conversations of one stage, and the origin of their lengths."""
 
     groups: tuple[Group, ...]
     origin: str
 
     @property
     def conversations(self) -> int:
-        """How many."""
+        """Number of conversations."""
         return sum(group.count for group in self.groups)
 
     @property
     def images(self) -> int:
-        """How many of them are about an image."""
+        """Number of conversations with an image."""
         return sum(group.count for group in self.groups if group.image)
 
 
 #: LLaVA-1.5's data. Counts are exact. Nobody publishes token statistics of both sets, so the means are
 #: derived from the sizes of the published files, at 4.2 characters per token:
-#: - blip_laion_cc_sbu_558k.json has 181 MB, 324 bytes a record, of which the caption is about 60
+#: - blip_laion_cc_sbu_558k.json has 181 MB, 324 bytes a record, of which the caption takes about 60
 #:   characters; `plain` adds a line end and a stop token.
 #: - llava_v1_5_mix665k.json has 1.03 GB; the same rows as Arrow have 768 MB, which leaves about 475 MB
 #:   of text in 7.7 million turns. The 40,688 conversations of ShareGPT, cut at 2048 tokens, are about
@@ -79,7 +79,7 @@ LLAVA = {
 
 @lru_cache
 def miniature_set(world: Path, stage: str) -> TrainingSet:
-    """Return the lengths that the generated world has by construction: 4 tokens a turn, 2 learned."""
+    """Return the lengths of the generated world's conversations: 4 tokens a turn, 2 of them learned."""
     settings = read_settings(world, MiniatureSettings, "world")
     data = settings.pretrain if stage == "pretrain" else settings.finetune
     groups = [Group(data.conversations, 4 * data.turns, 2 * data.turns, image=True)]
@@ -91,8 +91,8 @@ def miniature_set(world: Path, stage: str) -> TrainingSet:
 def tokenized_set(folder: Path) -> TrainingSet | None:
     """Return the means of a set that `paretoken tokenize` wrote; None if it cannot be read.
 
-    Lengths are taken from at most `SAMPLE` conversations, evenly spaced, and the number of
-    conversations from the file's size; numpy would take longer to import than this takes.
+    Lengths are those of at most `SAMPLE` evenly spaced conversations. The files are read without numpy,
+    whose import would take longer.
     """
     try:
         return _tokenized(folder, (folder / "offsets.npy").stat().st_mtime_ns)
@@ -110,13 +110,13 @@ def _tokenized(folder: Path, written: int) -> TrainingSet | None:
     if not images or len(offsets) != len(images) + 1:
         return None
     step = max(1, len(images) // SAMPLE)
-    looked = range(0, len(images), step)
-    pictured = [offsets[i + 1] - offsets[i] - 1 for i in looked if images[i] >= 0]
-    plain = [offsets[i + 1] - offsets[i] for i in looked if images[i] < 0]
+    sample = range(0, len(images), step)
+    pictured = [offsets[i + 1] - offsets[i] - 1 for i in sample if images[i] >= 0]
+    plain = [offsets[i + 1] - offsets[i] for i in sample if images[i] < 0]
     groups = []
     for lengths, image in ((pictured, True), (plain, False)):
         if lengths:
-            count = round(len(images) * len(lengths) / len(looked))
+            count = round(len(images) * len(lengths) / len(sample))
             mean = sum(lengths) / len(lengths)
             groups.append(Group(count, mean, learned * (mean + image), image))
     return TrainingSet(tuple(groups), f"measured in {folder}")
@@ -133,12 +133,12 @@ def _integers(path: Path, code: str) -> array[int]:
 
 def _data_start(content: bytes) -> int:
     if content[: len(NPY_MAGIC)] != NPY_MAGIC or content[len(NPY_MAGIC)] != 1:
-        raise ValueError("no .npy file of version 1")
+        raise ValueError("not a .npy file of version 1")
     return NPY_FIXED + int.from_bytes(content[NPY_FIXED - 2 : NPY_FIXED], "little")
 
 
 def _share_learned(path: Path) -> float:
-    """Return the share of True in a file of booleans, from evenly spaced pieces of it."""
+    """Return the share of True in a file of booleans, estimated from evenly spaced pieces of it."""
     size, ones, seen = path.stat().st_size, 0, 0
     with path.open("rb") as stream:
         start = _data_start(stream.read(512))

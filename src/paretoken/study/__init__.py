@@ -1,1 +1,1 @@
-"""A study's grid of cells, the files that they leave, and the tables that commands exchange."""
+"""A study's grid of cells, the files of its cells, and the tables that commands exchange."""

@@ -1,6 +1,6 @@
-"""What each trained cell cost: its records of both stages and its measured latency, as one row.
+"""The cost of each trained cell as one row, from the records of both stages and its measured latency.
 
-Plain `json`, as in `scored`: no pandas and no torch.
+Only `json` is used, without pandas or torch, as in `scored`.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ def cost_row(
 ) -> Row:
     """Return a cell's row of tables/costs.csv.
 
-    Cells that share a training each state what it cost. Seconds of CPU and wall are those of both
-    stages; memory is the larger stage's, on the device if there is one; latency is empty if it was not
-    measured. Prefill is the language model's and the adapter's, and reading the question once more if
-    the compressor does that, without the encoder's.
+    Cells that share a training each have its full cost. CPU and wall-clock seconds are those of both
+    stages; memory is that of the larger stage, on the device if there is one; latency is empty if it
+    was not measured. Prefill covers the language model, the adapter and, if the compressor reads the
+    question, that pass, but not the encoder.
 
     Args:
-        study: its name.
+        study: name of the study.
         cell: the cell.
-        params_b: its nominal size.
-        folder: with, if it was measured, ``latency.json``.
-        trained: with ``pretrain/run.json`` and ``finetune/run.json``; None: ``folder``.
-        timed: whether ``latency.json`` must be there.
+        params_b: nominal size of its language model, in billions of parameters.
+        folder: folder with ``latency.json``, if latency was measured.
+        trained: folder with ``pretrain/run.json`` and ``finetune/run.json``; None: ``folder``.
+        timed: whether ``latency.json`` is required.
 
     Raises:
-        UserError: a file is missing or lacks a number; names both.
+        UserError: a file is missing or lacks a value; the message names it.
     """
     stages = {
         stage: read_json((trained or folder) / stage / "run.json") for stage in ("pretrain", "finetune")

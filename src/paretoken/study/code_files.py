@@ -1,7 +1,7 @@
-"""Which files of this package a module is made of, so that a cheap rule reruns when one changes.
+"""The source files that a module depends on, so that a cheap rule reruns when one of them changes.
 
-Snakemake does not see edits to modules that a shell command imports; cheap rules therefore list
-these files as inputs. Snakemake compares checksums of small files, so touching one changes nothing.
+Snakemake does not see edits to modules that a shell command imports, so cheap rules list these files
+as inputs. Snakemake compares checksums of small files, so touching a file does not rerun a rule.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-#: A line for a new law must not refit the others; rules name the modules of the laws they use.
+#: Not followed, since a new law must not refit the others; rules name the modules that they use.
 REGISTRY = ROOT / "paretoken" / "registry.py"
-#: An import from this package, wherever it stands, as the formatter writes it.
+#: An import from this package, at any indentation, as the formatter writes it.
 IMPORT = re.compile(
     r"^ *(?:from|import) (paretoken(?:\.\w+)*)(?: as \w+)?(?: import (\([^)]*\)|.*))? *$", re.MULTILINE
 )
-#: Long texts, comments, and what only a type checker sees.
+#: Docstrings, comments, and imports that only a type checker sees.
 NO_CODE = re.compile(r'"""(?:.|\n)*?"""|#.*|^( *)if TYPE_CHECKING:.*\n(?:\1 +.*\n|\n)*', re.MULTILINE)
 
 
 def sources(*modules: str) -> list[str]:
-    """Return the files behind ``modules`` and all that they import from this package, sorted.
+    """Return the files of ``modules`` and of all that they import from this package, sorted.
 
-    Paths are relative to the working directory, so that a project may be moved.
+    Paths are relative to the working directory, so that a project can be moved.
 
     Args:
         modules: dotted names, such as ``paretoken.commands.fit``.
 
     Raises:
-        ValueError: a name is no module of this package.
+        ValueError: a name is not a module of this package.
     """
     return list(_listed(modules, Path.cwd()))
 
@@ -47,7 +47,7 @@ def _listed(modules: tuple[str, ...], folder: Path) -> tuple[str, ...]:
 
 @cache
 def _closure(start: Path) -> frozenset[Path]:
-    """Return a file and all that it imports from this package, directly or not."""
+    """Return a file and all files that it imports from this package, directly or indirectly."""
     found: set[Path] = set()
     waiting: list[Path | None] = [start]
     while waiting:
@@ -60,9 +60,9 @@ def _closure(start: Path) -> frozenset[Path]:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Return what a file imports from this package, but for what only a type checker sees.
+    """Return the dotted names that a file imports from this package, except for type checking.
 
-    Its text is searched: to parse all files takes longer than to plan a small study.
+    The text is searched, because parsing all files would take longer than planning a small study.
     """
     found: list[str] = []
     for module, names in IMPORT.findall(NO_CODE.sub("", path.read_text(encoding="utf-8"))):

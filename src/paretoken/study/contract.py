@@ -1,10 +1,10 @@
-"""The results contract: columns, keys and units of the tables that rules hand to each other.
+"""The results contract: columns, keys and units of the tables that rules exchange.
 
 Tables are CSV. Sizes are billions of parameters (`params_b`), costs are FLOPs (`flops`), errors are
 1 - mean score on a scale from 0 to 1. A missing number is an empty cell: never 0, never dropped.
 """
 
-#: What says which cell a row is about.
+#: The columns that identify the cell of a row.
 CELL_COLUMNS = ("study", "llm", "params_b", "compressor", "visual_tokens", "seed")
 
 #: errors.csv of a cell, and tables/errors.csv: one row per cell and suite.
@@ -29,8 +29,8 @@ SCORE_COLUMNS = (
     "questions",
 )
 
-#: tables/costs.csv of a trained study: one row per cell. Parameters are numbers, not billions;
-#: seconds are per question at batch 1, empty where they were not measured.
+#: tables/costs.csv of a trained study: one row per cell. Parameters are counts, not billions; latency
+#: is in seconds per question at batch 1, and empty where it was not measured.
 COST_COLUMNS = (
     *CELL_COLUMNS,
     "llm_parameters",
@@ -51,9 +51,10 @@ COST_COLUMNS = (
     "peak_memory_bytes",
 )
 
-#: A table of `paretoken latency`: one row per combination. Seconds and joules of one batch: of encoding
-#: its images, of its prompts up to the first token (compressor included), and of each further token;
-#: empty where a combination did not fit the device, or the device reports no energy.
+#: A table of `paretoken latency`: one row per combination. Seconds and joules are those of one batch,
+#: for encoding its images, for its prompts up to the first token (compressor included), and for each
+#: further token. They are empty where a combination did not fit the device, or where the device
+#: reports no energy.
 LATENCY_COLUMNS = (
     "llm",
     "params_b",
@@ -71,15 +72,15 @@ LATENCY_COLUMNS = (
     "dtype",
     "versions",
 )
-#: What it also holds since 2026-11-30: standard errors of those medians, in seconds.
+#: Columns that it also has since 2026-11-30: standard errors of those medians, in seconds.
 LATENCY_SPREAD = ("encoder_se", "prefill_se", "decode_se")
 LATENCY_KEY = ("params_b", "visual_tokens", "text_tokens", "batch")
 
-#: Answers that are timed one by one for a cell's ``latency_s``, of which that is the median.
+#: Number of answers that are timed one by one for a cell's ``latency_s``, which is their median.
 TIMED_ANSWERS = 50
 
 #: text_length.csv of a cell, and tables/text_length.csv: one row per cell, suite and text length.
-#: ``text_tokens`` is what was asked for, ``prompt_text_tokens`` the mean of the prompts.
+#: ``text_tokens`` is the requested length, ``prompt_text_tokens`` the mean length of the prompts.
 TEXT_LENGTH_COLUMNS = (
     *ERROR_COLUMNS[:-2],
     "text_tokens",

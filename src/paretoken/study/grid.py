@@ -1,4 +1,4 @@
-"""The cells of a study, and where each keeps its files."""
+"""The cells of a study, and the folder of each cell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from paretoken.compressors.reach import trained_tokens
 from paretoken.errors import UserError
 
-if TYPE_CHECKING:  # the config's models take a while to build, and cells need only their values
+if TYPE_CHECKING:  # the config's records take a while to build, and cells need only their values
     from paretoken.config.study import Study
 
 #: The last three parts of a cell's folder.
@@ -33,9 +33,9 @@ class Cell:
         return Path("results", study, "runs", self.llm, name, f"s{self.seed}")
 
     def trained(self, grid_side: int) -> Cell:
-        """Return the cell whose training this one's answers come from.
+        """Return the cell whose trained model answers for this cell.
 
-        That is itself, but for an elastic compressor, whose model is trained once for every V.
+        It is the cell itself, unless the compressor is elastic: then one model is trained for every V.
 
         Args:
             grid_side: patches per side of the encoder's grid.
@@ -44,10 +44,12 @@ class Cell:
 
     @classmethod
     def of(cls, folder: Path) -> Cell:
-        """Return the cell that keeps its files in ``folder`` (`UserError` if it is none's)."""
+        """Return the cell whose files are in ``folder`` (`UserError` if it is not a cell's folder)."""
         found = FOLDER.fullmatch("/".join(folder.parts[-3:]))
         if found is None:
-            raise UserError(f"{folder} is no cell's folder: .../runs/LLM/COMPRESSOR-V/sSEED")
+            raise UserError(
+                f"{folder} is not a cell's folder; name one such as .../runs/LLM/COMPRESSOR-V/sSEED"
+            )
         llm, compressor, tokens, seed = found.groups()
         return cls(llm, compressor, int(tokens), int(seed))
 
@@ -55,7 +57,7 @@ class Cell:
 def cells(study: Study) -> list[Cell]:
     """Return every cell of a study's grid, in the order of the config; blind controls come last.
 
-    A control has no visual tokens, so one compressor, the first, stands for all.
+    A control has no visual tokens, so it is listed once, under the first compressor.
     """
     budgets = [(entry.name, tokens) for entry in study.compressors for tokens in entry.tokens]
     blind = study.training.blind if study.training else []

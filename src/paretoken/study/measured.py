@@ -1,6 +1,6 @@
 """Cells whose errors were measured elsewhere and come from a table.
 
-Plain `csv`: this runs once per cell, and importing pandas would take longer than the work.
+Only `csv` is used: this runs once per cell, and importing pandas would take longer than the work.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from paretoken.study.error_scale import contradicts, mixed_scales
 from paretoken.study.grid import Cell
 
 REQUIRED = ("llm", "params_b", "compressor", "visual_tokens", "suite", "error")
-#: The column of scores that another edition of the source has, for the same cells.
+#: The column of scores for the same cells from another edition of the source.
 ALTERNATIVE = "alternative_score"
-#: The column of scores beside the errors: an error is what its score lacks to 1.
+#: The column of scores beside the errors; an error is 1 - score.
 SCORE = "score"
 
 
@@ -37,7 +37,7 @@ def measured_cell(
     ``flag`` and `SCORE`. An empty error stays empty: the cell was not measured.
 
     Raises:
-        UserError: the table cannot be read, a row is missing or stands twice, an error is no number
+        UserError: the table cannot be read, a row is missing or duplicate, an error is not a number
             >= 0 or contradicts its score, or the size differs from the config's.
     """
     rows = [row for row in read_rows(path) if _belongs(row, cell)]
@@ -57,14 +57,14 @@ def rows_of_cells(rows: Sequence[Row], cells: Sequence[Cell]) -> Iterator[tuple[
 def table_problems(
     path: Path, study: str, cells: Sequence[Cell], sizes: Mapping[str, float], suites: Sequence[str]
 ) -> list[str]:
-    """Return everything for which `measured_cell` or `alternative_errors` would refuse a table.
+    """Return all problems for which `measured_cell` or `alternative_errors` would reject a table.
 
-    Percentages among the shares of a suite are a problem, too, which only the whole table shows.
+    Percentages among the shares of a suite, which only the whole table shows, are a problem, too.
 
     Args:
         path: the table.
         study: name of the study.
-        cells: of its grid.
+        cells: the cells of its grid.
         sizes: billions of parameters by language model.
         suites: names of its suites.
 
@@ -82,8 +82,8 @@ def table_problems(
         mixed = mixed_scales(errors)
         if mixed is not None:
             problems.append(
-                f"{path}, suite = {suite}: errors are shares of 0 to 1, such as {mixed[0]:g}, and "
-                f"percentages, such as {mixed[1]:g}; write all on one scale, percentages divided by 100"
+                f"{path}, suite = {suite}: errors are both shares of 0 to 1, such as {mixed[0]:g}, and "
+                f"percentages, such as {mixed[1]:g}; divide the percentages by 100"
             )
     try:
         _alternative_errors(path, table)
@@ -95,7 +95,7 @@ def table_problems(
 def suite_errors(
     table: Sequence[Row], cells: Sequence[Cell], suites: Sequence[str]
 ) -> dict[str, list[float]]:
-    """Return the errors of cells by suite; without those that are empty or not numbers of 0 or more."""
+    """Return the errors of cells by suite, without empty ones and those that are not numbers >= 0."""
     found: dict[str, list[float]] = {suite: [] for suite in suites}
     for _, rows in rows_of_cells(table, cells):
         for row in rows:
@@ -106,7 +106,7 @@ def suite_errors(
 
 
 def alternative_errors(path: Path) -> list[tuple[Row, float]]:
-    """Return the rows of a table that have an `ALTERNATIVE` score, each with the error that it means.
+    """Return the rows of a table that have an `ALTERNATIVE` score, each with the error 1 - score.
 
     Raises:
         UserError: the table cannot be read, or such a score is not a number from 0 to 1.
@@ -132,7 +132,7 @@ def write_cell(path: Path, rows: Sequence[Row], columns: Sequence[str] = ERROR_C
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a table of measured errors (`UserError` if it cannot be read, or is none)."""
+    """Return the rows of a table of measured errors (`UserError` if it cannot be read as one)."""
     return table_rows(path, REQUIRED)
 
 
@@ -146,7 +146,7 @@ def _belongs(row: Row, cell: Cell) -> bool:
 
 
 def is_number(text: str, number: float) -> bool:
-    """Return whether a cell of a table holds a number."""
+    """Return whether a cell of a table has the value ``number``."""
     return number_of(text) == number
 
 
@@ -162,7 +162,7 @@ def _one(path: Path, study: str, cell: Cell, params_b: float, suite: str, rows: 
             f"or take the cell or suite out of study {study}"
         )
     if len(found) > 1:
-        raise UserError(f"{path} has {len(found)} rows with {where}; each may stand once")
+        raise UserError(f"{path} has {len(found)} rows with {where}; each must appear once")
     row = found[0]
     if _number(path, where, "params_b", row["params_b"]) != params_b:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Where a study keeps what its cells are made of and what they leave: the one place that knows."""
+"""Paths of a study's sources and results; no other module defines them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from paretoken.config.asked import WORLD
 from paretoken.config.study import FrozenStudy, Study
 from paretoken.study.grid import Cell
 
-#: Sources lie here, below the folder of a study; those that are generated in a folder per seed.
+#: Folder of the sources, below that of the study. Generated sources have a folder per seed below it.
 SOURCES = "sources"
-#: Features of all images of a world are one store, as its stages share images.
+#: Folder of the features of a world, which has one store for both stages, since they share images.
 ALL = "all"
-#: Where the questions of a world are in its folder.
+#: Path of the questions of a world, below its folder.
 WORLD_QUESTIONS = "questions/questions.parquet"
 
 
@@ -23,7 +23,7 @@ def results(study: str) -> Path:
 
 
 def sources(frozen: FrozenStudy, seed: int) -> Path:
-    """Return where the sources of a cell lie: generated ones are made anew for each seed."""
+    """Return the folder of the sources of a cell; generated sources have one per seed."""
     folder = results(frozen.study.name) / SOURCES
     return folder / f"s{seed}" if frozen.generated else folder
 
@@ -39,13 +39,13 @@ def vision_folder(frozen: FrozenStudy, seed: int) -> Path:
 
 
 def data_folder(frozen: FrozenStudy, stage: str, seed: int) -> Path:
-    """Return the folder of a stage's training data; a world is written as a whole."""
+    """Return the folder of a stage's training data; a world has one folder for both stages."""
     folder = sources(frozen, seed) / "data"
     return folder if frozen.generated else folder / stage
 
 
 def vocabulary(frozen: FrozenStudy, llm: str) -> str:
-    """Return whose tokens conversations are written in: all models of a world share its words."""
+    """Return the name of the vocabulary of encoded conversations; all models of a world share one."""
     return WORLD if frozen.generated else llm
 
 
@@ -60,14 +60,14 @@ def features_folder(frozen: FrozenStudy, stage: str, seed: int) -> Path:
 
 
 def reads_features(frozen: FrozenStudy, compressor: str, tokens: int) -> bool:
-    """Whether a cell reads stored features: no use to a compressor that makes images smaller."""
+    """Return whether a cell reads stored features; compressors of smaller images cannot use them."""
     training = frozen.study.training
     shrinks = tokens > 0 and specification(compressor).smaller_images
     return training is not None and training.features and not shrinks
 
 
 def asked(frozen: FrozenStudy) -> list[str]:
-    """Return the benchmarks whose questions a cell answers, a job for each."""
+    """Return the benchmarks whose questions a cell answers, with one job per benchmark."""
     study = frozen.study
     if study.training is None:
         return []
@@ -83,7 +83,7 @@ def harnessed(study: Study) -> list[str]:
 
 
 def questions_record(frozen: FrozenStudy, benchmark: str, seed: int) -> Path:
-    """Return the file that says that a benchmark's questions are there."""
+    """Return the record that shows that a benchmark's questions are complete."""
     folder = sources(frozen, seed)
     return (folder / "data" if frozen.generated else folder / "questions" / benchmark) / "run.json"
 
@@ -95,5 +95,5 @@ def questions_file(frozen: FrozenStudy, benchmark: str, seed: int) -> Path:
 
 
 def trained_folder(frozen: FrozenStudy, cell: Cell) -> Path:
-    """Return the folder of the training that a cell rests on: elastic ones share one."""
+    """Return the folder of a cell's trained model; cells of an elastic compressor share one."""
     return cell.trained(frozen.vision.grid).folder(frozen.study.name)

@@ -1,6 +1,6 @@
-"""Published tables that a study is compared with: what `published:` names, each with its rules.
+"""Published tables that a study is compared with (`published:` in the config), and their validation.
 
-Jobs read them with these functions, and `paretoken check` does so before any job.
+Jobs read them with these functions, and `paretoken check` validates them before any job.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ TABLE1 = (*TABLE1_KEY, "score", "source")
 PAPER_GRID, PAPER_LAW = "paper_grid", "product"
 #: Text tokens of the paper's questions.
 PAPER_Q = 50.0
-#: Quantities (or how their names begin) that are above 0, and those that are not below 0. Others may be
-#: any number.
+#: Quantities that must be above 0, and those that must not be below 0; a name that ends in an underscore
+#: is a prefix. Other quantities may be any number.
 ABOVE_ZERO = ("alpha", "beta", "K", "exponent_ratio", "unseen_params_b", "optimal_tokens_")
 NOT_BELOW_ZERO = ("D", "largest_error_percent", "gap_closed_")
 
 
 def read_values(path: Path) -> dict[tuple[str, str], float]:
-    """Return published numbers by suite and quantity; without those whose cell is empty.
+    """Return published numbers by suite and quantity, without empty cells.
 
     Raises:
-        UserError: the table cannot be read, lacks a column, repeats a key, or has something else than a
-            number that its quantity can be.
+        UserError: the table cannot be read, lacks a column, has a duplicate key, or has a value that is
+            not a number in the range of its quantity.
     """
     rows = keyed_rows(path, VALUES, VALUE_KEY)
     found = {}
@@ -44,11 +44,11 @@ def read_values(path: Path) -> dict[tuple[str, str], float]:
 
 
 def read_table1(path: Path) -> dict[tuple[str, int, str], float]:
-    """Return published scores by method, visual tokens and benchmark; without empty ones.
+    """Return published scores by method, visual tokens and benchmark, without empty cells.
 
     Raises:
-        UserError: the table cannot be read, lacks a column, repeats a key, or has something else than a
-            count of tokens or a score of 0 or more.
+        UserError: the table cannot be read, lacks a column, has a duplicate key, or has an invalid
+            number of tokens or a score that is not a number >= 0.
     """
     found = {}
     for line, row in enumerate(keyed_rows(path, TABLE1, TABLE1_KEY), start=2):

@@ -1,6 +1,6 @@
 """Cells whose errors this project measured: from the score files of benchmarks to a cell's rows.
 
-Plain `json` and `csv`: this runs once per cell, and importing pandas would take longer than the work.
+Only `json` and `csv` are used: this runs once per cell, and importing pandas would take longer.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from paretoken.io.csv_files import Row
 from paretoken.io.files import read_json
 from paretoken.study.grid import Cell
 
-#: Numbers of a score are smaller; it is a share, and counts questions.
+#: An upper bound for every number in a score file; these are shares and numbers of questions.
 LARGEST = 1e12
 SOURCE = "trained, asked and scored by this project"
 
 
 def read_scores(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
-    """Return what `paretoken score` wrote, by benchmark: the stem of each file's name.
+    """Return the results of `paretoken score` by benchmark, the stem of each file's name.
 
-    A benchmark with parts gives one score per part, by its name, in its place.
+    A benchmark with parts is replaced by its parts, with one score for each.
 
     Raises:
-        UserError: a file is missing, is no score, or two have the same stem.
+        UserError: a file is missing or is not a score, or there are two scores of one benchmark.
     """
     scores = {}
     for path in paths:
         content = read_json(path)
         if not _is_score(content):
-            raise UserError(f"{path} is no score; make it with `paretoken score`")
+            raise UserError(f"{path} is not a score; make it with `paretoken score`")
         for name, score in _with_parts(path.stem, content).items():
             if name in scores:
                 raise UserError(f"{path}: there are two scores of {name}; give each benchmark once")
@@ -42,7 +42,7 @@ def read_scores(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
 
 
 def _with_parts(name: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the scores that a file holds: its own, or those of its parts with their rows."""
+    """Return the scores in a file: its own, or those of its parts with their rows."""
     parts = content.get("parts")
     if not parts:
         return {name: content}
@@ -56,7 +56,7 @@ def _with_parts(name: str, content: dict[str, Any]) -> dict[str, dict[str, Any]]
 
 
 def _is_score(content: Any) -> bool:
-    """Whether a record has all that is read of a score, and it is what it should be."""
+    """Return whether a record has all values that are read from a score, with the right types."""
     if not isinstance(content, dict) or not isinstance(content.get("metric"), str):
         return False
     details, rows = content.get("details"), content.get("rows")
@@ -72,7 +72,7 @@ def _is_score(content: Any) -> bool:
 
 
 def _has_numbers(content: Any) -> bool:
-    """Whether a score and its interval are there."""
+    """Return whether a record has a score, its interval and its number of questions."""
     if not isinstance(content, dict):
         return False
     ends = content.get("interval")
@@ -85,7 +85,7 @@ def _has_numbers(content: Any) -> bool:
 
 
 def _has_parts(parts: Any, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the parts of a score, if it has any, are whole and have rows."""
+    """Return whether the parts of a score, if it has any, are complete and have rows."""
     if parts is None:
         return True
     if not isinstance(parts, dict) or not isinstance(parts.get("scores"), dict):
@@ -96,7 +96,7 @@ def _has_parts(parts: Any, rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is a number that can be computed with."""
+    """Return whether a value is a number of plausible size."""
     return type(value) in (int, float) and abs(value) <= LARGEST
 
 
@@ -109,8 +109,8 @@ def error_rows(
 ) -> list[Row]:
     """Return one cell's rows of errors.csv, one per suite and in their order.
 
-    A suite's error is the mean of 1 - score over its benchmarks. Its standard error is that of the
-    sample of questions, taken as independent; it says nothing about other seeds.
+    A suite's error is the mean of 1 - score over its benchmarks. Its standard error is due to the
+    sample of questions, which are taken as independent; it does not include the spread over seeds.
 
     Raises:
         UserError: a suite's benchmark was not scored.
@@ -119,7 +119,10 @@ def error_rows(
     for suite, benchmarks in suites.items():
         missing = [name for name in benchmarks if name not in scores]
         if missing:
-            raise UserError(f"suite {suite} needs the scores of {', '.join(missing)}; none was given")
+            raise UserError(
+                f"suite {suite} needs the scores of {', '.join(missing)}, which are missing; add them "
+                "to --scores"
+            )
         errors = [1 - float(scores[name]["score"]) for name in benchmarks]
         squares = math.fsum(_squared_error(scores[name]) for name in benchmarks)
         rows.append(
@@ -155,7 +158,7 @@ def score_rows(
 def _squared_error(content: Mapping[str, Any]) -> float:
     """Return the squared standard error of a benchmark's score.
 
-    Where the score is no mean over rows (MME, POPE, MMBench), `paretoken score` says what it is.
+    Where the score is not a mean over rows (MME, POPE, MMBench), `paretoken score` has stored it.
     """
     stated = (content.get("details") or {}).get("stderr")
     if stated is not None:
@@ -165,7 +168,7 @@ def _squared_error(content: Mapping[str, Any]) -> float:
 
 
 def coordinates(study: str, cell: Cell, params_b: float) -> Row:
-    """Return the columns that say which cell a row is about."""
+    """Return the columns that identify the cell of a row."""
     return {
         "study": study,
         "llm": cell.llm,

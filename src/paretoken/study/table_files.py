@@ -1,4 +1,4 @@
-"""Tables read with clear errors and written whole; their columns stand in `contract`."""
+"""Reading tables with clear errors, and writing them atomically; `contract` defines their columns."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from paretoken.io.escape import csv_cell, csv_value, shown
 from paretoken.io.files import replacing
 from paretoken.io.numerals import number_of
 
-#: How many wrong lines a message names.
+#: The largest number of invalid lines that a message lists.
 LISTED = 5
-#: What tables are separated by that are not separated by commas.
+#: Common separators other than commas.
 SEPARATORS = (";", "\t", "|")
-#: Columns that hold whole numbers, as a rule.
+#: Columns that usually have whole numbers.
 COUNTS = ("visual_tokens", "text_tokens", "visual_tokens_larger", "visual_tokens_smaller")
 
 
@@ -34,7 +34,7 @@ class Table:
     sha256: str
 
     def column(self, name: str) -> str:
-        """Return ``name`` if the table has that column (`UserError` with those it has otherwise)."""
+        """Return ``name`` if the table has that column (`UserError` with its columns otherwise)."""
         if name not in self.rows.columns:
             have = ", ".join(self.rows.columns)
             other = next((mark for mark in SEPARATORS if mark in have), None)
@@ -60,12 +60,12 @@ class Table:
         """Return a column of ``rows`` as finite numbers >= minimum and > above.
 
         Raises:
-            UserError: the column is missing or a value does not fit; names line and value.
+            UserError: the column is missing or a value is invalid; the message has lines and values.
         """
         text = rows[self.column(name)]
         values = text.map(number_of).astype(float)
         rules = {
-            "is no finite number": ~np.isfinite(values),
+            "is not a finite number": ~np.isfinite(values),
             f"must be {minimum:g} or more": values < minimum,
             f"must be greater than {above:g}": values <= above,
         }
@@ -88,7 +88,7 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     """Read a CSV file without interpreting any value; blanks around values are dropped.
 
     Raises:
-        UserError: the file is missing, unreadable, empty or no CSV, or names a column twice.
+        UserError: the file is missing, unreadable, empty or not CSV, or has a duplicate column.
     """
     content = read_csv_text(path)
     try:
@@ -107,17 +107,17 @@ def read_text_table(path: Path, *, may_be_empty: bool = False) -> Table:
     header = [str(name).strip() for name in rows.iloc[0]]
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise UserError(f"{path} names a column twice: {', '.join(twice)}")
+        raise UserError(f"{path} has duplicate columns: {', '.join(twice)}; each must appear once")
     rows = rows.iloc[1:].apply(_values)
     rows.columns, rows.index = pd.Index(header), pd.RangeIndex(2, len(rows) + 2)
     rows = rows[(rows != "").any(axis=1)]
     if rows.empty and not may_be_empty:
-        raise UserError(f"{path} has a header but no rows")
+        raise UserError(f"{path} has a header but no rows; it needs at least one")
     return Table(path, rows, content.sha256)
 
 
 def _values(column: pd.Series[str]) -> pd.Series[str]:
-    """Return cells without blanks around them, and without the apostrophe that `csv_cell` wrote."""
+    """Return cells without surrounding blanks, and without the apostrophe that `csv_cell` adds."""
     stripped = column.str.strip()
     marked = stripped.str.startswith("'")
     return stripped.where(~marked, stripped[marked].map(csv_value)) if marked.any() else stripped
@@ -136,20 +136,20 @@ def read_table(path: Path, columns: Sequence[str], *, may_be_empty: bool = False
 
 
 def flags(table: pd.DataFrame) -> pd.Series[str]:
-    """Return flags as text, empty where there is none (a column without any is read as numbers)."""
+    """Return flags as text, empty where there is none (pandas reads an empty column as numbers)."""
     return table["flag"].astype(object).fillna("")
 
 
-def demand_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
-    """Raise `UserError` if two rows share a key: each cell stands once."""
+def require_unique(table: pd.DataFrame, key: Sequence[str], origin: str) -> None:
+    """Raise `UserError` if two rows share a key."""
     twice = table[table.duplicated(list(key), keep=False)]
     if len(twice):
         first = ", ".join(f"{name} = {twice.iloc[0][name]}" for name in key)
-        raise UserError(f"{origin}: {len(twice)} rows share a key ({first}); each may stand once")
+        raise UserError(f"{origin}: {len(twice)} rows share a key ({first}); each must appear once")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically; counts of tokens without a decimal point, texts by `csv_cell`."""
+    """Write a table atomically, with token counts as whole numbers and texts escaped by `csv_cell`."""
     whole = [name for name in COUNTS if name in table and (table[name].dropna() % 1 == 0).all()]
     with replacing(path) as temporary:
         typed = table.astype(dict.fromkeys(whole, "Int64")).apply(_cells)
@@ -157,7 +157,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def _cells(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column as it is written: numbers stay what they are."""
+    """Return a column as it is written: texts are escaped, numbers unchanged."""
     if pd.api.types.is_numeric_dtype(column):
         return column
     cells = [csv_cell(value) if isinstance(value, str) else value for value in column]

@@ -1,1 +1,1 @@
-"""What the rules of the workflow read, and the options of their commands, as functions of wildcards."""
+"""Inputs of the workflow's rules, and options of their commands, as functions of wildcards."""

@@ -1,4 +1,4 @@
-"""Rules of cells: two stages of training, answers and scores."""
+"""Rules for cells: two stages of training, answers and scores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from paretoken.study.grid import Cell, cells
 from paretoken.study.recorded import RECORD
 from paretoken.workflow.wildcards import Options, Rules, Wildcards, cell_of, given, run_record
 
-#: Questions at a time of a model that is made: its prompts are a few tokens long.
+#: Batch of questions for a model that is made, whose prompts have only a few tokens.
 MADE_BATCH = 256
 
 
 class Cells(Rules):
-    """What the rules of cells read, and the options of their commands."""
+    """Inputs of the rules for cells, and options of their commands."""
 
     def grid(self, wildcards: Wildcards) -> list[Cell]:
         """Return the cells of the study."""
@@ -31,7 +31,7 @@ class Cells(Rules):
         return [str(cell.folder(wildcards.study)) for cell in self.grid(wildcards)]
 
     def trained_folders(self, wildcards: Wildcards) -> list[str]:
-        """Return the folders of cells that are trained: the cells of an elastic model share one."""
+        """Return the folders of trained cells; the cells of an elastic model share one."""
         if self.training(wildcards) is None:
             return []
         frozen = self.frozen(wildcards)
@@ -39,11 +39,11 @@ class Cells(Rules):
         return list(dict.fromkeys(map(str, folders)))
 
     def size(self, wildcards: Wildcards) -> float:
-        """Return N of the cell, billions."""
+        """Return N of the cell, in billions of parameters."""
         return self.frozen(wildcards).params_b(wildcards.llm)
 
     def recipe(self, stage: str) -> Callable[[Wildcards], str]:
-        """Return how to find the recipe of a stage."""
+        """Return a function of wildcards for the recipe of a stage."""
 
         def path(wildcards: Wildcards) -> str:
             return str(getattr(self.training(wildcards).recipes, stage))
@@ -51,7 +51,7 @@ class Cells(Rules):
         return path
 
     def overrides(self, stage: str) -> Options:
-        """Return how to find the study's changes to a stage's recipe."""
+        """Return a function of wildcards for the study's overrides of a stage's recipe."""
 
         def options(wildcards: Wildcards) -> list[str]:
             changes = getattr(self.training(wildcards).overrides, stage)
@@ -60,16 +60,16 @@ class Cells(Rules):
         return options
 
     def llm(self, wildcards: Wildcards) -> str:
-        """Return the record of the language model that a cell starts from."""
+        """Return the record of the language model from which the cell's training starts."""
         w = wildcards
         return run_record(paths.llm_folder(self.frozen(w), w.llm, int(w.seed)))
 
     def vision(self, wildcards: Wildcards) -> str:
-        """Return the record of its encoder."""
+        """Return the record of the cell's encoder."""
         return run_record(paths.vision_folder(self.frozen(wildcards), int(wildcards.seed)))
 
     def data(self, stage: str) -> Callable[[Wildcards], str]:
-        """Return how to find the record of a stage's data."""
+        """Return a function of wildcards for the record of a stage's data."""
 
         def path(w: Wildcards) -> str:
             return run_record(paths.data_folder(self.frozen(w), stage, int(w.seed)))
@@ -77,7 +77,7 @@ class Cells(Rules):
         return path
 
     def encoded(self, stage: str) -> Callable[[Wildcards], str]:
-        """Return how to find the index of a stage's token ids."""
+        """Return a function of wildcards for the index of a stage's token ids."""
 
         def path(w: Wildcards) -> str:
             folder = paths.encoded_folder(self.frozen(w), stage, w.llm, int(w.seed))
@@ -86,7 +86,7 @@ class Cells(Rules):
         return path
 
     def features(self, stage: str) -> Callable[[Wildcards], list[str] | str]:
-        """Return how to find the index of a stage's stored features, if the cell reads any."""
+        """Return a function of wildcards for the index of a stage's features, if the cell reads any."""
 
         def path(w: Wildcards) -> list[str] | str:
             if not self._reads_features(w):
@@ -97,7 +97,7 @@ class Cells(Rules):
         return path
 
     def images(self, stage: str) -> Options:
-        """Return how to find a stage's images: as features, or as they are, made square."""
+        """Return a function of wildcards for the options that name a stage's features or images."""
 
         def options(w: Wildcards) -> list[str]:
             frozen, training = self.frozen(w), self.training(w)
@@ -114,9 +114,9 @@ class Cells(Rules):
         return paths.reads_features(self.frozen(w), w.compressor, int(w.tokens))
 
     def model_options(self, wildcards: Wildcards) -> list[str]:
-        """Return what is said of the model besides the coordinates of its cell."""
+        """Return the options of the model besides the coordinates of its cell."""
         training, facts = self.training(wildcards), specification(wildcards.compressor)
-        # The map is measured before stage 1: only where what stands before it does not learn.
+        # The whitening map is measured before stage 1, so the compressor before it must not be trained.
         whiten = training.whiten and not facts.learns
         return [
             *given("--layers", training.layers),
@@ -126,16 +126,16 @@ class Cells(Rules):
         ]
 
     def trained(self, wildcards: Wildcards) -> str:
-        """Return the record of stage 2 that a cell's answers come from."""
+        """Return the record of stage 2 of the model that answers for the cell."""
         folder = paths.trained_folder(self.frozen(wildcards), cell_of(wildcards))
         return run_record(folder / "finetune")
 
     def questions(self, w: Wildcards) -> str:
-        """Return the record of what is asked."""
+        """Return the record of the questions."""
         return str(paths.questions_record(self.frozen(w), self._asked(w), int(w.seed)))
 
     def question_options(self, w: Wildcards) -> list[str]:
-        """Return what is asked, and where its pictures are."""
+        """Return the options that name the questions and their images or features."""
         frozen, seed = self.frozen(w), int(w.seed)
         file = paths.questions_file(frozen, self._asked(w), seed)
         if not frozen.generated:
@@ -147,16 +147,16 @@ class Cells(Rules):
         return ["--questions", str(file), *seen, "--batch", str(MADE_BATCH)]
 
     def seen_features(self, w: Wildcards) -> list[str] | str:
-        """Return the index of the features that questions are answered from, if there is one."""
+        """Return the index of the features of the questions' images, if they are stored."""
         return self.features(paths.ALL)(w) if self.frozen(w).generated else []
 
     def answer_tokens(self, wildcards: Wildcards) -> list[str]:
-        """Return how an elastic model is told its V; nothing for any other."""
+        """Return the option that sets V of an elastic model; no option for any other."""
         elastic = specification(wildcards.compressor).elastic
         return ["--tokens", wildcards.tokens] if elastic else []
 
     def latency(self, wildcards: Wildcards) -> list[str]:
-        """Return where seconds per question are written: of a model that is made, on this machine."""
+        """Return the option that stores seconds per question, which only made models measure."""
         folder = cell_of(wildcards).folder(wildcards.study)
         return ["--latency", str(folder / "latency.json")] if self.frozen(wildcards).generated else []
 
@@ -164,19 +164,19 @@ class Cells(Rules):
         return str(getattr(wildcards, "benchmark", WORLD))
 
     def scoring_options(self, wildcards: Wildcards) -> list[str]:
-        """Return what a study scores differently from a benchmark's conventions."""
+        """Return the options for scoring that differs from the benchmark's conventions."""
         if self.frozen(wildcards).generated:
             return []
         return given("--variant", self.training(wildcards).settings(wildcards.benchmark).scoring)
 
     def scoring_code(self, wildcards: Wildcards) -> list[str]:
-        """Return a benchmark's own files: those that every score needs are no matter of wildcards."""
+        """Return the code files of a benchmark, without those that every score needs."""
         shared = sources("paretoken.commands.score")
         own = sources(BENCHMARKS.module(wildcards.benchmark))
         return [path for path in own if path not in shared]
 
     def lmms_options(self, wildcards: Wildcards) -> list[str]:
-        """Return a task of lmms-eval, as `paretoken lmms-eval` takes it."""
+        """Return the options of `paretoken lmms-eval` for a task."""
         own = self.training(wildcards).settings(wildcards.benchmark)
         options = [
             *given("--metric", own.metric),
@@ -188,22 +188,22 @@ class Cells(Rules):
         return ["--name", own.name, "--task", own.task or own.name, *options]
 
     def scores(self, wildcards: Wildcards) -> list[str]:
-        """Return the score files of a cell: another suite makes no other file stale."""
+        """Return the score files of a cell, which do not depend on its suites."""
         frozen, folder = self.frozen(wildcards), cell_of(wildcards).folder(wildcards.study)
         names = [WORLD] if frozen.generated else frozen.study.benchmarks
         return [str(folder / "scores" / f"{name}.json") for name in names]
 
     def suites(self, wildcards: Wildcards) -> list[str]:
-        """Return each suite and what it averages, as `paretoken cell-scores` takes them."""
+        """Return each suite and its benchmarks, as `paretoken cell-scores` takes them."""
         suites = self.study(wildcards).suites
         return [f"{suite.name}={','.join(suite.benchmarks)}" for suite in suites]
 
     def lengths(self, wildcards: Wildcards) -> list[int]:
-        """Return the text tokens that questions are lengthened to."""
+        """Return the lengths in text tokens to which questions are lengthened."""
         return list(self.training(wildcards).lengthened)
 
     def text_lengths(self, wildcards: Wildcards) -> list[str]:
-        """Return the tables by length of the question, of the cells that see an image."""
+        """Return the tables by length of the question, for the cells with V > 0."""
         if is_recorded(wildcards.study):
             return [str(paths.results(wildcards.study) / "text_length.csv")]
         seeing = [cell for cell in self.grid(wildcards) if cell.tokens]
@@ -218,7 +218,7 @@ class Cells(Rules):
         return [f"{folder}/errors.csv" for folder in self.folders(wildcards)]
 
     def cost_records(self, wildcards: Wildcards) -> list[str]:
-        """Return the last files of each cell before its costs are known."""
+        """Return the files of each cell that are written last before its costs are known."""
         if self.frozen(wildcards).generated:
             return [f"{folder}/answers/{WORLD}.parquet" for folder in self.folders(wildcards)]
         return self.trained_records(wildcards)

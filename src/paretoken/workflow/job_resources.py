@@ -1,4 +1,4 @@
-"""What jobs of cells and sources ask a cluster for."""
+"""Resources that jobs of cells and sources request from a cluster."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from paretoken.plan.from_config import Stage
 from paretoken.plan.resources import CpuStage, Resources, cpu_resources, resources
 from paretoken.workflow.wildcards import Rules, Wildcards, cell_of
 
-#: Amounts of which a later attempt gets more.
+#: Resources that grow with the number of the attempt.
 GROWING = ("mem_mb", "runtime_min")
 Amount = int | Callable[[Wildcards, int], int]
 
 
 class Requests(Rules):
-    """Numbers that rules give as `gpus`, `cpus`, `mem_mb` and `runtime`."""
+    """The `gpus`, `cpus`, `mem_mb` and `runtime` of rules, as functions of wildcards."""
 
     def gpus(self, stage: Stage) -> Callable[[Wildcards], int]:
-        """Return how many GPUs a job of a stage takes; a model that is made must ask for them."""
+        """Return a function of wildcards for the GPUs of a stage; for made models, only if set."""
 
         def number(wildcards: Wildcards) -> int:
             frozen = self.frozen(wildcards)
@@ -28,7 +28,7 @@ class Requests(Rules):
         return number
 
     def cell(self, stage: Stage, what: str) -> Callable[[Wildcards, int], int]:
-        """Return what `paretoken plan` reckons that a job of a cell needs."""
+        """Return a function of wildcards for a resource of a cell's job, as in `paretoken plan`."""
 
         def amount(wildcards: Wildcards, attempt: int) -> int:
             study = self.study(wildcards)
@@ -38,12 +38,12 @@ class Requests(Rules):
 
 
 def grown(asked: Resources, what: str, attempt: int) -> int:
-    """Return an amount of what a job asks for, at an attempt from 1."""
+    """Return the amount of a resource at an attempt, which is counted from 1."""
     return int(getattr(asked, what)) * (attempt if what in GROWING else 1)
 
 
 def fixed(stage: CpuStage, what: str) -> Amount:
-    """Return what a job needs that no cell's size decides."""
+    """Return a resource of a job that does not depend on a cell, or its function of wildcards."""
     asked = cpu_resources(stage)
 
     def amount(wildcards: Wildcards, attempt: int) -> int:

@@ -1,4 +1,4 @@
-"""Rules of sources: models, data, token ids, features and questions, fetched or made."""
+"""Rules for sources: models, data, token ids, features and questions, fetched or made."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ T = TypeVar("T")
 
 
 def seed_of(wildcards: Wildcards) -> int:
-    """Return the seed of sources that are made per seed: wildcard ``origin`` is ``sources/s3``."""
+    """Return the seed in the wildcard ``origin``, such as ``sources/s3``; 0 if it has none."""
     return int(wildcards.origin.rpartition("/s")[2]) if "/" in wildcards.origin else 0
 
 
 class Sources(Rules):
-    """What the rules of sources read, and the options of their commands."""
+    """Inputs of the rules for sources, and options of their commands."""
 
     def fetched(self, wildcards: Wildcards) -> list[str]:
-        """Return what is fetched: wildcard ``model`` is ``vision`` or ``llms/NAME``."""
+        """Return the options that fetch the wildcard ``model``: ``vision`` or ``llms/NAME``."""
         frozen = self.frozen(wildcards)
         if wildcards.model == "vision":
             record = frozen.vision
@@ -38,7 +38,7 @@ class Sources(Rules):
         return _there(self.frozen(wildcards).world).recipe
 
     def world_seed(self, wildcards: Wildcards) -> int:
-        """Return the seed of its icons and facts."""
+        """Return the seed of the world's icons and facts."""
         return _there(self.frozen(wildcards).world).seed
 
     def vision_recipe(self, wildcards: Wildcards) -> str:
@@ -46,7 +46,7 @@ class Sources(Rules):
         return _there(self.frozen(wildcards).vision.make).recipe
 
     def grid(self, wildcards: Wildcards) -> int:
-        """Return patches per side of the encoder."""
+        """Return the patches per side of the encoder's grid."""
         return self.frozen(wildcards).vision.grid
 
     def llm_recipe(self, wildcards: Wildcards) -> str:
@@ -54,33 +54,33 @@ class Sources(Rules):
         return _there(self.frozen(wildcards).llm(wildcards.llm).make).recipe
 
     def llm_width(self, wildcards: Wildcards) -> int:
-        """Return its hidden size."""
+        """Return the hidden size of a language model that is made."""
         return _there(self.frozen(wildcards).llm(wildcards.llm).make).width
 
     def manifest(self, wildcards: Wildcards) -> str:
-        """Return the description of data that are downloaded."""
+        """Return the manifest of downloaded data."""
         return _there(_there(self.frozen(wildcards).data).manifest)
 
     def data_options(self, wildcards: Wildcards) -> list[str]:
-        """Return where downloaded data are, and how they are looked at."""
+        """Return the options for downloaded data: where they are, and how they are checked."""
         data = _there(self.frozen(wildcards).data)
         options = [*given("--root", data.root), *given("--max-bad-share", data.max_bad_share)]
         return options + ([] if data.decode else ["--no-decode"])
 
     def data(self, wildcards: Wildcards) -> str:
-        """Return the record of the data of wildcard ``stage`` or ``part``."""
+        """Return the record of the data of the wildcard ``stage`` or ``part``."""
         stage = getattr(wildcards, "stage", None) or wildcards.part
         return run_record(paths.data_folder(self.frozen(wildcards), stage, seed_of(wildcards)))
 
     def tokenizer(self, wildcards: Wildcards) -> str:
-        """Return the record of what holds the tokenizer of wildcard ``vocabulary``."""
+        """Return the record of the source that has the tokenizer of the wildcard ``vocabulary``."""
         frozen, seed = self.frozen(wildcards), seed_of(wildcards)
         if frozen.generated:
             return run_record(paths.data_folder(frozen, wildcards.stage, seed))
         return run_record(paths.llm_folder(frozen, wildcards.vocabulary, seed))
 
     def conversations(self, wildcards: Wildcards) -> list[str]:
-        """Return what is tokenized, with which tokenizer and template."""
+        """Return the options that name the conversations, the tokenizer and the template."""
         frozen, seed, stage = self.frozen(wildcards), seed_of(wildcards), wildcards.stage
         folder = paths.data_folder(frozen, stage, seed)
         if frozen.generated:
@@ -88,12 +88,12 @@ class Sources(Rules):
         else:
             rows = _downloaded(folder)
             llm = paths.llm_folder(frozen, wildcards.vocabulary, seed)
-        # `chat` is the tokenizer's own, which is that of the record: it was fetched with it.
+        # `chat` is the tokenizer's own template: the tokenizer is fetched with the record's template.
         template = getattr(self.training(wildcards).templates, stage)
         return [*rows, "--llm", str(llm), "--template", template]
 
     def images(self, wildcards: Wildcards) -> list[str]:
-        """Return which images are encoded, and how they become square: of a stage, or of a world."""
+        """Return the options that name the images of a stage or a world, and how they become square."""
         frozen, part = self.frozen(wildcards), wildcards.part
         training = self.training(wildcards)
         stage = "finetune" if part == paths.ALL else part
@@ -105,10 +105,10 @@ class Sources(Rules):
         return [*rows, "--aspect", getattr(training.aspects, stage)]
 
     def encoder_options(self, wildcards: Wildcards) -> list[str]:
-        """Return what features hold: layers, and what the study's compressors need besides."""
+        """Return the options that say which features are stored: layers, and needs of compressors."""
         training = self.training(wildcards)
         names = [entry.name for entry in self.study(wildcards).compressors]
-        if training.layers:  # whichever compressors there are: a new one encodes nothing anew
+        if training.layers:  # leave other compressors out, so that adding one does not encode again
             names = [name for name in names if specification(name).reads_attention]
         else:
             names = [name for name in names if not specification(name).smaller_images] or names
@@ -116,7 +116,7 @@ class Sources(Rules):
         return options + (["--normalise"] if training.normalise else [])
 
     def needs(self, stage: CpuStage, what: str) -> Callable[[Wildcards, int], int]:
-        """Return what a job needs that no cell's size decides; those of a world are small."""
+        """Return a function of wildcards for a resource of a source's job; a world's needs are small."""
 
         def amount(wildcards: Wildcards, attempt: int) -> int:
             generated = self.frozen(wildcards).generated
@@ -125,7 +125,7 @@ class Sources(Rules):
         return amount
 
     def question_options(self, wildcards: Wildcards) -> list[str]:
-        """Return what a study asks differently from a benchmark's conventions."""
+        """Return the options for questions that differ from the benchmark's conventions."""
         own = self.training(wildcards).settings(wildcards.benchmark)
         return [
             *given("--source", own.source),
@@ -148,6 +148,6 @@ def _downloaded(folder: Path) -> list[str]:
 
 
 def _there(value: T | None) -> T:
-    """Return a value that a checked config has wherever these rules apply."""
+    """Return a value that is not None in a valid config wherever these rules apply."""
     assert value is not None  # noqa: S101
     return value

@@ -1,4 +1,4 @@
-"""Rules of tables, fits and pages: what each reads of a study, and the options of its command."""
+"""Rules for tables, fits and pages: their inputs, and the options of their commands."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from paretoken.study.published import PAPER_GRID, PAPER_LAW
 from paretoken.workflow.cell_rules import Cells
 from paretoken.workflow.wildcards import Options, Wildcards, given, run_record
 
-#: Figures that compare ways to count costs.
+#: Figures that compare cost models.
 COST_FIGURES = ("optimum_by_cost",)
-#: What no figure or table shows: a change of it makes nothing anew.
+#: Keys of a study that no figure or table shows, so that a change of them reruns nothing.
 NOT_SHOWN = {"figures", "claims", "budget_gpu_hours", "latency", "price_per_hour"}
 ORIGIN = {"hub", "revision", "params"}
 
 
 class Tables(Cells):
-    """What the rules behind the cells read, and the options of their commands."""
+    """Inputs of the rules that follow the cells, and options of their commands."""
 
     def frozen_json(self, wildcards: Wildcards) -> str:
         """Return the study for ``study.json``.
 
-        Figures and claims are left out, so that a new one does not redraw the others; and where models
-        come from, and what they run on, since nothing is drawn of that.
+        Figures and claims are left out, so that a new one does not redraw the others. Sources and GPUs
+        of models are left out, too, since no figure or table shows them.
         """
         left_out: Any = {
             "study": NOT_SHOWN,
@@ -47,11 +47,11 @@ class Tables(Cells):
         return self.study(wildcards).measured or []
 
     def measured_options(self, wildcards: Wildcards) -> list[str]:
-        """Return the option that names it."""
+        """Return the option that names the table of measured errors."""
         return given("--measured", self.study(wildcards).measured)
 
     def published(self, key: str) -> Callable[[Wildcards], list[str] | str]:
-        """Return how to find a published table of a study, or none."""
+        """Return a function of wildcards for a published table of a study, if it has one."""
 
         def path(wildcards: Wildcards) -> list[str] | str:
             tables = self.study(wildcards).published
@@ -60,7 +60,7 @@ class Tables(Cells):
         return path
 
     def reference_options(self, *keys: str) -> Options:
-        """Return how to name each published table that a study has."""
+        """Return a function of wildcards for the options that name the published tables of a study."""
 
         def options(wildcards: Wildcards) -> list[str]:
             tables = self.study(wildcards).published
@@ -72,7 +72,7 @@ class Tables(Cells):
     def fits(self, wildcards: Wildcards) -> list[str]:
         """Return all fits of a study."""
         study = self.study(wildcards)
-        # A trained cell has no flag: leaving flagged ones out would repeat the fit.
+        # Trained cells have no flags, so a fit to unflagged cells would be the same.
         rows = ("all", "unflagged") if study.measured else ("all",)
         variants = [f"{law}-{cells}" for law in study.fit.laws for cells in rows]
         variants += [PAPER_GRID] if study.published and variants else []
@@ -80,20 +80,20 @@ class Tables(Cells):
         return [str(folder / s.name / f"{v}.json") for s in study.suites for v in variants]
 
     def headline_fit(self, wildcards: Wildcards) -> str:
-        """Return the fit that figures, frontier and claims rest on: of the first law to all cells."""
+        """Return the fit for figures, frontier and claims: the first law, fitted to all cells."""
         law = self.study(wildcards).fit.laws[0]
         folder = paths.results(wildcards.study) / "fits" / wildcards.suite
         return str(folder / f"{law}-all.json")
 
     def fit_code(self, wildcards: Wildcards) -> list[str]:
-        """Return the files of `paretoken fit`; the first law is compared with all others."""
+        """Return the code files of `paretoken fit`; only the first law is compared with all others."""
         law, first = _law(wildcards), self.study(wildcards).fit.laws[0]
         compared = law == first and wildcards.variant != PAPER_GRID
         modules = LAWS.modules() if compared else [LAWS.module(law)]
         return sources("paretoken.commands.fit", *modules)
 
     def fit_options(self, wildcards: Wildcards) -> list[str]:
-        """Return the options of `paretoken fit`: of the study, and of a variant of its fits."""
+        """Return the options of `paretoken fit` for the study and the wildcard ``variant``."""
         study, frozen = self.study(wildcards), self.frozen(wildcards)
         fit, law = study.fit, _law(wildcards)
         options = ["--law", law, "--loss", fit.loss, *given("--huber-delta", fit.huber_delta)]
@@ -103,13 +103,13 @@ class Tables(Cells):
         if wildcards.variant == PAPER_GRID:
             return [*options, "--method", "grid"]
         options += ["--exclude-flagged"] if wildcards.variant.endswith("-unflagged") else []
-        if law != fit.laws[0]:  # the first law alone is constrained, and compared with all others
+        if law != fit.laws[0]:  # only the first law is constrained, and compared with the others
             return [*options, "--no-comparison"]
         tied = [*(f"--tie={tie}" for tie in fit.tie), *(f"--fix={fix}" for fix in fit.fix)]
         return [*options, *tied, *given("--chance", fit.chance)]
 
     def law_tables(self, *names: str) -> Options:
-        """Return how to find tables that only a study with laws has."""
+        """Return a function of wildcards for tables that only a study with laws has."""
 
         def found(wildcards: Wildcards) -> list[str]:
             own = names if self.study(wildcards).fit.laws else ()
@@ -118,7 +118,7 @@ class Tables(Cells):
         return found
 
     def law_table_options(self, *names: str) -> Options:
-        """Return how to name them."""
+        """Return a function of wildcards for the options that name these tables."""
 
         def options(wildcards: Wildcards) -> list[str]:
             found = zip(names, self.law_tables(*names)(wildcards), strict=False)
@@ -127,7 +127,7 @@ class Tables(Cells):
         return options
 
     def code(self, command: str, *modules: str) -> Options:
-        """Return how to find the files of a command, of modules, and of a study's compressors."""
+        """Return a function for the code files of a command, some modules and a study's compressors."""
 
         def files(wildcards: Wildcards) -> list[str]:
             own = {COMPRESSORS.module(entry.name) for entry in self.study(wildcards).compressors}
@@ -136,24 +136,24 @@ class Tables(Cells):
         return files
 
     def figure_code(self, wildcards: Wildcards) -> list[str]:
-        """Return the files that a figure is drawn by."""
+        """Return the code files of a figure."""
         figure = FIGURES.module(wildcards.figure)
         return self.code("figure", figure, *LAWS.modules())(wildcards)
 
     def text_tokens(self, wildcards: Wildcards) -> list[int]:
-        """Return Q of the frontier."""
+        """Return the text tokens Q of the frontier."""
         return self.study(wildcards).text_tokens
 
     def claim_options(self, wildcards: Wildcards) -> list[str]:
-        """Return which claims are tested."""
+        """Return the option that names the claims."""
         return given("--claims", self.study(wildcards).claims)
 
     def figure_options(self, wildcards: Wildcards) -> list[str]:
-        """Return which figures a page names."""
+        """Return the option that names the figures."""
         return given("--figures", self.study(wildcards).figures)
 
     def shape_files(self, wildcards: Wildcards) -> list[str]:
-        """Return the files that say a study's dimensions: recipes, fetched models, or a table."""
+        """Return the files with a study's dimensions: recipes, fetched models, or a table."""
         frozen = self.frozen(wildcards)
         if frozen.world is not None:
             made = [frozen.vision.make, *(llm.make for llm in frozen.llms)]
@@ -167,7 +167,7 @@ class Tables(Cells):
         return [*([str(table)] if table.exists() else []), *fetched]
 
     def latency_table(self, wildcards: Wildcards) -> list[str] | str:
-        """Return measured latency: the table that a study names, or what it measured itself."""
+        """Return the table of latency that a study names, or that it measures itself, if any."""
         own = str(paths.results(wildcards.study) / "tables" / "costs.csv")
         return self.study(wildcards).latency or (own if self.frozen(wildcards).generated else [])
 
@@ -179,14 +179,14 @@ class Tables(Cells):
         return options + (given("--price-per-hour", price) if table else [])
 
     def figure_costs(self, wildcards: Wildcards) -> list[str]:
-        """Return what a figure needs to know about costs: most need nothing but the paper's."""
+        """Return the files that a figure needs for costs; most figures use only the paper's cost."""
         if wildcards.figure not in COST_FIGURES:
             return []
         shapes = str(paths.results(wildcards.study) / "shapes.json")
         return [shapes, *as_list(self.latency_table(wildcards))]
 
     def figure_cost_options(self, wildcards: Wildcards) -> list[str]:
-        """Return the options that name it."""
+        """Return the options that name these files."""
         drawn = wildcards.figure in COST_FIGURES
         return self.deployment_options(wildcards) if drawn else []
 
@@ -196,14 +196,14 @@ class Tables(Cells):
         return [str(folder / f"{name}.png") for name in self.study(wildcards).figures]
 
     def report_options(self, wildcards: Wildcards) -> list[str]:
-        """Return the figures that a report shows, and the trained cells or the record that it names."""
+        """Return the options for the figures of a report, and its trained cells or their record."""
         figures = given("--figures", self.figures(wildcards))
         if is_recorded(wildcards.study):
             return [*figures, "--record", str(paths.results(wildcards.study))]
         return [*figures, *given("--cells", self.trained_folders(wildcards))]
 
     def targets(self, name: str) -> list[str]:
-        """Return the files that a study ends in."""
+        """Return the final files of a study."""
         study, folder = self.config.study(study_name(name)), paths.results(name)
         laws, trained = bool(study.fit.laws), study.training
         found = ["summary.md", "report.html"]

@@ -1,4 +1,4 @@
-"""The wildcards that functions of rules are given, and the study that they are of."""
+"""The wildcards of rules, and the study that they belong to."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from paretoken.config.runs import study_name
 from paretoken.config.study import FrozenStudy, Study
 from paretoken.study.grid import Cell
 
-#: What Snakemake hands over: attributes are the values of wildcards, all of them text.
+#: Snakemake's wildcards: their values, which are all text, are attributes.
 Wildcards = Any
-#: Of the command that a rule runs.
+#: A function of wildcards that returns options of the command that a rule runs.
 Options = Callable[[Wildcards], list[str]]
 
 
 class Rules:
-    """Functions of wildcards of some rules of one config.
+    """Functions of wildcards for some rules of one config.
 
     Args:
-        config: the checked config.
+        config: the valid config.
     """
 
     def __init__(self, config: Config) -> None:
@@ -40,7 +40,7 @@ class Rules:
         return self.study(wildcards).training
 
     def max_bad_share(self, wildcards: Wildcards) -> float:
-        """Return the share of the data that may be left out."""
+        """Return the largest share of the data that may be left out."""
         data = self.frozen(wildcards).data
         return data.max_bad_share if data else 0.0
 
@@ -52,7 +52,7 @@ def cell_of(wildcards: Wildcards) -> Cell:
 
 
 def given(option: str, value: object) -> list[str]:
-    """Return an option with its value, or several; nothing if there is none."""
+    """Return an option with its value or values; an empty list if there is none."""
     if value is None or value == []:
         return []
     values = value if isinstance(value, list) else [value]
@@ -60,5 +60,5 @@ def given(option: str, value: object) -> list[str]:
 
 
 def run_record(folder: Path) -> str:
-    """Return the record that is written last, when all of a folder is there."""
+    """Return the record of a folder, which is written last, when the folder is complete."""
     return str(folder / "run.json")

@@ -57,17 +57,17 @@ def test_copies_of_a_row_are_named_and_other_seeds_are_none(write):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("1,4,abc,", "line 3: error = 'abc' is no finite number"),
-        ("1,4,nan,", "line 3: error = 'nan' is no finite number"),
-        ("1,4,inf,", "line 3: error = 'inf' is no finite number"),
-        ("1,4,1e999,", "line 3: error = '1e999' is no finite number"),
-        ('1,4,"0,5",', "line 3: error = '0,5' is no finite number"),
-        ("1,many,.5,", "line 3: visual_tokens = 'many' is no finite number"),
-        ("1,,.5,", "line 3: visual_tokens = '' is no finite number"),
+        ("1,4,abc,", "line 3: error = 'abc' is not a finite number"),
+        ("1,4,nan,", "line 3: error = 'nan' is not a finite number"),
+        ("1,4,inf,", "line 3: error = 'inf' is not a finite number"),
+        ("1,4,1e999,", "line 3: error = '1e999' is not a finite number"),
+        ('1,4,"0,5",', "line 3: error = '0,5' is not a finite number"),
+        ("1,many,.5,", "line 3: visual_tokens = 'many' is not a finite number"),
+        ("1,,.5,", "line 3: visual_tokens = '' is not a finite number"),
         ("1,-4,.5,", "line 3: visual_tokens = '-4' must be 0 or more"),
         ("0,4,.5,", "line 3: params_b = '0' must be greater than 0"),
         ("-7,4,.5,", "line 3: params_b = '-7' must be greater than 0"),
-        (",4,.5,", "line 3: params_b = '' is no finite number"),
+        (",4,.5,", "line 3: params_b = '' is not a finite number"),
     ],
 )
 def test_a_bad_value_is_named_with_its_line(write, row, words):
@@ -137,7 +137,7 @@ def test_one_suite_is_chosen(write):
 
 def test_an_unknown_suite_lists_those_there(write):
     with pytest.raises(
-        UserError, match=r"'visua1' is no suite; write one of: ocr, visual.*did you mean"
+        UserError, match=r"unknown suite 'visua1'; write one of: ocr, visual.*did you mean"
     ):
         read_cells(write(SUITES.replace("a,", "visual,").replace("b,1", "ocr,1")
                          .replace("params_visual", "params_b")), Selection(suite="visua1"))  # fmt: skip
@@ -178,7 +178,7 @@ def test_weights_and_standard_errors(write):
     ("values", "selection", "words"),
     [
         ([1, -1], Selection(weights="w"), "line 3: w = '-1' must be 0 or more"),
-        ([1, "x"], Selection(weights="w"), "line 3: w = 'x' is no finite number"),
+        ([1, "x"], Selection(weights="w"), "line 3: w = 'x' is not a finite number"),
         ([0, 0], Selection(weights="w"), "every value of 'w' is 0"),
         ([1, 0], Selection(sigma="w"), "line 3: w = '0' must be greater than 0"),
         ([1, 1], Selection(weights="v"), "no column 'v'"),

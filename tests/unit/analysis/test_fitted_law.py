@@ -48,7 +48,7 @@ def test_text_tokens_inside_the_law_come_from_the_row_or_the_fit(published_recor
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"law": "nonsense"}, "'nonsense' is no law"),
+        ({"law": "nonsense"}, "unknown law 'nonsense'"),
         ({"parameters": {"K": 1.0, "alpha": 0.1}}, "needs D, beta"),
     ],
 )

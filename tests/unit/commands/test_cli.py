@@ -115,7 +115,7 @@ def test_any_table_can_be_fitted(run, tmp_path, surfaces, table):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--suite", "visual"], "'visual' is no suite"),
+        (["--suite", "visual"], "unknown suite 'visual'"),
         ([], "several suites; choose one with --suite"),
         (["--suite", "ocr", "--n-column", "size"], "no column 'size'"),
         (["--suite", "ocr", "--error-column", "note"], "line "),
@@ -290,7 +290,7 @@ def test_recommend_below_the_cheapest(run, fitted):
 def test_an_unknown_command_is_corrected(run):
     code, _, complaint = run("fitt", "--table", "x")
     assert code == 2
-    assert "'fitt' is no command" in complaint
+    assert "unknown command 'fitt'" in complaint
     assert "did you mean 'fit'?" in complaint
     assert all(name in complaint for name in COMMANDS)
 

@@ -33,6 +33,6 @@ def test_regions_tile_the_grid(side):
 
 
 def test_an_unknown_compressor_is_refused():
-    with pytest.raises(UserError, match=r"'tokenpaker' is no compressor.*did you mean 'tokenpacker'"):
+    with pytest.raises(UserError, match=r"unknown compressor 'tokenpaker'.*did you mean 'tokenpacker'"):
         reachable_tokens("tokenpaker", 24)
     assert "tokenpacker" in COMPRESSORS

@@ -15,7 +15,7 @@ import pytest
 
 from feasible_studies import ROOT, shipped
 from paretoken.compressors.reach import reachable_tokens
-from paretoken.config.config import MOST_TOLD, parse
+from paretoken.config.config import MOST_REPORTED, parse
 from paretoken.config.limits import MOST_ERRORS, MOST_ITEMS, errors_of
 from paretoken.errors import UserError
 from paretoken.feasibility.examine import examine
@@ -139,8 +139,8 @@ def test_of_very_many_problems_and_names_the_first_are_told() -> None:
     with pytest.raises(UserError) as refused:
         parse(ladder(1000, 1) | {"run": [f"y{number}" for number in range(1000)]})
     head, *lines = str(refused.value).splitlines()
-    assert head == f"config.yaml has more than {MOST_TOLD} problem(s):"
-    assert len(lines) == MOST_TOLD
+    assert head == f"config.yaml has more than {MOST_REPORTED} problem(s):"
+    assert len(lines) == MOST_REPORTED
     with pytest.raises(UserError) as refused:
         parse(sized(f"{STUDY}.llms", ["z"]) | {"llms": ladder(1000, 1)["llms"]})
     assert f", x{MOST_NAMES - 1}, ... (1,000 in all)" in str(refused.value)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 import paretoken
 from feasible_studies import ROOT
-from paretoken.config.error_messages import MENDS, describe
+from paretoken.config.error_messages import MESSAGES, describe
 from paretoken.config.fields import Record
 from paretoken.errors import UserError
 from paretoken.train.recipe import read_recipe
@@ -80,7 +80,7 @@ def test_every_wrong_value_is_told_in_our_words(kind: type[Record]) -> None:
     fields = [{name: value} for name in kind.model_fields for value in TRIED]
     for value in (*TRIED, *fields, {"no_such_key": 1}):
         for errors, sentences in refused(kind, value):
-            assert {error["type"] for error in errors} <= {*MENDS, *OWN}
+            assert {error["type"] for error in errors} <= {*MESSAGES, *OWN}
             for sentence in sentences:
                 place = sentence.partition(" = ")[0].partition(":")[0]
                 assert not any(
@@ -131,7 +131,7 @@ FINETUNE, PRETRAIN = (ROOT / f"workflow/recipes/llava_{name}.yaml" for name in (
         (
             FINETUNE,
             "micro_batch=many",
-            "micro_batch = 'many': is no whole number; write one, such as 16, or",
+            "micro_batch = 'many': is not a whole number; write one, such as 16, or",
         ),
         (FINETUNE, "divergence=1", "divergence = 1: must be greater than 1"),
         (FINETUNE, "divergence=0.5", "must be greater than 1"),

@@ -171,7 +171,7 @@ def test_random_paths_that_are_accepted_lead_into_the_project(project: Path) -> 
 @pytest.mark.parametrize("path", ["data\0", "\ud800"])
 def test_what_no_file_can_be_called_is_told_once(path: str) -> None:
     (line,) = problems(("studies.0.measured", path))
-    assert "has a character that no file can hold" in line
+    assert "has a character that cannot be stored in a file" in line
 
 
 def test_the_good_config_of_these_tests_is_good() -> None:

@@ -55,7 +55,7 @@ def test_what_is_not_in_the_table_is_not_guessed(cuda_name: str) -> None:
 
 def test_names_are_exact_and_listed_in_the_error() -> None:
     assert device("a100-80g").memory_gib == pytest.approx(79.1)
-    with pytest.raises(UserError, match=r"'a100' is no device; write one of: b200, h200.*a100-80g"):
+    with pytest.raises(UserError, match=r"unknown device 'a100'; write one of: b200, h200.*a100-80g"):
         device("a100")
 
 

@@ -87,10 +87,10 @@ def test_budgets_in_every_unit(run, options, unit):
     [
         (["--budget-ms", "50"], "latency needs measured latency: give --latency"),
         (["--flops", "1e12", "--cost", "latency", *TIMED], "--flops is no budget of the cost model"),
-        (["--budget-j", "5", *TIMED], "holds no energy"),
+        (["--budget-j", "5", *TIMED], "has no energy"),
         (["--budget-ms", "1", *TIMED], "no configuration costs 1 ms or less; the cheapest is 0.5B with"),
         (["--budget-ms", "90", *TIMED, "--v", "1000"], "knows none of these configurations at Q = 50"),
-        (["--budget-gib", "9", "--shapes", "results/demo/study.json"], "no dimensions of models"),
+        (["--budget-gib", "9", "--shapes", "results/demo/study.json"], "no valid dimensions of models"),
         (["--budget-gib", "9", "--shapes", "absent.json"], "absent.json cannot be read"),
         (["--flops", "1e12", "--answer-tokens", "9"], "flops_2nt does not depend on --answer-tokens"),
     ],

@@ -123,5 +123,5 @@ def test_shapes_survive_their_file(shapes, tmp_path):
 def test_a_file_that_is_no_shapes_is_refused(tmp_path, content):
     path = tmp_path / "shapes.json"
     path.write_text(content)
-    with pytest.raises(UserError, match=r"holds no dimensions of models.*paretoken shapes"):
+    with pytest.raises(UserError, match=r"has no valid dimensions of models.*paretoken shapes"):
         read_shapes(path)

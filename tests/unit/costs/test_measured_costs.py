@@ -70,7 +70,7 @@ def test_one_size_alone_is_known_at_its_n_only(latency_csv):
 
 
 def test_a_batch_that_was_not_measured_is_refused(latency_csv):
-    with pytest.raises(UserError, match="no measurement of 3 questions at once; it has batches of 1, 8"):
+    with pytest.raises(UserError, match="no measurement of 3 questions at once; use a batch of 1, 8"):
         cost(latency_csv(), batch=3)(1.0, 4.0, 50.0)
 
 
@@ -107,7 +107,9 @@ def test_garbage_in_a_cell_is_named(latency_csv, wrong):
     def spoil(row):
         return row | {"decode_s": wrong} if row["text_tokens"] == 50 else row
 
-    with pytest.raises(UserError, match=rf"decode_s = .*{wrong}.* in row \d+ is no number of 0 or more"):
+    with pytest.raises(
+        UserError, match=rf"decode_s = .*{wrong}.* in row \d+ is not a number of 0 or more"
+    ):
         read_latency(latency_csv(spoil))
 
 
@@ -127,7 +129,7 @@ def test_a_row_that_stands_twice_is_refused(latency_csv):
 def test_another_table_is_refused(tmp_path):
     path = tmp_path / "errors.csv"
     path.write_text("study,error\nx,0.5\n")
-    with pytest.raises(UserError, match=r"no table of latency: it lacks llm.*paretoken latency"):
+    with pytest.raises(UserError, match=r"not a table of latency: it lacks llm.*paretoken latency"):
         read_latency(path)
 
 
@@ -149,9 +151,9 @@ def test_a_trained_studys_own_costs_are_whole_answers_at_any_q(tmp_path):
     N, V = np.array([1.0, 1, 2, 2]), np.array([1.0, 4, 1, 4])
     for Q in (0.0, 7.0, 1000.0):
         np.testing.assert_allclose(measured(N, V, Q), expected)
-    with pytest.raises(UserError, match="knows neither other lengths of answers nor cached text"):
+    with pytest.raises(UserError, match="other lengths of answers and cached text are not available"):
         cost(path, answer_tokens=5.0)(N, V, 0.0)
-    with pytest.raises(UserError, match="holds no energy"):
+    with pytest.raises(UserError, match="has no energy"):
         cost(path, ENERGY)(N, V, 0.0)
 
 
@@ -159,7 +161,7 @@ def test_a_study_that_measured_nothing_says_so(tmp_path):
     path = tmp_path / "costs.csv"
     path.write_text("\n".join(line.rsplit(",", 3)[0] + ",,," for line in COSTS.splitlines()[1:]))
     path.write_text(COSTS.splitlines()[0] + "\n" + path.read_text() + "\n")
-    with pytest.raises(UserError, match="holds no measured latency"):
+    with pytest.raises(UserError, match="has no measured latency"):
         read_latency(path)
 
 
@@ -175,7 +177,7 @@ def test_sizes_of_the_fixture_are_those_of_the_table(latency_csv):
         ("batch", "", "batch in row 2 must be a whole number of 1 or more, it is blank"),
         ("params_b", "", "params_b in row 2 must be a number, it is blank"),
         ("text_tokens", "", "text_tokens in row 2 must be a number, it is blank"),
-        ("prefill_s", "-1", "prefill_s = -1.0 in row 2 is no number of 0 or more"),
+        ("prefill_s", "-1", "prefill_s = -1.0 in row 2 is not a number of 0 or more"),
     ],
 )
 def test_a_row_that_does_not_say_what_was_measured_is_named(latency_csv, column, value, words):

@@ -156,7 +156,7 @@ def test_every_benchmark_says_where_it_is_and_all_its_variants_apply(name: str) 
         assert chosen.hub is not None
         assert chosen.prompt is not None
         assert "/" in chosen.hub.repo
-    with pytest.raises(UserError, match=f"'none' is no variant of {name}"):
+    with pytest.raises(UserError, match=f"unknown variant of {name} 'none'"):
         benchmark.variant("none")
 
 

@@ -44,7 +44,7 @@ def test_a_metric_that_is_no_score_is_refused() -> None:
         as_score("b", "t", "acc", 1.0, {"acc,none": None}, [sample(0, acc=1.0)])
     with pytest.raises(UserError, match="--metric: a, b"):
         choose_metric("t", ["a", "b"], None)
-    with pytest.raises(UserError, match="'c' is no metric of t"):
+    with pytest.raises(UserError, match="unknown metric of t 'c'"):
         choose_metric("t", ["a", "b"], "c")
     assert choose_metric("t", ["a"], None) == "a"
 

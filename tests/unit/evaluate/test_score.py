@@ -338,7 +338,7 @@ def test_an_unknown_variant_lists_the_known(tmp_path: Path, capsys: pytest.Captu
             "--out", str(tmp_path / "score.json"), "--variant", "binary"]  # fmt: skip
     assert main(line) == 2
     error = capsys.readouterr().err
-    assert "'binary' is no variant of docvqa; write one of: binarised" in error
+    assert "unknown variant of docvqa 'binary'; write one of: binarised" in error
 
 
 def test_a_score_never_takes_the_place_of_what_is_read(

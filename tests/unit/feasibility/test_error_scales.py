@@ -63,7 +63,7 @@ def test_percentages_among_shares_are_a_problem(
     tmp_path: Path, what: str, of: Callable[[Row], bool], columns: tuple[str, ...]
 ) -> None:
     lines = told(tmp_path / "table.csv", in_percent(of, columns))
-    assert any("suite = visual_reasoning: errors are shares" in line for line in lines), what
+    assert any("suite = visual_reasoning: errors are both shares" in line for line in lines), what
 
 
 @pytest.mark.parametrize("suite", SUITES)

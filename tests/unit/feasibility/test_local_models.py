@@ -169,7 +169,7 @@ def test_the_parameters_of_an_encoder_are_counted(models: Path) -> None:
     right = fetched_parameters(models / "vision")
     assert told("vision", models / "vision", params=right) == []
     (line,) = told("vision", models / "vision", params=2 * right)
-    assert "parameters, params says" in line
+    assert "parameters, but params says" in line
 
 
 def fetched_parameters(folder: Path) -> int:
@@ -194,4 +194,4 @@ def test_layers_that_an_encoder_does_not_have_are_found_before_any_job(models: P
     assert complaints([0, depth]) == []
     (wrong,) = complaints([depth, depth + 1, depth + 7])
     assert f": {depth + 1}, {depth + 7} cannot be read: " in wrong
-    assert f"layers 0 (before the first) to {depth}" in wrong
+    assert f"layers 0 (the embeddings) to {depth}" in wrong

@@ -46,7 +46,7 @@ def test_jobs_have_no_more_gpus_than_any_cluster(stage: str) -> None:
 @pytest.mark.parametrize("loss", ["squared", "log_squared", "l1", None])
 def test_a_delta_needs_a_huber_loss(loss: str | None) -> None:
     settings = {"huber_delta": 5.0, **({"loss": loss} if loss else {})}
-    with pytest.raises(UserError, match=r"fit: huber_delta means nothing to the loss"):
+    with pytest.raises(UserError, match=r"fit: huber_delta has no effect on the loss"):
         alone("paper", lambda study: study["fit"].update(settings))
 
 

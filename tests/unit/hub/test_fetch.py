@@ -252,7 +252,7 @@ def test_a_full_disk_is_said_before_the_download(
 def test_a_count_that_is_not_the_wanted_one(tmp_path: Path) -> None:
     found = get(tmp_path / "out", "me/llm")["parameters"]
     get(tmp_path / "near", "me/llm", params=round(found * 1.0005))
-    with pytest.raises(UserError, match=r"--params says .* apart, 0\.1 % is allowed"):
+    with pytest.raises(UserError, match=r"--params says .*, and 0\.1 % is allowed"):
         get(tmp_path / "far", "me/llm", params=round(found * 1.0025))
     assert not (tmp_path / "far").exists()
 
@@ -290,7 +290,7 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
         (lambda d: _edit(d / "config.json", quantization_config={"quant_method": "gptq"}), "quantised"),
         (lambda d: _edit(d / "config.json", hidden_size=0), "hidden_size = 0; it must be a whole"),
         (lambda d: _edit(d / "config.json", num_attention_heads=0), "num_attention_heads = 0"),
-        (lambda d: _edit(d / "config.json", model_type="phi"), "cannot be counted"),
+        (lambda d: _edit(d / "config.json", model_type="phi"), "unsupported language model type"),
         (lambda d: _edit(d / "config.json", intermediate_size=99), "hold .* numbers, its config.json"),
         (lambda d: _edit(d / "config.json", vocab_size=4), "not of the same model"),
         (lambda d: (d / "tokenizer.json").unlink(), "no tokenizer"),

@@ -39,5 +39,5 @@ def test_what_python_writes_is_read(number: float) -> None:
 def test_a_table_with_another_text_is_refused_by_the_fit(write, text: str) -> None:
     table = read_text_table(write(f'error\n"{text}"\n0.5\n'), may_be_empty=True)
     rows = table.rows if text else table.rows.reindex([2, 3], fill_value="")
-    with pytest.raises(UserError, match="is no finite number"):
+    with pytest.raises(UserError, match="is not a finite number"):
         table.numbers(rows, "error")

@@ -75,9 +75,9 @@ def test_unknown_names_are_refused() -> None:
     study = config.study("paper")
     with pytest.raises(UserError, match="did you mean 'h100'"):
         resources(config.model_copy(update={"device": "h10"}), study, CELL, "finetune")
-    with pytest.raises(UserError, match="no stage"):
+    with pytest.raises(UserError, match="unknown stage"):
         resources(config, study, CELL, "train")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="no job"):
+    with pytest.raises(UserError, match="unknown job"):
         cpu_resources("train")  # type: ignore[arg-type]
     assert cpu_resources("score").gpus == 0
 

@@ -222,7 +222,7 @@ def test_a_report_without_any_fit_says_what_is_missing(unchanged, tmp_path, caps
 
 def test_a_figure_that_is_none_is_refused(small, capsys):
     assert small.report("--figures", small.folder / "photo.png") == 2
-    assert "'photo' is no figure" in capsys.readouterr().err
+    assert "unknown figure 'photo'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "some"), [([0, 200], 10.0), ([0, 1, 4, 16], 5.0), ([0], 1.0)])

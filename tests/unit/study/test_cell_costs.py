@@ -76,7 +76,7 @@ def test_cells_of_another_study_are_refused(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize("cell", [Cell("a-1.5b", "average_pool", 16, 3), Cell("x", "none", 0, 0)])
 def test_a_cells_folder_says_which_cell_it_is(cell: Cell) -> None:
     assert Cell.of(cell.folder("any")) == cell
-    with pytest.raises(UserError, match="is no cell's folder"):
+    with pytest.raises(UserError, match="is not a cell's folder"):
         Cell.of(cell.folder("any") / "answers")
 
 

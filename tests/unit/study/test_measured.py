@@ -53,7 +53,7 @@ def test_byte_order_mark_line_ends_and_blanks(write, mark):
     ("table", "words"),
     [
         (HEAD + ROWS.replace("tokenpacker,4", "tokenpacker,9"), r"no row.*small.*visual_tokens = 4"),
-        (HEAD + ROWS + "small,1,tokenpacker,4,a,0.5,\n", "2 rows.*may stand once"),
+        (HEAD + ROWS + "small,1,tokenpacker,4,a,0.5,\n", "2 rows.*must appear once"),
         (
             HEAD + ROWS.replace("small,1,tokenpacker,4", "small,2,tokenpacker,4"),
             "params_b = 2.*config.*1",

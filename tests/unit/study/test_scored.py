@@ -59,7 +59,7 @@ def test_each_benchmark_is_a_row() -> None:
 def test_what_is_no_score_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "fact.json"
     path.write_text(content)
-    with pytest.raises(UserError, match="no score"):
+    with pytest.raises(UserError, match="not a score"):
         read_scores([path])
 
 
@@ -214,7 +214,7 @@ def test_malformed_parts_are_refused(tmp_path: Path, parts: Any) -> None:
     path.write_text(json.dumps(of_parts() | {"parts": good}))
     assert list(read_scores([path])) == ["fact", "name"]
     path.write_text(json.dumps(of_parts() | {"parts": parts}))
-    with pytest.raises(UserError, match=f"{path} is no score"):
+    with pytest.raises(UserError, match=f"{path} is not a score"):
         read_scores([path])
 
 
@@ -223,7 +223,7 @@ def test_a_row_without_its_part_is_refused(tmp_path: Path) -> None:
     del content["rows"][3]["part"]
     path = tmp_path / "world.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="is no score"):
+    with pytest.raises(UserError, match="is not a score"):
         read_scores([path])
 
 

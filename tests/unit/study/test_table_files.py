@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import UserError
-from paretoken.study.table_files import demand_unique, read_table, read_text_table, write_table
+from paretoken.study.table_files import read_table, read_text_table, require_unique, write_table
 
 GOOD = "a,b\n1,x\n2,y\n"
 
@@ -49,8 +49,8 @@ def test_ways_of_writing_the_same_table(write, content):
         (b"", "is empty"),
         (b"a,b\n", "header but no rows"),
         (b"a,b\n\n,\n", "header but no rows"),
-        (b"a,b,a\n1,2,3\n", "names a column twice: a"),
-        (b"a, a\n1,2\n", "names a column twice: a"),
+        (b"a,b,a\n1,2,3\n", "duplicate columns: a"),
+        (b"a, a\n1,2\n", "duplicate columns: a"),
         (b"a,b\n1,2,3\n", "cannot be read as CSV.*line 2"),
         (b'a,b\n1,"x\n', "cannot be read as CSV"),
         (b"a,b\n1,caf\xe9\n", "cannot be read as CSV.*utf-8"),
@@ -91,8 +91,8 @@ def test_a_typed_table_is_cleaned_as_the_text_is(write):
 def test_keys_stand_once():
     table = pd.DataFrame({"a": [1, 1, 2], "b": ["x", "x", "x"]})
     with pytest.raises(UserError, match=r"t\.csv: 2 rows share a key \(a = 1, b = x\)"):
-        demand_unique(table, ["a", "b"], "t.csv")
-    demand_unique(table.drop(index=1), ["a", "b"], "t.csv")
+        require_unique(table, ["a", "b"], "t.csv")
+    require_unique(table.drop(index=1), ["a", "b"], "t.csv")
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))

@@ -54,7 +54,7 @@ def test_overrides_change_the_recipe_and_its_hash(tmp_path: Path) -> None:
         ({"steps": None}, "either steps or epochs"),
         ({"epochs": 1}, "either steps or epochs"),
         ({"learning_rates": {"projector": 1e-3}}, "llm is needed in finetune"),
-        ({"learning_rates": {"projector": "fast"}}, "is no number"),
+        ({"learning_rates": {"projector": "fast"}}, "is not a number"),
         ({"stage": "pretrain", "learning_rates": {"projector": 1}}, "for pretrain, not for finetune"),
     ],
 )

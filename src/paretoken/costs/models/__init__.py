@@ -1,1 +1,1 @@
-"""What one answer costs, under several models: a registry entry per module attribute."""
+"""Models of the cost of one answer; the registry names each of them."""

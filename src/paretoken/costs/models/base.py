@@ -1,4 +1,4 @@
-"""What a cost model is: a name, a unit and one function of N, V and Q for a given deployment."""
+"""Cost models: each has a name, a unit and a function of N, V and Q for a given deployment."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ class CostModel:
 
     Attributes:
         name: the registered name.
-        title: what axes and pages call it.
-        unit: of costs and budgets, as it stands behind a number.
-        leaves_out: what it does not count, in words; empty if that needs no mention.
-        evaluate: deployment, N, V (both (n,)), Q -> costs (n,); NaN where nothing is known.
+        title: its name on axes and pages.
+        unit: unit of costs and budgets, as written after a number.
+        leaves_out: a text that says what it does not count; empty if that needs no mention.
+        evaluate: deployment, N, V (both (n,)), Q -> costs (n,); NaN where the cost is unknown.
         counts: the settings of a deployment that change it.
-        needs: what the deployment must hold: ``shapes``, ``latency`` or ``price_per_hour``.
-        each: what a budget is for, where the unit does not say so.
-        spread: like ``evaluate``, for the standard error of what was measured; None where nothing is
-            known of it, or nothing is measured.
+        needs: attributes that the deployment must have: ``shapes``, ``latency``, ``price_per_hour``.
+        each: what a budget applies to, if the unit does not say it.
+        spread: like ``evaluate``, for the standard error of measured costs; None: it has none.
     """
 
     name: str
@@ -44,7 +43,7 @@ class CostModel:
         return f"{cost:.4g} {self.unit}"
 
 
-#: What to do about something that a cost model needs and was not given.
+#: What a cost model needs, and how to give it.
 REMEDIES = {
     "shapes": "the models' dimensions: give --shapes results/STUDY/shapes.json (`paretoken shapes` "
     "makes one)",
@@ -66,7 +65,7 @@ class Cost:
     """A cost model applied to a deployment: a function of N (billions), V and Q.
 
     Raises:
-        UserError: the deployment lacks what the model needs, or sets what it does not count.
+        UserError: the deployment lacks what the model needs, or has a setting that it does not count.
     """
 
     model: CostModel
@@ -84,13 +83,13 @@ class Cost:
                 )
 
     def __call__(self, N: Array | float, V: Array | float, Q: float) -> Numbers:
-        """Return the cost of each configuration; arguments broadcast, NaN where nothing is known."""
+        """Return the cost of each configuration, NaN where it is unknown; arguments broadcast."""
         sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
         flat = self.model.evaluate(self.deployment, sizes.ravel(), tokens.ravel(), float(Q))
         return flat.reshape(sizes.shape)
 
     def standard_error(self, N: Array | float, V: Array | float, Q: float) -> Numbers | None:
-        """Return the standard error of each measured cost; None if it is arithmetic or not known."""
+        """Return the standard error of each measured cost; None if it is computed or unknown."""
         if self.model.spread is None:
             return None
         sizes, tokens = np.broadcast_arrays(np.asarray(N, float), np.asarray(V, float))
@@ -99,16 +98,16 @@ class Cost:
 
     @property
     def measured(self) -> bool:
-        """Whether the cost rests on measurements, which have noise."""
+        """Whether the cost is based on measurements, which have noise."""
         return "latency" in self.model.needs
 
     @property
     def words(self) -> str:
-        """What is counted, in words: the model's title and the settings of the deployment."""
+        """The cost as a text: the model's title and the settings of the deployment."""
         return ", ".join([self.model.title, *self.deployment.words(self.model.counts)])
 
     def options(self) -> list[str]:
-        """Return the options of a command line that mean this cost; files are left to the caller."""
+        """Return the command-line options for this cost, without those that name files."""
         words = ["--cost", self.model.name]
         for name, (default, option) in SETTINGS.items():
             value = getattr(self.deployment, name)

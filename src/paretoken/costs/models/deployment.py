@@ -1,4 +1,4 @@
-"""How models are run: what a cost depends on besides N, V and Q, and the file of their dimensions."""
+"""Deployments, on which a cost depends besides N, V and Q, and the file with the models' dimensions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from paretoken.config.error_messages import mend_of
+from paretoken.config.error_messages import message_for
 from paretoken.costs.answer_work import adapter_parameters, adapter_work
 from paretoken.costs.shapes import DecoderShape, EncoderShape
 from paretoken.errors import UserError
@@ -25,11 +25,11 @@ class LlmShape:
     """A language model of a study.
 
     Attributes:
-        name: of its record.
-        params_b: N, its nominal size in billions.
-        parameters: their exact number.
+        name: name of its record.
+        params_b: N, its nominal size in billions of parameters.
+        parameters: its exact number of parameters.
         decoder: its dimensions.
-        origin: where these are from.
+        origin: where the dimensions are from.
     """
 
     name: str
@@ -45,9 +45,9 @@ class AdapterShape:
 
     Attributes:
         compressor: its registered name.
-        layers: encoder layers that it sees side by side.
+        layers: number of encoder layers that it reads, concatenated.
         inner: inner width of the projector; None: the language model's.
-        whitened: whether a fixed map stands before the projector.
+        whitened: whether a fixed whitening map precedes the projector.
     """
 
     compressor: str
@@ -74,7 +74,7 @@ class Shapes:
         return _between(self.encoder, self.adapter, llm.decoder.hidden, tokens)
 
 
-@lru_cache(maxsize=10_000)  # an optimum asks for the same few hundred widths and V again and again
+@lru_cache(maxsize=10_000)  # the search for an optimum repeats a few hundred widths and V
 def _between(
     encoder: EncoderShape, adapter: AdapterShape, hidden: int, tokens: float
 ) -> tuple[int, float]:
@@ -91,16 +91,16 @@ def _between(
 
 @dataclass(frozen=True)
 class Deployment:
-    """How models are run.
+    """The conditions under which models answer.
 
     Attributes:
-        shapes: their dimensions, if known.
-        latency: measured seconds, if any.
-        price_per_hour: of the device, in any currency.
-        answer_tokens: length of an answer; None: what a model or measurement counts by itself (the
+        shapes: dimensions of the models, if known.
+        latency: measured latency, if any.
+        price_per_hour: price of the device, in any currency.
+        answer_tokens: length of an answer; None: the default of the cost model or measurement (the
             first token).
         batch: questions answered at once.
-        encoder: whether each question's image is encoded anew (a stored image's features are not).
+        encoder: whether each question's image is encoded; False: its features are stored.
         cached_text: whether the text tokens are in the cache already (the paper's Q = 0).
     """
 
@@ -113,7 +113,7 @@ class Deployment:
     cached_text: bool = False
 
     def words(self, counts: Sequence[str]) -> list[str]:
-        """Return those settings that a cost model counts, where they are worth a word."""
+        """Return texts for the settings in ``counts`` that need a mention."""
         parts = []
         if "encoder" in counts:
             parts.append("vision encoder included" if self.encoder else "without the vision encoder")
@@ -137,7 +137,7 @@ def read_shapes(path: Path) -> Shapes:
     """Read ``shapes.json``.
 
     Raises:
-        UserError: it cannot be read, or is none.
+        UserError: the file cannot be read, or has no valid dimensions.
     """
     try:
         shapes = TypeAdapter(Shapes).validate_python(read_json(path))
@@ -145,10 +145,12 @@ def read_shapes(path: Path) -> Shapes:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "its top level"
         raise UserError(
-            f"{path} holds no dimensions of models ({place}: {mend_of(first)}); make it with "
+            f"{path} has no valid dimensions of models ({place}: {message_for(first)}); make it with "
             "`paretoken shapes`"
         ) from error
     sizes = [llm.params_b for llm in shapes.llms]
     if not sizes or len(set(sizes)) < len(sizes) or min(sizes) <= 0:
-        raise UserError(f"{path}: needs models of different sizes > 0, has {sizes}")
+        raise UserError(
+            f"{path}: models must have different sizes > 0, got {sizes}; make it with `paretoken shapes`"
+        )
     return shapes

@@ -30,12 +30,12 @@ def _exact(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers:
 def answer_flops(deployment: Deployment, shapes: Shapes, llm: LlmShape, V: float, Q: float) -> float:
     """Return the FLOPs of compressor, projector and language model for one answer.
 
-    The first token of an answer comes with the prompt; each further one is a pass of its own over all
-    weights, with attention to what stands before it. Cached text costs attention only.
+    The first token of an answer comes from the prompt's pass. Each further one takes a pass over all
+    weights, with attention to all tokens before it. Cached text costs only attention.
 
     Args:
-        deployment: length of the answer, and whether the text is cached.
-        shapes: encoder and adapter.
+        deployment: its length of an answer, and whether its text is cached.
+        shapes: dimensions of encoder and adapter.
         llm: the language model.
         V: visual tokens.
         Q: text tokens.

@@ -1,8 +1,8 @@
-"""Seconds and joules per answer as measured, and interpolated between what was measured.
+"""Measured seconds and joules per answer, and interpolation between the measurements.
 
-Two kinds of tables are read: that of `paretoken latency` (N x V x Q x batch; encoder, prompt and each
-further token apart), and a trained study's ``tables/costs.csv``, which has whole answers to the study's
-own questions only.
+Two kinds of tables are supported: the table of `paretoken latency` (N x V x Q x batch, with separate
+values for encoder, prompt and each further token), and a trained study's ``tables/costs.csv``, which
+has only whole answers to the study's own questions.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from numpy.typing import NDArray
 from paretoken.errors import UserError
 from paretoken.io.arrays import Numbers
 from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_KEY, LATENCY_SPREAD, TIMED_ANSWERS
-from paretoken.study.table_files import demand_unique, read_table
+from paretoken.study.table_files import read_table, require_unique
 
 AXES = ["params_b", "visual_tokens", "text_tokens"]
 PARTS = ("encoder", "prefill", "decode")
-#: The unit under which standard errors of seconds stand (``prefill_se``).
+#: The suffix of the columns with standard errors of seconds (``prefill_se``).
 SPREAD = "se"
-#: Standard errors of a median in standard deviations over the square root of how many values it is of,
-#: and quartiles of a normal distribution in standard deviations.
+#: For a normal distribution: standard error of the median in units of standard deviation / sqrt(n), and
+#: interquartile range in standard deviations.
 OF_MEDIAN, QUARTILES = 1.2533, 1.349
-#: Less weight than this in an interpolation is rounding.
+#: A smaller weight in an interpolation is a rounding error.
 NO_WEIGHT = 1e-9
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """What was measured on one device.
+    """Measurements on one device.
 
     Attributes:
         origin: the file.
-        device: as it calls itself.
+        device: the name that the device reports.
         axes: per batch size, the measured N, V and Q, ascending.
         values: per batch size and part (``prefill_s``, ``decode_j``, ``prefill_se``, ...), an array over
             the axes; NaN where a combination did not run.
-        whole_answers: whether there are only whole answers, as ``prefill_s``, at no particular Q.
+        whole_answers: whether there are only whole answers, as ``prefill_s``, without a known Q.
     """
 
     origin: str
@@ -51,19 +51,19 @@ class LatencyTable:
     whole_answers: bool = False
 
     def measured(self, part: str) -> bool:
-        """Whether a part (such as ``prefill_j``) was measured at any batch size."""
+        """Return whether a part (such as ``prefill_j``) was measured at any batch size."""
         return any(np.isfinite(parts[part]).any() for parts in self.values.values() if part in parts)
 
     def at(self, part: str, batch: int, N: Numbers, V: Numbers, Q: float) -> Numbers:
-        """Return a part at each N and V, linear between measurements, NaN outside of them.
+        """Return a part at each N and V, interpolated linearly; NaN outside the measured range.
 
         Raises:
             UserError: nothing was measured at this batch size.
         """
         if batch not in self.axes:
             raise UserError(
-                f"{self.origin} holds no measurement of {batch} questions at once; it has batches of "
-                f"{', '.join(map(str, self.axes))}"
+                f"{self.origin} has no measurement of {batch} questions at once; use a batch of "
+                f"{', '.join(map(str, self.axes))}, or measure with `paretoken latency`"
             )
         from scipy.interpolate import RegularGridInterpolator
 
@@ -78,7 +78,7 @@ class LatencyTable:
         if not kept:
             return np.where(inside, flat, np.nan)
         lost = np.isnan(flat)
-        # A neighbour that is missing must not spoil a point where it has no weight.
+        # A missing neighbour must not affect a point at which its weight is 0.
         grid = RegularGridInterpolator(
             [axes[i] for i in kept], np.stack([np.where(lost, 0.0, flat), lost], axis=-1),
             bounds_error=False, fill_value=np.nan,
@@ -91,7 +91,7 @@ def read_latency(path: Path) -> LatencyTable:
     """Read a table of `paretoken latency`, or a study's ``tables/costs.csv``.
 
     Raises:
-        UserError: the file is neither, holds no measurement, or lacks a combination.
+        UserError: the file is neither, has no measurement, or lacks a combination.
     """
     table = read_table(path, ())
     if "latency_s" in table.columns:
@@ -99,17 +99,17 @@ def read_latency(path: Path) -> LatencyTable:
     missing = [name for name in LATENCY_COLUMNS if name not in table.columns]
     if missing:
         raise UserError(
-            f"{path} is no table of latency: it lacks {', '.join(missing)}; make it with `paretoken "
+            f"{path} is not a table of latency: it lacks {', '.join(missing)}; make it with `paretoken "
             "latency`, or give a trained study's tables/costs.csv"
         )
-    demand_unique(table, LATENCY_KEY, str(path))
+    require_unique(table, LATENCY_KEY, str(path))
     devices = sorted({str(name) for name in table["device"].dropna()})
     if len(devices) > 1:
         raise UserError(f"{path} mixes devices ({', '.join(devices)}); keep one per table")
     names = [f"{part}_{unit}" for part in PARTS for unit in ("s", "j")]
     names += [name for name in LATENCY_SPREAD if name in table.columns]
-    _demand_numbers(path, table, [*AXES, "batch", *names])
-    _demand_combinations(path, table)
+    _require_numbers(path, table, [*AXES, "batch", *names])
+    _require_combinations(path, table)
     axes, values = {}, {}
     for batch, rows in table.groupby("batch"):
         size = int(float(str(batch)))  # pandas reads 1.0 where another row of the column is blank
@@ -119,12 +119,12 @@ def read_latency(path: Path) -> LatencyTable:
 
 
 def _whole_answers(path: Path, table: pd.DataFrame) -> LatencyTable:
-    _demand_numbers(path, table, ["params_b", "visual_tokens", "latency_s", "encoder_latency_s"])
+    _require_numbers(path, table, ["params_b", "visual_tokens", "latency_s", "encoder_latency_s"])
     if "latency_device" not in table.columns:
         raise UserError(f"{path} is not a table of latency: it lacks the column latency_device")
     rows = table[(table["visual_tokens"] > 0) & table["latency_s"].notna()]
     if rows.empty:
-        raise UserError(f"{path} holds no measured latency; measure it with `paretoken latency`")
+        raise UserError(f"{path} has no measured latency; measure it with `paretoken latency`")
     groups = rows.groupby(["params_b", "visual_tokens"], as_index=False)
     means = groups[["latency_s", "encoder_latency_s"]].mean()
     means = means.assign(text_tokens=0.0, encoder_s=means["encoder_latency_s"].fillna(0.0))
@@ -143,8 +143,8 @@ def _whole_answers(path: Path, table: pd.DataFrame) -> LatencyTable:
 def _spread(rows: pd.DataFrame) -> Numbers | None:
     """Return the standard error of the mean seconds of each size and V, in the order of both.
 
-    It is the larger one of what quartiles of single answers say and of what the spread over seeds does;
-    None if the table has neither.
+    It is the larger of two estimates, from the quartiles of single answers and from the spread over
+    seeds; None if the table has neither.
     """
     quartiles = ["latency_low_s", "latency_high_s"]
     within = pd.Series(np.nan, index=rows.index)
@@ -157,10 +157,13 @@ def _spread(rows: pd.DataFrame) -> Numbers | None:
     return None if found.isna().all() else found.fillna(0.0).to_numpy(float)
 
 
-def _demand_numbers(path: Path, table: pd.DataFrame, names: Sequence[str]) -> None:
+def _require_numbers(path: Path, table: pd.DataFrame, names: Sequence[str]) -> None:
     for name in names:
         if name not in table.columns:
-            raise UserError(f"{path} is no table of latency: it lacks the column {name}")
+            raise UserError(
+                f"{path} is not a table of latency: it lacks the column {name}; make it with "
+                "`paretoken latency`"
+            )
         column = table[name]
         if column.isna().all():
             continue
@@ -168,13 +171,13 @@ def _demand_numbers(path: Path, table: pd.DataFrame, names: Sequence[str]) -> No
         wrong = column[(numbers.isna() & column.notna()) | (numbers < 0) | np.isinf(numbers)]
         if len(wrong):
             raise UserError(
-                f"{path}: {name} = {wrong.iloc[0]} in row {int(wrong.index[0]) + 1} is no number of "
+                f"{path}: {name} = {wrong.iloc[0]} in row {int(wrong.index[0]) + 1} is not a number of "
                 "0 or more; measure again with `paretoken latency`"
             )
 
 
-def _demand_combinations(path: Path, table: pd.DataFrame) -> None:
-    """Refuse rows that do not say what was measured: a blank on an axis, or no whole batch."""
+def _require_combinations(path: Path, table: pd.DataFrame) -> None:
+    """Raise `UserError` for rows with a blank on an axis, or with a batch that is not a whole number."""
     for name in [*AXES, "batch"]:
         numbers = pd.to_numeric(table[name])
         whole = (numbers >= 1) & (numbers % 1 == 0)
@@ -195,10 +198,10 @@ def _axes(rows: pd.DataFrame) -> tuple[Numbers, Numbers, Numbers]:
 
 
 def _cube(path: Path, rows: pd.DataFrame, name: str) -> Numbers:
-    """Return a column over the grid of its axes; a combination without a row is an error.
+    """Return a column as an array over the grid of its axes (`UserError` if a combination has no row).
 
-    The grid is only made once there is known to be a row for each of its places: a thousand rows can
-    have a thousand values on each axis.
+    The array is only made after checking that each of its places has a row: a thousand rows can have
+    a thousand values on each axis.
     """
     axes = _axes(rows)
     place = np.stack(
@@ -214,9 +217,9 @@ def _require_whole(path: Path, axes: Sequence[Numbers], places: NDArray[np.intp]
     """Raise `UserError` unless there is a row at each place of a grid.
 
     Args:
-        path: of the table.
-        axes: of the grid, ascending.
-        places: where there are rows, one column per place, in the order of the grid.
+        path: path of the table.
+        axes: axes of the grid, ascending.
+        places: indices of the rows on the axes, one column per place, in the order of the grid.
     """
     first, second, third = map(len, axes)
     missing = first * second * third - places.shape[1]
@@ -229,6 +232,6 @@ def _require_whole(path: Path, axes: Sequence[Numbers], places: NDArray[np.intp]
     where = (gap // (second * third), gap // third % second, gap % third)
     words = ", ".join(f"{n} = {a[i]:g}" for n, a, i in zip(AXES, axes, where, strict=True))
     raise UserError(
-        f"{path} is no whole grid: {missing:,} combinations are missing, the first at {words}; measure "
-        "again with `paretoken latency`"
+        f"{path} is not a complete grid: {missing:,} combinations are missing, the first at {words}; "
+        "measure again with `paretoken latency`"
     )

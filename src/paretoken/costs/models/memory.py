@@ -1,4 +1,4 @@
-"""Memory that answering takes on a device: weights in bf16 and the cache of keys and values."""
+"""Device memory for answering: weights in bf16, and the cache of keys and values."""
 
 from __future__ import annotations
 

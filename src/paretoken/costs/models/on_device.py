@@ -1,4 +1,4 @@
-"""Costs that were measured on a device: time, and what follows from it: energy and price."""
+"""Costs that are measured on a device: time, energy, and the price that follows from the time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ MILLISECONDS, SECONDS_PER_HOUR, PRICED_ANSWERS = 1000, 3600, 1000
 
 
 def _total(deployment: Deployment, unit: str, N: Numbers, V: Numbers, Q: float) -> Numbers:
-    """Return seconds (``s``) or joules (``j``) until a batch of answers is there."""
+    """Return the seconds (``s``) or joules (``j``) that a batch of answers takes."""
     table = deployment.latency
     assert table is not None  # noqa: S101  (`Cost` has checked what the model needs)
     if table.whole_answers and (deployment.answer_tokens is not None or deployment.cached_text):
         raise UserError(
-            f"{table.origin} holds whole answers to the study's own questions: it knows neither other "
-            "lengths of answers nor cached text; measure with `paretoken latency`"
+            f"{table.origin} has only whole answers to the study's own questions, so other lengths of "
+            "answers and cached text are not available; measure with `paretoken latency`"
         )
     if unit == "j" and not table.measured("prefill_j"):
-        raise UserError(f"{table.origin} holds no energy: its device does not report any")
+        raise UserError(
+            f"{table.origin} has no energy, since its device does not report any; choose another --cost"
+        )
 
     total = np.zeros(len(N))
     for times, part in _parts(deployment, unit, N, V, Q):
@@ -34,7 +36,7 @@ def _total(deployment: Deployment, unit: str, N: Numbers, V: Numbers, Q: float) 
 def _parts(
     deployment: Deployment, unit: str, N: Numbers, V: Numbers, Q: float
 ) -> list[tuple[float, Numbers]]:
-    """Return the parts of an answer that count, each with how many times it does."""
+    """Return the parts of an answer that count, each with its number of times."""
     table = deployment.latency
     assert table is not None  # noqa: S101
     further = (deployment.answer_tokens or 1) - 1
@@ -48,7 +50,7 @@ def _parts(
 
 
 def _seconds_error(deployment: Deployment, N: Numbers, V: Numbers, Q: float) -> Numbers | None:
-    """Return the standard error of the seconds; None if the table says nothing of their spread."""
+    """Return the standard error of the seconds; None if the table has none."""
     table = deployment.latency
     if table is None or not table.measured(f"prefill_{SPREAD}"):
         return None

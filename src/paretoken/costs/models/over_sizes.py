@@ -1,4 +1,4 @@
-"""Costs of sizes between those whose dimensions are known."""
+"""Interpolation of costs between the sizes whose dimensions are known."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def over_sizes(
 ) -> Numbers:
     """Return ``cost(llm, V)`` at each N and V.
 
-    At the N of a known model it is that model's; between them it is interpolated (PCHIP in N, which
-    keeps it monotone and leaves no kink; FLOPs and bytes are all but linear in N). Outside of the
-    known sizes it is NaN.
+    At the N of a known model it is that model's cost. Between them it is interpolated (PCHIP in N,
+    which is monotone and smooth; FLOPs and bytes are almost linear in N). Outside of the known sizes
+    it is NaN.
 
     Args:
-        shapes: the known models.
-        N: sizes, (n,).
+        shapes: dimensions of the known models.
+        N: sizes in billions of parameters, (n,).
         V: visual tokens, (n,).
-        cost: of one known model with V visual tokens.
+        cost: function of a known model and V that returns the cost.
     """
     known = shapes.by_size
     levels, which = np.unique(V, return_inverse=True)

@@ -1,4 +1,4 @@
-"""The paper's cost, which everything uses unless another one is named."""
+"""The paper's cost, which is the default everywhere."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Page
 
 from browser_pages import slide, text_of
 from paretoken.cli import main
+from paretoken.costs.quantities import quantity
 from paretoken.io.text_tables import size_label, visual_tokens
 from paretoken.registry import COST_MODELS
-from paretoken.report.quantities import quantity
 
 pytestmark = pytest.mark.slow
 

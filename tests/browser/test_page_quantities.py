@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from paretoken.costs.quantities import SCALES, quantity, scales
 from paretoken.report.inline import asset
-from paretoken.report.quantities import SCALES, quantity, scales
 
 pytestmark = pytest.mark.slow
 UNITS = (*SCALES, "per 1,000 answers")

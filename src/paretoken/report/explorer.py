@@ -20,10 +20,10 @@ from paretoken.analysis.product_limits import MOST_CONFIGURATIONS, require_produ
 from paretoken.analysis.scenarios import Scenario, scenarios
 from paretoken.analysis.study_results import StudyResults
 from paretoken.analysis.ties import indistinguishable
+from paretoken.costs.quantities import scales
 from paretoken.errors import UserError
 from paretoken.io.arrays import Array
 from paretoken.io.text_tables import size_label
-from paretoken.report.quantities import scales
 from paretoken.study.published import PAPER_GRID
 
 #: About how many positions the slider of text tokens has below the study's largest Q; it goes on to

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from paretoken.analysis.study_results import StudyResults
+from paretoken.costs.quantities import quantity
 from paretoken.errors import UserError
 from paretoken.io.files import read_json
 from paretoken.io.text_tables import clock
 from paretoken.io.versions import versions
-from paretoken.report.quantities import quantity
 from paretoken.study.grid import Cell
 from paretoken.study.recorded import read_record
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from paretoken.costs.models.deployment import Deployment
+from paretoken.costs.quantities import quantity
 from paretoken.errors import UserError
 from paretoken.io.arrays import Array, Numbers
 
@@ -40,7 +41,7 @@ class CostModel:
 
     def show(self, cost: float) -> str:
         """Return an amount with its unit."""
-        return f"{cost:.4g} {self.unit}"
+        return quantity(cost, self.unit)
 
 
 #: What a cost model needs, and how to give it.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.report.quantities import SCALES, plain, quantity, scales
+from paretoken.costs.quantities import SCALES, plain, quantity, scales
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ rule study:
     params:
         settings=STUDY.frozen_json,
     shell:
-        "paretoken study --json {params.settings:q} --out {output:q} > {log:q} 2>&1"
+        "paretoken study --settings {params.settings:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule aggregate:
@@ -69,7 +69,7 @@ rule costs:
     params:
         cells=STUDY.folders,
     shell:
-        "paretoken costs --study {input.study:q} --cells {params.cells:q} --out {output:q} > {log:q} 2>&1"
+        "paretoken costs --study-file {input.study:q} --cells {params.cells:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule shapes:
@@ -87,4 +87,4 @@ rule shapes:
     conda:
         "../../envs/analysis.yaml"
     shell:
-        "paretoken shapes --study {input.study:q} --out {output:q} > {log:q} 2>&1"
+        "paretoken shapes --study-file {input.study:q} --out {output:q} > {log:q} 2>&1"

@@ -56,17 +56,19 @@ def configurations(
     Raises:
         UserError: a set is empty, a value is out of range, or no cost is known.
     """
-    for name, values in (("--n", sizes), ("--v", tokens)):
+    for name, values in (("--params-b", sizes), ("--tokens", tokens)):
         if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
             raise UserError(f"{name} wants positive numbers, got: {shown(list(values))}")
     sizes, tokens = sorted(set(sizes)), sorted(set(tokens))
     require_product(
-        "--n and --v", {"sizes": len(sizes), "token counts": len(tokens)}, MOST_CONFIGURATIONS
+        "--params-b and --tokens",
+        {"sizes": len(sizes), "token counts": len(tokens)},
+        MOST_CONFIGURATIONS,
     )
     if max(sizes) > LARGEST_B:
         raise UserError(
-            f"--n is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
-            "fit was made with raw counts, refit with --n-unit parameters"
+            f"--params-b is in billions of parameters, and {max(sizes):g} is more than any model has; "
+            "if the fit was made with raw counts, refit with --n-unit parameters"
         )
     if not np.isfinite(Q) or Q < 0:
         raise UserError(f"text tokens must be 0 or more, got {Q:g}")
@@ -163,11 +165,11 @@ def frontier(
     """
     tables = {Q: configurations(fit, sizes, tokens, Q, cost) for Q in text_tokens}
     if not tables:
-        raise UserError("--q wants at least one number of text tokens")
+        raise UserError("--text-tokens wants at least one number of text tokens")
     budgets = default_budgets(list(tables.values())) if budgets is None else budgets
     if not len(budgets) or not np.isfinite(budgets).all() or min(budgets) <= 0:
         raise UserError(
-            f"--budgets wants positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
+            f"--budget wants positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
         )
     rows = []
     for Q, table in tables.items():

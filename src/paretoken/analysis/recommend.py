@@ -76,7 +76,8 @@ def recommend(
         raise UserError(
             f"no configuration costs {cost.model.show(budget)} or less; the cheapest is "
             f"{size_label(cheapest['params_b'])} with {visual_tokens(cheapest['visual_tokens'])} at "
-            f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller --n or --v"
+            f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller "
+            "--params-b or --tokens"
         )
     N, V, costs = (table[name].to_numpy(float) for name in ("params_b", "visual_tokens", "cost"))
     errors, first = fit.draw_errors(N, V, Q), int(ranked.index[0])

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--holdout-n", type=positive, nargs="+", default=[], metavar="N", help="the same for these sizes"
     )
     law = parser.add_argument_group("law and loss")
-    law.add_argument("--law", choices=list(LAWS), default="product", help="what to fit")
+    law.add_argument("--law", choices=list(LAWS), default="product", help="scaling law to fit")
     law.add_argument(
         "--law-text-tokens",
         type=text_tokens,
@@ -126,14 +126,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="replicates of each of three resampling methods; 0: none",
     )
-    uncertainty.add_argument("--seed", type=seed, default=0, metavar="S", help="of the bootstrap")
     uncertainty.add_argument(
-        "--q",
+        "--seed", type=seed, default=0, metavar="S", help="random seed of the bootstrap"
+    )
+    uncertainty.add_argument(
+        "--text-tokens",
         type=text_tokens,
         nargs="+",
         default=[0, 25, 50, 100, 200],
         metavar="Q",
-        help="text tokens for which V* is reported",
+        help="text tokens per question, for which the best V is reported",
     )
     parser.add_argument("--out", type=Path, required=True, help="fit.json to write")
 
@@ -171,7 +173,7 @@ def run(arguments: argparse.Namespace) -> None:
         method=a.method,
         bootstrap=a.bootstrap,
         seed=a.seed,
-        text_tokens=tuple(a.q),
+        text_tokens=tuple(a.text_tokens),
         law_text_tokens=a.law_text_tokens,
         held_out=_held_out(data, a),
         constraints=constraints,

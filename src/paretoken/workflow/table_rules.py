@@ -99,7 +99,11 @@ class Tables(Cells):
         fit, law = study.fit, _law(wildcards)
         options = ["--law", law, "--loss", fit.loss, *given("--huber-delta", fit.huber_delta)]
         options += ["--bootstrap", str(fit.bootstrap), "--seed", str(fit.seed)]
-        options += ["--law-text-tokens", str(fit.law_text_tokens), *given("--q", study.text_tokens)]
+        options += [
+            "--law-text-tokens",
+            str(fit.law_text_tokens),
+            *given("--text-tokens", study.text_tokens),
+        ]
         options += given("--holdout-n", [frozen.params_b(llm) for llm in study.holdout])
         if wildcards.variant == PAPER_GRID:
             return [*options, "--method", "grid"]
@@ -147,7 +151,7 @@ class Tables(Cells):
 
     def claim_options(self, wildcards: Wildcards) -> list[str]:
         """Return which claims are tested."""
-        return given("--claims", self.study(wildcards).claims)
+        return given("--name", self.study(wildcards).claims)
 
     def figure_options(self, wildcards: Wildcards) -> list[str]:
         """Return which figures a page names."""
@@ -197,7 +201,7 @@ class Tables(Cells):
     def report_options(self, wildcards: Wildcards) -> list[str]:
         """Return the figures and the trained cells that a report shows."""
         figures, cells = self.figures(wildcards), self.trained_folders(wildcards)
-        return [*given("--figures", figures), *given("--cells", cells)]
+        return [*given("--figure-files", figures), *given("--cells", cells)]
 
     def targets(self, name: str) -> list[str]:
         """Return the files that a study ends in."""

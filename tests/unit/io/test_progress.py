@@ -157,7 +157,7 @@ def test_every_long_command_is_one_and_its_failure_is_reported(tmp_path: Path) -
     out = tmp_path / "errors.csv"
     assert {"train", "predict", "fetch", "tokenize", "features"} <= REPORTED
     absent = str(tmp_path / "none.csv")
-    line = ["cell", "--study", "own", "--measured", absent, "--suites", "all", "--llm", "x"]
+    line = ["cell", "--study", "own", "--measured", absent, "--suites", "all", "--llm-name", "x"]
     line += [
         "--params-b",
         "1",

@@ -53,7 +53,7 @@ class Finished:
         """Run `paretoken report`, and return its exit code."""
         folder = self.folder
         arguments = [
-            "report", "--study", folder / "study.json", "--errors", folder / "tables/errors.csv",
+            "report", "--study-file", folder / "study.json", "--errors", folder / "tables/errors.csv",
             "--fits", *sorted(folder.glob("fits/*/*.json")), "--claims", folder / "tables/claims.csv",
             "--shapes", folder / "shapes.json", *extra, "--out", folder / "report.html",
         ]  # fmt: skip
@@ -106,7 +106,7 @@ def finished_study(
     results = read_results(folder / "study.json", folder / "tables/errors.csv", fits)
     if laws:
         write_table(folder / "tables" / "equal_cost.csv", comparisons(results))
-    shapes = ["shapes", "--n", *map(str, SIZES.values()), "--out", str(folder / "shapes.json")]
+    shapes = ["shapes", "--params-b", *map(str, SIZES.values()), "--out", str(folder / "shapes.json")]
     assert main(shapes) == 0
     return Finished(folder)
 

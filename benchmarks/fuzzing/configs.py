@@ -109,7 +109,7 @@ def _part(rng: Random, content: Any) -> tuple[str | int, ...]:
 def check(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
     """Check a changed config."""
     path, words, change = _changed_config(rng, folder, changed)
-    return Attempt(["check", path], words, [], partial(_judge, path, change, words))
+    return Attempt(["check", "--config", path], words, [], partial(_judge, path, change, words))
 
 
 def _judge(path: Path, change: Change | None, words: str, outcome: Outcome) -> list[str]:
@@ -180,7 +180,7 @@ def _plans(path: Path, number: str | int) -> list[str]:
 
 PLANNED = {
     "--utilisation": ("0.4", "0", "1", "1.5", "-1", "1e-7", "nan", "x"),
-    "--price": ("2", "0", "-1", "1e308", "nan", "inf", ""),
+    "--price-per-hour": ("2", "0", "-1", "1e308", "nan", "inf", ""),
     "--budget-gpu-hours": ("1000", "0", "-5", "1e308", "inf", "x"),
     "--devices": ("h100", "a100-80g", "h1000", ""),
     "--format": ("csv", "json", "xml"),

@@ -57,7 +57,7 @@ def data(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
         "data",
         "--manifest",
         manifest,
-        "--set",
+        "--data-set",
         name,
         "--root",
         root,

@@ -119,7 +119,7 @@ def train(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
         world / "llm",
         "--vision",
         world / "vision",
-        "--data",
+        "--tokenized",
         tokens,
         "--features",
         world / "features",

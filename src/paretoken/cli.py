@@ -8,12 +8,23 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
-import paretoken
 from paretoken.errors import UserError
-from paretoken.io.escape import message, terminal
+from paretoken.help.help_pages import PAGES
+from paretoken.help.help_parser import (
+    COMPLETION,
+    EXAMPLE,
+    SHELLS,
+    Help,
+    MainParser,
+    Parser,
+    PrintCompletion,
+    PrintVersion,
+)
+from paretoken.io.escape import message
 from paretoken.io.progress import outs_of, reported
 from paretoken.registry import unknown_name
 
@@ -92,45 +103,49 @@ TRAINING_STACK = {
 }
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Show defaults where there are any."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says wrong arguments, which the workflow takes from files, as text."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(terminal(message))
-
-
-def build_parser(command: str | None, alone: bool = False) -> argparse.ArgumentParser:
+def build_parser(
+    command: str | None, alone: bool = False, whole: bool = False
+) -> argparse.ArgumentParser:
     """Return the parser; only ``command``'s own arguments are added (its module is imported).
 
     Args:
         command: what is run, if anything.
         alone: leave the other commands out, which help names: they take longer to add than many run.
+        whole: add the arguments of all commands.
     """
-    parser = _Parser(
+    parser = MainParser(
         prog="paretoken",
         description="Given an inference budget: how large a language model, how few visual tokens?",
         epilog="Each command explains itself: paretoken COMMAND --help",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=paretoken.__version__)
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--version",
+        action=PrintVersion,
+        nargs=0,
+        help="print the versions of this program and of Python, and the platform",
+    )
+    parser.add_argument(
+        COMPLETION,
+        action=PrintCompletion,
+        whole=partial(build_parser, None, whole=True),
+        choices=SHELLS,
+        help="print a script by which a shell completes commands and options; needs shtab",
+    )
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=Parser
+    )
     for name in [command] if alone and command is not None else COMMANDS:
-        text = COMMANDS[name]
+        description, example = PAGES[name]
         sub = subparsers.add_parser(
             name,
-            help=text,
-            description=text[0].upper() + text[1:] + ".",
+            help=COMMANDS[name],
+            description=description,
+            epilog=f"{EXAMPLE}{example}",
             allow_abbrev=False,
-            formatter_class=_Help,
+            formatter_class=Help,
         )
-        if name == command:
+        if whole or name == command:
             _module(name).add_arguments(sub)
     return parser
 
@@ -138,7 +153,8 @@ def build_parser(command: str | None, alone: bool = False) -> argparse.ArgumentP
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code; bad input is one message on stderr and 2."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    command = next((word for word in given if not word.startswith("-")), None)
+    after = given[2:] if given[:1] == [COMPLETION] else given
+    command = next((word for word in after if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
         print(message(f"paretoken: {unknown_name('command', command, COMMANDS)}"), file=sys.stderr)
         return 2

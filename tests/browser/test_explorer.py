@@ -24,7 +24,7 @@ def recommended(page: Page, study, capsys, monkeypatch) -> dict[str, Any]:
     assert command[0] == "paretoken"
     monkeypatch.chdir(study.root)
     capsys.readouterr()
-    assert main([*command[1:], "--json"]) == 0
+    assert main([*command[1:], "--format", "json"]) == 0
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
 

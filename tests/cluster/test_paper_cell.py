@@ -46,7 +46,7 @@ def prepare(folder: Path, config: dict[str, Any]) -> None:
     for stage, template in study["training"]["templates"].items():
         bad, out = ["--max-bad-share", data["max_bad_share"]], made / "data" / stage
         paretoken(
-            *("data", "--manifest", data["manifest"], "--set", stage, "--root", data["root"]),
+            *("data", "--manifest", data["manifest"], "--data-set", stage, "--root", data["root"]),
             *(*bad, "--out", out),
         )
         paretoken(

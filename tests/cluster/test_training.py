@@ -32,7 +32,7 @@ CLOSE: dict[str, Any] = {"atol": 2e-4, "rtol": 2e-4}
 def train(world: Path, steps: int) -> list[str]:
     return [
         "train", "--stage", "pretrain", "--recipe", f"{world}/pretrain.yaml", "--llm", f"{world}/llm",
-        "--vision", f"{world}/vision", "--data", f"{world}/tokens", "--images", f"{world}/images",
+        "--vision", f"{world}/vision", "--tokenized", f"{world}/tokens", "--images", f"{world}/images",
         "--compressor", "tokenpacker", "--tokens", "4", "--seed", "3", "--set", f"steps={steps}",
     ]  # fmt: skip
 

@@ -35,7 +35,14 @@ def test_a_full_disk_is_a_message_and_leaves_nothing_half_written(
     (small_disk / "filler").write_bytes(bytes(200_000))
     paretoken(
         *("train", "--stage", "pretrain", "--recipe", world / "pretrain.yaml", "--llm", world / "llm"),
-        *("--vision", world / "vision", "--data", world / "tokens", "--features", world / "features"),
+        *(
+            "--vision",
+            world / "vision",
+            "--tokenized",
+            world / "tokens",
+            "--features",
+            world / "features",
+        ),
         *("--compressor", "tokenpacker", "--tokens", "4", "--set", "micro_batch=2"),
         *("--out", small_disk / "out"),
         code=2,

@@ -29,7 +29,7 @@ LAST_KILL, PIPE = 80, 4096
 def command(world: Path, stage: str, out: Path, adapter: Path | None) -> list[str]:
     line = ["-m", "paretoken", "train", "--stage", stage,
             "--recipe", world / f"{stage}.yaml", "--llm", world / "llm", "--vision", world / "vision",
-            "--data", world / "tokens", "--features", world / "features",
+            "--tokenized", world / "tokens", "--features", world / "features",
             "--compressor", "tokenpacker", "--tokens", TOKENS, "--seed", 3, "--out", out]  # fmt: skip
     return [str(part) for part in line + (["--adapter", adapter] if adapter else [])]
 

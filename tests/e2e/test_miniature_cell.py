@@ -12,8 +12,9 @@ import torch
 import miniature_settings as small
 import small_disks
 from in_process import paretoken
+from paretoken.study.paths import WORLD_QUESTIONS
 from paretoken.study.scored import read_scores
-from paretoken.world.write import PARTS, QUESTIONS
+from paretoken.world.write import PARTS
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,13 +60,13 @@ def test_a_cell_runs_from_its_sources_to_its_scores(sources: Path, tmp_path: Pat
         recipe = small.RECIPES / f"miniature_{stage}.yaml"
         paretoken("train", "--stage", stage, "--recipe", recipe, *cell, *adapter,
                   *changed("--set", [(k, str(v)) for k, v in STAGE.items()]),
-                  "--data", sources / "tokens" / stage, "--out", tmp_path / stage)  # fmt: skip
+                  "--tokenized", sources / "tokens" / stage, "--out", tmp_path / stage)  # fmt: skip
         adapter = ["--adapter", tmp_path / stage / "adapter"]
     loss = json.loads((tmp_path / "finetune" / "run.json").read_text())["loss"]
     assert loss[-1][1] < loss[0][1]
     answers, score = tmp_path / "world.parquet", tmp_path / "world.json"
     paretoken("predict", "--model", tmp_path / "finetune" / "model", "--features", sources / "features",
-              "--questions", sources / "data" / QUESTIONS, "--out", answers)  # fmt: skip
+              "--questions", sources / "data" / WORLD_QUESTIONS, "--out", answers)  # fmt: skip
     paretoken("score", "--benchmark", "world", "--predictions", answers, "--out", score)
     found = read_scores([score])
     assert list(found) == list(PARTS)

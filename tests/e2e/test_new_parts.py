@@ -142,7 +142,7 @@ def plan(project: Project, study: dict[str, Any]) -> list[dict[str, str]]:
     made = SOURCES if study["name"] == STUDY["name"] else {}
     config = shipped | {"run": [study["name"]], "studies": [study], **made}
     (project.folder / "whole.yaml").write_text(yaml.safe_dump(config))
-    paretoken(project, "check", "whole.yaml")
+    paretoken(project, "check", "--config", "whole.yaml")
     asked = ("--study", study["name"], "--config", "whole.yaml", "--format", "csv")
     return list(csv.DictReader(io.StringIO(paretoken(project, "plan", *asked))))
 

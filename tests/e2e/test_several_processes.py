@@ -75,7 +75,7 @@ def train(
     world: Path, stage: str, out: Path, zero: str | None = None, compressor: str = "tokenpacker"
 ) -> list[Any]:
     line = ["train", "--stage", stage, "--recipe", world / f"{stage}.yaml", "--llm", world / "llm",
-            "--vision", world / "vision", "--data", world / "tokens", "--images", world / "images",
+            "--vision", world / "vision", "--tokenized", world / "tokens", "--images", world / "images",
             "--compressor", compressor, "--tokens", 4, "--seed", 3, "--out", out]  # fmt: skip
     line += ["--set", f"deepspeed=deepspeed/{zero}.json"] if zero else []
     line += ["--set", f"steps={LONG}"] if (stage, compressor) == KILLED else []

@@ -23,7 +23,7 @@ ORDER = [
     *("errors", "io", "registry", "compressors", "config", "study", "costs"),
     *("model_files", "data", "models", "hub", "evaluate", "world", "train"),
     *("plan", "feasibility", "workflow", "slurm", "jobs"),
-    *("analysis", "figures", "report", "cli", "commands"),
+    *("analysis", "figures", "report", "help", "cli", "commands"),
 ]
 #: File names that are conventions and therefore occur in several packages.
 CONVENTIONAL = {"__init__.py", "base.py"}

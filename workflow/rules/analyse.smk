@@ -43,9 +43,9 @@ rule frontier:
         text_tokens=STUDY.text_tokens,
         costs=STUDY.deployment_options,
     shell:
-        "paretoken frontier --fit {input.fit:q} --q {params.text_tokens:q} {params.costs:q} "
-        "--out {output.frontier:q} --pareto {output.pareto:q} --crossovers {output.crossovers:q} "
-        "--by-cost {output.by_cost:q} > {log:q} 2>&1"
+        "paretoken frontier --fit {input.fit:q} --text-tokens {params.text_tokens:q} {params.costs:q} "
+        "--out {output.frontier:q} --out-pareto {output.pareto:q} --out-crossovers {output.crossovers:q} "
+        "--out-by-cost {output.by_cost:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -75,11 +75,11 @@ rule tables:
         reference=STUDY.reference_options("values", "dimensions"),
         measured=STUDY.measured_options,
     shell:
-        "paretoken tables --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} {params.measured:q} --cells {output.cells:q} "
-        "--equal-cost {output.equal_cost:q} --fit-table {output.fits:q} "
-        "--published-table {output.published:q} --predictions {output.predictions:q} "
-        "--sensitivity {output.sensitivity:q} > {log:q} 2>&1"
+        "paretoken tables --study-file {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "{params.reference:q} {params.measured:q} --out-cells {output.cells:q} "
+        "--out-equal-cost {output.equal_cost:q} --out-fits {output.fits:q} "
+        "--out-published {output.published:q} --out-predictions {output.predictions:q} "
+        "--out-sensitivity {output.sensitivity:q} > {log:q} 2>&1"
 
 
 rule claims:
@@ -109,5 +109,5 @@ rule claims:
         reference=STUDY.reference_options("values", "table1"),
         claims=STUDY.claim_options,
     shell:
-        "paretoken claims --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "{params.reference:q} {params.claims:q} --out {output.table:q} --page {output.page:q} > {log:q} 2>&1"
+        "paretoken claims --study-file {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "{params.reference:q} {params.claims:q} --out {output.table:q} --out-page {output.page:q} > {log:q} 2>&1"

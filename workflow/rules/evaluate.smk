@@ -104,8 +104,8 @@ rule text_length:
         size=STUDY.size,
     shell:
         "paretoken text-length --model {params.model:q}/model {params.questions:q} --benchmark world "
-        "--text-tokens {params.lengths:q} --suites {params.suites:q} --max-new-tokens 2 "
-        "--study {wildcards.study:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
+        "--text-tokens {params.lengths:q} --suite-benchmarks {params.suites:q} --max-new-tokens 2 "
+        "--study {wildcards.study:q} --llm-name {wildcards.llm:q} --params-b {params.size:q} "
         "--compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
         "--seed {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"
 
@@ -129,8 +129,8 @@ rule cell_scores:
         suites=STUDY.suites,
         size=STUDY.size,
     shell:
-        "paretoken cell-scores --study {wildcards.study:q} --scores {input.scores:q} "
-        "--suites {params.suites:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
+        "paretoken cell-scores --study {wildcards.study:q} --score-files {input.scores:q} "
+        "--suite-benchmarks {params.suites:q} --llm-name {wildcards.llm:q} --params-b {params.size:q} "
         "--compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
         "--seed {wildcards.seed:q} --out-scores {output.scores:q} --out {output.errors:q} > {log:q} 2>&1"
 
@@ -155,6 +155,6 @@ rule measured_cell:
         size=STUDY.size,
     shell:
         "paretoken cell --study {wildcards.study:q} --measured {input.measured:q} "
-        "--suites {params.suites:q} --llm {wildcards.llm:q} --params-b {params.size:q} "
+        "--suites {params.suites:q} --llm-name {wildcards.llm:q} --params-b {params.size:q} "
         "--compressor {wildcards.compressor:q} --tokens {wildcards.tokens:q} "
         "--seed {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"

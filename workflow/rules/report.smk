@@ -29,7 +29,7 @@ rule figure:
         reference=STUDY.reference_options("values", "table1"),
         costs=STUDY.figure_cost_options,
     shell:
-        "paretoken figure --name {wildcards.figure:q} --study {input.study:q} "
+        "paretoken figure --name {wildcards.figure:q} --study-file {input.study:q} "
         "--errors {input.errors:q} --fits {input.fits:q} {params.reference:q} {params.costs:q} "
         "--out {output.png:q} {output.pdf:q} > {log:q} 2>&1"
 
@@ -56,9 +56,9 @@ rule methods:
     params:
         reference=STUDY.reference_options("table1"),
     shell:
-        "paretoken methods --study {input.study:q} --errors {input.errors:q} --scores {input.scores:q} "
-        "{params.reference:q} --out {output.table:q} --comparisons {output.comparisons:q} "
-        "--latex {output.latex:q} --page {output.page:q} > {log:q} 2>&1"
+        "paretoken methods --study-file {input.study:q} --errors {input.errors:q} --scores {input.scores:q} "
+        "{params.reference:q} --out {output.table:q} --out-comparisons {output.comparisons:q} "
+        "--out-latex {output.latex:q} --out-page {output.page:q} > {log:q} 2>&1"
 
 
 rule text_optimum:
@@ -81,9 +81,9 @@ rule text_optimum:
     conda:
         "../../envs/analysis.yaml"
     shell:
-        "paretoken text-optimum --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
-        "--cells {input.cells:q} --out {output.table:q} --optima {output.optima:q} --latex {output.latex:q} "
-        "--page {output.page:q} --figure {output.figure:q} > {log:q} 2>&1"
+        "paretoken text-optimum --study-file {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "--cells {input.cells:q} --out {output.table:q} --out-optima {output.optima:q} --out-latex {output.latex:q} "
+        "--out-page {output.page:q} --out-figure {output.figure:q} > {log:q} 2>&1"
 
 
 rule summary:
@@ -110,7 +110,7 @@ rule summary:
         figures=STUDY.figure_options,
         tables=STUDY.law_table_options("equal_cost", "sensitivity"),
     shell:
-        "paretoken summary --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "paretoken summary --study-file {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
         "{params.reference:q} {params.figures:q} {params.tables:q} "
         "--claims {input.claims:q} "
         "--out {output:q} > {log:q} 2>&1"
@@ -151,7 +151,7 @@ rule report:
         tables=STUDY.law_table_options("equal_cost"),
         parts=STUDY.report_options,
     shell:
-        "paretoken report --study {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
+        "paretoken report --study-file {input.study:q} --errors {input.errors:q} --fits {input.fits:q} "
         "{params.reference:q} {params.costs:q} --claims {input.claims:q} "
         "{params.tables:q} {params.parts:q} "
         "--out {output:q} > {log:q} 2>&1"

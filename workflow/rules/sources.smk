@@ -117,7 +117,7 @@ rule data:
         out=subpath(output[0], parent=True),
         options=SOURCES.data_options,
     shell:
-        "paretoken data --manifest {input.manifest:q} --set {wildcards.stage:q} {params.options:q} "
+        "paretoken data --manifest {input.manifest:q} --data-set {wildcards.stage:q} {params.options:q} "
         "--out {params.out:q} > {log:q} 2>&1"
 
 

@@ -14,7 +14,7 @@ rule study:
     params:
         settings=STUDY.frozen_json,
     shell:
-        "paretoken study --json {params.settings:q} --out {output:q} > {log:q} 2>&1"
+        "paretoken study --settings {params.settings:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule aggregate:
@@ -57,8 +57,9 @@ rule recorded:
     params:
         folder=subpath(input.record, parent=True),
     shell:
-        "paretoken recorded --record {params.folder:q} --study {input.study:q} --errors {output.errors:q} "
-        "--scores {output.scores:q} --costs {output.costs:q} > {log:q} 2>&1"
+        "paretoken recorded --record {params.folder:q} --study-file {input.study:q} "
+        "--out-errors {output.errors:q} --out-scores {output.scores:q} --out-costs {output.costs:q} "
+        "> {log:q} 2>&1"
 
 
 ruleorder: recorded > aggregate
@@ -98,7 +99,7 @@ rule costs:
     params:
         cells=STUDY.folders,
     shell:
-        "paretoken costs --study {input.study:q} --cells {params.cells:q} --out {output:q} > {log:q} 2>&1"
+        "paretoken costs --study-file {input.study:q} --cells {params.cells:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule shapes:
@@ -116,4 +117,4 @@ rule shapes:
     conda:
         "../../envs/analysis.yaml"
     shell:
-        "paretoken shapes --study {input.study:q} --out {output:q} > {log:q} 2>&1"
+        "paretoken shapes --study-file {input.study:q} --out {output:q} > {log:q} 2>&1"

@@ -36,7 +36,7 @@ rule pretrain:
     shell:
         "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage pretrain "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
-        "{params.images:q} --data {params.encoded:q} --compressor {wildcards.compressor:q} "
+        "{params.images:q} --tokenized {params.encoded:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} {params.model:q} --seed {wildcards.seed:q} "
         "--max-bad-share {params.max_bad_share:q} --out {params.out:q} >> {log:q} 2>&1"
 
@@ -76,7 +76,7 @@ rule finetune:
     shell:
         "paretoken launch --gpus {resources.gpus} --logs {log:q} -- train --stage finetune "
         "--recipe {input.recipe:q} {params.overrides:q} --llm {params.llm:q} --vision {params.vision:q} "
-        "{params.images:q} --data {params.encoded:q} --compressor {wildcards.compressor:q} "
+        "{params.images:q} --tokenized {params.encoded:q} --compressor {wildcards.compressor:q} "
         "--tokens {wildcards.tokens:q} {params.model:q} --adapter {params.adapter:q}/adapter "
         "--seed {wildcards.seed:q} --max-bad-share {params.max_bad_share:q} --out {params.out:q} "
         ">> {log:q} 2>&1"

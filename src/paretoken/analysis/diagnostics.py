@@ -123,8 +123,8 @@ def is_constant(fitted: Estimate) -> bool:
 def conditioning(fitted: Estimate) -> dict[str, Any]:
     """Return the condition number of the scaled Jacobian and the correlation of the estimates.
 
-    Both over the free parameters, at centred logarithms. The number is None where it is infinite: then
-    nothing tells some of them apart.
+    Both over the free parameters, at centred logarithms. The number is None where it is more than what
+    double precision resolves (infinite, or its rounding): then nothing tells some of them apart.
     """
     names = [fitted.law.parameters[i] for i in free_parameters(fitted)]
     jacobian = scaled_jacobian(fitted)
@@ -136,7 +136,7 @@ def conditioning(fitted: Estimate) -> dict[str, Any]:
     sd, condition = np.sqrt(np.diag(covariance)), float(np.linalg.cond(unit))
     return {
         "free": names,
-        "condition_number": condition if np.isfinite(condition) else None,
+        "condition_number": condition if condition < 1 / np.finfo(float).eps else None,
         "correlation": [[float(c) for c in row] for row in covariance / np.outer(sd, sd)],
     }
 

@@ -135,7 +135,7 @@ class FittedLaw:
         """Return the predicted errors under each bootstrap draw, (R, n); R is 0 without draws."""
         sizes, tokens = np.broadcast_arrays(np.asarray(N, float), self.law.tokens(V, self._law_q(Q)))
         counts = {"draws of the fit": len(self.draws), "configurations": sizes.size}
-        require_product("--fit, --n and --v", counts, MOST_NUMBERS)
+        require_product("--fit, --params-b and --tokens", counts, MOST_NUMBERS)
         return self.law.evaluate(self.draws, np.log(sizes).ravel(), np.log(tokens).ravel())
 
     def interval(

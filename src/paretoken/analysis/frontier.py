@@ -90,14 +90,14 @@ def configurations(
 
 def _require_in_range(sizes: Sequence[float], tokens: Sequence[float], Q: float) -> None:
     """Raise `UserError` unless all values are in range, and there are not too many."""
-    for name, values in (("--n", sizes), ("--v", tokens)):
+    for name, values in (("--params-b", sizes), ("--tokens", tokens)):
         if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
             raise UserError(f"{name} wants positive numbers, got: {shown(list(values))}")
     counts = {"sizes": len(set(sizes)), "token counts": len(set(tokens))}
-    require_product("--n and --v", counts, MOST_CONFIGURATIONS)
+    require_product("--params-b and --tokens", counts, MOST_CONFIGURATIONS)
     if max(sizes) > LARGEST_B:
         raise UserError(
-            f"--n is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
+            f"--params-b is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
             "fit was made with raw counts, refit with --n-unit parameters"
         )
     if not np.isfinite(Q) or Q < 0:
@@ -170,11 +170,11 @@ def frontier(
     """
     tables = {Q: configurations(fit, sizes, tokens, Q, cost) for Q in text_tokens}
     if not tables:
-        raise UserError("--q wants at least one number of text tokens")
+        raise UserError("--text-tokens wants at least one number of text tokens")
     budgets = default_budgets(list(tables.values())) if budgets is None else budgets
     if not len(budgets) or not np.isfinite(budgets).all() or min(budgets) <= 0:
         raise UserError(
-            f"--budgets wants positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
+            f"--budget wants positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
         )
     rows = [row for Q, table in tables.items() for row in _best_rows(fit, Q, table, budgets, cost)]
     columns = ["text_tokens", "budget", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]

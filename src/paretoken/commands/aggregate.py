@@ -11,8 +11,10 @@ from paretoken.study.table_files import flags, write_table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="errors.csv of cells")
-    parser.add_argument("--suites", nargs="+", required=True, help="suites of each cell, in order")
+    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="errors.csv of each cell")
+    parser.add_argument(
+        "--suites", nargs="+", required=True, metavar="SUITE", help="names of the suites, in order"
+    )
     parser.add_argument("--out", type=Path, required=True, help="tables/errors.csv to write")
 
 

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from paretoken.errors import UserError
 from paretoken.io.ranges import (
@@ -28,6 +28,8 @@ from paretoken.io.ranges import (
 )
 
 Number = TypeVar("Number", int, float)
+#: A parser, or a group of its arguments with a heading.
+Group: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 def at_most(largest: float, kind: Callable[[str], Number]) -> Callable[[str], Number]:

@@ -1,4 +1,4 @@
-"""The arguments that say which cell of a study a command is about."""
+"""The arguments that name one cell of a study's grid."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from paretoken.study.grid import Cell
 
 
 def add_cell_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the cell."""
-    parser.add_argument("--llm", required=True, help="name of the language model")
-    parser.add_argument("--params-b", type=size, required=True, help="its size, billions")
-    parser.add_argument("--compressor", required=True, help="name of the compressor")
-    parser.add_argument("--tokens", type=tokens, required=True, help="visual tokens")
-    parser.add_argument("--seed", type=seed, required=True, help="seed of the cell")
+    """Declare what a cell is named by."""
+    cell = parser.add_argument_group("cell of the study's grid")
+    cell.add_argument("--study", required=True, metavar="NAME", help="name of the study in the config")
+    cell.add_argument("--llm-name", required=True, metavar="NAME", help="name of the language model")
+    cell.add_argument(
+        "--params-b", type=size, required=True, metavar="N", help="its size, billions of parameters"
+    )
+    cell.add_argument("--compressor", required=True, metavar="NAME", help="name of the compressor")
+    cell.add_argument(
+        "--tokens", type=tokens, required=True, metavar="V", help="visual tokens per image"
+    )
+    cell.add_argument("--seed", type=seed, required=True, metavar="S", help="random seed of the cell")
 
 
-def cell_of(arguments: argparse.Namespace) -> Cell:
-    """Return the cell that the arguments of `add_cell_arguments` describe."""
-    return Cell(arguments.llm, arguments.compressor, arguments.tokens, arguments.seed)
+def cell_named(arguments: argparse.Namespace) -> Cell:
+    """Return the cell that `add_cell_arguments` declared."""
+    a = arguments
+    return Cell(a.llm_name, a.compressor, a.tokens, a.seed)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import assignment
-from paretoken.commands.cell_arguments import add_cell_arguments, cell_of
+from paretoken.commands.cell_arguments import add_cell_arguments, cell_named
 from paretoken.study.contract import SCORE_COLUMNS
 from paretoken.study.measured import write_cell
 from paretoken.study.scored import error_rows, read_scores, score_rows
@@ -14,12 +14,23 @@ from paretoken.study.scored import error_rows, read_scores, score_rows
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--study", required=True, help="name of the study")
-    parser.add_argument("--scores", type=Path, nargs="+", required=True,
-                        help="what `paretoken score` wrote: BENCHMARK.json")  # fmt: skip
-    parser.add_argument("--suites", type=assignment, nargs="+", required=True,
-                        metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
     add_cell_arguments(parser)
+    parser.add_argument(
+        "--score-files",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="what `paretoken score` wrote: BENCHMARK.json",
+    )
+    parser.add_argument(
+        "--suite-benchmarks",
+        type=assignment,
+        nargs="+",
+        required=True,
+        metavar="SUITE=BENCHMARK,...",
+        help="what each suite averages",
+    )
     parser.add_argument("--out-scores", type=Path, required=True, help="scores.csv to write")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
 
@@ -27,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Average the scores suite by suite, and write both tables."""
     a = arguments
-    cell = cell_of(a)
-    scores = read_scores(a.scores)
-    suites = {suite: benchmarks.split(",") for suite, benchmarks in a.suites}
+    cell = cell_named(a)
+    scores = read_scores(a.score_files)
+    suites = {suite: benchmarks.split(",") for suite, benchmarks in a.suite_benchmarks}
     errors = error_rows(a.study, cell, a.params_b, suites, scores)
     used = dict.fromkeys(name for names in suites.values() for name in names)
     shown = {name: scores[name] for name in used}  # a benchmark may have parts that no suite averages

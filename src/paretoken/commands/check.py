@@ -16,9 +16,7 @@ from paretoken.study.grid import cells
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "config", type=Path, nargs="?", default=Path("config.yaml"), help="the file to check"
-    )
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config file")
     parser.add_argument(
         "--write-schema", type=Path, metavar="FILE", help="write the JSON schema of the config instead"
     )

@@ -15,16 +15,23 @@ from paretoken.study.table_files import write_table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
-    parser.add_argument("--claims", nargs="*", default=[], choices=list(CLAIMS), help="which claims")
+    parser.add_argument(
+        "--name",
+        nargs="*",
+        default=[],
+        choices=list(CLAIMS),
+        metavar="NAME",
+        help=f"names of the claims to test: {', '.join(CLAIMS)}",
+    )
     parser.add_argument("--out", type=Path, required=True, help="claims.csv to write")
-    parser.add_argument("--page", type=Path, required=True, help="Markdown page to write")
+    parser.add_argument("--out-page", type=Path, required=True, help="Markdown page to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Test the claims, write table and page, and print the verdicts."""
     results = results_of(arguments)
-    table = ledger(results, arguments.claims)
+    table = ledger(results, arguments.name)
     write_table(arguments.out, table)
-    write_text(arguments.page, page(table, results.study.name))
+    write_text(arguments.out_page, page(table, results.study.name))
     for _, row in table.iterrows():
         print(f"{row['verdict']}: {row['statement']}")

@@ -19,28 +19,36 @@ FORMATS = (".png", ".pdf", ".svg")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("studies", type=Path, nargs="+", metavar="FOLDER",
-                        help="folders of finished studies, such as results/published")  # fmt: skip
-    parser.add_argument("--law", choices=list(LAWS), help="else each study's headline law")
+    parser.add_argument(
+        "studies",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="folders of finished studies, such as results/published",
+    )
+    parser.add_argument(
+        "--law", choices=list(LAWS), help="scaling law; without it each study's headline law"
+    )
     parser.add_argument("--out", type=Path, help="CSV to write: a row per parameter and study")
-    parser.add_argument("--figure", type=Path, nargs="+", default=[],
-                        help="figures to write: .png, .pdf or .svg")  # fmt: skip
+    parser.add_argument(
+        "--out-figure", type=Path, nargs="+", default=[], help="figures to write: .png, .pdf or .svg"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the comparison, and write it as a table and as figures."""
     a = arguments
-    for path in a.figure:
+    for path in a.out_figure:
         if path.suffix not in FORMATS:
             raise UserError(f"{path}: a figure ends in one of {', '.join(FORMATS)}")
     studies = read_studies(a.studies)
     table = side_by_side(studies, a.law)
     if a.out:
         write_table(a.out, table)
-    if a.figure:
+    if a.out_figure:
         from paretoken.figures.studies import save
 
-        save(table, a.figure)
+        save(table, a.out_figure)
     print(terminal(_page(table)))
     print(terminal("\n".join(verdicts(studies, a.law))))
 

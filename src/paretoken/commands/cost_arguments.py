@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from paretoken.commands.arguments import answer_tokens, batch, positive
+from paretoken.commands.arguments import Group, answer_tokens, batch, positive, size, some_tokens
 from paretoken.costs.models.base import Cost
 from paretoken.costs.models.deployment import Deployment, read_shapes
 from paretoken.costs.models.latency_table import read_latency
@@ -15,23 +15,53 @@ from paretoken.registry import COST_MODELS
 
 def add_cost_arguments(parser: argparse.ArgumentParser, default: str | None = "flops_2nt") -> None:
     """Declare the cost model and how models are run."""
-    parser.add_argument("--cost", choices=list(COST_MODELS), default=default, help="what is counted")
-    add_deployment_files(parser)
-    parser.add_argument("--answer-tokens", type=answer_tokens, metavar="TOKENS",
-                        help="length of an answer; else up to its first token")  # fmt: skip
-    parser.add_argument("--batch", type=batch, default=1, help="questions answered at once")
-    parser.add_argument("--no-encoder", action="store_true",
-                        help="images are stored encoded: leave the vision encoder out")  # fmt: skip
-    parser.add_argument("--cached-text", action="store_true",
-                        help="text tokens are in the cache already")  # fmt: skip
+    costs = parser.add_argument_group("costs")
+    costs.add_argument(
+        "--cost", choices=list(COST_MODELS), default=default, help="cost model: what is counted"
+    )
+    add_deployment_files(costs)
+    costs.add_argument(
+        "--answer-tokens",
+        type=answer_tokens,
+        metavar="TOKENS",
+        help="tokens of an answer; without it, costs end with its first token",
+    )
+    costs.add_argument("--batch", type=batch, default=1, help="questions at a time")
+    costs.add_argument(
+        "--no-encoder",
+        action="store_true",
+        help="images are stored encoded: leave the vision encoder out",
+    )
+    costs.add_argument("--cached-text", action="store_true", help="text tokens are in the cache already")
 
 
-def add_deployment_files(parser: argparse.ArgumentParser) -> None:
+def add_choice_of_models(parser: Group) -> None:
+    """Declare which sizes and token counts are compared."""
+    parser.add_argument(
+        "--params-b",
+        type=size,
+        nargs="+",
+        metavar="N",
+        help="sizes, billions of parameters; without it those of the fit",
+    )
+    parser.add_argument(
+        "--tokens",
+        type=some_tokens,
+        nargs="+",
+        metavar="V",
+        help="visual tokens per image; without it those of the fit",
+    )
+
+
+def add_deployment_files(parser: Group) -> None:
     """Declare what costs are computed from."""
-    parser.add_argument("--shapes", type=Path, help="shapes.json: the models' dimensions")
-    parser.add_argument("--latency", type=Path,
-                        help="table of `paretoken latency`, or a study's tables/costs.csv")  # fmt: skip
-    parser.add_argument("--price-per-hour", type=positive, help="of the device, any currency")
+    parser.add_argument("--shapes", type=Path, help="shapes.json of `paretoken shapes`: dimensions")
+    parser.add_argument(
+        "--latency", type=Path, help="table of `paretoken latency`, or a study's tables/costs.csv"
+    )
+    parser.add_argument(
+        "--price-per-hour", type=positive, help="price of one hour of the device, in any currency"
+    )
 
 
 def deployment_of(arguments: argparse.Namespace) -> Deployment:

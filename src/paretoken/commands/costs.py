@@ -17,16 +17,23 @@ from paretoken.study.measured import write_cell
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--study", type=Path, required=True, help="study.json: names and sizes")
-    parser.add_argument("--cells", type=Path, nargs="+", required=True,
-                        help="folders of cells: .../runs/LLM/COMPRESSOR-V/sSEED")  # fmt: skip
+    parser.add_argument(
+        "--study-file", type=Path, required=True, help="study.json of the study: names and sizes"
+    )
+    parser.add_argument(
+        "--cells",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folder of each cell: .../runs/LLM/COMPRESSOR-V/sSEED",
+    )
     parser.add_argument("--out", type=Path, required=True, help="tables/costs.csv to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read the records of the cells, in the order of the grid, and write the table."""
     try:
-        frozen = read_json(arguments.study)
+        frozen = read_json(arguments.study_file)
         name, sizes = frozen["study"]["name"], {llm["name"]: llm["params_b"] for llm in frozen["llms"]}
         side, rows = int(frozen["vision"]["grid"]), list[Row]()
         # Models of a generated world are timed where they answer.
@@ -35,7 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
         if not isinstance(name, str) or not all(isinstance(n, int | float) and n > 0 for n in numbers):
             raise ValueError("its name is a text, its sizes are numbers above 0")
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        complaint = f"{arguments.study} is not a study of this version; make it with `paretoken study`"
+        complaint = (
+            f"{arguments.study_file} is not a study of this version; make it with `paretoken study`"
+        )
         raise UserError(f"{complaint} ({shown(error)})") from error
     for folder in arguments.cells:
         cell = Cell.of(folder)

@@ -15,21 +15,40 @@ from paretoken.io.escape import terminal
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     cores = len(os.sched_getaffinity(0))
-    parser.add_argument("--manifest", type=Path, default=Path("workflow/reference/llava_data.yaml"),
-                        help="what the sets consist of, a YAML file")  # fmt: skip
-    parser.add_argument("--set", required=True, metavar="NAME",
-                        help="one of its sets: pretrain, finetune")  # fmt: skip
-    parser.add_argument("--root", type=Path, required=True,
-                        help="where its files are: LLaVA's playground/data")  # fmt: skip
-    parser.add_argument("--check", action="store_true",
-                        help="only say what is there, what is missing and how to get it")  # fmt: skip
-    parser.add_argument("--no-decode", dest="decode", action="store_false",
-                        help="read only the header and last bytes of each image: minutes instead "
-                             "of hours, but damage in the middle shows in training only")  # fmt: skip
-    parser.add_argument("--max-bad-share", type=share, default=0.0,
-                        help="share of images that may be missing or unreadable")  # fmt: skip
-    parser.add_argument("--workers", type=threads, default=min(8, cores),
-                        help="processes that look at images, threads that unpack")  # fmt: skip
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        default=Path("workflow/reference/llava_data.yaml"),
+        help="what the sets consist of, a YAML file",
+    )
+    parser.add_argument(
+        "--data-set", required=True, metavar="NAME", help="one of its sets: pretrain, finetune"
+    )
+    parser.add_argument(
+        "--root", type=Path, required=True, help="where its files are: LLaVA's playground/data"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only say what is there, what is missing and how to get it"
+    )
+    parser.add_argument(
+        "--no-decode",
+        dest="decode",
+        action="store_false",
+        help="read only the header and last bytes of each image: minutes instead "
+        "of hours, but damage in the middle shows in training only",
+    )
+    parser.add_argument(
+        "--max-bad-share",
+        type=share,
+        default=0.0,
+        help="share of missing or unreadable images that may be left out, from 0 to 1",
+    )
+    parser.add_argument(
+        "--workers",
+        type=threads,
+        default=min(8, cores),
+        help="processes that look at images, threads that unpack",
+    )
     parser.add_argument("--out", type=Path, help="folder to write; needed without --check")
 
 
@@ -43,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.io.folders import demand_apart
 
     a = arguments
-    data_set = read_manifest(a.manifest).set_named(a.set)
+    data_set = read_manifest(a.manifest).set_named(a.data_set)
     findings = survey(data_set, a.root)
     if a.check:
         for finding in findings:

@@ -15,24 +15,45 @@ from paretoken.registry import COMPRESSORS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--vision", type=Path, required=True, help="directory of the encoder")
-    parser.add_argument("--data", type=Path, nargs="+", required=True,
-                        help="data sets with an `image` column; each image is encoded once")  # fmt: skip
-    parser.add_argument("--images", type=Path,
-                        help="folder of the image files, unless the data sets hold them")  # fmt: skip
-    parser.add_argument("--skipped", type=Path,
-                        help="skipped.json of `paretoken data`: images that are left out")  # fmt: skip
-    add_layer_arguments(parser)
-    parser.add_argument("--compressors", nargs="+", choices=list(COMPRESSORS),
-                        default=compressors_that(lambda facts: not facts.reads_attention),
-                        help="store what these need; prumerge needs more than layers")  # fmt: skip
-    parser.add_argument("--normalise", action="store_true",
-                        help="each layer to mean 0 and variance 1 per patch")  # fmt: skip
-    parser.add_argument("--aspect", choices=("pad", "crop"), default="pad",
-                        help="how an image becomes square")  # fmt: skip
+    sources = parser.add_argument_group("images and encoder")
+    sources.add_argument("--vision", type=Path, required=True, help="folder of the vision encoder")
+    sources.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="rows with an `image` column, in files such as `paretoken tokenize` takes; each image is "
+        "encoded once",
+    )
+    sources.add_argument(
+        "--images", type=Path, help="folder of image files, unless the data sets hold them"
+    )
+    sources.add_argument(
+        "--skipped", type=Path, help="skipped.json of `paretoken data`: images that are left out"
+    )
+    sources.add_argument(
+        "--max-bad-share",
+        type=share,
+        default=0.0,
+        help="share of unreadable images that may be left out, from 0 to 1",
+    )
+    sources.add_argument(
+        "--aspect", choices=("pad", "crop"), default="pad", help="how an image becomes square"
+    )
+    stored = parser.add_argument_group("what is stored")
+    add_layer_arguments(stored)
+    stored.add_argument(
+        "--compressors",
+        nargs="+",
+        choices=list(COMPRESSORS),
+        metavar="NAME",
+        default=compressors_that(lambda facts: not facts.reads_attention),
+        help="store what these need; prumerge needs more than layers",
+    )
+    stored.add_argument(
+        "--normalise", action="store_true", help="each layer to mean 0 and variance 1 per patch"
+    )
     parser.add_argument("--batch", type=batch, default=64, help="images at a time")
-    parser.add_argument("--max-bad-share", type=share, default=0.0,
-                        help="share of unreadable images that may be left out")  # fmt: skip
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 

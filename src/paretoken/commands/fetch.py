@@ -12,22 +12,47 @@ from paretoken.registry import TEMPLATES
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--source", required=True, metavar="ID_OR_DIRECTORY",
-                        help="hub repository (owner/name), or a local directory")  # fmt: skip
-    parser.add_argument("--revision", type=named, default="main",
-                        help="branch, tag or, better, full commit hash of the repository")  # fmt: skip
-    parser.add_argument("--kind", choices=("llm", "vision", "dataset"), required=True,
-                        help="what it is: decides which files are fetched and verified")  # fmt: skip
-    parser.add_argument("--params", type=parameters, metavar="N",
-                        help="parameters that the model must have, within 0.1 %%; for vision those "
-                             "of the tower")  # fmt: skip
-    parser.add_argument("--grid", type=grid, metavar="SIDE",
-                        help="for vision: patches per side that the encoder must have")  # fmt: skip
-    parser.add_argument("--template", choices=("chat", *TEMPLATES), default="chat",
-                        help="for an llm: chat: its tokenizer's own chat template; or a named one, "
-                             "written into the directory")  # fmt: skip
-    parser.add_argument("--include", nargs="+", default=[], metavar="PATTERN",
-                        help="for a dataset: only these files")  # fmt: skip
+    parser.add_argument(
+        "--source",
+        type=named,
+        required=True,
+        metavar="ID_OR_FOLDER",
+        help="hub repository (owner/name), or a local folder",
+    )
+    parser.add_argument(
+        "--revision",
+        type=named,
+        default="main",
+        help="branch, tag or, better, full commit hash on the hub",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=("llm", "vision", "dataset"),
+        required=True,
+        help="what it is: decides which files are fetched and verified",
+    )
+    parser.add_argument(
+        "--params",
+        type=parameters,
+        metavar="N",
+        help="parameters that the model must have, within 0.1 %%; for vision those of the tower",
+    )
+    parser.add_argument(
+        "--grid",
+        type=grid,
+        metavar="SIDE",
+        help="for vision: patches per side that the encoder must have",
+    )
+    parser.add_argument(
+        "--template",
+        choices=("chat", *TEMPLATES),
+        default="chat",
+        help="chat template of an llm: chat, its tokenizer's own, or a named one, which is written "
+        "into the folder",
+    )
+    parser.add_argument(
+        "--include", nargs="+", default=[], metavar="PATTERN", help="for a dataset: only these files"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 

@@ -16,11 +16,17 @@ from paretoken.registry import FIGURES
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--name", choices=list(FIGURES), required=True, help="which figure")
+    parser.add_argument(
+        "--name",
+        choices=list(FIGURES),
+        required=True,
+        metavar="NAME",
+        help=f"name of the figure to draw: {', '.join(FIGURES)}",
+    )
     add_result_arguments(parser)
     add_cost_arguments(parser)
     parser.add_argument(
-        "--out", type=Path, nargs="+", required=True, help="files to write: .png, .pdf or .svg"
+        "--out", type=Path, nargs="+", required=True, help="figures to write: .png, .pdf or .svg"
     )
 
 

@@ -75,7 +75,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_law_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the law, what is known of its parameters, and how it is fitted."""
     law, defaults = parser.add_argument_group("law and loss"), FitOptions()
-    law.add_argument("--law", choices=list(LAWS), default=defaults.law, help="what to fit")
+    law.add_argument("--law", choices=list(LAWS), default=defaults.law, help="scaling law to fit")
     law.add_argument(
         "--law-text-tokens",
         type=text_tokens,
@@ -142,15 +142,19 @@ def _add_uncertainty_arguments(parser: argparse.ArgumentParser) -> None:
         help="replicates of each of three resampling methods; 0: none",
     )
     uncertainty.add_argument(
-        "--seed", type=seed, default=defaults.seed, metavar="S", help="of the bootstrap"
+        "--seed",
+        type=seed,
+        default=defaults.seed,
+        metavar="S",
+        help="random seed of the bootstrap",
     )
     uncertainty.add_argument(
-        "--q",
+        "--text-tokens",
         type=text_tokens,
         nargs="+",
         default=list(defaults.text_tokens),
         metavar="Q",
-        help="text tokens for which V* is reported",
+        help="text tokens per question, for which the best V is reported",
     )
 
 
@@ -198,7 +202,7 @@ def _options(a: argparse.Namespace, data: CellData, constraints: Constraints) ->
         method=a.method,
         bootstrap=a.bootstrap,
         seed=a.seed,
-        text_tokens=tuple(a.q),
+        text_tokens=tuple(a.text_tokens),
         law_text_tokens=a.law_text_tokens,
         held_out=_held_out(data, a),
         constraints=constraints,

@@ -21,15 +21,37 @@ DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--shapes", type=Path, required=True,
-                        help="shapes.json of a study, or of `paretoken shapes --n`")  # fmt: skip
-    parser.add_argument("--n", type=size, nargs="+", help="sizes, billions; else all of --shapes")
-    parser.add_argument("--v", type=some_tokens, nargs="+", required=True, help="visual tokens")
-    parser.add_argument("--q", type=tokens, nargs="+", default=[0, 50, 200], help="text tokens")
-    parser.add_argument("--batch", type=batch, nargs="+", default=[1], help="questions at once")
+    parser.add_argument(
+        "--shapes", type=Path, required=True, help="shapes.json of `paretoken shapes`, or of a study"
+    )
+    parser.add_argument(
+        "--params-b",
+        type=size,
+        nargs="+",
+        metavar="N",
+        help="sizes, billions of parameters; without it all of --shapes",
+    )
+    parser.add_argument(
+        "--tokens",
+        type=some_tokens,
+        nargs="+",
+        required=True,
+        metavar="V",
+        help="visual tokens per image",
+    )
+    parser.add_argument(
+        "--text-tokens",
+        type=tokens,
+        nargs="+",
+        default=[0, 50, 200],
+        metavar="Q",
+        help="text tokens per question",
+    )
+    parser.add_argument("--batch", type=batch, nargs="+", default=[1], help="questions at a time")
     parser.add_argument("--repeats", type=repeats, default=10, help="runs, of which the median counts")
-    parser.add_argument("--dtype", choices=list(DTYPES),
-                        help="of the weights; else bf16 on a GPU, fp32 on a processor")  # fmt: skip
+    parser.add_argument(
+        "--dtype", choices=list(DTYPES), help="of the weights; else bf16 on a GPU, fp32 on a processor"
+    )
     parser.add_argument("--threads", type=threads, help="CPU threads; else torch's choice")
     parser.add_argument("--out", type=Path, required=True, help="latency.csv to write")
 
@@ -37,16 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure, and write the table after each size: an interrupted run keeps the sizes it has."""
     a = arguments
-    for name in ("v", "q", "batch"):
+    for name in ("tokens", "text_tokens", "batch"):
         setattr(a, name, sorted(set(getattr(a, name))))
     from paretoken.costs.models.deployment import read_shapes
 
     shapes = read_shapes(a.shapes)
-    chosen = [llm for llm in shapes.by_size if a.n is None or llm.params_b in a.n]
+    chosen = [llm for llm in shapes.by_size if a.params_b is None or llm.params_b in a.params_b]
     known = ", ".join(f"{llm.params_b:g}" for llm in shapes.by_size)
-    if not chosen or (a.n and len(chosen) < len(set(a.n))):
-        raise UserError(f"--n: {a.shapes} knows the sizes {known}; write some of these")
-    _require_reachable(a.v, shapes.adapter.compressor, shapes.encoder.side)
+    if not chosen or (a.params_b and len(chosen) < len(set(a.params_b))):
+        raise UserError(f"--params-b: {a.shapes} knows the sizes {known}; write some of these")
+    _require_reachable(a.tokens, shapes.adapter.compressor, shapes.encoder.side)
     demand_writable(a.out)
     quiet()
     limit_threads(a.threads)
@@ -63,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         "dtype": dtype,
         "versions": " ".join(f"{k}={v}" for k, v in versions("torch", "transformers").items()),
     }
-    grid = Grid(a.v, a.q, a.batch, a.repeats)
+    grid = Grid(a.tokens, a.text_tokens, a.batch, a.repeats)
     progress, rows = counter("latency"), []
     for llm in chosen:
         for row in measure_grid(shapes, llm, grid, device, getattr(torch, DTYPES[dtype])):
@@ -83,8 +105,8 @@ def _require_reachable(tokens: list[int], compressor: str, side: int) -> None:
     wrong = [V for V in tokens if V not in reachable]
     if wrong:
         raise UserError(
-            f"--v: {compressor} cannot make {', '.join(map(str, wrong))} tokens of a {side} x {side} "
-            f"grid; write some of {', '.join(map(str, reachable))}"
+            f"--tokens: {compressor} cannot make {', '.join(map(str, wrong))} tokens of a "
+            f"{side} x {side} grid; write some of {', '.join(map(str, reachable))}"
         )
 
 

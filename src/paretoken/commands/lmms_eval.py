@@ -13,34 +13,59 @@ from paretoken.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--model", type=Path, required=True, help="the folder `model` of finetune")
-    parser.add_argument("--task", required=True, help="its name in lmms-eval")
-    parser.add_argument("--name", type=named, help="of the benchmark, if other than the task's")
     parser.add_argument(
-        "--metric", type=named, help="which of the task's metrics is the score, if it has several"
+        "--model",
+        type=Path,
+        required=True,
+        help="folder `model` that `paretoken train --stage finetune` wrote",
     )
-    parser.add_argument("--maximum", type=positive, default=1.0,
-                        help="what the metric can reach, such as 100: divides it")  # fmt: skip
-    parser.add_argument("--include", type=Path,
-                        help="folder of task files besides lmms-eval's own; they run Python: needs "
-                             "--allow-code")  # fmt: skip
-    parser.add_argument("--allow-code", action="store_true",
-                        help="let the Python code of the task files in --include run")  # fmt: skip
-    parser.add_argument("--tokens", type=tokens, metavar="V",
-                        help="visual tokens, for a model that was trained once for every V")  # fmt: skip
-    parser.add_argument("--limit", type=count, help="ask only so many questions, for a trial")
+    parser.add_argument(
+        "--tokens",
+        type=tokens,
+        metavar="V",
+        help="visual tokens per image, for a model that was trained once for every V",
+    )
     parser.add_argument("--batch", type=batch, default=16, help="questions at a time")
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="score.json to write")
+    task = parser.add_argument_group("task")
+    task.add_argument("--task", required=True, help="its name in lmms-eval")
+    task.add_argument(
+        "--benchmark",
+        type=named,
+        metavar="NAME",
+        help="name of the benchmark in the score, if other than the task's",
+    )
+    task.add_argument(
+        "--metric", type=named, help="which of the task's metrics is the score, if it has several"
+    )
+    task.add_argument(
+        "--maximum",
+        type=positive,
+        default=1.0,
+        help="what the metric can reach, such as 100: divides it",
+    )
+    task.add_argument("--limit", type=count, metavar="COUNT", help="ask only the first COUNT questions")
+    task.add_argument(
+        "--include-path",
+        type=Path,
+        metavar="FOLDER",
+        help="task files besides lmms-eval's own; they run Python: needs --allow-code",
+    )
+    task.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="let the Python code of the task files in --include-path run",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Ask, score and write."""
-    if arguments.include is not None and not arguments.allow_code:
+    if arguments.include_path is not None and not arguments.allow_code:
         raise UserError(
-            f"--include {arguments.include}: task files of lmms-eval name Python functions (!function), "
-            "which run with all rights of the user; read them, then add --allow-code, or leave out "
-            "--include"
+            f"--include-path {arguments.include_path}: task files of lmms-eval name Python functions "
+            "(!function), which run with all rights of the user; read them, then add --allow-code, or "
+            "leave out --include-path"
         )
     from paretoken.evaluate.lmms_task import score_task
     from paretoken.io.files import write_json
@@ -51,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     quiet()
     limit_threads(a.threads)
     result = score_task(
-        a.model, a.task, name=a.name, metric=a.metric, maximum=a.maximum, include=a.include,
+        a.model, a.task, name=a.benchmark, metric=a.metric, maximum=a.maximum, include=a.include_path,
         limit=a.limit, batch=a.batch, tokens=a.tokens,
     )  # fmt: skip
     write_json(a.out, result)

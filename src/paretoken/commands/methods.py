@@ -17,11 +17,17 @@ from paretoken.study.table_files import read_table, write_table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
-    parser.add_argument("--scores", type=Path, required=True, help="tables/scores.csv")
-    parser.add_argument("--out", type=Path, required=True, help="methods.csv: every score, one a row")
-    parser.add_argument("--comparisons", type=Path, required=True, help="CSV: each method, best one")
-    parser.add_argument("--page", type=Path, required=True, help="Markdown to write")
-    parser.add_argument("--latex", type=Path, required=True, help="LaTeX to write")
+    parser.add_argument("--scores", type=Path, required=True, help="tables/scores.csv of the study")
+    written = parser.add_argument_group("files to write")
+    written.add_argument("--out", type=Path, required=True, help="methods.csv to write: a row per score")
+    written.add_argument(
+        "--out-comparisons",
+        type=Path,
+        required=True,
+        help="CSV to write: each method against the best one",
+    )
+    written.add_argument("--out-page", type=Path, required=True, help="Markdown page to write")
+    written.add_argument("--out-latex", type=Path, required=True, help="LaTeX table to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -31,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     scores = method_scores(results, read_table(a.scores, SCORE_COLUMNS))
     compared, table = comparisons(results), wide(results, scores)
     write_table(a.out, scores)
-    write_table(a.comparisons, compared)
-    write_text(a.page, methods_page(results, table, compared, scores))
-    write_text(a.latex, latex_table(table))
+    write_table(a.out_comparisons, compared)
+    write_text(a.out_page, methods_page(results, table, compared, scores))
+    write_text(a.out_latex, latex_table(table))
     print(f"{len(table)} methods and token counts, {len(compared)} comparisons")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from paretoken.commands.arguments import not_negative, utilisation
+from paretoken.commands.arguments import not_negative, positive, utilisation
 from paretoken.config.config import load
 from paretoken.config.devices import BY_NAME
 from paretoken.io.escape import terminal
@@ -17,18 +17,39 @@ from paretoken.plan.study_plan import Plan, plan_study
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--study", required=True, help="a trained study of the config")
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
-    parser.add_argument("--devices", nargs="+", choices=list(BY_NAME), metavar="DEVICE",
-                        help=f"kinds of GPU, else the config's: {', '.join(BY_NAME)}")  # fmt: skip
-    parser.add_argument("--utilisation", type=utilisation,
-                        help="share of the GPU's peak that model FLOPs reach; else a default per stage, "
-                             "corrected by finished stages")  # fmt: skip
-    parser.add_argument("--price", type=not_negative, help="of one GPU-hour, in any currency")
-    parser.add_argument("--budget-gpu-hours", type=not_negative,
-                        help="exit with 1 if it needs more; else the study's own budget")  # fmt: skip
     parser.add_argument(
-        "--format", choices=("table", "csv", "json"), default="table", help="how to write"
+        "--study",
+        required=True,
+        metavar="NAME",
+        help="name of the study in the config, one that is trained",
+    )
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config file")
+    parser.add_argument(
+        "--devices",
+        nargs="+",
+        choices=list(BY_NAME),
+        metavar="DEVICE",
+        help=f"kinds of GPU, else the config's: {', '.join(BY_NAME)}",
+    )
+    parser.add_argument(
+        "--utilisation",
+        type=utilisation,
+        help="share of the GPU's peak that model FLOPs reach; else a default per stage, "
+        "corrected by finished stages",
+    )
+    parser.add_argument(
+        "--price-per-hour", type=positive, help="price of one hour of a GPU, in any currency"
+    )
+    parser.add_argument(
+        "--budget-gpu-hours",
+        type=not_negative,
+        help="exit with 1 if it needs more; else the study's own budget",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "csv", "json"),
+        default="text",
+        help="text to read, or data for programs",
     )
     parser.add_argument("--out", type=Path, help="file to write; else the terminal")
 
@@ -39,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load(a.config)
     study = config.study(a.study)
     plans = [
-        plan_study(config, study, BY_NAME[name], a.utilisation, a.price, a.budget_gpu_hours)
+        plan_study(config, study, BY_NAME[name], a.utilisation, a.price_per_hour, a.budget_gpu_hours)
         for name in dict.fromkeys(a.devices or [config.device])
     ]
     text = _text(plans, a.format)

@@ -17,30 +17,65 @@ STORED = ".parquet"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--model", type=Path, required=True, help="what finetune wrote")
-    parser.add_argument("--questions", type=Path, nargs="+", required=True,
-                        help="question_id, image, question, answer rows; one or more files")  # fmt: skip
-    images = parser.add_mutually_exclusive_group()
+    asked = parser.add_argument_group("model and questions")
+    asked.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        help="folder `model` that `paretoken train --stage finetune` wrote",
+    )
+    asked.add_argument(
+        "--questions",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="files of questions, one or more; rows of question_id, image, question, answer",
+    )
+    images = asked.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
-    images.add_argument("--images", type=Path,
-                        help="or: a folder of image files, or a data set whose rows hold them "
-                             "(.parquet, save_to_disk); encoded while predicting")  # fmt: skip
-    parser.add_argument("--tokens", type=tokens, metavar="V",
-                        help="visual tokens, for a model that was trained once for every V "
-                             "(matryoshka_pooling, matryoshka_query)")  # fmt: skip
-    parser.add_argument("--adaptive", action="store_true",
-                        help="prumerge: each image gets its own number of tokens, not V")  # fmt: skip
-    parser.add_argument("--batch", type=batch, default=64, help="questions at a time")
-    parser.add_argument("--max-new-tokens", type=some_tokens,
-                        help="longest answer; without it, what run.json beside the questions says, "
-                             f"or {MAX_NEW_TOKENS}")  # fmt: skip
-    parser.add_argument("--max-bad-share", type=share, default=0.0,
-                        help="share of bad questions that may be left out")  # fmt: skip
-    parser.add_argument("--latency", type=Path,
-                        help="also measure seconds per question; .json to write")  # fmt: skip
+    images.add_argument(
+        "--images",
+        type=Path,
+        help="or: a folder of image files, or a data set whose rows hold them "
+        "(.parquet, save_to_disk); encoded while predicting",
+    )
+    asked.add_argument(
+        "--max-bad-share",
+        type=share,
+        default=0.0,
+        help="share of bad questions that may be left out, from 0 to 1",
+    )
+    answers = parser.add_argument_group("answers")
+    answers.add_argument(
+        "--tokens",
+        type=tokens,
+        metavar="V",
+        help="visual tokens per image, for a model that was trained once for every V "
+        "(matryoshka_pooling, matryoshka_query)",
+    )
+    answers.add_argument(
+        "--adaptive",
+        action="store_true",
+        help="prumerge: each image gets its own number of tokens, not V",
+    )
+    answers.add_argument(
+        "--max-new-tokens",
+        type=some_tokens,
+        help="most tokens of an answer; without it, what run.json beside the "
+        f"questions says, or {MAX_NEW_TOKENS}",
+    )
+    answers.add_argument("--batch", type=batch, default=64, help="questions at a time")
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
-    parser.add_argument("--out", type=Path, nargs="+", required=True,
-                        help=".parquet files to write, one per questions file")  # fmt: skip
+    parser.add_argument(
+        "--out",
+        type=Path,
+        nargs="+",
+        required=True,
+        help=".parquet files to write, one per questions file",
+    )
+    parser.add_argument(
+        "--out-latency", type=Path, help=".json to write: seconds per question, measured besides"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -51,8 +86,8 @@ def run(arguments: argparse.Namespace) -> None:
     for target in a.out:
         if target.suffix != STORED:
             raise UserError(f"{target}: predictions are stored as Parquet; write a name with {STORED}")
-    demand_own_outputs([*a.out, a.latency], a.questions)
-    for target in [*a.out, *([a.latency] if a.latency else [])]:
+    demand_own_outputs([*a.out, a.out_latency], a.questions)
+    for target in [*a.out, *([a.out_latency] if a.out_latency else [])]:
         demand_writable(target)
     quiet()
     limit_threads(a.threads)
@@ -66,9 +101,9 @@ def run(arguments: argparse.Namespace) -> None:
     predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,
                                adaptive=a.adaptive)  # fmt: skip
     require_answerable(files, predictor, a.max_bad_share, counter("pictures"))
-    if a.latency is not None:  # first: where there are answers, there are their seconds
+    if a.out_latency is not None:  # first: where there are answers, there are their seconds
         predictor.max_new_tokens = files[-1].max_new_tokens
-        write_json(a.latency, measure_latency(predictor, files[-1].questions))
+        write_json(a.out_latency, measure_latency(predictor, files[-1].questions))
     for asked, target in zip(files, a.out, strict=True):
         predictor.max_new_tokens = asked.max_new_tokens
         predictions = predictor.answer(asked.questions, counter(asked.source.stem))

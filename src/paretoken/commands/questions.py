@@ -11,13 +11,27 @@ from paretoken.registry import BENCHMARKS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--benchmark", choices=list(BENCHMARKS), required=True, help="what to ask")
-    parser.add_argument("--source", type=named,
-                        help="hub id, or local directory in the hub's layout; without it, the "
-                             "benchmark's own hub id")  # fmt: skip
-    parser.add_argument("--revision", type=named, help="branch, tag or commit on the hub")
+    parser.add_argument(
+        "--benchmark",
+        choices=list(BENCHMARKS),
+        required=True,
+        metavar="NAME",
+        help=f"benchmark whose questions are written: {', '.join(BENCHMARKS)}",
+    )
+    parser.add_argument(
+        "--source",
+        type=named,
+        metavar="ID_OR_FOLDER",
+        help="hub repository (owner/name), or a local folder in the hub's layout; "
+        "without it the benchmark's own repository",
+    )
+    parser.add_argument(
+        "--revision", type=named, help="branch, tag or, better, full commit hash on the hub"
+    )
     parser.add_argument("--variant", help="another convention of the benchmark; unknown: lists them")
-    parser.add_argument("--limit", type=count, help="ask only so many, the first ones")
+    parser.add_argument(
+        "--limit", type=count, metavar="COUNT", help="ask only the first COUNT questions"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 

@@ -10,38 +10,47 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.recommend import recommend
 from paretoken.analysis.recommend_words import in_words
 from paretoken.analysis.study_results import study_of
-from paretoken.commands.arguments import positive, size, some_tokens, text_tokens, whole
-from paretoken.commands.cost_arguments import add_cost_arguments, cost_of
+from paretoken.commands.arguments import positive, text_tokens, whole
+from paretoken.commands.cost_arguments import add_choice_of_models, add_cost_arguments, cost_of
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
 
 #: Options that say a budget with its unit -> the cost model that they stand for.
 UNITS = {
-    "flops": ("FLOPS", "flops_2nt", "FLOPs per question"),
+    "budget_flops": ("FLOPS", "flops_2nt", "FLOPs per question"),
     "budget_ms": ("MS", "latency", "milliseconds per question"),
     "budget_gib": ("GIB", "memory", "GiB of memory"),
     "budget_j": ("J", "energy", "joules per question"),
 }
 #: Other cost models in the same unit.
-SAME_UNIT = {"flops": ("flops_2nt", "flops_exact")}
+SAME_UNIT = {"budget_flops": ("flops_2nt", "flops_exact")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--fit", type=Path, required=True, help="fit.json")
-    budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--budget", type=positive, help="the most, in the unit of --cost")
+    parser.add_argument("--fit", type=Path, required=True, help="fit.json of `paretoken fit`")
+    spent = parser.add_argument_group("budget (one of them)")
+    budget = spent.add_mutually_exclusive_group(required=True)
+    budget.add_argument(
+        "--budget", type=positive, help="most that a question may cost, in the unit of --cost"
+    )
     for name, (metavar, model, text) in UNITS.items():
-        budget.add_argument(f"--{name.replace('_', '-')}", type=positive, metavar=metavar,
-                            help=f"the most, in {text}; --cost {model} if none is named")  # fmt: skip
-    parser.add_argument(
+        budget.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=positive,
+            metavar=metavar,
+            help=f"the most, in {text}; --cost {model} if none is named",
+        )
+    among = parser.add_argument_group("what is compared")
+    add_choice_of_models(among)
+    among.add_argument(
         "--text-tokens", type=text_tokens, required=True, metavar="Q", help="text tokens per question"
     )
-    parser.add_argument("--n", type=size, nargs="+", help="sizes, billions; else the fit's")
-    parser.add_argument("--v", type=some_tokens, nargs="+", help="visual tokens; else the fit's")
-    parser.add_argument("--runners-up", type=whole, default=3, help="how many to list")
     add_cost_arguments(parser, default=None)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of words")
+    parser.add_argument("--runners-up", type=whole, default=3, help="how many to list")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text to read, or data for programs"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -53,13 +62,13 @@ def run(arguments: argparse.Namespace) -> None:
         fit,
         budget,
         a.text_tokens,
-        a.n or fit.sizes,
-        a.v or [v for v in fit.token_counts if v > 0],
+        a.params_b or fit.sizes,
+        a.tokens or [v for v in fit.token_counts if v > 0],
         a.runners_up,
         cost_of(a),
         study_of(a.fit),
     )
-    print(json.dumps(answer, indent=1) if a.json else terminal(in_words(answer)))
+    print(json.dumps(answer, indent=1) if a.format == "json" else terminal(in_words(answer)))
 
 
 def _budget(arguments: argparse.Namespace) -> float:

@@ -18,14 +18,16 @@ WRITTEN = ("errors", "scores", "costs")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--record", type=Path, required=True, help="folder of tables and their record")
-    parser.add_argument("--study", type=Path, required=True, help="study.json: cells and suites")
+    parser.add_argument("--study-file", type=Path, required=True, help="study.json: cells and suites")
     for name in WRITTEN:
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"tables/{name}.csv to write")
+        parser.add_argument(
+            f"--out-{name}", type=Path, required=True, help=f"tables/{name}.csv to write"
+        )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Check that the tables are those of the record and of the study, and write them."""
-    study = read_study(arguments.study).study
+    study = read_study(arguments.study_file).study
     suites = [suite.name for suite in study.suites]
     record = require_cells(arguments.record, study.name, cells(study), suites)
     absent = [name for name in WRITTEN if name not in record.tables]
@@ -35,5 +37,5 @@ def run(arguments: argparse.Namespace) -> None:
         )
     for name in WRITTEN:
         text = (arguments.record / f"{name}.csv").read_text(encoding="utf-8")
-        write_text(getattr(arguments, name), text)
+        write_text(getattr(arguments, f"out_{name}"), text)
     print(f"tables of {record.study}, recorded on {record.date} from: {record.command}")

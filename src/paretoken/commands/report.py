@@ -22,30 +22,41 @@ from paretoken.study.table_files import read_table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
-    add_deployment_files(parser)
-    parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
+    parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv of the study")
     parser.add_argument("--equal-cost", type=Path, help="tables/equal_cost.csv, of a study with laws")
-    parser.add_argument("--figures", type=Path, nargs="*", default=[],
-                        help="PNG files of figures, named as these are registered")  # fmt: skip
-    parser.add_argument("--cells", type=Path, nargs="*", default=[],
-                        help="folders of trained cells, for what training took")  # fmt: skip
+    parser.add_argument(
+        "--figure-files",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="PNG files of figures, named as `paretoken figure --name` calls them",
+    )
+    parser.add_argument(
+        "--cells",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folder of each cell that was trained, for what training took",
+    )
     parser.add_argument("--record", type=Path, help="folder of recorded tables, in place of cells")
+    add_deployment_files(parser.add_argument_group("costs"))
     parser.add_argument("--out", type=Path, required=True, help="report.html to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     a = arguments
-    for path in a.figures:
+    for path in a.figure_files:
         FIGURES.check(path.stem)
     columns = ["statement", "verdict", "because", "value", "low", "high"]
     page = Page(
         results=replace(results_of(a), cost=Cost(FLOPS_2NT, deployment_of(a))),
         claims=read_table(a.claims, columns, may_be_empty=True),
         pairs=read_table(a.equal_cost, NEEDED, may_be_empty=True) if a.equal_cost else None,
-        figures=a.figures,
+        figures=a.figure_files,
         training=training_facts(read_runs(a.cells)) if a.record is None else recorded_facts(a.record),
-        folder=str(a.study.parent),
+        folder=str(a.study_file.parent),
         commit=commit_words(Path(__file__).parent),
         files=[
             word

@@ -15,14 +15,34 @@ from paretoken.registry import BENCHMARKS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--benchmark", choices=list(BENCHMARKS), required=True, help="how to score")
+    parser.add_argument(
+        "--benchmark",
+        choices=list(BENCHMARKS),
+        required=True,
+        metavar="NAME",
+        help=f"benchmark whose rules score the answers: {', '.join(BENCHMARKS)}",
+    )
     parser.add_argument("--variant", help="another convention of the benchmark; unknown: lists them")
-    parser.add_argument("--predictions", type=Path, nargs="+", required=True,
-                        help="rows of the data set with prediction: .jsonl or .parquet")  # fmt: skip
-    parser.add_argument("--questions", type=Path, nargs="+",
-                        help="what was asked, one per predictions file; they must match")  # fmt: skip
-    parser.add_argument("--out", type=Path, nargs="+", required=True,
-                        help="score.json to write, one per predictions file")  # fmt: skip
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="rows of the data set with a prediction each: .jsonl or .parquet",
+    )
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        nargs="+",
+        help="files of questions that were asked, one per predictions file; they must match",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="score.json to write, one per predictions file",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

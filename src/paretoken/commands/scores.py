@@ -16,7 +16,7 @@ KEY = ("study", "llm", "compressor", "visual_tokens", "seed", "benchmark")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="scores.csv of cells")
+    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="scores.csv of each cell")
     parser.add_argument("--out", type=Path, required=True, help="tables/scores.csv to write")
 
 

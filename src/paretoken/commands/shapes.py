@@ -18,22 +18,32 @@ from paretoken.registry import COMPRESSORS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--study", type=Path, help="study.json of a study")
-    source.add_argument("--n", type=size, nargs="+",
-                        help="or: sizes, billions, whose dimensions are guessed")  # fmt: skip
-    parser.add_argument("--compressor", choices=list(COMPRESSORS), default="tokenpacker",
-                        help="with --n: what compresses the image")  # fmt: skip
+    source.add_argument("--study-file", type=Path, help="study.json of the study")
+    source.add_argument(
+        "--params-b",
+        type=size,
+        nargs="+",
+        metavar="N",
+        help="or: sizes, billions of parameters, whose dimensions are guessed",
+    )
+    parser.add_argument(
+        "--compressor",
+        choices=list(COMPRESSORS),
+        default="tokenpacker",
+        metavar="NAME",
+        help=f"with --params-b: name of the compressor, one of {', '.join(COMPRESSORS)}",
+    )
     parser.add_argument("--out", type=Path, required=True, help="shapes.json to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the dimensions, and print where they are from."""
     a = arguments
-    if a.n:
-        shapes = guessed_shapes(a.n, a.compressor)
+    if a.params_b:
+        shapes = guessed_shapes(a.params_b, a.compressor)
     else:
-        complaint = f"{a.study} is not a study of this version; make it with `paretoken study`"
-        shapes = study_shapes(checked(read_json(a.study), FrozenStudy, complaint))
+        complaint = f"{a.study_file} is not a study of this version; make it with `paretoken study`"
+        shapes = study_shapes(checked(read_json(a.study_file), FrozenStudy, complaint))
     write_shapes(a.out, shapes)
     for llm in shapes.by_size:
         words = f"{llm.name}: {llm.params_b:g}B, {llm.parameters:,} parameters; {llm.origin}"

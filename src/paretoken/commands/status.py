@@ -19,9 +19,11 @@ CLEAR = "\x1b[2J\x1b[H"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--study", required=True, help="a study of the config")
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="how to write")
+    parser.add_argument("--study", required=True, metavar="NAME", help="name of the study in the config")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config file")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text to read, or data for programs"
+    )
     parser.add_argument(
         "--quiet-minutes",
         type=wait,
@@ -29,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of machines differ",
     )
     parser.add_argument("--watch", action="store_true", help="refresh until the study is finished")
-    parser.add_argument("--every", type=wait, default=10.0, metavar="S",
-                        help="seconds between refreshes")  # fmt: skip
+    parser.add_argument(
+        "--every", type=wait, default=10.0, metavar="S", help="seconds between refreshes"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

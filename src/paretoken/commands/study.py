@@ -14,15 +14,17 @@ from paretoken.io.files import write_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--json", required=True, help="the study and its records, as JSON")
+    parser.add_argument(
+        "--settings", required=True, metavar="JSON", help="the study and its records, as JSON"
+    )
     parser.add_argument("--out", type=Path, required=True, help="study.json to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Check and write the settings."""
     try:
-        raw = json.loads(arguments.json)
+        raw = json.loads(arguments.settings)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"--json is not JSON: {error}; give it a study as Snakemake does") from error
-    frozen = checked(raw, FrozenStudy, "--json is not a study")
+        raise UserError(f"--settings is not JSON: {error}; give it a study as Snakemake does") from error
+    frozen = checked(raw, FrozenStudy, "--settings is not a study")
     write_json(arguments.out, frozen.model_dump(mode="json"))

@@ -19,8 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_result_arguments(parser)
     parser.add_argument("--equal-cost", type=Path, help="tables/equal_cost.csv, of a study with laws")
     parser.add_argument("--sensitivity", type=Path, help="tables/sensitivity.csv, of a study with laws")
-    parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv")
-    parser.add_argument("--figures", nargs="*", default=[], choices=list(FIGURES), help="which figures")
+    parser.add_argument("--claims", type=Path, required=True, help="tables/claims.csv of the study")
+    parser.add_argument(
+        "--figures",
+        nargs="*",
+        default=[],
+        choices=list(FIGURES),
+        metavar="NAME",
+        help=f"figures that the page shows: {', '.join(FIGURES)}",
+    )
     parser.add_argument("--out", type=Path, required=True, help="summary.md to write")
 
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import (
-    assignment,
-    batch,
-    count,
-    some_tokens,
-    threads,
-    tokens,
-)
-from paretoken.commands.cell_arguments import add_cell_arguments, cell_of
+from paretoken.commands.arguments import assignment, batch, count, some_tokens, threads, tokens
+from paretoken.commands.cell_arguments import add_cell_arguments, cell_named
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.registry import BENCHMARKS
 from paretoken.study.contract import TEXT_LENGTH_COLUMNS
@@ -21,23 +14,58 @@ from paretoken.study.contract import TEXT_LENGTH_COLUMNS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--model", type=Path, required=True, help="what finetune wrote")
-    parser.add_argument("--questions", type=Path, nargs="+", required=True,
-                        help="question_id, image, question, answer rows, per benchmark; or of a "
-                             "benchmark with parts")  # fmt: skip
-    images = parser.add_mutually_exclusive_group()
+    asked = parser.add_argument_group("model and questions")
+    asked.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        help="folder `model` that `paretoken train --stage finetune` wrote",
+    )
+    asked.add_argument(
+        "--questions",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="files of questions, one per benchmark or one of a benchmark with parts; rows of "
+        "question_id, image, question, answer",
+    )
+    images = asked.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
-    images.add_argument("--images", type=Path, help="or: image files")
-    parser.add_argument("--benchmark", choices=list(BENCHMARKS), default="exact_match",
-                        help="how answers are scored")  # fmt: skip
-    parser.add_argument("--text-tokens", type=tokens, nargs="+", required=True, metavar="Q",
-                        help="least text tokens of a prompt")  # fmt: skip
-    parser.add_argument("--suites", type=assignment, nargs="+", required=True,
-                        metavar="SUITE=BENCHMARK,...", help="what each suite averages")  # fmt: skip
-    parser.add_argument("--limit", type=count, help="ask only so many questions of each benchmark")
-    parser.add_argument("--batch", type=batch, default=64, help="questions at a time")
-    parser.add_argument("--max-new-tokens", type=some_tokens, default=16, help="longest answer")
-    parser.add_argument("--study", required=True, help="name of the study")
+    images.add_argument(
+        "--images", type=Path, help="or: a folder of image files, or a data set whose rows hold them"
+    )
+    asked.add_argument(
+        "--text-tokens",
+        type=tokens,
+        nargs="+",
+        required=True,
+        metavar="Q",
+        help="text tokens per question; shorter prompts are lengthened",
+    )
+    asked.add_argument(
+        "--limit",
+        type=count,
+        metavar="COUNT",
+        help="ask only the first COUNT questions of each benchmark",
+    )
+    asked.add_argument("--batch", type=batch, default=64, help="questions at a time")
+    asked.add_argument("--max-new-tokens", type=some_tokens, default=16, help="most tokens of an answer")
+    scores = parser.add_argument_group("scores")
+    scores.add_argument(
+        "--benchmark",
+        choices=list(BENCHMARKS),
+        default="exact_match",
+        metavar="NAME",
+        help=f"benchmark whose rules score the answers: {', '.join(BENCHMARKS)}",
+    )
+    scores.add_argument(
+        "--suite-benchmarks",
+        type=assignment,
+        nargs="+",
+        required=True,
+        metavar="SUITE=BENCHMARK,...",
+        help="what each suite averages",
+    )
     add_cell_arguments(parser)
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")
@@ -55,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.study.scored import error_rows
     from paretoken.train.spending import prefill_flops
 
-    suites = {suite: names.split(",") for suite, names in a.suites}
+    suites = {suite: names.split(",") for suite, names in a.suite_benchmarks}
     used = {name for names in suites.values() for name in names}
     benchmark = BENCHMARKS.load(a.benchmark)
     files = [read_asked(path, a.max_new_tokens) for path in a.questions]
@@ -65,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     asked = {name: own for group in groups for name, own in group.items() if name in used}
     questions = {name: own[: a.limit] for name, own in asked.items()}
     require_room(predictor, questions, max(a.text_tokens))
-    cell, rows = cell_of(a), []
+    cell, rows = cell_named(a), []
     for Q in a.text_tokens:
         found = measure(predictor, questions, benchmark, Q)
         flops = prefill_flops(predictor.model, round(found.text_tokens))

@@ -21,12 +21,17 @@ TEXT_LENGTH_KEY = ("llm", "compressor", "visual_tokens", "seed", "suite", "text_
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_result_arguments(parser)
-    parser.add_argument("--cells", type=Path, nargs="+", required=True, help="text_length.csv of cells")
-    parser.add_argument("--out", type=Path, required=True, help="text_length.csv: all cells")
-    parser.add_argument("--optima", type=Path, required=True, help="text_optimum.csv to write")
-    parser.add_argument("--latex", type=Path, required=True, help="text_optimum.tex to write")
-    parser.add_argument("--page", type=Path, required=True, help="Markdown to write")
-    parser.add_argument("--figure", type=Path, nargs="+", required=True, help="figure: .png, .pdf")
+    parser.add_argument(
+        "--cells", type=Path, nargs="+", required=True, help="text_length.csv of each cell"
+    )
+    written = parser.add_argument_group("files to write")
+    written.add_argument("--out", type=Path, required=True, help="text_length.csv to write: all cells")
+    written.add_argument("--out-optima", type=Path, required=True, help="text_optimum.csv to write")
+    written.add_argument("--out-latex", type=Path, required=True, help="LaTeX table to write")
+    written.add_argument("--out-page", type=Path, required=True, help="Markdown page to write")
+    written.add_argument(
+        "--out-figure", type=Path, nargs="+", required=True, help="figures to write: .png, .pdf or .svg"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,8 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     require_unique(table, TEXT_LENGTH_KEY, "the cells")
     found = optima(results, table)
     write_table(a.out, table)
-    write_table(a.optima, found)
-    write_text(a.latex, latex_of(found))
-    write_text(a.page, page(results, found))
-    save_text_length(results, found, a.figure)
+    write_table(a.out_optima, found)
+    write_text(a.out_latex, latex_of(found))
+    write_text(a.out_page, page(results, found))
+    save_text_length(results, found, a.out_figure)
     print(f"{len(table)} errors of {len(parts)} cells; {len(found)} optima")

@@ -13,20 +13,34 @@ from paretoken.registry import TEMPLATES
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--data", type=Path, required=True,
-                        help="conversations in LLaVA's format: .json, .jsonl, .parquet or a "
-                             "Hugging Face data set on disk")  # fmt: skip
-    parser.add_argument("--llm", type=Path, required=True,
-                        help="directory of a language model with this tokenizer")  # fmt: skip
-    parser.add_argument("--template", choices=("chat", "plain", "plain_llava", *TEMPLATES),
-                        default="chat",
-                        help="chat: the tokenizer's own; plain: image, answer, end of text; "
-                             "plain_llava: image, answer, line end; or a named one")  # fmt: skip
-    parser.add_argument("--skipped", type=Path,
-                        help="skipped.json of `paretoken data`: images whose conversations are "
-                             "left out")  # fmt: skip
-    parser.add_argument("--max-bad-share", type=share, default=0.0,
-                        help="share of bad rows that may be left out")  # fmt: skip
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="rows of conversations in LLaVA's format: .json, .jsonl, .parquet or a "
+        "Hugging Face data set on disk",
+    )
+    parser.add_argument(
+        "--llm", type=Path, required=True, help="folder of the language model whose tokenizer is used"
+    )
+    parser.add_argument(
+        "--template",
+        choices=("chat", "plain", "plain_llava", *TEMPLATES),
+        default="chat",
+        help="chat template: chat, the tokenizer's own; plain, image, answer and end of text; "
+        "plain_llava, image, answer and line end; or a named one",
+    )
+    parser.add_argument(
+        "--skipped",
+        type=Path,
+        help="skipped.json of `paretoken data`: images whose conversations are left out",
+    )
+    parser.add_argument(
+        "--max-bad-share",
+        type=share,
+        default=0.0,
+        help="share of bad rows that may be left out, from 0 to 1",
+    )
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 

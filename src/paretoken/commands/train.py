@@ -19,34 +19,60 @@ from paretoken.slurm.allocation import own_log
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--stage", choices=("pretrain", "finetune"), required=True,
-                        help="pretrain: projector and compressor; finetune: the LLM too")  # fmt: skip
+    parser.add_argument(
+        "--stage",
+        choices=("pretrain", "finetune"),
+        required=True,
+        help="pretrain: projector and compressor; finetune: the LLM too",
+    )
     parser.add_argument("--recipe", type=Path, required=True, help="how to train, a YAML file")
-    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE",
-                        help="change the recipe: learning_rates.llm=3e-3; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--set",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe: learning_rates.llm=3e-3; may be repeated",
+    )
     sources = parser.add_argument_group("sources")
-    sources.add_argument("--llm", type=Path, required=True, help="directory of the language model")
-    sources.add_argument("--vision", type=Path, required=True, help="directory of the encoder")
-    sources.add_argument("--data", type=Path, required=True, help="what `paretoken tokenize` wrote")
+    sources.add_argument("--llm", type=Path, required=True, help="folder of the language model")
+    sources.add_argument("--vision", type=Path, required=True, help="folder of the vision encoder")
+    sources.add_argument("--tokenized", type=Path, required=True, help="what `paretoken tokenize` wrote")
     images = sources.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
-    images.add_argument("--images", type=Path,
-                        help="or: a folder of image files, or a data set whose rows hold them "
-                             "(.parquet, save_to_disk); encoded while training")  # fmt: skip
-    sources.add_argument("--aspect", choices=("pad", "crop"),
-                         help="how an image becomes square (default with --images: pad; "
-                              "--features know how they were made)")  # fmt: skip
-    sources.add_argument("--normalise", action="store_true",
-                         help="with --images: each layer to mean 0, variance 1 per patch")  # fmt: skip
-    sources.add_argument("--adapter", type=Path,
-                         help="for finetune: the `adapter` folder that pretrain wrote")  # fmt: skip
-    sources.add_argument("--max-bad-share", type=share, default=0.0,
-                         help="share of conversations that may have nothing to learn within "
-                              "max_length, and of images that may be unreadable: they are left out "
-                              "and listed in run.json")  # fmt: skip
+    images.add_argument(
+        "--images",
+        type=Path,
+        help="or: a folder of image files, or a data set whose rows hold them "
+        "(.parquet, save_to_disk); encoded while training",
+    )
+    sources.add_argument(
+        "--aspect",
+        choices=("pad", "crop"),
+        help="how an image becomes square (default with --images: pad; "
+        "--features know how they were made)",
+    )
+    sources.add_argument(
+        "--normalise",
+        action="store_true",
+        help="with --images: each layer to mean 0 and variance 1 per patch",
+    )
+    sources.add_argument(
+        "--adapter", type=Path, help="for finetune: the `adapter` folder that pretrain wrote"
+    )
+    sources.add_argument(
+        "--max-bad-share",
+        type=share,
+        default=0.0,
+        help="share, from 0 to 1, of conversations that may have nothing to learn "
+        "within max_length, and of images that may be unreadable: they are left "
+        "out and listed in run.json",
+    )
     cell = parser.add_argument_group("cell")
-    add_choice_arguments(parser)
-    cell.add_argument("--seed", type=seed, default=0, help="of new weights and order of data")
+    add_choice_arguments(cell)
+    cell.add_argument(
+        "--seed", type=seed, default=0, metavar="S", help="random seed of new weights and order of data"
+    )
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
@@ -72,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     deepspeed = None if recipe.deepspeed is None else a.recipe.parent / recipe.deepspeed
     inputs = StageInputs(
-        llm=a.llm, vision=a.vision, data=a.data, out=a.out, choice=choice, seed=a.seed,
+        llm=a.llm, vision=a.vision, data=a.tokenized, out=a.out, choice=choice, seed=a.seed,
         features=a.features, images=a.images, aspect=a.aspect, normalise=a.normalise, adapter=a.adapter,
         deepspeed=deepspeed, max_bad_share=a.max_bad_share,
     )  # fmt: skip

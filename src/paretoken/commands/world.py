@@ -15,18 +15,31 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_world_arguments(parser)
-    parser.add_argument("--seed", type=seed, default=0, help="of images and questions")
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="S", help="random seed of images and questions"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 
 
 def add_world_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare which world it is, and how single settings are changed."""
-    parser.add_argument("--world", type=Path, default=Path("workflow/recipes/miniature_world.yaml"),
-                        help="the world and its data sets, a YAML file")  # fmt: skip
-    parser.add_argument("--world-seed", type=seed, default=0, help="of icons and facts")
-    parser.add_argument("--set-world", type=assignment, action="append", default=[],
-                        metavar="KEY=VALUE",
-                        help="change the world: train_images.count=100; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--world",
+        type=Path,
+        default=Path("workflow/recipes/miniature_world.yaml"),
+        help="the world and its data sets, a YAML file",
+    )
+    parser.add_argument(
+        "--world-seed", type=seed, default=0, metavar="S", help="random seed of icons and facts"
+    )
+    parser.add_argument(
+        "--set-world",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the world: train_images.count=100; may be repeated",
+    )
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: str, seeds: str) -> None:
@@ -38,12 +51,22 @@ def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: 
         example: a setting for the help of ``--set``.
         seeds: what ``--seed`` is of.
     """
-    parser.add_argument("--recipe", type=Path, default=Path("workflow/recipes") / recipe,
-                        help="how to train, a YAML file")  # fmt: skip
-    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE",
-                        help=f"change the recipe: {example}; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--recipe",
+        type=Path,
+        default=Path("workflow/recipes") / recipe,
+        help="how to train, a YAML file",
+    )
+    parser.add_argument(
+        "--set",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"change the recipe: {example}; may be repeated",
+    )
     add_world_arguments(parser)
-    parser.add_argument("--seed", type=seed, default=0, help=f"of {seeds}")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help=f"random seed of {seeds}")
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
 

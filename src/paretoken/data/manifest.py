@@ -103,7 +103,7 @@ class Archive(Part):
 class DataSet(Record):
     """One training set: conversations, and the archives that hold their images."""
 
-    name: Name = Field(description="What --set calls it.")
+    name: Name = Field(description="What --data-set calls it.")
     images: NamedPath = Field(description="The image folder of its conversations, under --root.")
     conversations: Conversations
     archives: list[Archive] = Field(description="May be empty: text only.")

@@ -54,6 +54,8 @@ def shards(root: Path, config: str, split: str) -> list[Path]:
     patterns = _patterns(root, config, split)
     for pattern in patterns:
         try:
+            if any("**" in part and part != "**" for part in PurePosixPath(pattern).parts):
+                raise ValueError("** stands for whole folders")  # from Python 3.13 on it may be a *
             found = sorted(root.glob(pattern))
         except (ValueError, NotImplementedError, OSError, RecursionError) as error:
             raise UserError(  # a data card may say anything

@@ -80,7 +80,7 @@ def measure_grid(
         model = build(shapes, llm, grid.tokens[0], device, dtype)
     except torch.OutOfMemoryError as error:
         raise UserError(
-            f"{llm.name} does not fit the device: {error}; leave its size out with --n"
+            f"{llm.name} does not fit the device: {error}; leave its size out with --params-b"
         ) from error
     for V in grid.tokens:
         set_tokens(model, V, device, dtype)

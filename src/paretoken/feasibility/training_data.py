@@ -78,6 +78,6 @@ def _listing(subject: Subject, name: str) -> str:
     """Return a sentence that names the command to list the missing parts of a set."""
     data = subject.data
     return (
-        f"`paretoken data --manifest {data.manifest} --set {name} --root {data.root} --check` says what "
-        "to download"
+        f"`paretoken data --manifest {data.manifest} --data-set {name} --root {data.root} --check` says "
+        "what to download"
     )

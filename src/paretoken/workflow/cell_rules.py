@@ -158,7 +158,9 @@ class Cells(Rules):
     def latency(self, wildcards: Wildcards) -> list[str]:
         """Return the option that stores seconds per question, which only made models measure."""
         folder = cell_of(wildcards).folder(wildcards.study)
-        return ["--latency", str(folder / "latency.json")] if self.frozen(wildcards).generated else []
+        return (
+            ["--out-latency", str(folder / "latency.json")] if self.frozen(wildcards).generated else []
+        )
 
     def _asked(self, wildcards: Wildcards) -> str:
         return str(getattr(wildcards, "benchmark", WORLD))
@@ -181,11 +183,11 @@ class Cells(Rules):
         options = [
             *given("--metric", own.metric),
             *given("--maximum", own.maximum),
-            *given("--include", own.include),
+            *given("--include-path", own.include),
             *given("--limit", own.limit),
         ]
         options += ["--allow-code"] if own.allow_code else []
-        return ["--name", own.name, "--task", own.task or own.name, *options]
+        return ["--benchmark", own.name, "--task", own.task or own.name, *options]
 
     def scores(self, wildcards: Wildcards) -> list[str]:
         """Return the score files of a cell, which do not depend on its suites."""

@@ -98,7 +98,11 @@ class Tables(Cells):
         fit, law = study.fit, _law(wildcards)
         options = ["--law", law, "--loss", fit.loss, *given("--huber-delta", fit.huber_delta)]
         options += ["--bootstrap", str(fit.bootstrap), "--seed", str(fit.seed)]
-        options += ["--law-text-tokens", str(fit.law_text_tokens), *given("--q", study.text_tokens)]
+        options += [
+            "--law-text-tokens",
+            str(fit.law_text_tokens),
+            *given("--text-tokens", study.text_tokens),
+        ]
         options += given("--holdout-n", [frozen.params_b(llm) for llm in study.holdout])
         if wildcards.variant == PAPER_GRID:
             return [*options, "--method", "grid"]
@@ -146,7 +150,7 @@ class Tables(Cells):
 
     def claim_options(self, wildcards: Wildcards) -> list[str]:
         """Return the option that names the claims."""
-        return given("--claims", self.study(wildcards).claims)
+        return given("--name", self.study(wildcards).claims)
 
     def figure_options(self, wildcards: Wildcards) -> list[str]:
         """Return the option that names the figures."""
@@ -197,7 +201,7 @@ class Tables(Cells):
 
     def report_options(self, wildcards: Wildcards) -> list[str]:
         """Return the options for the figures of a report, and its trained cells or their record."""
-        figures = given("--figures", self.figures(wildcards))
+        figures = given("--figure-files", self.figures(wildcards))
         if is_recorded(wildcards.study):
             return [*figures, "--record", str(paths.results(wildcards.study))]
         return [*figures, *given("--cells", self.trained_folders(wildcards))]

@@ -109,7 +109,7 @@ def test_which_of_two_numbers_is_larger_is_said_as_often_as_chance_allows():
 
 def test_table_figure_and_page(folders, tmp_path, capsys):
     out, figures = tmp_path / "c.csv", [tmp_path / "c.png", tmp_path / "c.pdf"]
-    arguments = ["compare", *folders, "--out", out, "--figure", *figures]
+    arguments = ["compare", *folders, "--out", out, "--out-figure", *figures]
     assert main([str(word) for word in arguments]) == 0
     printed = capsys.readouterr().out
     assert "role       parameter        both" in printed
@@ -136,7 +136,7 @@ def test_an_unbounded_ratio_is_drawn(folders, tmp_path):
         (["{0}", "{0}/../both"], "wants two or more different studies"),
         (["{0}", "/nowhere/absent"], "no study.json); run it with `snakemake --config run=[absent]`"),
         (["{0}", "{1}", "--law", "additive"], "has no fit of the law additive; it has: product"),
-        (["{0}", "{1}", "--figure", "c.docx"], "c.docx: a figure ends in one of .png, .pdf, .svg"),
+        (["{0}", "{1}", "--out-figure", "c.docx"], "c.docx: a figure ends in one of .png, .pdf, .svg"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(folders, tmp_path, capsys, arguments, message):

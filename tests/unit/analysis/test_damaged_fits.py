@@ -10,17 +10,17 @@ import pytest
 from damaged import require_user_errors
 
 COMMANDS = {
-    "recommend": ["--flops", "1e12", "--text-tokens", "50"],
+    "recommend": ["--budget-flops", "1e12", "--text-tokens", "50"],
     "frontier": [
-        "--pareto",
+        "--out-pareto",
         "p.csv",
-        "--crossovers",
+        "--out-crossovers",
         "c.csv",
-        "--by-cost",
+        "--out-by-cost",
         "b.csv",
         "--out",
         "frontier.csv",
-        "--q",
+        "--text-tokens",
         "50",
     ],
 }

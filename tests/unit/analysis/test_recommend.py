@@ -123,7 +123,7 @@ def test_it_says_what_it_is_about(published_record):
 def test_it_finds_the_study_in_whose_folder_the_fit_lies(tmp_path, capsys):
     study = finished_study(tmp_path, suites=SUITES[:1], laws=["product"])
     fit = study.folder / "fits" / "scenes" / "product-all.json"
-    assert main(["recommend", "--fit", str(fit), "--flops", "1e12", "--text-tokens", "50"]) == 0
+    assert main(["recommend", "--fit", str(fit), "--budget-flops", "1e12", "--text-tokens", "50"]) == 0
     assert "The error is that of Scenes of study demo." in capsys.readouterr().out
 
 

@@ -74,7 +74,7 @@ def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_launched_command_is_the_command(tmp_path: Path) -> None:
     missing = str(tmp_path / "absent.yaml")
-    line = ["-m", "paretoken", "launch", "--gpus", "1", "--", "check", missing]
+    line = ["-m", "paretoken", "launch", "--gpus", "1", "--", "check", "--config", missing]
     done = subprocess.run([sys.executable, *line], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"paretoken check: {missing}" in done.stderr
@@ -158,6 +158,6 @@ def test_a_meeting_of_processes_that_the_shell_tells_of_is_forgotten(
         return 0
 
     monkeypatch.setattr(launch, "main", main)
-    _launch("--gpus", "1", "--", "check", "x")
+    _launch("--gpus", "1", "--", "check", "--config", "x")
     assert started
     assert not left.keys() & started[0].keys()

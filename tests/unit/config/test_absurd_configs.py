@@ -232,7 +232,7 @@ def test_large_configs_are_answered_in_moderate_time(name: str, answer: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [["check"], ["plan", "--study", "mine", "--config"]])
+@pytest.mark.parametrize("command", [["check", "--config"], ["plan", "--study", "mine", "--config"]])
 def test_commands_answer_before_anything_is_made(command: list[str], tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps(sized(f"{STUDY}.seeds", list(range(20_000)))))

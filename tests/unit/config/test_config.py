@@ -414,7 +414,17 @@ def test_task_files_of_others_run_where_the_config_allows_their_code():
 
 
 def test_the_command_line_runs_no_task_files_of_others_by_itself(tmp_path, capsys):
-    line = ["lmms-eval", "--model", "m", "--task", "t", "--include", str(tmp_path), "--out", "s.json"]
+    line = [
+        "lmms-eval",
+        "--model",
+        "m",
+        "--task",
+        "t",
+        "--include-path",
+        str(tmp_path),
+        "--out",
+        "s.json",
+    ]
     assert main(line) == 2
     said = capsys.readouterr().err
     assert "run with all rights of the user" in said

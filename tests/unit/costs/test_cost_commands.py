@@ -49,7 +49,9 @@ def test_a_deployment_in_words(run, study):
     assert "vision encoder included, on Abacus 9" in said
     assert "doubt about the law's parameters only" in said
     assert "The cost is taken as exact: latency.csv does not say" in said
-    _, text, _ = run("recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60, "--json")
+    _, text, _ = run(
+        "recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60, "--format", "json"
+    )
     best = json.loads(text)["recommended"]
     n, v = best["params_b"], best["visual_tokens"]
     assert best["cost"] == pytest.approx(6 + 4 + 3 * n + 2e-2 * n * (v + 60))
@@ -64,9 +66,9 @@ def test_a_deployment_in_words(run, study):
 @pytest.mark.parametrize(
     ("options", "unit"),
     [
-        (["--flops", "1e12"], "FLOPs per question and"),
+        (["--budget-flops", "1e12"], "FLOPs per question and"),
         (
-            ["--flops", "2e12", "--cost", "flops_exact", *SHAPES, "--answer-tokens", "20"],
+            ["--budget-flops", "2e12", "--cost", "flops_exact", *SHAPES, "--answer-tokens", "20"],
             "FLOPs per question and",
         ),
         (["--budget-gib", "12", *SHAPES, "--batch", "4"], "GiB and"),
@@ -86,13 +88,22 @@ def test_budgets_in_every_unit(run, options, unit):
     ("options", "message"),
     [
         (["--budget-ms", "50"], "latency needs measured latency: give --latency"),
-        (["--flops", "1e12", "--cost", "latency", *TIMED], "--flops is no budget of the cost model"),
+        (
+            ["--budget-flops", "1e12", "--cost", "latency", *TIMED],
+            "--budget-flops is no budget of the cost model",
+        ),
         (["--budget-j", "5", *TIMED], "has no energy"),
         (["--budget-ms", "1", *TIMED], "no configuration costs 1 ms or less; the cheapest is 0.5B with"),
-        (["--budget-ms", "90", *TIMED, "--v", "1000"], "knows none of these configurations at Q = 50"),
+        (
+            ["--budget-ms", "90", *TIMED, "--tokens", "1000"],
+            "knows none of these configurations at Q = 50",
+        ),
         (["--budget-gib", "9", "--shapes", "results/demo/study.json"], "no valid dimensions of models"),
         (["--budget-gib", "9", "--shapes", "absent.json"], "absent.json cannot be read"),
-        (["--flops", "1e12", "--answer-tokens", "9"], "flops_2nt does not depend on --answer-tokens"),
+        (
+            ["--budget-flops", "1e12", "--answer-tokens", "9"],
+            "flops_2nt does not depend on --answer-tokens",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(run, options, message):
@@ -103,15 +114,15 @@ def test_what_makes_no_sense_is_refused_in_words(run, options, message):
 
 def test_configurations_outside_of_what_was_measured_are_told(run):
     _, said, _ = run("recommend", *FIT, "--budget-ms", 90, *TIMED, "--text-tokens", 50,
-                     "--v", 1, 1000)  # fmt: skip
+                     "--tokens", 1, 1000)  # fmt: skip
     assert "The cost of 4 configurations is not known" in said
 
 
 def test_a_frontier_under_another_cost_and_the_best_v_under_all(run, tmp_path):
     out, by_cost = tmp_path / "f.csv", tmp_path / "o.csv"
     code, said, complaint = run(
-        "frontier", *FIT, "--cost", "latency", *TIMED, *SHAPES, "--q", 0, 50, "--out", out,
-        "--by-cost", by_cost, "--crossovers", tmp_path / "c.csv",
+        "frontier", *FIT, "--cost", "latency", *TIMED, *SHAPES, "--text-tokens", 0, 50, "--out", out,
+        "--out-by-cost", by_cost, "--out-crossovers", tmp_path / "c.csv",
     )  # fmt: skip
     assert (code, complaint) == (0, "")
     assert "measured time to answer, vision encoder included, on Abacus 9 (ms)" in said
@@ -126,7 +137,7 @@ def test_a_frontier_under_another_cost_and_the_best_v_under_all(run, tmp_path):
 
 @pytest.mark.parametrize("name", ["fig1b", "fig3a"])
 def test_figures_with_an_axis_of_costs_take_any(run, tmp_path, name):
-    files = ("--study", "results/demo/study.json", "--errors", "results/demo/tables/errors.csv",
+    files = ("--study-file", "results/demo/study.json", "--errors", "results/demo/tables/errors.csv",
              "--fits", FIT[1])  # fmt: skip
     paper, other = tmp_path / "paper.png", tmp_path / "other.png"
     assert run("figure", "--name", name, *files, "--out", paper)[0] == 0
@@ -143,7 +154,7 @@ def test_figures_with_an_axis_of_costs_take_any(run, tmp_path, name):
 
 def test_shapes_of_a_file_that_is_no_study(run, tmp_path):
     (tmp_path / "x.json").write_text("[1]")
-    code, _, complaint = run("shapes", "--study", tmp_path / "x.json", "--out", tmp_path / "s.json")
+    code, _, complaint = run("shapes", "--study-file", tmp_path / "x.json", "--out", tmp_path / "s.json")
     assert code == 2
     assert "is not a study of this version; make it with `paretoken study`" in complaint
     assert not (tmp_path / "s.json").exists()
@@ -152,13 +163,13 @@ def test_shapes_of_a_file_that_is_no_study(run, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--v", "1.5", "--text-tokens", "50"], "argument --v: '1.5' must be a whole number"),
+        (["--tokens", "1.5", "--text-tokens", "50"], "argument --tokens: '1.5' must be a whole number"),
         (["--text-tokens", "1e300"], "argument --text-tokens: '1e300' must be at most 1,000,000,000"),
     ],
 )
 def test_numbers_of_tokens_that_nothing_reads_are_refused(run, capsys, options, words):
     with pytest.raises(SystemExit) as left:
-        run("recommend", *FIT, "--flops", 1e12, *options)
+        run("recommend", *FIT, "--budget-flops", 1e12, *options)
     assert left.value.code == 2
     assert words in capsys.readouterr().err
 
@@ -166,6 +177,6 @@ def test_numbers_of_tokens_that_nothing_reads_are_refused(run, capsys, options, 
 @pytest.mark.parametrize("option", ["--threads", "--repeats"])
 def test_latency_refuses_to_measure_with_nothing(run, capsys, option):
     with pytest.raises(SystemExit) as left:
-        run("latency", *SHAPES, "--v", 1, option, 0, "--out", "never.csv")
+        run("latency", *SHAPES, "--tokens", 1, option, 0, "--out", "never.csv")
     assert left.value.code == 2
     assert f"argument {option}: '0' must be 1 or more" in capsys.readouterr().err

@@ -93,7 +93,7 @@ def change(manifest: Path, **changes: Any) -> None:
 @pytest.fixture
 def run(manifest: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     def command(*extra: str) -> tuple[int, str, str]:
-        code = main(["data", "--manifest", str(manifest), "--set", "finetune", "--root", str(root),
+        code = main(["data", "--manifest", str(manifest), "--data-set", "finetune", "--root", str(root),
                      "--out", str(tmp_path / "out"), "--workers", "1", *extra])  # fmt: skip
         return code, *capsys.readouterr()
 
@@ -290,7 +290,7 @@ def test_of_two_at_once_one_unpacks_and_the_other_waits(
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
     def start(out: str) -> AbstractContextManager[subprocess.Popen[str]]:
-        command = ["data", "--manifest", str(manifest), "--set", "finetune", "--root", str(root),
+        command = ["data", "--manifest", str(manifest), "--data-set", "finetune", "--root", str(root),
                    "--out", str(tmp_path / out), "--workers", "1"]  # fmt: skip
         return running([sys.executable, "-c", HELD_UP, *command], cwd=tmp_path, env=environment)
 
@@ -385,7 +385,7 @@ def test_a_wrong_manifest_says_why(manifest: Path, changes: dict[str, Any], mess
 def test_an_unknown_set_and_a_missing_out_are_refused(
     manifest: Path, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["data", "--manifest", str(manifest), "--root", str(root), "--set"]
+    given = ["data", "--manifest", str(manifest), "--root", str(root), "--data-set"]
     assert main([*given, "pretrain"]) == 2
     assert "write one of: finetune" in capsys.readouterr().err
     assert main([*given, "finetune"]) == 2

@@ -320,9 +320,9 @@ def test_answers_that_could_not_be_written_are_not_given(
     assert "cannot be written: it is a folder" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     source.with_suffix(".parquet").rmdir()
-    assert predict(world, [source], "--latency", tmp_path / "file" / "l.json") == 2
+    assert predict(world, [source], "--out-latency", tmp_path / "file" / "l.json") == 2
     assert "cannot be written" in capsys.readouterr().err
-    assert predict(world, [source], "--latency", source) == 2
+    assert predict(world, [source], "--out-latency", source) == 2
     assert "would overwrite what is read" in capsys.readouterr().err
 
 

@@ -46,8 +46,9 @@ def path(shapes, tmp_path):
 
 def test_a_table_that_costs_can_be_read_from(path, tmp_path, capsys):
     out = tmp_path / "latency.csv"
-    code = main(["latency", "--shapes", str(path), "--v", "1", "4", "--q", "0", "6", "--batch", "1", "2",
-                 "--repeats", "2", "--threads", "1", "--out", str(out)])  # fmt: skip
+    code = main(["latency", "--shapes", str(path), "--tokens", "1", "4", "--text-tokens", "0", "6",
+                 "--batch", "1", "2", "--repeats", "2",
+                 "--threads", "1", "--out", str(out)])  # fmt: skip
     assert code == 0, capsys.readouterr().err
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert len(rows) == 2 * 2 * 2 * 2
@@ -65,8 +66,8 @@ def test_a_table_that_costs_can_be_read_from(path, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--v", "5"], "average_pool cannot make 5 tokens of a 4 x 4 grid; write some of 1"),
-        (["--v", "1", "--n", "3"], "knows the sizes 1, 2; write some of these"),
+        (["--tokens", "5"], "average_pool cannot make 5 tokens of a 4 x 4 grid; write some of 1"),
+        (["--tokens", "1", "--params-b", "3"], "knows the sizes 1, 2; write some of these"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_first(path, tmp_path, capsys, arguments, message):
@@ -84,7 +85,7 @@ def test_a_table_that_cannot_be_written_is_refused_first(
 ):
     monkeypatch.setattr("paretoken.evaluate.latency_grid.measure_grid", None)
     out = tmp_path / name.replace("shapes.json", path.name)
-    assert main(["latency", "--shapes", str(path), "--v", "1", "--out", str(out)]) == 2
+    assert main(["latency", "--shapes", str(path), "--tokens", "1", "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -26,7 +26,7 @@ def trained(world: Path, compressor: str, tokens: int) -> Path:
     if not (world / "tokens").exists():
         assert main(["tokenize", "--data", str(world / "train.jsonl"), "--llm", str(world / "llm"),
                      "--out", str(world / "tokens")]) == 0  # fmt: skip
-    line = ["--llm", world / "llm", "--vision", world / "vision", "--data", world / "tokens",
+    line = ["--llm", world / "llm", "--vision", world / "vision", "--tokenized", world / "tokens",
             "--images", world / "images", "--compressor", compressor, "--tokens", tokens,
             "--set", "steps=2", "--seed", 0]  # fmt: skip
     for stage, extra in (("pretrain", []), ("finetune", ["--adapter", folder / "pretrain/adapter"])):

@@ -97,7 +97,7 @@ def test_features_are_read_once_per_image_and_batch(world: Path) -> None:
 def test_the_command_writes_one_row_per_question_in_order(world: Path, tmp_path: Path) -> None:
     out = tmp_path / "p.parquet"
     line = ["predict", "--model", str(world / "model"), "--questions", str(world / "questions.jsonl"),
-            "--out", str(out), "--batch", "5", "--latency", str(tmp_path / "l.json")]  # fmt: skip
+            "--out", str(out), "--batch", "5", "--out-latency", str(tmp_path / "l.json")]  # fmt: skip
     assert main([*line, "--features", str(world / "features")]) == 0
     stored = read_rows(out)
     assert list(stored[0]) == ["question_id", "prompt", "answer", "prediction", "generated_tokens"]

@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 #: Which cell the tables are of.
 CELL = (
-    *("--study", "mine", "--llm", "small", "--params-b", "1"),
+    *("--study", "mine", "--llm-name", "small", "--params-b", "1"),
     *("--compressor", "tokenpacker", "--tokens", "4", "--seed", "0"),
 )
 
@@ -92,7 +92,7 @@ def measured(folder: Path, out: Path, *options: str) -> list[dict[str, str]]:
         "--text-tokens",
         "4",
         "12",
-        "--suites",
+        "--suite-benchmarks",
         "one=fact",
         "both=fact,name",
         *CELL,
@@ -157,7 +157,7 @@ def test_questions_without_a_part_are_refused(
         "world",
         "--text-tokens",
         "4",
-        "--suites",
+        "--suite-benchmarks",
         "one=fact",
         *CELL,
         "--out",

@@ -117,7 +117,7 @@ def test_odd_yaml_is_refused_in_words(
 ) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    assert main(["check", str(path)]) == 2
+    assert main(["check", "--config", str(path)]) == 2
     assert str(path) in capsys.readouterr().err
 
 
@@ -132,7 +132,7 @@ def test_check_prints_warnings_and_every_problem(
     raw["studies"][1]["training"]["layers"] = [9]
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(raw))
-    assert main(["check", str(path)]) == 2
+    assert main(["check", "--config", str(path)]) == 2
     complaint = capsys.readouterr().err
     assert "studies[3].claims: five_times_faster needs" in complaint
     assert "studies[1].training.layers: 9 is not a layer" in complaint

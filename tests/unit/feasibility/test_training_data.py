@@ -51,7 +51,7 @@ def test_a_folder_without_any_of_the_data_is_a_warning(tmp_path: Path) -> None:
     for line, (name, data_set) in zip(lines, SETS.items(), strict=True):
         parts = len(data_set.parts())
         assert f"lacks {parts} of {parts} parts of {name}" in line
-        assert f"--set {name} --root {tmp_path} --check` says what to download" in line
+        assert f"--data-set {name} --root {tmp_path} --check` says what to download" in line
 
 
 @pytest.mark.parametrize("unpacked", [False, True])

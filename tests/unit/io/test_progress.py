@@ -160,7 +160,7 @@ def test_the_failure_of_a_long_command_is_reported_in_the_results_of_a_study(
     monkeypatch.chdir(tmp_path)
     out = Path("results", "own", "errors.csv")
     out.parent.mkdir(parents=True)
-    line = ["cell", "--study", "own", "--measured", "none.csv", "--suites", "all", "--llm", "x"]
+    line = ["cell", "--study", "own", "--measured", "none.csv", "--suites", "all", "--llm-name", "x"]
     line += ["--params-b", "1", "--compressor", "none", "--tokens", "1", "--seed", "0", "--out"]
     assert main([*line, "errors.csv"]) == main([*line, "."]) == main([*line, "results"]) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["results"], "elsewhere nothing is left"

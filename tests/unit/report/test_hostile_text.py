@@ -115,7 +115,7 @@ def written(study: Finished) -> dict[str, str]:
     """Return the pages that are made of a study, by name."""
     folder = study.folder
     assert study.report(
-        "--latency", study.root / "latency.csv", "--price-per-hour", "2", "--figures",
+        "--latency", study.root / "latency.csv", "--price-per-hour", "2", "--figure-files",
         folder / "figures/fig1b.png", "--cells", folder / "runs/small/tokenpacker-1/s0",
     ) == 0  # fmt: skip
     results = read_results(
@@ -241,10 +241,10 @@ def test_the_command_line_says_nothing_but_text(
     lines = [
         ["recommend", "--fit", "fit.json", "--budget", "1", "--text-tokens", "1"],
         ["recommend", "--fit", "broken.json", "--budget", "1", "--text-tokens", "1"],
-        ["fit", "table.csv", "--out", "o.json"], ["check", "config.yaml"],
+        ["fit", "table.csv", "--out", "o.json"], ["check", "--config", "config.yaml"],
         ["status", "--study", text.replace("\0", ""), "--config", "config.yaml"],
-        ["data", "--manifest", "manifest.json", "--set", text, "--root", ".", "--check"], [text],
-        ["report", "--study", text, "--errors", text, "--claims", text, "--out", text],
+        ["data", "--manifest", "manifest.json", "--data-set", text, "--root", ".", "--check"], [text],
+        ["report", "--study-file", text, "--errors", text, "--claims", text, "--out", text],
     ]  # fmt: skip
     for line in lines:
         try:
@@ -270,7 +270,7 @@ def test_status_shows_the_last_lines_of_logs_as_text(
     log = tmp_path / "results" / name / "runs" / cell / "s0" / "logs" / "cell.log"
     log.parent.mkdir(parents=True)
     log.write_text(f"{HOSTILE[kind]}\nparetoken cell: hf_abcdefghijklmnop {HOSTILE[kind]}\n")
-    for how in ("table", "json"):
+    for how in ("text", "json"):
         assert main(["status", "--study", name, "--quiet-minutes", "10", "--format", how]) == 0
         said = _said(capsys)
         assert "failed" in said

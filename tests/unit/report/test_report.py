@@ -57,7 +57,7 @@ def finished(tmp_path_factory):
     figure.parent.mkdir()
     figure.write_bytes(b"\x89PNG of a test")
     table = latency_table(study.root / "latency.csv")
-    code = study.report("--figures", figure, "--latency", table, "--price-per-hour", "2.5")
+    code = study.report("--figure-files", figure, "--latency", table, "--price-per-hour", "2.5")
     assert code == 0
     return study
 
@@ -213,15 +213,16 @@ def test_a_broken_ingredient_is_refused_and_nothing_is_left(small, capsys):
 def test_a_report_without_any_fit_says_what_is_missing(unchanged, tmp_path, capsys):
     study = unchanged
     tables = study.folder / "tables"
-    arguments = ["report", "--study", study.folder / "study.json", "--errors", tables / "errors.csv",
-                 "--claims", tables / "claims.csv", "--out", tmp_path / "r.html"]  # fmt: skip
+    arguments = ["report", "--study-file", study.folder / "study.json",
+                 "--errors", tables / "errors.csv", "--claims", tables / "claims.csv",
+                 "--out", tmp_path / "r.html"]  # fmt: skip
     assert main([str(each) for each in arguments]) == 2
     assert "none of its fits was given; add --fits" in capsys.readouterr().err
     assert not (tmp_path / "r.html").exists()
 
 
 def test_a_figure_that_is_none_is_refused(small, capsys):
-    assert small.report("--figures", small.folder / "photo.png") == 2
+    assert small.report("--figure-files", small.folder / "photo.png") == 2
     assert "unknown figure 'photo'" in capsys.readouterr().err
 
 

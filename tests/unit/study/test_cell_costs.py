@@ -38,7 +38,7 @@ def run(root: Path, *folders: Path) -> int:
     study = {"study": {"name": "mine"}, "llms": [{"name": "small-1", "params_b": 0.5}],
              "vision": {"grid": 6}}  # fmt: skip
     (root / "study.json").write_text(json.dumps(study))
-    return main(["costs", "--study", str(root / "study.json"), "--cells", *map(str, folders),
+    return main(["costs", "--study-file", str(root / "study.json"), "--cells", *map(str, folders),
                  "--out", str(root / "costs.csv")])  # fmt: skip
 
 

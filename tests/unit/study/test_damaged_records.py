@@ -39,7 +39,15 @@ def test_no_nonsense_in_the_record_of_a_run_is_a_traceback(tmp_path: Path) -> No
     folder = cell_folder(tmp_path, "a/average_pool-4/s0")
     study = tmp_path / "study.json"
     study.write_text(json.dumps(STUDY))
-    command = ["costs", "--study", str(study), "--cells", str(folder), "--out", str(tmp_path / "t.csv")]
+    command = [
+        "costs",
+        "--study-file",
+        str(study),
+        "--cells",
+        str(folder),
+        "--out",
+        str(tmp_path / "t.csv"),
+    ]
     done, refused = require_user_errors(STAGE, folder / "finetune" / "run.json", command)
     assert done
     assert refused

@@ -75,10 +75,10 @@ def test_two_files_of_one_benchmark_are_refused(tmp_path: Path) -> None:
 def test_the_commands_write_the_tables(tmp_path: Path) -> None:
     for name, content in SCORES.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    words = ["cell-scores", "--study", "mine", "--scores",
+    words = ["cell-scores", "--study", "mine", "--score-files",
              *(str(tmp_path / f"{n}.json") for n in SCORES),
-             "--suites", "a=fact,number", "b=name", "--llm", "small", "--params-b", "6.83e-6",
-             "--compressor", "average_pool", "--tokens", "4", "--seed", "7",
+             "--suite-benchmarks", "a=fact,number", "b=name", "--llm-name", "small",
+             "--params-b", "6.83e-6", "--compressor", "average_pool", "--tokens", "4", "--seed", "7",
              "--out-scores", str(tmp_path / "scores.csv"),
              "--out", str(tmp_path / "errors.csv")]  # fmt: skip
     assert main(words) == 0
@@ -233,12 +233,12 @@ def test_the_command_averages_parts_of_one_file(tmp_path: Path) -> None:
         "cell-scores",
         "--study",
         "mine",
-        "--scores",
+        "--score-files",
         str(tmp_path / "world.json"),
-        "--suites",
+        "--suite-benchmarks",
         "a=fact,name",
         "b=name",
-        "--llm",
+        "--llm-name",
         "small",
         "--params-b",
         "6.83e-6",

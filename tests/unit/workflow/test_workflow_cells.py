@@ -227,7 +227,7 @@ def test_questions_of_a_world(rules: Tables, cell_of: Of) -> None:
             ]
             assert rules.seen_features(where) == f"{MADE}/features/all/index.json"
             folder = f"results/miniature/runs/miniature-48/average_pool-{tokens}/s100"
-            assert rules.latency(where) == ["--latency", f"{folder}/latency.json"]
+            assert rules.latency(where) == ["--out-latency", f"{folder}/latency.json"]
         smaller = cell_of("miniature_table1", compressor="downsample", **wildcards)
         assert rules.question_options(smaller) == [
             "--questions",
@@ -274,7 +274,7 @@ def test_a_task_of_lmms_eval(changed: Callable[..., Config], cell_of: Of) -> Non
     ]
     rules = Tables(changed("paper", {"benchmarks": entries}, suites=[suite]))
     assert rules.lmms_options(cell_of("paper", benchmark="theirs")) == [
-        "--name",
+        "--benchmark",
         "theirs",
         "--task",
         "their_task",
@@ -282,14 +282,14 @@ def test_a_task_of_lmms_eval(changed: Callable[..., Config], cell_of: Of) -> Non
         "acc",
         "--maximum",
         "100.0",
-        "--include",
+        "--include-path",
         "tasks",
         "--limit",
         "9",
         "--allow-code",
     ]
     assert rules.lmms_options(cell_of("paper", benchmark="plain")) == [
-        "--name",
+        "--benchmark",
         "plain",
         "--task",
         "plain",

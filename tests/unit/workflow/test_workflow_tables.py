@@ -147,7 +147,7 @@ def test_options_of_a_fit(rules: Tables, of: Of) -> None:
         "0",
         "--law-text-tokens",
         "50",
-        "--q",
+        "--text-tokens",
         "0",
         "25",
         "50",
@@ -174,7 +174,7 @@ def test_options_of_a_fit(rules: Tables, of: Of) -> None:
     made = rules.fit_options(of("miniature", suite="ocr", variant="product-all"))
     assert after(made, "--holdout-n") == ["0.000541"]
     assert after(made, "--law-text-tokens") == ["2"]
-    assert after(made, "--q") == ["0", "1", "4", "16"]
+    assert after(made, "--text-tokens") == ["0", "1", "4", "16"]
 
 
 def test_only_the_first_law_is_constrained(replaced: Callable[..., Tables], of: Of) -> None:
@@ -222,7 +222,7 @@ def test_what_is_read_of_a_study_s_pages(rules: Tables, of: Of) -> None:
     made = of("miniature")
     assert rules.text_tokens(made) == [0, 1, 4, 16]
     assert rules.claim_options(made) == [
-        "--claims",
+        "--name",
         "one_token_without_text",
         "optimal_tokens_grow_with_text",
         "ocr_reverses",
@@ -301,7 +301,7 @@ def test_a_report_shows_figures_and_trainings(rules: Tables, of: Of) -> None:
     for study, cells in (("table1", 120), ("miniature", 21), ("published", 0)):
         where = of(study)
         options, folders = rules.report_options(where), rules.trained_folders(where)
-        assert after(options, "--figures") == rules.figures(where)
+        assert after(options, "--figure-files") == rules.figures(where)
         assert len(folders) == cells
         assert ("--cells" in options) == bool(cells)
         if cells:

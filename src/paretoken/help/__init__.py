@@ -1,0 +1,1 @@
+"""What `--help`, `--version` and `--print-completion` print."""

@@ -22,7 +22,7 @@ from paretoken.commands.arguments import (
 from paretoken.config.constraints import read_constraints
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
-from paretoken.io.files import demand_writable, write_json
+from paretoken.io.files import require_writable, write_json
 from paretoken.registry import LAWS
 
 #: Unit of sizes in a table -> billions of parameters.
@@ -178,7 +178,7 @@ def run(arguments: argparse.Namespace) -> None:
         compare=not a.no_comparison,
         losses=a.losses,
     )
-    demand_writable(a.out)
+    require_writable(a.out)
     record = fit_record(data, options)
     write_json(a.out, record)
     print(terminal(in_words(record)))

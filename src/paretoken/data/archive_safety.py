@@ -82,7 +82,7 @@ class Budget:
         if self.left_out > self.limits.folders + 2 * (self.members - self.left_out):
             raise self.refusal(f"holds {self.left_out:,} entries that are folders or left out")
 
-    def demand_streamed(self, size: int) -> None:
+    def require_streamed(self, size: int) -> None:
         """Refuse a stream that has been decompressed to ``size`` bytes, headers included."""
         if size > self.allowed:
             raise self._too_large()
@@ -172,7 +172,7 @@ def _strange(name: str) -> str | None:
     return None
 
 
-def demand_space(folder: Path, needed: int) -> None:
+def require_space(folder: Path, needed: int) -> None:
     """Refuse to write ``needed`` bytes where fewer are free (`UserError`)."""
     free = shutil.disk_usage(folder).free
     if needed > free:

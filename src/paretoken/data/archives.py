@@ -21,10 +21,10 @@ from tempfile import mkdtemp
 from filelock import FileLock, Timeout
 
 from paretoken.config.settings import digest
-from paretoken.data.archive_safety import Budget, Limits, demand_space, safe_name
+from paretoken.data.archive_safety import Budget, Limits, require_space, safe_name
 from paretoken.data.manifest import COMMON
 from paretoken.data.tar_reading import OUTPUT, GzipStream, TarReader, named_compression
-from paretoken.data.zip_reading import checked_members, demand_bounded_directory, read_member
+from paretoken.data.zip_reading import checked_members, read_member, require_bounded_directory
 from paretoken.errors import UserError
 from paretoken.io.callbacks import ProgressCallback
 from paretoken.io.escape import shown
@@ -70,7 +70,7 @@ def unpack(
     if not path.is_file():
         raise UserError(f"{path} is not a regular file; expected an archive, {FORMATS}")
     try:
-        _demand_free(folder)
+        _require_free(folder)
         staging = _staging(path, folder)
         with _cleaned_on_refusal(staging):
             files = staging / FILES
@@ -116,7 +116,7 @@ def unpacking_alone(folder: Path, say: Callable[[str], None] = print) -> Iterato
         lock.release()
 
 
-def _demand_free(folder: Path) -> None:
+def _require_free(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise FileExistsError(errno.EEXIST, "it exists and is not an empty folder")
 
@@ -188,7 +188,7 @@ def _write(parts: Iterable[bytes], target: Path) -> None:
 def _unpack_zip(
     budget: Budget, files: Path, inner: str, workers: int, progress: ProgressCallback
 ) -> int:
-    demand_bounded_directory(budget.path, budget)
+    require_bounded_directory(budget.path, budget)
     with zipfile.ZipFile(budget.path) as archive:
         members = [found for found in checked_members(archive, budget) if _below(found[0], inner)]
         for name, info in members:
@@ -196,7 +196,7 @@ def _unpack_zip(
         for parent in {str(PurePosixPath(name).parent) for name, _ in members}:
             (files / parent).mkdir(parents=True, exist_ok=True)
         todo = [(n, info) for n, info in members if not _is_there(files / n, info.file_size)]
-        demand_space(files, sum(info.file_size for _, info in todo))
+        require_space(files, sum(info.file_size for _, info in todo))
 
         def write(part: Sequence[tuple[str, zipfile.ZipInfo]]) -> int:
             for name, info in part:
@@ -222,7 +222,7 @@ def _unpack_tar(
     size = path.stat().st_size
     with path.open("rb") as raw:
         compressed = path.name.lower().endswith("gz")
-        _demand_compression(budget, raw.peek(8)[:8], compressed)
+        _require_compression(budget, raw.peek(8)[:8], compressed)
         reader = TarReader(GzipStream(raw, budget).read if compressed else raw.read, budget)
         for member in reader:
             name = safe_name(member.name, path, budget.limits)
@@ -262,7 +262,7 @@ def _content(path: Path) -> Iterator[bytes]:
             yield part
 
 
-def _demand_compression(budget: Budget, start: bytes, compressed: bool) -> None:
+def _require_compression(budget: Budget, start: bytes, compressed: bool) -> None:
     found = named_compression(start)
     if found is not None and (found != "gzip" or not compressed):
         raise budget.refusal(

@@ -43,11 +43,11 @@ class _Namespace(Namespace):
         self, *rest = args
         made = dict(*rest, **fields)
         for name in made:
-            _demand_public(name)
+            _require_public(name)
         Namespace.__init__(self, made)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        _demand_public(name)
+        _require_public(name)
         super().__setitem__(name, value)
 
 
@@ -59,7 +59,7 @@ class _Dict:
         return dict.fromkeys(*args)
 
 
-def _demand_public(name: Any) -> None:
+def _require_public(name: Any) -> None:
     if isinstance(name, str) and name.startswith("_"):
         raise SecurityError(f"a namespace has no field {name!r}")
 

@@ -55,7 +55,7 @@ class FeatureStore:
         """The encoder's ``hidden_states`` indices, ascending."""
         return tuple(self.index["layers"])
 
-    def demand_encoder(self, encoder_hash: str) -> None:
+    def require_encoder(self, encoder_hash: str) -> None:
         """Raise `UserError` if another encoder made these features."""
         if self.index["encoder"] != encoder_hash:
             raise UserError(

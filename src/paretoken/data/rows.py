@@ -77,7 +77,7 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: the path is missing, in no known format, damaged, or without any row.
     """
-    demand_readable(path)
+    require_readable(path)
     reader = _read_folder if path.is_dir() else READERS[path.suffix]
     empty = True
     for row in reader(path):
@@ -87,7 +87,7 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise UserError(f"{path} holds no rows")
 
 
-def demand_readable(path: Path) -> None:
+def require_readable(path: Path) -> None:
     """Raise `UserError` if the path is missing, in no known format, or neither a file nor a folder."""
     if not path.exists():
         raise UserError(f"{path} does not exist; expected {FORMATS}")

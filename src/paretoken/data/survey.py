@@ -95,7 +95,7 @@ def count_files(folder: Path) -> int:
     return count
 
 
-def demand_all(findings: Sequence[Finding], root: Path) -> None:
+def require_all(findings: Sequence[Finding], root: Path) -> None:
     """Raise `UserError` that says of each missing part what it is and how to get it."""
     missing = [finding for finding in findings if finding.state == "missing"]
     if missing:

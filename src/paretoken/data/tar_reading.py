@@ -73,7 +73,7 @@ class GzipStream:
             self._output, self._at = self._inflate.decompress(data, OUTPUT), 0
             self._input = self._inflate.unused_data or self._inflate.unconsumed_tail
             self._total += len(self._output)
-            self._budget.demand_streamed(self._total)
+            self._budget.require_streamed(self._total)
             if self._output:
                 return True
             if not data and not self._inflate.eof:

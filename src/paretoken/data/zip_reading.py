@@ -25,7 +25,7 @@ _END64, _END64_SIZE = b"PK\6\6", 56
 _OUTPUT = 1 << 20
 
 
-def demand_bounded_directory(path: Path, budget: Budget) -> None:
+def require_bounded_directory(path: Path, budget: Budget) -> None:
     """Refuse an archive whose table of contents is too large to be read into memory.
 
     `zipfile` reads the whole table and makes an object of each of its entries.
@@ -75,7 +75,7 @@ def checked_members(archive: zipfile.ZipFile, budget: Budget) -> Iterator[tuple[
             bytes with another.
     """
     path, entries = budget.path, archive.infolist()
-    _demand_apart(entries, archive.start_dir, budget)
+    _require_apart(entries, archive.start_dir, budget)
     for info in entries:
         budget.count_member()
         # Not `filename`: that ends at a zero byte.
@@ -91,11 +91,11 @@ def checked_members(archive: zipfile.ZipFile, budget: Budget) -> Iterator[tuple[
         if info.compress_type not in COMPRESSIONS:
             number, known = info.compress_type, " and ".join(COMPRESSIONS.values())
             raise budget.refusal(f"holds {shown(name)} in compression {number}, not {known}")
-        _demand_ratio(name, info, budget)
+        _require_ratio(name, info, budget)
         yield name, info
 
 
-def _demand_apart(entries: list[zipfile.ZipInfo], end: int, budget: Budget) -> None:
+def _require_apart(entries: list[zipfile.ZipInfo], end: int, budget: Budget) -> None:
     """Refuse members that share bytes: so a few megabytes unpack to petabytes.
 
     Source: D. Fifield, "A better zip bomb" (WOOT 2019).
@@ -108,7 +108,7 @@ def _demand_apart(entries: list[zipfile.ZipInfo], end: int, budget: Budget) -> N
             raise budget.refusal(f"holds {shown(info.filename)}, which overlaps another member")
 
 
-def _demand_ratio(name: str, info: zipfile.ZipInfo, budget: Budget) -> None:
+def _require_ratio(name: str, info: zipfile.ZipInfo, budget: Budget) -> None:
     stored = info.compress_type == zipfile.ZIP_STORED
     allowed = budget.limits.ratio * info.compress_size + budget.limits.slack_bytes
     if info.file_size > allowed or (stored and info.file_size != info.compress_size):

@@ -15,7 +15,7 @@ from paretoken.hub.contained import link_roots, resolved_inside
 from paretoken.hub.request import MAIN, Request
 from paretoken.io.files import read_object, write_json
 from paretoken.io.finished import RUN_FILE, already_done
-from paretoken.io.folders import demand_apart, replacing_folder
+from paretoken.io.folders import replacing_folder, require_apart
 from paretoken.io.versions import versions
 from paretoken.model_files.model_json import read_model_json, require_small_files
 from paretoken.model_files.needed_files import dataset_files, model_files, weight_files
@@ -51,7 +51,7 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
     _require_source(request)
     if request.grid is not None and request.kind != "vision":
         raise UserError(f"--grid is for --kind vision: a {request.kind} has no patches; leave it out")
-    demand_apart(out, local)
+    require_apart(out, local)
     names, found, commit, folder = _gather(request, local)
     roots = _roots(local)
     with replacing_folder(out) as new:

@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(target)
 
 
-def demand_writable(path: Path) -> None:
+def require_writable(path: Path) -> None:
     """Check, before long work, that a file can be written (`UserError` if it cannot)."""
     with _room(path):
         pass

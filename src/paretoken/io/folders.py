@@ -24,7 +24,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; give the name of a folder to write")
-    demand_apart(path, Path.cwd())
+    require_apart(path, Path.cwd())
     try:
         with partial_folder(path) as folder:
             new = folder / "new"
@@ -35,7 +35,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} cannot be written: {error}") from error
 
 
-def demand_apart(out: Path, *needed: Path | None) -> None:
+def require_apart(out: Path, *needed: Path | None) -> None:
     """Refuse to write a folder that holds what is needed: replacing it would delete that.
 
     Args:

@@ -102,7 +102,7 @@ def first_address() -> str:
     return _said("sinfo", "--all", "--noheader", f"--nodes={names[0]}", "--format=%o").split()[0]
 
 
-def demand_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> None:
+def require_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> None:
     """Check that this node has the GPUs that the job asked for.
 
     Args:

@@ -105,7 +105,7 @@ def test_stored_features_equal_those_of_the_encoder(
         with pytest.raises(UserError, match=r"nowhere\.png"):
             other.locate(["nowhere.png"])
     with pytest.raises(UserError, match="another vision encoder"):
-        stored.demand_encoder("other")
+        stored.require_encoder("other")
 
 
 def test_images_that_are_known_to_be_bad_are_left_out(

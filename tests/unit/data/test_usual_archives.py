@@ -49,8 +49,8 @@ def test_files_and_streams_may_have_the_same_bytes(tmp_path: Path) -> None:
     limits = Limits(ratio=2, slack_bytes=500)
     for most, grown in ((2500, limits), (2400, Limits(total_bytes=2400, ratio=2, slack_bytes=500))):
         Budget(path, grown).add("a", most)
-        Budget(path, grown).demand_streamed(most)
-        for refuse in (lambda b, n: b.add("a", n), lambda b, n: b.demand_streamed(n)):
+        Budget(path, grown).require_streamed(most)
+        for refuse in (lambda b, n: b.add("a", n), lambda b, n: b.require_streamed(n)):
             with pytest.raises(Exception, match=f"more than {most:,} bytes"):
                 refuse(Budget(path, grown), most + 1)
 

@@ -11,10 +11,10 @@ import pytest
 
 from paretoken.errors import UserError
 from paretoken.io.files import (
-    demand_writable,
     read_json,
     read_object,
     replacing,
+    require_writable,
     sha256,
     write_json,
     write_text,
@@ -71,7 +71,7 @@ def test_a_folder_in_the_way_is_a_user_error(tmp_path):
 def test_a_pipe_or_device_is_left_alone(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    for write in (lambda: write_text(pipe, "x"), lambda: demand_writable(pipe)):
+    for write in (lambda: write_text(pipe, "x"), lambda: require_writable(pipe)):
         with pytest.raises(UserError, match="it is no regular file"):
             write()
     assert stat.S_ISFIFO(pipe.stat().st_mode)

@@ -51,7 +51,7 @@ def test_absurd_numbers_are_refused(tmp_path: Path, key: str, inner: bool) -> No
     [
         (json.dumps(CONFIG | {"num_hidden_layers": 100_000}), "num_hidden_layers = 100000, 1,000 at"),
         ('{"hidden_size": ' + "9" * 4000 + "}", "hidden_size = a number of more than 20 digits"),
-        ('{"hidden_size": ' + "9" * 5000 + "}", "not valid JSON|no valid JSON"),
+        ('{"hidden_size": ' + "9" * 5000 + "}", "not valid JSON"),
         ('{"a":' * 50 + "1" + "}" * 50, "objects in objects"),
         ('{"a":' * 100_000, "valid JSON"),
         (json.dumps(CONFIG | {"_attn_implementation": "evil/kernel"}), "code from a hub is never run"),

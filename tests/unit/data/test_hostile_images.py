@@ -164,7 +164,7 @@ def test_pixels_take_the_memory_of_the_result_and_one_image_or_end_with_an_error
     """)
     first, second = done.stdout.splitlines()
     assert first == "(8, 3, 2000, 2000)"
-    assert second == "memory is too short for 20 images of 2,000 pixels per side; give a smaller batch"
+    assert second == "there is not enough memory for 20 images of 2,000 pixels per side; give a smaller batch"
 
 
 def test_an_encoder_says_how_many_images_it_takes_at_once() -> None:
@@ -188,9 +188,9 @@ def test_an_encoder_says_how_many_images_it_takes_at_once() -> None:
 
 def test_a_lack_of_memory_is_an_error_of_the_users_and_other_errors_are_not() -> None:
     for lack in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory")):
-        with pytest.raises(UserError, match="memory is too short for it"), enough_memory("it"):
+        with pytest.raises(UserError, match="there is not enough memory for it"), enough_memory("it"):
             raise lack
-    with pytest.raises(UserError, match="memory is too short"), enough_memory("it"):
+    with pytest.raises(UserError, match="there is not enough memory"), enough_memory("it"):
         torch.empty(2**60, dtype=torch.uint8)
     with pytest.raises(RuntimeError, match="shape"), enough_memory("it"):
         raise RuntimeError("shape")

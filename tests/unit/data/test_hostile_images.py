@@ -164,7 +164,10 @@ def test_pixels_take_the_memory_of_the_result_and_one_image_or_end_with_an_error
     """)
     first, second = done.stdout.splitlines()
     assert first == "(8, 3, 2000, 2000)"
-    assert second == "there is not enough memory for 20 images of 2,000 pixels per side; give a smaller batch"
+    assert (
+        second
+        == "there is not enough memory for 20 images of 2,000 pixels per side; give a smaller batch"
+    )
 
 
 def test_an_encoder_says_how_many_images_it_takes_at_once() -> None:

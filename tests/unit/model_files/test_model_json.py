@@ -49,7 +49,7 @@ def test_absurd_numbers_are_refused(tmp_path: Path, key: str, inner: bool) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (json.dumps(CONFIG | {"num_hidden_layers": 100_000}), "num_hidden_layers = 100000; at most 1,000"),
+        (json.dumps(CONFIG | {"num_hidden_layers": 100_000}), "num_hidden_layers = 100000; at most"),
         ('{"hidden_size": ' + "9" * 4000 + "}", "hidden_size = a number with more than 20 digits"),
         ('{"hidden_size": ' + "9" * 5000 + "}", "not valid JSON"),
         ('{"a":' * 50 + "1" + "}" * 50, "objects nested more than"),

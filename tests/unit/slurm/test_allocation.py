@@ -72,7 +72,7 @@ def test_the_node_must_have_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("SLURMD_NODENAME", "gpu07")
     monkeypatch.delenv("PARETOKEN_DEVICE", raising=False)
     require_gpus(FOUND, 4, True, 4)
-    with pytest.raises(UserError, match=r"node gpu07: 8 GPU\(s\) were asked for and SLURM gave 4"):
+    with pytest.raises(UserError, match=r"node gpu07: 8 GPU\(s\) were requested and SLURM allocated 4"):
         require_gpus(FOUND, 8, True, 4)
     with pytest.raises(UserError, match=r"PyTorch finds 3.*exclude: .gpu07"):
         require_gpus(FOUND, 4, True, 3)

@@ -52,11 +52,11 @@ def test_the_place_of_the_image_is_added_where_it_is_missing() -> None:
         (turns(("human", "?"), ("gpt", "  ")), "empty answer"),
         (turns(("human", ""), ("gpt", "red")), "empty question"),
         (turns(("human", "?")), "no question in it has an answer"),
-        (turns(("human", "<image> <image>"), ("gpt", "red")), "must stand once"),
-        (turns(("human", "?"), ("gpt", "<image>")), "must stand once"),
+        (turns(("human", "<image> <image>"), ("gpt", "red")), "must appear once"),
+        (turns(("human", "?"), ("gpt", "<image>")), "must appear once"),
         (
             turns(("human", "<image>"), ("gpt", "x"), ("human", "<image>"), ("gpt", "x")),
-            "must stand once",
+            "must appear once",
         ),
         ({**GOOD, "image": None}, "names no image"),
         *(

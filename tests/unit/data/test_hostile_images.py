@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from paretoken.data.feature_writer import compute_features
 from paretoken.data.features import ARRAY, PixelStore
-from paretoken.data.image_index import index_images, look_at
+from paretoken.data.image_index import index_images, inspect_image
 from paretoken.data.images import ImageSource, open_image
 from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.skips import Skips
@@ -53,7 +53,7 @@ def test_a_pipe_among_images_is_not_waited_for(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "whole.png")
     done = in_child(f"""
         from pathlib import Path
-        from paretoken.data.image_index import index_images, look_at
+        from paretoken.data.image_index import index_images, inspect_image
         from paretoken.data.skips import Skips
         skips = Skips("images", 1.0)
         seen = index_images(Path({str(tmp_path)!r}), ["pipe.jpg", "whole.png"], skips)
@@ -66,7 +66,7 @@ def test_a_pipe_among_images_is_not_waited_for(tmp_path: Path) -> None:
 def test_devices_and_folders_are_no_images(tmp_path: Path) -> None:
     (tmp_path / "null.png").symlink_to("/dev/zero")
     (tmp_path / "folder.png").mkdir()
-    assert "pipe or a device" in str(look_at(tmp_path / "null.png"))
+    assert "pipe or a device" in str(inspect_image(tmp_path / "null.png"))
     with pytest.raises(UserError, match="pipe or a device"):
         open_image(tmp_path / "null.png", "null.png")
     skips = Skips("images", 1.0)

@@ -134,16 +134,16 @@ class ChatEncoder:
         return self._spelling.ids([self.prompt_text(question) for question in questions])
 
     def prompt_text(self, question: str) -> str:
-        """Return what the model reads before it answers ``question``."""
+        """Return the text that the model reads before it answers ``question``."""
         return self.rendering.prompt(question)
 
     def _dialogues(self, conversations: Sequence[Conversation]) -> list[Parts | BadRowError]:
         return self._splitter.split([self.rendering.conversation(c.turns) for c in conversations])
 
     def _captions(self, conversations: Sequence[Conversation]) -> list[Parts | BadRowError]:
-        """Tokenize captions as LLaVA-1.5 does: apart from what stands before the image.
+        """Tokenize captions as LLaVA-1.5 does, separately from the text before the image.
 
-        So a tokenizer that writes a blank in front of every text (Llama) writes one after the image.
+        A tokenizer that adds a blank in front of every text (Llama) thus adds one after the image.
         Source: ``preprocess_plain`` and ``tokenizer_image_token`` there.
         """
         prompts = self.prompts([conversation.turns[0] for conversation in conversations])

@@ -106,7 +106,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self.project, launch))
         self.logger.info(f"Jobs run a copy of the present config, workflow and code: {launch}")
 
-    # --- what is submitted ---------------------------------------------------------------------
+    # --- submission ---------------------------------------------------------------------------
 
     def additional_general_args(self) -> str:
         """Start one Snakemake per job, not two; let it keep files if a command fails.
@@ -154,7 +154,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         if not self.closing.is_set():
             self._job_submission_executor.submit(self.run_job, job)
 
-    # --- what became of it ---------------------------------------------------------------------
+    # --- job states ----------------------------------------------------------------------------
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncIterator[Any]:
         """Check each job; yield those that are still active.
@@ -214,7 +214,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self.logger.error(msg)
         super().report_job_error(job_info, msg=msg, **others)
 
-    # --- the end -------------------------------------------------------------------------------
+    # --- shutdown ------------------------------------------------------------------------------
 
     async def sleep(self) -> None:
         """Wait until jobs are to be checked again, or the run is cancelled."""

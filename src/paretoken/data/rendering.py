@@ -81,7 +81,7 @@ class Rendering:
         self._ends: dict[str, End] = {}
 
     def prompt(self, question: str) -> str:
-        """Return what the model reads before it answers ``question``."""
+        """Return the text that the model reads before it answers ``question``."""
         if self.template in CAPTIONS_ONLY:
             return self.start + (IMAGE_TEXT if IMAGE_TEXT in question else "")
         glue = self._skeleton(1, generate=True)

@@ -1,7 +1,7 @@
-"""Snakemake's executor ``paretoken-slurm``: the stock SLURM executor, guarded.
+"""Snakemake's executor ``paretoken-slurm``: the stock SLURM executor with safeguards.
 
-Snakemake imports every package with such a name at every start. Where the stock executor is not
-installed, which only a cluster needs, this one is known but says so when it is used.
+Snakemake imports every package with such a name at every start. Only clusters need the stock executor;
+where it is not installed, a placeholder raises an error when it is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands for the executor where Snakemake's own for SLURM is not installed."""
+"""Placeholder for the executor where Snakemake's SLURM executor is not installed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,19 +15,19 @@ common_settings = CommonSettings(
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]  # untyped
-    """The settings that the profile gives."""
+    """The executor settings in the profile."""
 
     site: Optional[Path] = field(  # noqa: UP045  (Snakemake reads these types)
         default=None, metadata={"help": "The file of the SLURM site."}
     )
-    poll_seconds: int = field(default=20, metadata={"help": "Seconds between questions to SLURM."})
+    poll_seconds: int = field(default=20, metadata={"help": "Seconds between queries to SLURM."})
 
 
 class Executor(AbstractExecutor):  # type: ignore[misc]  # untyped
-    """Says what is missing."""
+    """A placeholder that raises an error when it is used."""
 
     def __new__(cls, workflow: Any, logger: Any) -> "Executor":
-        """Refuse to be made."""
+        """Raise an error that says what to install."""
         raise WorkflowError(
             "The SLURM executor is not installed; on a cluster, run: "
             "pip install -c constraints.txt -e '.[train,slurm]'"

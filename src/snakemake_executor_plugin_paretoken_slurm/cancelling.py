@@ -1,4 +1,4 @@
-"""Cancelling what a driver has submitted, also while SLURM is away; and what could not be cancelled."""
+"""Cancelling the jobs of a driver, also while SLURM does not answer, and listing those that remain."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from paretoken.slurm.programs import on
+from paretoken.slurm.programs import cluster_option
 from paretoken.slurm.queue import Queued, ask_queue, cancel
 
-#: How long cancelling is tried, and the pause between attempts, seconds.
+#: Seconds for which cancelling is attempted, and between attempts.
 CANCEL_S, PAUSE_S = 120.0, 2.0
 
 
 @contextlib.contextmanager
 def interrupts_noted(logger: Any) -> Iterator[threading.Event]:
-    """Let Ctrl-C set an event, for the length of the block, instead of raising an error in it."""
+    """Make Ctrl-C set an event during the block, instead of raising `KeyboardInterrupt`."""
     hurry = threading.Event()
 
     def note(_number: int, _frame: FrameType | None) -> None:
@@ -44,19 +44,19 @@ def interrupts_noted(logger: Any) -> Iterator[threading.Event]:
 def cancel_all(
     jobs: Mapping[str, str], launch: Path, clusters: str | None, hurry: threading.Event, logger: Any
 ) -> None:
-    """Cancel jobs until SLURM shows none of them alive, or for `CANCEL_S`; list what is left.
+    """Cancel jobs until SLURM shows none of them alive, or for `CANCEL_S`; log those that remain.
 
     Args:
-        jobs: names by numbers.
-        launch: working directory of jobs of this start, some of which it may not know: their submission
-            was accepted and the answer lost.
-        clusters: where they are, on sites with several.
-        hurry: set when nobody wants to wait.
-        logger: of Snakemake.
+        jobs: names of jobs by their numbers.
+        launch: working directory of this start's jobs. It may not know all of them: a submission may
+            have been accepted although the answer was lost.
+        clusters: the cluster of the jobs, on sites with several.
+        hurry: set when the user does not want to wait.
+        logger: Snakemake's logger.
     """
     left, end, said = dict(jobs), time.monotonic() + CANCEL_S, ""
     if jobs:
-        cancel(list(jobs), clusters)  # also what squeue does not show
+        cancel(list(jobs), clusters)  # also jobs that squeue does not show
     while True:
         queue, answer = ask_queue(clusters)
         if queue is not None:
@@ -66,7 +66,7 @@ def cancel_all(
         refused = cancel(list(left), clusters)
         problem = answer.complaint or refused.complaint
         if problem != said and problem:
-            logger.warning(f"Jobs cannot be cancelled yet: {problem}. It is tried again.")
+            logger.warning(f"Jobs cannot be cancelled yet: {problem}. Trying again.")
         said = problem or said
         if hurry.is_set() or time.monotonic() > end:
             break
@@ -76,9 +76,9 @@ def cancel_all(
         left = {job.number: job.name for job in _alive(queue) if job.number in left}
     if left:
         listed = "\n".join(f"  {number} ({name})" for number, name in left.items())
-        where = " ".join(["", *on(clusters)])
+        where = " ".join(["", *cluster_option(clusters)])
         logger.error(
-            f"These jobs were not cancelled and may go on:\n{listed}\n"
+            f"These jobs were not cancelled and may continue:\n{listed}\n"
             f"When SLURM answers, cancel them: scancel{where} {' '.join(left)}\n"
             "Or start the same command again: it follows them."
         )

@@ -1,4 +1,4 @@
-"""What SLURM still has of an earlier start in the same folder, whose driver died."""
+"""Jobs that SLURM still has of an earlier start in the same folder, whose driver died."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from snakemake_interface_common.exceptions import WorkflowError
 from paretoken.slurm.freeze import LAUNCHES, belongs_to
 from paretoken.slurm.job_names import covers, digest, is_mark, outputs_of, share_outputs
 from paretoken.slurm.queue import HELD, Queued, ask_accounts, ask_queue, cancel, fate_of, state_of
-from paretoken.slurm.submitted import Submitted, noted
+from paretoken.slurm.submitted import Submitted, read_submissions
 from snakemake_executor_plugin_paretoken_slurm.jobs import mark_of
 
-#: Before Snakemake decides which results are there: this module is imported at its start.
+#: A time before Snakemake checks which results exist: this module is imported at its start.
 STARTED = datetime.now().replace(microsecond=0)
-#: How long accounting is waited for, where squeue does not show all that was submitted.
+#: Seconds to wait for accounting if squeue does not show all submitted jobs.
 ACCOUNTS_S = 120.0
 
 
 class Earlier:
-    """Jobs of a folder that SLURM knows already; the stock executor would run them twice at a time.
+    """Jobs of a folder that SLURM already has; the stock executor would run them twice at the same time.
 
     Args:
         project: the folder.
-        clusters: where to ask, on sites with several.
-        poll_s: seconds between questions while SLURM does not answer.
-        closing: set when nobody waits for an answer any more.
-        executor: whose own jobs are of no earlier start.
+        clusters: the cluster to query, on sites with several.
+        poll_s: seconds between queries while SLURM does not answer.
+        closing: set when the run ends, and answers are not needed any more.
+        executor: the executor, whose own jobs do not count.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Earlier:
         self.jobs: list[Queued] = []
         self._lock = threading.Lock()  # two threads submit
         self._missing: list[Submitted] = []  # that neither squeue nor accounting shows
-        self._unclear: list[Path] = []  # launch folders whose jobs may be alive: accounting is away
+        self._unclear: list[Path] = []  # launch folders whose jobs may be alive: no answer of accounting
 
     @property
     def alive(self) -> list[Queued]:
-        """Those that wait or run."""
+        """The jobs that wait or run."""
         return [job for job in self.jobs if job.fate == "alive"]
 
     @property
@@ -60,10 +60,10 @@ class Earlier:
         return [*(job.folder for job in self.alive), *self._unclear]
 
     def ask(self) -> None:
-        """Ask SLURM, until it answers: without the answer, jobs might be submitted twice.
+        """Query SLURM until it answers: without the answer, jobs might be submitted twice.
 
         Raises:
-            WorkflowError: squeue refuses the question, which waiting does not change.
+            WorkflowError: squeue rejects the query, and waiting would not help.
         """
         said = ""
         while not self._closing.is_set():
@@ -76,16 +76,17 @@ class Earlier:
                     self.jobs = mine
                 return
             if not answer.temporary:
-                raise WorkflowError(f"SLURM's queue cannot be asked: {answer.complaint}")
+                raise WorkflowError(f"SLURM's queue cannot be queried: {answer.complaint}")
             if answer.complaint != said:
                 self._logger.warning(f"Waiting for SLURM to answer: {answer.complaint}")
             said = answer.complaint
             self._closing.wait(self._poll_s)
 
     def _known_to_accounts(self, shown: Collection[str]) -> list[Queued]:
-        """Return jobs of earlier starts that squeue does not show and accounting calls alive."""
+        """Return jobs of earlier starts that squeue does not show and accounting lists as alive."""
         known = {*shown, *self._executor.own}
-        missing = {job.number: job for job in noted(self._project / LAUNCHES) if job.number not in known}
+        submitted = read_submissions(self._project / LAUNCHES)
+        missing = {job.number: job for job in submitted if job.number not in known}
         if not missing:
             self._unclear, self._missing = [], []
             return []
@@ -104,10 +105,12 @@ class Earlier:
         ]
 
     def confirm(self, outputs: Iterable[str]) -> None:
-        """Ask about each job that nobody shows and whose results are missing: squeue may be blind.
+        """Query each job that squeue and accounting do not show and whose results are missing.
+
+        squeue may fail to show jobs that exist.
 
         Args:
-            outputs: paths of what this run would make.
+            outputs: paths of the results that this run would make.
         """
         wanted = {digest([path]) for path in outputs} if self._missing else set()
         for job in self._missing:
@@ -118,7 +121,7 @@ class Earlier:
                     self.jobs.append(known)
 
     def report(self) -> None:
-        """Say what is alive; cancel what only a person could let go on."""
+        """Log the jobs that are alive; cancel held ones, which only a person could release."""
         held = [job.number for job in self.jobs if job.state == HELD and is_mark(job.mark)]
         if held:
             cancel(held, self._clusters)
@@ -129,9 +132,9 @@ class Earlier:
             )
 
     def take(self, job: Any) -> Queued | None:
-        """Return the SLURM job, if any, that writes what a job of Snakemake's would write; each once.
+        """Return the SLURM job, if any, that writes results of a job of Snakemake's; each only once.
 
-        If its mark is another, it does so from other inputs or with other settings.
+        If its mark differs, it writes them from other inputs or with other settings.
         """
         own = mark_of(job)
         with self._lock:

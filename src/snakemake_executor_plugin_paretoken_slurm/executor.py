@@ -1,7 +1,7 @@
-"""The stock SLURM executor, with what its options cannot mend.
+"""The stock SLURM executor, with fixes for failures that its options cannot prevent.
 
-Each method says which failure of snakemake-executor-plugin-slurm 2.8.0 it answers; tests/cluster has the
-case. Everything that is not about Snakemake's own objects is in `paretoken.slurm`.
+Each method says which failure of snakemake-executor-plugin-slurm 2.8.0 it fixes; tests/cluster has tests
+of them. Code that does not need Snakemake's own objects is in `paretoken.slurm`.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from paretoken.slurm.queue import Queued, ask_accounts, ask_queue, cancel
 from paretoken.slurm.site import Site, read_site
 from snakemake_executor_plugin_paretoken_slurm.cancelling import cancel_all, interrupts_noted
 from snakemake_executor_plugin_paretoken_slurm.earlier import Earlier
-from snakemake_executor_plugin_paretoken_slurm.following import give_up, goes_on
+from snakemake_executor_plugin_paretoken_slurm.following import check_job, give_up
 from snakemake_executor_plugin_paretoken_slurm.jobs import label_of, mark_of
 from snakemake_executor_plugin_paretoken_slurm.postponed import Postponed
 from snakemake_executor_plugin_paretoken_slurm.quoting import quote_for_shells
@@ -43,26 +43,26 @@ from snakemake_executor_plugin_paretoken_slurm.waiting import Waiting
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
-#: Between two looks at whether the run is being cancelled.
+#: Seconds between two checks whether the run is being cancelled.
 LOOK_S = 0.2
 
 
 class Executor(StockExecutor):  # type: ignore[misc]  # untyped
-    """Follows jobs by squeue, and loses none."""
+    """An executor that follows jobs with squeue, and loses none."""
 
     def __init__(self, workflow: Any, logger: Any) -> None:
-        """Take what changes the meaning of SLURM's commands out of the environment, for jobs too.
+        """Remove variables that change the meaning of SLURM's commands, also for jobs.
 
-        The stock executor removes an outer job's own variables only, and `sbatch` exports all others.
+        The stock executor removes only the variables of an outer job, and `sbatch` exports all others.
         """
         inside = in_job(os.environ)
         meant = requests_of(clean(os.environ), inside)
         if meant:
             logger.warning(
-                f"Not used, of the environment: {', '.join(meant)}. What jobs ask for is in the site's "
-                "file."
+                f"Ignored variables of the environment: {', '.join(meant)}. Requests of jobs are set in "
+                "the site's file."
             )
-        # Here, since a thread of the stock executor's asks for jobs before `__post_init__` has ended.
+        # Set here, since a thread of the stock executor checks jobs before `__post_init__` has ended.
         self._poll: int = workflow.executor_settings.poll_seconds
         self.closing = threading.Event()
         self.postponed = Postponed(self._poll)
@@ -75,7 +75,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         super().__init__(workflow, logger)
 
     def __post_init__(self, test_mode: bool = False) -> None:
-        """Read the site, look at what SLURM has of this folder, check requests, freeze the launch."""
+        """Read the site, find jobs of earlier starts, check requests, freeze the launch."""
         super().__post_init__(test_mode)
         settings = self.workflow.executor_settings
         self.project = Path(self.workflow.workdir_init)
@@ -88,8 +88,8 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     def _prepare(self, settings: Any) -> None:
         if settings.array_jobs:
             raise WorkflowError(
-                "No job arrays with this executor: all tasks would get the resources of the first. "
-                "Leave paretoken-slurm-array-jobs out of the profile and the command line"
+                "This executor does not support job arrays: all tasks would get the resources of the "
+                "first. Remove paretoken-slurm-array-jobs from the profile and the command line"
             )
         if shutil.which("squeue") is None:
             raise WorkflowError("There is no squeue here: start this on a login node of the cluster")
@@ -100,20 +100,20 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self.earlier.report()
         self._waiting = Waiting(self.site, self.logger)
         refuse_impossible(jobs, self.site, settings.site, lambda job: sbatch_line(self, job))
-        # Jobs run a copy; the stock executor's read the project's files when they start.
+        # Jobs run a copy; those of the stock executor read the project's files when they start.
         launch = freeze_launch(self.workflow, self.project, self.earlier.used)
         self.launch = launch
         self.snakefile = str(in_launch(Path(self.workflow.main_snakefile), self.project, launch))
-        self.logger.info(f"Jobs run what config, workflow and code are now: {launch}")
+        self.logger.info(f"Jobs run a copy of the present config, workflow and code: {launch}")
 
-    # --- what is submitted ---------------------------------------------------------------------
+    # --- submission ---------------------------------------------------------------------------
 
     def additional_general_args(self) -> str:
-        """Start one Snakemake per job, not two; let it leave files alone if a command fails.
+        """Start one Snakemake per job, not two; let it keep files if a command fails.
 
-        The stock executor's second one removes SLURM's variables from the job, which `srun` and
-        `torchrun` need, and doubles the time to start. The driver removes what a failed job left; a
-        process that lives on after its node was lost must not, since the files are another job's.
+        The stock executor's second Snakemake removes SLURM's variables from the job, which `srun` and
+        `torchrun` need, and doubles the time to start. The driver removes the files of a failed job; a
+        process that still runs after its node was lost must not, since the files are another job's.
         """
         return "--keep-incomplete"
 
@@ -122,9 +122,9 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         yield f" -A {shlex.quote(self.site.account)}" if self.site.account else ""
 
     def get_partition_arg(self, job: Any) -> str:
-        """Return partition, name, mark and GPUs: the last of equal options counts for sbatch.
+        """Return partition, name, mark and GPUs; of repeated options, sbatch uses the last.
 
-        The stock executor names all jobs by the same random number, and refuses GPU models with hyphens.
+        The stock executor gives all jobs the same random name, and rejects GPU models with hyphens.
         """
         named = f" --job-name {shlex.quote(label_of(job))} --comment {mark_of(job)}"
         gres = job.resources.get("node_gres")
@@ -136,15 +136,15 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
     def run_job(self, job: Any) -> None:
         """Submit a job, unless SLURM has it already; runs in one of the threads that submit.
 
-        The stock executor would run what an earlier driver submitted twice at the same time, in the same
-        folder; waits for ever for an sbatch that hangs; and counts as a failed attempt, so that retries
-        are used up in seconds, that SLURM is away or full.
+        The stock executor would run the jobs of an earlier driver twice at the same time, in the same
+        folder. It waits forever for an sbatch that hangs. It counts an attempt as failed when SLURM does
+        not answer or accepts no more jobs, so that retries are used up in seconds.
         """
         if self.closing.is_set():
             return
         try:
             submit_or_follow(self, job)
-        except Exception as error:  # it would be lost in this thread, and the job waited for for ever
+        except Exception as error:  # would be lost in this thread, and Snakemake would wait forever
             self._report_job_error_threadsafe(
                 SubmittedJobInfo(job), f"{label_of(job)} was not submitted: {error}. "
             )
@@ -154,13 +154,13 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         if not self.closing.is_set():
             self._job_submission_executor.submit(self.run_job, job)
 
-    # --- what became of it ---------------------------------------------------------------------
+    # --- job states ----------------------------------------------------------------------------
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncIterator[Any]:
-        """Decide about each job; yield those that go on.
+        """Check each job; yield those that are still active.
 
-        The stock executor forgets all jobs after five unanswered questions, waits for ever for jobs
-        that were preempted for good or (by sacct) cancelled, and counts unknown jobs as done.
+        The stock executor forgets all jobs after five unanswered queries, waits forever for jobs that
+        were preempted for good or (by sacct) cancelled, and counts unknown jobs as done.
         """
         for job in self.postponed.due():
             self.submit_soon(job)
@@ -170,7 +170,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         self.next_seconds_between_status_checks = self._poll
         async with self.status_rate_limiter:
             queue, answer = ask_queue(self.site.clusters)
-        self._silence.note(answer)  # raises, if there never will be an answer
+        self._silence.note(answer)  # raises if there never will be an answer
         if queue is None:
             for info in active_jobs:
                 yield info
@@ -185,7 +185,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             number = info.external_jobid
             if number in hopeless:
                 give_up(self, info, hopeless[number])
-            elif goes_on(self, info, states.get(number), known=accounts is not None):
+            elif check_job(self, info, states.get(number), known=accounts is not None):
                 yield info
                 continue
             self.open.pop(number, None)
@@ -193,7 +193,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
                 self.submit_soon(job)
 
     def _end_surplus(self, queue: list[Queued]) -> None:
-        """Cancel what was accepted twice: the answer was lost, and the queue did not show it in time."""
+        """Cancel jobs that were accepted twice: an answer was lost, and the queue was out of date."""
         followed = {made for job in queue if job.number in self.open for made in outputs_of(job.mark)}
         unknown = [
             job
@@ -203,30 +203,30 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
         surplus = {job.number for job in unknown if outputs_of(job.mark) & followed}
         for number in surplus & self._surplus:  # twice in a row: not one that is being submitted
             self.logger.warning(
-                f"SLURM job {number} was accepted though its answer was lost: cancelled."
+                f"SLURM job {number} was accepted although the answer was lost: cancelled."
             )
             cancel([number], self.site.clusters)
         self._surplus = surplus
 
     def report_job_error(self, job_info: Any, msg: str = "", **others: Any) -> None:
-        """Tell Snakemake of a failure; it shows no message of a group of jobs."""
+        """Report a failure to Snakemake, which shows no message for a group of jobs."""
         if job_info.job.is_group() and msg:
             self.logger.error(msg)
         super().report_job_error(job_info, msg=msg, **others)
 
-    # --- the end -------------------------------------------------------------------------------
+    # --- shutdown ------------------------------------------------------------------------------
 
     async def sleep(self) -> None:
-        """Wait until jobs are asked for again, or the run is cancelled."""
+        """Wait until jobs are to be checked again, or the run is cancelled."""
         end = time.monotonic() + self.next_seconds_between_status_checks
         while time.monotonic() < end and not self.closing.is_set():
             await asyncio.sleep(LOOK_S)
 
     def cancel(self) -> None:
-        """Cancel all jobs, also those whose number got lost, and say which could not be cancelled.
+        """Cancel all jobs, also those whose number was lost, and log those that could not be cancelled.
 
-        The stock executor asks once, forgets jobs whose state it is asking for at that moment, and
-        submits on what waits for submission.
+        The stock executor tries once, forgets jobs whose state it is querying at that moment, and still
+        submits jobs that wait for submission.
         """
         self.closing.set()
         with interrupts_noted(self.logger) as hurry:
@@ -235,7 +235,7 @@ class Executor(StockExecutor):  # type: ignore[misc]  # untyped
             self.shutdown()
 
     def shutdown(self) -> None:
-        """End the threads without submitting what waits; the stock executor submits it first."""
+        """End the threads without submitting waiting jobs; the stock executor submits them first."""
         self.closing.set()
         self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
         super().shutdown()

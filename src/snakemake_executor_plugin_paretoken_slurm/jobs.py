@@ -1,4 +1,4 @@
-"""What is read from, and written into, Snakemake's job objects."""
+"""Reading Snakemake's job objects, and setting their requests."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any
 
 from paretoken.slurm.job_names import CELL, digest, label, mark
 from paretoken.slurm.job_script import OWNERS
-from paretoken.slurm.site import Site, Wish, request, require_free_options
+from paretoken.slurm.site import Requirements, Site, request, require_free_options
 
-#: What distinguishes requests, see `request`.
+#: Resources in which requests differ, see `request`.
 REQUESTED = ("nodes", "cpus_per_task", "mem_mb", "mem_mb_per_cpu", "runtime", "node_gres",
              "slurm_partition", "constraint", "qos", "clusters", "slurm_extra")  # fmt: skip
 #: Set when a job's request was made, until the attempt changes.
 ASKED = "paretoken_asked"
-#: What a rule may say itself (or `set-resources` in the profile), in place of the site.
+#: Resources that a rule (or `set-resources` in the profile) may set instead of the site.
 OWN = ("slurm_partition", "constraint", "qos", "clusters")
 
 
 def ask_for(job: Any, site: Site) -> dict[str, Any]:
-    """Turn what a job asks for into the request to this site, once for each attempt; return it."""
+    """Turn a job's resources into the request to this site, once for each attempt; return it."""
     given = job.resources
     if not given.get(ASKED):
-        wish = Wish(
+        needs = Requirements(
             gpus=given.get("gpus", 0),
             cpus=given.get("cpus", job.threads),
             mem_mb=given.get("mem_mb", 1000),
             runtime_min=given.get("runtime", 10),
         )
         own = {key: given.get(key) for key in OWN if given.get(key)}
-        made = request(wish, site)
-        if given.get("slurm_extra"):  # of a rule or `set-resources`: the last one counts
+        made = request(needs, site)
+        if given.get("slurm_extra"):  # of a rule or `set-resources`: sbatch uses the last one
             require_free_options(str(given.get("slurm_extra")))
             made["slurm_extra"] = f"{made['slurm_extra']} {given.get('slurm_extra')}"
         both = {**dict(given.items()), **made, **own, ASKED: 1}
-        # Snakemake forgets them when the attempt changes, and reckons anew.
+        # Snakemake discards them when the attempt changes, and computes them anew.
         job._resources = both if job.is_group() else type(given)(fromdict=both)
     return {key: job.resources.get(key) for key in REQUESTED}
 
 
 def label_of(job: Any) -> str:
-    """Return a job's name for people; a group of one cell's jobs is named like them."""
+    """Return a job's name for people; a group of one cell's jobs is named after the cell."""
     if not job.is_group():
         return label(job.rule.name, job.wildcards_dict)
     wildcards = min(job.jobs, key=lambda member: str(member.jobid)).wildcards_dict
@@ -56,7 +56,7 @@ def mark_of(job: Any) -> str:
 
 
 def log_of(job: Any, folder: Path, number: str) -> Path:
-    """Return where the stock executor has SLURM write a job's log."""
+    """Return the path at which the stock executor makes SLURM write a job's log."""
     rule = f"group_{job.name}" if job.is_group() else f"rule_{job.name}"
     wildcards = "" if job.is_group() else "_".join(job.wildcards).replace("/", "_")
     return folder / rule / wildcards / f"{number}.log"
@@ -83,10 +83,10 @@ def _members(job: Any) -> list[Any]:
 
 
 def _work(job: Any) -> Iterable[str]:
-    """Yield what decides about a job's result: its command, and the state of its inputs.
+    """Yield what determines a job's result: its command, and the state of its inputs.
 
-    What others of its group make is left out: it is not there yet when the group is submitted. If it is
-    made anew, the jobs that make it are in the group, too.
+    Of inputs that other jobs of its group make, only the paths count: they do not exist yet when the
+    group is submitted. If they are made again, the jobs that make them are in the group, too.
     """
     yield str(job.shellcmd)
     made = _made_in_group(job)

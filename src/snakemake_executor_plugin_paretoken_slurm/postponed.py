@@ -1,4 +1,4 @@
-"""Jobs that SLURM does not take at the moment: submitted again, after pauses that grow."""
+"""Jobs that SLURM does not accept at the moment, which are submitted again after growing pauses."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import threading
 import time
 from typing import Any
 
-#: Each pause is this much longer than the one before, up to so many times the first.
+#: Factor by which each pause is longer than the one before, and the longest in multiples of the first.
 GROWTH, LONGEST = 2.0, 15.0
-#: From here on pauses are the longest; powers of more are too large for a number.
+#: Postponements after which pauses are the longest; larger powers could overflow.
 MANY = 10.0
 
 
 class Postponed:
-    """Jobs of Snakemake's to be submitted later.
+    """Snakemake's jobs that are to be submitted later.
 
     Args:
-        first_s: seconds of the first pause.
+        first_s: length of the first pause, in seconds.
     """
 
     def __init__(self, first_s: float) -> None:
@@ -30,9 +30,9 @@ class Postponed:
         """Postpone a job; return for how many seconds.
 
         Args:
-            job: of Snakemake.
-            mark: by which it is recognised when it is refused again.
-            lost: whether SLURM may have it all the same.
+            job: Snakemake's job.
+            mark: its mark, by which it is recognised when it is rejected again.
+            lost: whether SLURM may have accepted it although the answer was lost.
         """
         with self._lock:
             times = self._refused.get(mark, 0)
@@ -52,7 +52,7 @@ class Postponed:
         return mark in self._lost
 
     def accepted(self, mark: str) -> None:
-        """Forget that a job was refused: its next pause is short again."""
+        """Forget that a job was rejected: its next pause is short again."""
         with self._lock:
             self._refused.pop(mark, None)
             self._lost.discard(mark)
@@ -61,8 +61,8 @@ class Postponed:
         """Return the jobs whose pause is over, each once, the longest postponed first.
 
         Args:
-            ended: so many others do not wait for the end of theirs: as many jobs have ended, and made
-                room.
+            ended: number of jobs that have ended and made room: so many others are returned before their
+                pause is over.
         """
         with self._lock:
             now = time.monotonic()

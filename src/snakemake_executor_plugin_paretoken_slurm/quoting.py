@@ -1,4 +1,4 @@
-"""Arguments of the Snakemake that a job runs, quoted for a shell."""
+"""Quoting the arguments of the Snakemake that a job runs for a shell."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from snakemake_interface_executor_plugins import utils
 
 
 def quote_for_shells() -> None:
-    """Let Snakemake quote strings for a shell where it quotes them for Python.
+    """Make Snakemake quote strings for a shell where it quotes them for Python.
 
     snakemake-interface-executor-plugins 9.x writes `repr` of paths and config values into a job's
-    command: a text with an apostrophe comes out in double quotes, in which a shell replaces `$HOME` and
-    runs what stands between backticks.
+    command. A text with an apostrophe is then put in double quotes, in which a shell expands `$HOME` and
+    runs commands in backticks.
     """
     utils.repr = _quoted  # found before the built-in function
 

@@ -1,4 +1,4 @@
-"""Before anything is submitted: what SLURM would refuse, and what jobs will run."""
+"""Preparing a run: rejecting impossible requests, and copying the files that jobs run."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ UNAVAILABLE = "node configuration is not available"
 def refuse_impossible(
     jobs: Iterable[Any], site: Site, file: Path | None, sbatch: Callable[[Any], list[str]]
 ) -> None:
-    """Ask SLURM about each kind of request; the stock executor finds out job by job, or never.
+    """Ask SLURM to validate each kind of request; the stock executor finds out job by job, or never.
 
     Args:
-        jobs: of Snakemake; they are left as they were.
-        site: where they run.
-        file: that says so.
-        sbatch: returns the line that submits a job, in words.
+        jobs: Snakemake's jobs, which are not changed.
+        site: the cluster that they run on.
+        file: the site's file.
+        sbatch: returns the command that submits a job.
 
     Raises:
-        WorkflowError: it refuses some, each with the rule and what it asks for.
+        WorkflowError: SLURM rejects requests; the message lists them with their rules.
     """
     kinds: dict[str, tuple[Any, dict[str, Any], list[str]]] = {}
     for job in jobs:
@@ -43,22 +43,22 @@ def refuse_impossible(
             kinds[repr(asked)] = job, asked, sbatch(job)
         job._resources = kept
     wrong = [
-        f"  - rule {job.rule.name} (such as {label_of(job)}) asks for "
+        f"  - rule {job.rule.name} (such as {label_of(job)}) requests "
         f"{described(asked, site.account)}: {problem}"
         for job, asked, line in kinds.values()
         if (problem := _refusal(line, asked["slurm_partition"], site.clusters))
     ]
     if wrong:
         raise WorkflowError(
-            "SLURM refuses what these rules ask for, so nothing was submitted:\n"
+            "SLURM rejects the requests of these rules, so nothing was submitted:\n"
             + "\n".join(wrong)
-            + f"\nMend {file or 'the profile'} (partitions, account, GPUs per node, limits), or the "
+            + f"\nCorrect {file or 'the profile'} (partitions, account, GPUs per node, limits), or the "
             "config's `gpus`."
         )
 
 
 def _refusal(line: list[str], partition: str | None, clusters: str | None) -> str:
-    """Return what SLURM says against a submission; empty if it may come to run."""
+    """Return why SLURM rejects a submission; empty if the job may run at some time."""
     answer = ask([*line, "--test-only", "--wrap", "true"])
     if answer.output is not None or answer.temporary:
         return ""
@@ -68,10 +68,10 @@ def _refusal(line: list[str], partition: str | None, clusters: str | None) -> st
 
 
 def freeze_launch(workflow: Any, project: Path, used: Collection[Path]) -> Path:
-    """Copy what jobs run, and turn Snakemake to the copy for all that it starts remotely.
+    """Copy the files that jobs run, and make Snakemake use the copy for all remote jobs.
 
     Args:
-        workflow: of Snakemake.
+        workflow: Snakemake's workflow.
         project: its working directory.
         used: working directories of earlier jobs that are still alive.
     """

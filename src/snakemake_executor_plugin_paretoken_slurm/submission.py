@@ -1,4 +1,4 @@
-"""How a job of Snakemake's comes to be a job of SLURM's."""
+"""Submitting Snakemake's jobs to SLURM, or following SLURM jobs that exist already."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paretoken.slurm.job_script import job_script
 from paretoken.slurm.programs import Answer, ask
 from paretoken.slurm.queue import Queued, ask_queue
 from paretoken.slurm.site import described
-from paretoken.slurm.submitted import Submitted, note
+from paretoken.slurm.submitted import Submitted, record_submission
 from snakemake_executor_plugin_paretoken_slurm.jobs import (
     ask_for,
     label_of,
@@ -29,23 +29,23 @@ from snakemake_executor_plugin_paretoken_slurm.jobs import (
     owners_of,
 )
 
-#: How often a job that was taken from us (node failed, preempted for good) is submitted again by itself.
+#: How often a job that lost its resources (node failed, preempted for good) is submitted again.
 TAKEN_AT_MOST = 50
-#: A limit of this user's own submitted jobs; how often it must refuse a job while there are no others.
+#: A limit of this user's own submitted jobs; how often it must reject a job while there are no others.
 OWN_LIMIT = re.compile(r"AssocMaxSubmitJobLimit|QOSMaxSubmitJobPerUserLimit")
 ALONE_TIMES = 3
 
 
 def submit_or_follow(executor: Any, job: Any) -> None:
-    """Follow the SLURM job that makes what a job would make; else submit the job, or postpone it.
+    """Follow the SLURM job that makes the results of a job; else submit the job, or postpone it.
 
     Args:
         executor: its `site`, `earlier`, `postponed`, `closing`, `project`, `launch`, `own` and `open`
             are used.
-        job: of Snakemake.
+        job: Snakemake's job.
     """
     mark = mark_of(job)
-    if executor.postponed.may_be_there(mark):  # its submission may have got through, and the answer not
+    if executor.postponed.may_be_there(mark):  # its submission may have succeeded, and the answer lost
         try:
             executor.earlier.ask()
         except WorkflowError:  # the thread that follows jobs decides whether the run ends
@@ -65,11 +65,11 @@ def submit_or_follow(executor: Any, job: Any) -> None:
         executor.postponed.accepted(mark)
         log = _follow(executor, job, number)
         try:
-            note(Submitted(number, mark, name, executor.launch))
+            record_submission(Submitted(number, mark, name, executor.launch))
         except OSError as error:
             executor.logger.warning(
-                f"{name}: SLURM job {number} cannot be noted in {executor.launch}: {error.strerror}. It "
-                "goes on; a later driver finds it as long as squeue shows it."
+                f"{name}: SLURM job {number} cannot be recorded in {executor.launch}: {error.strerror}. "
+                "It continues; a later driver finds it as long as squeue shows it."
             )
         executor.logger.info(
             f"Job {job.jobid} has been submitted with SLURM jobid {number} (log: {log})."
@@ -81,26 +81,26 @@ def submit_or_follow(executor: Any, job: Any) -> None:
         )
     else:
         asked = described(dict(job.resources.items()), executor.site.account)
-        msg = f"{name}: asked for {asked}. {answer.complaint.rstrip('.')}. "
+        msg = f"{name}: requested {asked}. {answer.complaint.rstrip('.')}. "
         executor._report_job_error_threadsafe(SubmittedJobInfo(job), msg)
 
 
 def submit_again(executor: Any, info: Any, state: str) -> bool:
-    """Submit a job that was taken from us, without using up a retry; False if that was too often."""
+    """Submit a job that lost its resources without using up a retry; False if that was too often."""
     own = mark_of(info.job)
     executor.taken[own] = executor.taken.get(own, 0) + 1
     if executor.taken[own] > TAKEN_AT_MOST:
         return False
     executor.logger.warning(
         f"{label_of(info.job)}: SLURM job {info.external_jobid} ended as {state} and is not started "
-        "again by SLURM: it is submitted again and goes on from its last checkpoint."
+        "again by SLURM: it is submitted again and resumes from its last checkpoint."
     )
     executor.submit_soon(info.job)
     return True
 
 
 def sbatch_line(executor: Any, job: Any, log: Path = Path(os.devnull)) -> list[str]:
-    """Return the stock executor's line for a job, in words."""
+    """Return the stock executor's command that submits a job, as a list of arguments."""
     words = {
         "run_uuid": executor.run_uuid,
         "slurm_logfile": log,
@@ -113,7 +113,7 @@ def sbatch_line(executor: Any, job: Any, log: Path = Path(os.devnull)) -> list[s
 
 
 def _submit(executor: Any, job: Any) -> tuple[Answer, str]:
-    """Ask sbatch; return what it said, and the number of the job, empty if there is none."""
+    """Run sbatch; return its result, and the number of the job, which is empty if there is none."""
     log = log_of(job, Path(executor.slurm_logdir), "%j")
     log.parent.mkdir(parents=True, exist_ok=True)
     pattern = Path(str(log.parent).replace("%", "%%")) / log.name  # in a path, sbatch replaces %x
@@ -125,12 +125,12 @@ def _submit(executor: Any, job: Any) -> tuple[Answer, str]:
     first = answer.output.strip().split(";")[0]  # with --clusters, the cluster's name follows
     try:
         return answer, validate_or_get_slurm_job_id(first, answer.output)
-    except WorkflowError as error:  # the job is there: the queue tells its number
+    except WorkflowError as error:  # the job exists: the queue shows its number
         return Answer(None, str(error), temporary=True, lost=True), ""
 
 
 def _never_fits(executor: Any, answer: Answer, mark: str) -> bool:
-    """Whether the limit of this user's submitted jobs refuses a job though there are no others."""
+    """Whether the limit of this user's submitted jobs rejects a job although there are no others."""
     if executor.postponed.times(mark) < ALONE_TIMES or not OWN_LIMIT.search(answer.complaint):
         return False
     queue, _ = ask_queue(executor.site.clusters)
@@ -155,7 +155,7 @@ def _follow_earlier(executor: Any, job: Any, known: Queued) -> None:
             f"{name}: SLURM job {known.number} of an earlier start ({known.state.lower()}) is followed, "
             "not submitted again."
         )
-    else:  # an error would have Snakemake record that the other job's result is this one's
+    else:  # after an error, Snakemake would record the other job's results as this one's
         executor.logger.warning(
             f"{name}: SLURM job {known.number} of an earlier start still writes the same files with "
             "other settings or inputs. This job is submitted when that one has ended; "

@@ -19,7 +19,7 @@ def test_an_unknown_account_is_refused_before_anything_is_submitted(
     project = make_cells(accounting_lab, {"a": {"gpus": 0}})
     project.write_profile(site={"account": "nobody"}, groups=None)
     said = project.start().fail()
-    assert "asks for account nobody" in said
+    assert "requests account nobody" in said
     assert "Invalid account" in said
     assert not project.starts("a")
 
@@ -74,7 +74,7 @@ def test_limits_that_no_time_cures_end_a_job_and_others_are_waited_for(
             "cpu": {"partition": "cpu", "qos": "narrow"}}  # fmt: skip
     project.write_profile(site=site, groups=None, retries=0)
     said = project.start("-j3").fail()
-    assert "cell long: SLURM never runs what asks for account lab, partition gpu" in said
+    assert "cell long: SLURM never runs jobs that request account lab, partition gpu" in said
     assert "QOS short" in said
     assert "QOSMaxWallDurationPerJobLimit: the QOS's largest Wall Duration of a job" in said
     assert "(MaxWall=00:05:00 of QOS short)" in said

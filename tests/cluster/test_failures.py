@@ -55,9 +55,9 @@ def test_every_cell_survives_a_misfortune_of_its_own(lab: Lab, make_cells: Make)
     first, second = project.starts("node")
     assert first == second, "SLURM itself starts the same job again"
     assert reasons["cancelled"].startswith("it was cancelled")
-    assert reasons["late"].startswith("its time limit came")
+    assert reasons["late"].startswith("it reached its time limit")
     assert "TimeLimit=00:02:00" in last_job(project, "late")
-    assert reasons["memory"].startswith("its memory ran out (500 MB asked for")
+    assert reasons["memory"].startswith("its memory ran out (500 MB requested")
     assert "mem=1000M" in last_job(project, "memory")
     assert int(project.note("warning")) < 120, "a step is warned before the time limit"
     assert "no such thing" in said, "the end of the log of a failed command"
@@ -117,7 +117,7 @@ def test_an_outage_loses_nothing(lab: Lab, make_cells: Make) -> None:
     wait(lambda: project.starts("long"), 240)
     lab.leave("slurmctld")
     (project.path / "away").touch()
-    driver.says("SLURM does not answer: its jobs count as running, and it is asked again. squeue: ")
+    driver.says("SLURM does not answer: its jobs count as running, and it is queried again. squeue: ")
     driver.says("local_cell local: sbatch: error: ")
     wait(lambda: project.ends("long"), 240)
     lab.restart("slurmctld")

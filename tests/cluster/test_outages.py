@@ -100,10 +100,10 @@ def test_a_question_that_is_never_answered_ends_the_run_and_the_jobs_go_on(
     wait(lambda: project.starts("a"), 240)
     failing("squeue", "squeue: unrecognized option '--me'")
     said = driver.fail()
-    assert "SLURM cannot be asked what became of its jobs: squeue: unrecognized option '--me'" in said
-    assert "its jobs go on" in said
+    assert "SLURM cannot be queried about its jobs: squeue: unrecognized option '--me'" in said
+    assert "its jobs continue" in said
     said = project.start().fail()
-    assert "SLURM's queue cannot be asked: squeue: unrecognized option '--me'" in said
+    assert "SLURM's queue cannot be queried: squeue: unrecognized option '--me'" in said
     failing("squeue", "")
     (project.path / "results" / "toy" / "let").touch()
     project.start().end()

@@ -72,9 +72,9 @@ def test_all_impossible_requests_are_named_with_rule_and_resource(lab: Lab, make
     said = project.start().fail()
     assert re.search(r"rule cell \(such as cell many\) asks for .*GPUs per node gpu:9", said)
     assert re.search(r"rule cell \(such as cell large\) asks for .*MB per node 70000", said)
-    assert "rule cell (such as cell elsewhere) asks for partition gqu" in said
+    assert "rule cell (such as cell elsewhere) requests partition gqu" in said
     assert "invalid partition specified: gqu" in said
-    assert "Mend profiles/test/site.yaml" in said
+    assert "Correct profiles/test/site.yaml" in said
     assert "Traceback" not in said
     assert not project.starts("good")
 
@@ -83,7 +83,7 @@ def test_a_job_that_would_wait_for_ever_is_given_up(lab: Lab, make_cells: Make) 
     project = make_cells(lab, {"good": {"gpus": 0}, "long": {"gpus": 0, "runtime": 600}})
     project.write_profile(site={"limits": {"runtime_min": 9999}}, groups=None, retries=0)
     said = project.start().fail()
-    assert "cell long: SLURM never runs what asks for" in said
+    assert "cell long: SLURM never runs jobs that request" in said
     assert "minutes 600: PartitionTimeLimit" in said
     assert len(project.ends("good")) == 1
     assert not [job for job in lab.jobs("cell long") if job["state"] in ("PENDING", "RUNNING")]
@@ -101,7 +101,7 @@ def test_a_site_with_mistakes_is_refused_with_all_of_them(lab: Lab, make_cells: 
 def test_job_arrays_are_refused(lab: Lab, make_cells: Make) -> None:
     """Their tasks would all get what the first asked for."""
     project = make_cells(lab, {"a": {}, "b": {"gpus": 0}})
-    assert "No job arrays" in project.start("--paretoken-slurm-array-jobs", "cell").fail()
+    assert "does not support job arrays" in project.start("--paretoken-slurm-array-jobs", "cell").fail()
     assert not project.starts("a")
 
 

@@ -59,8 +59,8 @@ def test_a_shell_full_of_variables_and_odd_names_change_nothing(
         assert (restarts, hold) == ("0", "none")
         assert devices == {"a": "none", "b": "0"}[name]
         assert project.log(name).startswith(f"== SLURM job {job}, start 1, on ")
-    assert "SBATCH_PARTITION" not in said.partition("Not used")[0]
-    assert "Not used, of the environment: " in said
+    assert "SBATCH_PARTITION" not in said.partition("Ignored variables")[0]
+    assert "Ignored variables of the environment: " in said
     assert "Partition=hidden" in project.note("a.job")
 
 

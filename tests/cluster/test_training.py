@@ -114,4 +114,4 @@ def test_a_node_that_gives_other_gpus_is_told_before_training(
     snakefile = made.path / "Snakefile"
     snakefile.write_text(snakefile.read_text().replace("--gpus {resources.gpus}", "--gpus 4"))
     said = made.start("results/toy/a/run.json").fail()
-    assert "4 GPU(s) were asked for and SLURM gave 2" in said
+    assert "4 GPU(s) were requested and SLURM allocated 2" in said

@@ -97,8 +97,8 @@ def _require_in_range(sizes: Sequence[float], tokens: Sequence[float], Q: float)
     require_product("--params-b and --tokens", counts, MOST_CONFIGURATIONS)
     if max(sizes) > LARGEST_B:
         raise UserError(
-            f"--params-b is in billions of parameters, and {max(sizes):g} is more than any model has; if the "
-            "fit was made with raw counts, refit with --n-unit parameters"
+            f"--params-b is in billions of parameters, and {max(sizes):g} is more than any model has; "
+            "if the fit was made with raw counts, refit with --n-unit parameters"
         )
     if not np.isfinite(Q) or Q < 0:
         raise UserError(f"text tokens must be 0 or more, got {Q:g}")

@@ -116,7 +116,8 @@ def _within(table: pd.DataFrame, budget: float, cost: Cost) -> pd.DataFrame:
         raise UserError(
             f"no configuration costs {cost.model.show(budget)} or less; the cheapest is "
             f"{size_label(cheapest['params_b'])} with {visual_tokens(cheapest['visual_tokens'])} at "
-            f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller --params-b or --tokens"
+            f"{cost.model.show(cheapest['cost'])}: raise the budget, or allow smaller "
+            "--params-b or --tokens"
         )
     return ranked
 

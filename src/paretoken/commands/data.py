@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.manifest import read_manifest
     from paretoken.data.prepare import Options, prepare, prepared_key
     from paretoken.data.skips import Skips
-    from paretoken.data.survey import demand_all, survey
+    from paretoken.data.survey import require_all, survey
     from paretoken.io.finished import already_done
-    from paretoken.io.folders import demand_apart
+    from paretoken.io.folders import require_apart
 
     a = arguments
     data_set = read_manifest(a.manifest).set_named(a.data_set)
@@ -67,12 +67,12 @@ def run(arguments: argparse.Namespace) -> None:
     if a.check:
         for finding in findings:
             print(terminal(f"{finding.state:8} {finding.part.path}: {finding.words}"))
-    demand_all(findings, a.root)
+    require_all(findings, a.root)
     if a.check:
         return
     if a.out is None:
         raise UserError("give --out, the folder to write (or --check, which writes nothing)")
-    demand_apart(a.out, a.root, a.manifest)
+    require_apart(a.out, a.root, a.manifest)
     options = Options(a.workers, a.decode)
     key = prepared_key(data_set, a.root, a.max_bad_share, options)
     if already_done(a.out, key):

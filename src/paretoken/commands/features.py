@@ -69,13 +69,13 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.data.preprocessor import read_preprocessor
     from paretoken.data.rows import read_rows
     from paretoken.data.skips import Skips, read_skipped
-    from paretoken.io.folders import demand_apart
+    from paretoken.io.folders import require_apart
     from paretoken.model_files.pretrained import weights_hash
     from paretoken.models.assemble import Choice, feature_layers
     from paretoken.models.vision import load_encoder, read_vision_config
 
     a = arguments
-    demand_apart(a.out, a.vision, a.images, a.skipped, *a.data)
+    require_apart(a.out, a.vision, a.images, a.skipped, *a.data)
     rows = [row for path in a.data for row in read_rows(path)]
     skips = Skips("images", a.max_bad_share)
     names: dict[str, None] = {}

@@ -22,7 +22,7 @@ from paretoken.commands.arguments import (
 from paretoken.config.constraints import Constraints, read_constraints
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
-from paretoken.io.files import demand_writable, write_json
+from paretoken.io.files import require_writable, write_json
 from paretoken.registry import LAWS
 
 #: Unit of sizes in a table -> billions of parameters.
@@ -171,7 +171,7 @@ def run(arguments: argparse.Namespace) -> None:
     demand_own_outputs([a.out], [a.table])
     data = read_cells(a.table, _selection(a))
     options = _options(a, data, constraints)
-    demand_writable(a.out)
+    require_writable(a.out)
     record = fit_record(data, options)
     write_json(a.out, record)
     print(terminal(in_words(record)))

@@ -12,7 +12,7 @@ from paretoken.commands.arguments import batch, repeats, size, some_tokens, thre
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.errors import UserError
 from paretoken.io.escape import csv_row
-from paretoken.io.files import demand_writable
+from paretoken.io.files import require_writable
 from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_SPREAD
 
 #: Torch's names of number formats.
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not chosen or (a.params_b and len(chosen) < len(set(a.params_b))):
         raise UserError(f"--params-b: {a.shapes} knows the sizes {known}; write some of these")
     _require_reachable(a.tokens, shapes.adapter.compressor, shapes.encoder.side)
-    demand_writable(a.out)
+    require_writable(a.out)
     quiet()
     limit_threads(a.threads)
     import torch

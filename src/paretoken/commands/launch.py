@@ -24,8 +24,8 @@ from paretoken.slurm.allocation import (
     STEP,
     Allocation,
     allocation,
-    demand_gpus,
     requeue,
+    require_gpus,
     step_line,
     torchrun,
 )
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         processes = min(arguments.gpus, gpus_here()) if arguments.gpus > 1 else 1
     else:
         processes = share(arguments.gpus, nodes)
-        demand_gpus(found, processes, has_driver(), gpus_here())
+        require_gpus(found, processes, has_driver(), gpus_here())
         # The warning before the time limit is for the training processes, which listen to it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     print(f"launch: {max(1, processes) * nodes} process(es)", flush=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from paretoken.commands.arguments import batch, demand_own_outputs, share, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.errors import UserError
-from paretoken.io.files import demand_writable
+from paretoken.io.files import require_writable
 
 MAX_NEW_TOKENS = 16
 #: How answers are stored.
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError(f"{target}: predictions are stored as Parquet; write a name with {STORED}")
     demand_own_outputs([*a.out, a.out_latency], a.questions)
     for target in [*a.out, *([a.out_latency] if a.out_latency else [])]:
-        demand_writable(target)
+        require_writable(target)
     quiet()
     limit_threads(a.threads)
     from paretoken.evaluate.asking import read_asked, require_answerable

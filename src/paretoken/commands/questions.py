@@ -41,14 +41,14 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.errors import UserError
     from paretoken.io.files import write_json
     from paretoken.io.finished import RUN_FILE, already_done
-    from paretoken.io.folders import demand_apart, replacing_folder
+    from paretoken.io.folders import replacing_folder, require_apart
 
     a = arguments
     benchmark = BENCHMARKS.load(a.benchmark).variant(a.variant)
     if benchmark.hub is None:
         raise UserError(f"{a.benchmark} has no data set on the hub; `paretoken world` asks it")
     source = a.source or benchmark.hub.repo
-    demand_apart(a.out, Path(source) if Path(source).is_dir() else None)
+    require_apart(a.out, Path(source) if Path(source).is_dir() else None)
     key = digest(a.benchmark, a.variant, source, a.revision, a.limit)
     if already_done(a.out, key):
         return

@@ -16,8 +16,8 @@ from paretoken.study.recorded import TABLES, Record, record_folder, require_cell
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--study", required=True, help="a trained study that has finished")
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config")
+    parser.add_argument("--study", required=True, metavar="NAME", help="name of the study in the config")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config file")
     parser.add_argument("--made-by", help="the command line that trained it; else Snakemake's usual one")
     parser.add_argument("--note", help="what else to know of the run: other work on the machine, say")
     parser.add_argument("--out", type=Path, help="folder to write; else results/measured/STUDY")

@@ -17,12 +17,10 @@ WRITTEN = ("errors", "scores", "costs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--record", type=Path, required=True, help="folder of tables and their record")
-    parser.add_argument("--study-file", type=Path, required=True, help="study.json: cells and suites")
+    parser.add_argument("--record", type=Path, required=True, help="folder of recorded tables")
+    parser.add_argument("--study-file", type=Path, required=True, help="study.json of the study")
     for name in WRITTEN:
-        parser.add_argument(
-            f"--out-{name}", type=Path, required=True, help=f"tables/{name}.csv to write"
-        )
+        parser.add_argument(f"--out-{name}", type=Path, required=True, help=f"{name}.csv to write")
 
 
 def run(arguments: argparse.Namespace) -> None:

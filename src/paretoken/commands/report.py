@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="folder of each cell that was trained, for what training took",
     )
-    parser.add_argument("--record", type=Path, help="folder of recorded tables, in place of cells")
+    parser.add_argument("--record", type=Path, help="folder of recorded tables")
     add_deployment_files(parser.add_argument_group("costs"))
     parser.add_argument("--out", type=Path, required=True, help="report.html to write")
 

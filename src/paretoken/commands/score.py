@@ -9,7 +9,7 @@ from typing import Any
 from paretoken.commands.arguments import demand_own_outputs
 from paretoken.errors import UserError
 from paretoken.evaluate.score import score_file
-from paretoken.io.files import demand_writable, write_json
+from paretoken.io.files import require_writable, write_json
 from paretoken.registry import BENCHMARKS
 
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     benchmark = BENCHMARKS.load(a.benchmark)
     benchmark.variant(a.variant)  # before anything is read
     for out in a.out:
-        demand_writable(out)
+        require_writable(out)
     results = [
         score_file(benchmark, predictions, questions, a.variant)
         for predictions, questions in zip(a.predictions, asked, strict=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from paretoken.commands.arguments import wait
 from paretoken.config.config import load
 from paretoken.io.escape import redacted, terminal
-from paretoken.jobs.signs_of_life import look
+from paretoken.jobs.signs_of_life import gather_signs
 from paretoken.jobs.status_pages import as_json, as_text
 from paretoken.jobs.study_status import study_status
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     quiet_s = None if a.quiet_minutes is None else 60 * a.quiet_minutes
     try:
         while True:
-            found = study_status(config, config.study(a.study), look(Path(), quiet_s))
+            found = study_status(config, config.study(a.study), gather_signs(Path(), quiet_s))
             page = redacted(as_json(found)) if a.format == "json" else terminal(as_text(found))
             sys.stdout.write(CLEAR + page if a.watch and sys.stdout.isatty() else page)
             sys.stdout.flush()

@@ -53,15 +53,15 @@ def run(arguments: argparse.Namespace) -> None:
     quiet()
     from paretoken.data.encoded import INDEX
     from paretoken.data.labels import ChatEncoder
-    from paretoken.data.rows import demand_readable
+    from paretoken.data.rows import require_readable
     from paretoken.data.skips import Skips, read_skipped
     from paretoken.data.tokenizers import load_tokenizer
     from paretoken.data.tokenizing import tokenize_file, tokens_key
     from paretoken.io.finished import already_done
-    from paretoken.io.folders import demand_apart
+    from paretoken.io.folders import require_apart
 
-    demand_apart(a.out, a.data, a.llm, a.skipped)
-    demand_readable(a.data)
+    require_apart(a.out, a.data, a.llm, a.skipped)
+    require_readable(a.data)
     skipped = frozenset() if a.skipped is None else read_skipped(a.skipped)
     key = tokens_key(a.data, a.llm, a.template, a.skipped, a.max_bad_share)
     if already_done(a.out, key, name=INDEX):

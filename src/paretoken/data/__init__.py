@@ -1,1 +1,1 @@
-"""Conversations, images, features and batches."""
+"""Data sets: conversations, images, features and batches."""

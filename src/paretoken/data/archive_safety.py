@@ -1,4 +1,4 @@
-"""What is refused in an archive from elsewhere: paths that lead out of it, and bombs."""
+"""Limits on untrusted archives, which may hold paths that lead out of them, or decompression bombs."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from pathlib import Path, PurePosixPath
 from paretoken.errors import UserError
 from paretoken.io.escape import shown
 
-#: What macOS adds to archives.
+#: Entries that macOS adds to archives.
 JUNK = ("__MACOSX", ".DS_Store")
 
-#: Characters that no name has: control characters, separators of lines. They forge log lines.
+#: Categories of characters that no name may have, since they forge log lines: controls, line separators.
 _UNPRINTABLE = frozenset({"Cc", "Zl", "Zp"})
 #: Marks that let a terminal show a name backwards.
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-#: Bytes of one part of a path, and of the whole path: what Linux can store, below any data root.
+#: Most bytes of one part of a path, and of the whole path: Linux can store these below any data root.
 PART_BYTES, PATH_BYTES = 255, 2048
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may unpack to.
+    """The limits of what an archive may unpack to.
 
     Attributes:
-        total_bytes: all files together.
-        files: how many files.
-        ratio: all files together, in multiples of the archive's size, beside ``slack_bytes``.
+        total_bytes: bytes of all files together.
+        files: number of files.
+        ratio: bytes of all files together, in multiples of the archive's size, beside ``slack_bytes``.
             Archives of images hardly compress; a bomb of zeros reaches 1000.
-        members: how many entries, folders and what is left out included.
-        folders: how many folders its files lie in.
-        depth: parts of a path.
-        header_bytes: what a tar may say about one member besides its 512 bytes (long names, pax
+        members: number of entries, including folders and entries that are left out.
+        folders: number of folders that hold files.
+        depth: number of parts of a path.
+        header_bytes: bytes of a tar's headers for one member besides the usual 512 (long names, pax
             headers).
-        slack_bytes: what ``ratio`` does not apply to: headers and padding of small archives, and some
-            images of one colour, such as masks, which compress as zeros do.
+        slack_bytes: bytes to which ``ratio`` does not apply: headers and padding of small archives, and
+            some images of one colour, such as masks, which compress as zeros do.
     """
 
     total_bytes: int = 500 * 10**9
@@ -51,13 +51,13 @@ class Limits:
 
 
 class Budget:
-    """Adds up what an archive unpacks to and refuses what breaks a limit.
+    """The running totals of what an archive unpacks to; raises when a limit is exceeded.
 
     Args:
         path: the archive.
-        limits: what it may unpack to.
-        folding: whether the target's file system takes names for the same that differ in case only
-            (macOS), so that the second would overwrite the first.
+        limits: the limits of what it may unpack to.
+        folding: whether the target's file system ignores the case of names (macOS), so that one file
+            could overwrite another.
     """
 
     def __init__(self, path: Path, limits: Limits, folding: bool = False) -> None:
@@ -74,21 +74,21 @@ class Budget:
             raise self.refusal(f"holds more than {self.limits.members:,} entries")
 
     def leave_out(self) -> None:
-        """Count an entry that becomes no file (`UserError` if there are many more than files).
+        """Count an entry that is not unpacked to a file (`UserError` if they far outnumber the files).
 
-        Folders have one each, and macOS adds one to each file.
+        Each folder has one, and macOS adds one to each file.
         """
         self.left_out += 1
         if self.left_out > self.limits.folders + 2 * (self.members - self.left_out):
             raise self.refusal(f"holds {self.left_out:,} entries that are folders or left out")
 
-    def demand_streamed(self, size: int) -> None:
-        """Refuse a stream that has been decompressed to ``size`` bytes, headers included."""
+    def require_streamed(self, size: int) -> None:
+        """Raise `UserError` if a stream was decompressed to too many bytes, headers included."""
         if size > self.allowed:
             raise self._too_large()
 
     def add(self, name: str, size: int) -> None:
-        """Count one more file (`UserError` if that breaks a limit, or its name appears twice)."""
+        """Count one more file (`UserError` if that exceeds a limit, or its name is a duplicate)."""
         self.total += size
         if self.total > self.allowed:
             raise self._too_large()
@@ -103,7 +103,7 @@ class Budget:
         self._add_parents(key)
 
     def holds(self, name: str) -> bool:
-        """Whether a file of that name was counted."""
+        """Whether a file with that name was counted."""
         return self._key(name) in self.files
 
     def _key(self, name: str) -> str:
@@ -120,18 +120,18 @@ class Budget:
             parent = parent.rpartition("/")[0]
 
     def refusal(self, what: str) -> UserError:
-        """Return the error of an archive that is not unpacked."""
+        """Return the error for an archive that is not unpacked."""
         return UserError(f"{self.path} {what}; it is not unpacked")
 
     def _too_large(self) -> UserError:
         return self.refusal(
-            f"would unpack to more than {self.allowed:,.0f} bytes ({self.limits.ratio:g} times its "
-            f"size and {self.limits.slack_bytes:,} bytes at most): images do not"
+            f"would unpack to more than {self.allowed:,.0f} bytes, which images do not (at most "
+            f"{self.limits.ratio:g} times its size and {self.limits.slack_bytes:,} bytes are allowed)"
         )
 
 
 def safe_name(name: str, archive: Path, limits: Limits) -> str | None:
-    """Return a member's path in a normal form, None for what is left out.
+    """Return a member's path in a normal form; None for a member that is left out.
 
     Raises:
         UserError: the path leads out of the archive's folder, is too long or too deep, or has
@@ -167,13 +167,13 @@ def _strange(name: str) -> str | None:
     """Return what is wrong with the characters of a name, None if nothing is."""
     if any(unicodedata.category(c) in _UNPRINTABLE or c in _BIDIRECTIONAL for c in name):
         return "has control characters"
-    if any(unicodedata.category(c) == "Cs" for c in name):  # stands for a byte of another encoding
-        return "is not written in UTF-8 (pack the archive anew where names are)"
+    if any(unicodedata.category(c) == "Cs" for c in name):  # represents a byte of another encoding
+        return "is not written in UTF-8 (pack the archive again on a system with UTF-8 names)"
     return None
 
 
-def demand_space(folder: Path, needed: int) -> None:
-    """Refuse to write ``needed`` bytes where fewer are free (`UserError`)."""
+def require_space(folder: Path, needed: int) -> None:
+    """Raise `UserError` if a folder's disk has fewer than ``needed`` free bytes."""
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise UserError(f"{folder} has {free:,} bytes free; {needed:,} are needed")
+        raise UserError(f"{folder} has {free:,} bytes free, {needed:,} are needed; free some space")

@@ -1,7 +1,7 @@
-"""Unpacking archives from elsewhere: nothing outside the target, no links, no bombs, never a part.
+"""Unpacking untrusted archives: whole or not at all, never outside the target, without links or bombs.
 
-Files go to a hidden folder beside the target, which takes the target's name when everything is
-there. A killed run leaves the hidden folder, and the next one of the same user goes on with it.
+Files are written to a hidden folder beside the target, which takes the target's name when it is
+complete. A killed run leaves the hidden folder, and the next run of the same user resumes with it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tempfile import mkdtemp
 from filelock import FileLock, Timeout
 
 from paretoken.config.settings import digest
-from paretoken.data.archive_safety import Budget, Limits, demand_space, safe_name
+from paretoken.data.archive_safety import Budget, Limits, require_space, safe_name
 from paretoken.data.manifest import COMMON
 from paretoken.data.tar_reading import OUTPUT, GzipStream, TarReader, named_compression
-from paretoken.data.zip_reading import checked_members, demand_bounded_directory, read_member
+from paretoken.data.zip_reading import checked_members, read_member, require_bounded_directory
 from paretoken.errors import UserError
 from paretoken.io.callbacks import ProgressCallback
 from paretoken.io.escape import shown
@@ -32,7 +32,7 @@ from paretoken.io.partial import own_folders
 
 FORMATS = ".zip, .tar, .tar.gz, .tgz"
 UNPACKING = ".unpacking-"
-#: The folder in a hidden folder that holds the files; the hidden one itself is the user's alone.
+#: The folder in a hidden folder that holds the files; only the user may access the hidden one itself.
 FILES = "files"
 
 LIMITS = Limits()
@@ -53,9 +53,9 @@ def unpack(
         folder: the folder to make; it must not exist, unless it is empty.
         inner: the folder in the archive that becomes ``folder``; `COMMON`: the one that all files
             share; empty: the archive's top.
-        limits: what it may unpack to.
+        limits: the limits of what it may unpack to.
         workers: threads that write files of a zip archive.
-        progress: is told how much of how much is done.
+        progress: called with the part that is done and the whole.
 
     Returns:
         How many files ``folder`` holds.
@@ -70,7 +70,7 @@ def unpack(
     if not path.is_file():
         raise UserError(f"{path} is not a regular file; expected an archive, {FORMATS}")
     try:
-        _demand_free(folder)
+        _require_free(folder)
         staging = _staging(path, folder)
         with _cleaned_on_refusal(staging):
             files = staging / FILES
@@ -79,7 +79,7 @@ def unpack(
             count = READERS[kind](budget, files, inner, workers, progress)
             top = _top(path, files, inner)
         if folder.exists():
-            folder.rmdir()  # made by hand before; an error if there is something in it
+            folder.rmdir()  # an empty folder that the user made; an error if it is not empty
         top.rename(folder)
         shutil.rmtree(staging, ignore_errors=True)
     except DAMAGES as error:
@@ -91,12 +91,12 @@ def unpack(
 
 @contextmanager
 def unpacking_alone(folder: Path, say: Callable[[str], None] = print) -> Iterator[None]:
-    """Be the only process that unpacks into ``folder``: wait for another one to end, if there is one.
+    """Be the only process that unpacks into ``folder``: wait until another one has ended, if any.
 
-    Studies share their data; the jobs that make it ready may start at the same time, on several nodes.
+    Studies share their data; the jobs that prepare it may start at the same time, on several nodes.
 
     Raises:
-        UserError: nothing can be written beside the folder.
+        UserError: the folder's parent cannot be written.
     """
     path = folder.parent / f"{UNPACKING}{folder.name}.lock"
     lock = FileLock(path, mode=0o666, poll_interval=0.5)
@@ -112,20 +112,20 @@ def unpacking_alone(folder: Path, say: Callable[[str], None] = print) -> Iterato
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # still held: whoever waits for this file sees that it is gone
+        path.unlink(missing_ok=True)  # while it is locked, so that waiting processes notice
         lock.release()
 
 
-def _demand_free(folder: Path) -> None:
+def _require_free(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise FileExistsError(errno.EEXIST, "it exists and is not an empty folder")
 
 
 def _staging(path: Path, folder: Path) -> Path:
-    """Return the hidden folder of this archive, which holds what an earlier run had unpacked.
+    """Return the hidden folder of this archive, with the files that an earlier run has unpacked.
 
-    Its name ends with random characters, so that nobody else can prepare it; only a folder that
-    belongs to this user alone is used again.
+    Its name ends with random characters, so that nobody else can prepare it; only a private folder of
+    this user is used again.
     """
     status = path.stat()
     version = digest(path.name, status.st_size, status.st_mtime_ns)
@@ -141,7 +141,7 @@ def _staging(path: Path, folder: Path) -> Path:
 
 @contextmanager
 def _cleaned_on_refusal(staging: Path) -> Iterator[None]:
-    """Remove what was unpacked unless it can be gone on with: the next archive is another one."""
+    """Remove the unpacked files after errors that a later run cannot resume from."""
     try:
         yield
     except Exception as error:
@@ -151,7 +151,7 @@ def _cleaned_on_refusal(staging: Path) -> Iterator[None]:
 
 
 def _folds_names(folder: Path) -> bool:
-    """Whether the file system takes ``a`` and ``A`` for the same name."""
+    """Whether the file system ignores the case of names."""
     return (folder / FILES.upper()).exists()
 
 
@@ -188,7 +188,7 @@ def _write(parts: Iterable[bytes], target: Path) -> None:
 def _unpack_zip(
     budget: Budget, files: Path, inner: str, workers: int, progress: ProgressCallback
 ) -> int:
-    demand_bounded_directory(budget.path, budget)
+    require_bounded_directory(budget.path, budget)
     with zipfile.ZipFile(budget.path) as archive:
         members = [found for found in checked_members(archive, budget) if _below(found[0], inner)]
         for name, info in members:
@@ -196,7 +196,7 @@ def _unpack_zip(
         for parent in {str(PurePosixPath(name).parent) for name, _ in members}:
             (files / parent).mkdir(parents=True, exist_ok=True)
         todo = [(n, info) for n, info in members if not _is_there(files / n, info.file_size)]
-        demand_space(files, sum(info.file_size for _, info in todo))
+        require_space(files, sum(info.file_size for _, info in todo))
 
         def write(part: Sequence[tuple[str, zipfile.ZipInfo]]) -> int:
             for name, info in part:
@@ -222,7 +222,7 @@ def _unpack_tar(
     size = path.stat().st_size
     with path.open("rb") as raw:
         compressed = path.name.lower().endswith("gz")
-        _demand_compression(budget, raw.peek(8)[:8], compressed)
+        _require_compression(budget, raw.peek(8)[:8], compressed)
         reader = TarReader(GzipStream(raw, budget).read if compressed else raw.read, budget)
         for member in reader:
             name = safe_name(member.name, path, budget.limits)
@@ -247,11 +247,11 @@ def _unpack_tar(
 
 
 def _linked(budget: Budget, files: Path, name: str, linked: str) -> Path:
-    """Return the file, unpacked already, whose content a hard link in a tar has."""
+    """Return the file, which is unpacked already, that a hard link in a tar points to."""
     there = safe_name(linked, budget.path, budget.limits)
     if there is None or not budget.holds(there):
         raise budget.refusal(
-            f"holds {shown(name)}, a link to {shown(linked)}, which is no file before it"
+            f"holds {shown(name)}, a link to {shown(linked)}, which is not an earlier file of it"
         )
     return files / there
 
@@ -262,15 +262,15 @@ def _content(path: Path) -> Iterator[bytes]:
             yield part
 
 
-def _demand_compression(budget: Budget, start: bytes, compressed: bool) -> None:
+def _require_compression(budget: Budget, start: bytes, compressed: bool) -> None:
     found = named_compression(start)
     if found is not None and (found != "gzip" or not compressed):
         raise budget.refusal(
-            f"is compressed with {found}; name it .tar.gz if that is gzip, and pack it anew otherwise"
+            f"is compressed with {found}; name it .tar.gz if that is gzip, and pack it again otherwise"
         )
 
 
-#: By suffix; longer ones first.
+#: Functions that unpack archives, by suffix; longer suffixes come first.
 READERS: dict[str, Callable[[Budget, Path, str, int, ProgressCallback], int]] = {
     ".zip": _unpack_zip,
     ".tar.gz": _unpack_tar,
@@ -278,8 +278,8 @@ READERS: dict[str, Callable[[Budget, Path, str, int, ProgressCallback], int]] = 
     ".tar": _unpack_tar,
 }
 
-#: What the standard library raises for damaged archives (`NotImplementedError`: odd features of zip;
-#: `ValueError` and `struct.error`: positions and numbers that cannot be).
+#: Errors of the standard library for damaged archives (`NotImplementedError`: unusual features of zip;
+#: `ValueError` and `struct.error`: impossible positions and numbers).
 DAMAGES: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -291,5 +291,5 @@ DAMAGES: tuple[type[Exception], ...] = (
     NotImplementedError,
 )
 
-#: Errors of the disk, after which the next run goes on with what is there.
+#: Errors of the disk, after which the next run resumes with the unpacked files.
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS}

@@ -1,6 +1,6 @@
-"""The messages of an Arrow stream: whether they are compressed, before anything decompresses them.
+"""Detecting compressed messages in an Arrow stream before they are decompressed.
 
-pyarrow decompresses while it reads and tells only afterwards.
+pyarrow decompresses while it reads, and reports the compression only afterwards.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 
 from paretoken.errors import UserError
 
-#: Places of fields in the tables of Arrow's format (Message.fbs), from 0.
+#: Numbers of fields in the tables of Arrow's format (Message.fbs), from 0.
 HEADER, COMPRESSION = 2, 3
 
 
 def require_uncompressed(path: Path, source: Any) -> None:
-    """Raise `UserError` unless a stream holds batches of uncompressed rows only.
+    """Require that a stream has uncompressed record batches only.
 
     Args:
         path: the file, for messages.
-        source: the stream, at its start. It is read to its end, without the rows themselves where it is
-            mapped into memory.
+        source: the stream, at its start. It is read to its end; if it is mapped into memory, without the
+            rows themselves.
 
     Raises:
         UserError: it has compressed batches, or dictionaries (values stored once for many rows).
@@ -40,10 +40,10 @@ ASKED = "write it with datasets' save_to_disk, which stores rows as they are, or
 
 
 def is_compressed(metadata: bytes) -> bool:
-    """Whether a message of a record batch says that its rows are compressed.
+    """Whether the rows of a record batch are compressed, according to its message.
 
     Args:
-        metadata: the message's flatbuffer. pyarrow has verified it.
+        metadata: the message's flatbuffer, which pyarrow has verified.
     """
     message = _unsigned(metadata, 0)
     place = _field(metadata, message, HEADER)
@@ -53,7 +53,7 @@ def is_compressed(metadata: bytes) -> bool:
 
 
 def _field(buffer: bytes, table: int, number: int) -> int | None:
-    """Return where a field of a table stands in a flatbuffer; None if the table lacks it."""
+    """Return the offset of a table's field in a flatbuffer; None if the table lacks it."""
     offsets = table - struct.unpack_from("<i", buffer, table)[0]
     (size,) = struct.unpack_from("<H", buffer, offsets)
     place = 4 + 2 * number

@@ -1,9 +1,10 @@
-"""Rendering chat templates, which come with models from elsewhere: bounded in time, memory and length.
+"""Rendering untrusted chat templates with limits on time, memory and length.
 
-Jinja's sandbox keeps a template from running other code, not from looping for hours or from doubling
-a text forty times. So a process of its own renders (`chat_sandbox`), which may not have more memory and
-is ended when it takes too long. It starts with the first template and stays: one rendering then takes
-less than a millisecond. All renderings of a template have a budget that grows with their messages.
+Jinja's sandbox keeps a template from running other code, but not from looping for hours or from doubling
+a text forty times. Therefore a separate process (`chat_sandbox`) renders, whose memory is limited and
+which is killed when it takes too long. It starts with the first template and is kept: one rendering then
+takes less than a millisecond. All renderings of a template share a budget that grows with their
+messages.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from typing import Any
 
 from paretoken.errors import UserError
 
-#: Characters of a template, and of what it writes beside its messages; templates of chat models have
-#: some ten thousand.
+#: Most characters of a template, and of its output in addition to its messages; templates of chat models
+#: have some ten thousand.
 LONGEST_TEMPLATE, LONGEST_TEXT = 1_000_000, 2_000_000
-#: Of the process that renders: bytes of address space, and seconds for one rendering.
+#: Limits of the process that renders: bytes of address space, and seconds for one rendering.
 MEMORY, SECONDS = 2**30, 30.0
-#: CPU time of all renderings of one template: at first, and for each message, of which usual templates
-#: write fifty in a millisecond.
+#: CPU time of all renderings of one template: a constant, and for each message, of which usual templates
+#: render fifty in a millisecond.
 FIRST_SECONDS, SECONDS_PER_MESSAGE = 30.0, 0.002
-#: Variables of the environment that it may need to start.
+#: Environment variables that the process may need to start.
 KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME")
 
 
@@ -40,18 +41,18 @@ def render(
     name: str = "the chat template",
     seconds: float = SECONDS,
 ) -> str:
-    """Return what a chat template makes of a conversation, as `apply_chat_template` does.
+    """Return a conversation rendered with a chat template, as `apply_chat_template` renders it.
 
     Args:
         template: Jinja text.
-        messages: with ``role`` and ``content``.
-        variables: what else it may ask for: the tokenizer's ``special_tokens_map``,
+        messages: messages with ``role`` and ``content``.
+        variables: other variables of the template: the tokenizer's ``special_tokens_map``,
             ``add_generation_prompt``.
-        name: what to call the template in messages.
-        seconds: how long it may take.
+        name: what to call the template in errors.
+        seconds: the most seconds that it may take.
 
     Raises:
-        UserError: the template is damaged, refuses the conversation, takes too long (now, or all its
+        UserError: the template is damaged, rejects the conversation, takes too long (now, or all its
             renderings together), needs too much memory or writes too much.
     """
     if len(template) > LONGEST_TEMPLATE:
@@ -69,32 +70,32 @@ def render(
             "seconds, and usual ones milliseconds; use another template"
         )
     if "error" in answer:
-        raise UserError(f"{name} refuses a conversation: {answer['error']}")
+        raise UserError(f"{name} cannot render a conversation: {answer['error']}")
     return str(answer["text"])
 
 
 class _Budget:
-    """What the renderings of one template took, and how many messages they had."""
+    """The CPU time of all renderings of one template, and the number of their messages."""
 
     def __init__(self) -> None:
         self.seconds, self.renderings, self.messages = 0.0, 0, 0
 
     def add(self, seconds: float, messages: int) -> None:
-        """Note one rendering."""
+        """Count one rendering."""
         self.seconds, self.renderings = self.seconds + seconds, self.renderings + 1
         self.messages += messages
 
     @property
     def is_spent(self) -> bool:
-        """Whether the template takes too long, all in all."""
+        """Whether all renderings together took too long."""
         return self.seconds > FIRST_SECONDS + SECONDS_PER_MESSAGE * self.messages
 
 
 class _Process:
-    """A running `chat_sandbox`, which is started again when it was ended.
+    """A running `chat_sandbox`, which is started again if it has ended.
 
     Attributes:
-        budgets: what the renderings of each template took.
+        budgets: the time of the renderings of each template.
     """
 
     def __init__(self) -> None:
@@ -113,7 +114,7 @@ class _Process:
                 answer = {"error": f"it takes more than {seconds:g} seconds"}
                 self.stop()
             except (OSError, ValueError):
-                answer = {"error": "the process that renders it broke down"}
+                answer = {"error": "the process that renders it ended"}
                 self.stop()
             return answer
 
@@ -131,7 +132,7 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={"PYTHONPATH": os.pathsep.join(sys.path)}  # and no tokens
+                env={"PYTHONPATH": os.pathsep.join(sys.path)}  # without secrets of the environment
                 | {name: os.environ[name] for name in KEPT if name in os.environ},
             )
         return self._running
@@ -141,7 +142,7 @@ class _Process:
         """Write a line and read one (`TimeoutError`, or `OSError` if the process has ended)."""
         if running.stdin is None or running.stdout is None:
             raise BrokenPipeError
-        running.stdin.write(request)  # it is read at once: nothing else waits for an answer
+        running.stdin.write(request)  # it is read at once: there are no other requests
         running.stdin.flush()
         answer, waiting = bytearray(), select.poll()
         waiting.register(running.stdout, select.POLLIN)
@@ -159,7 +160,7 @@ _PROCESSES: dict[int, _Process] = {}
 
 
 def _process() -> _Process:
-    """Return the one that this process talks to: after a fork, two would read each other's answers."""
+    """Return this process's sandbox: after a fork, two processes would read each other's answers."""
     return _PROCESSES.setdefault(os.getpid(), _Process())
 
 

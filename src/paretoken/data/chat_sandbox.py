@@ -1,9 +1,9 @@
-"""The program that renders chat templates, in a process of its own; see `chat_rendering`.
+"""The program that renders chat templates in a separate process; see `chat_rendering`.
 
 It reads one JSON object per line and answers each with another: ``text``, or ``error``, and the
-``seconds`` of CPU time that this took. It imports nothing but Jinja, so that it starts at once, and
-defines what `transformers` defines for chat templates (its ``chat_template_utils``), so that both render
-the same.
+``seconds`` of CPU time that this took. It imports nothing but Jinja, so that it starts at once. It
+defines the functions that `transformers` defines for chat templates (its ``chat_template_utils``), so
+that both render the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jinja2.utils import Namespace
 
 
 class _Generation(Extension):
-    """``{% generation %}``: marks answers for `transformers`; here its content is rendered alone."""
+    """The tag ``{% generation %}``, which marks answers for `transformers`; only its content matters."""
 
     tags = {"generation"}  # noqa: RUF012  # as the base class has it
 
@@ -43,11 +43,11 @@ class _Namespace(Namespace):
         self, *rest = args
         made = dict(*rest, **fields)
         for name in made:
-            _demand_public(name)
+            _require_public(name)
         Namespace.__init__(self, made)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        _demand_public(name)
+        _require_public(name)
         super().__setitem__(name, value)
 
 
@@ -59,7 +59,7 @@ class _Dict:
         return dict.fromkeys(*args)
 
 
-def _demand_public(name: Any) -> None:
+def _require_public(name: Any) -> None:
     if isinstance(name, str) and name.startswith("_"):
         raise SecurityError(f"a namespace has no field {name!r}")
 
@@ -100,7 +100,7 @@ def _compiled(template: str) -> Any:
 
 
 def render(template: str, variables: dict[str, Any], longest: int) -> str:
-    """Return what a template makes of its variables (`ValueError` if that is too long)."""
+    """Return a template rendered with its variables (`ValueError` if the text is too long)."""
     parts, length = [], 0
     for part in _compiled(template).generate(**variables):
         parts.append(part)

@@ -1,4 +1,4 @@
-"""From conversation numbers to padded or packed tensors with their visual features."""
+"""Collating conversations into padded or packed tensors with their visual features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Packing = Literal["rows", "flat"]
 
 
 class VisualStore(Protocol):
-    """Where the images of a data set come from: precomputed features, or pixels."""
+    """A source of the images of a data set: precomputed features, or pixels."""
 
     #: The argument of `ParetokenModel.forward` that `gather` makes.
     argument: str
@@ -33,29 +33,29 @@ class VisualStore(Protocol):
         """Return the features or pixels of ``rows`` (`UserError` for one that cannot be read)."""
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
-        """Return the same, blank where an image cannot be read, and why, by its place in ``rows``."""
+        """Return them with blanks for images that cannot be read, and reasons by place in ``rows``."""
 
 
 class Unread(TypedDict):
-    """What a batch lost: reasons by the names of images, and how many labels."""
+    """The losses of a batch: reasons by the names of unreadable images, and the number of labels."""
 
     images: dict[str, str]
     labels: int
 
 
-#: Where a batch says what of it could not be read; it is taken out before the model sees the batch.
+#: Key of a batch's `Unread`, which is removed before the model sees the batch.
 UNREAD = "unread"
 
 
 class TrainingCollator:
-    """Makes training batches: rows padded on the right, images expanded to V placeholders.
+    """A collator of training batches: rows padded on the right, images expanded to V placeholders.
 
-    No attention mask is made: padding stands behind everything it could disturb, and without a mask
-    attention takes its fast causal path. Packed, a row holds several conversations, and their
-    ``position_ids``, which start again at 0 with each, tell attention where one ends.
+    No attention mask is made: padding follows everything that it could affect, and without a mask
+    attention uses its fast causal path. If packed, a row holds several conversations, whose
+    ``position_ids`` start again at 0, so that attention can separate them.
 
-    An image that cannot be read does not stop a run here: a blank one takes its place, what would have
-    been learned about it is ignored, and the batch says so (`UNREAD`).
+    An image that cannot be read does not stop a run: it is replaced by a blank one, the labels of its
+    conversation are ignored, and the batch reports it (`UNREAD`).
 
     Args:
         data: tokenized conversations.
@@ -64,9 +64,9 @@ class TrainingCollator:
         pad_id: id written into the padding (never seen by the loss).
         max_length: longer conversations are cut, in tokens with their image expanded, see
             `paretoken.data.truncation`.
-        counts: (conversations, showings) tokens of each showing of a conversation, for elastic models:
-            it stands in the batch once for each; None: once, with V.
-        ask: whether the batch holds the questions, for a compressor that reads them.
+        counts: (conversations, showings) visual tokens of each showing of a conversation, for elastic
+            models: the batch contains the conversation once for each; None: once, with V.
+        ask: whether the batch contains the questions, for a compressor that reads them.
         packing: ``rows``: several conversations in a row, see `paretoken.data.packing`; ``flat``: all
             in one row without any padding, with what FlashAttention needs to keep them apart; None:
             one conversation per row.
@@ -104,7 +104,7 @@ class TrainingCollator:
         self.rows = visual.locate(data.image_names) if visual is not None and needed else None
 
     def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """Return ``input_ids``, ``labels`` (batch, length) and what the images and packing need."""
+        """Return ``input_ids``, ``labels`` (batch, length) and the tensors of images and packing."""
         rows = self.layout(numbers)
         length = max(self.tokens_of(row) for row in rows)
         ids = np.full((len(rows), length), self.pad_id, np.int64)
@@ -118,7 +118,7 @@ class TrainingCollator:
                 tokens, learned = self.expanded(showing)
                 end = start + len(tokens)
                 ids[row, start:end] = tokens
-                # No token predicts the first one: what stands before it is another conversation.
+                # No token predicts the first one: the token before it is of another conversation.
                 chosen = np.flatnonzero(learned[1:]) + 1
                 if failed and self._image(showing) in failed:
                     lost += len(chosen)
@@ -140,7 +140,7 @@ class TrainingCollator:
         return batch | images
 
     def layout(self, numbers: Sequence[int]) -> list[list[int]]:
-        """Return which showings stand in which row, in which order.
+        """Return the showings of each row, in order.
 
         Showing k of conversation c is number c * showings + k: the conversation's own, if each is
         shown once.
@@ -156,31 +156,31 @@ class TrainingCollator:
         return int(self.showings.ravel()[row].sum())
 
     def expanded(self, showing: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Return ids and learned mask of a showing, cut, its image as many placeholders as it says."""
+        """Return ids and learned mask of a showing, truncated, its image expanded to placeholders."""
         number = showing // self.counts.shape[1]
         return expanded(
             self.data, number, int(self.counts.flat[showing]), int(self.showings.flat[showing])
         )
 
     def question(self, number: int) -> list[int]:
-        """Return the ids of a conversation's first question alone, as far as the model reads it."""
+        """Return the ids of a conversation's first question alone, truncated to `max_length`."""
         return self.data.question(number)[: self.max_length]
 
     def _image(self, showing: int) -> int | None:
-        """Return which image of the data set a showing shows."""
+        """Return the number of the image that a showing shows; None without one."""
         shown = self.kept.shown.flat[showing]
         return int(self.data.images[showing // self.counts.shape[1]]) if shown else None
 
     def images(self, showings: Sequence[int]) -> tuple[dict[str, Tensor], dict[int, str]]:
-        """Return the images of a batch, each once, and which place in reading order shows which.
+        """Return the images of a batch, each once, and the index of the image at each place.
 
-        With them stand how many tokens each place has, for an elastic model, and the question at each
-        place, for a compressor that reads it. A batch without any image gets one that nothing shows:
-        the compressor and the projector then take part in every micro batch on every device, without
-        which devices would wait for each other's gradients and weights for ever.
+        Places are in reading order. The number of tokens at each place is added for an elastic model,
+        and the question at each place for a compressor that reads it. A batch without any image gets one
+        at no place: the compressor and the projector then take part in every micro batch on every
+        device. Otherwise devices would wait forever for each other's gradients and weights.
 
         Returns:
-            That, and the images (numbers of the data set) that cannot be read, with the reasons.
+            The tensors by name, and the reasons by number of the images that cannot be read.
         """
         if self.visual is None or self.rows is None:
             return {}, {}
@@ -204,7 +204,7 @@ class TrainingCollator:
 
 
 def flash_arguments(lengths: NDArray[np.int64]) -> dict[str, Any]:
-    """Return where each of several conversations in one row ends, as FlashAttention takes it."""
+    """Return the boundaries of several conversations in one row, as arguments of FlashAttention."""
     ends = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
     longest = int(lengths.max())
     return {

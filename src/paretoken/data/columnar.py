@@ -1,8 +1,8 @@
-"""Batches of rows from Parquet files and Arrow streams, without letting a small file fill the memory.
+"""Reading batches of rows from Parquet files and Arrow streams in bounded memory.
 
-What a file's own figures tell is looked at first, few rows are decoded at a time where values are long,
-and what they unpack to is counted before they become Python objects. Since the figures can lie, decoding
-runs under a limit of memory.
+The sizes that a file declares are checked first, few rows are decoded at a time if values are long, and
+their unpacked size is counted before they become Python objects. Since declared sizes can be wrong,
+decoding runs under a memory limit.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from paretoken.data.unpacked import LIMITS, Limits, UnpackedRows, held_by_rows, 
 from paretoken.errors import UserError
 from paretoken.io.bounded import MIB, limited_memory, require_columns, require_regular
 
-#: Rows that are decoded, or turned into Python objects, at a time, at most.
+#: Most rows that are decoded, or turned into Python objects, at a time.
 BATCH = 1024
 
-#: Address space that pyarrow's allocator (mimalloc) reserves at a time, where it finds so much, and some
-#: for threads. With a little more than that it would fail although hardly anything of it is used.
+#: Address space that pyarrow's allocator (mimalloc) reserves at a time, if so much is available, and
+#: some for threads. With a limit slightly above that it would fail although hardly any of it is used.
 RESERVED = 1152 * MIB
 
-#: What `datasets` never writes into its streams, and what could unpack to far more than their size.
+#: Kinds of values that `datasets` never writes, and that could unpack to far more than their size.
 UNUSUAL = ("view", "dictionary")
 
 
 class Decoding:
-    """The memory that decoding one file may take.
+    """The decoding of one file within a memory budget.
 
     Args:
         path: the file.
-        what: what it should be, for messages.
-        budget: bytes.
+        what: what is wrong if it cannot be decoded, for messages.
+        budget: bytes that decoding may take.
     """
 
     def __init__(self, path: Path, what: str, budget: int) -> None:
         import pyarrow
 
         self.path, self.what, self.budget = path, what, budget
-        pyarrow.allocate_buffer(1)  # it reserves now, and not within the limit
+        pyarrow.allocate_buffer(1)  # it reserves memory now, not within the limit
         self.pool = pyarrow.default_memory_pool()
         self.before = self.pool.bytes_allocated()
 
@@ -50,7 +50,7 @@ class Decoding:
     def step(self) -> Iterator[None]:
         """Decode a part within the budget.
 
-        What is still held of earlier parts counts, since a file could keep more with each of them.
+        Memory that earlier parts still hold counts, since a file could make each part hold more.
 
         Raises:
             UserError: it takes too much, or is damaged.
@@ -66,15 +66,15 @@ class Decoding:
             raise self._too_much() from error
         except (OSError, ArrowException) as error:
             raise UserError(f"{self.path} is {self.what}: {error}") from error
-        # What is reserved, or was taken by earlier parts and given back, is used without being noticed.
+        # The limit does not see memory that is reserved, or was freed by earlier parts.
         if self.pool.max_memory() > max(peak, self.before + self.budget):
             raise self._too_much()
 
     def _too_much(self) -> UserError:
         return UserError(
             f"{self.path} takes more than {self.budget:,} bytes of memory to be decoded, or more than "
-            "this process may use; it unpacks to more than it says, or needs shorter values and smaller "
-            "row groups"
+            "this process may use; it unpacks to more than it declares, or needs shorter values and "
+            "smaller row groups"
         )
 
 
@@ -89,10 +89,10 @@ def parquet_batches(
 
     Args:
         path: the file.
-        needed: columns that it must have.
+        needed: required columns.
         only_these: whether other columns are left out.
-        limits: how much it may unpack to.
-        most_rows: rows of a batch, at most.
+        limits: limits of what it may unpack to.
+        most_rows: most rows of a batch.
 
     Raises:
         UserError: it is not a whole Parquet file, lacks a column, has values of an unusual type, or
@@ -105,7 +105,7 @@ def parquet_batches(
     counted = UnpackedRows(path, limits)
     with ExitStack() as opened:
         with decoding.step():
-            # Read in small parts: by default the columns of all row groups stay in memory.
+            # Read in small parts: by default the columns of all row groups are kept in memory.
             file = opened.enter_context(ParquetFile(path, pre_buffer=False, buffer_size=MIB))
             metadata, schema = file.metadata, file.schema_arrow
             _require_schema(path, schema, needed)
@@ -128,7 +128,7 @@ def stream_batches(path: Path, limits: Limits = LIMITS) -> Iterator[Any]:
 
     Args:
         path: the file.
-        limits: how much it may unpack to.
+        limits: limits of what it may unpack to.
 
     Raises:
         UserError: it is missing or damaged, compressed, has values of an unusual type, or unpacks to too
@@ -151,7 +151,7 @@ def stream_batches(path: Path, limits: Limits = LIMITS) -> Iterator[Any]:
                 batch = next(stream, None)
                 if batch is None:
                     return
-                # Nothing in it can be trusted: first what counting needs, then each offset and text.
+                # First validate what counting needs, then all offsets and texts.
                 batch.validate()
                 counted.add(batch)
                 batch.validate(full=True)
@@ -165,10 +165,11 @@ def rows_of(batch: Any, path: Path, limits: Limits = LIMITS) -> list[dict[str, A
     Args:
         batch: from `parquet_batches` or `stream_batches`.
         path: the file that it comes from, for messages.
-        limits: how much the batch may take.
+        limits: limits of the memory that the batch may take.
 
     Raises:
-        UserError: it takes too much, or has values that Python cannot hold; names their column.
+        UserError: it takes too much memory, or has values that Python cannot represent; the message
+            names their column.
     """
     too_much = UserError(
         f"{path}: {len(batch):,} rows take more than {limits.working:,} bytes, or more than this "
@@ -177,7 +178,7 @@ def rows_of(batch: Any, path: Path, limits: Limits = LIMITS) -> list[dict[str, A
     if held_by_rows(batch) > limits.working:
         raise too_much
     try:
-        with limited_memory(2 * limits.working):  # they were counted; the estimate may be low
+        with limited_memory(2 * limits.working):  # the estimate of their size may be low
             return list(batch.to_pylist())
     except MemoryError as error:
         raise too_much from error
@@ -188,13 +189,13 @@ def rows_of(batch: Any, path: Path, limits: Limits = LIMITS) -> list[dict[str, A
         ) from error
 
 
-#: What pyarrow raises for values that Python cannot hold: times out of range, unknown time zones, texts
-#: that are not UTF-8, records with a name twice. Its own exceptions are kinds of these.
+#: Errors of pyarrow for values that Python cannot represent: times out of range, unknown time zones,
+#: texts that are not UTF-8, records with duplicate names. Its own exceptions are subclasses of these.
 UNHELD = (ArithmeticError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def _bad_column(batch: Any, error: Exception) -> tuple[str, Exception]:
-    """Return the name of the first column that cannot be read, and why; of all, if each can alone."""
+    """Return the name of the first unreadable column and the reason; all names if each is readable."""
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         try:
             column.to_pylist()
@@ -204,7 +205,7 @@ def _bad_column(batch: Any, error: Exception) -> tuple[str, Exception]:
 
 
 def require_parquet(path: Path, needed: Sequence[str]) -> None:
-    """Check that a Parquet file has some columns, by its footer alone.
+    """Require that a Parquet file has some columns, by its footer alone.
 
     Raises:
         UserError: it is not a Parquet file, or lacks a column.
@@ -228,7 +229,7 @@ def parquet_schema(path: Path, limits: Limits = LIMITS) -> Any:
 def _require_schema(
     path: Path, schema: Any, needed: Sequence[str] = (), refused: Sequence[str] = ()
 ) -> None:
-    """Raise `UserError` unless a table has the columns that are needed, once, of types that are read."""
+    """Require that a table has the needed columns, no duplicate ones, and supported types only."""
     names = schema.names
     require_columns(path, len(names))
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -1,8 +1,8 @@
 """Conversations in LLaVA's format: ``{id, image, conversations: [{from, value}, ...]}``.
 
-Ids are kept but not relied on: in the real mix many rows share one (it is the image's), some ids are
-numbers, and nothing that training makes is keyed by them. Questions of a benchmark, whose ids identify
-answers, must be unique (`paretoken.evaluate.questions`).
+Ids are kept but not relied on: in LLaVA's mix many rows share one (the image's), some ids are numbers,
+and nothing in training is keyed by them. Ids of a benchmark's questions, which identify answers, must be
+unique (`paretoken.evaluate.questions`).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from paretoken.io.escape import shown
 #: The two roles, which alternate; the first one asks.
 ASKS, ANSWERS = "human", "gpt"
 
-#: What is read of a row and of a turn, with what it holds.
+#: The keys that are read of a row and of a turn, with what they hold.
 IMAGE_KEY = {"image": "the path of one image"}
 ROW_KEYS = {**IMAGE_KEY, "conversations": "[{from, value}, ...]"}
 TURN_KEYS = {"from": f"{ASKS!r} or {ANSWERS!r}", "value": "the text"}
 
 
 class BadRowError(ValueError):
-    """One row of a data set that cannot be used; the message says why."""
+    """A row of a data set cannot be used; the message says why."""
 
 
 def require_keys(
     row: Mapping[str, Any], known: Mapping[str, str], where: str = "it", doubles: bool = True
 ) -> None:
-    """Raise `BadRowError` for keys that look like known ones; arguments as of `key_problems`."""
+    """Raise `BadRowError` for keys that look like misspelt known ones; arguments of `key_problems`."""
     problems = list(key_problems(row, known, where, doubles))
     if problems:
         raise BadRowError("; ".join(problems))
@@ -43,12 +43,12 @@ def require_keys(
 def whole_text(text: str, what: str) -> str:
     r"""Return a text that can be tokenized and stored.
 
-    JSON can hold half a character (``\ud83d``, one of the two escapes of an emoji), where somebody cut
-    a text in the middle; UTF-8 cannot.
+    JSON can hold a lone surrogate (``\ud83d``, one of the two escapes of an emoji), if a text was cut
+    within a character; UTF-8 cannot.
 
     Args:
-        text: to check.
-        what: how to call it in the message.
+        text: the text to check.
+        what: what to call it in the message.
 
     Raises:
         BadRowError: it holds half a character.
@@ -65,7 +65,7 @@ def whole_text(text: str, what: str) -> str:
 class Conversation:
     """Questions and answers about at most one image.
 
-    ``turns`` alternate between question and answer; the image stands at the start of a question.
+    ``turns`` alternate between question and answer; the placeholder of the image starts a question.
     """
 
     id: str
@@ -80,7 +80,7 @@ class Conversation:
 
 @dataclass
 class Census:
-    """What was read: rows, and how many of them were left out because their image was skipped."""
+    """Counts of rows: those read, kept, left out because their image was skipped, and without image."""
 
     rows: int = 0
     kept: int = 0
@@ -98,11 +98,11 @@ def iter_conversations(
     """Yield the valid conversations among ``rows``, in order.
 
     Args:
-        rows: of the data set.
-        skips: takes bad rows; whether there are too many is for the caller to check at the end.
+        rows: rows of the data set.
+        skips: collects bad rows; the caller checks at the end whether there are too many.
         skipped: images that cannot be read: conversations about them are left out, and are not bad.
-        census: counts what is seen.
-        plain: whether only one question and one answer make sense (the template ``plain``).
+        census: counts the rows.
+        plain: whether only one question and one answer are allowed (the template ``plain``).
     """
     census = Census() if census is None else census
     for number, row in enumerate(rows, start=1):
@@ -123,14 +123,14 @@ def iter_conversations(
 
 
 def parse_conversation(row: Mapping[str, Any]) -> Conversation:
-    """Check one row and bring it into LLaVA-1.5's normal form (`preprocess_multimodal` there).
+    """Validate one row and bring it into LLaVA-1.5's normal form (`preprocess_multimodal` there).
 
-    The image moves to the start of its turn, with a line break after it; a first turn that is not
-    human is left out, and so is a last question without an answer, which teaches nothing.
+    The placeholder moves to the start of its turn, with a line break after it. A first turn that is not
+    human is left out, and so is a last question without an answer, from which nothing is learned.
 
     Raises:
-        BadRowError: a key is misspelt, roles do not alternate, a turn is empty or no text, or image and
-            place of the image do not match.
+        BadRowError: a key is misspelt, roles do not alternate, a turn is empty or not a text, or image
+            and placeholder do not match.
     """
     require_keys(row, ROW_KEYS)
     turns = _turns(row.get("conversations"))
@@ -140,7 +140,7 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
         raise BadRowError(f"a turn contains {IMAGE_TEXT}, but the row names no image")
     if image is not None:
         if len(places) > 1 or any(place % 2 for place in places):
-            raise BadRowError(f"{IMAGE_TEXT} must stand once, in a human turn")
+            raise BadRowError(f"{IMAGE_TEXT} must appear once, in a human turn")
         named = {f"turn {number}": text for number, text in enumerate(turns, start=1)}
         answers = {name: named.pop(name) for name in list(named)[1::2]}
         if problem := spelling_problem(named, answers):
@@ -152,22 +152,22 @@ def parse_conversation(row: Mapping[str, Any]) -> Conversation:
 
 
 def _id(value: Any) -> str:
-    """Return an id as text; of a list or an object, which real ones are not, the start."""
+    """Return an id as text, truncated if it is neither a text nor a number."""
     return value if isinstance(value, str) else shown(value)
 
 
 def row_image(row: Mapping[str, Any]) -> str | None:
-    """Return the name of the image of any row that may have one, None without.
+    """Return the name of the image of a row that may have one; None without.
 
     Raises:
-        BadRowError: it is not a usable name, or its key is misspelt.
+        BadRowError: it is not a valid name, or its key is misspelt.
     """
     require_keys(row, IMAGE_KEY)
     return image_name(row.get("image"))
 
 
 def image_name(value: Any) -> str | None:
-    """Return the name of a row's image: its path, or what `stored_name` calls one that the row holds.
+    """Return the name of a row's image: its path, or `stored_name` for an image that the row holds.
 
     None without an image.
 
@@ -229,5 +229,5 @@ def _text(index: int, skipped: int, turn: Mapping[str, Any]) -> str:
         raise BadRowError(f"{place} is {kind_of(text)}; write a text")
     if not text.strip():
         kind = "answer" if role == ANSWERS else "question"
-        raise BadRowError(f"{place} is an empty {kind}; write its text, or take the turn out")
+        raise BadRowError(f"{place} is an empty {kind}; write its text, or remove the turn")
     return whole_text(text.strip(), place)

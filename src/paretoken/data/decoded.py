@@ -1,8 +1,8 @@
-"""Which image files were decoded from beginning to end, so that none is decoded twice in vain.
+"""A cache of the image files that were decoded completely, so that none is decoded again in vain.
 
-One line per file, added as soon as it is known: what was done before a kill stays known. A line that
-is cut off or damaged (its checksum says so) is passed over, and its file decoded again. Files that
-could not be decoded are not remembered: the reason may have been the disk.
+The cache has one line per file, which is appended at once, so that it survives a kill. A truncated or
+damaged line (by its checksum) is skipped, and its file decoded again. Files that could not be decoded
+are not cached: the reason may have been the disk.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import PIL
 
 from paretoken.errors import UserError
 
-#: Of what `paretoken.data.images` accepts; raise it when that becomes less.
+#: Version of the rules of `paretoken.data.images`; increase it when fewer images are accepted.
 RULES = 1
 
 
-class Whole(NamedTuple):
-    """An image that can be read, and its file's size and time of change."""
+class ReadableImage(NamedTuple):
+    """The size of an image that can be read, and its file's size and modification time."""
 
     width: int
     height: int
@@ -32,19 +32,19 @@ class Whole(NamedTuple):
 
 
 class Decoded:
-    """What is known of the files of a folder.
+    """The cached images of a folder.
 
     Attributes:
         whole: the images that were decoded, by file.
     """
 
-    def __init__(self, whole: dict[str, Whole], stream: IO[str]) -> None:
+    def __init__(self, whole: dict[str, ReadableImage], stream: IO[str]) -> None:
         self.whole, self._stream = whole, stream
 
-    def add(self, results: Iterable[tuple[str, Whole | str]]) -> None:
-        """Remember the images among ``results`` that could be read."""
+    def add(self, results: Iterable[tuple[str, ReadableImage | str]]) -> None:
+        """Append the images among ``results`` that could be read."""
         for file, result in results:
-            if isinstance(result, Whole) and self.whole.get(file) != result:
+            if isinstance(result, ReadableImage) and self.whole.get(file) != result:
                 self.whole[file] = result
                 self._stream.write(_line([file, *result]))
         self._stream.flush()
@@ -52,9 +52,9 @@ class Decoded:
 
 @contextmanager
 def remembering(path: Path, folder: Path) -> Iterator[Decoded]:
-    """Yield what a file remembers of the images in a folder, and let it be added to.
+    """Yield the cached images of a folder, to which more can be added.
 
-    What another version of the decoder, or of another folder, was remembered is forgotten.
+    A cache of another version of the decoder, or of another folder, is discarded.
 
     Raises:
         UserError: the file cannot be written.
@@ -64,18 +64,18 @@ def remembering(path: Path, folder: Path) -> Iterator[Decoded]:
         whole = _read(path, head)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w" if whole is None else "a", encoding="utf-8") as stream:
-            # A blank line ends one that a kill cut off.
+            # A line break ends a line that a kill may have truncated.
             stream.write(head if whole is None else "\n")
             yield Decoded(whole or {}, stream)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _read(path: Path, head: str) -> dict[str, Whole] | None:
-    """Return what a file remembers; None if there is none that begins with ``head``."""
+def _read(path: Path, head: str) -> dict[str, ReadableImage] | None:
+    """Return the content of a cache; None if the file does not exist or begin with ``head``."""
     if not path.exists():
         return None
-    whole: dict[str, Whole] = {}
+    whole: dict[str, ReadableImage] = {}
     with path.open(encoding="utf-8", errors="replace") as stream:
         if stream.readline() != head:
             return None
@@ -90,13 +90,13 @@ def _line(content: Any) -> str:
     return f"{zlib.crc32(text.encode()):08x} {text}\n"
 
 
-def _entry(line: str) -> tuple[str, Whole] | None:
-    """Return what a line says; None if it is not as it was written."""
+def _entry(line: str) -> tuple[str, ReadableImage] | None:
+    """Return the entry in a line; None if the line is damaged."""
     try:
         content = json.loads(line.partition(" ")[2])
         if line != _line(content):
             return None
         file, *numbers = content
-        return file, Whole(*numbers)
+        return file, ReadableImage(*numbers)
     except (ValueError, TypeError, RecursionError):
         return None

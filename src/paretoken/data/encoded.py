@@ -1,4 +1,4 @@
-"""A tokenized data set on disk: memory-mapped, made once, shared by all cells of one tokenizer."""
+"""Tokenized data sets on disk: memory-mapped, made once, shared by all cells with one tokenizer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from paretoken.io.files import read_object, sha256
 from paretoken.io.npy_files import open_array
 
 ARRAYS = ("ids", "learned", "offsets", "images")
-#: What only a compressor that reads the question needs; sets of before have none.
+#: Arrays that only a compressor that reads the question needs; older data sets have none.
 QUESTION_ARRAYS = ("question_ids", "question_offsets")
 INDEX = "index.json"
 
-#: What the arrays hold; each has one dimension.
+#: Types of the arrays; each has one dimension.
 TYPES = {
     "ids": np.int32,
     "learned": np.bool_,
@@ -28,10 +28,10 @@ TYPES = {
     "question_ids": np.int32,
     "question_offsets": np.int64,
 }
-#: What to do about a damaged set.
+#: Advice for damaged data sets.
 AGAIN = "run `paretoken tokenize` again"
 
-#: Tokens that are looked at at once where all of them are.
+#: Tokens that are checked at a time.
 CHUNK = 1 << 24
 
 
@@ -46,11 +46,11 @@ class EncodedSet:
         images: (conversations,) int32, index in ``image_names``; negative without an image.
         image_names: names of the images.
         image_token_id: the placeholder.
-        template: how conversations were rendered.
+        template: name of the template that rendered the conversations.
         fingerprint: hash of the content.
-        question_ids: (question tokens,) int32, the first turns alone; None in a set of before.
+        question_ids: (question tokens,) int32, the first turns alone; None in an older data set.
         question_offsets: (conversations + 1,) int64, where each of them starts.
-        vocabulary: what identifies the tokenizer's vocabulary; None in a set of before.
+        vocabulary: hash of the tokenizer's vocabulary; None in an older data set.
     """
 
     ids: NDArray[np.int32]
@@ -66,7 +66,7 @@ class EncodedSet:
     vocabulary: str | None = None
 
     def image_place(self, number: int) -> int:
-        """Return at which token of a conversation its image stands.
+        """Return the index of the image's placeholder in a conversation.
 
         Raises:
             UserError: the conversation names an image, but has no placeholder for it.
@@ -89,12 +89,12 @@ class EncodedSet:
         """Return the ids of a conversation's first question alone.
 
         Raises:
-            UserError: the set was made without them.
+            UserError: the data set was made without them.
         """
         if self.question_ids is None or self.question_offsets is None:
             raise UserError(
-                "this tokenized data set has no questions apart, which quecc reads; delete its folder "
-                "and run `paretoken tokenize` again"
+                "this tokenized data set has no separate questions, which quecc reads; delete its "
+                "folder and run `paretoken tokenize` again"
             )
         start, end = self.question_offsets[number], self.question_offsets[number + 1]
         found: list[int] = self.question_ids[start:end].tolist()
@@ -115,7 +115,7 @@ def read_encoded(path: Path) -> EncodedSet:
         UserError: it is missing or damaged, or its arrays do not fit each other.
     """
     if not (path / INDEX).exists():
-        raise UserError(f"{path} is no tokenized data set; make one with `paretoken tokenize`")
+        raise UserError(f"{path} is not a tokenized data set; make one with `paretoken tokenize`")
     index = _read_index(path / INDEX)
     asked = [name for name in QUESTION_ARRAYS if (path / f"{name}.npy").exists()]
     arrays = {
@@ -138,7 +138,7 @@ def read_encoded(path: Path) -> EncodedSet:
 
 
 def _read_index(path: Path) -> dict[str, Any]:
-    """Return what the index says, of the types that the rest of the program goes on with."""
+    """Return the content of the index, with validated types."""
     index = read_object(path)
     if lacking := {"images", "image_token_id"} - index.keys():
         raise UserError(f"{path} has no {min(lacking)!r}; {AGAIN}")
@@ -152,12 +152,12 @@ def _read_index(path: Path) -> dict[str, Any]:
     }
     for key, good in usable.items():
         if not good:
-            raise UserError(f"{path} has something else in {key!r} than belongs there; {AGAIN}")
+            raise UserError(f"{path} has an invalid value of {key!r}; {AGAIN}")
     return index
 
 
 def _problems(data: EncodedSet) -> Iterator[str]:
-    """Yield in which ways arrays do not fit each other."""
+    """Yield the ways in which arrays do not fit each other."""
     if not len(data):
         yield "it has no conversations"
     yield from _bad_offsets("offsets", data.offsets, len(data), data.ids)
@@ -175,7 +175,7 @@ def _bad_offsets(
     if len(offsets) != count + 1:
         yield f"{name} has {len(offsets):,} entries for {count:,} conversations"
     elif offsets[0] != 0 or offsets[-1] != len(ids) or (offsets[1:] < offsets[:-1]).any():
-        yield f"{name} does not rise from 0 to the {len(ids):,} tokens"
+        yield f"{name} does not increase from 0 to {len(ids):,}, the number of tokens"
     if any(chunk.min() < 0 for chunk in _chunks(ids)):
         yield "a token's id is negative"
 
@@ -189,4 +189,4 @@ def _require_whole(path: Path, hashes: dict[str, Any] | None) -> None:
     for name, expected in (hashes or {}).items():
         array = path / f"{name}.npy"
         if name not in TYPES or sha256(array) != expected:
-            raise UserError(f"{array} is damaged: it is not what was written; {AGAIN}")
+            raise UserError(f"{array} is damaged: its SHA-256 has changed since it was written; {AGAIN}")

@@ -1,4 +1,4 @@
-"""Writing a tokenized data set: part by part, so that what is in memory stays small."""
+"""Writing a tokenized data set part by part, in little memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paretoken.io.folders import replacing_folder
 
 
 class EncodedWriter:
-    """Writes a tokenized data set part by part: what is in memory is one part and the offsets.
+    """A writer of a tokenized data set, which holds one part and the offsets in memory.
 
     Args:
         folder: an empty folder.
@@ -67,13 +67,13 @@ class EncodedWriter:
 
         Args:
             image_token_id: the placeholder's id.
-            record: what else to store: key, template, skipped rows.
+            record: other values to store: key, template, skipped rows.
 
         Raises:
             UserError: nothing was added.
         """
         if not self._lengths:
-            raise UserError("there is no conversation to store")
+            raise UserError("there are no conversations to store; all were left out or bad")
         self._ids.finish()
         self._learned.finish()
         self._questions.finish()
@@ -91,11 +91,11 @@ def _starts(lengths: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 class GrowingArray:
-    """A ``.npy`` file of one dimension that is written from front to back.
+    """A one-dimensional ``.npy`` file to which elements are appended.
 
     Args:
         path: the file.
-        dtype: of its elements.
+        dtype: type of its elements.
     """
 
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
@@ -114,7 +114,7 @@ class GrowingArray:
         self._stream.close()
 
     def finish(self) -> None:
-        """Write the final length into the header, for which numpy leaves room, and close the file."""
+        """Write the final length into the header, in which numpy leaves room, and close the file."""
         self._stream.seek(0)
         self._header()
         if self._stream.tell() != self._start:
@@ -138,10 +138,10 @@ def write_encoded(
 
     Args:
         path: folder to write.
-        conversations: what was tokenized.
+        conversations: the conversations.
         encoded: their tokens, in the same order.
         image_token_id: the placeholder's id.
-        record: what else to store: tokenizer, template, skipped rows.
+        record: other values to store: tokenizer, template, skipped rows.
     """
     with replacing_folder(path) as folder, EncodedWriter(folder) as writer:
         writer.add(conversations, encoded)

@@ -1,4 +1,4 @@
-"""The index of stored features: what made them, and which images they are of."""
+"""The index of stored features: their encoder and settings, and their images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from paretoken.io.files import read_object
 
 
 def read_feature_index(path: Path, again: str) -> dict[str, Any]:
-    """Return the index of features, of the types that the rest of the program goes on with.
+    """Return the index of features, with validated types.
+
+    Args:
+        path: the index file.
+        again: what to do about a damaged index, for messages.
 
     Raises:
-        UserError: something in it is missing or of another type; ``again`` says what to do then.
+        UserError: a value is missing or invalid.
     """
     index = read_object(path)
     if lacking := {"shape", "images", "layers", "encoder", "normalised", "preprocess"} - index.keys():
@@ -30,7 +34,7 @@ def read_feature_index(path: Path, again: str) -> dict[str, Any]:
     }
     for key, good in usable.items():
         if not good:
-            raise UserError(f"{path} has something else in {key!r} than belongs there; {again}")
+            raise UserError(f"{path} has an invalid value of {key!r}; {again}")
     return index
 
 

@@ -1,4 +1,4 @@
-"""Features of the frozen encoder: computed once per image set, shared by all cells and jobs."""
+"""Features of the frozen encoder, computed once per image set, and shared by all cells and jobs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class FeatureStore:
     """Memory-mapped features (images, layers, patches, width) with the names of their images.
 
     Args:
-        path: what `compute_features` wrote.
-        max_bad_share: share of a data set's images that may be without features.
+        path: folder that `compute_features` wrote.
+        max_bad_share: share of a data set's images that may have no features, 0 to 1.
 
     Raises:
-        UserError: the folder is no feature store, or its array is damaged.
+        UserError: the folder is not a feature store, or its array is damaged.
     """
 
     argument = "features"
@@ -55,7 +55,7 @@ class FeatureStore:
         """The encoder's ``hidden_states`` indices, ascending."""
         return tuple(self.index["layers"])
 
-    def demand_encoder(self, encoder_hash: str) -> None:
+    def require_encoder(self, encoder_hash: str) -> None:
         """Raise `UserError` if another encoder made these features."""
         if self.index["encoder"] != encoder_hash:
             raise UserError(
@@ -64,7 +64,7 @@ class FeatureStore:
             )
 
     def locate(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """Return the rows of images, -1 where there is none (`UserError` if that is too many)."""
+        """Return the rows of images, -1 where there is none (`UserError` if too many have none)."""
         rows = [self.row(name) for name in names]
         missing = [name for name, row in zip(names, rows, strict=True) if row < 0]
         if len(missing) > self.max_bad_share * len(names):
@@ -79,7 +79,7 @@ class FeatureStore:
     def row(self, name: str) -> int:
         """Return the row of an image, -1 if there is none.
 
-        A path also finds an image that a row of a data set held, if only one is called so.
+        A path also finds an image that a row of a data set held, if no other image has that path.
         """
         return self._rows.get(name, self._rows.get(self._by_path.get(name) or "", -1))
 
@@ -88,7 +88,7 @@ class FeatureStore:
         return torch.from_numpy(self.array[rows])
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
-        """Return the same, zeros where there are none, and why, by the place in ``rows``."""
+        """Return them with zeros for missing ones, and reasons by place in ``rows``."""
         features, missing = self.array[rows], np.flatnonzero(rows < 0)
         features[missing] = 0
         reason = f"{self.path} has no features of it"
@@ -96,12 +96,12 @@ class FeatureStore:
 
 
 class PixelStore:
-    """Images read when a batch needs them, for data too large to store features of.
+    """Images that are read when a batch needs them, for data whose features are too large to store.
 
     Args:
-        source: where they are.
-        preprocess: from image to pixels.
-        max_bad_share: share of a data set's images that may be missing.
+        source: the source of the images.
+        preprocess: turns images into pixel values.
+        max_bad_share: share of a data set's images that may be missing, 0 to 1.
     """
 
     argument = "pixel_values"
@@ -119,7 +119,7 @@ class PixelStore:
         missing = self.source.missing(new)
         if len(missing) > self.max_bad_share * len(new):
             raise UserError(
-                f"{len(missing)} of {len(new)} images are missing, {shown(missing[0])} for one: it "
+                f"{len(missing)} of {len(new)} images are missing, such as {shown(missing[0])}: it "
                 f"{self.source.problem(missing[0])}; put them in their place (training may leave some "
                 "out: --max-bad-share)"
             )
@@ -134,7 +134,7 @@ class PixelStore:
         return torch.from_numpy(self.preprocess([fit(self.source.open(self._names[r])) for r in rows]))
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
-        """Return the same, black where an image cannot be read, and why, by the place in ``rows``."""
+        """Return them, black for images that cannot be read, and reasons by place in ``rows``."""
         images, failed = [], {}
         for place, row in enumerate(rows):
             try:

@@ -1,4 +1,4 @@
-"""From what a file holds, of any depth and colour space, to 8 bits of red, green and blue."""
+"""Converting images of any depth and colour space to RGB with 8 bits per channel."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-#: TIFF's tags: bits per sample, whether 0 is black or white, and what samples are.
+#: TIFF's tags: bits per sample, whether 0 is black or white, and the format of samples.
 BITS, PHOTOMETRIC, MEANING = 258, 262, 339
 WHITE_IS_ZERO, UNSIGNED = 0, 1
 
-#: What the largest value of an image may be, if its file does not say.
+#: Possible values of white, if the file does not say which.
 SCALES = (255.0, 65535.0)
-#: Fractions that were resized overshoot 0 and 1 by so much.
+#: Resized fractions may overshoot 0 and 1 by so much.
 OVERSHOOT = 0.1
-#: An image whose lightest pixel is darker than this share of white has another scale than its file says
-#: (12 bits in 16, a mask of classes), or shows nothing.
+#: An image whose lightest pixel is darker than this share of white has another scale than its file
+#: declares (12 bits in 16, a mask of classes), or shows nothing.
 DARKEST = 1 / 16
 
 #: Pixels whose values are scaled at once.
@@ -33,14 +33,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Return an image in RGB, decoded.
 
     Raises:
-        ScaleError: nothing says which of its values is white, or all of it would be nearly black.
+        ScaleError: it is unknown which value is white, or all of the image would be nearly black.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         return _gray(image).convert("RGB")
     if image.mode == "LAB":
         lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.buildTransform(lab, rgb, "LAB", "RGB").apply(image)
-    if image.mode == "La":  # premultiplied: PIL converts it to nothing else
+    if image.mode == "La":  # premultiplied: PIL converts it to LA only
         return image.convert("LA").convert("RGB")
     return image.convert("RGB")
 
@@ -64,14 +64,14 @@ def _gray(image: Image.Image) -> Image.Image:
 
 
 def _depth(mode: str, tags: Mapping[int, Any]) -> float | None:
-    """Return the largest value that up to 16 bits without a sign can hold; None for other images."""
+    """Return the largest value of an image of up to 16 unsigned bits; None for other images."""
     if not mode.startswith("I;16") or tags.get(MEANING, (UNSIGNED,))[0] != UNSIGNED:
         return None
     return float(2 ** tags.get(BITS, (16,))[0] - 1)
 
 
 def _white(values: NDArray[Any], depth: float | None, fractions: bool) -> float:
-    """Return which value is white: by the file's depth, unless everything would be black."""
+    """Return the value of white: by the file's depth, unless everything would be black."""
     white, high = depth or _scale(values, fractions), float(values.max())
     if white == SCALES[1] and high <= SCALES[0]:
         white = SCALES[0]  # 8 bits in a file of 16
@@ -86,12 +86,14 @@ def _white(values: NDArray[Any], depth: float | None, fractions: bool) -> float:
 
 
 def _scale(values: NDArray[Any], fractions: bool) -> float:
-    """Return which value is white, judged by the values."""
+    """Return the value of white, estimated from the values."""
     low, high = float(values.min()), float(values.max())
     if fractions and low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
         return 1.0
     found = next((scale for scale in SCALES if low >= 0 and high <= scale), None)
     if found is None:
         ranges = "0 to 1 (fractions), 0 to 255 or 0 to 65,535"
-        raise ScaleError(f"its values go from {low:g} to {high:g} instead of {ranges}; convert it")
+        raise ScaleError(
+            f"its values are from {low:g} to {high:g} instead of {ranges}; convert it to 8 bits"
+        )
     return found

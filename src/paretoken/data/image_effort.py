@@ -1,7 +1,7 @@
-"""How often decoding an image would go over its pixels: once or a few times, whatever its file says.
+"""Limits on how often decoding an image processes its pixels.
 
-A JPEG may be made of any number of scans, each of which changes all pixels again, and a TIFF may name
-the same part of its file for any number of strips. So kilobytes keep a decoder busy for minutes.
+A JPEG may have any number of scans, each of which changes all pixels again, and a TIFF may use the same
+part of its file for any number of strips. Kilobytes could thus keep a decoder busy for minutes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import IO
 
 from PIL import Image
 
-#: Scans of a JPEG; progressive ones have about ten (libtiff stops at the same number).
+#: Most scans of a JPEG; progressive ones have about ten (libtiff stops at the same number).
 MOST_SCANS = 100
-#: Bytes of a JPEG that are looked at closely where more scans seem to be in it.
+#: Most bytes of a JPEG that is parsed because it seems to have more scans.
 CLOSELY = 64 * 2**20
 
-#: How many times its own pixels the parts of an image may have: one for each colour, and to spare.
+#: How many times the pixels of an image its parts may have: once for each colour, and some to spare.
 MOST_LAYERS = 10
-#: Pixels that a part counts for at least (TIFF's smallest tile), and that all parts may have anyway.
+#: Pixels that each part counts at least (TIFF's smallest tile), and that parts may have in any case.
 SMALLEST_PART, ALWAYS = 256, 100_000
 
 _SCAN, _END = 0xDA, 0xD9
@@ -29,11 +29,11 @@ _ALONE = frozenset({*range(0xD0, 0xD9), 0x01})
 
 
 class EffortError(ValueError):
-    """Decoding an image would take far longer than its number of pixels explains."""
+    """Decoding an image would take far longer than its size explains."""
 
 
 def require_few_parts(image: Image.Image) -> None:
-    """Check, by its header, that the parts of an image do not cover it many times over.
+    """Require, by its header, that the parts of an image do not cover it many times over.
 
     Raises:
         EffortError: they do.
@@ -47,10 +47,10 @@ def require_few_parts(image: Image.Image) -> None:
 
 
 def require_few_scans(image: Image.Image) -> None:
-    """Check that a JPEG has at most `MOST_SCANS` scans, before it is decoded; others are let pass.
+    """Require that a JPEG has at most `MOST_SCANS` scans, before it is decoded.
 
     Args:
-        image: an image of which only the header was read; one that is decoded already is let pass.
+        image: an image of which only the header was read; other formats and decoded images pass.
 
     Raises:
         EffortError: it has more.
@@ -60,7 +60,7 @@ def require_few_scans(image: Image.Image) -> None:
         return
     place = stream.tell()
     try:
-        if _possible_scans(stream) > MOST_SCANS:  # in it, or in a film that is stored behind it
+        if _possible_scans(stream) > MOST_SCANS:  # in the image, or in a film that is stored after it
             stream.seek(0)
             content = stream.read(CLOSELY + 1)
             if len(content) > CLOSELY or _scans(content) > MOST_SCANS:
@@ -70,7 +70,7 @@ def require_few_scans(image: Image.Image) -> None:
 
 
 def _possible_scans(stream: IO[bytes]) -> int:
-    """Return how often the bytes that begin a scan are in a file, those that mean something else too."""
+    """Return how often the bytes that may begin a scan are in a file."""
     stream.seek(0)
     count, last = 0, b""
     while (part := stream.read(1 << 20)) and count <= MOST_SCANS:
@@ -80,7 +80,7 @@ def _possible_scans(stream: IO[bytes]) -> int:
 
 
 def _scans(content: bytes) -> int:
-    """Return how many scans the first image in a JPEG file has, found as a decoder finds them."""
+    """Return the number of scans of the first image in a JPEG file, parsed as a decoder does."""
     count, place = 0, 2
     while count <= MOST_SCANS and (found := _MARKER.search(content, place)):
         marker, place = found[1][0], found.end()

@@ -1,4 +1,4 @@
-"""Where the images that a data set names lie in a folder."""
+"""Locating the images that a data set names in a folder."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from paretoken.data.image_formats import is_encoded_text
 from paretoken.data.stored_names import split_name
 
-#: Where an image may be when it is not called as a data set says: OCR-VQA's files came as .gif and
-#: .png, too, and LLaVA's list calls all of them .jpg. The content, not the name, says what it is.
+#: Suffixes that an image may have instead of the one in the data set: OCR-VQA's files came as .gif and
+#: .png, too, and LLaVA's list calls all of them .jpg. The format is read from the content, not the name.
 #: Upper case comes last.
 SUFFIXES = (".jpg", ".gif", ".png", ".jpeg", ".webp")
 
-#: What a usable name looks like, for messages.
+#: Form of a valid name, for messages.
 FORM = "write it relative to the image folder, with forward slashes, such as folder/0.png"
 #: Starts of paths that are not relative: the root, a home, a drive, an address.
 ABSOLUTE = re.compile(r"/|~(?=/|$)|[A-Za-z]:(?=[/\\])|\\\\|[A-Za-z][A-Za-z0-9+.-]+://|data:")
 
 
 def name_problem(name: str) -> str | None:
-    """Say why a name cannot be that of an image in a folder; None if it can.
+    """Return why a name cannot be that of an image in a folder; None if it can.
 
-    What it refuses would be missing, or lead out of the folder (a data set could name
+    Invalid names would be missing, or lead out of the folder (a data set could name
     ``../../secret.png``).
     """
     parts = name.split("/")
@@ -48,10 +48,10 @@ def name_problem(name: str) -> str | None:
 
 
 def locate_images(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return where images are: their names, or names of the same file with another suffix.
+    """Return the files of images by name: the same name, or one with another suffix.
 
-    Each folder is listed once, which is many times faster than asking for each file. The name of a
-    picture that a row holds is looked up by its path; whether it is the same one is not looked at.
+    Each folder is listed once, which is many times faster than checking each file. The name of a picture
+    that a row holds is looked up by its path; whether the content is the same is not checked.
     """
     listings: dict[str, frozenset[str]] = {}
     found = {}
@@ -69,7 +69,7 @@ def locate_images(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def _called(file: str) -> Iterator[str]:
-    """Yield what an image's file may be called."""
+    """Yield the possible names of an image's file."""
     yield file
     stem = file.rpartition(".")[0]
     if stem:
@@ -86,7 +86,7 @@ def _listing(folder: Path) -> frozenset[str]:
 
 
 def find_image(folder: Path, name: str) -> Path | None:
-    """Return the path of one image, None if it is missing; names as of `locate_images`."""
+    """Return the path of one image, found as by `locate_images`; None if it is missing."""
     path = split_name(name)[0]
     if name_problem(path):
         return None
@@ -98,5 +98,5 @@ def find_image(folder: Path, name: str) -> Path | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name longer than file systems take
+    except OSError:  # a name that is longer than file systems allow
         return False

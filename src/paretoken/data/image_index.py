@@ -1,8 +1,8 @@
-"""Looking at every image of a training set once: which are there, their sizes, which are damaged.
+"""Checking every image of a training set: which are missing or damaged, and the sizes of the others.
 
-Every image is decoded, as training will do it: a damaged body shows in no other way. What was decoded
-before and has not changed since is not decoded again. Without decoding, sizes come from headers, and
-an image is decoded only where the last bytes of its file look wrong.
+Every image is decoded, as in training: damage of its body cannot be detected otherwise. Images that were
+decoded before and have not changed are not decoded again. Without decoding, sizes are read from headers,
+and an image is decoded only if the last bytes of its file look wrong.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from paretoken.data.decoded import Decoded, Whole
+from paretoken.data.decoded import Decoded, ReadableImage
 from paretoken.data.image_files import locate_images, name_problem
-from paretoken.data.images import reading, shown
+from paretoken.data.images import decode_rgb, reading
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.io.callbacks import ProgressCallback, silent
 
-#: How files of each format end.
+#: Last bytes of files of each format.
 ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b"\x3b"}
 
-#: Images that a process looks at before it reports.
+#: Images that a process checks before it reports.
 PART = 128
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An image that can be read. ``file`` is where it lies, mostly its name."""
+    """An image that can be read. ``file`` is its path in the folder, mostly the same as its name."""
 
     name: str
     file: str
@@ -50,16 +50,16 @@ def index_images(
     decoded: Decoded | None = None,
     progress: ProgressCallback = silent,
 ) -> list[Seen]:
-    """Return what is known of each image; missing and unreadable ones go to ``skips``.
+    """Return the images that can be read; missing and unreadable ones go to ``skips``.
 
     Args:
-        folder: of the images.
-        names: relative to it, each once.
-        skips: takes the others; whether there are too many is for the caller to check.
-        workers: processes.
-        decoded: which images were decoded before; takes those that are now. None: decode none whose
-            end looks whole.
-        progress: is told how many of how many are done.
+        folder: folder of the images.
+        names: their names relative to it, each once.
+        skips: collects the others; the caller checks whether there are too many.
+        workers: number of processes.
+        decoded: the cache of images that were decoded before, to which new ones are added. None: decode
+            only images whose end looks wrong.
+        progress: called with the number of images that are done and the number of all.
     """
     found = locate_images(folder, names)
     for name in names:
@@ -79,42 +79,42 @@ def index_images(
     return seen
 
 
-Result = Whole | str
+Result = ReadableImage | str
 
 
 def _mapped(
     folder: Path, parts: Sequence[Sequence[str]], workers: int, decoded: Decoded | None
 ) -> Iterator[list[Result]]:
-    look = partial(_look_at_all, folder, decoded is not None)
+    inspect = partial(_inspect_all, folder, decoded is not None)
     known = [[decoded.whole.get(file) if decoded else None for file in part] for part in parts]
     if workers <= 1 or len(parts) <= 1:
-        yield from map(look, parts, known)
+        yield from map(inspect, parts, known)
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver")) as pool:
         try:
-            yield from pool.map(look, parts, known)
+            yield from pool.map(inspect, parts, known)
         except BrokenProcessPool as error:
             raise UserError(
-                f"a process that looks at images of {folder} was killed; if memory was short, give "
+                f"a process that checks images of {folder} was killed; if memory was short, give "
                 f"fewer --workers than {workers}"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _look_at_all(
-    folder: Path, decode: bool, files: Sequence[str], known: Sequence[Whole | None]
+def _inspect_all(
+    folder: Path, decode: bool, files: Sequence[str], known: Sequence[ReadableImage | None]
 ) -> list[Result]:
-    return [look_at(folder / file, decode, old) for file, old in zip(files, known, strict=True)]
+    return [inspect_image(folder / file, decode, old) for file, old in zip(files, known, strict=True)]
 
 
-def look_at(path: Path, decode: bool = True, known: Whole | None = None) -> Result:
-    """Return what is known of an image file, or what is wrong with it.
+def inspect_image(path: Path, decode: bool = True, known: ReadableImage | None = None) -> Result:
+    """Return the size of an image and of its file, or what is wrong with it.
 
     Args:
-        path: of the file.
-        decode: whether to decode an image whose end looks whole.
-        known: what was found earlier; returned if the file's size and time are still the same.
+        path: the image file.
+        decode: whether to decode an image even if its end looks whole.
+        known: an earlier result; returned if the file's size and time are still the same.
     """
     try:
         status = path.stat()
@@ -125,12 +125,12 @@ def look_at(path: Path, decode: bool = True, known: Whole | None = None) -> Resu
             with path.open("rb") as stream:
                 whole = _ends_well(stream, ENDS.get(image.format or ""))
             if decode or not whole:
-                shown(image, path.name)
+                decode_rgb(image, path.name)
     except UserError as error:
         return str(error)
     except OSError as error:
         return f"image {path.name} cannot be read: {error.strerror}"
-    return Whole(width, height, status.st_size, status.st_mtime_ns)
+    return ReadableImage(width, height, status.st_size, status.st_mtime_ns)
 
 
 def _ends_well(stream: IO[bytes], end: bytes | None) -> bool:
@@ -142,7 +142,7 @@ def _ends_well(stream: IO[bytes], end: bytes | None) -> bool:
 
 
 def renamed(seen: Sequence[Seen]) -> Mapping[str, int]:
-    """Return, per folder, how many images lie under another suffix than the data set says."""
+    """Return, per folder, how many images have another suffix than in the data set."""
     counts: dict[str, int] = {}
     for image in seen:
         if image.file != image.name:

@@ -1,4 +1,4 @@
-"""Where a text has the image's place, and spellings of it that would be read as text."""
+"""The image's placeholder in texts, and misspelt placeholders, which would be read as text."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 
 from paretoken.io.escape import shown
 
-#: Where the image stands in a human turn.
+#: The image's placeholder in a human turn.
 IMAGE_TEXT = "<image>"
 
-#: What a place is called: image, Picture 1, image_token, start_of_image, vision_start; ``im`` with less
-#: behind it, since ``im_start`` begins a turn.
+#: Names of placeholders: image, Picture 1, image_token, start_of_image, vision_start. ``im`` may have
+#: fewer suffixes, since ``im_start`` begins a turn.
 _NAME = r"""
     (?:(?:start|begin|end|insert|input|the)[\s_-]{0,3}(?:of[\s_-]{0,3})?)?
     (?:image|img|picture|photo|pic|video|frame|vision|visual)s?
     (?:[\s_:#.-]{0,3}(?:\d{1,4}|here|tokens?|placeholders?|place|pad|start|end|soft|patch|path|file)){0,3}+
     |im(?:[\s_-]{0,3}(?:\d{1,4}|here|patch))?
 """
-#: The same with what such tokens stand in: <Image>, < image >, </img>, <|image|>, [IMG], {image}.
+#: These names in brackets: <Image>, < image >, </img>, <|image|>, [IMG], {image}.
 _ALMOST = re.compile(
     rf"""
     (?:<{{1,2}}|&lt;) [\s|/]{{0,3}} (?:{_NAME}) [\s|/]{{0,3}} (?:>{{1,2}}|&gt;)
@@ -27,21 +27,21 @@ _ALMOST = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-#: A place that is closed like an element of HTML; its end would remain.
+#: A placeholder that is closed like an HTML element, whose closing tag would remain.
 _CLOSED = re.compile(rf"{IMAGE_TEXT}\s{{0,3}}</image>", re.IGNORECASE)
 
 
 def spelling_problem(
     questions: Mapping[str, str], answers: Mapping[str, str] | None = None
 ) -> str | None:
-    """Return what is wrong with the image's place in a row that has an image; None if nothing is.
+    """Return what is wrong with the placeholder in a row that has an image; None if nothing is.
 
-    Other spellings are looked for only where no question has the place: so the texts of a row that has
-    it may be about HTML.
+    Other spellings are searched only if no question has the placeholder: the texts of other rows may be
+    about HTML.
 
     Args:
-        questions: texts by what to call them in the message.
-        answers: the same, where places must not stand.
+        questions: questions by what to call them in the message.
+        answers: answers, which must not have placeholders, by what to call them.
     """
     for name, text in questions.items():
         if closed := _CLOSED.search(text):
@@ -50,12 +50,12 @@ def spelling_problem(
         return None
     for name, text in questions.items():
         if found := _ALMOST.search(text):
-            return f"{name} writes the image's place as {shown(found.group())}; write {IMAGE_TEXT}"
+            return f"{name} has the placeholder {shown(found.group())}; write {IMAGE_TEXT}"
     for name, text in (answers or {}).items():
         if found := _ALMOST.search(text):
             return (
                 f"{name}, an answer, has {shown(found.group())}, but no question has {IMAGE_TEXT}; "
-                f"write {IMAGE_TEXT} in the question about the image; what looks like it in an answer "
-                "is then learned as text, so take it out unless that is meant"
+                f"write {IMAGE_TEXT} in the question about the image, and remove it from the answer, "
+                "where it would be learned as text, unless that is intended"
             )
     return None

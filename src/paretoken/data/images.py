@@ -1,4 +1,4 @@
-"""Opening images safely and turning them into pixel values."""
+"""Opening untrusted images."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from paretoken.io.files import sha256
 #: Larger images are refused: a file of kilobytes can unpack to gigabytes.
 MAX_PIXELS = 50_000_000
 
-#: No side may be longer, nor longer than so many times the other: padding to a square, or scaling
-#: the shorter side up, would fill the memory.
+#: Longest side, and largest ratio of the sides: padding to a square, or scaling the shorter side up,
+#: would otherwise fill the memory.
 MAX_SIDE, MAX_RATIO = 16_384, 200
 
-#: What is opened; PIL knows more, and hands some of it to other programs.
+#: Formats that are opened; PIL supports more, and passes some of them to other programs.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 
 
 class ImageSource:
     """Images by name: files under a folder, or bytes stored in the rows of a data set.
 
-    A path also finds an image that rows hold, if only one of them is called so. The name of one that
-    rows hold finds the file of that path and content.
+    A path also finds an image that rows hold, if only one of them has that path. The name of an image
+    that rows hold finds the file with that path and content.
 
     Args:
         folder: where relative names are looked up; its subfolders may be links.
         stored: encoded images by name.
-        max_pixels: the size bound.
+        max_pixels: the most pixels of an image.
     """
 
     def __init__(
@@ -60,19 +60,19 @@ class ImageSource:
         return [name for name in asked if name not in found and not self._by_path.get(name)]
 
     def files(self, names: Sequence[str]) -> dict[str, Path]:
-        """Return where those of the names lie that are files."""
+        """Return the paths of those names that are files."""
         if self.folder is None:
             return {}
         return {name: self.folder / file for name, file in locate_images(self.folder, names).items()}
 
     def full_names(self, names: Sequence[str]) -> list[str]:
-        """Return names, each once: for paths that no file has, those of the images that rows hold."""
+        """Return unique names, in which paths without a file are replaced by names of stored images."""
         found = self.files(names)
         held = self._by_path
         return list(dict.fromkeys(name if name in found else held.get(name) or name for name in names))
 
     def problem(self, name: str) -> str:
-        """Return why a name is missing, to follow it in a message."""
+        """Return why a name is missing, as a phrase that follows the name in a message."""
         if name in self._by_path:
             return SEVERAL
         place = self.folder or "the data set"
@@ -84,7 +84,7 @@ class ImageSource:
         """Return an image, decoded, in RGB.
 
         Raises:
-            UserError: it is missing, too large, truncated or no image.
+            UserError: it is missing, too large, truncated or not an image.
         """
         if name in self.stored:
             return open_image(io.BytesIO(self.stored[name]), name, self.max_pixels)
@@ -95,24 +95,24 @@ class ImageSource:
             raise UserError(f"image {shown_name(name)} {self.problem(name)}")
         digest = split_name(name)[1]
         if digest is not None and not sha256(path).startswith(digest):
-            raise UserError(f"image {path} is another one than the row holds; give the data set itself")
+            raise UserError(f"image {path} differs from the one in its row; give the data set itself")
         return open_image(path, str(path), self.max_pixels)
 
 
 def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """Return the images that rows of a data set hold themselves (`datasets`' Image feature)."""
+    """Return the images that are stored in rows of a data set (`datasets`' Image feature), by name."""
     found = {}
     for row in rows:
         value = row.get("image")
         content = value.get("bytes") if isinstance(value, Mapping) else None
         if isinstance(content, bytes) and content:
-            with suppress(BadRowError):  # whoever reads the rows counts them
+            with suppress(BadRowError):  # the reader of the rows counts bad ones
                 found[image_name(value) or ""] = content
     return found
 
 
 def image_source(path: Path) -> ImageSource:
-    """Return the images under ``path``: files of a folder, or those that rows of a data set hold."""
+    """Return the images under ``path``: files of a folder, or images stored in rows of a data set."""
     if not (path / "state.json").exists() and not (path.suffix == ".parquet" and path.is_file()):
         return ImageSource(path)
     from paretoken.data.rows import read_rows
@@ -128,15 +128,15 @@ def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXEL
     to 8 (PIL would cut them off: everything but black turns white).
 
     Raises:
-        UserError: it is too large, truncated, no image, or of values that have no known scale; the
+        UserError: it is too large, truncated, not an image, or has values of an unknown scale; the
             message names it.
     """
     with reading(source, name, max_pixels) as image:
-        return shown(image, name)
+        return decode_rgb(image, name)
 
 
-def shown(image: Image.Image, name: str) -> Image.Image:
-    """Return an image that is open already in RGB (`UserError` as of `open_image`)."""
+def decode_rgb(image: Image.Image, name: str) -> Image.Image:
+    """Decode an open image and return it in RGB (`UserError` as of `open_image`)."""
     try:
         require_few_scans(image)
         return to_rgb(image)
@@ -148,7 +148,7 @@ def shown(image: Image.Image, name: str) -> Image.Image:
 
 @contextmanager
 def reading(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
-    """Yield an image of which only the header was read, within the size bounds.
+    """Yield an image of which only the header was read, and whose size is within the limits.
 
     Raises:
         UserError: it is too large, not a regular file or not an image, or the block found it to be
@@ -158,7 +158,7 @@ def reading(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) 
         require_regular(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PIL's, on damaged metadata and sizes
+            warnings.simplefilter("ignore")  # PIL warns of damaged metadata and sizes
             with Image.open(source, formats=FORMATS) as image:
                 check_size(*image.size, name, max_pixels)
                 require_few_parts(image)
@@ -167,11 +167,11 @@ def reading(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) 
         raise
     except EffortError as error:
         raise _laborious(name, error) from error
-    except Image.DecompressionBombError as error:  # PIL's own bound comes first
+    except Image.DecompressionBombError as error:  # PIL checks its own limit first
         raise UserError(
             f"image {name} has many more pixels than the {max_pixels:,} that are decoded; scale it down"
         ) from error
-    except Exception as error:  # decoders raise anything on damaged files
+    except Exception as error:  # decoders raise anything for damaged files
         raise UserError(f"image {name} {_damage(source, error)}") from error
 
 
@@ -194,7 +194,7 @@ def _laborious(name: str, error: EffortError) -> UserError:
 
 
 def _damage(source: Path | io.BytesIO, error: Exception) -> str:
-    """Say what a file is that is no image."""
+    """Return what is wrong with a file that cannot be read as an image."""
     try:
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
             stream.seek(0)

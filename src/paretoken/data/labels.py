@@ -1,10 +1,10 @@
-"""From conversations to token ids and labels: loss over answers and their end, nothing else.
+"""Tokenizing conversations with labels: the loss covers answers and their end tokens only.
 
-Learning begins where the prompt ends: the ids before an answer are those that the model is given when
-it is asked for that answer, and each token that it then has to generate has a loss.
+Labels begin where the prompt ends: the ids before an answer are those that the model is given when it
+is asked for that answer, and each token that it then has to generate has a loss.
 
 For ChatML models LLaVA-NeXT also learns each newline, ``<|im_start|>`` and ``<|im_end|>`` of the
-question and the system prompt. That is not copied: those tokens are given, never generated, so
+question and the system prompt. This is not reproduced: those tokens are given, never generated, so
 learning them changes the model but no answer.
 """
 
@@ -26,13 +26,13 @@ from paretoken.data.spelling import Spelling
 from paretoken.data.tokenizers import CHAT, PLAIN_LLAVA, encode, ending_tokens
 from paretoken.errors import UserError
 
-#: What an image without a question is asked, as in the authors' code of QueCC.
+#: Question about an image without one, as in the authors' code of QueCC.
 NO_QUESTION = "image"
 
-#: What ends a caption in LLaVA-1.5's stage 1 (the separator of its ``plain`` conversations).
+#: End of a caption in LLaVA-1.5's stage 1 (the separator of its ``plain`` conversations).
 LINE_END = "\n"
 
-#: The rule by which tokens are learned; another number makes tokenized sets of before stale.
+#: Version of the rule by which tokens are learned; a new version makes older tokenized sets stale.
 LABEL_RULE = 2
 
 
@@ -40,8 +40,8 @@ LABEL_RULE = 2
 class EncodedConversation:
     """Token ids of one conversation and which of them are learned.
 
-    ``ids`` (length,) int32 hold one placeholder for the image; ``learned`` (length,) bool; ``question``
-    (any length,) int32 is the text of the first turn alone, see `ChatEncoder.questions`.
+    ``ids`` (length,) int32 contain one placeholder for the image; ``learned`` (length,) bool;
+    ``question`` (any length,) int32 are the ids of the first turn alone, see `ChatEncoder.questions`.
     """
 
     ids: NDArray[np.int32]
@@ -50,7 +50,7 @@ class EncodedConversation:
 
 
 class ChatEncoder:
-    """Renders and tokenizes conversations with a chat template.
+    """An encoder that renders and tokenizes conversations with a chat template.
 
     Args:
         tokenizer: a fast tokenizer whose vocabulary contains ``<image>`` (see `load_tokenizer`).
@@ -65,7 +65,7 @@ class ChatEncoder:
     def __init__(self, tokenizer: Any, template: str = CHAT) -> None:
         self.tokenizer, self.template = tokenizer, template
         if tokenizer.eos_token_id is None:
-            raise UserError(f"{tokenizer.name_or_path} has no eos_token: answers could not end")
+            raise UserError(f"{tokenizer.name_or_path} has no eos_token: answers could not end; set one")
         self.stops = ending_tokens(tokenizer)
         self.image_id: int = tokenizer.convert_tokens_to_ids(IMAGE_TEXT)
         self.rendering = Rendering(tokenizer, template, self.stops)
@@ -74,7 +74,7 @@ class ChatEncoder:
 
     @cached_property
     def end_id(self) -> int:
-        """The token that ends an answer: what a model trained with this template stops with.
+        """The token that ends an answer, with which a model trained with this template stops.
 
         Raises:
             UserError: the template does not end an answer with a special token.
@@ -101,10 +101,10 @@ class ChatEncoder:
     def encode_each(
         self, conversations: Sequence[Conversation]
     ) -> list[EncodedConversation | BadRowError]:
-        """Tokenize conversations; in the place of one that cannot be labelled is the reason.
+        """Tokenize conversations; return the reason in place of one that cannot be labelled.
 
-        That is so where an answer contains a special token (generation would end there), or has text
-        that the tokenizer cannot write, or cannot write after the prompt.
+        A conversation cannot be labelled if an answer contains a special token (generation would end
+        there), or text that the tokenizer cannot represent, or not after the prompt.
 
         Raises:
             UserError: the template rewrites its messages, or does not end each answer with the same
@@ -120,9 +120,9 @@ class ChatEncoder:
         ]
 
     def questions(self, turns: Sequence[str]) -> list[list[int]]:
-        """Return the ids of questions alone: without images and without the template.
+        """Return the ids of questions alone, without images and without the template.
 
-        This is what a compressor that reads the question is told. A turn without text stands for
+        They are the input of a compressor that reads the question. A turn without text becomes
         `NO_QUESTION`; no list is empty.
         """
         texts = [turn.replace(IMAGE_TEXT, "").strip() or NO_QUESTION for turn in turns]
@@ -130,20 +130,20 @@ class ChatEncoder:
         return [ids or [self.tokenizer.eos_token_id] for ids in found]
 
     def prompts(self, questions: Sequence[str]) -> list[list[int]]:
-        """Return the ids up to where the answer starts, one list per question."""
+        """Return the ids up to the start of the answer, one list per question."""
         return self._spelling.ids([self.prompt_text(question) for question in questions])
 
     def prompt_text(self, question: str) -> str:
-        """Return what the model reads before it answers ``question``."""
+        """Return the text that the model reads before it answers ``question``."""
         return self.rendering.prompt(question)
 
     def _dialogues(self, conversations: Sequence[Conversation]) -> list[Parts | BadRowError]:
         return self._splitter.split([self.rendering.conversation(c.turns) for c in conversations])
 
     def _captions(self, conversations: Sequence[Conversation]) -> list[Parts | BadRowError]:
-        """Tokenize captions as LLaVA-1.5 does: apart from what stands before the image.
+        """Tokenize captions as LLaVA-1.5 does, separately from the text before the image.
 
-        So a tokenizer that writes a blank in front of every text (Llama) writes one after the image.
+        A tokenizer that adds a blank in front of every text (Llama) thus adds one after the image.
         Source: ``preprocess_plain`` and ``tokenizer_image_token`` there.
         """
         prompts = self.prompts([conversation.turns[0] for conversation in conversations])
@@ -158,9 +158,9 @@ class ChatEncoder:
         ]
 
     def _refuse_unwritten(self, parts: list[Parts | BadRowError], ends: int) -> None:
-        """Put a reason where an answer is not what its ids spell, or follows nothing.
+        """Replace parts by a reason if an answer differs from its decoded ids, or follows nothing.
 
-        The last ``ends`` ids of an answer are the token that ends it, which is no text.
+        The last ``ends`` ids of an answer are the token that ends it, which is not part of the text.
         """
         places = [
             (number, answer)
@@ -172,12 +172,13 @@ class ChatEncoder:
         for (number, answer), text in zip(places, written, strict=True):
             if not self._spelling.same(text, answer.text):
                 parts[number] = BadRowError(
-                    f"this tokenizer cannot write an answer: {answer.text!r:.80} becomes {text!r:.80}"
+                    "this tokenizer cannot represent an answer: "
+                    f"{answer.text!r:.80} becomes {text!r:.80}"
                 )
             elif not answer.prompt:
                 parts[number] = BadRowError(
-                    f"nothing stands before its answer: template {self.template!r} leaves out the "
-                    "question, and the row has no image"
+                    f"nothing precedes its answer: template {self.template!r} leaves out the question, "
+                    "and the row has no image"
                 )
 
 

@@ -1,4 +1,4 @@
-"""What a training set consists of and where its parts come from: ``workflow/reference/*_data.yaml``."""
+"""Manifests of training sets, with the sources of their parts: ``workflow/reference/*_data.yaml``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _inside(path: str) -> str:
         raise problem(
             f"{shown(path)} must stay inside --root; write a relative path without '..' and '~'"
         )
-    if any(part.startswith(".") for part in parts.parts):  # where programs keep their settings
+    if any(part.startswith(".") for part in parts.parts):  # programs keep their settings there
         raise problem(f"{shown(path)} has a hidden part; write a path without names that begin with '.'")
     return path
 
@@ -48,14 +48,14 @@ Hash = Annotated[str, AfterValidator(_hash)]
 class Part(Record):
     """A file to download: from a page (``url``) or from a data set's repository (``hub``, ``file``)."""
 
-    path: NamedPath = Field(description="Where it belongs, relative to --root.")
-    url: Text | None = Field(default=None, description="Its address.")
+    path: NamedPath = Field(description="Path of the file, relative to --root.")
+    url: Text | None = Field(default=None, description="Its URL.")
     hub: Text | None = Field(default=None, description="Or: id of the data set's repository.")
     file: Text | None = Field(default=None, description="With hub: its name there.")
-    licence: Text = Field(description="Under which terms it may be used.")
+    licence: Text = Field(description="Terms under which it may be used.")
     bytes: Count | None = Field(default=None, description="Exact size, if it is known.")
-    about_gb: Size | None = Field(default=None, description="Else the size as pages state it.")
-    sha256: Hash | None = Field(default=None, description="Of the whole file, if it is known.")
+    about_gb: Size | None = Field(default=None, description="Otherwise the size stated on its page.")
+    sha256: Hash | None = Field(default=None, description="SHA-256 of the file, if it is known.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -69,7 +69,7 @@ class Part(Record):
         return "size unknown" if gigabytes is None else f"{gigabytes:.3g} GB"
 
     def command(self, root: Path) -> str:
-        """Return the command that gets the file to its place."""
+        """Return the command that downloads the file to its path."""
         target = root / self.path
         if self.url is not None:
             return f"curl -L -C - --create-dirs -o {quote(str(target))} {quote(self.url)}"
@@ -83,10 +83,10 @@ class Part(Record):
 class Conversations(Part):
     """The JSON list of conversations."""
 
-    rows: Count | None = Field(default=None, description="How many conversations it holds.")
-    text_only: WholeNumber | None = Field(default=None, description="How many name no image.")
+    rows: Count | None = Field(default=None, description="Number of conversations.")
+    text_only: WholeNumber | None = Field(default=None, description="Number without an image.")
     rows_by_folder: Mapping[str, Count] = Field(
-        default={}, description="How many name an image in each folder (the path's first part)."
+        default={}, description="Number with an image in each folder (the path's first part)."
     )
 
 
@@ -97,13 +97,13 @@ class Archive(Part):
     inner: RelativePath = Field(
         default="", description="Folder in the archive that becomes `folder`; common: the shared one."
     )
-    files: Count | None = Field(default=None, description="How many files `folder` then holds.")
+    files: Count | None = Field(default=None, description="Number of files that `folder` then holds.")
 
 
 class DataSet(Record):
     """One training set: conversations, and the archives that hold their images."""
 
-    name: Name = Field(description="What --data-set calls it.")
+    name: Name = Field(description="Its name for --data-set.")
     images: NamedPath = Field(description="The image folder of its conversations, under --root.")
     conversations: Conversations
     archives: list[Archive] = Field(description="May be empty: text only.")
@@ -114,7 +114,7 @@ class DataSet(Record):
 
 
 class Manifest(Record):
-    """The sets of one file."""
+    """The training sets of one manifest."""
 
     sets: list[DataSet] = Field(min_length=1, description="The training sets.")
 

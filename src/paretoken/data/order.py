@@ -1,7 +1,7 @@
-"""In which order a stage sees its data: a pure function of seed, sizes and lengths.
+"""The order in which a stage sees its data: a pure function of seed, sizes and lengths.
 
-Nothing is drawn while training, so a run that was killed continues with exactly the batch it would
-have seen, and the batches do not depend on how many devices share them.
+Nothing is drawn while training, so a killed run resumes with exactly the batch that it would have seen,
+and the batches do not depend on the number of devices.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from paretoken.data.packing import balanced
 from paretoken.errors import UserError
 
-#: How many global batches are sorted by length at a time: enough to save padding, few enough to
+#: Number of global batches that are sorted by length at a time: enough to save padding, few enough to
 #: keep the order random.
 GROUP = 50
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How a global batch is split over devices and micro batches.
+    """The split of a global batch over devices and micro batches.
 
     ``micro_batch`` is the most conversations of a micro batch; packed ones hold fewer if they are long.
     """
@@ -44,7 +44,7 @@ def plan_batches(global_batch: int, micro_batch: int, devices: int, packing: boo
 
     Args:
         global_batch: conversations per optimiser step.
-        micro_batch: the most conversations that fit on a device at once; packed: on average.
+        micro_batch: the most conversations that fit on a device at once; if packed, on average.
         devices: processes that train together.
         packing: whether micro batches are balanced by tokens; their number is then free, otherwise
             it divides a device's share.
@@ -68,7 +68,7 @@ def plan_batches(global_batch: int, micro_batch: int, devices: int, packing: boo
 def data_order(
     lengths: NDArray[np.int64], steps: int, global_batch: int, seed: int, by_length: bool
 ) -> NDArray[np.int64]:
-    """Return which conversation stands where, for a whole stage.
+    """Return the order of conversations for a whole stage.
 
     Epochs follow one another without a gap: a batch may hold the end of one and the start of the
     next. With ``by_length``, conversations of one global batch have similar lengths; within a global
@@ -79,7 +79,7 @@ def data_order(
         lengths: tokens of each conversation.
         steps: optimiser steps.
         global_batch: conversations per step.
-        seed: of the order.
+        seed: seed of the order.
         by_length: whether to group by length.
 
     Returns:
@@ -116,11 +116,11 @@ def _group(
 class MicroBatches:
     """One device's micro batches of a stage, as a batch sampler for a `DataLoader`.
 
-    Every device gets as many micro batches as the others, of every global batch.
+    Of each global batch, every device gets the same number of micro batches.
 
     Args:
-        order: what `data_order` returned.
-        plan: how global batches are split.
+        order: the order from `data_order`.
+        plan: the split of global batches.
         rank: the device's number.
         lengths: tokens of every conversation, if micro batches are to be balanced for packing; None:
             they are taken in order, so that neighbours in length share one.
@@ -145,7 +145,7 @@ class MicroBatches:
             yield from self.split(batch)[self.rank :: self.plan.devices]
 
     def split(self, batch: list[int]) -> list[list[int]]:
-        """Return the micro batches of a global batch, those of all devices in turn."""
+        """Return the micro batches of a global batch, for all devices in turn."""
         if self.lengths is not None:
             return balanced(batch, self.lengths, self.plan.accumulation * self.plan.devices)
         size = self.plan.micro_batch

@@ -1,8 +1,8 @@
-"""Which conversations share a micro batch and a row when they are packed: pure functions of lengths.
+"""Packing conversations into micro batches and rows: pure functions of lengths.
 
-Packing puts whole conversations one behind the other into a row instead of padding each to the
-longest. A row is never longer than the longest conversation of its micro batch, so that attention's
-square grows nowhere beyond what padding would have cost.
+Packing concatenates whole conversations into rows instead of padding each to the longest. A row is never
+longer than the longest conversation of its micro batch, so that the quadratic cost of attention is never
+higher than with padding.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 def balanced(numbers: Sequence[int], lengths: NDArray[np.int64], count: int) -> list[list[int]]:
     """Deal conversations into ``count`` micro batches of similar numbers of tokens.
 
-    The longest first, each to the micro batch with the fewest tokens so far: none stays empty if
-    there are at least ``count`` conversations.
+    Conversations are dealt longest first, each to the micro batch with the fewest tokens so far: none
+    stays empty if there are at least ``count`` conversations.
 
     Args:
-        numbers: conversations.
+        numbers: numbers of the conversations.
         lengths: tokens of every conversation.
         count: micro batches, over all devices and accumulations.
     """

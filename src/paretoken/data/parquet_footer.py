@@ -1,7 +1,7 @@
-"""What the footer of a Parquet file tells about the memory that its rows take.
+"""Estimating the memory that the rows of a Parquet file take, from its footer.
 
-A footer can lie: what it tells decides how many rows are decoded at a time and refuses some files
-early. Others are refused while they are decoded, see `paretoken.data.columnar`.
+A footer can be wrong. Its sizes decide how many rows are decoded at a time, and reject some files early;
+other files are rejected while they are decoded, see `paretoken.data.columnar`.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from typing import Any
 
 from paretoken.data.unpacked import PLACE, Limits, record_bytes
 
-#: Encodings in which no value is longer than its place in the file, and those that store each different
-#: value once, in a page of its own. With others (shared prefixes) any value can be as long as a column.
+#: Encodings in which no value is longer than its encoded form, and those that store each distinct value
+#: once, in a page of its own. With others (shared prefixes) any value can be as long as a column.
 ONE_BY_ONE = frozenset(
     ("PLAIN", "RLE", "BIT_PACKED", "BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY")
 )
 DICTIONARY = frozenset(("PLAIN_DICTIONARY", "RLE_DICTIONARY"))
 
-#: Rows of a batch may be so many times as long as the average row of their row group.
+#: Rows of a batch may be this many times as long as the average row of their row group.
 SKEW = 8
 
-#: Bytes of a page's header that are read: its first fields are numbers of at most 6 bytes each.
+#: Bytes of a page's header that are read; its first fields are numbers of at most 6 bytes each.
 HEADER = 64
 
 
 @dataclass(frozen=True)
 class DictionaryPage:
-    """The page of a column that holds each different value once: its bytes, unpacked, and values."""
+    """The page with each distinct value of a column: its uncompressed bytes, and its values."""
 
     size: int
     values: int
 
 
 def declared_bytes(metadata: Any) -> int:
-    """Return the bytes that all rows take as Python objects, at least, as the footer tells."""
+    """Return a lower bound of the bytes that all rows take as Python objects, by the footer."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     stored = sum(max(0, group.total_byte_size) for group in groups)
     # Beyond one value per row, a column holds elements of lists.
@@ -46,13 +46,13 @@ def declared_bytes(metadata: Any) -> int:
         for group in groups
         for index in range(group.num_columns)
     )
-    # The columns here are those of the innermost values, which rows need not have as keys.
+    # These columns are those of the innermost values, which need not be keys of rows.
     rows = max(0, metadata.num_rows) * record_bytes(1)
     return int(max(rows + elements * PLACE, stored))
 
 
 def largest_row_group(metadata: Any) -> int:
-    """Return the bytes of the largest row group, decompressed, as the footer tells."""
+    """Return the uncompressed bytes of the largest row group, by the footer."""
     groups = range(metadata.num_row_groups)
     return max((int(metadata.row_group(number).total_byte_size) for number in groups), default=0)
 
@@ -85,7 +85,7 @@ def _groups_with_rows(metadata: Any) -> Iterator[Any]:
 
 
 def _row_bytes(descriptor: int, chunk: Any, rows: int) -> float:
-    """Return the bytes that a column's part of a long row takes, in one row group."""
+    """Return the bytes that a column takes in a long row of a row group."""
     total = float(max(0, chunk.total_uncompressed_size))
     encodings = set(chunk.encodings)
     if not encodings <= ONE_BY_ONE | DICTIONARY:
@@ -100,7 +100,7 @@ def _row_bytes(descriptor: int, chunk: Any, rows: int) -> float:
 
 
 def _dictionary_page(descriptor: int, chunk: Any) -> DictionaryPage | None:
-    """Return what the header of a column's first page tells; None unless it is a dictionary's."""
+    """Return the header of a column's first page; None unless it is a dictionary page."""
     start = chunk.data_page_offset
     if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
         start = chunk.dictionary_page_offset
@@ -110,7 +110,7 @@ def _dictionary_page(descriptor: int, chunk: Any) -> DictionaryPage | None:
 
 
 def read_dictionary_header(content: bytes) -> DictionaryPage | None:
-    """Return what the header of a dictionary page tells, in Thrift's compact protocol; None for others.
+    """Return the header of a dictionary page, in Thrift's compact protocol; None for other pages.
 
     Args:
         content: the first bytes of a page.
@@ -134,7 +134,7 @@ def read_dictionary_header(content: bytes) -> DictionaryPage | None:
 
 
 def _integer(content: bytes, place: int) -> tuple[int, int]:
-    """Return an integer in groups of 7 bits with its sign in the last one, and the place after it."""
+    """Return a zigzag-encoded variable-length integer, and the index of the next byte."""
     value = shift = 0
     while True:
         byte = content[place]

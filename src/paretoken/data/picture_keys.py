@@ -1,6 +1,6 @@
-"""Keys of a row that seem to hold its picture, in the words of their names or by their values.
+"""Detecting keys of a row that seem to hold its picture, by the words of their names or by their values.
 
-They are looked for in rows without ``image`` only: such a row would be taken for one about text.
+They are searched only in rows without ``image``, which would otherwise count as rows about text.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from paretoken.data.image_formats import SUFFIX, is_encoded_text, suffix_of
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-#: What a picture is called, also with what it is kept as in the same word (``imgname``).
+#: Words for a picture, also with its form of storage in the same word (``imgname``).
 _PICTURE = re.compile(
     r"(?:image|img|picture|pic|photo|photograph|screenshot|frame|visual|video|thumbnail|jpe?g|png)s?"
     r"(?:name|path|file|filename|ur[il]|bytes|data|base64|b64|str|list|src)?s?"
 )
-#: Where a picture is kept, whatever it is called: these values may have blanks in them.
+#: Words for a location of files; values of such keys may contain blanks.
 _PLACE = frozenset(("file", "files", "filename", "filepath", "path", "paths", "url", "src", "media"))
 
-#: What a row says about a picture without holding it.
+#: Words for properties of a picture: such keys do not hold the picture itself.
 _ABOUT = frozenset(
     ("size", "sizes", "width", "height", "w", "h", "shape", "area", "resolution", "ratio", "aspect",
      "format", "ext", "extension", "mode", "grid", "thw", "bbox", "bboxes", "box", "boxes", "region",
@@ -41,27 +41,27 @@ _ABOUT = frozenset(
 )  # fmt: skip
 _ID = frozenset(("id", "ids", "uid", "uuid"))
 
-#: Entries of a list that are looked at, and characters of a path.
+#: Entries of a list that are checked, and most characters of a path.
 _FIRST, _LONGEST = 8, 1024
 
 
 def picture_key(row: Mapping[str, Any]) -> str | None:
-    """Return the first key that seems to hold a picture, None if there is none.
+    """Return the first key that seems to hold a picture; None if there is none.
 
-    That is one with a word for a picture in its name, such as ``img_path``, unless it says something
-    about one (``image_size``) or holds a number or a sentence; and any whose value is the name of an
-    image file or an encoded image.
+    A key seems to hold a picture if its name has a word for a picture, such as ``img_path``, unless it
+    names a property (``image_size``) or its value is a number or a sentence. So does any key whose value
+    is the name of an image file or an encoded image.
 
     Args:
-        row: the keys that are not read.
+        row: the keys that are not read, with their values.
     """
     return next((key for key, value in row.items() if _seems_held(key, value)), None)
 
 
-def tells_about(key: str, value: Any) -> bool:
-    """Whether a key, however it is spelt, says something about a picture: ``has_image``.
+def is_picture_property(key: str, value: Any) -> bool:
+    """Whether a key, however it is spelt, names a property of a picture, such as ``has_image``.
 
-    What is called an id is left to the caller: it stands for a picture where there is none.
+    Ids do not count: the caller decides, since an id may identify a picture that the row does not hold.
     """
     return isinstance(value, bool) or bool(_words(key) & (_ABOUT - _ID))
 
@@ -73,7 +73,7 @@ def _seems_held(key: str, value: Any) -> bool:
         return False
     if _is_picture(value, bool(words & _PLACE)):
         return True
-    return called and not words & _ABOUT and not _is_told(value)
+    return called and not words & _ABOUT and not _is_statement(value)
 
 
 @lru_cache(maxsize=4096)
@@ -81,13 +81,13 @@ def _words(key: str) -> frozenset[str]:
     return frozenset(word.lower() for word in _WORD.findall(key))
 
 
-def _is_told(value: Any) -> bool:
-    """Whether a value says something in numbers or in a sentence, which no picture is."""
+def _is_statement(value: Any) -> bool:
+    """Whether a value is a number or a sentence, which cannot be a picture."""
     return isinstance(value, bool | int | float) or (isinstance(value, str) and " " in value.strip())
 
 
 def _is_picture(value: Any, place: bool) -> bool:
-    """Whether a value is an encoded image, or ends as the name of an image file does."""
+    """Whether a value is an encoded image, or has the suffix of an image file."""
     if isinstance(value, bytes):
         return suffix_of(value) is not None
     if isinstance(value, str):

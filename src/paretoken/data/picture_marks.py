@@ -1,8 +1,9 @@
-"""What tells whether a picture is still the one that features were made of.
+"""Marks of pictures, by which changes since their features were computed are detected.
 
-Size and time of change of its file, as `paretoken data` looks at them; where these differ, as in a copy
-of a project, its content. They stand in a file of their own: the index of features, on which training
-depends, stays the same when the same pictures are encoded again.
+A mark has the size and modification time of the picture's file, as `paretoken data` checks them, and a
+hash of its content for when the time differs, as in a copy of a project. Marks are stored in a separate
+file: the index of features, on which training depends, does not change when the same pictures are
+encoded again.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ PICTURES = "pictures.parquet"
 
 
 class Mark(NamedTuple):
-    """Size and time of change of a picture's file, and the SHA-256 of its content.
+    """Size and modification time of a picture's file, and the SHA-256 of its content.
 
-    All are empty for a picture that was missing; of one that a row holds, whose name says what it is,
-    only the size is known.
+    All are empty for a picture that was missing. For one that a row holds, whose name has a digest of
+    the content, only the size is set.
     """
 
     bytes: int = 0
@@ -35,7 +36,7 @@ class Mark(NamedTuple):
 
 
 def mark(source: ImageSource, name: str) -> Mark:
-    """Return what identifies a picture now."""
+    """Return the present mark of a picture."""
     if name in source.stored:
         return Mark(len(source.stored[name]))
     path = None if source.folder is None else find_image(source.folder, name)
@@ -55,9 +56,9 @@ def write_marks(folder: Path, marks: Mapping[str, Mark]) -> None:
 
 
 def unchanged(folder: Path, names: Sequence[str], source: ImageSource) -> bool:
-    """Whether pictures are still those whose marks a folder of features holds.
+    """Whether pictures still have the marks that a folder of features holds.
 
-    A folder of before, which has none, is not trusted, nor is a damaged one.
+    False for an older folder without marks, and for damaged marks.
     """
     marks = _read(folder / PICTURES)
     files = source.files([name for name in names if name not in source.stored])
@@ -69,7 +70,7 @@ def unchanged(folder: Path, names: Sequence[str], source: ImageSource) -> bool:
 
 
 def contents(marks: Mapping[str, Mark]) -> str:
-    """Return a hash of the names and contents of pictures, the same wherever they lie."""
+    """Return a hash of the names and contents of pictures, whatever their folder."""
     digest = hashlib.sha256()
     for name, found in marks.items():
         digest.update(f"{name}\0{found.sha256}\n".encode())
@@ -94,7 +95,7 @@ def _of_file(path: Path) -> Mark:
     try:
         status = path.stat()
         return Mark(status.st_size, status.st_mtime_ns, sha256(path))
-    except (OSError, UserError):  # whoever opens it says why
+    except (OSError, UserError):  # whoever opens it reports the error
         return Mark()
 
 

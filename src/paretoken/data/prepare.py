@@ -19,7 +19,7 @@ from paretoken.data.image_index import Seen, index_images, renamed
 from paretoken.data.manifest import Archive, Conversations, DataSet, Part
 from paretoken.data.rows import iter_rows
 from paretoken.data.skips import Skips
-from paretoken.data.survey import count_files, demand_all, find_archive, survey
+from paretoken.data.survey import count_files, find_archive, require_all, survey
 from paretoken.errors import UserError
 from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown
@@ -79,7 +79,7 @@ def prepare(
     """
     started = time.monotonic()
     findings = survey(data_set, root)
-    demand_all(findings, root)
+    require_all(findings, root)
     _verify(data_set.conversations, root)
     counted = count_rows(root / data_set.conversations.path, skips.share)
     _demand_rows(counted, data_set.conversations, root)

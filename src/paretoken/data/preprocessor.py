@@ -1,4 +1,4 @@
-"""From images to the pixel values that a vision encoder was trained with."""
+"""Preprocessing images into the pixel values that a vision encoder was trained with."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from paretoken.model_files.model_json import LARGEST, read_model_json
 Aspect = Literal["crop", "pad"]
 ASPECTS = get_args(Aspect)
 
-#: What standard deviations of colours between 0 and 1 may be; zero divides by nothing.
+#: Range of standard deviations of colours between 0 and 1; pixel values are divided by them.
 SMALLEST_STD, LARGEST_STD = 1e-6, 1.0
-#: The largest number that is read as one of colours, whatever their scale.
+#: The largest number that is read as a colour, whatever the scale.
 LARGEST_COLOUR = 1e3
 
-#: Pixels of the images that are made at once, which are 1.6 GB: 64 images of 1,448 pixels per side.
+#: Most pixels of a batch of images, which take 1.6 GB: 64 images of 1,448 pixels per side.
 MOST_PIXELS = 2**27
-#: Pixels of an image before its centre is cut out: those of 1,600 per side may be 200 times as long.
+#: Most pixels of a scaled image before its centre is cropped: with a shorter side of 1,600 pixels, the
+#: longer one may be 200 times as long.
 LARGEST_STRIP = 2**29
 
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """What `CLIPImageProcessor` and `SiglipImageProcessor` do, for square targets, without them.
+    """A reimplementation of `CLIPImageProcessor` and `SiglipImageProcessor` for square targets.
 
     Attributes:
         size: pixels per side of the result.
         mean: per channel, subtracted after scaling to 0..1.
         std: per channel, divided by.
         resample: PIL's filter number (3: bicubic).
-        aspect: ``crop``: as the encoder was trained (see ``centre``); ``pad``: first made square
+        aspect: ``crop``: as the encoder was trained (see ``centre``); ``pad``: first padded to a square
             with the mean colour, as LLaVA-1.5 does in its second stage.
-        centre: whether the shortest side becomes ``size`` and the centre is cut out (CLIP); if not,
+        centre: whether the shortest side becomes ``size`` and the centre is cropped (CLIP); if not,
             both sides become ``size`` whatever the shape was (SigLIP).
     """
 
@@ -53,7 +54,7 @@ class Preprocessor:
 
     @property
     def at_once(self) -> int:
-        """How many images can be made at once."""
+        """Number of images that can be processed at once."""
         return max(1, MOST_PIXELS // self.size**2)
 
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
@@ -85,7 +86,7 @@ class Preprocessor:
         return values.transpose(2, 0, 1)
 
     def fit(self, image: Image.Image) -> Image.Image:
-        """Return an image in the encoder's size; what has that size already stays as it is.
+        """Return an image in the encoder's size; an image of that size is returned unchanged.
 
         Raises:
             UserError: it is a long strip, and the encoder's images are very large.
@@ -103,7 +104,7 @@ class Preprocessor:
         if scaled[0] * scaled[1] > LARGEST_STRIP:
             raise UserError(
                 f"{width} x {height} pixels become {scaled[0]:,} x {scaled[1]:,} for this encoder, "
-                "which sees the centre only; cut the image to a square"
+                "which sees the centre only; crop the image to a square"
             )
         image = image.resize(scaled, resample=Image.Resampling(self.resample))
         left, top = (scaled[0] - self.size) // 2, (scaled[1] - self.size) // 2
@@ -124,7 +125,7 @@ def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
     """Read an encoder's ``preprocessor_config.json``.
 
     Raises:
-        UserError: it is missing, or describes what `Preprocessor` does not do.
+        UserError: it is missing, or describes steps that `Preprocessor` does not support.
     """
     path = folder / "preprocessor_config.json"
     content = read_model_json(path)
@@ -146,24 +147,24 @@ def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
         if not least <= min(values) <= max(values) <= most:
             raise UserError(
                 f"{path}: {name} = {list(values)}; each must be from {least:g} to {most:g}, since the "
-                "colours are scaled to 0 to 1 first; divide by 255 what was measured on 0 to 255"
+                "colours are scaled to 0 to 1 first; divide values for 0 to 255 by 255"
             )
     filters = [int(known) for known in Image.Resampling]
     if type(resample) is not int or resample not in filters:
         raise UserError(
-            f"{path}: resample = {str(resample)[:60]!r} is none of PIL's filters, 0 to {max(filters)}"
+            f"{path}: resample = {str(resample)[:60]!r} is not one of PIL's filters, 0 to {max(filters)}"
         )
     return Preprocessor(size, mean, std, resample, aspect, centre)
 
 
 def _number(value: Any) -> float | None:
-    """Return a number; None if a value is not one, or is NaN or larger than colours can be."""
+    """Return a value as a number; None if it is not one, NaN, or larger than colours can be."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if plain and abs(value) <= LARGEST_COLOUR else None
 
 
 def _colours(values: Any) -> tuple[float, ...] | None:
-    """Return a number for each of three channels; None if they are none."""
+    """Return a number for each of three channels; None if a value is not a number."""
     if not isinstance(values, list) or len(values) != 3:
         return None
     found = [number for number in map(_number, values) if number is not None]
@@ -171,7 +172,7 @@ def _colours(values: Any) -> tuple[float, ...] | None:
 
 
 def _target(content: Mapping[str, Any]) -> tuple[int | None, bool]:
-    """Return pixels per side (None: no square) and whether the centre is cut out."""
+    """Return pixels per side (None if not a square) and whether the centre is cropped."""
     size, crop = content.get("size"), content.get("crop_size")
     cuts = bool(content.get("do_center_crop", crop is not None))
     if not cuts:

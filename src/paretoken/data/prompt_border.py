@@ -1,8 +1,8 @@
-"""Where a prompt's tokens end and an answer's begin, and what to do where a token would lie on both.
+"""Splitting the tokens of a conversation between prompts and answers.
 
-A conversation is tokenized as a whole. Where the ids of what is given at prediction time are the start
-of it, the rest is what has to be generated. Where tokens merge across that border (an answer that
-begins with a line end after a prompt that ends with one), the answer is tokenized apart.
+A conversation is tokenized as a whole. If the ids of the prompt at prediction time are a prefix of its
+ids, the rest has to be generated. If tokens merge across that border (an answer that begins with a line
+end after a prompt that ends with one), the answer is tokenized separately.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from paretoken.data.tokenizers import encode, ending_tokens, splitting_tokens
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer's ids, and those before it.
+    """The ids of one answer, and those before it.
 
     Attributes:
-        prompt: ids since the answer before.
-        ids: what has to be generated, the token that ends the answer included.
-        text: what they spell.
+        prompt: ids since the previous answer.
+        ids: ids that have to be generated, including the token that ends the answer.
+        text: the text of the answer.
     """
 
     prompt: list[int]
@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Parts:
-    """The answers of a conversation with what stands before each, and the ids behind the last one."""
+    """The answers of a conversation with their prompts, and the ids after the last answer."""
 
     answers: list[Answer]
     rest: list[int]
@@ -42,11 +42,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class _Border:
-    """Where an answer's tokens are looked for among those of the whole conversation.
+    """The range of a conversation's tokens that holds an answer.
 
-    ``anchor`` is the place of the last token before the answer at which texts are split (None: there
-    is none), ``last`` that of the token that ends the answer; ``given`` is the text from the anchor to
-    where the answer begins.
+    ``anchor`` is the index of the last token before the answer at which texts are split (None without
+    one), ``last`` that of the token that ends the answer; ``given`` is the text from the anchor to the
+    start of the answer.
     """
 
     anchor: int | None
@@ -55,14 +55,14 @@ class _Border:
 
 
 class AnswerSplitter:
-    """Tokenizes conversations and finds what is given and what has to be generated.
+    """A tokenizer of conversations that separates prompts from answers.
 
-    A token that splits texts keeps what follows it from changing the tokens before it. So only the text
-    since the last one has to be tokenized once more, without the answer, to know what is given.
+    Text after a token that splits texts cannot change the tokens before it. Therefore only the text
+    since the last such token is tokenized once more, without the answer, to find the prompt's ids.
 
     Args:
         tokenizer: a fast tokenizer.
-        spelling: of the same tokenizer.
+        spelling: a `Spelling` of the same tokenizer.
     """
 
     def __init__(self, tokenizer: Any, spelling: Spelling) -> None:
@@ -73,8 +73,8 @@ class AnswerSplitter:
     def split(self, conversations: Sequence[Rendered]) -> list[Parts | BadRowError]:
         """Tokenize conversations and split them at their answers.
 
-        In the place of a conversation is a reason if an answer in it contains a special token, if its
-        end is not read as a token, or if its tokens cannot be separated from those of its prompt.
+        A conversation is replaced by a reason if an answer in it contains a special token, if its end is
+        not read as one token, or if its tokens cannot be separated from those of its prompt.
         """
         encoding = encode(
             self.tokenizer,
@@ -105,7 +105,7 @@ class AnswerSplitter:
             answer = f"{rendered.text[region.begin : region.end]!r:.80}"
             if last is None or offsets[last][0] > region.end:
                 return BadRowError(
-                    "the tokenizer does not read what ends answers as one token behind this one, which "
+                    "the tokenizer does not read the end of answers as one token after this one, which "
                     f"would have no end: {answer}"
                 )
             if region.end >= offsets[last][1]:
@@ -136,7 +136,7 @@ class AnswerSplitter:
                     "the tokens of an answer and of the prompt before it cannot be separated: "
                     f"{text!r:.80}"
                 )
-            # The anchor may be the token that ended the answer before.
+            # The anchor may be the token that ended the previous answer.
             before = (ids[position:start] + prompt)[max(0, position - start) :]
             answers.append(Answer(before, learned, rendered.text[region.begin : region.end]))
             position = border.last + 1
@@ -145,9 +145,9 @@ class AnswerSplitter:
     def _apart(
         self, ids: list[int], border: _Border, position: int, prompt: list[int], text: str
     ) -> list[int] | None:
-        """Return ids of an answer behind its prompt's, instead of those that merge with them."""
+        """Return ids of an answer that follow its prompt's, instead of those that merge with them."""
         start = border.anchor or 0
         kept = border.anchor is None or prompt[:1] == ids[start : start + 1]
         if start < position - 1 or not kept:
-            return None  # nothing splits the text between this answer and the one before
+            return None  # no token splits the text between this answer and the previous one
         return self.spelling.after(prompt, text, ids[start : border.last + 1])

@@ -1,7 +1,7 @@
-"""From turns to text: where in it each answer begins, and where the token that ends it stands.
+"""Rendering turns to text, with the positions of the answers and of the tokens that end them.
 
 A template is reduced once to the constant text between the messages (its skeleton), so that a
-conversation is rendered by joining strings; a check against the template itself makes sure of it.
+conversation is rendered by joining strings. The skeleton is validated against the template itself.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from paretoken.registry import TEMPLATES
 #: Stand-ins for messages, from a private-use plane, so that no template contains them.
 _OPEN, _CLOSE = "\U000f0000", "\U000f0001"
 
-#: What templates may ask for, the same in training and prediction: no room for thoughts (Qwen3), and
-#: a day that does not pass (Llama 3.1 and later write today's date into each prompt).
+#: Variables that templates may read, the same in training and prediction: no thinking (Qwen3), and a
+#: fixed date (Llama 3.1 and later write today's date into each prompt).
 FIXED = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 
 
 @dataclass(frozen=True)
 class End:
-    """The token that ends an answer, and where it stands in the text that follows the answer."""
+    """The token that ends an answer, and its position in the text that follows the answer."""
 
     token: int
     start: int
@@ -37,12 +37,12 @@ class End:
 
 @dataclass(frozen=True)
 class Region:
-    """Where an answer stands in a text, in characters.
+    """The position of an answer in a text, in characters.
 
     Attributes:
-        begin: where the prompt ends: all that follows has to be generated, a blank too.
-        end: where the text of the token that ends the answer begins.
-        stop: where that text ends.
+        begin: end of the prompt: all that follows has to be generated, including a blank.
+        end: start of the text of the token that ends the answer.
+        stop: end of that text.
     """
 
     begin: int
@@ -59,11 +59,11 @@ class Rendered:
 
 
 class Rendering:
-    """Writes conversations with a chat template.
+    """A renderer of conversations with a chat template.
 
-    The text up to an answer is what the template writes when it asks for that answer (its generation
-    prompt), even where it writes a conversation otherwise: Qwen3's puts empty thoughts before the last
-    answer only, though each answer was asked for with them.
+    The text up to an answer is the template's generation prompt for that answer, even if the template
+    renders a whole conversation differently: Qwen3's puts empty thoughts before the last answer only,
+    although the generation prompt of each answer has them.
 
     Args:
         tokenizer: a fast tokenizer.
@@ -81,7 +81,7 @@ class Rendering:
         self._ends: dict[str, End] = {}
 
     def prompt(self, question: str) -> str:
-        """Return what the model reads before it answers ``question``."""
+        """Return the text that the model reads before it answers ``question``."""
         if self.template in CAPTIONS_ONLY:
             return self.start + (IMAGE_TEXT if IMAGE_TEXT in question else "")
         glue = self._skeleton(1, generate=True)
@@ -92,7 +92,7 @@ class Rendering:
 
         Raises:
             UserError: the template rewrites its messages, or does not end each answer with the same
-                special token, or the tokenizer does not read that one behind a text.
+                special token, or the tokenizer does not read that one after a text.
         """
         if self.template in CAPTIONS_ONLY:
             prompt, last = self.prompt(turns[0]), self._caption_end
@@ -118,7 +118,7 @@ class Rendering:
 
         Raises:
             UserError: the template does not end an answer with a special token, or the tokenizer does
-                not read it behind a text.
+                not read it after a text.
         """
         if self.template in CAPTIONS_ONLY:
             return int(self.tokenizer.eos_token_id)
@@ -126,7 +126,7 @@ class Rendering:
 
     @cached_property
     def start(self) -> str:
-        """The token that the tokenizer itself puts before every text, if it does (Llama, Gemma)."""
+        """The token that the tokenizer itself puts before every text (Llama, Gemma); else empty."""
         ids, first = encode(self.tokenizer, "")["input_ids"], self.tokenizer.bos_token_id
         return str(self.tokenizer.bos_token) if ids[:1] == [first] and first is not None else ""
 
@@ -137,10 +137,10 @@ class Rendering:
         return end
 
     def _require_read(self, after: str, end: End) -> None:
-        """Raise `UserError` unless the token that ends an answer is read as one behind a text, too.
+        """Raise `UserError` unless the token that ends an answer is also read as one after a text.
 
-        A token that is looked for in the normalized text only may be found at the start of a text, or
-        behind a blank, and be taken apart behind a word.
+        A token that is matched in the normalized text only may be found at the start of a text or after
+        a blank, but be split after a word.
         """
         text, place = "a" + after, 1 + end.start
         made = encode(self.tokenizer, text, add_special_tokens=False, return_offsets_mapping=True)
@@ -149,7 +149,7 @@ class Rendering:
             raise UserError(
                 f"the tokenizer {self.tokenizer.name_or_path} does not read "
                 f"{after[end.start : end.stop]!r:.80}, with which {self._called()} ends answers, as one "
-                'token behind a text, so no answer would have an end: give it "special": true, '
+                'token after a text, so no answer would have an end: give it "special": true, '
                 '"normalized": false and "single_word": false among the added_tokens of tokenizer.json, '
                 "or use a template that ends answers with another token"
             )
@@ -212,7 +212,7 @@ class Rendering:
         )
 
     def _others(self) -> str:
-        """Return the known templates that are another text than this one."""
+        """Return the names of known templates whose text differs from this one."""
         texts = {name: template_text(self.tokenizer, name) for name in TEMPLATES}
         return ", ".join(name for name, text in texts.items() if text != self.text) or CHAT
 

@@ -1,4 +1,4 @@
-"""Keys of a row: a misspelt one would be passed over in silence, and with it what it holds."""
+"""Detecting misspelt keys of a row, whose values would otherwise be ignored silently."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from paretoken.data.picture_keys import picture_key, tells_about
+from paretoken.data.picture_keys import is_picture_property, picture_key
 from paretoken.io.escape import shown
 
-#: Known key -> what other formats call it.
+#: Known key -> names of the same key in other formats.
 ALIASES = {
     "image": (
         "img",
@@ -60,14 +60,14 @@ ALIASES = {
     "answer": ("ground_truth", "label", "gt"),
 }
 
-#: How alike a misspelt key is, 0 to 1: two letters that changed places, a letter too many or too few.
+#: Least similarity of a misspelt key, 0 to 1: two letters swapped, a letter too many or too few.
 ALIKE = 0.75
-#: Characters of a key that may be a misspelt one, and how many keys of a row are compared by letter.
+#: Most characters of a key that is checked, and most keys of a row that are compared letter by letter.
 LONGEST_KEY, MOST_COMPARED = 100, 50
-#: How keys end that say something about another one, such as `conversation_id`.
+#: Suffixes of keys for a property of another key, such as `conversation_id`.
 ABOUT = ("id", "type", "size")
 
-#: What Python's types are called in JSON.
+#: Names of Python's types in JSON.
 KINDS = {
     bool: "true or false",
     int: "a number",
@@ -81,24 +81,24 @@ KINDS = {
 
 
 def kind_of(value: Any) -> str:
-    """Return in words what a value of a row is: a number, a list, null."""
+    """Return the type of a row's value in words: a number, a list, null."""
     return KINDS.get(type(value), type(value).__name__)
 
 
 def key_problems(
     row: Mapping[str, Any], known: Mapping[str, str], where: str = "it", doubles: bool = True
 ) -> Iterator[str]:
-    """Yield what is wrong with the keys of a row: that one looks like another, which the row lacks.
+    """Yield problems with the keys of a row: a key that looks like a known one, which the row lacks.
 
-    Where ``image`` is known, that is also one that seems to hold a picture (see `picture_key`). Other
-    keys pass, since data sets have columns of their own; so do keys without a value, which every row of
-    a Parquet file has.
+    If ``image`` is a known key, so does one that seems to hold a picture (see `picture_key`). Other keys
+    are allowed, since data sets have columns of their own; so are keys without a value, which every row
+    of a Parquet file has.
 
     Args:
-        row: to look at.
+        row: the row to check.
         known: the keys that are read, with what they hold.
         where: what to call the row in the message.
-        doubles: whether a second spelling of a key that is there is a problem, too (VQA's rows have
+        doubles: whether a second spelling of an existing key is a problem, too (VQA's rows have
             ``answer`` and ``answers``).
     """
     others = [key for key, value in row.items() if _unknown(key, value, known)]
@@ -119,14 +119,14 @@ def _unknown(key: str, value: Any, known: Mapping[str, str]) -> bool:
 
 def _nearest_image(row: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     """Return the key that is most like ``image``, or else one that seems to hold a picture."""
-    nearest = _nearest([key for key in keys if not tells_about(key, row[key])], "image")
+    nearest = _nearest([key for key in keys if not is_picture_property(key, row[key])], "image")
     return nearest or picture_key({key: row[key] for key in keys})
 
 
 def _nearest(keys: Sequence[str], name: str) -> str | None:
-    """Return the key that is most like a known one; None if none is alike.
+    """Return the key that is most like a known one; None if none is similar.
 
-    The time grows with the number of keys, not with what they are: only some are compared by letter.
+    The time is linear in the number of keys, whatever they are: only some are compared letter by letter.
     """
     same = next((key for key in keys if _same(key, name)), None)
     if same is not None:
@@ -137,12 +137,12 @@ def _nearest(keys: Sequence[str], name: str) -> str | None:
 
 
 def _same(key: str, name: str) -> bool:
-    """Whether a key is a known one in another spelling, or what other formats call it."""
+    """Whether a key is a known one in another spelling, or its name in other formats."""
     return _stem(key) == _stem(name) or _letters(key) in _others(name)
 
 
 def _may_be_alike(key: str, name: str) -> bool:
-    """Whether enough letters of a key appear in a known one; their order is not looked at."""
+    """Whether enough letters of a key appear in a known one, in any order."""
     letters, wanted = _letters(key), _letters(name)
     if letters.endswith(ABOUT) and not wanted.endswith(ABOUT):
         return False

@@ -1,6 +1,6 @@
-"""Rows of a data set, from JSON, JSON lines, Parquet or a Hugging Face data set on disk.
+"""Reading rows of a data set from JSON, JSON lines, Parquet or a Hugging Face data set on disk.
 
-Read with pyarrow rather than `datasets`, whose import costs most of a second in every process.
+It uses pyarrow rather than `datasets`, whose import takes most of a second in every process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from paretoken.io.files import read_object
 from paretoken.io.json_values import MOST_ROW_VALUES, require_few_row_values, values_at_most
 
 FORMATS = ".json (a list), .jsonl, .parquet or a folder made by datasets' save_to_disk"
-#: How often lists and objects of a row may stand in each other.
+#: Most levels of nested lists and objects in a row.
 DEEPEST = 50
 NOT_SPACE = re.compile(r"[^ \t\r\n]")
 
@@ -29,7 +29,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object with its keys.
 
     Raises:
-        ValueError: a key appears twice (JSON would keep the last), or there are too many.
+        ValueError: a key is a duplicate (Python would keep the last value), or there are too many.
     """
     if len(pairs) > MOST_COLUMNS:
         raise ValueError(f"an object has {len(pairs):,} keys; at most {MOST_COLUMNS:,} are read")
@@ -41,16 +41,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _shallow(row: Any) -> Any:
-    """Return a row (`ValueError` if it has lists in lists, or objects, more than `DEEPEST` times).
+    """Return a row (`ValueError` if its lists and objects are nested deeper than `DEEPEST`).
 
-    What is deeper could be read, but not be written: Python's functions call themselves for each level.
+    Deeper rows could be read, but not written: Python's functions recurse for each level.
     """
     level = [row]
     for _ in range(DEEPEST):
         level = [part for each in level for part in _parts(each)]
         if not level:
             return row
-    raise ValueError(f"lists and objects stand in each other more than {DEEPEST} times")
+    raise ValueError(f"its lists and objects are nested more than {DEEPEST} deep")
 
 
 def _parts(value: Any) -> list[Any]:
@@ -72,12 +72,12 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a data set, in order, without ever holding all of them.
+    """Yield the rows of a data set, in order, without holding all of them in memory.
 
     Raises:
         UserError: the path is missing, in no known format, damaged, or without any row.
     """
-    demand_readable(path)
+    require_readable(path)
     reader = _read_folder if path.is_dir() else READERS[path.suffix]
     empty = True
     for row in reader(path):
@@ -87,7 +87,7 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise UserError(f"{path} holds no rows")
 
 
-def demand_readable(path: Path) -> None:
+def require_readable(path: Path) -> None:
     """Raise `UserError` if the path is missing, in no known format, or neither a file nor a folder."""
     if not path.exists():
         raise UserError(f"{path} does not exist; expected {FORMATS}")
@@ -119,28 +119,28 @@ def _read_list(path: Path) -> Iterator[dict[str, Any]]:
                 try:
                     row = _shallow(text.value())
                 except (ValueError, RecursionError) as error:  # see `_line`
-                    raise UserError(f"{path} is no valid JSON in row {number}: {error}") from error
+                    raise UserError(f"{path} is not valid JSON in row {number}: {error}") from error
                 yield row
                 number += 1
                 if text.take("]"):
                     break
                 if not text.take(","):
-                    raise UserError(f"{path} is no valid JSON after row {number - 1}: cut off?")
+                    raise UserError(f"{path} is not valid JSON after row {number - 1}: truncated?")
             if text.peek():
-                raise UserError(f"{path} is no valid JSON: something stands after the list")
+                raise UserError(f"{path} is not valid JSON: there is more text after the list")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
 
 
 class JsonText:
-    """A JSON file read in chunks: what is not used yet, and more when that is not enough."""
+    """A JSON file that is read in chunks: it holds unused text, and reads more if needed."""
 
     def __init__(self, stream: IO[str], chunk: int = 1 << 22) -> None:
         self.stream, self.chunk, self.text, self.place = stream, chunk, "", 0
         self.dense = False  # whether some row may have too many values
 
     def peek(self) -> str:
-        """Return the next character that is no white space; empty at the end."""
+        """Return the next character that is not white space; empty at the end."""
         while True:
             found = NOT_SPACE.search(self.text, self.place)
             if found is not None:
@@ -151,7 +151,7 @@ class JsonText:
                 return ""
 
     def take(self, character: str) -> bool:
-        """Whether ``character`` comes next; if so, go past it."""
+        """Return whether ``character`` comes next; if so, skip it."""
         there = self.peek() == character
         self.place += there
         return there
@@ -160,7 +160,7 @@ class JsonText:
         """Return the value that comes next.
 
         Raises:
-            json.JSONDecodeError: it is broken.
+            json.JSONDecodeError: it is malformed.
             ValueError: it is too long, or has too many values.
         """
         self.peek()
@@ -170,7 +170,7 @@ class JsonText:
             try:
                 value, self.place = DECODER.raw_decode(self.text, self.place)
             except json.JSONDecodeError as error:
-                # An error well before the end of the text does not come from its being cut off.
+                # An error well before the end of the text is not due to its truncation.
                 inside = error.pos < len(self.text) - 16 and not error.msg.startswith("Unterminated")
                 if inside or not self._more():
                     raise
@@ -204,9 +204,9 @@ def _line(path: Path, number: int, line: str) -> dict[str, Any]:
         if values_at_most(line) > MOST_ROW_VALUES:
             require_few_row_values(line)
         row = _shallow(DECODER.decode(line))
-    # A number of thousands of digits, or brackets as deep, are no `JSONDecodeError`.
+    # A number with thousands of digits, or brackets nested as deep, raise no `JSONDecodeError`.
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} line {number} is no valid JSON: {error}") from error
+        raise UserError(f"{path} line {number} is not valid JSON: {error}") from error
     if not isinstance(row, dict):
         raise UserError(f"{path} line {number} must be an object: {{...}}")
     return row
@@ -219,7 +219,7 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 
 def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
     if not (path / "state.json").exists():
-        raise UserError(f"{path} is no data set on disk (no state.json); expected {FORMATS}")
+        raise UserError(f"{path} is not a data set on disk (no state.json); expected {FORMATS}")
     for name in _arrow_files(path / "state.json"):
         for batch in stream_batches(path / name):
             yield from rows_of(batch, path / name)

@@ -1,4 +1,4 @@
-"""Bad rows: refused, or, where a few of millions must not stop a run, counted and listed."""
+"""Bad rows: an error, or counted and listed if a few of millions must not stop a run."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from paretoken.errors import UserError
 from paretoken.io.files import read_json
 
-#: How many bad rows a message lists, if not told otherwise.
+#: Default number of bad rows that a message lists.
 SHOWN = 5
 
 
 @dataclass
 class Skips:
-    """What was left out of a data set, and how much may be.
+    """The bad rows that were left out of a data set, and the allowed share of them.
 
     Args:
         origin: what to call the data in messages.
         share: the largest share of rows that may be bad, 0 to 1; 0: none.
-        rows: place and reason of each.
-        shown: how many bad rows a message lists.
-        unit: what to call them in messages.
-        advice: what to do about them.
+        rows: place and reason of each bad row.
+        shown: number of bad rows that a message lists.
+        unit: what to call rows in messages.
+        advice: what to do about bad rows.
     """
 
     origin: str
@@ -58,9 +58,9 @@ def read_skipped(path: Path) -> frozenset[str]:
     """Return the images that `paretoken data` listed as missing or unreadable.
 
     Raises:
-        UserError: the file is missing or no such list.
+        UserError: the file is missing, or is not such a list.
     """
     rows = read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "image" in row for row in rows):
-        raise UserError(f"{path} is no list of skipped images; `paretoken data` writes one")
+        raise UserError(f"{path} is not a list of skipped images; `paretoken data` writes one")
     return frozenset(str(row["image"]) for row in rows)

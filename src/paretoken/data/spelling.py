@@ -1,4 +1,4 @@
-"""What ids spell, and ids that spell a text behind others."""
+"""Converting between texts and token ids, also for a text that follows other ids."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from paretoken.data.tokenizers import decode, encode
 
-#: What a text is tokenized behind where it cannot be tokenized behind its prompt. Tokenizers of the
-#: Llama kind write a blank in front of a text, but none behind a line end. Small vocabularies merge line
-#: ends, too; letters that no text has are written as bytes, which merge with nothing.
+#: Texts after which a text is tokenized if it cannot be tokenized after its prompt. Tokenizers like
+#: Llama's add a blank in front of a text, but not after a line end. Small vocabularies merge line ends,
+#: too; characters that no text has are encoded as bytes, which merge with nothing.
 ANCHORS = ("", "\n", ":", "\x1f", "\U00010380")
 
 
 class Spelling:
-    """Texts of ids and ids of texts.
+    """A tokenizer's conversions between texts and ids.
 
     Args:
         tokenizer: a fast tokenizer.
@@ -25,7 +25,7 @@ class Spelling:
         self.tokenizer = tokenizer
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of texts, without a token that the tokenizer would put in front."""
+        """Return the ids of texts, without a token that the tokenizer would add in front."""
         if not texts:
             return []
         found: list[list[int]] = encode(self.tokenizer, list(texts), add_special_tokens=False)[
@@ -34,16 +34,16 @@ class Spelling:
         return found
 
     def texts(self, ids: Sequence[list[int]], special: bool = False) -> list[str]:
-        """Return what ids spell, special tokens left out unless ``special``."""
+        """Return the texts of ids, without special tokens unless ``special``."""
         return decode(self.tokenizer, ids, special)
 
     @staticmethod
     def same(written: str, text: str) -> bool:
-        """Whether texts are equal but for what tokenizers change on purpose: blanks, case, form."""
+        """Whether texts are equal except for changes by normalizers: blanks, case, Unicode form."""
         return written.strip() == text.strip() or _folded(written) == _folded(text)
 
     def after(self, prompt: list[int], text: str, whole: list[int]) -> list[int] | None:
-        """Return ids of ``text`` that spell, behind those of a prompt, the same as ``whole``.
+        """Return ids of ``text`` that decode, after those of a prompt, to the same as ``whole``.
 
         None if there are none.
         """

@@ -1,7 +1,7 @@
-"""Names of pictures that rows of a data set hold themselves: the path, if there is one, and a digest.
+"""Names of pictures that are stored in rows of a data set: the path, if there is one, and a digest.
 
 Data sets of Hugging Face often keep base names only (``image.png`` in every row), or no path at all. The
-content tells pictures apart, and each row gives the same name wherever it is read.
+digest of the content distinguishes pictures, and the same row always gives the same name.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterable
 DIGITS = 32
 _FORM = re.compile(rf"(.*)#([0-9a-f]{{{DIGITS}}})", re.DOTALL)
 
-#: What is wrong with a path that is that of several pictures.
+#: The problem of a path that several pictures share, as a phrase that follows the path.
 SEVERAL = (
-    "is what several pictures that rows hold are called; put the pictures into the rows that name them, "
-    "or write paths that differ"
+    "is the path of several pictures in rows; put the pictures into the rows that name them, or write "
+    "different paths"
 )
 
 
@@ -26,7 +26,7 @@ def stored_name(content: bytes, path: str | None) -> str:
 
     Args:
         content: its encoded bytes.
-        path: what the row calls it.
+        path: its path in the row, if there is one.
     """
     return f"{path or ''}#{hashlib.sha256(content).hexdigest()[:DIGITS]}"
 
@@ -38,7 +38,7 @@ def split_name(name: str) -> tuple[str, str | None]:
 
 
 def by_path(names: Iterable[str]) -> dict[str, str | None]:
-    """Return the pictures that their path alone identifies; None where several have the same path."""
+    """Return the names of stored pictures by their paths; None if several pictures share a path."""
     found: dict[str, str | None] = {}
     for name in names:
         path, digest = split_name(name)

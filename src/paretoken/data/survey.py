@@ -1,4 +1,4 @@
-"""What of a training set is there, and how to get the rest; nothing is read but sizes and listings."""
+"""Finding the parts of a training set that exist, and how to get the rest, without reading files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ State = Literal["present", "packed", "missing"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a part is there: itself or its unpacked folder, packed only, or not (usably)."""
+    """Whether a part exists: itself or its unpacked folder, as an archive only, or not (completely)."""
 
     part: Part
     state: State
@@ -24,7 +24,7 @@ class Finding:
 
 
 def survey(data_set: DataSet, root: Path) -> list[Finding]:
-    """Return what of a set is there; nothing is read but sizes and listings."""
+    """Return the state of each part of a set; only sizes and listings are read."""
     return [
         *(_file(part, root) for part in [data_set.conversations]),
         *(find_archive(archive, root) for archive in data_set.archives),
@@ -32,9 +32,9 @@ def survey(data_set: DataSet, root: Path) -> list[Finding]:
 
 
 def absent(data_set: DataSet, root: Path) -> list[Part]:
-    """Return the parts of which nothing is there, at a glance: no file, and no unpacked folder.
+    """Return the parts that do not exist at all: no file, and no unpacked folder.
 
-    What is there need not be whole, which `survey` finds out.
+    The other parts need not be complete, which `survey` checks.
     """
     return [
         part
@@ -56,7 +56,7 @@ def _file(part: Part, root: Path) -> Finding:
 
 
 def find_archive(archive: Archive, root: Path) -> Finding:
-    """Return whether an archive, or the folder that it is unpacked into, is there."""
+    """Return whether an archive, or the folder that it is unpacked into, exists."""
     folder, packed = root / archive.folder, _file(archive, root)
     count = count_files(folder) if folder.is_dir() else 0
     if count and (archive.files is None or count >= archive.files):
@@ -64,7 +64,7 @@ def find_archive(archive: Archive, root: Path) -> Finding:
     if count:
         words = f"{archive.folder} holds {count:,} of {archive.files:,} files; delete it"
         return Finding(
-            archive, "missing", words + (", its archive is there" * (packed.state == "present"))
+            archive, "missing", words + (", its archive exists" * (packed.state == "present"))
         )
     if packed.state == "present":
         return Finding(archive, "packed", f"will be unpacked into {archive.folder}")
@@ -72,7 +72,7 @@ def find_archive(archive: Archive, root: Path) -> Finding:
 
 
 def count_files(folder: Path) -> int:
-    """Return how many files lie in a folder and below, hidden ones left out.
+    """Return the number of files in a folder and below, without hidden ones.
 
     Links to folders are followed, and each folder is counted once, however many links lead to it.
     """
@@ -95,8 +95,8 @@ def count_files(folder: Path) -> int:
     return count
 
 
-def demand_all(findings: Sequence[Finding], root: Path) -> None:
-    """Raise `UserError` that says of each missing part what it is and how to get it."""
+def require_all(findings: Sequence[Finding], root: Path) -> None:
+    """Raise `UserError` if parts are missing; the message says what each is and how to get it."""
     missing = [finding for finding in findings if finding.state == "missing"]
     if missing:
         listed = "\n".join(

@@ -1,7 +1,7 @@
-"""Reading tar archives in one pass, with bounded memory whatever they hold.
+"""Reading untrusted tar archives in one pass, with bounded memory.
 
-`tarfile` itself reads long names of any length at once, reads headers of headers recursively, and
-guesses compressions whose decompressors run ahead. Here its parser of single headers is used alone.
+`tarfile` itself reads names of any length at once, reads headers of headers recursively, and detects
+compressions whose decompressors run ahead. Here only its parser of single headers is used.
 
 Format: POSIX.1-1988 (ustar), POSIX.1-2001 (pax: ``path``, ``linkpath``, ``size``), GNU's long names.
 """
@@ -18,10 +18,10 @@ from paretoken.data.archive_safety import Budget
 from paretoken.io.escape import shown
 
 BLOCK = tarfile.BLOCKSIZE
-#: Bytes that are read, and bytes that are decompressed, at once.
+#: Bytes that are read, and bytes that are decompressed, at a time.
 CHUNK, OUTPUT = 1 << 16, 1 << 20
 
-_GZIP = 31  # `zlib`: a gzip header, and a check sum at the end
+_GZIP = 31  # `zlib`'s window bits for a gzip header and a checksum at the end
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"(\xb5/\xfd", "zstandard"))
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
@@ -31,11 +31,11 @@ Read = Callable[[int], bytes]
 
 
 class GzipStream:
-    """The content of a gzip file, decompressed no further than it is read, within a budget.
+    """The content of a gzip file, which is decompressed no further than it is read, within a budget.
 
     Args:
         raw: the file.
-        budget: refuses what the file may not unpack to.
+        budget: limits the decompressed bytes.
     """
 
     def __init__(self, raw: IO[bytes], budget: Budget) -> None:
@@ -49,7 +49,7 @@ class GzipStream:
 
         Raises:
             UserError: the budget is exceeded.
-            EOFError, zlib.error: the file is cut off or damaged.
+            EOFError, zlib.error: the file is truncated or damaged.
         """
         parts = []
         while size > 0 and (self._at < len(self._output) or self._fill()):
@@ -73,7 +73,7 @@ class GzipStream:
             self._output, self._at = self._inflate.decompress(data, OUTPUT), 0
             self._input = self._inflate.unused_data or self._inflate.unconsumed_tail
             self._total += len(self._output)
-            self._budget.demand_streamed(self._total)
+            self._budget.require_streamed(self._total)
             if self._output:
                 return True
             if not data and not self._inflate.eof:
@@ -89,9 +89,9 @@ class GzipStream:
 
 @dataclass(frozen=True)
 class Member:
-    """An entry of a tar: its path, its bytes, and what it is (neither: a link or a device).
+    """An entry of a tar: its path, bytes, and kind (neither file nor folder: a link or a device).
 
-    ``same_as`` is the path of the earlier entry whose content a hard link has, None for others.
+    ``same_as`` is the path of the earlier entry that a hard link points to; None for others.
     """
 
     name: str
@@ -102,10 +102,10 @@ class Member:
 
 
 class TarReader:
-    """The entries of a tar, one after the other.
+    """An iterator over the entries of a tar.
 
     Args:
-        read: returns that many bytes of the uncompressed tar, fewer only at its end.
+        read: returns the given number of bytes of the uncompressed tar, fewer only at its end.
         budget: counts the entries.
     """
 
@@ -114,7 +114,7 @@ class TarReader:
         self._left = self._padding = 0
 
     def __iter__(self) -> Iterator[Member]:
-        """Yield the entries; what is not read of one is skipped.
+        """Yield the entries; content that is not read is skipped.
 
         Raises:
             UserError: there are too many, or one has too large headers.
@@ -125,11 +125,11 @@ class TarReader:
             self._left, self._padding = member.size, -member.size % BLOCK
             yield member
             self._skip(self._left + self._padding)
-        while self._read(OUTPUT):  # so that a check sum at the end is looked at
+        while self._read(OUTPUT):  # so that a checksum at the end is verified
             pass
 
     def content(self) -> Iterator[bytes]:
-        """Yield the bytes of the entry that was given last."""
+        """Yield the bytes of the entry that was yielded last."""
         while self._left:
             part = self._exactly(min(self._left, OUTPUT))
             self._left -= len(part)
@@ -177,7 +177,7 @@ class TarReader:
 
 
 def named_compression(start: bytes) -> str | None:
-    """Return which compression a file begins with, None for none of the usual ones."""
+    """Return the compression of a file by its first bytes; None without a known one."""
     return next((name for magic, name in _MAGIC if start.startswith(magic)), None)
 
 
@@ -193,13 +193,13 @@ def _member(info: tarfile.TarInfo, name: str | None, linked: str | None, size: i
     is_file = info.type in _REGULAR
     if size < 0:
         raise tarfile.ReadError("it has a file of negative size")
-    # `frombuf` takes an old header whose name ends with a slash for a folder.
+    # `frombuf` treats an old header whose name ends with a slash as a folder.
     same_as = (linked or info.linkname) if info.type == tarfile.LNKTYPE else None
     return Member(name or info.name, size if is_file else 0, is_file, info.isdir(), same_as)
 
 
 def _pax_records(body: bytes) -> dict[str, str]:
-    """Return the records of a pax header: ``length key=value`` and a newline, each."""
+    """Return the records of a pax header, each of which is ``length key=value`` and a newline."""
     records, at = {}, 0
     while at < len(body) and body[at]:
         digits = body[at : at + 8].partition(b" ")[0]

@@ -1,7 +1,7 @@
-"""Chat templates by name: for tokenizers that ship none, and for studies that must not depend on it.
+"""Named chat templates, for tokenizers without one and for studies that must not depend on theirs.
 
 Each is written from the public description of its format; the names are those of the conversations
-in the code of LLaVA-1.5 and LLaVA-NeXT. A template inserts each message as it is.
+in the code of LLaVA-1.5 and LLaVA-NeXT. A template inserts each message unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tokenizers that know the image's placeholder, and the chat templates that they can be used with."""
+"""Loading tokenizers with the image's placeholder, and their chat templates."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from paretoken.registry import TEMPLATES, unknown_name
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Stage 1 of LLaVA-1.5: image, caption, end; the question is left out.
+#: Stage 1 of LLaVA-1.5: image, caption, end of text; the question is left out.
 PLAIN = "plain"
-#: The same, token for token as LLaVA-1.5 writes it: a line end instead of the end of text.
+#: The same, token for token as in LLaVA-1.5: a line end instead of the end of text.
 PLAIN_LLAVA = "plain_llava"
-#: Templates that are none: they take one question, which is left out, and one answer.
+#: Names without a Jinja template: they take one question, which is left out, and one answer.
 CAPTIONS_ONLY = (PLAIN, PLAIN_LLAVA)
 #: The tokenizer's own template.
 CHAT = "chat"
@@ -48,7 +48,7 @@ def template_text(tokenizer: Any, template: str) -> str | None:
 
 
 def ending_tokens(tokenizer: Any) -> frozenset[int]:
-    """Return the ids of the tokens that can end an answer: special ones, no image, nothing unknown."""
+    """Return the ids of the tokens that can end an answer: special ones, except image and unknown."""
     # Some families list their special tokens only among the added ones (Llama 3).
     added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     never = {tokenizer.convert_tokens_to_ids(IMAGE_TEXT), tokenizer.unk_token_id}
@@ -56,9 +56,9 @@ def ending_tokens(tokenizer: Any) -> frozenset[int]:
 
 
 def splitting_tokens(tokenizer: Any) -> frozenset[int]:
-    """Return the ids of the tokens at which texts are split before anything else is done to them.
+    """Return the ids of the tokens at which texts are split before all other processing.
 
-    The unknown token is none of them: it also stands for letters that the vocabulary lacks.
+    The unknown token is left out: it also represents letters that the vocabulary lacks.
     """
     added = tokenizer.added_tokens_decoder.items()
     return frozenset(
@@ -69,16 +69,16 @@ def splitting_tokens(tokenizer: Any) -> frozenset[int]:
 
 
 def vocabulary_hash(tokenizer: Any) -> str:
-    """Return a hash of the tokens and their ids: equal ones can read each other's token files."""
+    """Return a hash of the tokens and their ids; tokenizers with equal hashes share token files."""
     tokens = sorted((number, token) for token, number in tokenizer.get_vocab().items())
     return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load a tokenizer and make sure that it knows ``<image>`` as one token.
+    """Load a tokenizer and ensure that it has ``<image>`` as one token.
 
     ``tokenizer.json`` is read as it is: `AutoTokenizer` would replace its splitting rules by those
-    of the class that belongs to the language model's type, whatever the file says.
+    of the class that belongs to the language model's type, whatever the file contains.
 
     Raises:
         UserError: the directory holds no (fast) tokenizer, one that cannot be loaded, or one that lets
@@ -97,40 +97,39 @@ def load_tokenizer(folder: Path) -> Any:
         if IMAGE_TEXT not in tokenizer.get_vocab():
             tokenizer.add_tokens([IMAGE_TEXT], special_tokens=True)
         unknown = tokenizer.unk_token
-        if unknown is not None and unknown not in tokenizer.get_vocab():  # it would be looked up forever
+        if unknown is not None and unknown not in tokenizer.get_vocab():  # lookups would never end
             raise UserError(f"the tokenizer in {folder} lacks its own unk_token {unknown!r:.80}")
-        ending_tokens(tokenizer), splitting_tokens(tokenizer)  # its special tokens can be read
+        ending_tokens(tokenizer), splitting_tokens(tokenizer)  # raise if special tokens are damaged
     return tokenizer
 
 
 def encode(tokenizer: Any, texts: str | Sequence[str], **options: Any) -> Any:
-    """Return what a tokenizer makes of a text, or of each of several.
+    """Return a tokenizer's encoding of a text, or of each of several.
 
     Raises:
-        UserError: it cannot: it lacks the token for what it does not know, its rules take too long, or
-            they are damaged.
+        UserError: it lacks the token for unknown text, or its rules take too long or are damaged.
     """
     with explained(f"the tokenizer {tokenizer.name_or_path} cannot tokenize a text"):
         return tokenizer(texts, **options)
 
 
 def spell_answers(tokenizer: Any, ids: Sequence[list[int]] | Tensor) -> list[str]:
-    """Return what generated ids spell as transformers writes it: without special tokens.
+    """Return generated ids decoded as transformers decodes them, without special tokens.
 
     Raises:
-        UserError: the tokenizer's rules for that are damaged.
+        UserError: the tokenizer's decoder is damaged.
     """
-    with explained(f"the tokenizer {tokenizer.name_or_path} cannot spell an answer"):
+    with explained(f"the tokenizer {tokenizer.name_or_path} cannot decode an answer"):
         found: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True)
     return found
 
 
 def decode(tokenizer: Any, ids: Sequence[list[int]], special: bool = False) -> list[str]:
-    """Return what lists of ids spell, special tokens left out unless ``special``.
+    """Return the texts of lists of ids, without special tokens unless ``special``.
 
     Raises:
-        UserError: the tokenizer's rules for that are damaged.
+        UserError: the tokenizer's decoder is damaged.
     """
-    with explained(f"the tokenizer {tokenizer.name_or_path} cannot spell tokens"):
+    with explained(f"the tokenizer {tokenizer.name_or_path} cannot decode tokens"):
         found: list[str] = tokenizer.backend_tokenizer.decode_batch(ids, skip_special_tokens=not special)
     return found

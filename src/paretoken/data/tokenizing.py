@@ -1,4 +1,4 @@
-"""From a file of conversations to a tokenized data set, in memory that does not grow with the file."""
+"""Tokenizing a file of conversations, in memory that does not grow with the file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from paretoken.io.files import sha256
 from paretoken.io.folders import replacing_folder
 from paretoken.model_files.pretrained import combined_hash
 
-#: Conversations that are tokenized and held at a time.
+#: Conversations that are tokenized and held in memory at a time.
 PART = 2048
 
-#: What a tokenizer's directory says about it.
+#: Files of a tokenizer that determine its result.
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -36,13 +36,13 @@ TOKENIZER_FILES = (
 
 @dataclass(frozen=True)
 class Tokenized:
-    """What `tokenize_file` did.
+    """Statistics of a tokenized data set.
 
     Attributes:
         census: rows read and kept.
-        tokens: all tokens, an image counted as one.
-        learned: those with a loss.
-        repeated: conversations that equal an earlier one, image included; they are kept.
+        tokens: number of tokens, an image counted as one.
+        learned: number of tokens with a loss.
+        repeated: number of conversations that equal an earlier one, image included; they are kept.
     """
 
     census: Census
@@ -56,7 +56,7 @@ def tokens_key(data: Path, llm: Path, template: str, skipped: Path | None, max_b
     files = [llm / name for name in TOKENIZER_FILES if (llm / name).is_file()]
     hashes = [f"{path.name} {sha256(path)}" for path in [*files, *data_files(data)]]
     left_out = "none" if skipped is None else sha256(skipped)
-    # Sets of before called pictures that rows hold by their paths; all others stay what they are.
+    # Older data sets named stored pictures by their paths; keys of all others must not change.
     named = ["pictures by content"] if _holds_pictures(data) else []
     rules = [template, left_out, str(max_bad_share), f"labels {LABEL_RULE}", *named]
     return combined_hash([*hashes, *rules])
@@ -81,18 +81,18 @@ def tokenize_file(
 ) -> Tokenized:
     """Tokenize a file of conversations and write the result atomically.
 
-    The rows are read twice, which takes seconds: so rows of a wrong form are known before the minutes
-    that tokenizing takes, and never all of them are in memory. Those that cannot be labelled are found
-    while tokenizing, which stops as soon as they are too many.
+    The rows are read twice, which takes seconds: malformed rows are thus found before the minutes that
+    tokenizing takes, without holding all rows in memory. Rows that cannot be labelled are found while
+    tokenizing, which stops as soon as there are too many.
 
     Args:
         data: conversations, see `iter_rows`.
         out: folder to write.
-        encoder: renders and tokenizes.
-        skips: takes bad rows.
+        encoder: renders and tokenizes conversations.
+        skips: collects bad rows.
         skipped: images whose conversations are left out.
-        key: hash of the settings, stored.
-        progress: is told how many of how many conversations are done.
+        key: hash of the settings, which is stored.
+        progress: called with the number of conversations that are done and the number of all.
 
     Raises:
         UserError: the data are damaged, or more rows are bad than ``skips`` allows.

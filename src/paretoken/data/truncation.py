@@ -1,9 +1,9 @@
-"""What is left of conversations that are longer than a model may read.
+"""Truncating conversations that are longer than a model may read.
 
-A conversation is cut at ``max_length``, its image counted as V tokens. An image is never cut in two:
-where the limit falls inside it, the cut is in front of it. LLaVA-1.5 cuts after the image has become V
-embeddings, through the image if need be; nothing behind a cut image has a loss and attention looks back
-only, so that loss and gradients are the same.
+A conversation is truncated to ``max_length``, its image counted as V tokens. An image is never cut in
+two: if the limit is inside it, the conversation is truncated before it. LLaVA-1.5 truncates after the
+image has become V embeddings, through the image if need be. Nothing after a cut image has a loss, and
+attention is causal, so that loss and gradients are the same.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from paretoken.data.encoded import EncodedSet
 
 @dataclass(frozen=True)
 class Kept:
-    """What a model reads of each conversation, and what it learns.
+    """The parts of conversations that a model reads and learns after truncation.
 
     A conversation may be shown several times, each time with another number of visual tokens.
 
     Attributes:
         lengths: (conversations, showings) tokens, the image expanded.
         shown: (conversations, showings) whether its image is read.
-        seen: (conversations,) whether its image is read in any of them.
+        seen: (conversations,) whether its image is read in any of its showings.
         learned: (conversations,) tokens with a loss, of all its showings together.
-        uncut: (conversations,) how many those would be without a limit.
+        uncut: (conversations,) the same without a limit.
         images: (conversations,) whether it has an image that is read, or would be without a limit.
     """
 
@@ -49,7 +49,7 @@ class Kept:
 
 
 def truncate(data: EncodedSet, counts: NDArray[np.int64], max_length: int) -> Kept:
-    """Return what of each conversation fits into ``max_length`` tokens.
+    """Return the part of each conversation that fits into ``max_length`` tokens.
 
     Args:
         data: tokenized conversations.
@@ -82,7 +82,7 @@ def expanded(
 
     Args:
         data: tokenized conversations.
-        number: which one.
+        number: number of the conversation.
         count: visual tokens of its image; 0: it is left out.
         length: tokens to keep, see `truncate`.
     """
@@ -101,12 +101,12 @@ def expand(tokens: NDArray[Any], place: int, count: int) -> NDArray[Any]:
 
 
 def _learned(data: EncodedSet, number: int, count: int, length: int) -> int:
-    """Return the tokens with a loss of one cut showing: no token predicts the first one."""
+    """Return the number of tokens with a loss in a truncated showing: nothing predicts the first one."""
     return int(expanded(data, number, count, length)[1][1:].sum())
 
 
 def _first(data: EncodedSet, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return whether the first token of each showing counts as learned, though nothing predicts it."""
+    """Return whether the first token of each showing is marked as learned; nothing predicts it."""
     starts = data.offsets[:-1]
     first, second = data.learned[starts], data.learned[np.minimum(starts + 1, len(data.ids) - 1)]
     opening = (data.images >= 0) & (data.ids[starts] == data.image_token_id)

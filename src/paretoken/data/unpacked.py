@@ -1,7 +1,8 @@
-"""What Arrow tables take in memory once their rows are Python objects, and how much of it is allowed.
+"""Limits on the memory that rows of Arrow tables take as Python objects.
 
-A column of one long text a million times takes a few hundred bytes in a file, and so does a list of a
-hundred million times `False`. Nothing is unpacked to count it: lengths and numbers of values are enough.
+A column with one long text a million times takes a few hundred bytes in a file, and so does a list of a
+hundred million times `False`. The memory is computed from lengths and numbers of values, without
+unpacking them.
 """
 
 from __future__ import annotations
@@ -16,23 +17,22 @@ import numpy as np
 from paretoken.errors import UserError
 from paretoken.io.bounded import MIB
 
-#: Bytes of Python objects, about: a number or date, a text or bytes (without their content), a list
+#: Approximate bytes of Python objects: a number or date, a text or bytes (without their content), a list
 #: (without its places), a place in a list. None, True and False exist once.
 NUMBER, TEXT, LIST, PLACE = 32, 50, 56, 8
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a table may unpack to.
+    """The limits of what a table may unpack to.
 
     Attributes:
-        ratio: all rows together, in multiples of the file's size. Data sets of pictures reach 1, of
-            texts 30.
-        floor: what any file may unpack to, in bytes, however small it is.
-        batch: bytes of the rows that are decoded at a time, as far as the file tells.
-        working: bytes that decoding, or turning rows that were decoded at a time into Python objects,
-            may take. A Parquet file may take more to decode if a row group of it is large, see
-            `working_for`.
+        ratio: bytes of all rows together, in multiples of the file's size. Data sets of pictures reach
+            1, of texts 30.
+        floor: bytes that any file may unpack to, however small it is.
+        batch: bytes of the rows that are decoded at a time, by the sizes that the file declares.
+        working: bytes that decoding, or turning a batch of rows into Python objects, may take. A Parquet
+            file with a large row group may take more to decode, see `working_for`.
     """
 
     ratio: float = 200.0
@@ -45,11 +45,11 @@ class Limits:
         return max(float(self.floor), self.ratio * path.stat().st_size)
 
     def working_for(self, path: Path, row_group: int) -> int:
-        """Return the bytes that decoding may take where the largest row group has ``row_group`` bytes.
+        """Return the bytes that decoding may take if the largest row group has ``row_group`` bytes.
 
         A column of pictures can be one page, which is in memory as it is stored, decompressed and
-        copied. Pictures do not compress and texts compress to a tenth, so that more than 16 times the
-        file does not count.
+        copied. Pictures do not compress and texts compress to a tenth, so that at most 16 times the
+        file's size counts.
         """
         return self.working + 4 * min(row_group, 16 * path.stat().st_size)
 
@@ -58,11 +58,11 @@ LIMITS = Limits()
 
 
 class UnpackedRows:
-    """Counts what the rows of one file take as Python objects and refuses too much.
+    """The running total of the memory of one file's rows; raises when it exceeds the limits.
 
     Args:
         path: the file.
-        limits: how much may be.
+        limits: the limits of what it may unpack to.
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
@@ -85,12 +85,12 @@ class UnpackedRows:
 
 
 def record_bytes(names: int) -> int:
-    """Return the bytes of a `dict` with so many keys, about, without its values."""
+    """Return the approximate bytes of a `dict` with ``names`` keys, without its values."""
     return 64 if names == 0 else 184 + 32 * max(0, names - 5)
 
 
 def held_by_rows(batch: Any) -> int:
-    """Return the bytes that the rows of an Arrow record batch take as Python objects, about.
+    """Return the approximate bytes that the rows of an Arrow record batch take as Python objects.
 
     Offsets must lie within the batch (`RecordBatch.validate`), but may be wrong among themselves.
     """
@@ -102,7 +102,7 @@ def held_bytes(array: Any) -> int:
     """Return the bytes that the values of an Arrow array take as Python objects, at any depth.
 
     Raises:
-        UserError: its type is not one of those that `require_countable` lets through.
+        UserError: its type is not one of those that `require_countable` allows.
     """
     from pyarrow import ExtensionArray
 
@@ -110,17 +110,17 @@ def held_bytes(array: Any) -> int:
         return held_bytes(array.storage)
     kind = kind_of(array.type)
     if kind is None:
-        raise UserError(f"values of type {array.type} are not read")
+        raise UserError(f"values of type {array.type} are not supported")
     return int(COUNTERS[kind](array))
 
 
 def require_countable(path: Path, schema: Any, refused: Collection[str] = ()) -> None:
-    """Raise `UserError` if a column has a type that is not read, at any depth.
+    """Raise `UserError` if a column has an unsupported type, at any depth.
 
     Args:
         path: the file.
         schema: its Arrow schema.
-        refused: kinds, see `kind_of`, that are not read from such a file.
+        refused: kinds, see `kind_of`, that are also unsupported in this file.
     """
     from pyarrow import BaseExtensionType
 
@@ -136,13 +136,13 @@ def require_countable(path: Path, schema: Any, refused: Collection[str] = ()) ->
     for field in schema:
         if not fits(field.type):
             raise UserError(
-                f"{path}, column {field.name!r}: values of type {field.type} are not read; write plain "
-                "numbers, texts, bytes, dates, lists and records"
+                f"{path}, column {field.name!r}: values of type {field.type} are not supported; write "
+                "plain numbers, texts, bytes, dates, lists and records"
             )
 
 
 def kind_of(made: Any) -> str | None:
-    """Return how values of an Arrow type are stored, as `COUNTERS` calls it; None if it is not read."""
+    """Return the kind of storage of an Arrow type, a key of `COUNTERS`; None if it is unsupported."""
     from pyarrow import types
 
     tests = {
@@ -160,7 +160,7 @@ def kind_of(made: Any) -> str | None:
 
 
 def _bounds(array: Any, width: Any) -> tuple[int, int]:
-    """Return the first and the last offset of texts, lists or maps, whose type is ``width``."""
+    """Return the first and the last offset of texts, lists or maps; ``width`` is the offsets' type."""
     if len(array) == 0:
         return 0, 0
     offsets = np.frombuffer(array.buffers()[1], width)
@@ -176,7 +176,7 @@ def _texts(array: Any) -> int:
 
 
 def _views(array: Any) -> int:
-    """Count texts that are stored as places in buffers, which many of them can share."""
+    """Return the bytes of texts that are stored as views of buffers, which they can share."""
     if len(array) == 0:
         return 0
     views = np.frombuffer(array.buffers()[1], np.int32)[::4]  # 16 bytes each, the length first
@@ -206,7 +206,7 @@ def _records(array: Any) -> int:
 
 
 def _dictionary(array: Any) -> int:
-    """Count values that are stored once for many rows, each as often as it appears."""
+    """Return the bytes of values that are stored once for many rows, each as often as it appears."""
     from pyarrow import compute
 
     values = array.dictionary
@@ -221,7 +221,7 @@ def _dictionary(array: Any) -> int:
     return len(array) * held_bytes(values)  # an upper bound
 
 
-#: What an array holds, by how its values are stored.
+#: Functions that return the bytes of an array's values as Python objects, by kind of storage.
 COUNTERS: dict[str, Callable[[Any], int]] = {
     "constant": lambda array: 0,
     "number": lambda array: len(array) * NUMBER,

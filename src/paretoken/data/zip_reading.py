@@ -1,4 +1,4 @@
-"""What a zip archive says of its members, looked at before anything of it is believed."""
+"""Reading untrusted zip archives, whose tables of contents are validated first."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import IO
 from paretoken.data.archive_safety import Budget, safe_name
 from paretoken.io.escape import shown
 
-#: What can be unpacked: both have an upper bound to what one byte becomes, and images are not smaller
-#: in others.
+#: Supported compressions: both have an upper bound on their ratio, and images are not smaller in others.
 COMPRESSIONS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 
 _LOCAL_HEADER = 30  # bytes before the name
@@ -25,8 +24,8 @@ _END64, _END64_SIZE = b"PK\6\6", 56
 _OUTPUT = 1 << 20
 
 
-def demand_bounded_directory(path: Path, budget: Budget) -> None:
-    """Refuse an archive whose table of contents is too large to be read into memory.
+def require_bounded_directory(path: Path, budget: Budget) -> None:
+    """Require that the table of contents of an archive is small enough to be read into memory.
 
     `zipfile` reads the whole table and makes an object of each of its entries.
 
@@ -46,7 +45,7 @@ def demand_bounded_directory(path: Path, budget: Budget) -> None:
 
 
 def _directory(stream: IO[bytes]) -> tuple[int, int]:
-    """Return where the table of contents may begin and how many bytes it has."""
+    """Return the smallest possible offset of the table of contents, and its size in bytes."""
     length = stream.seek(0, os.SEEK_END)
     tail_start = max(0, length - _END_SIZE - _COMMENT - _LOCATOR_SIZE)
     stream.seek(tail_start)
@@ -71,14 +70,14 @@ def checked_members(archive: zipfile.ZipFile, budget: Budget) -> Iterator[tuple[
     """Yield the files of a zip archive with their safe paths.
 
     Raises:
-        UserError: one is unsafe, encrypted, in a compression that is not supported, or shares its
-            bytes with another.
+        UserError: one is unsafe, encrypted, has an unsupported compression, or shares its bytes with
+            another.
     """
     path, entries = budget.path, archive.infolist()
-    _demand_apart(entries, archive.start_dir, budget)
+    _require_apart(entries, archive.start_dir, budget)
     for info in entries:
         budget.count_member()
-        # Not `filename`: that ends at a zero byte.
+        # Not `filename`, which ends at a zero byte.
         name = safe_name(info.orig_filename, path, budget.limits)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
@@ -91,12 +90,12 @@ def checked_members(archive: zipfile.ZipFile, budget: Budget) -> Iterator[tuple[
         if info.compress_type not in COMPRESSIONS:
             number, known = info.compress_type, " and ".join(COMPRESSIONS.values())
             raise budget.refusal(f"holds {shown(name)} in compression {number}, not {known}")
-        _demand_ratio(name, info, budget)
+        _require_ratio(name, info, budget)
         yield name, info
 
 
-def _demand_apart(entries: list[zipfile.ZipInfo], end: int, budget: Budget) -> None:
-    """Refuse members that share bytes: so a few megabytes unpack to petabytes.
+def _require_apart(entries: list[zipfile.ZipInfo], end: int, budget: Budget) -> None:
+    """Raise `UserError` for members that share bytes, by which megabytes could unpack to petabytes.
 
     Source: D. Fifield, "A better zip bomb" (WOOT 2019).
     """
@@ -108,13 +107,13 @@ def _demand_apart(entries: list[zipfile.ZipInfo], end: int, budget: Budget) -> N
             raise budget.refusal(f"holds {shown(info.filename)}, which overlaps another member")
 
 
-def _demand_ratio(name: str, info: zipfile.ZipInfo, budget: Budget) -> None:
+def _require_ratio(name: str, info: zipfile.ZipInfo, budget: Budget) -> None:
     stored = info.compress_type == zipfile.ZIP_STORED
     allowed = budget.limits.ratio * info.compress_size + budget.limits.slack_bytes
     if info.file_size > allowed or (stored and info.file_size != info.compress_size):
         raise budget.refusal(
-            f"says that {info.compress_size:,} bytes become the {info.file_size:,} of {shown(name)}; "
-            f"{budget.limits.ratio:g} times its size is allowed"
+            f"declares that {info.compress_size:,} bytes unpack to the {info.file_size:,} of "
+            f"{shown(name)}; at most {budget.limits.ratio:g} times its size is allowed"
         )
 
 
@@ -122,7 +121,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[byt
     """Yield the bytes of a member.
 
     Raises:
-        zipfile.BadZipFile: they are not as many as the table of contents says, or damaged.
+        zipfile.BadZipFile: their number differs from the table of contents, or they are damaged.
     """
     with archive.open(info) as source:  # checks the CRC at the end, and stops at `file_size`
         left = info.file_size
@@ -130,4 +129,4 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[byt
             left -= len(part)
             yield part
     if left:
-        raise zipfile.BadZipFile(f"{shown(info.filename)} has {left:,} bytes less than announced")
+        raise zipfile.BadZipFile(f"{shown(info.filename)} has {left:,} bytes fewer than declared")

@@ -14,7 +14,7 @@ from lmms_eval.api.model import lmms
 from PIL import Image
 
 from paretoken.data.image_places import IMAGE_TEXT
-from paretoken.data.images import ImageSource, check_size, shown
+from paretoken.data.images import ImageSource, check_size, decode_rgb
 from paretoken.errors import UserError
 from paretoken.evaluate.lmms_answers import batches, cut, generation
 from paretoken.evaluate.open import open_predictor
@@ -37,7 +37,7 @@ class Pictures(ImageSource):
 
     def open(self, name: str) -> Image.Image:
         """Return a picture in RGB (`UserError` if its values have no known scale)."""
-        return shown(self.held[name], name)
+        return decode_rgb(self.held[name], name)
 
 
 class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types

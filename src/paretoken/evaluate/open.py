@@ -130,5 +130,5 @@ def _features(model: ParetokenModel, path: Path) -> FeatureStore:
             f"on {shape}; compute them with the encoder that it was trained with"
         )
     if config.encoder_hash is not None:  # models of before do not say
-        store.demand_encoder(config.encoder_hash)
+        store.require_encoder(config.encoder_hash)
     return store

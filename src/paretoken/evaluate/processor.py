@@ -25,7 +25,7 @@ from transformers import AutoConfig
 
 from paretoken.compressors.specification import specification
 from paretoken.data.collation import pad_left, pad_right
-from paretoken.data.images import open_image, shown
+from paretoken.data.images import decode_rgb, open_image
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.preprocessor import Preprocessor, read_preprocessor
 from paretoken.data.tokenizers import load_tokenizer, spell_answers
@@ -119,5 +119,5 @@ class Processor:
 
 def _open(image: Image.Image | str | Path) -> Image.Image:
     if isinstance(image, Image.Image):
-        return shown(image, "that was given")
+        return decode_rgb(image, "that was given")
     return open_image(Path(image), str(image))

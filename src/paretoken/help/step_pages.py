@@ -136,7 +136,8 @@ STEPS = {
     "recorded": (
         "Write the tables of a study that was trained once, from where they are kept. It checks that "
         "they are those of the record and of the study's cells.",
-        "recorded --record results/measured/miniature --study-file results/measured/miniature/study.json "
+        "recorded --record results/measured/miniature "
+        "--study-file results/measured/miniature/study.json "
         "--out-errors errors.csv --out-scores scores.csv --out-costs costs.csv",
     ),
     "tables": (

@@ -1,4 +1,4 @@
-"""Names and links that stay where they belong: in a local directory, a repository, the cache."""
+"""Checking that names and links stay inside a local directory, a repository or the cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from paretoken.errors import UserError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-#: How an ETag may look, which names a file in the cache: a hash, or another word.
+#: Valid ETags, which name files in the cache: a hash, or another word.
 _ETAG = re.compile(r'(W/)?"?[0-9A-Za-z][0-9A-Za-z_.+-]{0,127}"?')
 
 
@@ -18,7 +18,7 @@ def is_commit(text: str) -> bool:
 
 
 def is_plain_etag(text: str) -> bool:
-    """Whether an ETag can be used as a file's name: no folder, nothing hidden, nothing odd."""
+    """Whether an ETag can be used as a file's name: no folders, not hidden, usual characters only."""
     return _ETAG.fullmatch(text) is not None
 
 
@@ -30,29 +30,29 @@ def is_relative_name(name: str) -> bool:
 
 
 def resolved_inside(path: Path, roots: tuple[Path, ...], source: str) -> Path:
-    """Return the file that a path leads to.
+    """Return the file that a path leads to, which must be inside one of some folders.
 
     Args:
         path: a file, or a link to one.
-        roots: folders, without links; the file must be in one of them.
-        source: what to call the whole in messages.
+        roots: the folders, without links in their paths.
+        source: what to call the directory or repository in messages.
 
     Raises:
-        UserError: it is elsewhere.
+        UserError: the file is outside.
     """
     target = path.resolve()
     if not any(target.is_relative_to(root) for root in roots):
         raise UserError(
             f"{path.name!r} in {source} is a link to {str(target)!r}, which is outside; only files of "
-            "the directory itself are taken: put the file in its place"
+            "the directory itself are used: replace the link by the file"
         )
     return target
 
 
 def link_roots(folder: Path) -> tuple[Path, ...]:
-    """Return where the links in a directory may lead: into itself, and from a cache to its contents.
+    """Return the folders that links in a directory may lead to: itself, and in a cache its contents.
 
-    The hub's cache keeps contents in ``blobs``, and in ``snapshots/<commit>`` links to them.
+    The hub's cache keeps contents in ``blobs``, and links to them in ``snapshots/<commit>``.
     """
     folder = folder.resolve()
     if folder.parent.name == "snapshots" and is_commit(folder.name):

@@ -1,10 +1,11 @@
-"""From a hub into its cache, through `huggingface_hub`, with errors that say what to do.
+"""Downloading from a hub into its cache with `huggingface_hub`, with errors that say what to do.
 
 The cache (``HF_HOME``), the endpoint (``HF_ENDPOINT``) and offline work (``HF_HUB_OFFLINE``) are that
-library's own; a token is taken from the environment (``HF_TOKEN``) only. Whole files in the cache are
-never downloaded again, so a killed download goes on with the file that it was at. That file starts anew:
-a connection that breaks is taken up where it broke, but `huggingface_hub` gives each process a partial
-file of its own, since two that append to one corrupt it where locks are not honoured (its #4228).
+library's settings; a token is read from the environment (``HF_TOKEN``) only. Complete files in the cache
+are never downloaded again, so a killed download resumes with the file that it was at. That file starts
+anew: a connection that breaks is resumed where it broke, but `huggingface_hub` gives each process a
+partial file of its own, since two that append to one corrupt it where locks do not work (its issue
+#4228).
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ Choose = Callable[[Sequence[str]], list[str]]
 
 @dataclass(frozen=True)
 class Expected:
-    """What the hub says of a file.
+    """A file's entry in the hub's listing.
 
     Attributes:
         size: bytes.
-        content: SHA-256 of a file in large-file storage (64 digits), git's hash of another (40 digits),
-            None where the hub says neither.
+        content: SHA-256 of a file in large-file storage (64 digits), git's hash of another (40 digits);
+            None if the hub lists neither.
     """
 
     size: int
@@ -69,9 +70,9 @@ class Snapshot:
     """Files of one commit in the cache.
 
     Attributes:
-        folder: where they are.
+        folder: folder of the files.
         commit: the commit's full hash.
-        files: those that were asked for, by name.
+        files: the requested files, by name.
     """
 
     folder: Path
@@ -86,7 +87,7 @@ def download(repo: str, revision: str, kind: str, choose: Choose) -> Snapshot:
         repo: id of the repository, ``owner/name``.
         revision: branch, tag or commit.
         kind: ``model`` or ``dataset``.
-        choose: which of the repository's files.
+        choose: selects the files to download from the names of all.
 
     Raises:
         UserError: there is no such repository or revision, access is refused, the hub cannot be
@@ -122,15 +123,15 @@ def download(repo: str, revision: str, kind: str, choose: Choose) -> Snapshot:
                 repo_type=kind,
                 revision=resolved,
                 allow_patterns=[escape(name) for name in names],
-                tqdm_class=Lines,
+                tqdm_class=DownloadProgress,
             )
     return Snapshot(Path(folder), commit, {name: files[name] for name in names})
 
 
 def discard(snapshot: Snapshot, name: str) -> None:
-    """Take a damaged file out of the cache, so that the next download gets it again.
+    """Remove a damaged file from the cache, so that the next download gets it again.
 
-    What a link leads to outside the cache is not the cache's, and stays.
+    The target of a link that leads out of the cache is kept.
     """
     link = snapshot.folder / name
     content = link.resolve()
@@ -145,7 +146,7 @@ def _require_commit(repo: str, commit: str) -> None:
 
 
 def _require_inside(repo: str, names: Sequence[str]) -> None:
-    """Refuse names that would lead out of the cache's folders."""
+    """Raise `UserError` for names that would lead out of the cache's folders."""
     wrong = next((name for name in names if not is_relative_name(name)), None)
     if wrong is not None:
         raise UserError(f"{repo} lists a file {wrong[:80]!r}, which leads elsewhere or cannot be a name")
@@ -168,7 +169,7 @@ def _hash_of(file: Any) -> str | None:
 
 
 def _cached(repo: str, revision: str, kind: str, choose: Choose, reason: str) -> Snapshot:
-    """Return the chosen files from the cache, which calls contents by the hashes that the hub said."""
+    """Return the chosen files from the cache, which names contents by the hashes that the hub listed."""
     try:
         resolved = resolve_revision(repo, repo_type=kind, revision=revision, local_files_only=True)
         _require_commit(repo, resolved.resolved)
@@ -200,15 +201,15 @@ def _named(content: Path) -> Expected:
 
 
 def _require_space(repo: str, commit: str, kind: str, sizes: dict[str, int]) -> None:
-    """Refuse a download that the disk of the cache cannot hold (partial files are not counted)."""
+    """Require space on the cache's disk for a download (partial files are not counted)."""
     needed = sum(
         size
         for name, size in sizes.items()
         if not isinstance(try_to_load_from_cache(repo, name, revision=commit, repo_type=kind), str)
     )
     cache = Path(constants.HF_HUB_CACHE)
-    standing = next(path for path in (cache, *cache.parents) if path.exists())
-    free = shutil.disk_usage(standing).free
+    existing = next(path for path in (cache, *cache.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise UserError(
             f"{repo} needs {needed / 1e9:.1f} GB more in {cache}, where {free / 1e9:.1f} GB are free; "
@@ -216,8 +217,8 @@ def _require_space(repo: str, commit: str, kind: str, sizes: dict[str, int]) -> 
         )
 
 
-class Lines(tqdm):
-    """Progress of a download as a bar on a terminal, and as few plain lines in a log."""
+class DownloadProgress(tqdm):
+    """The progress of a download, as a bar on a terminal and as a few plain lines in a log."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._shown, self._terminal = -1, sys.stderr.isatty()
@@ -226,7 +227,7 @@ class Lines(tqdm):
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Show how far the download is."""
+        """Show the progress of the download."""
         if self._terminal:
             super().display(msg, pos)
             return

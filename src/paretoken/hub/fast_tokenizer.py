@@ -1,4 +1,4 @@
-"""Making a directory's tokenizer a fast one, and giving it a named chat template."""
+"""Converting a directory's tokenizer to a fast one, and giving it a named chat template."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FAST, SENTENCEPIECE = "tokenizer.json", "tokenizer.model"
 
 
 def make_fast(folder: Path) -> bool:
-    """Convert a tokenizer that is stored as a SentencePiece model only (Vicuna-1.5).
+    """Convert a tokenizer that is stored as a SentencePiece model only (Vicuna-1.5) to a fast one.
 
     Returns:
-        Whether there was anything to convert.
+        Whether it was converted: False for a tokenizer that is fast already.
 
     Raises:
         UserError: the folder holds no tokenizer, or it cannot be converted.
@@ -39,7 +39,7 @@ def make_fast(folder: Path) -> bool:
 
 
 def write_template(folder: Path, template: str) -> None:
-    """Make a named template the tokenizer's own, as `save_pretrained` stores it."""
+    """Replace the tokenizer's chat template by a named one, stored as by `save_pretrained`."""
     for path in folder.glob("chat_template*"):
         path.unlink()
     (folder / "chat_template.jinja").write_text(TEMPLATES.load(template), encoding="utf-8")

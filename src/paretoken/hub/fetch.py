@@ -1,4 +1,4 @@
-"""A model or data set as a directory of its own, verified, with a record of where it is from."""
+"""Fetching a model or data set into a directory of its own, verified, with a record of its origin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paretoken.hub.contained import link_roots, resolved_inside
 from paretoken.hub.request import MAIN, Request
 from paretoken.io.files import read_object, write_json
 from paretoken.io.finished import RUN_FILE, already_done
-from paretoken.io.folders import demand_apart, replacing_folder
+from paretoken.io.folders import replacing_folder, require_apart
 from paretoken.io.versions import versions
 from paretoken.model_files.model_json import read_model_json, require_small_files
 from paretoken.model_files.needed_files import dataset_files, model_files, weight_files
@@ -26,20 +26,20 @@ __all__ = ["MAIN", "Request", "fetch", "verify_local"]
 def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Write a directory that `from_pretrained` (or a reader of data sets) reads, with its record.
 
-    Weights and data are hard links to the cache or the local directory where both are on one file
-    system: they cost no space, and stay when the cache is emptied. Elsewhere they are copied. Small
-    files are always copied, since some are changed here.
+    Weights and data are hard links to the cache or the local directory if both are on one file system:
+    they take no space, and stay when the cache is emptied. Otherwise they are copied. Small files are
+    always copied, since some are changed here.
 
     Args:
         request: what to fetch.
         out: folder to write; ``run.json`` in it is its record.
-        say: is told what happens.
+        say: called with messages.
 
     Returns:
         The record.
 
     Raises:
-        UserError: it cannot be fetched or is not what was asked for. Nothing is left at ``out``.
+        UserError: it cannot be fetched, or does not meet the request. Nothing is left at ``out``.
     """
     if already_done(out, request.key(), say):
         record = read_object(out / RUN_FILE)
@@ -51,7 +51,7 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
     _require_source(request)
     if request.grid is not None and request.kind != "vision":
         raise UserError(f"--grid is for --kind vision: a {request.kind} has no patches; leave it out")
-    demand_apart(out, local)
+    require_apart(out, local)
     names, found, commit, folder = _gather(request, local)
     roots = _roots(local)
     with replacing_folder(out) as new:
@@ -73,15 +73,15 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
 
 
 def verify_local(request: Request) -> dict[str, Any]:
-    """Return what `fetch` would find out of a local directory, hashes apart, and keep nothing.
+    """Verify a local directory as `fetch` does, except for hashes; return the details, write nothing.
 
     Raises:
-        UserError: `fetch` would refuse it.
+        UserError: `fetch` would reject it.
     """
     _require_source(request)
     local = request.local
     if local is None:
-        raise UserError(f"{request.source} is not a local directory, which alone is verified in place")
+        raise UserError(f"{request.source} is not a local directory; only those are verified in place")
     names = _local_files(request, local)
     with TemporaryDirectory() as made:
         for name in names:
@@ -95,12 +95,12 @@ def verify_local(request: Request) -> dict[str, Any]:
 def _verified(request: Request, folder: Path, names: Sequence[str]) -> dict[str, Any]:
     try:
         return _complete(request, folder, names)
-    except UserError as error:  # the folder is gone when this is read
+    except UserError as error:  # the folder no longer exists when the message is read
         raise UserError(str(error).replace(str(folder), request.source)) from error
 
 
 def _require_source(request: Request) -> None:
-    """Refuse what is meant as a local directory but is none, and what cannot hold for one."""
+    """Raise `UserError` for a local directory that does not exist, or with a revision."""
     if request.local is not None:
         if request.revision != MAIN:
             raise UserError(
@@ -110,7 +110,7 @@ def _require_source(request: Request) -> None:
         return
     if request.source.startswith(("/", ".", "~")) or request.source.count("/") > 1:
         raise UserError(
-            f"{request.source} is no directory; write an existing one, or a hub id such as owner/name"
+            f"{request.source} is not a directory; write an existing one, or a hub id such as owner/name"
         )
 
 
@@ -138,7 +138,7 @@ def _chosen(request: Request, names: Sequence[str]) -> list[str]:
 def _local_files(request: Request, local: Path) -> list[str]:
     names = [p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()]
     names = [name for name in _chosen(request, names) if name != RUN_FILE]
-    for name in names:  # before anything of it is read
+    for name in names:  # before any file is read
         resolved_inside(local / name, link_roots(local), request.source)
     if request.kind != "dataset":
         require_small_files(local)
@@ -151,7 +151,7 @@ def _changes(name: str) -> bool:
 
 
 def _roots(local: Path | None) -> tuple[Path, ...]:
-    """Return where the files may be: in the local directory, or in the cache."""
+    """Return the folders that may hold the files: the local directory, or the cache."""
     if local is not None:
         return link_roots(local)
     from huggingface_hub import constants
@@ -172,7 +172,7 @@ def _place(real: Path, target: Path, name: str) -> None:
 
 
 def _complete(request: Request, folder: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Verify a model, and make its tokenizer usable; return what was found out."""
+    """Verify a model, and make its tokenizer usable; return the details for its record."""
     if request.kind == "dataset":
         return {}
     from paretoken.hub.fast_tokenizer import make_fast, write_template
@@ -204,7 +204,7 @@ def _require_grid(request: Request, side: int) -> None:
 
 
 def _require_present(out: Path, record: dict[str, Any]) -> None:
-    """Refuse a finished directory from which files were taken or cut since."""
+    """Require that the files of a finished directory still exist, in their sizes."""
     for name, file in record["files"].items():
         path = out / name
         same = path.is_file() and (_changes(name) or path.stat().st_size == file["size"])

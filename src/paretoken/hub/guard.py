@@ -1,8 +1,8 @@
-"""What a hub or a mirror answers, looked at before `huggingface_hub` uses it.
+"""Validating the responses of a hub or a mirror before `huggingface_hub` uses them.
 
-The library calls a file in its cache by the ETag that the server sent, whatever that is, and writes as
-many bytes as come. With the package hf_xet it would let that download files, with connections of its own
-to where the hub or mirror says, which nothing here could look at: so it does without.
+The library names a file in its cache by the ETag that the server sends, whatever that is, and writes as
+many bytes as arrive. The package hf_xet would download files with connections of its own to any address
+that the hub or mirror names, where responses cannot be validated: it is therefore disabled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from huggingface_hub import constants, get_session
 from paretoken.errors import UserError
 from paretoken.hub.contained import is_commit, is_plain_etag
 
-#: Bytes of an answer that is not a file's content, such as the list of a repository's files.
+#: Most bytes of a response that is not a file's content, such as the list of a repository's files.
 LONGEST_ANSWER = 256 * 2**20
 
 _ETAGS = ("ETag", constants.HUGGINGFACE_HEADER_X_LINKED_ETAG)
@@ -25,21 +25,21 @@ _ETAGS = ("ETag", constants.HUGGINGFACE_HEADER_X_LINKED_ETAG)
 
 @contextmanager
 def guarded_answers(repo: str, sizes: Mapping[str, int]) -> Iterator[None]:
-    """Check each answer to `huggingface_hub` while the block runs.
+    """Validate each response to `huggingface_hub` while the block runs.
 
     Args:
         repo: what to call the repository in messages.
-        sizes: the announced bytes of the files that will be downloaded, by address.
+        sizes: the announced bytes of the files that will be downloaded, by URL.
 
     Raises:
-        UserError: an answer has an ETag or a commit that is none, announces another size, or is longer
-            than announced.
+        UserError: a response has an invalid ETag or commit, announces another size, or is longer than
+            announced.
     """
     guard, client = _Guard(repo, sizes), get_session()
     hooks, xet_is_disabled = client.event_hooks, constants.HF_HUB_DISABLE_XET
     constants.HF_HUB_DISABLE_XET = True
     client.event_hooks = {
-        "request": [*hooks["request"], guard.ask_for_plain_content],
+        "request": [*hooks["request"], guard.request_uncompressed],
         "response": [*hooks["response"], guard.check],
     }
     try:
@@ -55,20 +55,20 @@ class _Guard:
         self._sizes = {str(URL(address)): size for address, size in sizes.items()}
         self._longest = max([LONGEST_ANSWER, *sizes.values()])
 
-    def ask_for_plain_content(self, request: Request) -> None:
-        """Ask for content as it is: a compressed kilobyte may be a megabyte."""
+    def request_uncompressed(self, request: Request) -> None:
+        """Ask for uncompressed content: a compressed kilobyte may be a megabyte."""
         request.headers["Accept-Encoding"] = "identity"
 
     def check(self, response: Response) -> None:
-        """Refuse an answer that is not as announced, and let no more of it be read than that."""
+        """Reject a response that is not as announced, and limit its body to the announced size."""
         for name in _ETAGS:
             if name in response.headers and not is_plain_etag(response.headers[name]):
-                raise self._refusal(f"an ETag that is not one, {response.headers[name][:80]!r}")
+                raise self._refusal(f"an invalid ETag, {response.headers[name][:80]!r}")
         commit = response.headers.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT)
         if commit is not None and not is_commit(commit):
-            raise self._refusal(f"a commit that is not one, {commit[:80]!r}")
+            raise self._refusal(f"an invalid commit, {commit[:80]!r}")
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise self._refusal("compressed content, which was not asked for")
+            raise self._refusal("compressed content, which was not requested")
         size = self._sizes.get(str(response.request.url))
         if size is not None:
             self._check_size(response, size)
@@ -86,7 +86,7 @@ class _Guard:
             )
 
     def too_long(self, limit: int) -> UserError:
-        """Return the error of an answer that does not end where it should."""
+        """Return the error for a response that is longer than announced."""
         return self._refusal(f"more than the {limit:,} bytes that were announced")
 
     def _refusal(self, what: str) -> UserError:
@@ -94,13 +94,13 @@ class _Guard:
 
 
 def _offset(request: Request) -> int:
-    """Return from where a request asks for a file: a broken download is taken up where it broke."""
+    """Return the first byte that a request asks for: broken downloads are resumed where they broke."""
     start = request.headers.get("Range", "").removeprefix("bytes=").partition("-")[0]
     return int(start) if start.isdecimal() else 0
 
 
 class _Limited(SyncByteStream):
-    """The body of an answer, cut off behind ``limit`` bytes."""
+    """The body of a response, of which at most ``limit`` bytes can be read."""
 
     def __init__(self, stream: SyncByteStream, limit: int, guard: _Guard) -> None:
         self._stream, self._limit, self._guard = stream, limit, guard

@@ -1,4 +1,4 @@
-"""What `huggingface_hub` raises, as errors that say what to do."""
+"""Turning errors of `huggingface_hub` into user errors that say what to do."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from paretoken.errors import UserError
 
 
 def not_cached(repo: str, revision: str, reason: str) -> UserError:
-    """Return the error of files that are neither in the cache nor to be had."""
+    """Return the error for files that are neither in the cache nor available from the hub."""
     return UserError(
-        f"{repo} at {revision} is not, or not wholly, in the cache {constants.HF_HUB_CACHE}, and "
+        f"{repo} at {revision} is not, or not completely, in the cache {constants.HF_HUB_CACHE}, and "
         f"the hub cannot be reached: {reason}; go online once, or give a local directory as --source"
     )
 
@@ -41,7 +41,7 @@ def reason_of(error: Exception) -> str:
 
 @contextmanager
 def explaining(repo: str, revision: str) -> Iterator[None]:
-    """Turn what `huggingface_hub` raises into `UserError`s that say what to do."""
+    """Turn errors of `huggingface_hub` into `UserError`s that say what to do."""
     try:
         yield
     except GatedRepoError as error:
@@ -68,9 +68,9 @@ def explaining(repo: str, revision: str) -> Iterator[None]:
         raise UserError(f"{repo} cannot be downloaded: {_os_reason(error)}") from error
     except TransportError as error:
         raise UserError(
-            f"{repo}: the connection broke ({reason_of(error)}); the same command again goes on"
+            f"{repo}: the connection broke ({reason_of(error)}); run the same command again to resume"
         ) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of an answer that is no listing
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # for an invalid listing
         raise UserError(
             f"{repo}: huggingface_hub cannot use what the hub or mirror at {constants.ENDPOINT} sent "
             f"({type(error).__name__}: {error}); try another one (HF_ENDPOINT), or a local directory"

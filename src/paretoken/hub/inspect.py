@@ -1,4 +1,4 @@
-"""What a model directory describes: parameters, a tokenizer that can label, a preprocessor."""
+"""Inspecting a model directory: its parameters, its tokenizer, its preprocessor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
         template: the chat template that it will be used with.
 
     Returns:
-        ``parameters``, ``non_embedding``, ``model_type``, ``template`` and ``vocabulary``.
+        ``parameters``, ``non_embedding``, ``model_type``, ``template``, ``end_of_answer`` and
+        ``vocabulary``.
 
     Raises:
         UserError: its config, tokenizer or template cannot be used, or do not fit each other.
@@ -48,7 +49,7 @@ def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
     parameters = count_parameters(AutoModelForCausalLM, config, folder)
     tokenizer = load_tokenizer(folder)
     encoder = ChatEncoder(tokenizer, template)
-    encoder.encode_each([_EXAMPLE])  # its words need not be in a small vocabulary; the template must fit
+    encoder.encode_each([_EXAMPLE])  # a small vocabulary may lack its words; the template must work
     largest = max(number for word, number in tokenizer.get_vocab().items() if word != IMAGE_TEXT)
     if largest >= config.vocab_size:
         raise UserError(
@@ -87,10 +88,10 @@ def inspect_vision(folder: Path) -> dict[str, Any]:
 
 
 def require_plain_weights(folder: Path) -> None:
-    """Refuse weights that are quantised, or stored in a type that PyTorch does not know.
+    """Require weights that are not quantised, and of a floating-point type of PyTorch's.
 
     Raises:
-        UserError: the directory's config.json says so.
+        UserError: the directory's config.json names others.
     """
     path = folder / "config.json"
     config = read_model_json(path)

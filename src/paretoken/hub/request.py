@@ -1,4 +1,4 @@
-"""What is to be fetched, and what it must be."""
+"""Requests for models and data sets: what to fetch, and what it must be."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from paretoken.config.settings import digest
 
 Kind = Literal["llm", "vision", "dataset"]
 
-#: Revision of a hub repository where none is named; a local directory has no other.
+#: Default revision of a hub repository; a local directory has no other.
 MAIN = "main"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to fetch.
+    """A request for a model or a data set.
 
     Attributes:
         source: id of a hub repository, or a local directory (which wins if both exist).
         revision: branch, tag or commit of the repository.
-        kind: what it is, and so which files are needed and what is verified.
+        kind: its kind, which determines the files that are needed and what is verified.
         params: parameters that it must have, within 0.1 %; None: any number.
         template: chat template of a language model: ``chat``, its own, or a named one, which is
             then written into the directory.
-        include: patterns of the data set's files; none: all.
+        include: patterns of the data set's files; empty: all files.
         grid: patches per side that a vision encoder must have; None: any number.
     """
 
@@ -39,11 +39,11 @@ class Request:
 
     @property
     def local(self) -> Path | None:
-        """The local directory that is meant, None for a hub repository."""
+        """The local directory; None for a hub repository."""
         path = Path(self.source).expanduser()
         return path.resolve() if self.source and path.is_dir() else None
 
     def key(self) -> str:
-        """Return a hash of all that determines the result (``grid`` only says what it must be)."""
+        """Return a hash of all that determines the result (``grid`` is only a condition on it)."""
         source = self.source if self.local is None else str(self.local)
         return digest(source, self.revision, self.kind, self.params, self.template, self.include)

@@ -1,4 +1,4 @@
-"""Whether downloaded or copied files are whole: sizes, hashes, and as many weights as described."""
+"""Verifying downloaded or copied files: their sizes and hashes, and their number of weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from paretoken.io.files import sha256
 def download_whole(
     repo: str, revision: str, kind: str, choose: Choose
 ) -> tuple[Snapshot, dict[str, dict[str, Any]]]:
-    """Download files as `download` does, and compare each with what the hub says of it.
+    """Download files as `download` does, and compare each with its entry in the hub's listing.
 
     Returns:
         The files, and the size and SHA-256 of each by name.
 
     Raises:
-        UserError: as `download`, or a file is not what it should be; it leaves the cache.
+        UserError: as `download`, or a file is damaged; it is removed from the cache.
     """
     snapshot = download(repo, revision, kind, choose)
     found = hashes(snapshot.folder, list(snapshot.files))
@@ -39,27 +39,27 @@ def download_whole(
 
 
 def damage(path: Path, expected: Expected, found: str) -> str | None:
-    """Return what is wrong with a file, None if it is as the hub says.
+    """Return what is wrong with a file; None if it matches the hub's listing.
 
     Args:
         path: the file.
-        expected: what the hub says of it.
+        expected: its size and hash in the hub's listing.
         found: its SHA-256.
     """
     size = path.stat().st_size
     if size != expected.size:
-        return f"it has {size:,} bytes, the hub says {expected.size:,}"
+        return f"it has {size:,} bytes, the hub lists {expected.size:,}"
     if expected.content is None:
         return None
     in_git = len(expected.content) == 40
     kind, actual = ("git hash", git_hash(path.read_bytes())) if in_git else ("SHA-256", found)
     if actual != expected.content:
-        return f"its {kind} is {actual}, the hub says {expected.content}"
+        return f"its {kind} is {actual}, the hub lists {expected.content}"
     return None
 
 
 def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return size and SHA-256 of files.
+    """Return the size and SHA-256 of files, by name.
 
     Raises:
         UserError: one cannot be read.
@@ -74,16 +74,16 @@ def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def require_count(found: int, stored: int, wanted: int | None, source: str) -> None:
-    """Refuse a model that is of another size than was asked for, or whose weights are too few.
+    """Require that a model has the requested size, and that its weight files are complete.
 
     Args:
         found: parameters that its config describes.
         stored: numbers that its weight files hold.
-        wanted: parameters that were asked for; None: any.
+        wanted: requested number of parameters; None: any.
         source: what to call the model in messages.
 
     Raises:
-        UserError: the counts do not fit.
+        UserError: the counts do not match.
     """
     require_size(found, wanted, source, "--params")
     if stored < found:

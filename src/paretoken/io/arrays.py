@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Floats of any precision.
+#: Arrays of floats of any precision.
 Array = NDArray[np.floating[Any]]
-#: Floats of numpy's usual precision.
+#: Arrays of 64-bit floats.
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]

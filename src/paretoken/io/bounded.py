@@ -1,7 +1,7 @@
-"""What may be read of a file that somebody else wrote: regular files, up to a size.
+"""Limits on reading untrusted files: regular files only, up to a maximum size.
 
-A pipe would be waited for without end, and a file of kilobytes can grow to gigabytes in memory: so each
-reader of tables, JSON and YAML asks here first.
+Reading a pipe could block forever, and a file of kilobytes can grow to gigabytes in memory. Each reader
+of tables, JSON and YAML therefore checks the file here first.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from paretoken.errors import UserError
 
 MIB = 1 << 20
 
-#: Bytes of a JSON file (the scores of all questions of VQAv2 take 283 MB), of a YAML file, of a CSV
+#: Most bytes of a JSON file (the scores of all questions of VQAv2 take 283 MB), of a YAML file, of a CSV
 #: table, and of one line of JSON lines.
 LARGEST_JSON, LARGEST_YAML, LARGEST_CSV, LARGEST_LINE = 1024 * MIB, MIB, 64 * MIB, 64 * MIB
 
-#: Columns of a table, which are also the keys of a row; bytes of its header; its rows times its columns.
+#: Most columns of a table, which are also the keys of a row; bytes of its header; and cells (rows times
+#: columns).
 MOST_COLUMNS, LARGEST_HEADER, MOST_CELLS = 1000, MIB, 10_000_000
 
-#: Cells of a table with fewer bytes than that: rows that lack most of their fields take up memory, too.
+#: Cells that even a small table may have: rows that lack most of their fields take up memory, too.
 CELLS_OF_ANY_TABLE = 1_000_000
 
-#: How files begin that hold something in compressed form, a spreadsheet (a zip) among them.
+#: First bytes of compressed files, among them spreadsheets, which are zip archives.
 COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -37,7 +38,7 @@ COMPRESSED = {
     b"PK\x03\x04": "zip, or a spreadsheet",
 }
 
-#: Only one thread at a time changes the process's limit: others would restore it in the wrong order.
+#: Only one thread at a time changes the process's limit: several could restore it in the wrong order.
 _LIMITING = threading.RLock()
 
 
@@ -66,11 +67,11 @@ def read_bounded(path: Path, largest: int) -> bytes:
     """Return the content of a regular file of at most ``largest`` bytes (`UserError` otherwise)."""
     require_regular(path, largest)
     try:
-        with path.open("rb") as stream:  # memory for as much as is asked for is taken first
+        with path.open("rb") as stream:  # `read` allocates as many bytes as it is asked for
             content = stream.read(min(largest, os.fstat(stream.fileno()).st_size) + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > largest:  # it grew meanwhile
+    if len(content) > largest:  # the file grew meanwhile
         raise UserError(f"{path} has more than {largest:,} bytes; no more are read")
     return content
 
@@ -87,10 +88,10 @@ def require_cells(path: Path | str, rows: int, columns: int, size: int) -> None:
     A table whose rows have all their fields has fewer cells than bytes.
 
     Args:
-        path: of the table.
-        rows: how many it has, at most.
-        columns: how many its header names.
-        size: of the table in bytes.
+        path: the table.
+        rows: an upper bound of its number of rows.
+        columns: number of columns in its header.
+        size: its size in bytes.
     """
     most = min(MOST_CELLS, max(CELLS_OF_ANY_TABLE, size))
     if rows * columns > most:
@@ -112,12 +113,12 @@ def require_plain(path: Path | str, content: bytes) -> None:
 
 @contextmanager
 def limited_memory(budget: int) -> Iterator[None]:
-    """Let allocations fail with `MemoryError` once the process has grown by ``budget`` bytes.
+    """Make allocations raise `MemoryError` once the process has grown by ``budget`` bytes.
 
-    For decoders whose input can lie about what it unpacks to. The limit is on the address space of the
-    whole process, also on what other threads allocate and the processes that they start meanwhile: keep
-    it for the decoding alone. It may be nested, and never raises a limit that holds already. Without
-    ``/proc`` (other systems than Linux) it does nothing.
+    Use it for decoders whose input can understate its unpacked size. The limit applies to the address
+    space of the whole process, including other threads and the processes that they start meanwhile: wrap
+    the decoding alone. Calls may be nested, and an existing lower limit stays in force. Without
+    ``/proc`` (systems other than Linux) it does nothing.
 
     Args:
         budget: bytes, at least a few hundred MiB where libraries reserve address space in advance.
@@ -138,7 +139,7 @@ def limited_memory(budget: int) -> Iterator[None]:
 
 
 def _address_space() -> int | None:
-    """Return the bytes of this process's address space; None where the system does not tell."""
+    """Return the bytes of this process's address space; None where the system does not report them."""
     try:
         pages = Path("/proc/self/statm").read_bytes().split()[0]
     except OSError:

@@ -1,12 +1,12 @@
-"""How work tells how far it is."""
+"""Callbacks that report the progress of long operations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: Is told how many steps of how many are done.
+#: Called with the number of steps that are done and the number of all steps.
 ProgressCallback = Callable[[int, int], None]
 
 
 def silent(done: int, total: int) -> None:
-    """Show no progress."""
+    """Ignore the progress."""

@@ -1,6 +1,7 @@
-"""CSV tables as text, within limits: what every reader of them goes through.
+"""Reading CSV tables as text, within limits; every reader of tables uses it.
 
-Plain `csv`: this runs once per cell of a study, and importing pandas would take longer than the work.
+It uses `csv` of the standard library: it runs once per cell of a study, and importing pandas would take
+longer than the work.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class CsvText:
-    """The content of a table whose size was found to be fine.
+    """The content of a table whose size is within the limits.
 
     Attributes:
-        text: without a byte order mark; line ends are as in the file.
-        sha256: of the file's bytes, in hexadecimal.
+        text: the content without a byte order mark; line ends are as in the file.
+        sha256: SHA-256 of the file's bytes, in hexadecimal.
     """
 
     text: str
@@ -40,7 +41,7 @@ class CsvText:
 
 
 def read_csv_text(path: Path) -> CsvText:
-    """Return the content of a table, before anything is made of its rows.
+    """Return the content of a table without parsing its rows.
 
     Raises:
         UserError: it is missing, not a regular file, compressed or not UTF-8; or it has too many bytes,
@@ -54,18 +55,18 @@ def read_csv_text(path: Path) -> CsvText:
     except (UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, error) from error
     require_columns(path, columns)
-    # A line break within quotes counts as a row: what matters is that no row is missed.
+    # A line break within quotes counts as a row, too: an upper bound is enough.
     lines = text.count("\n") + text.count("\r") - text.count("\r\n")
     require_cells(path, lines, columns, len(content))
     return CsvText(text, hashlib.sha256(content).hexdigest())
 
 
 def csv_rows(path: Path) -> tuple[list[str], Iterator[Row]]:
-    """Return the names of a table's columns, and its rows.
+    """Return the names of a table's columns, and an iterator over its rows.
 
-    Blanks around names and values are dropped, as is the apostrophe that `csv_cell` wrote. A row with
-    fewer fields than the header has empty ones in their places; lines without anything are left out. A
-    mistake in a row is an error only when the row is taken.
+    Blanks around names and values are stripped, as is the apostrophe that `csv_cell` adds. Fields that a
+    row lacks at its end are empty, and empty lines are skipped. A malformed row raises only when the
+    iterator reaches it.
 
     Raises:
         UserError: the table cannot be read, see `read_csv_text`, or a row has more fields than the
@@ -83,7 +84,10 @@ def _rows(path: Path, names: list[str], reader: Iterator[list[str]]) -> Iterator
     try:
         for number, fields in enumerate(filter(None, reader), start=2):
             if len(fields) > len(names):
-                raise UserError(f"{path}, row {number}: more fields than the header has names")
+                raise UserError(
+                    f"{path}, row {number}: {len(fields)} fields, more than the {len(names)} names of "
+                    "the header; put values that contain commas into quotes"
+                )
             values = [value.strip() for value in fields]
             values += [""] * (len(names) - len(fields))
             yield dict(zip(names, _unmarked(values), strict=True))
@@ -92,14 +96,14 @@ def _rows(path: Path, names: list[str], reader: Iterator[list[str]]) -> Iterator
 
 
 def _unmarked(values: list[str]) -> list[str]:
-    """Return values without the apostrophes that `csv_cell` wrote."""
+    """Return values without the apostrophes that `csv_cell` adds."""
     return [csv_value(value) if value.startswith("'") else value for value in values]
 
 
 def _header(path: Path, text: str) -> list[str]:
-    """Return the fields of the first row; only the start of the text is looked at.
+    """Return the fields of the first row; only the start of the text is parsed.
 
-    The names may hold line breaks within quotes, so the first line can be a part of them.
+    Names in quotes may contain line breaks, so the first row can have several lines.
     """
     start = _lines(text[: LARGEST_HEADER + 1])
     fields = next(csv.reader(start), [])

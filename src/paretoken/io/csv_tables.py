@@ -1,4 +1,4 @@
-"""CSV tables with the columns, the keys and the numbers that they must have."""
+"""Reading CSV tables and validating their columns, keys and numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paretoken.io.ranges import LARGEST_AMOUNT
 
 
 def table_rows(path: Path, columns: Sequence[str]) -> list[Row]:
-    """Return the rows of a table as text, blanks around values dropped.
+    """Return the rows of a table as text, with blanks around values stripped.
 
     Raises:
         UserError: it cannot be read, lacks one of ``columns``, names a column twice, or has a row with
@@ -35,24 +35,29 @@ def _require_header(path: Path, names: Sequence[str], columns: Sequence[str]) ->
 
 
 def require_unique(path: Path, rows: Sequence[Row], key: Sequence[str]) -> None:
-    """Refuse a table in which two rows share a key, or one has none.
+    """Require that each row of a table has a key, and that no two rows share one.
+
+    Args:
+        path: the table, for messages.
+        rows: its rows.
+        key: names of the columns that form the key.
 
     Raises:
-        UserError: names the row.
+        UserError: a key is empty or a duplicate; the message names the row.
     """
     seen = set()
     for line, row in enumerate(rows, start=2):
         found = tuple(row[name] for name in key)
         if not all(found):
             missing = next(name for name in key if not row[name])
-            raise UserError(f"{path}, row {line}: {missing} is empty; write it, or take the row out")
+            raise UserError(f"{path}, row {line}: {missing} is empty; fill it in, or remove the row")
         if found in seen:
             raise UserError(f"{path}, row {line}: {', '.join(found)} appears twice; write it once")
         seen.add(found)
 
 
 def keyed_rows(path: Path, columns: Sequence[str], key: Sequence[str]) -> list[Row]:
-    """Return the rows of a table, at least one, each with a key of its own (`UserError` otherwise)."""
+    """Return the rows of a table; `UserError` if it has none, or if their keys are not unique."""
     rows = table_rows(path, columns)
     if not rows:
         raise UserError(f"{path} has no rows")
@@ -74,10 +79,10 @@ def number_in(
 
     Args:
         where: the file and the row, for messages.
-        row: of a table.
-        name: of the column.
-        least: the smallest number that is allowed; None: any is.
-        most: the largest one.
+        row: the row, by column.
+        name: name of the column.
+        least: the smallest number that is allowed; None: no lower bound.
+        most: the largest number that is allowed.
         above: whether the number must be larger than ``least``.
         whole: whether it must be a whole number.
 
@@ -90,7 +95,7 @@ def number_in(
     if not (enough and value <= most) or (whole and value % 1):
         kind = "a whole number" if whole else "a number"
         low = "" if least is None else f" above {least:g}" if above else f" of {least:g} or more"
-        told = "it is empty" if not row[name] else f"got {shown(row[name])}"
+        got = "it is empty" if not row[name] else f"got {shown(row[name])}"
         limit = f" and at most {most:,.15g}" if value > most else ""
-        raise UserError(f"{where}: {name} must be {kind}{low}{limit}; {told}: correct it")
+        raise UserError(f"{where}: {name} must be {kind}{low}{limit}; {got}: correct it")
     return value

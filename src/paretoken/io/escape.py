@@ -1,9 +1,9 @@
-r"""Text that comes from files, made harmless for where it is written: one function per format.
+r"""Escaping of untrusted text: one function for each output format.
 
-Titles, questions, flags, sources, names of archive members and messages of other programs may hold
-anything. Each writer passes them through its function here, and they are shown as what they are. What
-nobody could see (escape sequences, other control characters, marks that turn the direction of writing)
-is written as Python would, such as ``\x1b``.
+Titles, questions, flags, sources, names of archive members and messages of other programs may contain
+anything. Each writer passes them through its function here, so that they are shown literally. Invisible
+characters (escape sequences, other control characters, marks that change the direction of writing) are
+written as Python escapes, such as ``\x1b``.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
-#: A line's end and the blanks around it; `(?<! )` and `*+` keep it from trying each tail of many blanks.
+#: A line break and the blanks around it; `(?<! )` and `*+` avoid quadratic time on many blanks.
 _BREAKS = re.compile("(?<! ) *+[\t\n\r\v\f\x85\u2028\u2029][ \t\n\r\v\f\x85\u2028\u2029]*+")
-#: What means something inside a line of Markdown. Some of it does not where prose has it: an underscore
-#: between letters, the star of V*, a number in brackets, "less than" before a blank or a number.
+#: Characters with a meaning inside a line of Markdown, except as prose has them: an underscore between
+#: letters, the star of V*, a number in brackets, "less than" before a blank or a number.
 _MARKDOWN = re.compile(
     r"[\\`{}|~$#]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|(?<!\w)\*(?=\S)|\*(?=[^\s;,.:)])"
     r"|\[(?![\d.]+\](?![(:\[]))"
 )
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _HTML_IN_MARKDOWN = re.compile(r"&(?=#?\w+;)|<(?![\s\d=])|^>")
-#: What means something at the start of one: bullets, numbers of lists, underlines of headings.
+#: Characters with a meaning at the start of a line: bullets, numbers of lists, underlines of headings.
 _MARKDOWN_START = re.compile(r"^(\d{0,9})([.):](?=\s|$)|[-+*](?=[\s-]|$)|=(?==*\s*$))")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#",
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
 }  # fmt: skip
-#: What no table may hold: control characters but for tabs and line breaks, and lone surrogates.
+#: Characters that no table may contain: controls except tabs and line breaks, and lone surrogates.
 _NOT_IN_TABLES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-#: Cells that a spreadsheet takes for a formula (full-width signs too), or that look escaped already.
+#: Starts of cells that a spreadsheet takes for formulas (full-width signs too) or that look escaped.
 _FORMULA = re.compile("'*+(?:\\s*+[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 _NUMBER = re.compile(
     r"[+-]?(\d++(\.\d*)?|\.\d++)([eE][+-]?\d++)?|[+-]?(inf|nan|infinity)", re.IGNORECASE
 )
-#: Names of environment variables whose values are secret, and how short a secret may be.
+#: Names of environment variables whose values are secret, and the length of the shortest secret.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
 SHORTEST_SECRET = 8
 _LOGIN = re.compile(r"(?<=://)[^\s/?#]{1,2000}@")
@@ -55,24 +55,24 @@ LONGEST_MESSAGE, LONGEST_VALUE = 12_000, 200
 
 
 def visible(text: str, kept: str = "") -> str:
-    """Return text with everything invisible written out, but for the characters ``kept``."""
+    """Return text with invisible characters escaped, except for those in ``kept``."""
     return _INVISIBLE.sub(lambda found: found[0] if found[0] in kept else _written(found[0]), text)
 
 
 def one_line(text: str) -> str:
-    """Return text on one line, with everything invisible written out."""
+    """Return text on one line, with invisible characters escaped."""
     return visible(_BREAKS.sub(" ", text).strip())
 
 
 def html(text: str) -> str:
-    """Return text for Jinja, which escapes the markup itself: lines stay lines."""
+    """Return text for Jinja, which escapes the markup itself; line breaks are kept."""
     return visible(text.replace("\r\n", "\n"), kept="\n\t")
 
 
 def markdown(text: str) -> str:
-    """Return text for a place inside a line of Markdown, be it the first: no markup, no HTML, no image.
+    """Return text for any place in a line of Markdown, without markup, HTML or images.
 
-    Bare addresses stay as they are: pages that make links of them show where these lead.
+    Bare URLs are kept: pages that turn them into links show where they lead.
     """
     line = _MARKDOWN.sub(r"\\\g<0>", one_line(text))
     line = _HTML_IN_MARKDOWN.sub(lambda found: _ENTITIES[found[0]], line)
@@ -82,23 +82,24 @@ def markdown(text: str) -> str:
 def latex(text: str) -> str:
     """Return text for a cell of a LaTeX table."""
     escaped = "".join(_LATEX.get(char, char) for char in one_line(text))
-    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped  # else an argument of `\\`
+    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped  # not an argument of `\\`
 
 
 def mathtext(text: str) -> str:
-    r"""Return text for a figure: no part of it is taken for a formula.
+    r"""Return text for a figure, in which Matplotlib takes no part for a formula.
 
-    Matplotlib draws a text without unescaped dollars as it is, but for ``\$``, which becomes a dollar.
+    Matplotlib draws text without unescaped dollar signs as it is, except that ``\$`` becomes a dollar
+    sign.
     """
     line = one_line(text[: 2 * LONGEST_VALUE])
     return (line if len(line) <= LONGEST_VALUE else f"{line[: LONGEST_VALUE - 1]}…").replace("$", r"\$")
 
 
 def csv_cell(text: str) -> str:
-    """Return a cell of a CSV file that no spreadsheet computes; numbers stay numbers.
+    """Return a cell of a CSV file that no spreadsheet takes for a formula; numbers are unchanged.
 
-    What would be a formula gets an apostrophe in front, as in spreadsheets; `csv_value` takes it away.
-    Carriage returns become line breaks: `csv` does not quote them, and a reader would see a new row.
+    A text that would be a formula gets an apostrophe in front, as in spreadsheets; `csv_value` removes
+    it. Carriage returns become line feeds: `csv` does not quote them, and a reader would see a new row.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     written = _NOT_IN_TABLES.sub(lambda found: _written(found[0]), lines)
@@ -107,22 +108,22 @@ def csv_cell(text: str) -> str:
 
 
 def csv_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for `csv.DictWriter`: its texts as `csv_cell` writes them."""
+    """Return a row for `csv.DictWriter`, its texts escaped by `csv_cell`."""
     return {key: csv_cell(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
 def csv_value(cell: str) -> str:
-    """Return what `csv_cell` was given; other cells are returned as they are."""
+    """Return the text that `csv_cell` escaped; return other cells as they are."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def terminal(text: str) -> str:
-    """Return text for a terminal or a log: its lines stay, escape sequences and secrets do not."""
+    """Return text for a terminal or a log: control characters escaped, secrets hidden, lines kept."""
     return visible(redacted(text).replace("\r\n", "\n"), kept="\n\t")
 
 
 def message(error: object) -> str:
-    """Return an error for a terminal; the middle of a very long one is left out."""
+    """Return the message of an error for a terminal; the middle of a very long one is left out."""
     text = str(error)
     head, tail = 2 * LONGEST_MESSAGE // 3, LONGEST_MESSAGE // 3
     if len(text) <= LONGEST_MESSAGE:
@@ -133,11 +134,11 @@ def message(error: object) -> str:
 
 
 def shown(value: Any, most: int = LONGEST_VALUE) -> str:
-    """Return ``repr(value)``, or its start: what is long or nested deeply is cut before it is formatted.
+    """Return ``repr(value)`` or its start; long or deeply nested values are cut before formatting.
 
     Args:
         value: anything that was read from a file.
-        most: characters that are shown.
+        most: the largest number of characters to return.
     """
     limits = _Cut()
     limits.maxstring = limits.maxother = limits.maxlong = most
@@ -145,12 +146,12 @@ def shown(value: Any, most: int = LONGEST_VALUE) -> str:
     try:
         text = limits.repr(value)
     except ValueError:  # more digits than Python writes
-        text = "a number of thousands of digits"
+        text = "a number with thousands of digits"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 class _Cut(Repr):
-    """Cuts bytes, too, at any depth: the library would write them out whole first."""
+    """A `Repr` that cuts bytes, too, at any depth: the base class formats them whole first."""
 
     def repr_bytes(self, value: bytes, level: int) -> str:
         """Return the start of some bytes, as Python writes it."""
@@ -162,10 +163,10 @@ class _Cut(Repr):
 
 
 def redacted(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Return text without the secrets of the environment, logins in addresses, and signatures.
+    """Return text without the secrets of the environment, and logins and signatures in URLs.
 
     Args:
-        text: such as the message of a library.
+        text: any text, such as the message of a library.
         environment: variables; those named like a token, a secret, a password or a key are secret.
     """
     for name, value in environment.items():

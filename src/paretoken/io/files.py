@@ -1,4 +1,4 @@
-"""Files at the edges: written whole or not at all, read with clear errors."""
+"""Writing files whole or not at all, and reading them with clear errors."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path on the same file system that becomes ``path`` if the block succeeds.
 
     The content is flushed to disk before the rename, so a crash leaves the old file or the new
-    one, never a part. A link stays and what it leads to is replaced. The temporary file keeps the
-    suffix: writers choose a format by it.
+    one, never a part. If ``path`` is a link, its target is replaced. The temporary file keeps the
+    suffix, by which some writers choose the format.
 
     Raises:
         UserError: the folder cannot be written, the disk is full, ``path`` is not a regular
@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(target)
 
 
-def demand_writable(path: Path) -> None:
+def require_writable(path: Path) -> None:
     """Check, before long work, that a file can be written (`UserError` if it cannot)."""
     with _room(path):
         pass
@@ -46,7 +46,7 @@ def demand_writable(path: Path) -> None:
 
 @contextmanager
 def _room(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the file that a path leads to, and a hidden folder beside it."""
+    """Yield the target of a path, and a hidden folder beside it."""
     try:
         target = _regular(path)
         with partial_folder(target) as folder:
@@ -56,10 +56,10 @@ def _room(path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _regular(path: Path) -> Path:
-    """Return the file that a path leads to, there or not; a folder or device is a `UserError`."""
-    target = Path(os.path.realpath(path))  # `resolve` stumbles over links in a circle
+    """Return the target of a path, which need not exist (`UserError` for a folder or device)."""
+    target = Path(os.path.realpath(path))  # `resolve` fails on circular links
     if target.exists() and not target.is_file():
-        kind = "it is a folder" if target.is_dir() else "it is no regular file"
+        kind = "it is a folder" if target.is_dir() else "it is not a regular file"
         raise UserError(f"{path} cannot be written: {kind}")
     return target
 
@@ -71,7 +71,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; numbers that JSON lacks (NaN, infinity) are a `ValueError`."""
+    """Write JSON atomically (`ValueError` for NaN and infinity, which JSON lacks)."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
@@ -79,7 +79,7 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        UserError: it is missing, unreadable, too large or no JSON, or has too many values.
+        UserError: it is missing, unreadable, too large or not JSON, or has too many values.
     """
     try:
         content = read_bounded(path, LARGEST_JSON)
@@ -87,12 +87,12 @@ def read_json(path: Path) -> Any:
         return json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} cannot be read as UTF-8: {error}") from error
-    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
-        raise UserError(f"{path} is no valid JSON: {error}") from error
+    except (ValueError, RecursionError) as error:  # also a number with thousands of digits
+        raise UserError(f"{path} is not valid JSON: {error}") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file that holds an object (`UserError` if it holds none)."""
+    """Return the object in a JSON file (`UserError` if it holds something else)."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a JSON object, {{...}}, at its top level")

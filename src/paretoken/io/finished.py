@@ -1,4 +1,4 @@
-"""Whether a folder already holds the finished result of a command: its ``run.json`` says so."""
+"""Detecting finished results: a folder is complete if it holds its record, ``run.json``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ RUN_FILE = "run.json"
 
 
 def already_done(out: Path, key: str, say: Callable[[str], None] = print, name: str = RUN_FILE) -> bool:
-    """Return whether ``out`` is finished, by its record, which is written last.
+    """Return whether ``out`` is finished: whether it holds its record, which is written last.
 
     Args:
         out: the folder of the result.
         key: hash of all that determines the result.
-        say: is told that there is nothing to do.
-        name: of the record.
+        say: called with a message if there is nothing to do.
+        name: file name of the record.
 
     Raises:
-        UserError: the record is of other settings; nothing is overwritten.
+        UserError: the record is of a run with other settings; nothing is overwritten.
     """
     path = out / name
     if not path.exists():

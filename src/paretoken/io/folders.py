@@ -1,4 +1,4 @@
-"""Folders written whole or not at all, as `paretoken.io.files` does for single files."""
+"""Writing folders whole or not at all, as `paretoken.io.files` does for single files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paretoken.io.partial import partial_folder
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``path`` that takes its name if the block succeeds.
 
-    A folder that stood there before is replaced.
+    An existing folder is replaced.
 
     Raises:
         UserError: the folder cannot be written, is a file or holds the current directory, the disk is
@@ -24,7 +24,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; give the name of a folder to write")
-    demand_apart(path, Path.cwd())
+    require_apart(path, Path.cwd())
     try:
         with partial_folder(path) as folder:
             new = folder / "new"
@@ -35,17 +35,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} cannot be written: {error}") from error
 
 
-def demand_apart(out: Path, *needed: Path | None) -> None:
-    """Refuse to write a folder that holds what is needed: replacing it would delete that.
+def require_apart(out: Path, *needed: Path | None) -> None:
+    """Require that an output folder holds no inputs: replacing the folder would delete them.
 
     Args:
-        out: the folder that is to be written.
+        out: the folder to write.
         needed: files and folders that are read (None: not given).
 
     Raises:
         UserError: one of them is ``out``, or lies in it.
     """
-    target = Path(os.path.realpath(out))  # `resolve` stumbles over links in a circle
+    target = Path(os.path.realpath(out))  # `resolve` fails on circular links
     for path in needed:
         if path is not None and Path(os.path.realpath(path)).is_relative_to(target):
             raise UserError(f"{out} is or holds {path}, which would be deleted; write another folder")
@@ -58,5 +58,5 @@ def _swap(new: Path, path: Path, old: Path) -> None:
                 os.fsync(written.fileno())
     require_ownership(path)
     if path.exists():
-        path.rename(old)  # a rename onto a full folder fails; so the old one is never half deleted
+        path.rename(old)  # a rename onto a non-empty folder fails; nothing is ever half deleted
     new.rename(path)

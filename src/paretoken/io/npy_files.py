@@ -1,7 +1,7 @@
-"""Opening ``.npy`` files that somebody else may have written: nothing is unpickled, read or believed.
+"""Opening untrusted ``.npy`` files: nothing is unpickled, and headers are validated.
 
-The header of such a file is text that Python evaluates; it may be malformed in many ways, announce more
-numbers than the file has, or numbers of another type than the reader goes on with.
+The header of such a file is text that Python evaluates. It may be malformed in many ways, announce more
+numbers than the file has, or announce another type than the reader expects.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from paretoken.errors import UserError
 from paretoken.io.bounded import require_regular
 
-#: Bytes of a header; those of arrays without named fields have about a hundred.
+#: Most bytes of a header; those of arrays without named fields have about a hundred.
 LONGEST_HEADER = 10_000
 
 
@@ -24,8 +24,8 @@ def open_array(path: Path, dtype: DTypeLike, dimensions: int, advice: str) -> ND
 
     Args:
         path: the file.
-        dtype: the type that its numbers must have.
-        dimensions: how many dimensions it must have.
+        dtype: the required type of its numbers.
+        dimensions: the required number of dimensions.
         advice: what to do about a damaged file, for messages.
 
     Raises:
@@ -37,7 +37,7 @@ def open_array(path: Path, dtype: DTypeLike, dimensions: int, advice: str) -> ND
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except UserError as error:
         raise UserError(f"{error}; {advice}") from error
-    except Exception as error:  # a header makes numpy and Python's parser raise anything
+    except Exception as error:  # numpy and Python's parser can raise anything for a malformed header
         reason = str(error).partition("\n")[0][:200] or type(error).__name__
         raise UserError(f"{path} is damaged: {reason}; {advice}") from error
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
@@ -49,7 +49,7 @@ def open_array(path: Path, dtype: DTypeLike, dimensions: int, advice: str) -> ND
 
 
 def _require_short_header(path: Path) -> None:
-    """Raise `UserError` for a header longer than numpy accepts: it would be read whole before that."""
+    """Raise `UserError` if the header is too long: numpy reads it whole before it checks the length."""
     with path.open("rb") as stream:
         start = stream.read(12)
     length = int.from_bytes(start[8:10] if start[6:7] == b"\x01" else start[8:12], "little")

@@ -1,6 +1,6 @@
-"""Numbers as files write them: the same texts are numbers to a check and to the job that it is for.
+"""Parsing numbers in files, in the same way for checks and for the jobs that they are for.
 
-`float` alone takes more than tables mean: ``0.6_1``, digits of other scripts, ``infinity``.
+`float` alone accepts too much: ``0.6_1``, digits of other scripts, ``infinity``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def number_of(text: str) -> float:
-    """Return the number that a text writes with the digits 0 to 9, a point and an exponent, else NaN.
+    """Return the number in a text (digits 0 to 9, decimal point, exponent); NaN if it is not one.
 
-    Infinity is not a number of a table; one that is too large for a float is infinite.
+    The word infinity is not accepted; a number that is too large for a float becomes infinite.
     """
     return float(text) if _DECIMAL.fullmatch(text) else math.nan

@@ -1,7 +1,7 @@
 """Hidden folders in which results are written before they take their names.
 
-Each holds a file lock, which the kernel releases with the process that has it: what a killed process
-left behind can be told from what another one is writing, and the next writer removes it.
+Each holds a file lock, which the kernel releases when its process ends. The next writer can therefore
+distinguish the remains of a killed process, which it removes, from the folder of a running one.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pathlib import Path
 
 from paretoken.io.file_locks import try_lock
 
-#: What their names start with.
+#: Prefix of their names.
 PARTIAL = ".partial-"
 
 LOCK = "lock"
-RANDOM = 8  # characters that `mkdtemp` appends
+RANDOM = 8  # random characters that `mkdtemp` appends
 
 
 @contextmanager
 def partial_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty hidden folder beside ``path``, which is removed in the end.
+    """Yield an empty hidden folder beside ``path``, and remove it at the end.
 
-    Being in the same folder, what is written there can take the name of ``path`` by a rename. Its name
-    cannot be guessed, and nobody else may read it.
+    It is on the file system of ``path``, so files in it can be renamed to ``path``. Its name cannot be
+    guessed, and no other user may read it.
 
     Raises:
         OSError: the folder cannot be made.
@@ -42,17 +42,17 @@ def partial_folder(path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
     try:
         with (folder / LOCK).open("w") as lock:
-            try_lock(lock, folder / LOCK)  # where locks are useless, what a killed process leaves stays
+            try_lock(lock, folder / LOCK)  # where locks have no effect, remains are not removed
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def own_folders(parent: Path, prefix: str, length: int) -> list[Path]:
-    """Return the folders of this user alone whose names are ``prefix`` and ``length`` characters.
+    """Return this user's private folders whose names are ``prefix`` and ``length`` characters.
 
-    Links are none of them, nor is what another user made or may write to: in a folder that several
-    users share, somebody may have put it there so that we write, or delete, elsewhere.
+    Links are left out, and so are folders that another user made or may access: in a folder that several
+    users share, they may be there to redirect what this process writes or deletes.
     """
     return [p for p in sorted(parent.glob(glob.escape(prefix) + "?" * length)) if _is_own_folder(p)]
 

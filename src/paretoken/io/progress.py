@@ -1,7 +1,8 @@
-"""What a running command says about itself: a small JSON file beside its result, for `paretoken status`.
+"""Progress of a running command: a small JSON file beside its result, for `paretoken status`.
 
-The file ``.NAME.progress.json`` stands beside what ``--out`` names, on a cluster on the disk that all
-machines share. A thread renews its heartbeat, also while weights are loaded or a kernel is compiled.
+The file ``.NAME.progress.json`` is beside the path that ``--out`` names; on a cluster, that is a disk
+that all machines share. A thread renews its heartbeat, also while weights are loaded or a kernel is
+compiled.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from paretoken.io.ownership import require_ownership
 RESULTS = "results"
 #: Seconds between two heartbeats.
 HEARTBEAT_S = 10.0
-#: How long a message of an error may be in the file.
+#: Most characters of an error's message in the file.
 LONGEST_ERROR = 500
 
 End = Literal["done", "failed", "stopped"]
@@ -34,19 +35,19 @@ End = Literal["done", "failed", "stopped"]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a command stands.
+    """The progress of a command.
 
     Attributes:
-        command: its name.
-        stage: what it does at the moment; empty until it says so.
+        command: name of the command.
+        stage: what it does at the moment; empty until it reports a stage.
         step: steps, questions or conversations that are done; None: not known.
-        of: how many there are.
-        since: when it started, seconds since the epoch.
-        heartbeat: when it was last known to run.
+        of: number of all of them.
+        since: when it started, in seconds since the epoch.
+        heartbeat: when it was last known to run, in seconds since the epoch.
         host: the machine that it runs on.
-        pid: its process there.
-        end: how it ended; None while it runs, and for ever if it was killed.
-        error: what it ended with.
+        pid: its process id there.
+        end: how it ended; None while it runs, and if it was killed.
+        error: message of the error that ended it; empty without one.
     """
 
     command: str
@@ -62,20 +63,20 @@ class Progress:
 
 
 def progress_file(out: Path) -> Path:
-    """Return the file in which a command that writes ``out`` says how far it is."""
+    """Return the path of the progress file of a command that writes ``out``."""
     return out.parent / f".{out.name}.progress.json"
 
 
 def read_progress(out: Path) -> Progress | None:
-    """Return how far the command is that writes ``out``; None if it did not say so, or unreadably."""
+    """Return the progress of the command that writes ``out``; None without a valid progress file."""
     try:
         found = Progress(**read_object(progress_file(out)))
     except (UserError, TypeError):  # missing, damaged, or of another version
         return None
-    return found if _is_usable(found) else None
+    return found if _is_valid(found) else None
 
 
-def _is_usable(found: Progress) -> bool:
+def _is_valid(found: Progress) -> bool:
     texts, times, counts = (
         (found.command, found.stage, found.host, found.error),
         (found.since, found.heartbeat),
@@ -100,7 +101,7 @@ def _is_number(value: object) -> bool:
 
 
 class _Reporter:
-    """Keeps the files of one command up to date; its thread and the command's take turns."""
+    """Keeps the progress files of one command up to date, from its own thread and the command's."""
 
     def __init__(self, command: str, outs: Sequence[Path]) -> None:
         now = time.time()
@@ -135,11 +136,11 @@ class _Reporter:
 
 
 def _store(state: Progress, file: Path) -> None:
-    """Write a file. A full disk, or a folder that is not there yet, does not end the command."""
+    """Write a file; a full disk, or a folder that does not exist yet, does not end the command."""
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
     with suppress(OSError, UserError):
         temporary.write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
-        require_ownership(file)  # a later start of this job says how far it is
+        require_ownership(file)  # a later start of this job reports its own progress
         temporary.replace(file)
     with suppress(OSError):
         temporary.unlink(missing_ok=True)
@@ -150,13 +151,13 @@ _running: list[_Reporter] = []
 
 @contextmanager
 def reported(command: str, outs: Sequence[Path]) -> Iterator[None]:
-    """Say in files beside ``outs`` that a command runs, how far it is (see `report`), and how it ended.
+    """Keep progress files beside ``outs`` while a command runs (see `report`), and write how it ended.
 
-    Of several processes that train together, the first one does.
+    Only the first of several training processes writes them.
 
     Args:
-        command: its name.
-        outs: what it writes.
+        command: name of the command.
+        outs: files and folders that it writes.
     """
     if os.environ.get("RANK", "0") != "0" or not outs:
         yield
@@ -183,21 +184,21 @@ def _end_by(error: BaseException) -> tuple[End, str]:
 
 
 def report(stage: str, step: int, of: int) -> None:
-    """Say how far the command is that runs in this process; without one nothing happens.
+    """Report the progress of the command that runs in this process, if there is one.
 
     Args:
-        stage: what it does.
-        step: how many steps are done.
-        of: how many there are.
+        stage: what it does at the moment.
+        step: number of steps that are done.
+        of: number of all steps.
     """
     if _running:
         _running[-1].report(stage, step, of)
 
 
 def outs_of(arguments: Any) -> list[Path]:
-    """Return what a command was told to write with ``--out``, if that belongs to a study.
+    """Return the paths given as ``--out`` that belong to a study.
 
-    `paretoken status` looks below ``results`` only: elsewhere the files would be litter.
+    `paretoken status` looks below ``results`` only; elsewhere the files would be clutter.
     """
     out = getattr(arguments, "out", None)
     outs = [out] if isinstance(out, Path) else list(out or [])

@@ -1,18 +1,18 @@
-"""The largest numbers that mean something: the same for the config, recipes and the command line.
+"""Upper bounds of numbers, the same for the config, recipes and the command line.
 
-Larger ones are mistakes. They are refused where they are read, before anything is made of them: memory
-for so many channels, so many threads, a number that does not fit into 64 bits.
+Larger numbers are mistakes. They are rejected where they are read, before anything is made of them, such
+as memory for so many channels, or so many threads.
 """
 
 #: Sizes in billions of parameters, and ratios, rates and weights in recipes.
 LARGEST = 100_000
 #: Money, time, energy, FLOPs: budgets and prices in any unit.
 LARGEST_AMOUNT = 1e24
-#: No count of anything is larger; larger ones do not fit into 64 bits.
+#: Counts of anything.
 MOST = 10**15
 #: Parameters of a model: `LARGEST` billions.
 MOST_PARAMETERS = LARGEST * 10**9
-#: Tokens of a text, or of an image: no model reads more.
+#: Tokens of a text or of an image: no model reads more.
 MOST_TOKENS = 10**9
 #: Patches per side of an encoder's grid; 24 is usual.
 LARGEST_GRID = 1000
@@ -28,8 +28,8 @@ LARGEST_BATCH = 1_000_000
 MOST_THREADS = 1024
 #: Replicates of a bootstrap, repetitions of a measurement, simulated data sets.
 MOST_REPLICATES = 1_000_000
-#: Waiting for something, in seconds or minutes.
+#: Waiting times, in seconds or minutes.
 LONGEST_WAIT = 100_000
-#: Seeds. numpy's new generators take any number from 0, torch those below 2^64, numpy's old one, which
-#: the Trainer seeds, those below 2^32.
+#: Seeds. numpy's new generators accept any number from 0, torch those below 2^64, and numpy's old one,
+#: which the Trainer seeds, those below 2^32.
 LARGEST_SEED = 2**32 - 1

@@ -1,7 +1,7 @@
-"""Values and tables as text: one way to write a value, and one renderer for each format.
+"""Formatting values and tables as text, with one renderer for each format.
 
-Cells of a data frame become text in `text_rows`; the renderers below it escape these texts for their
-format. Nothing here imports pandas before a frame is given: `paretoken plan` and `status` start without.
+`text_rows` turns the cells of a data frame into text; the renderers below it escape these texts for
+their format. pandas is not imported before a frame is given: `paretoken plan` and `status` need none.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 #: Significant digits of numbers.
 DIGITS = 4
-#: What stands for a missing value.
+#: Placeholder for a missing value.
 MISSING = "–"
-#: What stands for an infinite number, which JSON writes as null.
+#: Word for an infinite number, which JSON stores as null.
 UNBOUNDED = "unbounded"
 
 
@@ -29,10 +29,10 @@ class HtmlTable:
     """A table whose cells are text; the template of the report escapes them.
 
     Attributes:
-        caption: what it shows.
+        caption: title of the table.
         header: names of the columns.
-        numeric: per column, whether it is flush right.
-        rows: cells.
+        numeric: per column, whether it is aligned to the right.
+        rows: the cells of each row.
     """
 
     caption: str
@@ -49,7 +49,7 @@ def text_cell(value: object, digits: int = DIGITS) -> str:
 
 
 def text_rows(frame: pd.DataFrame, digits: int = DIGITS) -> Iterator[list[str]]:
-    """Yield the rows of a frame as text; whatever pandas counts as missing is a dash."""
+    """Yield the rows of a frame as text; values that pandas counts as missing become a dash."""
     known = frame.astype(object).where(frame.notna(), None)
     for row in known.itertuples(index=False):
         yield [text_cell(value, digits) for value in row]
@@ -61,7 +61,7 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
     Args:
         header: names of the columns.
         rows: cells of each row.
-        right: per column, whether it is flush right.
+        right: per column, whether it is aligned to the right.
     """
     columns = list(zip(header, *rows, strict=True))
     widths = [max(len(cell) for cell in column) for column in columns]
@@ -81,9 +81,9 @@ def markdown_table(frame: pd.DataFrame, digits: int = DIGITS, bold: Collection[s
     """Return a frame as a pipe table.
 
     Args:
-        frame: what to show; texts in it are escaped.
-        digits: of numbers.
-        bold: columns of texts in bold letters.
+        frame: the table; texts in it are escaped.
+        digits: significant digits of numbers.
+        bold: columns of text to show in bold.
     """
     names = [str(column) for column in frame.columns]
     lines = [[markdown(name) for name in names], ["---"] * len(names)]
@@ -94,12 +94,12 @@ def markdown_table(frame: pd.DataFrame, digits: int = DIGITS, bold: Collection[s
 
 
 def markdown_list(sentences: Sequence[str]) -> str:
-    """Return a list of sentences, which are escaped."""
+    """Return sentences as a Markdown list; they are escaped."""
     return "\n".join(f"- {markdown(sentence)}" for sentence in sentences)
 
 
 def latex_table(frame: pd.DataFrame) -> str:
-    r"""Return a frame as a LaTeX table, for ``\usepackage{booktabs}``; two columns are flush left."""
+    r"""Return a frame as a LaTeX table for ``booktabs``; only its first two columns are left-aligned."""
     lines = [
         rf"\begin{{tabular}}{{ll{'r' * (len(frame.columns) - 2)}}}",
         r"\toprule",
@@ -118,12 +118,12 @@ def _latex_line(cells: Sequence[str]) -> str:
 
 
 def html_table(frame: pd.DataFrame, caption: str, names: Mapping[str, str] | None = None) -> HtmlTable:
-    """Return a frame as the cells of an HTML table; empty texts are a dash, too.
+    """Return a frame as the cells of an HTML table; empty texts become a dash, too.
 
     Args:
-        frame: what to show.
-        caption: what it is.
-        names: columns to show and what to call them, in this order; None: all as they are.
+        frame: the table.
+        caption: its title.
+        names: columns to show, in this order, and their headings; None: all columns, under their names.
     """
     from pandas.api.types import is_numeric_dtype
 
@@ -138,12 +138,12 @@ def html_table(frame: pd.DataFrame, caption: str, names: Mapping[str, str] | Non
 
 
 def number_text(value: float | None, form: str) -> str:
-    """Return a number in a number format of Python's; one that is infinite, or None, in words."""
+    """Return a number in a format of Python's `format`; infinity and None become `UNBOUNDED`."""
     return UNBOUNDED if value is None or not math.isfinite(value) else format(value, form)
 
 
 def range_text(low: float | None, high: float | None, form: str) -> str:
-    """Return both ends of an interval, each as `number_text` returns it."""
+    """Return both ends of an interval, each formatted by `number_text`."""
     return f"{number_text(low, form)} to {number_text(high, form)}"
 
 
@@ -158,7 +158,7 @@ def clock(seconds: float) -> str:
 
 
 def visual_tokens(count: float, form: str = "g") -> str:
-    """Return a number of visual tokens in words, written in a number format of Python's."""
+    """Return a phrase such as "36 visual tokens", its number in a format of Python's `format`."""
     shown = f"{count:{form}}"
     return f"{shown} visual token" + ("" if shown == "1" else "s")
 
@@ -172,7 +172,7 @@ def short(count: float) -> str:
 
 
 def size_label(params_b: float) -> str:
-    """Return a model size, billions, as people write it: 7B, 0.5B, 60M, 600K."""
+    """Return a model size, given in billions, as people write it: 7B, 0.5B, 60M, 600K."""
     for least, unit, letter in ((0.1, 1.0, "B"), (1e-3, 1e-3, "M"), (1e-6, 1e-6, "K")):
         if params_b >= least:
             return f"{params_b / unit:.3g}{letter}"

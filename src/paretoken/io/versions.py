@@ -1,4 +1,4 @@
-"""Which versions and which state of the code made a result."""
+"""Versions of packages and the state of the code that made a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import paretoken
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Return the versions of Python, of this package and of ``packages`` (those installed)."""
+    """Return the versions of Python, of this package and of those ``packages`` that are installed."""
     found = {"python": platform.python_version(), "paretoken": paretoken.__version__}
     for package in packages:
         try:
@@ -32,7 +32,7 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
 
 
 def commit_words(folder: Path) -> str | None:
-    """Return the commit of ``folder``, with a word if tracked files differ; None outside a checkout."""
+    """Return the commit of ``folder``, and whether tracked files differ; None outside a checkout."""
     state = git_state(folder)
     if state["commit"] is None:
         return None

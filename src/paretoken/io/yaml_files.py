@@ -1,4 +1,4 @@
-"""Reading YAML with clear errors, duplicate keys among them (plain YAML keeps the last silently)."""
+"""Reading YAML with clear errors, also for duplicate keys (PyYAML silently keeps the last one)."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from paretoken.errors import UserError
 from paretoken.io.bounded import LARGEST_YAML, read_bounded
 from paretoken.io.escape import shown
 
-#: Values that a file may hold, each as often as aliases repeat it.
+#: Most values of a file, with its aliases expanded.
 MOST_NODES = 200_000
 
-#: Lines that declare how tags are abbreviated.
+#: Most ``%TAG`` lines, which declare abbreviations of tags.
 MOST_TAGS = 100
 
-#: Characters of a number: Python reads no more digits, and numbers in base 60 take long to compute.
+#: Most characters of a number: Python reads no more digits, and numbers in base 60 take long to compute.
 LONGEST_NUMBER = 4300
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
-#: What `parse_yaml` raises.
+#: Errors that `parse_yaml` raises.
 UNREADABLE = (yaml.YAMLError, RecursionError)
 
-#: What PyYAML raises for a value that its tag does not fit, such as ``!!int ""`` and ``!!bool x``.
+#: Errors that PyYAML raises for a value that does not fit its tag, such as ``!!int ""`` or ``!!bool x``.
 UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
 class _Bounded(Composer, SafeConstructor, Resolver):
-    """Builds values from events, refuses duplicate keys and more than `MOST_NODES` values."""
+    """Builds values from events, and rejects duplicate keys and more than `MOST_NODES` values."""
 
-    peek_event: Callable[[], Any]  # this and the next one are the parser's
+    peek_event: Callable[[], Any]  # this method and the next one are the parser's
     dispose: Callable[[], None]
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class _Bounded(Composer, SafeConstructor, Resolver):
         self.nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Compose one value, or raise if there were too many before: what is too long is not read."""
+        """Compose one value, or raise if there are too many already, without reading the rest."""
         self.nodes += 1
         if self.nodes > MOST_NODES:
             raise _too_many(self.peek_event().start_mark)
@@ -56,14 +56,14 @@ class _Bounded(Composer, SafeConstructor, Resolver):
         return node
 
     def get_single_node(self) -> yaml.Node | None:
-        """Compose the document, without values yet; aliases are references here, however often used."""
+        """Compose the nodes of the document, and count them with their aliases expanded."""
         node: yaml.Node | None = super().get_single_node()
         if node is not None:
             _expanded(node, {})
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Build one value; whatever is wrong with it is an error that tells the line."""
+        """Build one value; any error in it names the line."""
         if node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER:
             raise yaml.MarkedYAMLError(
                 problem=f"a number has more than {LONGEST_NUMBER:,} characters",
@@ -82,10 +82,10 @@ class _Bounded(Composer, SafeConstructor, Resolver):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build one mapping, or raise at the second occurrence of a key."""
         seen = set()
-        # What is not a mapping but has its tag is refused by the base class.
+        # The base class rejects other nodes that have the tag of a mapping.
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
-                continue  # the base class merges the one and refuses the other
+                continue  # the base class merges the former and rejects the latter
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.MarkedYAMLError(
@@ -134,7 +134,7 @@ def _too_many(mark: Any) -> yaml.MarkedYAMLError:
 
 
 def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """Return how many nodes there are when each alias is replaced by what it refers to.
+    """Return the number of nodes once each alias is replaced by its target.
 
     Raises:
         yaml.MarkedYAMLError: there are more than `MOST_NODES`, or a node contains itself.
@@ -143,7 +143,7 @@ def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
         size = sizes[id(node)]
         if not size:
             raise yaml.MarkedYAMLError(
-                problem="an alias refers to what contains it", problem_mark=node.start_mark
+                problem="an alias refers to a value that contains it", problem_mark=node.start_mark
             )
         return size
     sizes[id(node)], size = 0, 1
@@ -158,15 +158,15 @@ def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what a YAML text says.
+    """Return the content of a YAML text.
 
     Raises:
-        yaml.YAMLError: it is not YAML, repeats a key, has a value that does not exist (a date
-            2024-13-45), or too many.
+        yaml.YAMLError: it is not YAML, repeats a key, has an impossible value (the date 2024-13-45), or
+            too many values.
         RecursionError: its brackets are nested too deeply.
     """
     if text.count("%TAG") > MOST_TAGS:  # libyaml compares each with all others
-        raise yaml.YAMLError(f"it declares more than {MOST_TAGS} tags; take the %TAG lines out")
+        raise yaml.YAMLError(f"it declares more than {MOST_TAGS} tags; remove the %TAG lines")
     try:
         loader = LOADERS["fast"](text)
         try:
@@ -181,14 +181,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
-        UserError: the file is missing or unreadable, is no YAML, repeats a key, or is no mapping.
+        UserError: the file is missing or unreadable, is not YAML, repeats a key, or is not a mapping.
     """
     try:
         content = parse_yaml(read_bounded(path, LARGEST_YAML).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} cannot be read as UTF-8: {error}") from error
     except UNREADABLE as error:
-        raise UserError(f"{path} is no valid YAML: {error}") from error
+        raise UserError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold 'key: value' lines at its top level")
     return content

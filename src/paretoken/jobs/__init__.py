@@ -1,1 +1,1 @@
-"""Jobs of a study: which there are, where each stands, and who drives them. No numpy, no torch."""
+"""The jobs of a study, their states, and the lock of their driver. Without numpy and torch."""

@@ -1,4 +1,4 @@
-"""Going on after a killed run: Snakemake's lock outlives its process, a file lock does not."""
+"""Resuming after a killed run: Snakemake's lock outlives its process, a file lock does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paretoken.errors import UserError
 from paretoken.io.file_locks import try_lock
 from paretoken.jobs.driver_lock import DriverLock, become_owner, name_owner
 
-#: Where rules write logs and benchmarks, below a study's folder.
+#: Folders below a study's folder in which rules write logs and benchmarks.
 WRITTEN = tuple(
     f"{place}{name}"
     for place in ("", "sources/", "sources/s*/", "runs/*/*/s*/")
@@ -23,10 +23,10 @@ WRITTEN = tuple(
 
 
 def require_own_logs(studies: Iterable[Path]) -> None:
-    """Refuse links among the logs and benchmarks of studies: jobs would write to where they lead.
+    """Require that logs and benchmarks of studies are not links: jobs would write to their targets.
 
     Args:
-        studies: folders of results; those that are not there hold no links.
+        studies: folders of results; those that do not exist are skipped.
 
     Raises:
         UserError: such a folder, or a file in one, is a link that leads out of the folder around it.
@@ -54,16 +54,16 @@ def _open_own(path: Path) -> IO[str]:
 def take_over(folder: Path) -> DriverLock | None:
     """Become the driver of a working directory, if no other process is, and drop a stale lock.
 
-    Snakemake marks a directory as locked by files that stay behind after `kill -9`, and then refuses
-    to go on until it is told to unlock. The process that is the driver here (see
-    `paretoken.jobs.driver_lock`) knows that these are stale.
+    Snakemake locks a directory with files that remain after `kill -9`, and then refuses to run until it
+    is told to unlock. For the process that becomes the driver (see `paretoken.jobs.driver_lock`), these
+    files are stale.
 
     Args:
         folder: the `.snakemake` folder of the working directory.
 
     Returns:
         The lock, to be kept while running; None if another process is the driver (then Snakemake's
-        lock stands, and its message is right).
+        lock is valid).
     """
     folder.mkdir(exist_ok=True)
     path = folder / "driver.lock"

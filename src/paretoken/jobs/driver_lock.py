@@ -1,8 +1,8 @@
-"""Which process is the driver of a working directory.
+"""Determining which process is the driver of a working directory.
 
-Two things say so. A file lock, which the kernel releases with the process that holds it, tells the
-processes of one machine apart at once. Where locks do nothing, and between machines that share a file
-system, a file does: it names machine, process and a count that the driver increases every few seconds.
+On one machine, a file lock decides, which the kernel releases when its process ends. Where locks have no
+effect, and between machines that share a file system, a file decides: it names the machine, the process
+and a count, its heartbeat, which the driver increases every few seconds.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import IO, Any
 from paretoken.io.escape import terminal
 from paretoken.io.file_locks import Lock
 
-#: In the `.snakemake` folder.
+#: The file in the `.snakemake` folder.
 OWNER = "driver.json"
-#: Seconds between two increases of the count, and how many may be missed by a driver that is alive.
+#: Seconds between two heartbeats, and how many a driver that is alive may miss.
 BEAT_S, MISSED = 10.0, 3
-#: Two starts at the same moment: the later writer's file stands after this time.
+#: Seconds after which the file of the later of two simultaneous starts has replaced the other.
 SETTLE_S = 0.5
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A driver: machine (a name, and what identifies its boot), process (number, start), own token."""
+    """A driver: machine (name and id of its boot), process (id and start time), and a unique token."""
 
     host: str
     boot: str
@@ -41,23 +41,23 @@ class Owner:
 
     @property
     def is_on_this_machine(self) -> bool:
-        """Whether it runs, or ran, since the last boot of the machine that asks."""
+        """Whether it runs, or ran, on this machine since its last boot."""
         return bool(self.boot) and self.boot == _boot()
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is there; on this machine only."""
+        """Whether its process exists; valid on this machine only."""
         return self.started == _start_of(self.pid) != ""
 
 
 class DriverLock:
-    """What makes this process the driver, until it is closed.
+    """The lock that makes this process the driver, until it is closed.
 
     Args:
         stream: the locked file.
         path: the file that names the owner.
         owner: this process.
-        beat_s: seconds between two increases of its count.
+        beat_s: seconds between two heartbeats.
     """
 
     def __init__(self, stream: IO[str], path: Path, owner: Owner, beat_s: float) -> None:
@@ -68,7 +68,7 @@ class DriverLock:
     def close(self) -> None:
         """Stop being the driver."""
         if os.getpid() != self._owner.pid:
-            return  # a fork ends, not the driver
+            return  # a forked process ends, not the driver
         self._closed.set()
         if _read(self._path)[0] == self._owner:
             self._path.unlink(missing_ok=True)
@@ -87,13 +87,13 @@ class DriverLock:
 
 
 def become_owner(folder: Path, stream: IO[str], lock: Lock, beat_s: float = BEAT_S) -> DriverLock | None:
-    """Write this process down as the driver, unless another one is alive.
+    """Make this process the driver, unless another one is alive (then return None).
 
     Args:
         folder: the `.snakemake` folder of the working directory.
-        stream: the file that was to be locked.
-        lock: whether it is, or locks are useless here.
-        beat_s: seconds between two signs of life of a driver.
+        stream: the open lock file.
+        lock: whether this process holds its lock, or locks have no effect here.
+        beat_s: seconds between two heartbeats of a driver.
     """
     path = folder / OWNER
     before, _ = _read(path)
@@ -103,8 +103,8 @@ def become_owner(folder: Path, stream: IO[str], lock: Lock, beat_s: float = BEAT
     _write(path, own, 0)
     if lock == "useless":
         _say(
-            f"File locks do nothing on the file system of {folder.absolute()}: that no other driver "
-            f"works in this folder rests on {OWNER} there, which names its machine and process."
+            f"File locks have no effect on the file system of {folder.absolute()}: only {OWNER} there, "
+            "which names the driver's machine and process, keeps a second driver out of this folder."
         )
         time.sleep(SETTLE_S)
         if _read(path)[0] != own:
@@ -113,10 +113,10 @@ def become_owner(folder: Path, stream: IO[str], lock: Lock, beat_s: float = BEAT
 
 
 def name_owner(folder: Path) -> None:
-    """Say which process is the driver of a folder."""
+    """Print which process is the driver of a folder."""
     owner, _ = _read(folder / OWNER)
     if owner is not None:
-        _say(f"Another run works in this folder: {_named(owner)}. Wait for its end, or end it.")
+        _say(f"Another run works in this folder: {_named(owner)}. Wait until it ends, or stop it.")
 
 
 def _is_gone(before: Owner, path: Path, lock: Lock, beat_s: float) -> bool:
@@ -124,19 +124,19 @@ def _is_gone(before: Owner, path: Path, lock: Lock, beat_s: float) -> bool:
     if before.is_on_this_machine:
         return lock == "held" or not before.is_running
     _say(
-        f"The last driver of this folder was {_named(before)}. Waiting {MISSED * beat_s:g} s for a sign "
-        "of life from it."
+        f"The last driver of this folder was {_named(before)}. Waiting {MISSED * beat_s:g} s for its "
+        "heartbeat."
     )
     first, end = _read(path), time.monotonic() + MISSED * beat_s
     while time.monotonic() < end:
         time.sleep(beat_s / 5)
         if _read(path) != first:
-            return _read(path)[0] is None  # it has closed; else it is alive
+            return _read(path)[0] is None  # it has ended; otherwise it is alive
     return True
 
 
 def _read(path: Path) -> tuple[Owner | None, int]:
-    """Return who owns a folder, and its count; nobody, if the file is not there or not whole."""
+    """Return the owner of a folder and its count; None and 0 if the file is missing or damaged."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Owner(**content["owner"]), int(content["count"])
@@ -149,7 +149,7 @@ def _write(path: Path, owner: Owner, count: int) -> None:
     try:
         new.write_text(json.dumps({"owner": asdict(owner), "count": count}), encoding="utf-8")
         new.replace(path)
-    except OSError:  # a full disk: the next sign of life may be written
+    except OSError:  # a full disk: the next heartbeat may be written
         with suppress(OSError):
             new.unlink(missing_ok=True)
 
@@ -162,7 +162,7 @@ def _boot() -> str:
 
 
 def _start_of(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks, so that a number used again is not it."""
+    """Return when a process started, in kernel ticks, to detect reused ids; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()[19]
     except (OSError, IndexError):

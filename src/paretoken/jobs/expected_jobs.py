@@ -1,4 +1,4 @@
-"""Which jobs a study consists of, and the files that each leaves: the rules' shapes of paths."""
+"""The jobs of a study and the files that they write, by the paths of the workflow's rules."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from paretoken.study.paths import (
     vision_folder,
 )
 
-#: Stages of a cell, in their order; a measured study has only the last.
+#: Stages of a cell, in their order, in trained and in measured studies.
 TRAINED_STAGES = ("sources", "pretrain", "finetune", "predict", "score")
 MEASURED_STAGES = ("cell",)
-#: Sources whose last file is an index.
+#: Sources of which the file that is written last is an index.
 INDEXED = ("encoded", "features")
 
 
@@ -34,10 +34,10 @@ def stages_of(study: Study) -> tuple[str, ...]:
 
 
 def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
-    """Return the jobs of one cell by stage, sources left out; elastic cells share their training.
+    """Return the jobs of one cell by stage, without sources; elastic cells share their training.
 
     Args:
-        frozen: whose cell it is.
+        frozen: the study of the cell.
         cell: the cell.
     """
     study = frozen.study
@@ -50,7 +50,7 @@ def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
     answers, scores = folder / "answers", folder / "scores"
     predict = [_file(answers / f"{name}.parquet", logs / f"predict-{name}.log") for name in own]
     score = [_file(scores / f"{name}.json", logs / f"score-{name}.log") for name in own]
-    # lmms-eval asks and scores in one job.
+    # lmms-eval predicts and scores in one job.
     both = [_file(scores / f"{name}.json", logs / f"predict-{name}.log") for name in other]
     last = _file(folder / "errors.csv", logs / "cell-scores.log")
     return {
@@ -71,7 +71,7 @@ def _training_job(folder: Path, stage: str) -> Job:
 
 
 def source_jobs(frozen: FrozenStudy, cell: Cell) -> list[Job]:
-    """Return the jobs that make what a cell starts from; cells share most of them."""
+    """Return the jobs that make the sources of a cell; cells share most of them."""
     if frozen.study.training is None:
         return []
     llm, seed = cell.llm, cell.seed

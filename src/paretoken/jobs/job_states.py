@@ -15,7 +15,7 @@ from paretoken.slurm.queue import HELD
 
 Word = Literal["done", "running", "queued", "failed", "missing"]
 WORDS: tuple[Word, ...] = get_args(Word)
-#: What needs attention first.
+#: States of unfinished jobs, in the order in which they need attention.
 URGENCY: tuple[Word, ...] = ("failed", "running", "queued", "missing")
 #: Lines of a failed job's log that are shown, and that are searched for its last start.
 SHOWN, SEARCHED = 5, 40
@@ -26,9 +26,9 @@ class Part:
     """One run of a command.
 
     Attributes:
-        result: the file that is there when it is done.
-        out: what the command is given as ``--out``.
-        log: of its rule.
+        result: the file that exists when it is done.
+        out: the path that the command is given as ``--out``.
+        log: log of its rule.
     """
 
     result: Path
@@ -38,10 +38,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Job:
-    """What a rule, or the same rule for several benchmarks, writes.
+    """The runs of a rule, or of the same rule for several benchmarks.
 
     Attributes:
-        name: how pages call it.
+        name: its name on status pages.
         parts: its runs.
     """
 
@@ -51,15 +51,15 @@ class Job:
 
 @dataclass(frozen=True)
 class State:
-    """Where a job stands.
+    """The state of a job.
 
     Attributes:
         word: done, running, queued, failed or missing.
         done: steps, questions or results that are done; None: not known.
-        of: how many there are.
-        why: what the word rests on.
-        log: of a failed or running job.
-        last_lines: of that log, for a failed job.
+        of: number of all of them.
+        why: the reason for the word.
+        log: log of a failed or running job.
+        last_lines: last lines of that log, for a failed job.
     """
 
     word: Word
@@ -71,7 +71,7 @@ class State:
 
     @property
     def share(self) -> float:
-        """Share of the work that is done, as far as it is known."""
+        """Share of the work that is done, 0 to 1; 0 if it is not known."""
         if self.word == "done":
             return 1.0
         return self.done / self.of if self.done is not None and self.of else 0.0
@@ -82,21 +82,21 @@ class State:
 
 
 def state_of(job: Job, signs: Signs) -> State:
-    """Decide where a job stands, by its results, what its command says of itself, and SLURM's queue.
+    """Return the state of a job, from its results, its progress files, and SLURM's queue.
 
-    - done: all its results are there (the file that is written last and atomically).
+    - done: all its results exist (the file that is written last and atomically).
     - running: its command renews its heartbeat, or SLURM runs it.
     - queued: SLURM has it, and has not started it.
-    - failed: its command says so, or was killed (its heartbeats ended without a word), or it left a log
-      and nothing else.
-    - missing: it has not been started, or was stopped and goes on when it is started again.
+    - failed: its command reports an error, or was killed (its heartbeats ended without a report), or it
+      left a log and nothing else.
+    - missing: it was not started, or was stopped and resumes when it is started again.
     """
     states = [_part_state(part, signs) for part in job.parts]
     return states[0] if len(states) == 1 else together(states)
 
 
 def together(states: Sequence[State]) -> State:
-    """Return the state of several jobs as one: what needs attention first wins."""
+    """Return the state of several jobs as one: the most urgent state wins."""
     done = sum(state.word == "done" for state in states)
     for word in URGENCY:
         if found := next((state for state in states if state.word == word), None):
@@ -112,7 +112,7 @@ def _part_state(part: Part, signs: Signs) -> State:
 
 
 def _alive(part: Part, said: Progress | None, signs: Signs) -> State | None:
-    """Return the state of a command that runs or waits, None of one that does neither."""
+    """Return the state of a command that runs or waits; None for one that does neither."""
     steps, log = _steps(said), _log(part)
     if said is not None and said.end is None and signs.alive(said):
         ago = clock(signs.now - said.heartbeat)
@@ -131,16 +131,16 @@ def _alive(part: Part, said: Progress | None, signs: Signs) -> State | None:
 
 
 def _ended(part: Part, said: Progress | None, signs: Signs) -> State:
-    """Return the state of a command that does not run and has not left its result."""
+    """Return the state of a command that does not run and whose result is missing."""
     if said is None:
         logged = written([part.log])
         if logged is None:
             return State("missing")
-        why, last = "its log is there, but its command did not start", logged
+        why, last = "its log exists, but its command did not start", logged
     elif said.end == "done":
-        return State("missing", why="it ended well, but its result is not there", log=_log(part))
+        return State("missing", why="it succeeded, but its result is missing", log=_log(part))
     elif said.end == "stopped":
-        why = f"{said.error}; it goes on when it is started again"
+        why = f"{said.error}; it resumes when it is started again"
         return State("missing", *_steps(said), why, _log(part))
     else:
         killed = f"its process, {said.pid} on {said.host}, was killed or is lost"

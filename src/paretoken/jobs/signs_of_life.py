@@ -1,4 +1,4 @@
-"""Signs of life of jobs: what they write about themselves, and SLURM's queue."""
+"""Signs that jobs are running: their heartbeats and logs, and SLURM's queue."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from paretoken.slurm.freeze import belongs_to
 from paretoken.slurm.job_names import digest, outputs_of
 from paretoken.slurm.queue import HELD, Queued, ask_queue
 
-#: A job whose last heartbeat is older than this is not running: one is due every ten seconds.
+#: A job whose last heartbeat is older than so many seconds is not running: one is due every ten seconds.
 QUIET_S = 120.0
-#: How long squeue may take.
+#: Seconds that squeue may take.
 SQUEUE_S = 10.0
-#: How much of the end of a log is read.
+#: Bytes at the end of a log that are read.
 TAIL_BYTES = 16_384
 
 
 @dataclass(frozen=True)
 class Signs:
-    """What is known about running jobs, at one moment.
+    """The signs of running jobs at one moment.
 
     Attributes:
-        now: seconds since the epoch.
-        quiet_s: how old a heartbeat may be.
-        queue: SLURM's jobs that are not over, by the digest of each file that they will write.
+        now: the moment, in seconds since the epoch.
+        quiet_s: largest age of a running job's heartbeat, in seconds.
+        queue: SLURM's jobs that have not ended, by the digest of each file that they will write.
         complaint: why SLURM's queue is not known; empty if it is, or if there is no SLURM here.
-        host: this machine.
+        host: name of this machine.
     """
 
     now: float
@@ -46,20 +46,20 @@ class Signs:
         return self.queue.get(digest([str(result)]))
 
     def alive(self, found: Progress) -> bool:
-        """Whether a command that did not say that it ended still runs."""
+        """Whether a command that did not report its end still runs."""
         return self.fresh(found.heartbeat) and (found.host != self.host or _exists(found.pid))
 
     def fresh(self, written: float) -> bool:
-        """Whether something that was written at this time is a sign of life."""
+        """Whether a file that was written at this time is a sign of a running job."""
         return self.now - written < self.quiet_s
 
 
-def look(project: Path, quiet_s: float | None = None) -> Signs:
-    """Gather the signs of life of the jobs of a working directory.
+def gather_signs(project: Path, quiet_s: float | None = None) -> Signs:
+    """Return the signs of running jobs of a working directory.
 
     Args:
         project: the working directory.
-        quiet_s: how old a heartbeat may be; None: `QUIET_S`.
+        quiet_s: largest age of a running job's heartbeat, in seconds; None: `QUIET_S`.
     """
     queue, complaint = _queue(project.absolute())
     return Signs(time.time(), QUIET_S if quiet_s is None else quiet_s, queue, complaint)
@@ -73,12 +73,12 @@ def _queue(project: Path) -> tuple[dict[str, Queued], str]:
         return {}, "" if "config" in answer.complaint else answer.complaint
     left = [job for job in jobs if job.fate == "alive" or job.state == HELD]
     own = [job for job in left if belongs_to(job.folder, project)]
-    own.sort(key=lambda job: job.state == "RUNNING")  # where two would write a file, the one that runs
+    own.sort(key=lambda job: job.state == "RUNNING")  # of two for the same file, the running one wins
     return {made: job for job in own for made in outputs_of(job.mark)}, ""
 
 
 def _exists(pid: int) -> bool:
-    """Whether there is a process of this number."""
+    """Whether there is a process with this id."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -89,7 +89,7 @@ def _exists(pid: int) -> bool:
 
 
 def tail(log: Path, lines: int = 5) -> list[str]:
-    """Return the last lines of a log that hold anything; a line that was rewritten counts once."""
+    """Return the last lines of a log that are not empty; of a rewritten line, its last version."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - TAIL_BYTES))

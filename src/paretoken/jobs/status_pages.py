@@ -1,4 +1,4 @@
-"""A study's status as a table for people, or JSON."""
+"""A study's status as a table for people, or as JSON."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from paretoken.io.text_tables import aligned, clock
 from paretoken.jobs.job_states import State
 from paretoken.jobs.study_status import CellStatus, StudyStatus
 
-#: Characters of the bar of cells.
+#: Characters of the progress bar.
 BAR = 30
 
 
 def as_json(status: StudyStatus) -> str:
-    """Return everything that is known."""
+    """Return the whole status as JSON."""
     content = {
         "study": status.study,
         "cells": [
@@ -33,17 +33,17 @@ def as_json(status: StudyStatus) -> str:
 
 
 def as_text(status: StudyStatus) -> str:
-    """Return the table of cells, the failed jobs with the last lines of their logs, and sums."""
+    """Return the table of cells, the failed jobs with the last lines of their logs, and totals."""
     stages = list(status.cells[0].stages)
     header = ["llm", "compressor", "V", "seed", *stages]
     body = [_row(found) for found in status.cells]
     table = aligned(header, body, [False, False, True, True, *[False] * len(stages)])
-    parts = [f"Study {status.study}", table, *_troubles(status), _sums(status), overall(status)]
+    parts = [f"Study {status.study}", table, *_failures(status), _totals(status), overall(status)]
     return "\n\n".join([*parts, decided(status)]) + "\n"
 
 
 def overall(status: StudyStatus) -> str:
-    """Return how many cells are done, run and are left, when they may be done, and the report."""
+    """Return the numbers of cells by state, their expected end, and the path of the report."""
     words, of = status.whole_cells(), len(status.cells)
     filled = BAR * words["done"] // of
     line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {of} cells done"
@@ -69,23 +69,23 @@ def _row(found: CellStatus) -> list[str]:
     return [*coordinates, *(str(state) for state in found.stages.values())]
 
 
-def _troubles(status: StudyStatus) -> list[str]:
-    """Return one paragraph per failed job; a source that several cells share is told once."""
-    told = [(name, state) for name, state in status.sources.items() if state.word == "failed"]
+def _failures(status: StudyStatus) -> list[str]:
+    """Return one paragraph per failed job; a source that several cells share is listed once."""
+    failed = [(name, state) for name, state in status.sources.items() if state.word == "failed"]
     for found in status.cells:
         folder = found.cell.folder(status.study)
         for stage, state in found.stages.items():
             if state.word == "failed" and stage != "sources":
-                told.append((f"{folder} {stage}", state))
-    return [_trouble(name, state) for name, state in told]
+                failed.append((f"{folder} {stage}", state))
+    return [_failure(name, state) for name, state in failed]
 
 
-def _trouble(name: str, state: State) -> str:
+def _failure(name: str, state: State) -> str:
     lines = [f"failed: {name}: {state.why}", *(f"  | {line}" for line in state.last_lines)]
     return "\n".join([*lines, f"  ({state.log})"] if state.log else lines)
 
 
-def _sums(status: StudyStatus) -> str:
+def _totals(status: StudyStatus) -> str:
     lines = []
     for stage, words in status.counts().items():
         shown = ", ".join(f"{count} {word}" for word, count in words.items() if count)
@@ -93,16 +93,16 @@ def _sums(status: StudyStatus) -> str:
     left = status.remaining
     if left is not None:
         lines.append(
-            f"about {clock(left.seconds)} left with {left.jobs} job(s) at a time, as the "
-            f"{left.finished} finished stages took (scaled by planned FLOPs)"
+            f"about {clock(left.seconds)} left with {left.jobs} job(s) at a time, estimated from the "
+            f"{left.finished} finished stages (scaled by planned FLOPs)"
         )
     return "\n".join(lines)
 
 
 def decided(status: StudyStatus) -> str:
-    """Return how the states were decided, in words."""
+    """Return an explanation of the states."""
     words = (
-        "done: the file that is written last is there. running: the last heartbeat is younger than "
+        "done: the file that is written last exists. running: the last heartbeat is younger than "
         f"{clock(status.quiet_s)}, or SLURM runs it. queued: SLURM has not started it. failed: it ended "
         "with an error, or its heartbeats ended. missing: not started, or stopped"
     )

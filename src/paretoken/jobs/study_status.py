@@ -1,4 +1,4 @@
-"""Where a whole study stands: every cell, every stage, sums, and when it may be finished."""
+"""The status of a whole study: every stage of every cell, totals, and the expected end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from paretoken.study.paths import reads_features, trained_folder
 
 @dataclass(frozen=True)
 class CellStatus:
-    """Where one cell stands, by stage."""
+    """The states of the stages of one cell."""
 
     cell: Cell
     stages: Mapping[str, State]
@@ -31,12 +31,12 @@ class CellStatus:
 
 @dataclass(frozen=True)
 class Remaining:
-    """When a study may be finished.
+    """The expected end of a study.
 
     Attributes:
-        seconds: from now.
-        jobs: that run at a time, now.
-        finished: stages that this rests on.
+        seconds: seconds from now.
+        jobs: number of jobs that run at a time, now.
+        finished: number of finished stages that the estimate uses.
     """
 
     seconds: float
@@ -46,15 +46,15 @@ class Remaining:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """Where a study stands.
+    """The status of a study.
 
     Attributes:
         study: its name.
         cells: in the order of the grid.
-        sources: what cells start from, by name.
+        sources: states of the sources of cells, by name.
         remaining: None if nothing has finished yet, or nothing is left.
-        quiet_s: how old the last heartbeat of a running job may be.
-        report: the study's report, if it is there.
+        quiet_s: largest age of a running job's heartbeat, in seconds.
+        report: the study's report, if it exists.
         complaint: why SLURM's queue is not known; empty if it is, or if there is no SLURM here.
     """
 
@@ -68,7 +68,7 @@ class StudyStatus:
 
     @property
     def finished(self) -> bool:
-        """Whether every cell is done and the report is there."""
+        """Whether every cell is done and the report exists."""
         return self.report is not None and self.whole_cells()["done"] == len(self.cells)
 
     def whole_cells(self) -> dict[str, int]:
@@ -86,12 +86,12 @@ class StudyStatus:
 
 
 def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
-    """Decide where every stage of every cell of a study stands.
+    """Return the status of a study, with the state of every stage of every cell.
 
     Args:
         config: the whole config.
         study: one of its studies, measured or trained.
-        signs: of life, see `paretoken.jobs.signs_of_life.look`.
+        signs: signs of running jobs, see `paretoken.jobs.signs_of_life.gather_signs`.
     """
     frozen = config.freeze(study.name)
     sources: dict[str, State] = {}
@@ -119,7 +119,7 @@ def _cell_states(frozen: FrozenStudy, cell: Cell, signs: Signs) -> dict[str, Sta
 
 
 def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Remaining | None:
-    """Predict from plans how long what is left takes, corrected by what finished stages took.
+    """Estimate the remaining time from plans, corrected by the durations of finished stages.
 
     Only ratios between stages come from the plans, so the device that they are for does not matter.
     """
@@ -156,7 +156,7 @@ def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Rem
 
 
 def _took(study: Study, cell: Cell, planned: Estimate) -> float | None:
-    """Return the seconds on the clock of a finished stage, None if nothing says them."""
+    """Return the wall-clock seconds of a finished stage; None if they are not recorded."""
     folder = cell.folder(study.name)
     if planned.stage == "predict":
         return _benchmarked(sorted((folder / "benchmarks").glob("predict*.tsv")))

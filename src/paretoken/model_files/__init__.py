@@ -1,1 +1,1 @@
-"""Directories of models from elsewhere, looked at before a library reads them."""
+"""Directories of untrusted models, validated before a library reads them."""

@@ -1,4 +1,4 @@
-"""What libraries raise on files from elsewhere, as errors of the user's that name the file."""
+"""Turning errors that libraries raise on untrusted files into user errors that name the file."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from pickle import UnpicklingError
 
 from paretoken.errors import UserError
 
-#: Characters of a library's own message.
+#: Most characters of a library's own message.
 LONGEST_REASON = 2_000
 
-#: What PyTorch says where the CPU's memory is short.
+#: PyTorch's message when the CPU's memory runs out.
 NO_MEMORY = "can't allocate memory"
 
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn whatever the block raises into a `UserError`: ``what``, and the library's reason.
+    """Turn whatever the block raises into a `UserError` with ``what`` and the library's reason.
 
-    A lack of memory or of a package stays what it is.
+    `MemoryError` and `ModuleNotFoundError` are passed on.
 
     Args:
-        what: which file or folder cannot be used for what.
+        what: start of the message: which file or folder cannot be used for what.
 
     Raises:
-        UserError: the block raised an error, or a library written in Rust gave up inside it.
+        UserError: the block raised an error, or a library written in Rust panicked in it.
     """
     try:
         yield
     except (UserError, MemoryError, ModuleNotFoundError):
         raise
-    except Exception as error:  # readers of several libraries, which raise anything on damaged files
+    except Exception as error:  # readers of several libraries raise anything for damaged files
         raise UserError(f"{what}: {_reason(error)}") from error
     except BaseException as error:
-        # What Rust code raises when it gives up. Each library has a class of its own, which cannot be
-        # imported, and which `except Exception` does not catch.
+        # The panic of Rust code. Each library has its own class for it, which cannot be imported, and
+        # which `except Exception` does not catch.
         if type(error).__name__ != "PanicException":
             raise
         raise UserError(f"{what}: {_reason(error)}") from error
@@ -46,7 +46,7 @@ def enough_memory(what: str) -> Iterator[None]:
     """Turn a lack of memory, on the CPU or a GPU, into a `UserError`.
 
     Args:
-        what: what it was too short for, and what to do.
+        what: what needs the memory, and what to do if it runs out.
 
     Raises:
         UserError: the block ran out of memory.
@@ -57,10 +57,10 @@ def enough_memory(what: str) -> Iterator[None]:
         short = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
         if not short and NO_MEMORY not in str(error):
             raise
-        raise UserError(f"memory is too short for {what}") from error
+        raise UserError(f"there is not enough memory for {what}") from error
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, UnpicklingError):  # torch advises to run what it has refused to run
-        return "a file of weights is damaged, or holds more than tensors, which is never run"
+    if isinstance(error, UnpicklingError):  # torch's own message advises to run the refused code
+        return "a file of weights is damaged, or holds objects other than tensors, which are not loaded"
     return str(error)[:LONGEST_REASON] or type(error).__name__

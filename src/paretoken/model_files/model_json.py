@@ -1,7 +1,7 @@
-"""JSON that comes with models from elsewhere, looked at before anything is built from it.
+"""Validating the JSON files of untrusted models before anything is built from them.
 
-`transformers` believes a config.json: it makes 100,000 layers, asks whether code of the model's author
-shall run, reads shards from other folders. Here is what a usual model can say, with room to spare.
+`transformers` trusts a config.json: it builds 100,000 layers, asks whether to run code of the model's
+author, reads shards from other folders. The limits here leave room to spare above usual models.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from paretoken.io.bounded import read_bounded, require_regular
 from paretoken.io.files import read_object
 from paretoken.io.json_values import require_few_values
 
-#: Bytes of a tokenizer.json (Gemma 3 has 33 million), of a config.json (one that names 22,000 classes
-#: has two million), and of any other file (an index of 90,000 tensors has nine million).
+#: Most bytes of a tokenizer.json (Gemma 3 has 33 million), of a config.json (one that names 22,000
+#: classes has two million), and of any other file (an index of 90,000 tensors has nine million).
 TOKENIZER_BYTES, CONFIG_BYTES, OTHER_BYTES = 256 * 2**20, 4 * 2**20, 32 * 2**20
 
-#: How the names of files beside the weights end.
+#: Suffixes of the files beside the weights.
 SIDE_FILES = {".json", ".jinja", ".txt", ".model"}
 
 #: Largest value of a config's numbers, by key; the largest models have 130 layers of width 20,000.
@@ -40,10 +40,10 @@ LARGEST = {
     "patch_size": 10_000,
     "projection_dim": 1_000_000,
 }
-#: The same for other keys by how they begin, and for all others.
+#: The same for other keys that begin with ``num_`` or ``n_``, and for all others.
 LARGEST_COUNT, LARGEST_NUMBER = 100_000, 10**12
 
-#: Where one config holds another, and how deep.
+#: Most levels of configs that contain configs.
 DEEPEST = 8
 
 
@@ -58,18 +58,19 @@ def read_model_json(path: Path) -> dict[str, Any]:
     try:
         size = path.stat().st_size if path.is_file() else 0
         if size > limit:
-            raise UserError(f"{path} has {size:,} bytes; {limit:,} at most are usual")
+            raise UserError(f"{path} has {size:,} bytes; at most {limit:,} are usual")
         return read_object(path)
-    except ValueError as error:  # a number of more digits than Python converts
+    except ValueError as error:  # a number with more digits than Python converts
         raise UserError(f"{path} is not valid JSON: {error}") from error
 
 
 def require_usual_model(folder: Path) -> None:
-    """Check what a model directory says of itself before `from_pretrained` reads it.
+    """Validate the JSON files of a model directory before `from_pretrained` reads them.
 
     Raises:
-        UserError: a number in its config.json is absurd, it needs code of its own, it is an adapter of
-            another model, its shards lie elsewhere, or a file beside its weights is too large.
+        UserError: a number in its config.json is implausibly large, it needs code of its own, it is an
+            adapter of another model, its shards are elsewhere, or a file beside its weights is too
+            large.
     """
     require_small_files(folder)
     path = folder / "config.json"
@@ -77,10 +78,10 @@ def require_usual_model(folder: Path) -> None:
         config = read_model_json(path)
         _require_no_code(path, config)
         _require_usual_numbers(path, config)
-        if config.get("transformers_weights"):  # instead of those that are looked at
+        if config.get("transformers_weights"):  # would be loaded instead of the files validated here
             raise UserError(
-                f"{path} has transformers_weights = {_short(config['transformers_weights'])}; call the "
-                "file model.safetensors and remove that line"
+                f"{path} has transformers_weights = {_short(config['transformers_weights'])}; rename "
+                "the file to model.safetensors and remove that line"
             )
     if (folder / "adapter_config.json").is_file():
         raise UserError(
@@ -95,7 +96,7 @@ def require_small_files(folder: Path) -> None:
     """Check the sizes of the files beside the weights, which `transformers` reads whole.
 
     Raises:
-        UserError: one is larger than a tokenizer is, or JSON of too many values, or not a regular file.
+        UserError: one is too large, is JSON with too many values, or is not a regular file.
     """
     for path in sorted([*folder.glob("*"), *folder.glob("additional_chat_templates/*")]):
         if path.suffix in SIDE_FILES and not path.is_dir():
@@ -105,10 +106,10 @@ def require_small_files(folder: Path) -> None:
 
 
 def shards_of(index: Path) -> dict[str, str]:
-    """Return which shard each tensor is in, as an index file says.
+    """Return the name of the shard of each tensor, from an index file.
 
     Raises:
-        UserError: it says nothing of the kind, or a shard is not a file name in the index's folder.
+        UserError: it lists none, or a shard is not a file name in the index's folder.
     """
     listed = read_model_json(index).get("weight_map")
     if not isinstance(listed, dict) or not listed:
@@ -127,9 +128,9 @@ def _is_plain(name: str) -> bool:
 
 
 def _require_no_code(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a model whose classes are programs of its author's.
+    """Raise `UserError` for a model whose classes are defined by code of its author's.
 
-    A family that `transformers` has itself may name such programs (Phi-3 does): they are not needed.
+    Configs of families that `transformers` implements may name such code (Phi-3 does): it is not needed.
     """
     if not config.get("auto_map"):
         return
@@ -139,7 +140,7 @@ def _require_no_code(path: Path, config: Mapping[str, Any]) -> None:
     if not isinstance(family, str) or family not in CONFIG_MAPPING:
         raise UserError(
             f"{path} is of a model that needs code of its own (auto_map), and code that comes with "
-            "models is never run; use a model of a family that transformers has itself"
+            "models is never run; use a model of a family that transformers itself implements"
         )
 
 
@@ -156,14 +157,14 @@ def _require_usual_numbers(path: Path, config: Mapping[str, Any]) -> None:
             limit = LARGEST_COUNT if key.startswith(("num_", "n_")) else LARGEST_NUMBER
         if isinstance(value, int) and abs(value) > limit:
             raise UserError(
-                f"{path} has {key} = {_short(value)}, {limit:,} at most are plausible; "
+                f"{path} has {key} = {_short(value)}; at most {limit:,} is plausible: "
                 "the file is damaged, or not of a model"
             )
 
 
 def _fields(config: Mapping[str, Any], path: Path, depth: int) -> Iterator[tuple[str, Any]]:
     if depth > DEEPEST:
-        raise UserError(f"{path} has objects in objects, more than {DEEPEST} deep")
+        raise UserError(f"{path} has objects nested more than {DEEPEST} deep")
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from _fields(value, path, depth + 1)
@@ -173,5 +174,5 @@ def _fields(config: Mapping[str, Any], path: Path, depth: int) -> Iterator[tuple
 
 def _short(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10**20:
-        return "a number of more than 20 digits"
+        return "a number with more than 20 digits"
     return repr(value) if isinstance(value, int | float | None) else repr(str(value)[:60])

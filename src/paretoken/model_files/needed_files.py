@@ -1,4 +1,4 @@
-"""Which files of a repository are needed, by their names alone."""
+"""Selecting the files of a repository that are needed, by their names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from paretoken.errors import UserError
 #: Beside the weights: configuration, tokenizer, chat template, preprocessor, licence.
 SMALL = ("*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt", "LICENSE*", "NOTICE*")
 
-#: How weights are stored, in the order in which `from_pretrained` looks for them: the file, or an
-#: index and its shards. Safetensors come first: they hold nothing but tensors.
+#: Formats of weights, in the order in which `from_pretrained` looks for them: one file, or an index and
+#: its shards. Safetensors come first: they hold nothing but tensors.
 WEIGHTS = (
     ("model.safetensors", None),
     ("model.safetensors.index.json", "model-*-of-*.safetensors"),
@@ -23,7 +23,7 @@ WEIGHTS = (
 def model_files(names: Iterable[str], source: str) -> list[str]:
     """Return the files of a model that `from_pretrained` needs, and no others.
 
-    Only the top folder counts, no program is taken, and weights in one format: repositories often
+    Subfolders and programs are left out, and weights are taken in one format only: repositories often
     hold the same weights several times (``original/``, ``consolidated.safetensors``, Flax, ONNX).
 
     Raises:
@@ -31,7 +31,7 @@ def model_files(names: Iterable[str], source: str) -> list[str]:
     """
     top = sorted(name for name in names if "/" not in name)
     if "config.json" not in top:
-        raise UserError(f"{source} holds no config.json: it is no model that `from_pretrained` loads")
+        raise UserError(f"{source} holds no config.json: it is not a model that `from_pretrained` loads")
     weights = weight_files(top)
     if not weights:
         wanted = ", ".join(name for name, _ in WEIGHTS)
@@ -45,7 +45,7 @@ def model_files(names: Iterable[str], source: str) -> list[str]:
 
 
 def weight_files(names: Sequence[str]) -> list[str]:
-    """Return the weights among ``names`` in the first format that is there, index included."""
+    """Return the weight files among ``names`` in the first format that exists, index included."""
     for name, shards in WEIGHTS:
         if name in names:
             return [name, *(n for n in names if shards is not None and fnmatch(n, shards))]
@@ -53,7 +53,7 @@ def weight_files(names: Sequence[str]) -> list[str]:
 
 
 def dataset_files(names: Iterable[str], include: Sequence[str], source: str) -> list[str]:
-    """Return the files of a data set that match a pattern of ``include`` (none given: all).
+    """Return the files of a data set that match a pattern of ``include`` (empty: all files).
 
     Programs are left out: a data set is read, never run.
 

@@ -1,6 +1,6 @@
-"""Pickled weights (``.bin``), which `torch.save` wrote: looked at before `from_pretrained` reads them.
+"""Validating pickled weights (``.bin``, from `torch.save`) before `from_pretrained` reads them.
 
-A pickle is a program. Only its tensors are made (``weights_only``), but it could also describe lists of
+A pickle is a program. Only its tensors are built (``weights_only``), but it could also describe lists of
 a billion entries, or tensors that are larger than the file; a zip of one could unpack to gigabytes.
 """
 
@@ -14,13 +14,13 @@ from paretoken.errors import UserError
 from paretoken.io.bounded import MIB, limited_memory, require_regular
 from paretoken.model_files.library_errors import explained
 
-#: Bytes of the pickle in a file: it has some 150 for each tensor, and the numbers lie outside of it.
+#: Most bytes of the pickle in a file: it has some 150 for each tensor; the numbers are outside of it.
 LONGEST_PICKLE = 4 * MIB
-#: Bytes of a file of before torch 1.6 (2020), in which the pickle and the numbers are one stream.
+#: Most bytes of a file from before torch 1.6 (2020), in which the pickle and the numbers are one stream.
 LARGEST_OLD_FILE = 4096 * MIB
-#: What reading may take beside the file itself.
+#: Bytes of memory that reading may take in addition to the file itself.
 MEMORY = 1024 * MIB
-#: How often the same numbers may be named: an output layer that is the embedding is named twice.
+#: How many tensors may share the same numbers: an output layer tied to the embedding makes two.
 MOST_NAMES = 4
 
 _ZIP = b"PK\3\4"
@@ -30,8 +30,8 @@ def pickled_sizes(path: Path) -> dict[str, int]:
     """Return how many numbers each tensor of a pickled file has; the memory that this takes is bounded.
 
     Raises:
-        UserError: the file is damaged, compressed, holds something else than tensors by name, or
-            tensors that are larger than it.
+        UserError: the file is damaged or compressed, holds other objects than tensors by name, or
+            tensors that are larger than the file.
     """
     require_regular(path)
     import torch  # before memory is limited
@@ -40,7 +40,7 @@ def pickled_sizes(path: Path) -> dict[str, int]:
     try:
         with explained(f"{path} is damaged"), limited_memory(size + MEMORY):
             is_zip = _require_plain(path, size)
-            # Only tensors are unpickled, never programs; files of before torch 1.6 cannot be mapped.
+            # Only tensors are unpickled, never code; files from before torch 1.6 cannot be mapped.
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except MemoryError as error:
         raise UserError(
@@ -63,7 +63,7 @@ def _require_plain(path: Path, size: int) -> bool:
         is_zip = stream.read(len(_ZIP)) == _ZIP  # as torch decides
     if not is_zip and size > LARGEST_OLD_FILE:
         raise UserError(
-            f"{path} has {size:,} bytes and is a pickle of before torch 1.6, of which at most "
+            f"{path} has {size:,} bytes and is a pickle from before torch 1.6, of which at most "
             f"{LARGEST_OLD_FILE:,} are read; save it again as safetensors"
         )
     if not is_zip:

@@ -1,22 +1,22 @@
-"""How many tokens a language model can tell apart by their places, from its configuration."""
+"""The longest sequence that a language model supports, from its configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Ways to stretch rotary positions by a factor, where the config still names the length before.
+#: Kinds of RoPE scaling by a factor for which the config may still name the original length.
 STRETCHED = ("linear", "dynamic", "yarn")
 
 
 def positions_of(config: Any) -> int | None:
     """Return the longest sequence of a language model, in tokens; None if its config names none.
 
-    Configs that stretch rotary positions name the length before (Vicuna-16k: 4096 and a factor of 4),
-    or after with the one before beside it (Llama 3.1).
+    Configs with RoPE scaling name the original length (Vicuna-16k: 4096 and a factor of 4), or the
+    scaled length with the original one beside it (Llama 3.1).
 
     Args:
-        config: of `transformers`, or the content of a config.json.
+        config: a configuration of `transformers`, or the content of a config.json.
     """
     stated = _read(config, "max_position_embeddings")
     if not isinstance(stated, int) or isinstance(stated, bool) or stated < 1:

@@ -31,11 +31,11 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
     """Call ``auto_class.from_pretrained`` on a local directory; code that comes with it is never run.
 
     Raises:
-        UserError: the directory does not exist, its configuration is not one of a usual model (see
-            `paretoken.model_files.model_json`), or that or its weights cannot be read.
+        UserError: the directory does not exist, its configuration is not that of a usual model (see
+            `paretoken.model_files.model_json`), or its configuration or weights cannot be read.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no directory; expected a model as `save_pretrained` writes it")
+        raise UserError(f"{folder} is not a directory; expected a model as `save_pretrained` writes it")
     require_usual_model(folder)
     for path in folder.glob("*.safetensors"):
         require_short_header(path)
@@ -48,8 +48,8 @@ def load_pretrained(auto_class: Any, folder: Path, **options: Any) -> Any:
 def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
     """Call ``from_pretrained`` for a model and require that each of its weights was in the files.
 
-    `transformers` itself makes up what is missing, with a warning, and allocates it first: so the files
-    are asked before how many numbers they hold.
+    `transformers` itself only warns about missing weights, and allocates and initializes them. Therefore
+    the number of weights in the files is checked first.
 
     Raises:
         UserError: the directory cannot be loaded, or its files lack weights of the model.
@@ -92,7 +92,7 @@ def require_weights(auto_class: Any, folder: Path, config: Any = None) -> None:
 
 
 def count_parameters(auto_class: Any, config: Any, folder: Path) -> int:
-    """Return the parameters of a model, made without memory for them; tied ones count once.
+    """Return the number of parameters of a model, without allocating them; tied ones count once.
 
     Args:
         auto_class: a class of models, or one that chooses among them (`AutoModel`).
@@ -100,7 +100,7 @@ def count_parameters(auto_class: Any, config: Any, folder: Path) -> int:
         folder: where it is from, for messages.
 
     Raises:
-        UserError: its dimensions do not go together, or `transformers` does not know such a model
+        UserError: its dimensions are inconsistent, or `transformers` does not support such a model
             without running its repository's code.
     """
     import torch
@@ -113,9 +113,9 @@ def count_parameters(auto_class: Any, config: Any, folder: Path) -> int:
                 if hasattr(auto_class, "from_config")
                 else auto_class(made)
             )
-    except Exception as error:  # whatever a constructor makes of dimensions that do not go together
+    except Exception as error:  # constructors raise anything for inconsistent dimensions
         raise UserError(
-            f"{folder}: a model of type {config.model_type!r} cannot be made: {error}"
+            f"{folder}: a model of type {config.model_type!r} cannot be built: {error}"
         ) from error
     model.tie_weights()
     return sum(parameter.numel() for parameter in model.parameters())
@@ -127,7 +127,7 @@ def saving(path: Path) -> Iterator[Path]:
 
     Raises:
         UserError: the folder cannot be written, or the disk is full (safetensors has an error of
-            its own for that, which is no `OSError`).
+            its own for that, which is not an `OSError`).
     """
     with replacing_folder(path) as folder:
         try:
@@ -140,7 +140,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """Return the tensors of a safetensors file, on the CPU.
 
     Raises:
-        UserError: the file is missing, truncated or no safetensors file.
+        UserError: the file is missing, truncated or not a safetensors file.
     """
     with open_safetensors(path) as stream:
         return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118

@@ -1,7 +1,7 @@
-"""What a tokenizer.json may do to texts: no more than a bounded growth, in bounded time.
+"""Validating that a tokenizer.json makes texts grow within bounds, in bounded time.
 
-A normalizer may replace each letter by a thousand, and the next one each of those again. How much a text
-can grow at most is computed from the rules alone, without a text.
+A normalizer may replace each letter by a thousand, and the next one each of those again. The largest
+growth of a text is computed from the rules alone, without a text.
 
 Format: https://huggingface.co/docs/tokenizers (the ``type`` of each rule).
 """
@@ -23,27 +23,27 @@ from numpy.typing import NDArray
 from paretoken.errors import UserError
 from paretoken.model_files.model_json import LARGEST, read_model_json
 
-#: What a text may become, in multiples of its length. A table of Unicode's compatible forms has single
-#: characters that become 18; SentencePiece's rules together come to some 40.
+#: Largest growth of a text, in multiples of its length. A table of Unicode's compatibility forms has
+#: single characters that become 18; SentencePiece's rules together come to some 40.
 LARGEST_GROWTH = 100
-#: How many rules there may be in each part, how deep, and how many characters or tokens may be put in.
+#: Most rules in each part, most levels of nesting, and most characters or tokens that a rule inserts.
 MOST_RULES, DEEPEST, MOST_ADDED = 200, 10, 1_000
 
-#: Characters of a word that WordPiece takes apart (mostly 100), in a time that grows as their cube, and
-#: of a token of Unigram (mostly 16), whose beginnings are looked for at each place of a text.
+#: Most characters of a word that WordPiece splits (mostly 100), in a time that grows as their cube, and
+#: of a token of Unigram (mostly 16), whose prefixes are looked up at each position of a text.
 LONGEST_WORD, LONGEST_TOKEN = 1_000, 1_000
-#: Characters of what BPE and WordPiece put before or behind each part of a word (mostly two).
+#: Most characters of the affix that BPE and WordPiece add to each part of a word (mostly two).
 LONGEST_AFFIX = 100
 _AFFIXES = ("continuing_subword_prefix", "end_of_word_suffix")
-#: Share of BPE's merges that are left out at random, mostly none; near 1 it searches for hours.
+#: Largest dropout of BPE's merges, mostly none; near 1 it searches for hours.
 LARGEST_DROPOUT = 0.9
 
-#: Expressions of which each part takes a character at least: classes and characters, once or more often.
+#: Expressions of which each part matches at least one character: classes and characters, with repeats.
 _TAKES_TEXT = re.compile(
     r"((\\[sSdDwW]|\\[^A-Za-z0-9]|\\[pP]\{\^?\w+\}|[^\^$.|?*+()\[\]{}\\]|\."
     r"|\[\^?([^\[\]\\&^]|\\[sSdDwWtrn]|\\[^A-Za-z0-9])+\])(\+|\{[1-9][0-9]{0,3},?\})?)+"
 )
-#: Characters of an expression that is looked at for that.
+#: Most characters of an expression that is checked for that.
 LONGEST_EXPRESSION = 1_000
 
 PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
@@ -51,10 +51,10 @@ _ADDED = ("content", "prepend", "str_rep", "replacement")
 
 
 def require_bounded_tokenizer(path: Path) -> None:
-    """Check that the rules of a tokenizer.json let no text grow without bounds.
+    """Require that the rules of a tokenizer.json let no text grow without bounds.
 
     Raises:
-        UserError: they do, or the file is not of a tokenizer.
+        UserError: they do, or the file is not a tokenizer's.
     """
     content = read_model_json(path)
     _require_usual_ids(path, content)
@@ -62,7 +62,7 @@ def require_bounded_tokenizer(path: Path) -> None:
     for part in PARTS:
         rules = list(_rules(content.get(part), path, 0))
         if len(rules) > MOST_RULES:
-            raise _refusal(path, f"has {len(rules):,} rules in its {part}; {MOST_RULES} at most")
+            raise _refusal(path, f"has {len(rules):,} rules in its {part}, more than {MOST_RULES}")
         growth = 1.0
         for rule in rules:
             growth *= _growth(rule, path)
@@ -72,14 +72,14 @@ def require_bounded_tokenizer(path: Path) -> None:
                 )
     padding = content.get("padding")
     if padding is not None and _largest_number(padding) > 10**6:
-        raise _refusal(path, "fills up each text to more than a million tokens")
+        raise _refusal(path, "pads each text to more than a million tokens")
 
 
 def require_usual_settings(path: Path) -> None:
-    """Check what transformers believes in a tokenizer_config.json; there need not be one.
+    """Validate the settings in a tokenizer_config.json that transformers trusts, if the file exists.
 
     Raises:
-        UserError: ``model_max_length`` is something else than a number.
+        UserError: ``model_max_length`` is not a number.
     """
     length = read_model_json(path).get("model_max_length") if path.exists() else None
     if length is not None and (isinstance(length, bool) or not isinstance(length, int | float)):
@@ -103,9 +103,9 @@ def _require_fast_model(path: Path, model: Mapping[str, Any]) -> None:
     """Require that splitting a text into tokens takes time in proportion to its length."""
     length, dropout = model.get("max_input_chars_per_word"), model.get("dropout")
     if isinstance(length, int | float) and length > LONGEST_WORD:
-        raise _refusal(path, f"takes apart words of more than {LONGEST_WORD:,} characters")
+        raise _refusal(path, f"splits words of more than {LONGEST_WORD:,} characters")
     if isinstance(dropout, int | float) and dropout > LARGEST_DROPOUT:
-        raise _refusal(path, f"leaves out more than {LARGEST_DROPOUT:.0%} of its merges (dropout)")
+        raise _refusal(path, f"drops more than {LARGEST_DROPOUT:.0%} of its merges (dropout)")
     for name in _AFFIXES:
         if len(str(model.get(name))) > LONGEST_AFFIX:
             raise _refusal(path, f"has a {name} of more than {LONGEST_AFFIX} characters")
@@ -116,9 +116,9 @@ def _require_fast_model(path: Path, model: Mapping[str, Any]) -> None:
 
 
 def _rules(rule: Any, path: Path, depth: int) -> Iterator[Mapping[str, Any]]:
-    """Yield a rule and those in it: ``Sequence`` has a list of them, under several names."""
+    """Yield a rule and the rules nested in it: ``Sequence`` has a list of them, under several names."""
     if depth > DEEPEST:
-        raise _refusal(path, f"has rules in rules, more than {DEEPEST} deep")
+        raise _refusal(path, f"has rules nested more than {DEEPEST} deep")
     if isinstance(rule, Mapping):
         yield rule
         for value in rule.values():
@@ -132,7 +132,7 @@ def _growth(rule: Mapping[str, Any], path: Path) -> float:
     kind = rule.get("type")
     added = max((len(rule[name]) for name in _ADDED if isinstance(rule.get(name), str)), default=0)
     if added > MOST_ADDED:
-        raise _refusal(path, f"has a rule ({kind}) that puts in {added:,} characters")
+        raise _refusal(path, f"has a rule ({kind}) that inserts {added:,} characters")
     if kind == "Replace":
         pattern = rule.get("pattern")
         text = pattern.get("String") if isinstance(pattern, Mapping) else None
@@ -141,23 +141,23 @@ def _growth(rule: Mapping[str, Any], path: Path) -> float:
         expression = pattern.get("Regex") if isinstance(pattern, Mapping) else None
         if isinstance(expression, str) and _takes_text(expression):
             return max(1.0, added)
-        return 1.0 + added  # it may match nothing at all, between all letters
+        return 1.0 + added  # it may match the empty text between all letters
     if kind == "Precompiled":
         return max(1.0, _longest_replacement(rule.get("precompiled_charsmap"), path))
     if kind == "TemplateProcessing":
         return max(1.0, *(_repeats(rule.get(name)) for name in ("single", "pair")))
     if any(isinstance(value, list) and len(value) > MOST_ADDED for value in rule.values()):
-        raise _refusal(path, f"has a rule that puts in more than {MOST_ADDED:,} tokens")
+        raise _refusal(path, f"has a rule that inserts more than {MOST_ADDED:,} tokens")
     return 1.0
 
 
 def _takes_text(expression: str) -> bool:
-    """Whether a regular expression surely matches a character at least, wherever it matches."""
+    """Whether each match of a regular expression certainly has at least one character."""
     return len(expression) <= LONGEST_EXPRESSION and _TAKES_TEXT.fullmatch(expression) is not None
 
 
 def _repeats(pieces: Any) -> int:
-    """Return how often a template puts in the same text."""
+    """Return how often a template inserts the same text."""
     if not isinstance(pieces, list):  # nothing, or written as one text: `$A:0 </s>`
         return str(pieces).count("$")
     named = Counter(str(each.get("Sequence")) for each in pieces if isinstance(each, Mapping))
@@ -166,10 +166,10 @@ def _repeats(pieces: Any) -> int:
 
 
 def _longest_replacement(charsmap: Any, path: Path) -> int:
-    """Return the characters that one may become, in SentencePiece's compiled table.
+    """Return the most characters that one becomes by SentencePiece's compiled table.
 
-    It is a trie of so many bytes (the first four say how many) and the replacements, each of which a
-    zero byte ends.
+    The table holds the size of a trie in four bytes, the trie, and the replacements, each of which ends
+    with a zero byte.
     """
     if not charsmap:
         return 1
@@ -186,8 +186,9 @@ def _longest_replacement(charsmap: Any, path: Path) -> int:
 def _require_inside(units: NDArray[np.uint32], texts: int) -> None:
     """Raise `ValueError` if a trie leads outside of itself or of the replacements.
 
-    A unit with the highest bit says where a replacement begins. Any other one says, relative to its own
-    place, in which block of 256 its children are; a character chooses one of them. Source: Darts-clone.
+    A unit with the highest bit holds the offset of a replacement. Any other unit holds, relative to its
+    own position, the block of 256 units with its children, of which a character selects one. Source:
+    Darts-clone.
     """
     leaves = units >> 31 == 1
     if (units[leaves] & 0x7FFFFFFF).max(initial=0) > texts:

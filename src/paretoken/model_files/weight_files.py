@@ -1,4 +1,4 @@
-"""Opening files of weights that somebody else made: headers are bounded, and nothing is run."""
+"""Opening untrusted files of weights: headers are bounded, and no code is run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretoken.model_files.model_json import shards_of
 from paretoken.model_files.needed_files import WEIGHTS
 from paretoken.model_files.pickled_weights import pickled_sizes
 
-#: Bytes of a safetensors file's header: a hundred for each tensor.
+#: Most bytes of a safetensors file's header, which has a hundred for each tensor.
 LONGEST_HEADER = 16 * MIB
 
 
@@ -26,7 +26,7 @@ def open_safetensors(path: Path) -> Iterator[Any]:
     """Yield an open safetensors file.
 
     Raises:
-        UserError: it is missing, or not a whole safetensors file, which the block may find out, too.
+        UserError: it is missing, or not a whole safetensors file, which may show only in the block.
     """
     require_short_header(path)
     with explained(f"{path} is not a whole safetensors file"), safe_open(path, framework="pt") as stream:
@@ -43,7 +43,7 @@ def require_short_header(path: Path) -> None:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     if length > LONGEST_HEADER:
         raise UserError(
-            f"{path} is not a whole safetensors file: its header has {length:,} bytes, at most "
+            f"{path} is not a whole safetensors file: its header has {length:,} bytes; at most "
             f"{LONGEST_HEADER:,} are read"
         )
 
@@ -52,11 +52,11 @@ def stored_parameters(folder: Path, weights: Sequence[str]) -> int:
     """Return how many numbers the weight files hold; each must be readable and complete.
 
     Args:
-        folder: where they are.
+        folder: folder of the files.
         weights: their names, with their index if there is one.
 
     Raises:
-        UserError: a file is damaged, or the index names a file or tensor that is not there.
+        UserError: a file is damaged, or the index names a file or tensor that is missing.
     """
     index = next((name for name in weights if name.endswith(".index.json")), None)
     tensors = {name: tensor_sizes(folder / name) for name in weights if name != index}
@@ -82,7 +82,7 @@ def loaded_files(folder: Path) -> list[str]:
 def _require_indexed(path: Path, tensors: Mapping[str, Mapping[str, int]]) -> None:
     for tensor, name in shards_of(path).items():
         if tensor not in tensors.get(name, {}):
-            what = f"has no tensor {tensor}" if name in tensors else "is not there"
+            what = f"has no tensor {tensor}" if name in tensors else "is missing"
             raise UserError(f"{path} names {name}, which {what}; fetch the model again")
 
 
@@ -90,7 +90,7 @@ def tensor_sizes(path: Path) -> dict[str, int]:
     """Return how many numbers each tensor of a file has, without reading them.
 
     Raises:
-        UserError: the file is damaged, or holds something else than tensors by name.
+        UserError: the file is damaged, or holds other objects than tensors by name.
     """
     if path.suffix == ".safetensors":
         with open_safetensors(path) as stream:

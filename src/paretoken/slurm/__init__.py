@@ -1,1 +1,1 @@
-"""Running on a SLURM cluster: what jobs ask of a site, what became of them, and what they run."""
+"""Running on a SLURM cluster: the requests of jobs, their states, and the scripts that they run."""

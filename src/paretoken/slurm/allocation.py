@@ -1,4 +1,4 @@
-"""What SLURM gave a job: nodes, GPUs, where its processes meet; and what is started on them."""
+"""The SLURM allocation of a job: its nodes and GPUs, and how its processes are launched there."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from paretoken.errors import UserError
 from paretoken.slurm.programs import ask
 
-#: Set for what `srun` starts, so that it does not start srun again.
+#: Set in the processes that `srun` starts, so that they do not start srun again.
 STEP = "PARETOKEN_STEP"
-#: Folder and first part of the names of logs, for processes but the first; see `own_log`.
+#: Prefix of the paths of logs of all processes except the first; see `own_log`.
 RANK_LOGS = "PARETOKEN_RANK_LOGS"
-#: Below the ports that kernels give to clients (from 32768).
+#: A range below the ports that kernels assign to clients (from 32768).
 FIRST_PORT, PORTS = 15_000, 17_000
 
 
@@ -25,10 +25,10 @@ class Allocation:
 
     Attributes:
         job: number of the job.
-        nodes: how many.
-        node: which one this process is on, from 0; None outside of a step.
-        gpus: GPUs that SLURM gave on this node.
-        cpus: of each node.
+        nodes: number of its nodes.
+        node: number of the node of this process, from 0; None outside of a step.
+        gpus: GPUs that SLURM allocated on this node.
+        cpus: CPUs of each node.
     """
 
     job: int
@@ -39,7 +39,7 @@ class Allocation:
 
 
 def allocation(environment: Mapping[str, str] = os.environ) -> Allocation | None:
-    """Return what SLURM gave this process; None where it is no SLURM job (`UserError` on nonsense)."""
+    """Return this process's allocation; None outside of SLURM (`UserError` for invalid variables)."""
     if "SLURM_JOB_ID" not in environment:
         return None
     devices = environment.get("CUDA_VISIBLE_DEVICES") or environment.get("ROCR_VISIBLE_DEVICES") or ""
@@ -66,8 +66,9 @@ def _whole(environment: Mapping[str, str], name: str, otherwise: int) -> int:
 def step_line(found: Allocation, command: Sequence[str]) -> list[str]:
     """Return the command line that starts a command once on each node of a job.
 
-    It is a step, which SLURM's warning before the time limit reaches; and all of it ends when one
-    part fails. ``--mem=0`` and ``--gpus-per-task`` left out: the step has all that the job has.
+    SLURM's warning before the time limit reaches steps only, and a step ends as a whole when one of its
+    tasks fails. With ``--mem=0`` and without ``--gpus-per-task``, the step has all memory and GPUs of
+    the job.
     """
     nodes = str(found.nodes)
     return [
@@ -77,15 +78,15 @@ def step_line(found: Allocation, command: Sequence[str]) -> list[str]:
 
 
 def torchrun(found: Allocation | None, processes: int, nodes: int) -> list[str]:
-    """Return the launcher of a node's processes.
+    """Return the command line that launches a node's processes.
 
-    On one node torchrun chooses a free port itself. On several, all must know where they meet: the
+    On one node torchrun chooses a free port itself. On several, all must know their rendezvous: the
     first node, at a port that follows from the number of the job, so that no two jobs share it.
 
     Args:
         found: the allocation, if there is one.
-        processes: on each node.
-        nodes: of the job.
+        processes: number of processes on each node.
+        nodes: number of nodes of the job.
     """
     line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
     if found is None or nodes == 1:
@@ -98,44 +99,44 @@ def torchrun(found: Allocation | None, processes: int, nodes: int) -> list[str]:
 def first_address() -> str:
     """Return the address of the job's first node."""
     nodes = os.environ["SLURM_JOB_NODELIST"]
-    names = _said("scontrol", "show", "hostnames", nodes).split()
-    return _said("sinfo", "--all", "--noheader", f"--nodes={names[0]}", "--format=%o").split()[0]
+    names = _output_of("scontrol", "show", "hostnames", nodes).split()
+    return _output_of("sinfo", "--all", "--noheader", f"--nodes={names[0]}", "--format=%o").split()[0]
 
 
-def demand_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> None:
-    """Check that this node has the GPUs that the job asked for.
+def require_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> None:
+    """Require that this node has the GPUs that the job requested.
 
     Args:
-        found: what SLURM gave.
+        found: the allocation.
         wanted: GPUs per node.
         driver: whether the node has a GPU driver at all.
         usable: GPUs that PyTorch finds.
 
     Raises:
-        UserError: it has not; training would be slow, or wait for ever.
+        UserError: it does not; training would be slow, or never start.
     """
     host = os.environ.get("SLURMD_NODENAME", os.uname().nodename)
     if found.gpus != wanted:
         raise UserError(
-            f"node {host}: {wanted} GPU(s) were asked for and SLURM gave {found.gpus}; "
+            f"node {host}: {wanted} GPU(s) were requested and SLURM allocated {found.gpus}; "
             "see the request in the job's log, and per_node in the site's file"
         )
     if os.environ.get("PARETOKEN_DEVICE") == "cpu":
-        return  # said by the user: GPUs are only asked for, as in the tests
+        return  # the user's choice: GPUs are only requested, as in the tests
     if usable != wanted:
         problem = f"PyTorch finds {usable}" if driver else "there is no GPU driver"
         raise UserError(
-            f"node {host}: SLURM gave {wanted} GPU(s) and {problem}; exclude the node "
-            f"(exclude: [{host}] in the site's file) or tell the administrators. "
-            "PARETOKEN_DEVICE=cpu trains on CPUs all the same"
+            f"node {host}: SLURM allocated {wanted} GPU(s), but {problem}; exclude the node "
+            f"(exclude: [{host}] in the site's file) or notify the administrators. "
+            "PARETOKEN_DEVICE=cpu trains on CPUs anyway"
         )
 
 
 def own_log() -> None:
-    """Let each process but the first write into a log of its own, if the launcher says where.
+    """Redirect the output of each process except the first to its own log, if the launcher names one.
 
     Raises:
-        UserError: the log is a link; it would be written to where that leads.
+        UserError: the log is a link, whose target would be written, or cannot be written.
     """
     prefix, number = os.environ.get(RANK_LOGS), int(os.environ.get("RANK", "0"))
     if not prefix or number == 0:
@@ -155,11 +156,11 @@ def own_log() -> None:
 
 
 def requeue(job: int) -> bool:
-    """Ask SLURM to start a job again; whether it will."""
+    """Ask SLURM to requeue a job; return whether it accepts."""
     return ask(["scontrol", "requeue", str(job)]).output is not None
 
 
-def _said(*command: str) -> str:
+def _output_of(*command: str) -> str:
     answer = ask(command)
     if not (answer.output or "").strip():
         raise UserError(f"`{' '.join(command)}` failed: {answer.complaint or 'no answer'}")

@@ -1,4 +1,4 @@
-"""Whether a job failed since a disk is full, and which one."""
+"""Detecting that a job failed because a disk is full, and which one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from paretoken.slurm.job_script import last_start
 
-#: What the C library says of ENOSPC and EDQUOT.
+#: Messages of the C library for ENOSPC and EDQUOT.
 NO_SPACE = re.compile(r"No space left on device|[Dd]isk quota exceeded")
-#: With less than this left, even a log cannot be written.
+#: With fewer bytes than this left, even a log cannot be written.
 FULL_BYTES = 2**16
-#: How much of the end of a log is read.
+#: Bytes at the end of a log that are read.
 END_BYTES = 2**16
 
 
@@ -27,12 +27,12 @@ def end_of(log: Path) -> str:
 
 
 def full_disk(text: str, results: Path, *others: Path) -> str:
-    """Return a sentence on the disk that is full; empty if none is.
+    """Return a sentence that names the disk that is full; empty if none is.
 
     Args:
         text: ends of a failed job's logs.
-        results: folder that it wrote to; its disk is looked at even if nobody could log a word.
-        others: folders that are written to as well.
+        results: folder that it wrote to; its disk is checked even if the logs say nothing.
+        others: other folders that it wrote to.
     """
     said = [line for line in text.splitlines() if NO_SPACE.search(line)]
     # As in "/results/x.csv cannot be written: No space left on device".
@@ -41,7 +41,7 @@ def full_disk(text: str, results: Path, *others: Path) -> str:
     places = [path for path in [*named, results, *others] if _free(path) < FULL_BYTES]
     if not said and not places:
         return ""
-    place = _there(places[0] if places else results)
+    place = _existing(places[0] if places else results)
     free = _free(place)
     problem = (
         f"is full ({free / 1e6:.1f} MB are free)"
@@ -49,20 +49,20 @@ def full_disk(text: str, results: Path, *others: Path) -> str:
         else "was full, or its quota was used up"
     )
     return (
-        f"the disk of {place} (mounted at {_mount(place)}) {problem}. Make room and start again: what "
-        "is done is kept"
+        f"the disk of {place} (mounted at {_mount(place)}) {problem}. Free some space and start again: "
+        "finished results are kept"
     )
 
 
 def _free(path: Path) -> float:
     try:
-        return shutil.disk_usage(_there(path)).free
+        return shutil.disk_usage(_existing(path)).free
     except OSError:
         return float("inf")
 
 
-def _there(path: Path) -> Path:
-    """Return the nearest folder of a path that exists."""
+def _existing(path: Path) -> Path:
+    """Return the path, or its nearest parent that is an existing folder."""
     path = path.absolute()
     while not path.is_dir() and path != path.parent:
         path = path.parent

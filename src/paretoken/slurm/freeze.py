@@ -1,9 +1,9 @@
-"""A launch's own copy of what it runs: config, workflow, recipes and code, as they were at its start.
+"""Copying what a launch runs: config, workflow, recipes and code, as they were at its start.
 
 Jobs wait for hours and read these files when they start; an edit meanwhile must not change what they
-run. A launch folder looks like the project: what is small is copied, with its times, so that nothing
-looks newer than it is; results, data and Snakemake's own records are links to the project's, and so are
-folders that are too large to be settings. What is left out is in `paretoken.slurm.kept_out`.
+run. A launch folder mirrors the project: small files are copied with their modification times, so that
+none looks newer than it is; results, data and Snakemake's own records are links to the project's, and so
+are folders that are too large to be settings. `paretoken.slurm.kept_out` says what is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from paretoken.errors import UserError
 from paretoken.slurm.kept_out import LINKED, is_secret, settings_files
 
-#: A folder with more than this is data, not settings.
+#: A folder with more files or bytes than this is data, not settings.
 FILES, BYTES = 2000, 20 * 2**20
 LONGEST_PATH = 1000
 #: Where launch folders are, in a project.
@@ -30,16 +30,17 @@ def freeze(project: Path, launch: Path, named: Iterable[Path] = ()) -> None:
     Args:
         project: the working directory of the driver.
         launch: folder to make; its parent may be inside the project's `.snakemake`.
-        named: what the config names; it is there even if git ignores it, unless it is a secret.
+        named: paths that the config names; they are included even if git ignores them, unless they are
+            secrets.
 
     Raises:
-        UserError: something cannot be read or written.
+        UserError: a file cannot be read or written.
     """
     try:
         _make(project, launch, named)
     except OSError as error:
         raise UserError(
-            f"{launch} cannot be made, the copy that jobs run: {error.filename or ''}: {error.strerror}"
+            f"{launch}, the copy that jobs run, cannot be made: {error.filename or ''}: {error.strerror}"
         ) from error
 
 
@@ -74,7 +75,7 @@ def named_in(config: Any) -> Iterator[Path]:
 
 
 def in_launch(path: Path, project: Path, launch: Path) -> Path:
-    """Return where a file of the project is in its launch folder; others are where they were."""
+    """Return the path of a project's file in its launch folder; other files keep their paths."""
     absolute = path.resolve()
     if not absolute.is_relative_to(project.resolve()):
         return absolute
@@ -82,7 +83,7 @@ def in_launch(path: Path, project: Path, launch: Path) -> Path:
 
 
 def remove_old(launches: Path, used: Collection[Path]) -> None:
-    """Remove launch folders in which no job is left.
+    """Remove launch folders that no job uses any more.
 
     Args:
         launches: the folder of launch folders.
@@ -118,7 +119,7 @@ def _at_most(project: Path, found: Iterator[Path]) -> Sequence[Path] | None:
 
 
 def _copy(project: Path, folder: Path, path: Path) -> None:
-    """Copy a file, or make a link to another folder of the project one within the copy."""
+    """Copy a file, or a link to another folder of the project as a link within the copy."""
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     if (project / path).is_dir():
@@ -129,7 +130,7 @@ def _copy(project: Path, folder: Path, path: Path) -> None:
 
 
 def _add_named(project: Path, folder: Path, named: Path) -> None:
-    """Add what the config names and git ignores: a file as a copy, a folder as a link."""
+    """Add a path that the config names and git ignores: a file as a copy, a folder as a link."""
     path = Path(os.path.relpath(project / named, project))
     source, target = project / path, folder / path
     if path.parts[:1] in ((), ("..",)) or path.parts[0] in LINKED or is_secret(path):
@@ -137,7 +138,7 @@ def _add_named(project: Path, folder: Path, named: Path) -> None:
     try:
         if target.exists() or not (source.is_file() or source.is_dir()):
             return
-    except OSError:  # a sentence, longer than a name may be
+    except OSError:  # a text that is longer than a name may be
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_file() and source.resolve().is_relative_to(project.resolve()):

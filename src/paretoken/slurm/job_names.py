@@ -1,19 +1,19 @@
-"""What a job is called in SLURM's queue, and how a later driver recognises it there."""
+"""The names of jobs in SLURM's queue, and the marks by which a later driver recognises them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
 
-#: Coordinates of a cell are written as folders are; what is left follows in its order.
+#: Coordinates of a cell, which names write as folders do; other wildcards follow in their order.
 CELL = ("llm", "compressor", "tokens", "seed")
 MARK = "paretoken"
 
 
 def label(rule: str, wildcards: Mapping[str, str]) -> str:
-    """Return a job's name for people: ``finetune qwen1.5-7b tokenpacker-16 s0``."""
+    """Return a job's name for people, such as ``finetune qwen1.5-7b tokenpacker-16 s0``."""
     left = {name: value for name, value in wildcards.items() if name not in ("study", "origin")}
-    # Sources lie in `sources`, or, made for one seed, in `sources/s3`.
+    # Sources are in `sources`, or in `sources/s3` if they are made for one seed.
     words = [rule, *wildcards.get("origin", "").split("/")[1:]]
     if all(name in left for name in CELL):
         words += [left["llm"], f"{left['compressor']}-{left['tokens']}", f"s{left['seed']}"]
@@ -23,19 +23,19 @@ def label(rule: str, wildcards: Mapping[str, str]) -> str:
 
 
 def mark(made: Iterable[tuple[str, str]]) -> str:
-    """Return what is written into a job's comment: what it makes, and how.
+    """Return the mark that is written into a job's comment: its outputs, and how they are made.
 
     Args:
-        made: each output, and a digest of the work behind it (see `digest`): the command, and what its
-            inputs are. The same output of other work is another result.
+        made: each output, and a digest (see `digest`) of the work that makes it: the command and the
+            state of its inputs. The same output of other work is another result.
     """
     return f"{MARK}:{','.join(sorted({f'{digest([path])}.{work}' for path, work in made}))}"
 
 
 def covers(known: str, own: str) -> bool:
-    """Whether a job makes all that another one would make, in the same way.
+    """Whether a job makes all outputs that another one would make, in the same way.
 
-    A group that is submitted anew has fewer members than before, if some of its jobs are done.
+    A group that is submitted again has fewer members than before, if some of its jobs are done.
 
     Args:
         known: mark of the job.
@@ -50,12 +50,12 @@ def share_outputs(one: str, other: str) -> bool:
 
 
 def outputs_of(mark: str) -> set[str]:
-    """Return the digests of the files that the job of a mark writes; see `digest`."""
+    """Return the digests (see `digest`) of the files that the job with a mark writes."""
     return {made.partition(".")[0] for made in _made(mark)}
 
 
 def is_mark(text: str) -> bool:
-    """Whether a comment is a mark: other jobs of the user may be in the same folder."""
+    """Whether a comment is a mark; other jobs of the user may be in the same folder."""
     return bool(_made(text))
 
 

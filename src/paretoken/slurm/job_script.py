@@ -1,8 +1,8 @@
-"""The script of a job: it says who owns the results, and keeps the logs of earlier starts.
+"""The script of a job, which records the owner of the results and keeps the logs of earlier starts.
 
 Snakemake inside the job removes a rule's log before it starts the rule. SLURM starts a job again after a
-preemption or a failure of its node, and the driver after a failure: all of them are in one log in the
-end, with a line for each start. While a job runs, and after it was killed, the log holds this start, and
+preemption or a failure of its node, and the driver after a failure. In the end one log holds all starts,
+with a line for each. While a job runs, and after it was killed, the log holds the last start, and
 `<log>.earlier` those before it.
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from paretoken.io.ownership import OWNER
 
-#: Folder of the files that name the owner of each job's results, in a project.
+#: Folder, in a project, of the files that name the owner of each job's results.
 OWNERS = Path(".snakemake", "owners")
-#: What a log of earlier starts is called, after the log's own name.
+#: Suffix of the log of earlier starts, after the log's own name.
 EARLIER = ".earlier"
-#: How the line begins that a start writes into its log.
+#: Prefix of the line that a start writes into its log.
 START = "== SLURM job "
 
 _SCRIPT = """#!/bin/sh
@@ -68,12 +68,12 @@ def job_script(
 
     Args:
         command: one or more lines for the shell, which run the job.
-        folder: where it runs: a job that SLURM took late, when its driver was dead and another one had
-            removed its folder, must not take away the results of the later job.
+        folder: its working directory. If the directory does not exist, the driver was killed and a later
+            one has removed it: the job must not remove the results of the later job.
         owners: absolute paths of the files that name the owner of the job's results.
-        logs: of its rules, absolute.
-        outputs: of its rules, absolute: a job that fails leaves none, since Snakemake inside the job has
-            taken away what marks them as incomplete.
+        logs: absolute paths of its rules' logs.
+        outputs: absolute paths of its rules' outputs. A job that fails removes them, since Snakemake
+            inside the job has removed the marks of incomplete files.
     """
     return _SCRIPT.format(
         owners=_quoted(owners),
@@ -88,7 +88,7 @@ def job_script(
 
 
 def last_start(text: str) -> str:
-    """Return what the last start wrote into a log that holds several."""
+    """Return the part of a log that its last start wrote."""
     place = text.rfind(f"\n{START}")
     return text if place < 0 else text[place + 1 :]
 

@@ -1,13 +1,13 @@
-"""What the copy of a project holds, and what stays out of it: secrets, and what git ignores.
+"""Selecting the files for the copy of a project: no secrets, and none that git ignores.
 
 Left out are
 
-- what git ignores (outside a git checkout: caches only);
+- files that git ignores (outside a git checkout: caches only);
 - secrets by their names, tracked or not: `.env*`, `.netrc`, `.ssh`, `.aws` and the like, private keys
   (`*.pem`, `*.key`, `id_rsa*`), files called credentials, secrets or tokens;
-- what git does not track and whose name speaks of a secret (`paretoken.slurm.secret_words`);
-- links that lead out of the project, to a secret, or to what git ignores;
-- what is neither a file nor a folder: FIFOs, sockets, devices.
+- untracked files whose names suggest a secret (`paretoken.slurm.secret_words`);
+- links that lead out of the project, to a secret, or to a file that git ignores;
+- FIFOs, sockets and devices.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 
 from paretoken.slurm.secret_words import speaks_of_secrets
 
-#: Links in the copy: written by jobs, or not read by them.
+#: Entries that become links in the copy: jobs write them, or do not read them.
 LINKED = frozenset({"results", "data", ".snakemake", ".git", ".venv", "node_modules"})
-#: Of these, where links of the project may lead.
+#: Those of them to which links of the project may lead.
 SHARED = frozenset({"results", "data"})
 _LEFT_OUT = re.compile(r"__pycache__|.*_cache|\.git")
 _WORDS = r"(txt|json|ya?ml|ini|toml|cfg|conf|env|bak|old)"
@@ -60,7 +60,7 @@ def settings_files(project: Path) -> Iterator[tuple[str, Iterator[Path]]]:
 
 
 def _listed_by_git(project: Path) -> dict[str, list[Path]] | None:
-    """Return what of a git checkout may be copied, by top-level entry; None if it is not one."""
+    """Return the files of a git checkout that may be copied, by top-level entry; None without git."""
     try:
         tracked = _git_files(project, "--cached")
         others = _git_files(project, "--others", "--exclude-standard") - tracked
@@ -70,7 +70,7 @@ def _listed_by_git(project: Path) -> dict[str, list[Path]] | None:
     for path in sorted(tracked | {path for path in others if not speaks_of_secrets(path)}):
         nested = (project / path).is_dir() and not (project / path).is_symlink()  # another repository
         found.setdefault(path.parts[0], []).extend(_walked(project, path) if nested else [path])
-    return found or None  # a folder that a repository around it ignores as a whole
+    return found or None  # empty for a folder that a repository around it ignores as a whole
 
 
 def _git_files(project: Path, *options: str) -> set[Path]:
@@ -80,9 +80,9 @@ def _git_files(project: Path, *options: str) -> set[Path]:
 
 
 def _walked(project: Path, entry: Path) -> Iterator[Path]:
-    """Yield the files below an entry that git does not know, and its links to folders.
+    """Yield the files below an entry that git does not list, and its links to folders.
 
-    Caches are left out, and what speaks of secrets.
+    Caches are left out, and so are names that suggest a secret.
     """
     start = project / entry
     if start.is_symlink() or not start.is_dir():
@@ -102,7 +102,7 @@ def _stays_inside(project: Path, path: Path, listed: dict[str, list[Path]] | Non
     source = project / path
     try:
         kind, target = source.stat().st_mode, source.resolve()
-    except (OSError, RuntimeError):  # leads nowhere, or in a circle; deleted, but still in git's index
+    except (OSError, RuntimeError):  # a broken or circular link, or deleted but still in git's index
         return False
     is_file, is_link = stat.S_ISREG(kind), stat.S_ISDIR(kind) and source.is_symlink()
     if not (is_file or is_link) or not target.is_relative_to(project.resolve()):

@@ -1,4 +1,4 @@
-"""How SLURM's commands are run: in which environment, for how long, and what their refusals mean."""
+"""Running SLURM's commands: their environment, their time limit, and the meaning of their errors."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import subprocess
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
-#: Beginnings of variables that SLURM's commands take for options (their manuals, section "input
-#: environment variables"), and that SLURM sets in a job. In a user's shell they change what is asked.
+#: Prefixes of variables that SLURM's commands take for options (their manuals, section "input
+#: environment variables"), and that SLURM sets in a job. In a user's shell they change requests.
 OPTIONS = (
     "PMI_", "PMIX_", "SACCT_", "SALLOC_", "SBATCH_", "SCANCEL_", "SCONTROL_", "SINFO_", "SLURMD_",
     "SLURM_", "SQUEUE_", "SRUN_", "SSTAT_",
 )  # fmt: skip
-#: Where SLURM is, and who asks: not about what is asked.
+#: Variables that locate SLURM and authenticate the user, but do not change requests.
 KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_SOCKET"}
-#: What SLURM sets beside these in a job with GPUs: of the driver's own, if it runs in one.
+#: Other variables that SLURM sets in a job with GPUs, such as the one that the driver may run in.
 DEVICES = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
            "ZE_AFFINITY_MASK")  # fmt: skip
 LIMIT_S = 60.0
-#: What SLURM's commands say when a later attempt may succeed, with what each is about. After the first
-#: three, a submission may have been accepted all the same.
+#: Errors of SLURM's commands after which a later attempt may succeed, by cause. After the first three, a
+#: submission may have been accepted nevertheless.
 TEMPORARY = {
     "the controller is away or starts": (
         r"Unable to contact slurm|(Slurm )?backup controller in standby|Slurm controller not responding|"
@@ -60,10 +60,10 @@ TEMPORARY = {
 }
 LATER = re.compile("|".join(TEMPORARY.values()), re.IGNORECASE)
 LOST = re.compile("|".join([*TEMPORARY.values()][:3]), re.IGNORECASE)
-#: A limit of one job's size or time, which sites that refuse at once (`DenyOnLimit`) name in the same
-#: breath as that of submitted jobs.
+#: A limit of one job's size or time. Sites that reject at once (`DenyOnLimit`) name it in the same
+#: message as the limit of submitted jobs.
 SIZE = re.compile(r"\b(Assoc|QOS)(Max|Min|Grp)(?!\w*Submit)\w+")
-#: What they say when no later attempt will succeed: the question itself is wrong.
+#: Errors after which no later attempt will succeed: the command itself is wrong.
 HOPELESS = re.compile(
     r"(unrecognized|invalid|unknown|ambiguous) (option|long option|argument)|requires an argument|"
     r"Invalid \w+ specified|process configuration file",
@@ -73,13 +73,13 @@ HOPELESS = re.compile(
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command of SLURM's said.
+    """The result of a command of SLURM's.
 
     Attributes:
-        output: what it printed; None if it failed.
-        complaint: what it said against it, in one line after its name; or why it could not be run.
+        output: its standard output; None if it failed.
+        complaint: its error message in one line, after its name; or why it could not be run.
         temporary: whether it is known that a later attempt may succeed.
-        lost: whether it may have done what it was asked for, and the answer did not come back.
+        lost: whether it may have succeeded although its answer was lost.
     """
 
     output: str | None
@@ -89,20 +89,20 @@ class Answer:
 
     @property
     def hopeless(self) -> bool:
-        """Whether it is known that no later attempt succeeds; between the two is what is not known."""
+        """Whether it is known that no later attempt succeeds; other errors may be neither."""
         return bool(self.output is None and not self.temporary and HOPELESS.search(self.complaint))
 
 
 def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Answer:
-    """Run a command of SLURM's, and return what it said.
+    """Run a command of SLURM's, and return its result.
 
-    Names of jobs may hold any bytes; those that are not UTF-8 are replaced. Variables of the environment
-    that SLURM's commands take for options do not reach it.
+    Bytes that are not UTF-8 are replaced: names of jobs may contain any. Environment variables that
+    SLURM's commands take for options are removed.
 
     Args:
         command: program and arguments.
-        text: what it reads from standard input.
-        limit_s: seconds that it may take; after that it is ended.
+        text: its standard input.
+        limit_s: seconds after which it is killed.
     """
     environment = dict(os.environ)
     clean(environment)
@@ -114,7 +114,7 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
             timeout=limit_s,
             check=False,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the driver: a submission is not cut in two
+            start_new_session=True,  # Ctrl-C reaches the driver only and interrupts no submission
         )
     except subprocess.TimeoutExpired:
         return Answer(None, f"{command[0]} did not answer within {limit_s:g} s", True, lost=True)
@@ -125,20 +125,20 @@ def ask(command: Sequence[str], text: str = "", limit_s: float = LIMIT_S) -> Ans
         return Answer(output)
     said = " ".join(said.split()) or f"failed with exit code {done.returncode}"
     complaint = said if said.startswith(f"{command[0]}:") else f"{command[0]}: {said}"
-    killed = done.returncode < 0  # by the memory guard of a login node, for one
+    killed = done.returncode < 0  # for example by the memory guard of a login node
     temporary = killed or (bool(LATER.search(complaint)) and not SIZE.search(complaint))
     return Answer(None, complaint, temporary, killed or (temporary and bool(LOST.search(complaint))))
 
 
-def on(clusters: str | None) -> list[str]:
-    """Return the option that says on which cluster to ask, where a site has several."""
+def cluster_option(clusters: str | None) -> list[str]:
+    """Return the option that selects a cluster, on sites with several; empty for None."""
     return [f"--clusters={clusters}"] if clusters else []
 
 
 def clean(environment: MutableMapping[str, str]) -> list[str]:
-    """Take what changes the meaning of SLURM's commands out of an environment; return their names.
+    """Remove variables that change the meaning of SLURM's commands; return their names.
 
-    Where the environment is that of a job, its devices go too: jobs get their own.
+    In the environment of a job, the variables of its devices are removed, too: jobs get their own.
     """
     inside = "SLURM_JOB_ID" in environment
     found = sorted(name for name in environment if name.startswith(OPTIONS) and name not in KEPT)
@@ -149,10 +149,10 @@ def clean(environment: MutableMapping[str, str]) -> list[str]:
 
 
 def requests_of(names: Sequence[str], inside: bool) -> list[str]:
-    """Return which of the variables that were taken out a user may have meant as a request.
+    """Return the removed variables that a user may have meant as a request.
 
     Args:
-        names: of variables.
+        names: names of the removed variables.
         inside: whether the driver runs in a job, whose variables SLURM itself has set.
     """
     prefixes = ("SBATCH_",) if inside else ("SBATCH_", "SLURM_", "SRUN_")

@@ -1,4 +1,4 @@
-"""What SLURM says about jobs, and what follows from it."""
+"""The states of jobs according to SLURM, and their meaning."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pathlib import Path
 from typing import Literal
 
 from paretoken.slurm.disks import end_of, full_disk
-from paretoken.slurm.programs import LIMIT_S, Answer, ask, on
+from paretoken.slurm.programs import LIMIT_S, Answer, ask, cluster_option
 from paretoken.slurm.reasons import Kind, kind_of
 
 Fate = Literal["alive", "done", "failed", "taken"]
 
-#: Not a state of SLURM's: pending, but held by SLURM itself, so that only a person can let it go on.
+#: Not a state of SLURM's: pending, but held by SLURM itself, so that only a person can release it.
 HELD = "HELD"
-#: Neither: SLURM says that it has no such job, which at most its log then calls done.
+#: Not a state of SLURM's: SLURM has no such job (any more), and only its log may say that it is done.
 GONE = "GONE"
-#: States after which SLURM starts a job again if it may; if it may not, the job was taken from us.
+#: States of jobs that lost their resources: SLURM starts them again if it may, otherwise the driver.
 TAKEN = {"BOOT_FAIL", HELD, "NODE_FAIL", "PREEMPTED"}
 FAILED = {"CANCELLED", "DEADLINE", "FAILED", GONE, "OUT_OF_MEMORY", "REVOKED", "SPECIAL_EXIT", "TIMEOUT"}
-#: Names of jobs may hold line breaks and any sign; these two can be typed into none.
+#: Separators: names of jobs may contain line breaks and any printable character, but not these two.
 RECORD, FIELD = "\x1e", "\x1f"
 FORMAT = RECORD + FIELD.join(("%i", "%T", "%e", "%Z", "%k", "%r", "%j"))
-#: How a log tells that memory ran out: of a cgroup's event, and of SLURM's own accounting.
+#: Messages in a log when memory ran out: of a cgroup's event, and of SLURM's own accounting.
 NO_MEMORY = re.compile(r"oom[-_ ]?kill|out of memory|[Ee]xceeded (job|step) memory limit", re.IGNORECASE)
 ALL_DONE = re.compile(r"^(\d+) of \1 steps \(100%\) done", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Queued:
-    """A job as SLURM knows it: number, state (one word), end, folder, mark, why it waits, name."""
+    """A job in SLURM: number, state (one word), end, working directory, mark, reason to wait, name."""
 
     number: str
     state: str
@@ -44,17 +44,17 @@ class Queued:
 
     @property
     def fate(self) -> Fate:
-        """What became of it."""
+        """The outcome of the job."""
         return fate_of(self.state)
 
     @property
     def waits(self) -> Kind | None:
-        """What its reason to wait means; None if it does not wait."""
+        """The kind of its reason to wait; None if it does not wait."""
         return kind_of(self.reason) if self.state == "PENDING" else None
 
 
 def fate_of(state: str) -> Fate:
-    """Return what became of a job in a state; one that is not known here counts as alive."""
+    """Return the outcome of a job in a state; unknown states count as alive."""
     if state == "COMPLETED":
         return "done"
     if state in TAKEN:
@@ -65,25 +65,26 @@ def fate_of(state: str) -> Fate:
 def ask_queue(
     clusters: str | None = None, limit_s: float = LIMIT_S
 ) -> tuple[list[Queued] | None, Answer]:
-    """Return this user's jobs, and what squeue said; None if that is no answer.
+    """Return this user's jobs (None if squeue failed), and the result of squeue.
 
-    Ended ones too, as long as SLURM remembers, and those of partitions that are hidden from others.
+    Jobs that have ended are included as long as SLURM remembers them, and so are those of hidden
+    partitions.
 
     Args:
-        clusters: where to ask, on sites with several.
-        limit_s: seconds that the answer may take.
+        clusters: the cluster to query, on sites with several.
+        limit_s: seconds that squeue may take.
     """
     shown = ["--me", "--all", "--array", "--noheader", "--states=all", f"--format={FORMAT}"]
-    answer = ask(["squeue", *shown, *on(clusters)], limit_s=limit_s)
+    answer = ask(["squeue", *shown, *cluster_option(clusters)], limit_s=limit_s)
     return (None if answer.output is None else list(read_queue(answer.output))), answer
 
 
 def read_queue(text: str) -> Iterable[Queued]:
-    """Yield the jobs of what squeue printed."""
+    """Yield the jobs in the output of squeue."""
     for record in text.split(RECORD)[1:]:
         fields = record.removesuffix("\n").split(FIELD, 6)
         if len(fields) != 7 or not fields[1].strip():
-            continue  # not one of ours, whose fields are whole
+            continue  # not one of ours, which have all fields
         number, state, end, folder, mark, reason, name = fields
         held = state == "PENDING" and kind_of(reason) == "held"
         state = HELD if held else state.split()[0]
@@ -91,11 +92,18 @@ def read_queue(text: str) -> Iterable[Queued]:
 
 
 def nodes_are_missing(partition: str | None, clusters: str | None = None) -> bool:
-    """Whether some nodes of a partition are down: SLURM then calls possible jobs impossible."""
+    """Whether some nodes of a partition are down: SLURM then rejects jobs that could run later."""
     states = "down,drain,fail,maint,no_respond,unknown,powering_up,reboot"
     # No `--partition`: sinfo refuses it together with `--all`.
     answer = ask(
-        ["sinfo", "--all", "--noheader", f"--states={states}", "--format=%D %R", *on(clusters)]
+        [
+            "sinfo",
+            "--all",
+            "--noheader",
+            f"--states={states}",
+            "--format=%D %R",
+            *cluster_option(clusters),
+        ]
     ).output
     if answer is None:
         return True
@@ -108,18 +116,18 @@ def nodes_are_missing(partition: str | None, clusters: str | None = None) -> boo
 
 def cancel(numbers: Sequence[str], clusters: str | None = None) -> Answer:
     """Cancel jobs."""
-    return ask(["scancel", *on(clusters), *numbers])
+    return ask(["scancel", *cluster_option(clusters), *numbers])
 
 
 def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[str, str] | None:
-    """Return the states of jobs that accounting knows: none without accounting; None if it is away."""
+    """Return the states of jobs in accounting; empty without accounting, None if it does not answer."""
     command = [
         "sacct",
         "--allocations",
         "--noheader",
         "--parsable2",
         "--format=JobID,State",
-        *on(clusters),
+        *cluster_option(clusters),
     ]
     answer = ask([*command, f"--jobs={','.join(numbers)}"])
     if answer.temporary:
@@ -130,12 +138,12 @@ def ask_accounts(numbers: Sequence[str], clusters: str | None = None) -> dict[st
         number: state
         for number, state in states.items()
         if fate_of(state) != "alive" or state_of(number, clusters) != GONE
-    }  # not what SLURM lost in a crash, which accounting never hears of
+    }  # without jobs that SLURM lost in a crash, whose end accounting never records
 
 
 def state_of(number: str, clusters: str | None = None) -> str | None:
-    """Return the state of one job that squeue does not show; `GONE`, or None without an answer."""
-    answer = ask(["scontrol", *on(clusters), "--oneliner", "show", "job", number])
+    """Return the state of one job that squeue does not show, or `GONE`; None without an answer."""
+    answer = ask(["scontrol", *cluster_option(clusters), "--oneliner", "show", "job", number])
     if "Invalid job id" in answer.complaint:
         return GONE
     found = re.search(r"\bJobState=(\w+)", answer.output or "")
@@ -150,17 +158,17 @@ def _time(text: str) -> datetime | None:
 
 
 def says_done(log: Path) -> bool:
-    """Whether a job's log ends with all its steps done: for jobs that SLURM has forgotten."""
+    """Whether a job's log ends with all its steps done; used for jobs that SLURM has forgotten."""
     return ALL_DONE.search(end_of(log)) is not None
 
 
-def why(state: str, logs: Sequence[Path], mem_mb: object, results: Path) -> str:
+def failure_reason(state: str, logs: Sequence[Path], mem_mb: object, results: Path) -> str:
     """Return in words why a job failed.
 
     Args:
-        state: in which SLURM left it.
-        logs: SLURM's own, and those of its rules.
-        mem_mb: memory that it asked for.
+        state: its last state in SLURM.
+        logs: SLURM's own log, and those of its rules.
+        mem_mb: requested memory in MB.
         results: folder that it wrote to.
     """
     text = "".join(end_of(log) for log in logs)
@@ -168,11 +176,14 @@ def why(state: str, logs: Sequence[Path], mem_mb: object, results: Path) -> str:
         return full
     if state == "OUT_OF_MEMORY" or NO_MEMORY.search(text):
         return (
-            f"its memory ran out ({mem_mb} MB asked for; a retry asks for more, up to the site's limit)"
+            f"its memory ran out ({mem_mb} MB requested; a retry requests more, up to the site's limit)"
         )
     reasons = {
-        "TIMEOUT": "its time limit came; a retry has more time, and training goes on where it was",
+        "TIMEOUT": (
+            "it reached its time limit; a retry has more time, and training resumes from its last "
+            "checkpoint"
+        ),
         "CANCELLED": "it was cancelled",
         "FAILED": "its command failed: the end of its log says why",
     }
-    return reasons.get(state, f"SLURM says {state}")
+    return reasons.get(state, f"its state in SLURM is {state}")

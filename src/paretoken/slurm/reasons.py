@@ -1,7 +1,7 @@
-"""Why a job waits: what time can mend, what it cannot, and what only a person can.
+"""Why jobs wait: reasons that pass with time, that never pass, and that need a person.
 
-After SLURM's own list, job_reason_codes.html of version 25.11 (older ones have fewer). A reason that is
-not known here counts as one that time may mend: such a job waits, and its reason is said.
+Source: SLURM's own list, job_reason_codes.html of version 25.11 (older ones have fewer). An unknown
+reason counts as one that may pass with time: such a job waits, and its reason is reported.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 Kind = Literal["never", "person", "held", "later"]
 
-#: The request itself exceeds a limit, or asks for what the account may not have: it never runs.
+#: The request exceeds a limit, or asks for resources that the account may not use: it never runs.
 NEVER = re.compile(
     r"(Assoc|QOS)Max\w*Per(Job|Node)(Limit)?"  # CPUs, memory, GPUs, minutes, wall time of one job
     r"|QOSMin\w+|MaxMemPerLimit"
@@ -19,15 +19,15 @@ NEVER = re.compile(
     r"|BadConstraints|DeadLine|DependencyNeverSatisfied|ReservationDeleted"
     r"|Partition(Config|NodeLimit|TimeLimit)"
 )
-#: SLURM holds the job itself, since starting it failed or it was started again too often.
+#: SLURM itself holds the job, since starting it failed or it was started again too often.
 HELD = re.compile(
     r"((launch[ _]failed|launch[ _]failure[ _]limit[ _]exceeded|user[ _]env[ _]retrieval[ _]failed|job)"
     r"[ _])?requeued[ _](in[ _])?held([ _]state)?|JobHoldMaxRequeue"
 )
 #: A user or an administrator has to do something.
 PERSON = re.compile(
-    r"InvalidAccount|InvalidQOS"  # looked up again each time: a database may have been away
-    r"|uid \d+ not in group permitted to use this partition.*"  # so may a directory of users
+    r"InvalidAccount|InvalidQOS"  # checked again each time: a database may have been unavailable
+    r"|uid \d+ not in group permitted to use this partition.*"  # so may the directory of users
     r"|JobHeld(User|Admin)|Partition(Down|Inactive)|NodeDown|ReqNodeNotAvail\b.*"
     r"|(Assoc|QOS)Grp\w*(?<!Run)Minutes(Limit)?|Association(Resource|Time)Limit|QOS(Resource|Time)Limit"
     r"|ReservationInvalid|Reservation \S{1,200} is invalid"
@@ -36,7 +36,7 @@ PERSON = re.compile(
 
 
 def kind_of(reason: str) -> Kind:
-    """Return what a reason to wait means for the job."""
+    """Return the kind of a reason to wait."""
     for kind, pattern in (("held", HELD), ("never", NEVER), ("person", PERSON)):
         if pattern.fullmatch(reason):
             return kind  # type: ignore[return-value]  # one of the names above
@@ -44,7 +44,7 @@ def kind_of(reason: str) -> Kind:
 
 
 def limit_of(reason: str) -> str:
-    """Return in words which limit a reason is about."""
+    """Return a reason to wait with its limit in words, if it is about a limit."""
     owner = {"Assoc": "the account's", "QOS": "the QOS's"}
     match = re.fullmatch(r"(Assoc|QOS)(Max|Min|Grp)(\w+?)(PerJob|PerNode|PerUser)?(Limit)?", reason)
     if match is None:

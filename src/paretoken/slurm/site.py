@@ -1,4 +1,4 @@
-"""What differs between clusters: one small file beside the profile, and what a job asks there."""
+"""Settings that differ between clusters, in one small file beside the profile, and requests of jobs."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def _one_word(text: str) -> str:
 
 def _one_cluster(text: str) -> str:
     if "," in text:
-        raise problem(f"{shown(text)} must be one cluster: numbers of jobs are unique within one only")
+        raise problem(f"{shown(text)} must be one cluster: a job's number is unique within one only")
     return text
 
 
 Word = Annotated[str, AfterValidator(_one_word)]
 
 DRIVER = "the driver itself"
-FORM = "no option of sbatch is written so; write --name=value"
-#: Options of sbatch that something else asks for: by long name, what that is. The stock executor refuses
-#: most of them in `slurm_extra`, at every submission (its `get_forbidden_slurm_options`).
+FORM = "options of sbatch must be written as --name=value"
+#: Options of sbatch that are set elsewhere, by long name, and where. The stock executor rejects most of
+#: them in `slurm_extra`, at every submission (its `get_forbidden_slurm_options`).
 OWNED = {
     "account": "account", "clusters": "clusters", "constraint": "gpu.constraint or cpu.constraint",
     "exclude": "exclude", "nice": "nice", "partition": "gpu.partition or cpu.partition", "qos": "qos",
@@ -49,7 +49,7 @@ OWNED = {
      "wait", "workdir", "wrap"),
     DRIVER,
 )  # fmt: skip
-#: Short names of the same.
+#: Short names of these options.
 SHORT = {
     "A": "account", "C": "constraint", "D": "chdir", "G": "gpus", "J": "job-name", "M": "clusters",
     "N": "nodes", "W": "wait", "a": "array", "c": "cpus-per-task", "e": "error", "n": "ntasks",
@@ -58,12 +58,12 @@ SHORT = {
 
 
 def _instead(word: str) -> str:
-    """Return what to do in place of an option of sbatch; empty if nothing else asks for it."""
+    """Return what to use instead of an option of sbatch; empty if the option is allowed."""
     match = re.fullmatch(r"--([a-z][a-z-]*)(=.*)?|-([A-Za-z]).*", word, re.DOTALL)
     name = match and (match[1] or SHORT.get(match[3], ""))
     if not match or not name:
         return FORM
-    # sbatch takes any beginning of a name that is like no other.
+    # sbatch accepts any unambiguous prefix of a name.
     found = [full for full in OWNED if full == name or (len(name) > 2 and full.startswith(name))]
     if found:
         owner = OWNED[found[0]]
@@ -72,25 +72,25 @@ def _instead(word: str) -> str:
 
 
 def _own_option(text: str) -> str:
-    """Refuse what is not an option of sbatch, and an option that another key of the file sets."""
+    """Reject a text that is not an option of sbatch, or an option that another key of the file sets."""
     instead = _instead(text)
     if instead:
-        raise problem(f"{shown(text)} cannot stand under options: {instead}")
+        raise problem(f"{shown(text)} cannot be listed under options: {instead}")
     return text
 
 
-#: Of what the site's file has a key for, what a rule may add for itself.
+#: Options with a key in the site's file that a rule may also set itself.
 RULES_OWN = {"--exclude", "--nice", "--reservation"}
 
 
 def require_free_options(text: str) -> None:
-    """Refuse in a rule's `slurm_extra` what something else asks for: it would count in its place.
+    """Require that a rule's `slurm_extra` has no option that is set elsewhere, which it would override.
 
     Args:
         text: options of sbatch, as for a shell.
 
     Raises:
-        UserError: it is not readable, or holds such an option.
+        UserError: it cannot be parsed, or has such an option.
     """
     try:
         words = shlex.split(text)
@@ -100,13 +100,13 @@ def require_free_options(text: str) -> None:
         instead = _instead(word)
         if instead and word.partition("=")[0] not in RULES_OWN:
             raise UserError(
-                f"slurm_extra {shown(text)} cannot hold {shown(word)}: {instead} (in the site's file), "
+                f"slurm_extra {shown(text)} must not set {shown(word)}: {instead} (in the site's file), "
                 "or a resource of the rule"
             )
 
 
 class Partition(Record):
-    """Where jobs of one kind run."""
+    """The partition that jobs of one kind run in."""
 
     partition: Word | None = Field(default=None, description="null: the cluster's default.")
     qos: Word | None = Field(default=None, description="sbatch --qos; null: the site's, or the default.")
@@ -114,37 +114,41 @@ class Partition(Record):
 
 
 class GpuPartition(Partition):
-    """Where jobs with GPUs run."""
+    """The partition that jobs with GPUs run in."""
 
     model: Word | None = Field(default=None, description="Type of GPU, as `sinfo -o %G` names it.")
     per_node: Count = Field(default=GPUS_PER_NODE, description="GPUs of a node.")
 
 
 class Limits(Record):
-    """What a request may grow to."""
+    """The largest request of a job."""
 
     mem_mb: Count = Field(default=1_000_000, description="Memory of the largest node, MB.")
     runtime_min: Count = Field(default=2880, description="Longest time limit, minutes.")
 
 
 class Site(Record):
-    """One cluster, as this project uses it."""
+    """The settings of one cluster."""
 
     account: Word | None = Field(default=None, description="null: the user's default.")
     qos: Word | None = Field(default=None, description="sbatch --qos; null: the default.")
     reservation: Word | None = Field(default=None, description="sbatch --reservation.")
     clusters: Annotated[Word, AfterValidator(_one_cluster)] | None = Field(
-        default=None, description="sbatch --clusters: one of several."
+        default=None, description="sbatch --clusters: one cluster of several."
     )
     exclude: list[Word] = Field(default=[], description="Nodes that jobs must not run on.")
-    nice: WholeNumber | None = Field(default=None, description="sbatch --nice: how far to stand back.")
+    nice: WholeNumber | None = Field(
+        default=None, description="sbatch --nice: by how much to lower the priority."
+    )
     mem_per_cpu: bool = Field(
-        default=False, description="Ask for memory by CPU, where sites charge or limit it so."
+        default=False, description="Request memory per CPU, for sites that charge or limit it so."
     )
     cpu: Partition = Field(default=Partition(), description="For jobs without GPUs.")
     gpu: GpuPartition = Field(default=GpuPartition(), description="For jobs with GPUs.")
-    limits: Limits = Field(default=Limits(), description="What a request may grow to.")
-    warn_s: Count = Field(default=600, description="Seconds before the limit to write a checkpoint.")
+    limits: Limits = Field(default=Limits(), description="The largest request of a job.")
+    warn_s: Count = Field(
+        default=600, description="Seconds before the time limit at which a checkpoint is written."
+    )
     options: list[Annotated[Text, AfterValidator(_own_option)]] = Field(
         default=[], description="Other options of sbatch, each as --name=value."
     )
@@ -156,14 +160,14 @@ def read_site(path: Path) -> Site:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a rule asks for, wherever it runs.
+class Requirements:
+    """The resources that a rule needs, on any cluster.
 
     Attributes:
-        gpus: in all.
-        cpus: of a node.
-        mem_mb: of a node, if a node has `GPUS_PER_NODE` GPUs.
-        runtime_min: time limit.
+        gpus: GPUs on all nodes together.
+        cpus: CPUs of a node.
+        mem_mb: memory of a node in MB, if a node has `GPUS_PER_NODE` GPUs.
+        runtime_min: time limit in minutes.
     """
 
     gpus: int
@@ -172,21 +176,21 @@ class Wish:
     runtime_min: int
 
 
-def request(wish: Wish, site: Site) -> dict[str, int | str]:
+def request(needs: Requirements, site: Site) -> dict[str, int | str]:
     """Return a job's request as the stock executor's resources.
 
-    GPUs are asked for per node, with the nodes: a number in all may be spread in any way.
+    GPUs are requested per node, with the nodes: SLURM may spread a total number in any way.
 
     Args:
-        wish: what the rule asks for.
-        site: where it runs.
+        needs: the resources that the rule needs.
+        site: the cluster that the job runs on.
     """
-    planned = max(1, math.ceil(wish.gpus / GPUS_PER_NODE))
-    nodes = max(1, math.ceil(wish.gpus / site.gpu.per_node))
-    place = site.gpu if wish.gpus else site.cpu
-    runtime = min(wish.runtime_min, site.limits.runtime_min)
-    cpus = math.ceil(wish.cpus * planned / nodes)
-    mem_mb = min(math.ceil(wish.mem_mb * planned / nodes), site.limits.mem_mb)
+    planned = max(1, math.ceil(needs.gpus / GPUS_PER_NODE))
+    nodes = max(1, math.ceil(needs.gpus / site.gpu.per_node))
+    place = site.gpu if needs.gpus else site.cpu
+    runtime = min(needs.runtime_min, site.limits.runtime_min)
+    cpus = math.ceil(needs.cpus * planned / nodes)
+    mem_mb = min(math.ceil(needs.mem_mb * planned / nodes), site.limits.mem_mb)
     asked: dict[str, int | str] = {
         "nodes": nodes,
         "tasks": nodes,
@@ -195,10 +199,10 @@ def request(wish: Wish, site: Site) -> dict[str, int | str]:
         "runtime": runtime,
         "slurm_extra": shlex.join(_extra(site, runtime)),
     }
-    if wish.gpus:
+    if needs.gpus:
         model = f"{site.gpu.model}:" if site.gpu.model else ""
-        # Not `gres`: the stock executor refuses models with hyphens, which sinfo prints.
-        asked |= {"node_gres": f"gpu:{model}{math.ceil(wish.gpus / nodes)}"}
+        # Not `gres`: the stock executor rejects models with hyphens, which sinfo prints.
+        asked |= {"node_gres": f"gpu:{model}{math.ceil(needs.gpus / nodes)}"}
     if site.mem_per_cpu:
         asked["mem_mb_per_cpu"] = math.ceil(mem_mb / cpus)
     optional = {
@@ -211,10 +215,10 @@ def request(wish: Wish, site: Site) -> dict[str, int | str]:
 
 
 def _extra(site: Site, runtime_min: int) -> list[str]:
-    """Return what the stock executor has no resource for.
+    """Return the options of sbatch for which the stock executor has no resource.
 
-    The signal reaches job steps only, which are what `paretoken launch` starts; a short job gets it in
-    its last quarter. A job that SLURM starts again goes on in the same log.
+    The signal reaches job steps only, which `paretoken launch` starts; a short job gets it in its last
+    quarter. A job that SLURM starts again appends to the same log.
     """
     warn = min(site.warn_s, 60 * runtime_min // 4)
     fixed = ["--ntasks-per-node=1", "--open-mode=append", f"--signal=USR1@{warn}"]

@@ -1,28 +1,28 @@
-"""Which limit a job that waits for ever exceeds, with the numbers that the site has set."""
+"""Finding the limit that a job exceeds if it waits forever, with the site's values."""
 
 from __future__ import annotations
 
 import re
 
-from paretoken.slurm.programs import ask, on
+from paretoken.slurm.programs import ask, cluster_option
 from paretoken.slurm.reasons import limit_of
 
-#: Of a partition, as `scontrol show partition` names them.
+#: Limits of a partition, as `scontrol show partition` names them.
 PARTITION = ("MaxTime", "MaxNodes", "MinNodes", "MaxCPUsPerNode", "MaxMemPerNode", "MaxMemPerCPU")
-#: Of accounts and of QOSs, as `sacctmgr` names them.
+#: Limits of accounts and of QOSs, as `sacctmgr` names them.
 BOTH = ("MaxWall", "MaxTRES", "MaxTRESPerNode", "MaxTRESMins", "GrpTRES", "GrpTRESMins")
 ASSOCIATION, QOS = (*BOTH, "MaxJobs"), (*BOTH, "MinTRES")
 
 
 def limit_in_words(number: str, reason: str, clusters: str | None = None) -> str:
-    """Return a job's reason to wait in words, with the limits that apply as far as SLURM tells them.
+    """Return a job's reason to wait in words, with the values of limits that SLURM reports.
 
     Args:
-        number: of the job.
+        number: number of the job.
         reason: as squeue gives it.
-        clusters: where to ask, on sites with several.
+        clusters: the cluster to query, on sites with several.
     """
-    limits = _limits(number, reason, on(clusters))
+    limits = _limits(number, reason, cluster_option(clusters))
     return limit_of(reason) + (f" ({', '.join(limits)})" if limits else "")
 
 

@@ -1,6 +1,6 @@
-"""Which jobs each start of a folder has submitted: what SLURM's queue does not show is asked for.
+"""Records of submitted jobs, by which a later driver finds those that SLURM's queue does not show.
 
-A launch folder (see `paretoken.slurm.freeze`) has a line for each job that was submitted from it.
+A launch folder (see `paretoken.slurm.freeze`) has a file with a line for each job submitted from it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: In a launch folder.
+#: The file in a launch folder.
 FILE = ".submitted.tsv"
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job that some start has submitted: its number, mark and name, and its launch folder."""
+    """A submitted job: its number, mark and name, and its launch folder."""
 
     number: str
     mark: str
@@ -23,14 +23,14 @@ class Submitted:
     launch: Path
 
 
-def note(job: Submitted) -> None:
-    """Add a job to what its launch folder says."""
+def record_submission(job: Submitted) -> None:
+    """Append a job to the record in its launch folder."""
     with (job.launch / FILE).open("a", encoding="utf-8") as stream:
         stream.write("\t".join((job.number, job.mark, " ".join(job.name.split()))) + "\n")
 
 
-def noted(launches: Path) -> Iterable[Submitted]:
-    """Yield the jobs that the launch folders of a project tell of; a line cut short tells of none."""
+def read_submissions(launches: Path) -> Iterable[Submitted]:
+    """Yield the jobs that the launch folders of a project record; truncated lines are skipped."""
     for folder in sorted(launches.glob("*")) if launches.is_dir() else []:
         try:
             lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()

@@ -98,7 +98,7 @@ def open_visual(
         return None, FeatureLayers(feature_layers([inputs.choice], vision.num_hidden_layers))
     if inputs.features is not None:
         store = FeatureStore(inputs.features, inputs.max_bad_share)
-        store.demand_encoder(encoder_hash)
+        store.require_encoder(encoder_hash)
         _require_features(store, inputs, vision)
         return store, FeatureLayers(store.layers, bool(store.index["normalised"]))
     if inputs.images is None:

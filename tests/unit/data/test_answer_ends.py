@@ -1,4 +1,4 @@
-"""A token that ends answers must be read as one behind a text; if not, one message says so."""
+"""A token that ends answers must be read as one after a text; if not, one message says so."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_end_that_is_not_read_behind_a_text_is_told_once(
         (encoded,) = encoder.encode([talk])
         assert int(encoded.ids[encoded.learned][-1]) == encoder.tokenizer.eos_token_id
         return
-    own = r"does not read '<\|im_end\|>', .* as one token behind a text"
+    own = r"does not read '<\|im_end\|>', .* as one token after a text"
     with pytest.raises(UserError, match=f"{own}|does not end answers with a special token"):
         encoder.encode_each([talk])
 
@@ -83,6 +83,6 @@ def test_the_command_says_it_before_it_writes(
     assert main(["tokenize", "--data", str(tmp_path / "rows.json"), "--llm", str(llm),
                  "--template", "chatml", "--out", str(tmp_path / "out")]) == 2  # fmt: skip
     told = capsys.readouterr().err
-    assert told.count("as one token behind a text") == 1
+    assert told.count("as one token after a text") == 1
     assert "special token of the tokenizer" not in told
     assert not (tmp_path / "out").exists()

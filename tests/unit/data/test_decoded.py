@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import paretoken.data.image_index as index
-from paretoken.data.decoded import Whole, remembering
-from paretoken.data.image_index import Seen, index_images, look_at
+from paretoken.data.decoded import ReadableImage, remembering
+from paretoken.data.image_index import Seen, index_images, inspect_image
 from paretoken.data.images import ImageSource
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
@@ -87,9 +87,9 @@ def test_what_data_accepts_training_can_open_and_what_it_refuses_it_cannot(
 ) -> None:
     path = folder / f"b.{suffix}"
     path.write_bytes(damaged((folder / f"a.{suffix}").read_bytes(), how, place))
-    found = look_at(path)
+    found = inspect_image(path)
     source = ImageSource(folder)
-    if isinstance(found, Whole):
+    if isinstance(found, ReadableImage):
         assert source.open(path.name).size == found[:2]
     else:
         with pytest.raises(UserError, match=r"b\.\w+ is truncated or not an image"):
@@ -154,7 +154,7 @@ def test_a_damaged_memory_is_passed_over(folder: Path, data: st.DataObject) -> N
     memory.write_bytes(content[:place] + junk + rest)
     assert indexed(folder, names(folder)) == first
     with remembering(memory, folder) as decoded:
-        assert decoded.whole == {name: look_at(folder / name) for name in names(folder)}
+        assert decoded.whole == {name: inspect_image(folder / name) for name in names(folder)}
 
 
 def test_the_memory_of_another_folder_or_decoder_is_forgotten(
@@ -195,13 +195,13 @@ from paretoken.data.decoded import remembering
 from paretoken.data.skips import Skips
 folder, memory = map(Path, sys.argv[1:])
 index.PART = 1
-look_at = index.look_at
+inspect_image = index.inspect_image
 def slowly(path, *more):
     while path.name == "a.png":
         print("here", flush=True)
         sys.stdin.read()
-    return look_at(path, *more)
-index.look_at = slowly
+    return inspect_image(path, *more)
+index.inspect_image = slowly
 with remembering(memory, folder) as decoded:
     index.index_images(folder, sorted(p.name for p in folder.iterdir()), Skips("x", 1), 1, decoded)
 """
@@ -219,7 +219,7 @@ def test_a_process_that_is_killed_is_an_error_that_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index, "PART", 1)
-    monkeypatch.setattr(index, "_look_at_all", _die)
+    monkeypatch.setattr(index, "_inspect_all", _die)
     with pytest.raises(UserError, match="was killed; if memory was short, give fewer --workers than 2"):
         indexed(folder, names(folder), workers=2)
 

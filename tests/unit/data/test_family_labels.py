@@ -147,5 +147,5 @@ def test_templates_without_a_name_or_of_other_models_are_refused(folders: Path) 
 def test_a_template_that_raises_is_a_clear_error(folders: Path) -> None:
     chat = encoder(folders, "gemma2")
     chat.rendering.text = "{{ raise_exception('never') }}"
-    with pytest.raises(UserError, match="refuses a conversation: never"):
+    with pytest.raises(UserError, match="cannot render a conversation: never"):
         chat.prompts(["What is this?"])

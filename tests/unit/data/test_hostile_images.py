@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from paretoken.data.feature_writer import compute_features
 from paretoken.data.features import ARRAY, PixelStore
-from paretoken.data.image_index import index_images, look_at
+from paretoken.data.image_index import index_images, inspect_image
 from paretoken.data.images import ImageSource, open_image
 from paretoken.data.preprocessor import Preprocessor
 from paretoken.data.skips import Skips
@@ -53,7 +53,7 @@ def test_a_pipe_among_images_is_not_waited_for(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "whole.png")
     done = in_child(f"""
         from pathlib import Path
-        from paretoken.data.image_index import index_images, look_at
+        from paretoken.data.image_index import index_images, inspect_image
         from paretoken.data.skips import Skips
         skips = Skips("images", 1.0)
         seen = index_images(Path({str(tmp_path)!r}), ["pipe.jpg", "whole.png"], skips)
@@ -66,7 +66,7 @@ def test_a_pipe_among_images_is_not_waited_for(tmp_path: Path) -> None:
 def test_devices_and_folders_are_no_images(tmp_path: Path) -> None:
     (tmp_path / "null.png").symlink_to("/dev/zero")
     (tmp_path / "folder.png").mkdir()
-    assert "pipe or a device" in str(look_at(tmp_path / "null.png"))
+    assert "pipe or a device" in str(inspect_image(tmp_path / "null.png"))
     with pytest.raises(UserError, match="pipe or a device"):
         open_image(tmp_path / "null.png", "null.png")
     skips = Skips("images", 1.0)
@@ -164,7 +164,10 @@ def test_pixels_take_the_memory_of_the_result_and_one_image_or_end_with_an_error
     """)
     first, second = done.stdout.splitlines()
     assert first == "(8, 3, 2000, 2000)"
-    assert second == "memory is too short for 20 images of 2,000 pixels per side; give a smaller batch"
+    assert (
+        second
+        == "there is not enough memory for 20 images of 2,000 pixels per side; give a smaller batch"
+    )
 
 
 def test_an_encoder_says_how_many_images_it_takes_at_once() -> None:
@@ -188,9 +191,9 @@ def test_an_encoder_says_how_many_images_it_takes_at_once() -> None:
 
 def test_a_lack_of_memory_is_an_error_of_the_users_and_other_errors_are_not() -> None:
     for lack in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory")):
-        with pytest.raises(UserError, match="memory is too short for it"), enough_memory("it"):
+        with pytest.raises(UserError, match="there is not enough memory for it"), enough_memory("it"):
             raise lack
-    with pytest.raises(UserError, match="memory is too short"), enough_memory("it"):
+    with pytest.raises(UserError, match="there is not enough memory"), enough_memory("it"):
         torch.empty(2**60, dtype=torch.uint8)
     with pytest.raises(RuntimeError, match="shape"), enough_memory("it"):
         raise RuntimeError("shape")

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from paretoken.data.image_index import look_at
+from paretoken.data.image_index import inspect_image
 from paretoken.data.images import ImageSource, open_image
 from paretoken.errors import UserError
 
@@ -19,9 +19,9 @@ RNG = np.random.default_rng(5)
 
 
 def opened(image: Image.Image, path: Path, **options: object) -> NDArray[np.int64]:
-    """Save an image and return what `open_image` makes of it; `look_at` must accept it as well."""
+    """Save an image and return what `open_image` makes of it; `inspect_image` must accept it as well."""
     image.save(path, **options)
-    assert look_at(path)[:2] == image.size
+    assert inspect_image(path)[:2] == image.size
     found = ImageSource(path.parent).open(path.name)
     assert (found.mode, found.size) == ("RGB", image.size)
     return np.asarray(found).astype(np.int64)
@@ -122,7 +122,7 @@ def test_an_image_that_would_be_nearly_black_is_an_error(
         Image.fromarray(grays(0, high).astype(kind)).save(name)
         with pytest.raises(UserError, match=r"nearly black where .* is white; convert it to 8 bits"):
             open_image(name, str(name))
-        assert "nearly black" in str(look_at(name))
+        assert "nearly black" in str(inspect_image(name))
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_values_without_a_known_scale_are_an_error_and_found(
     values[0, :2] = low, high
     path = tmp_path / "a.tiff"
     Image.fromarray(values.astype(kind)).save(path)
-    with pytest.raises(UserError, match=r"a\.tiff cannot be shown: its values go from .* convert it"):
+    with pytest.raises(UserError, match=r"a\.tiff cannot be shown: its values are from .* convert it"):
         open_image(path, str(path))
-    assert "its values go from" in str(look_at(path))
+    assert "its values are from" in str(inspect_image(path))
 
 
 def write_tiff(

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from paretoken.data.image_effort import MOST_SCANS
-from paretoken.data.image_index import look_at
+from paretoken.data.image_index import inspect_image
 from paretoken.data.images import open_image
 from paretoken.errors import UserError
 
@@ -35,7 +35,7 @@ def test_a_jpeg_of_too_many_scans_is_refused(tmp_path: Path, mode: str) -> None:
         open_image(tmp_path / "a.jpg", "a.jpg")
     with pytest.raises(UserError, match="more than 100 scans"):
         open_image(io.BytesIO(jpeg(MOST_SCANS, mode)), "a.jpg")
-    assert "more than 100 scans" in str(look_at(tmp_path / "a.jpg"))
+    assert "more than 100 scans" in str(inspect_image(tmp_path / "a.jpg"))
 
 
 @pytest.mark.parametrize("progressive", [True, False])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paretoken.data.image_index import look_at
+from paretoken.data.image_index import inspect_image
 from paretoken.data.images import ImageSource, check_size, open_image
 from paretoken.data.preprocessor import Preprocessor
 from paretoken.errors import UserError
@@ -74,7 +74,7 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, kind: str) -> None:
     path = saved(tmp_path, mode, kind)
     image = open_image(path, path.name)
     assert (image.mode, image.size) == ("RGB", (47, 31))
-    assert look_at(path)[:3] == (47, 31, path.stat().st_size)
+    assert inspect_image(path)[:3] == (47, 31, path.stat().st_size)
     gray = mode in {"L", "LA", "I;16"}
     expected = np.asarray(Image.fromarray(NOISE).convert("L" if gray else "RGB").convert("RGB"), float)
     if mode not in {"1", "P"}:
@@ -94,7 +94,7 @@ def test_an_exif_rotation_is_not_followed_as_in_llava(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(NOISE).save(tmp_path / "turned.jpg", exif=exif)
     assert open_image(tmp_path / "turned.jpg", "turned.jpg").size == (47, 31)
-    assert look_at(tmp_path / "turned.jpg")[:2] == (47, 31)
+    assert inspect_image(tmp_path / "turned.jpg")[:2] == (47, 31)
 
 
 def test_an_animation_keeps_its_first_frame(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_is_no_image_says_what_it_is(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         ImageSource(tmp_path).open(name)
-    reason = look_at(tmp_path / name)
+    reason = inspect_image(tmp_path / name)
     assert isinstance(reason, str)
     assert message in reason
 
@@ -150,9 +150,9 @@ def test_truncated_images_are_found_without_decoding_all_of_them(
 ) -> None:
     path = tmp_path / f"cut.{kind.lower()}"
     Image.fromarray(np.tile(NOISE, (5, 5, 1))).save(path, kind)
-    assert look_at(path, decode)[:2] == (235, 155)
+    assert inspect_image(path, decode)[:2] == (235, 155)
     path.write_bytes(path.read_bytes()[:-200])
-    assert "truncated" in str(look_at(path, decode))
+    assert "truncated" in str(inspect_image(path, decode))
     with pytest.raises(UserError, match="truncated"):
         open_image(path, path.name)
 

@@ -54,11 +54,11 @@ def question(text: str, own: bool, image: str | None = "a.png") -> dict[str, Any
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_another_spelling_is_refused_where_the_place_is_missing(spelling: str) -> None:
     text = f"{spelling}\nwhat ?"
-    with pytest.raises(BadRowError, match=r"turn 1 writes the image's place as .*; write <image>"):
+    with pytest.raises(BadRowError, match=r"turn 1 has the placeholder .*; write <image>"):
         parse_conversation(row(text))
     for own, name in ((True, "prompt"), (False, "question")):
         bad = sort_questions([question(text, own)])[1]
-        assert bad[1].startswith(f"its {name} writes the image's place as ")
+        assert bad[1].startswith(f"its {name} has the placeholder ")
         assert sort_questions([question(text, own)], as_they_are=True)[1] == {}
         for good in (question(f"<image>\nso\n{text}", own), question(text, own, None)):
             assert sort_questions([good])[1] == {}

@@ -105,7 +105,7 @@ def test_stored_features_equal_those_of_the_encoder(
         with pytest.raises(UserError, match=r"nowhere\.png"):
             other.locate(["nowhere.png"])
     with pytest.raises(UserError, match="another vision encoder"):
-        stored.demand_encoder("other")
+        stored.require_encoder("other")
 
 
 def test_images_that_are_known_to_be_bad_are_left_out(
@@ -128,7 +128,7 @@ def test_images_that_are_known_to_be_bad_are_left_out(
     assert "up to date" in capsys.readouterr().out
     skipped.write_text("{}")
     assert main([*line, "--skipped", str(skipped)]) == 2
-    assert "is no list of skipped images" in capsys.readouterr().err
+    assert "is not a list of skipped images" in capsys.readouterr().err
 
 
 def test_damaged_features_are_refused(world: Path, tmp_path: Path, encoder: VisionEncoder) -> None:

@@ -94,7 +94,7 @@ def test_a_damaged_token_file_is_refused(tmp_path: Path) -> None:
         (tmp_path / "tokens" / "index.json").write_text(text)
         with pytest.raises(UserError, match=message):
             read_encoded(tmp_path / "tokens")
-    with pytest.raises(UserError, match="no tokenized data set"):
+    with pytest.raises(UserError, match="not a tokenized data set"):
         read_encoded(tmp_path)
 
 
@@ -107,7 +107,7 @@ def test_one_changed_byte_of_a_token_file_is_noticed(tmp_path: Path, name: str) 
         return  # nothing but a header: these conversations have no questions apart
     content[-1] ^= 1
     array.write_bytes(content)
-    with pytest.raises(UserError, match=f"{name}.npy is damaged: it is not what was written"):
+    with pytest.raises(UserError, match=f"{name}.npy is damaged: its SHA-256 has changed"):
         read_encoded(tmp_path / "tokens")
 
 

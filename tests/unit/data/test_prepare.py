@@ -321,7 +321,7 @@ def test_wrong_content_is_refused(run, root: Path, manifest: Path, tmp_path: Pat
     right = hashlib.sha256((root / "coco-train2017.zip").read_bytes()).hexdigest()
     change(manifest, sha256=right, files=5)
     assert "held 4 files instead of 5" in run()[2]
-    assert "holds 4 of 5 files; delete it, its archive is there" in run("--check")[2]
+    assert "holds 4 of 5 files; delete it, its archive exists" in run("--check")[2]
     change(manifest, files=4)
     (root / "mix.json").write_text(json.dumps([row(0, None)]))
     assert "rows: 1 instead of 12; rows in coco: 0 instead of 5" in run()[2]

@@ -257,5 +257,5 @@ def test_what_a_vocabulary_cannot_spell_is_refused_by_row() -> None:
         [Conversation("a", None, ("What?", "a▁b")), Conversation("b", None, ("What?", "a b"))]
     )
     assert isinstance(bad, BadRowError)
-    assert "cannot write an answer" in str(bad)
+    assert "cannot represent an answer" in str(bad)
     assert not isinstance(good, BadRowError)

@@ -297,9 +297,9 @@ LONG = "a" * 10**5
 HOSTILE_ROWS = {
     "keys": (json.dumps({f"convers{n}": 1 for n in range(3000)}), "3,000 keys; at most 1,000 are read"),
     "keys inside": (json.dumps({"a": [{f"value{n}": 1 for n in range(3000)}]}), "3,000 keys"),
-    "lists": ('{"id": ' + nested(200, "[", "]") + "}", "more than 50 times"),
-    "objects": (nested(200, '{"a": ', "}"), "more than 50 times"),
-    "both": (nested(100, '{"a": [', "]}"), "more than 50 times"),
+    "lists": ('{"id": ' + nested(200, "[", "]") + "}", "nested more than 50 deep"),
+    "objects": (nested(200, '{"a": ', "}"), "nested more than 50 deep"),
+    "both": (nested(100, '{"a": [', "]}"), "nested more than 50 deep"),
     "twice": (f'{{"{LONG}": 1, "{LONG}": 2}}', r"'a+\.\.\.a+' appears twice"),
 }
 

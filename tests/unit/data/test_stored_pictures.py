@@ -120,7 +120,7 @@ def test_a_path_alone_finds_a_picture_that_a_row_holds_if_one_is_called_so(
     store = FeatureStore(tmp_path / "features")
     assert store.locate(["2.png"]) == store.locate([stored_name(picture(2, "PNG"), "2.png")])
     for action in (lambda: source.open("twice.png"), lambda: store.locate(["twice.png"])):
-        with pytest.raises(UserError, match="what several pictures that rows hold are called"):
+        with pytest.raises(UserError, match="the path of several pictures in rows"):
             action()
 
 
@@ -129,7 +129,7 @@ def test_a_file_is_used_for_a_picture_of_a_row_if_it_is_the_same(tmp_path: Path)
     source, same = ImageSource(tmp_path), stored_name(picture(0, "PNG"), "a.png")
     assert source.missing([same]) == []
     assert source.open(same).getpixel((0, 0)) == source.open("a.png").getpixel((0, 0))
-    with pytest.raises(UserError, match="is another one than the row holds"):
+    with pytest.raises(UserError, match="differs from the one in its row"):
         source.open(stored_name(picture(1, "PNG"), "a.png"))
     with pytest.raises(UserError, match="is stored in its row, and missing in"):
         source.open(stored_name(picture(1, "PNG"), None))

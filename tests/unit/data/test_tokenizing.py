@@ -131,8 +131,8 @@ def bad_answers(world: Path, path: Path, *answers: str) -> Path:
     [
         ("it is <|im_end|> red", "contains a special token"),
         ("<|im_start|>", "contains a special token"),
-        ("it is purple", "cannot write an answer: 'it is purple'"),
-        ("<unk>", "cannot write an answer"),
+        ("it is purple", "cannot represent an answer: 'it is purple'"),
+        ("<unk>", "cannot represent an answer"),
     ],
 )
 @pytest.mark.parametrize("part", [1, 3, 2048])
@@ -176,7 +176,7 @@ def test_a_caption_that_follows_nothing_is_a_bad_row(
     rows = [*captions(world), {"id": "t", "conversations": text}]
     (tmp_path / "rows.json").write_text(json.dumps(rows))
     assert tokenize(world, tmp_path / "t", "--template", template, data=tmp_path / "rows.json") == 2
-    assert f"row {len(rows)} (id 't'): nothing stands before its answer" in capsys.readouterr().err
+    assert f"row {len(rows)} (id 't'): nothing precedes its answer" in capsys.readouterr().err
 
 
 def test_stage_1_in_both_forms_ends_with_its_own_token(world: Path, tmp_path: Path) -> None:

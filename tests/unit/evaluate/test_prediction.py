@@ -302,7 +302,7 @@ def test_answers_go_to_parquet_files_of_their_own(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("generation_config.json", "{", "is no valid JSON"),
+        ("generation_config.json", "{", "is not valid JSON"),
         ("generation_config.json", {"eos_token_id": "x"}, "eos_token_id = 'x'"),
         ("config.json", "{}", "holds no model that `paretoken train` wrote"),
         ("config.json", "null", "must hold a JSON object"),

@@ -403,7 +403,7 @@ def test_deepspeed_files_are_read(tmp_path: Path) -> None:
     assert_told(raw, place, "zero3.json cannot be read")
     (tmp_path / "deepspeed").mkdir()
     for text, words in [
-        ("{", "no valid JSON"),
+        ("{", "not valid JSON"),
         ("[]", "must be one of 1, 2 and 3"),
         ('{"zero_optimization": 3}', "must be one of 1, 2 and 3"),
         ('{"zero_optimization": {"stage": 3}, "fp16": {}}', "sets 'fp16'"),

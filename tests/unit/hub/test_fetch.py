@@ -167,7 +167,7 @@ def test_missing_private_and_gated_repositories_and_revisions(
         get(tmp_path / "out", "me/llm", revision="v9")
     with pytest.raises(UserError, match="neither a directory nor a hub id"):
         get(tmp_path / "out", "what is this")
-    with pytest.raises(UserError, match="is no directory"):
+    with pytest.raises(UserError, match="is not a directory"):
         get(tmp_path / "out", "./not/there")
     hub.private.add("me/sharded")
     hub.gated.add("me/llm")
@@ -184,7 +184,7 @@ def test_offline_work_needs_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pyt
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"not wholly, in the cache .* HF_HUB_OFFLINE is set"):
+    with pytest.raises(UserError, match=r"not completely, in the cache .* HF_HUB_OFFLINE is set"):
         get(tmp_path / "out", "me/llm")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     get(tmp_path / "online", "me/llm")
@@ -209,7 +209,7 @@ def test_offline_work_needs_all_files_whole(
         get(tmp_path / "out", "me/data", "dataset")
     assert not link.is_symlink()
     assert not content.exists()
-    with pytest.raises(UserError, match=r"not wholly, in the cache .* HF_HUB_OFFLINE is set"):
+    with pytest.raises(UserError, match=r"not completely, in the cache .* HF_HUB_OFFLINE is set"):
         get(tmp_path / "out", "me/data", "dataset")
     get(tmp_path / "part", "me/data", "dataset", include=("*.json",))
 
@@ -274,12 +274,12 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
     ("spoil", "message"),
     [
         (lambda d: (d / "config.json").unlink(), "holds no config.json"),
-        (lambda d: next(d.glob("model-*.safetensors")).unlink(), "is not there"),
+        (lambda d: next(d.glob("model-*.safetensors")).unlink(), "is missing"),
         (lambda d: _cut(next(d.glob("model-*.safetensors"))), "not a whole safe"),
         (lambda d: [path.unlink() for path in d.glob("model*")], "no weights"),
-        (lambda d: (d / "config.json").write_text("{"), "model/config.json is no valid JSON"),
+        (lambda d: (d / "config.json").write_text("{"), "model/config.json is not valid JSON"),
         (lambda d: (d / "config.json").write_text("null"), "must hold a JSON object"),
-        (lambda d: (d / "tokenizer.json").write_text("[" * 100_000), "is no valid JSON"),
+        (lambda d: (d / "tokenizer.json").write_text("[" * 100_000), "is not valid JSON"),
         (lambda d: (d / "tokenizer.json").write_text("{}"), "tokenizer.json has no model"),
         (lambda d: (d / "generation_config.json").write_bytes(b"\xff"), "cannot be read as UTF-8"),
         (lambda d: _edit(d / "generation_config.json", eos_token_id="x"), "eos_token_id = 'x'"),

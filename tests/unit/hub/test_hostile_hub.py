@@ -57,7 +57,7 @@ def test_an_etag_that_leads_elsewhere_is_refused(
     hub: Hub, victim: Path, tmp_path: Path, name: str, etag: str
 ) -> None:
     hub.etags[name] = etag
-    refused(tmp_path / "out", "me/llm", "sent an ETag that is not one")
+    refused(tmp_path / "out", "me/llm", "sent an invalid ETag")
     assert victim.read_text() == "mine"
     assert name not in hub.downloads
 
@@ -71,7 +71,7 @@ def test_other_forms_of_etags_are_accepted(hub: Hub, tmp_path: Path, etag: str) 
 @pytest.mark.parametrize("commit", ["../../../x", "main", "0" * 39, ".", "G" * 40])
 def test_a_commit_that_is_none_is_refused(hub: Hub, tmp_path: Path, commit: str) -> None:
     hub.commits["config.json"] = commit
-    refused(tmp_path / "out", "me/llm", "sent a commit that is not one")
+    refused(tmp_path / "out", "me/llm", "sent an invalid commit")
     hub.commits.clear()
     hub.listed_commit = commit
     refused(tmp_path / "out", "me/llm", "is not a full hash")

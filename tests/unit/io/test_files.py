@@ -11,10 +11,10 @@ import pytest
 
 from paretoken.errors import UserError
 from paretoken.io.files import (
-    demand_writable,
     read_json,
     read_object,
     replacing,
+    require_writable,
     sha256,
     write_json,
     write_text,
@@ -71,8 +71,8 @@ def test_a_folder_in_the_way_is_a_user_error(tmp_path):
 def test_a_pipe_or_device_is_left_alone(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    for write in (lambda: write_text(pipe, "x"), lambda: demand_writable(pipe)):
-        with pytest.raises(UserError, match="it is no regular file"):
+    for write in (lambda: write_text(pipe, "x"), lambda: require_writable(pipe)):
+        with pytest.raises(UserError, match="it is not a regular file"):
             write()
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert list(tmp_path.iterdir()) == [pipe]
@@ -112,7 +112,7 @@ def test_json_round_trip_and_no_infinities(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"{", "is no valid JSON"), (b"", "is no valid JSON"), (b"\xff\xfe{}", "cannot be read")],
+    [(b"{", "is not valid JSON"), (b"", "is not valid JSON"), (b"\xff\xfe{}", "cannot be read")],
 )
 def test_bad_json_is_a_user_error(write, content, words):
     with pytest.raises(UserError, match=words):
@@ -125,7 +125,7 @@ def test_missing_json_is_a_user_error(tmp_path):
 
 
 def test_deep_json_and_json_that_is_no_object_are_user_errors(write):
-    with pytest.raises(UserError, match="is no valid JSON"):
+    with pytest.raises(UserError, match="is not valid JSON"):
         read_json(write("[" * 100_000, "deep.json"))
     for text in ("[]", "null", "5"):
         with pytest.raises(UserError, match="must hold a JSON object"):

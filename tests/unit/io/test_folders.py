@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paretoken.errors import UserError
-from paretoken.io.folders import demand_apart, replacing_folder
+from paretoken.io.folders import replacing_folder, require_apart
 
 
 def test_the_old_folder_stands_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_file_and_the_current_directory_are_not_replaced(
 
 
 def test_what_is_read_must_not_lie_in_what_is_written(tmp_path: Path) -> None:
-    demand_apart(tmp_path / "out", tmp_path / "in", tmp_path, None)
+    require_apart(tmp_path / "out", tmp_path / "in", tmp_path, None)
     for needed in (tmp_path / "out", tmp_path / "out" / "in" / "file.json"):
         with pytest.raises(UserError, match="would be deleted"):
-            demand_apart(tmp_path / "out", needed)
+            require_apart(tmp_path / "out", needed)

@@ -72,7 +72,7 @@ def test_outside_of_a_cluster_and_without_records_everyone_may_write(
     require_ownership(tmp_path)
     owner.mkdir()
     monkeypatch.setattr(ownership, "PAUSE_S", 0.0)
-    with pytest.raises(UserError, match="which says who owns"):
+    with pytest.raises(UserError, match="which names the owner"):
         require_ownership(tmp_path)
 
 

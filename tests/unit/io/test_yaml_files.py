@@ -26,13 +26,13 @@ def test_a_mapping_is_returned(write):
     [
         ("a: 1\nb: 2\na: 3\n", "'a' appears twice"),
         ("a:\n  - {x: 1, x: 2}\n", "'x' appears twice"),
-        ("a: [1\n", "no valid YAML"),
-        ("\t- a\n", "no valid YAML"),
+        ("a: [1\n", "not valid YAML"),
+        ("\t- a\n", "not valid YAML"),
         ("- a\n- b\n", "'key: value' lines"),
-        ("[" * 2_000, "no valid YAML"),
+        ("[" * 2_000, "not valid YAML"),
         ("", "'key: value' lines"),
         ("just text\n", "'key: value' lines"),
-        ("a: !!python/object/apply:os.getcwd []\n", "no valid YAML"),
+        ("a: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
         (b"a: caf\xe9\n", "cannot be read"),
     ],
 )
@@ -59,7 +59,7 @@ def test_merge_keys_work(write):
 
 
 def test_a_key_that_is_a_list_is_a_user_error(write):
-    with pytest.raises(UserError, match="no valid YAML"):
+    with pytest.raises(UserError, match="not valid YAML"):
         read_yaml(write("? [a, b]\n: 1\n", "c.yaml"))
 
 

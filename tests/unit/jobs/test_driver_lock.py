@@ -60,7 +60,7 @@ def test_a_second_driver_is_refused_and_a_killed_one_replaced(tmp_path: Path, lo
             assert other == "refused"
         first.kill()
         first.wait()
-        assert ("File locks do nothing" in errors.read_text()) is (locks != "work")
+        assert ("File locks have no effect" in errors.read_text()) is (locks != "work")
     with driver(tmp_path, locks) as (_, said, _):
         assert said == "driver", "nobody has to unlock what a killed driver left"
 

@@ -16,7 +16,7 @@ import pytest
 
 from paretoken.io.progress import Progress, progress_file
 from paretoken.jobs.job_states import Job, Part, State, state_of, together
-from paretoken.jobs.signs_of_life import QUIET_S, Signs, look, tail
+from paretoken.jobs.signs_of_life import QUIET_S, Signs, gather_signs, tail
 from paretoken.slurm.job_names import digest, mark
 from paretoken.slurm.queue import FIELD, RECORD, Queued
 from processes import line_of, running
@@ -116,7 +116,7 @@ def test_what_was_stopped_is_to_be_continued(tmp_path: Path) -> None:
     say(tmp_path, replace(HERE, end="stopped", error="stopped by a signal at step 25 of 250"))
     found = state_of(job(tmp_path), signs())
     assert str(found) == "missing 25/250"
-    assert "goes on when it is started again" in found.why
+    assert "resumes when it is started again" in found.why
 
 
 def test_a_result_that_was_removed_is_missing(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_one_squeue_says_what_the_jobs_of_this_folder_are(
         + line(7, "RUNNING", tmp_path, "f")
         + line(8, "PENDING", tmp_path, "f"),
     )
-    found = look(tmp_path)
+    found = gather_signs(tmp_path)
     states = {name: found.queued(Path(name)) for name in "abcdef"}
     assert {name: each.number for name, each in states.items() if each} == {"a": "1", "b": "2", "f": "7"}
     assert found.complaint == ""
@@ -224,15 +224,15 @@ def test_a_slurm_that_does_not_answer_is_said_and_one_of_no_cluster_is_not(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     squeue(tmp_path, "squeue: error: Unable to contact slurm controller", code=1)
-    assert "Unable to contact slurm controller" in look(tmp_path).complaint
+    assert "Unable to contact slurm controller" in gather_signs(tmp_path).complaint
     squeue(tmp_path, "squeue: fatal: Could not establish a configuration source", code=1)
-    assert look(tmp_path).complaint == ""
+    assert gather_signs(tmp_path).complaint == ""
     monkeypatch.setenv("PATH", "")
-    assert look(tmp_path).queue == {}
+    assert gather_signs(tmp_path).queue == {}
 
 
 def test_the_default_is_two_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert look(tmp_path).quiet_s == QUIET_S == 120.0
-    assert look(tmp_path, 5.0).quiet_s == 5.0
-    assert abs(look(tmp_path).now - time.time()) < 60
+    assert gather_signs(tmp_path).quiet_s == QUIET_S == 120.0
+    assert gather_signs(tmp_path, 5.0).quiet_s == 5.0
+    assert abs(gather_signs(tmp_path).now - time.time()) < 60

@@ -143,15 +143,15 @@ PIECES = {"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "#
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (PIECES | {"max_input_chars_per_word": 10**12}, "takes apart words of more than 1,000"),
-        (PIECES | {"max_input_chars_per_word": 1001}, "takes apart words of more than 1,000"),
+        (PIECES | {"max_input_chars_per_word": 10**12}, "splits words of more than 1,000"),
+        (PIECES | {"max_input_chars_per_word": 1001}, "splits words of more than 1,000"),
         (PIECES | {"max_input_chars_per_word": 1000}, None),
         (
             PIECES | {"max_input_chars_per_word": 100, "continuing_subword_prefix": "#" * 101},
             "prefix of",
         ),
         (BPE | {"continuing_subword_prefix": "#" * 10**6}, "prefix of more"),
-        (BPE | {"dropout": 0.999999}, "leaves out more than 90% of its merges"),
+        (BPE | {"dropout": 0.999999}, "drops more than 90% of its merges"),
         (BPE | {"dropout": 0.1}, None),
         ({"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0], ["a" * 1001, 0.0]]}, "has a token of"),
         ({"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0], ["a" * 1000, 0.0]]}, None),
@@ -295,7 +295,7 @@ def test_a_changed_preprocessor_is_used_or_refused(tmp_path: Path, field: str, v
 )
 def test_colours_of_another_scale_are_refused(tmp_path: Path, name: str, values: list[float]) -> None:
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR | {name: values}))
-    with pytest.raises(UserError, match=rf"{name} = .*; each must be from .* to 1, .*divide by 255"):
+    with pytest.raises(UserError, match=rf"{name} = .*; each must be from .* to 1, .*by 255"):
         read_preprocessor(tmp_path)
 
 

@@ -157,7 +157,7 @@ def test_tensors_larger_than_their_file_are_refused(tmp_path: Path) -> None:
 def test_a_file_of_before_zips_is_read_up_to_a_size(tmp_path: Path) -> None:
     with (tmp_path / BIN).open("wb") as stream:
         stream.truncate(2**40)  # a hole, which takes no disk
-    with pytest.raises(UserError, match="is a pickle of before torch"):
+    with pytest.raises(UserError, match="is a pickle from before torch"):
         pickled_sizes(tmp_path / BIN)
 
 

@@ -42,17 +42,17 @@ def test_a_usual_model_is_accepted(tmp_path: Path) -> None:
 def test_absurd_numbers_are_refused(tmp_path: Path, key: str, inner: bool) -> None:
     config = CONFIG | {key: 10**13}
     write(tmp_path / "config.json", {"text_config": config} if inner else config)
-    with pytest.raises(UserError, match=rf"config\.json has {key} = 10000000000000, .* plausible"):
+    with pytest.raises(UserError, match=rf"config\.json has {key} = 10000000000000; .* plausible"):
         require_usual_model(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (json.dumps(CONFIG | {"num_hidden_layers": 100_000}), "num_hidden_layers = 100000, 1,000 at"),
-        ('{"hidden_size": ' + "9" * 4000 + "}", "hidden_size = a number of more than 20 digits"),
-        ('{"hidden_size": ' + "9" * 5000 + "}", "not valid JSON|no valid JSON"),
-        ('{"a":' * 50 + "1" + "}" * 50, "objects in objects"),
+        (json.dumps(CONFIG | {"num_hidden_layers": 100_000}), "num_hidden_layers = 100000; at most"),
+        ('{"hidden_size": ' + "9" * 4000 + "}", "hidden_size = a number with more than 20 digits"),
+        ('{"hidden_size": ' + "9" * 5000 + "}", "not valid JSON"),
+        ('{"a":' * 50 + "1" + "}" * 50, "objects nested more than"),
         ('{"a":' * 100_000, "valid JSON"),
         (json.dumps(CONFIG | {"_attn_implementation": "evil/kernel"}), "code from a hub is never run"),
         (json.dumps(CONFIG | {"a": {"experts_implementation": "evil/kernel@v1"}}), "never run"),
@@ -99,7 +99,7 @@ def test_adapters_of_other_models_are_refused(tmp_path: Path) -> None:
 
 def test_shapes_of_absurd_size_are_refused() -> None:
     sizes = {"hidden_size": 10**6, "num_hidden_layers": 1000, "intermediate_size": 10**6}
-    with pytest.raises(UserError, match="parameters; 10,000,000,000,000 at most"):
+    with pytest.raises(UserError, match="parameters, but at most 10,000,000,000,000 are plausible"):
         decoder_shape(CONFIG | sizes)
     clip = {"model_type": "clip_vision_model", "hidden_size": 8, "num_hidden_layers": 1,
             "intermediate_size": 8, "image_size": 10_000, "patch_size": 1}  # fmt: skip
@@ -139,7 +139,7 @@ def test_code_of_a_model_is_never_run_whatever_is_answered(tmp_path: Path, famil
     assert "[y/N]" not in done.stdout + done.stderr
     if family == "evil":
         assert done.stdout.count("is never run") == 2
-    else:  # a family that transformers has itself needs none of it
+    else:  # a family that transformers itself implements needs none of it
         assert done.stdout.startswith("loaded\n")
 
 
@@ -236,5 +236,5 @@ def test_padding_to_a_length_without_bound_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_directory_is_said_as_before(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no directory"):
+    with pytest.raises(UserError, match="is not a directory"):
         load_pretrained(None, tmp_path / "none")

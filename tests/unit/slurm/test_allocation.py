@@ -18,7 +18,7 @@ from paretoken.slurm.allocation import (
     STEP,
     Allocation,
     allocation,
-    demand_gpus,
+    require_gpus,
     step_line,
     torchrun,
 )
@@ -71,15 +71,15 @@ def test_jobs_meet_at_ports_of_their_own(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_node_must_have_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURMD_NODENAME", "gpu07")
     monkeypatch.delenv("PARETOKEN_DEVICE", raising=False)
-    demand_gpus(FOUND, 4, True, 4)
-    with pytest.raises(UserError, match=r"node gpu07: 8 GPU\(s\) were asked for and SLURM gave 4"):
-        demand_gpus(FOUND, 8, True, 4)
+    require_gpus(FOUND, 4, True, 4)
+    with pytest.raises(UserError, match=r"node gpu07: 8 GPU\(s\) were requested and SLURM allocated 4"):
+        require_gpus(FOUND, 8, True, 4)
     with pytest.raises(UserError, match=r"PyTorch finds 3.*exclude: .gpu07"):
-        demand_gpus(FOUND, 4, True, 3)
+        require_gpus(FOUND, 4, True, 3)
     with pytest.raises(UserError, match="no GPU driver"):
-        demand_gpus(FOUND, 4, False, 0)
+        require_gpus(FOUND, 4, False, 0)
     monkeypatch.setenv("PARETOKEN_DEVICE", "cpu")
-    demand_gpus(FOUND, 4, False, 0)
+    require_gpus(FOUND, 4, False, 0)
 
 
 @pytest.mark.parametrize(("rank", "own"), [("0", False), ("3", True)])

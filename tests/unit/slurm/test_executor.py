@@ -58,7 +58,7 @@ def test_what_is_taken_is_submitted_again_but_not_for_ever(
     for _ in range(submission.TAKEN_AT_MOST + 1):
         assert told.follow(info) == []
     assert len(told.submitted) == submission.TAKEN_AT_MOST
-    assert told.errors == ["cell a (SLURM job 7) failed: SLURM says PREEMPTED. "]
+    assert told.errors == ["cell a (SLURM job 7) failed: its state in SLURM is PREEMPTED. "]
 
 
 def test_a_reason_that_no_time_changes_must_last(
@@ -72,7 +72,7 @@ def test_a_reason_that_no_time_changes_must_last(
         queue(monkeypatch, [replace(pending, reason=reason)])
         assert told.follow(info) == [info]
     assert told.follow(info) == []
-    assert "SLURM never runs what asks for" in told.errors[0]
+    assert "SLURM never runs jobs that request" in told.errors[0]
 
 
 def test_a_job_that_ends_makes_room_for_one(told: Told, job: Job, info: Any, monkeypatch: Any) -> None:

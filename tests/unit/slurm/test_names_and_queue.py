@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paretoken.slurm.job_names import covers, digest, label, mark, share_outputs
-from paretoken.slurm.queue import FIELD, RECORD, fate_of, read_queue, says_done, why
+from paretoken.slurm.queue import FIELD, RECORD, failure_reason, fate_of, read_queue, says_done
 
 CELL = {"study": "paper", "llm": "qwen1.5-7b", "compressor": "tokenpacker", "tokens": "16", "seed": "0"}
 
@@ -137,11 +137,11 @@ def test_a_forgotten_jobs_log_says_whether_it_ended(tmp_path: Path, text: str, d
             "memory",
         ),
         ("FAILED", "Traceback", "its command failed"),
-        ("TIMEOUT", "", "its time limit came"),
-        ("DEADLINE", "", "SLURM says DEADLINE"),
+        ("TIMEOUT", "", "it reached its time limit"),
+        ("DEADLINE", "", "its state in SLURM is DEADLINE"),
     ],
 )
 def test_reasons(tmp_path: Path, state: str, text: str, expected: str) -> None:
     log = tmp_path / "7.log"
     log.write_text(text)
-    assert expected in why(state, [log, tmp_path / "absent"], 900, tmp_path)
+    assert expected in failure_reason(state, [log, tmp_path / "absent"], 900, tmp_path)

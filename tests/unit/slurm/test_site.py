@@ -14,8 +14,8 @@ from paretoken.slurm.site import (
     GpuPartition,
     Limits,
     Partition,
+    Requirements,
     Site,
-    Wish,
     described,
     read_site,
     request,
@@ -39,32 +39,32 @@ def test_the_shipped_site_is_valid_and_has_every_key() -> None:
 
 
 def test_gpus_are_asked_for_per_node_and_memory_is_shared_out() -> None:
-    asked = request(Wish(gpus=8, cpus=40, mem_mb=400_000, runtime_min=600), GPUS)
+    asked = request(Requirements(gpus=8, cpus=40, mem_mb=400_000, runtime_min=600), GPUS)
     assert (asked["nodes"], asked["node_gres"]) == (2, "gpu:h100:4")
     assert (asked["cpus_per_task"], asked["mem_mb"]) == (20, 200_000)
     assert (asked["slurm_partition"], asked["constraint"]) == ("gpu", "nvlink")
 
 
 def test_jobs_without_gpus_go_elsewhere_and_ask_for_none() -> None:
-    asked = request(Wish(gpus=0, cpus=2, mem_mb=4000, runtime_min=30), GPUS)
+    asked = request(Requirements(gpus=0, cpus=2, mem_mb=4000, runtime_min=30), GPUS)
     assert (asked["slurm_partition"], asked["nodes"], asked["cpus_per_task"]) == ("cpu", 1, 2)
     assert "node_gres" not in asked
     assert "constraint" not in asked
 
 
 def test_requests_grow_up_to_the_limits() -> None:
-    asked = request(Wish(gpus=1, cpus=5, mem_mb=900_000, runtime_min=9000), GPUS)
+    asked = request(Requirements(gpus=1, cpus=5, mem_mb=900_000, runtime_min=9000), GPUS)
     assert (asked["mem_mb"], asked["runtime"]) == (500_000, 1440)
 
 
 @pytest.mark.parametrize(("runtime", "warned"), [(10, 150), (1440, 600)])
 def test_the_warning_leaves_most_of_a_short_job(runtime: int, warned: int) -> None:
-    asked = request(Wish(gpus=1, cpus=1, mem_mb=1, runtime_min=runtime), GPUS)
+    asked = request(Requirements(gpus=1, cpus=1, mem_mb=1, runtime_min=runtime), GPUS)
     assert f"--signal=USR1@{warned}" in str(asked["slurm_extra"])
 
 
 def test_other_options_reach_sbatch() -> None:
-    asked = request(Wish(0, 1, 1, 1), Site(options=["--mail-type=FAIL", "--licenses=long run"]))
+    asked = request(Requirements(0, 1, 1, 1), Site(options=["--mail-type=FAIL", "--licenses=long run"]))
     assert "--mail-type=FAIL '--licenses=long run'" in str(asked["slurm_extra"])
     assert "slurm_partition" not in asked, "the cluster's default"
 
@@ -72,12 +72,12 @@ def test_other_options_reach_sbatch() -> None:
 def test_what_has_a_key_is_asked_for() -> None:
     site = Site(qos="long", reservation="course", clusters="b", exclude=["g1", "g2"], nice=100,
                 mem_per_cpu=True, gpu=GpuPartition(qos="gpu-long"))  # fmt: skip
-    asked = request(Wish(gpus=2, cpus=8, mem_mb=9001, runtime_min=60), site)
+    asked = request(Requirements(gpus=2, cpus=8, mem_mb=9001, runtime_min=60), site)
     assert (asked["qos"], asked["clusters"], asked["mem_mb_per_cpu"]) == ("gpu-long", "b", 1126)
     for option in ("--reservation=course", "--exclude=g1,g2", "--nice=100"):
         assert option in str(asked["slurm_extra"]).split()
-    assert request(Wish(0, 1, 1, 1), site)["qos"] == "long"
-    assert "--nice" not in str(request(Wish(0, 1, 1, 1), Site())["slurm_extra"])
+    assert request(Requirements(0, 1, 1, 1), site)["qos"] == "long"
+    assert "--nice" not in str(request(Requirements(0, 1, 1, 1), Site())["slurm_extra"])
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_what_has_a_key_is_asked_for() -> None:
         ("--time=10", "use limits.runtime_min"), ("-t10", "use limits.runtime_min"),
         ("--gres=gpu:1", "the driver itself"), ("--gre=gpu:1", "the driver itself"),
         ("--output=a", "the driver itself"), ("--signal=USR2", "use warn_s"),
-        ("--clusters=b", "use clusters"), ("long", "no option"), ("", "is empty"),
-        ("-- x", "no option"),
+        ("--clusters=b", "use clusters"), ("long", "must be written as --name=value"), ("", "is empty"),
+        ("-- x", "must be written as --name=value"),
     ],
 )  # fmt: skip
 def test_options_with_a_key_or_an_owner_are_refused_at_once(option: str, instead: str) -> None:
@@ -108,7 +108,7 @@ def test_no_option_that_the_stock_executor_refuses_passes() -> None:
 
 
 def test_a_request_is_described_in_the_words_of_the_file() -> None:
-    asked = request(Wish(gpus=4, cpus=20, mem_mb=1000, runtime_min=60), GPUS)
+    asked = request(Requirements(gpus=4, cpus=20, mem_mb=1000, runtime_min=60), GPUS)
     assert described(asked, "lab") == (
         "account lab, partition gpu, nodes 1, GPUs per node gpu:h100:4, CPUs per node 20, "
         "MB per node 1000, minutes 60, constraint nvlink"

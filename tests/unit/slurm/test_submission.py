@@ -51,7 +51,7 @@ def test_what_sbatch_refuses_for_good_fails_with_what_was_asked_for(
     told._main_event_loop = None
     refuse(told, monkeypatch, "invalid partition", temporary=False)
     told.run_job(job)
-    assert "cell a: asked for nodes 1, CPUs per node 1, MB per node 900" in told.errors[0]
+    assert "cell a: requested nodes 1, CPUs per node 1, MB per node 900" in told.errors[0]
     assert "invalid partition" in told.errors[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paretoken.slurm.submitted import FILE, Submitted, note, noted
+from paretoken.slurm.submitted import FILE, Submitted, read_submissions, record_submission
 
 
 def test_jobs_are_noted_and_read_back(tmp_path: Path) -> None:
@@ -14,13 +14,13 @@ def test_jobs_are_noted_and_read_back(tmp_path: Path) -> None:
     jobs = [Submitted("7", "paretoken:a:b", "cell a", one), Submitted("8", "m", "x", one),
             Submitted("9", "m", "y", other)]  # fmt: skip
     for job in jobs:
-        note(job)
-    assert list(noted(tmp_path / "launches")) == jobs
+        record_submission(job)
+    assert list(read_submissions(tmp_path / "launches")) == jobs
 
 
 def test_what_is_damaged_tells_of_no_job(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / FILE).write_bytes(b"7\tm\tcut\n8\tonly two\n\xff\xfe\tm\tx\n9\tm")
     (tmp_path / "2").mkdir()
-    assert [job.number for job in noted(tmp_path)] == ["7"]
-    assert list(noted(tmp_path / "absent")) == []
+    assert [job.number for job in read_submissions(tmp_path)] == ["7"]
+    assert list(read_submissions(tmp_path / "absent")) == []

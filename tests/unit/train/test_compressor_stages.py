@@ -158,7 +158,7 @@ def test_batches_hold_the_first_question_of_each_place(world: Path) -> None:
         words = tokenizer.convert_ids_to_tokens(ids[mask.bool()].tolist())
         assert words == ["what", "colour", "is", "it", "?"]
     old = dataclasses.replace(made.data, question_ids=None)
-    with pytest.raises(UserError, match="no questions apart"):
+    with pytest.raises(UserError, match="no separate questions"):
         old.question(0)
 
 

@@ -204,7 +204,7 @@ def test_frontier_without_budgets_and_sets(run, fitted, tmp_path):
 @pytest.mark.parametrize("command", [["frontier", "--out", "x.csv"], ["recommend", "--flops", "1e12",
                                      "--text-tokens", "50"]], ids=lambda c: c[0])  # fmt: skip
 @pytest.mark.parametrize(
-    ("content", "words"), [("{}", "is no fit"), ("{", "no valid JSON"), (None, "read")]
+    ("content", "words"), [("{}", "is not a fit"), ("{", "no valid JSON"), (None, "read")]
 )
 def test_what_is_no_fit_is_refused(run, write, tmp_path, monkeypatch, command, content, words):
     monkeypatch.chdir(tmp_path)

@@ -60,7 +60,7 @@ def _crossover(
     if not all(np.isfinite(curve).all() for curve in curves.values()):
         return {}
     cheapest = max(curve[0] for curve in curves.values())
-    dearest = min(curve[-1] for curve in curves.values())
+    most_expensive = min(curve[-1] for curve in curves.values())
 
     def tokens_at(N: float, budget: float) -> float:
         return float(np.interp(budget, curves[N], V))
@@ -70,11 +70,11 @@ def _crossover(
         small_error = fit.predict(small, tokens_at(small, budget), Q)
         return float(small_error - fit.predict(large, tokens_at(large, budget), Q))
 
-    if cheapest >= dearest or gain(cheapest) * gain(dearest) > 0:
+    if cheapest >= most_expensive or gain(cheapest) * gain(most_expensive) > 0:
         return {}
     from scipy.optimize import brentq
 
-    found = float(brentq(gain, cheapest, dearest))
+    found = float(brentq(gain, cheapest, most_expensive))
     return {
         "small_visual_tokens": tokens_at(small, found),
         "large_visual_tokens": tokens_at(large, found),

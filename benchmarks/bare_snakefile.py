@@ -1,8 +1,8 @@
-"""A Snakefile without this project's code that plans the same jobs: what Snakemake itself takes.
+"""Make a Snakefile that plans the same jobs without this project's code, to time Snakemake itself.
 
-It is made from the output of a dry run: the same rules, jobs, wildcards and edges between jobs, as many
-inputs, outputs, logs and tables of resources. All of them are written out as patterns and constants:
-it imports nothing, checks no config, and calls no function of wildcards.
+It is made from the output of a dry run. It has the same rules, jobs, wildcards and edges between jobs,
+and as many inputs, outputs, logs and benchmark tables. All of them are written as patterns and
+constants: the Snakefile imports nothing, checks no config, and calls no function of wildcards.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What most rules have; their values are written into the commands.
+#: Params that most rules have; their values are written into the commands.
 PARAMS = ("first", "second")
-#: Snakemake derives the others of a dry run itself.
+#: Resources that rules request; Snakemake derives the others in a dry run itself.
 ASKED = ("gpus", "cpus", "mem_mb", "runtime")
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 
@@ -32,7 +32,7 @@ class Job:
 
 
 def jobs_of(text: str) -> list[Job]:
-    """Return the jobs that the output of a dry run tells of."""
+    """Return the jobs that the output of a dry run lists."""
     found = []
     for rule, lines in JOB.findall(text):
         fields = dict(line.strip().partition(": ")[::2] for line in lines.splitlines())
@@ -46,9 +46,9 @@ def bare_snakefile(jobs: Iterable[Job], rules: int, sources: bool = True) -> tup
     """Return the text of a Snakefile, and the files that must exist before its jobs run.
 
     Args:
-        jobs: what to plan.
-        rules: how many rules it has; some of a project's may have no job.
-        sources: whether jobs keep the inputs that no job makes, such as files of source.
+        jobs: the jobs to plan.
+        rules: the number of rules; some of a project's rules may have no job.
+        sources: whether jobs keep the inputs that no job makes, such as source files.
     """
     grouped: dict[str, list[Job]] = {}
     makers: dict[str, tuple[Job, int]] = {}
@@ -77,13 +77,13 @@ def bare_snakefile(jobs: Iterable[Job], rules: int, sources: bool = True) -> tup
 
 
 def write_bare(folder: Path, text: str, rules: int, sources: bool = True) -> None:
-    """Write into an empty folder what plans the jobs of a dry run whose output is ``text``."""
+    """Write a Snakefile for the jobs of a dry run, whose output is ``text``, into an empty folder."""
     content, needed = bare_snakefile(jobs_of(text), rules, sources)
     (folder / "Snakefile").write_text(content, encoding="utf-8")
     for path in needed:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).touch()
-    # The same scheduler and triggers: they are this project's choice of Snakemake's settings.
+    # Use the same scheduler and triggers, which are this project's choice of Snakemake's settings.
     shutil.copytree("profiles/default", folder / "profiles" / "default")
 
 
@@ -96,7 +96,7 @@ def _pairs(listed: str) -> Iterable[tuple[str, str]]:
 
 
 def _output(job: Job, index: int, asker: Mapping[str, str] | None = None) -> str:
-    """Return a pattern of an output, as the rule of a job with the wildcards ``asker`` may name it."""
+    """Return the pattern of an output, written with the wildcards ``asker`` of the requesting job."""
     known = job.wildcards if asker is None else asker
     values = [
         f"{{{name}}}" if known.get(name) == value else value for name, value in job.wildcards.items()
@@ -106,7 +106,7 @@ def _output(job: Job, index: int, asker: Mapping[str, str] | None = None) -> str
 
 
 def _rule(job: Job, inputs: list[str]) -> str:
-    """Return a rule whose jobs have these inputs and else the values of ``job``."""
+    """Return a rule whose jobs have these inputs, and otherwise the values of ``job``."""
     stem = _output(job, 0).removesuffix("0.out")
     outputs = [_output(job, index) for index in range(len(job.outputs))]
     sections = {"input": [repr(path) for path in inputs], "output": [repr(path) for path in outputs]}
@@ -118,9 +118,9 @@ def _rule(job: Job, inputs: list[str]) -> str:
         "resources": [f"{key}={job.resources[key]}" for key in ASKED if key in job.resources],
         "params": [f"{name}={name!r}" for name in PARAMS],
     }
-    told = [f"{{params.{name}:q}}" for name in PARAMS] + [f"{{wildcards.{w}:q}}" for w in job.wildcards]
+    words = [f"{{params.{name}:q}}" for name in PARAMS] + [f"{{wildcards.{w}:q}}" for w in job.wildcards]
     read = ["{input[0]:q}"] if inputs else []
-    command = " ".join(["tool", *read, *told, "--out {output:q} > {log:q} 2>&1"])
+    command = " ".join(["tool", *read, *words, "--out {output:q} > {log:q} 2>&1"])
     sections["shell"] = [repr(command)]
     return f"rule {job.rule}:\n" + "".join(_section(*item) for item in sections.items())
 

@@ -1,10 +1,10 @@
-"""How often intervals of known truths hold them, and how often noise is called shared.
+"""Measure how often intervals contain known true values, and how often noise is called shared.
 
-Run from the project's folder: ``python benchmarks/coverage.py``, some minutes on one core. Errors
-of a product law are drawn with noise of each cell (normal or heavy-tailed), or with noise that the cells
-of a language model share, fitted as `paretoken fit` does, and the intervals are compared with what is
-true: parameters, alpha / beta, the mean error, and the error of a newly trained model. An interval says
-that it holds the truth in .95 of data sets.
+Run it from the project's folder with ``python benchmarks/coverage.py``; it takes some minutes on one
+core. Errors of a product law are drawn with independent noise of each cell (normal or heavy-tailed), or
+with noise that the cells of a language model share. They are fitted as by `paretoken fit`, and the
+intervals are compared with the true values of the parameters, of alpha / beta, of the mean error and of
+the error of a newly trained model. The nominal coverage of every interval is .95.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ TRUTHS: Mapping[str, Mapping[str, float]] = {
     "no floor": {"K": 0.6, "D": 0.0, "alpha": 0.08, "beta": 0.017},
     "a floor": {"K": 0.4, "D": 0.2, "alpha": 0.25, "beta": 0.06},
 }
-#: Generator and number of values -> noise of each cell, in units of its standard deviation.
+#: Functions (generator, number of values) -> noise of each cell, in units of its standard deviation.
 OWN: Mapping[str, Callable[[np.random.Generator, int], Array]] = {
     "independent": lambda rng, n: rng.normal(size=n),
     "heavy-tailed": lambda rng, n: rng.standard_t(3, size=n) / np.sqrt(3),
     "shared": lambda rng, n: rng.normal(size=n),
 }
-#: Standard deviation of an effect of a language model, in units of a cell's own.
+#: Standard deviation of the effect of a language model, in units of that of a cell's own noise.
 SHARED = 2.0
 
 
 def places(sizes: tuple[float, ...], tokens: tuple[float, ...]) -> dict[str, tuple[float, float]]:
-    """Return where predictions are tried: N and V."""
+    """Return the points (N, V) at which predictions are checked."""
     step = sizes[-1] / sizes[-2]
     return {
         "fitted": (sizes[2], tokens[2]),
@@ -57,7 +57,7 @@ def places(sizes: tuple[float, ...], tokens: tuple[float, ...]) -> dict[str, tup
 def hits(
     grid: str, truth: str, kind: str, sd: float, seed: int, replicates: int
 ) -> Iterator[tuple[str, bool]]:
-    """Yield what was said of one data set, and whether it is true."""
+    """Yield the statements about one data set, and whether each is true."""
     rng = np.random.default_rng([seed, 29])
     sizes, tokens = GRIDS[grid]
     known = TRUTHS[truth]

@@ -1,10 +1,11 @@
-"""How long Snakemake takes to plan the paper's study, and how that grows with the number of cells.
+"""Measure how long Snakemake takes to plan the paper's study, and how that grows with the cells.
 
-Run from the folder of a project without results: ``python benchmarks/dry_run.py``. First the study and
-Snakefiles without this project's code that plan as many jobs (``bare_snakefile.py``), in turn, and the
-ratios of their medians: with as many inputs, and without the files of source among them. Then the study
-with seven token counts and 1, 10 and 100 seeds. Growth is the exponent b of time ~ cells^b between two
-rows, after taking off what an empty plan costs: 1 is linear.
+Run it from the folder of a project without results with ``python benchmarks/dry_run.py``. It first plans
+the study in turn with Snakefiles that plan as many jobs without this project's code
+(``bare_snakefile.py``), with as many inputs and without the source files among them, and prints the
+ratios of the medians. It then plans the study with seven token counts and 1, 10 and 100 seeds. Growth is
+the exponent b of time ~ cells^b between two rows, after subtracting the time of an empty plan; 1 is
+linear.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ TOKENS = [1, 4, 16, 36, 64, 144, 576]
 SEEDS = [1, 10, 100]
 PAPER = ["--config", "run=[paper]"]
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run"]
-#: The bare ones start with the same plugins of Snakemake, wherever they run.
+#: Bare Snakefiles run elsewhere, but with the same plugins of Snakemake.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path("src").resolve())}
 
 
@@ -47,7 +48,7 @@ class Planned:
 
 
 def dry_run(cells: int, *arguments: str, folder: Path | None = None) -> Planned:
-    """Plan once, in a folder (None: this project's)."""
+    """Plan once in a folder; None for that of this project."""
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
         running = subprocess.Popen(
@@ -66,7 +67,7 @@ def dry_run(cells: int, *arguments: str, folder: Path | None = None) -> Planned:
 
 
 def compare(repeats: int, folder: Path) -> None:
-    """Plan the paper's study and the bare ones in turn; print medians, and how the first compares."""
+    """Plan the paper's study and the bare Snakefiles in turn; print medians and their ratios."""
     text = dry_run(40, *PAPER).text
     rules = sum(path.read_text().count("\nrule ") for path in Path("workflow/rules").glob("*.smk")) + 1
     bare = {"bare": True, "bare, no sources": False}
@@ -101,7 +102,9 @@ def main() -> None:
     """Plan everything and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS, help="35 cells per seed")
-    parser.add_argument("--repeats", type=int, default=5, help="of the comparison; 0: none")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="repetitions of the comparison; 0 skips it"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.repeats:
@@ -121,7 +124,7 @@ def main() -> None:
 
 
 def exponent(before: Planned, now: Planned, constant: float) -> float:
-    """Return b of time ~ cells^b."""
+    """Return the exponent b of time ~ cells^b."""
     times = (now.cpu - constant) / (before.cpu - constant)
     return math.log(times) / math.log(now.cells / before.cells)
 

@@ -1,8 +1,8 @@
-"""How long fits take: exact against the paper's procedure, bootstrap, full grid, many cells.
+"""Measure how long fits take: exact, by the paper's procedure, bootstrap, full grid, many cells.
 
-Run from the project's folder: ``python benchmarks/fit_speed.py``. The paper's procedure alone takes
-minutes (it is timed in full by default; ``--paper-share 0.02`` times a part and scales it up, and
-says so). Ratios are of times measured in this one run.
+Run it from the project's folder with ``python benchmarks/fit_speed.py``. The paper's procedure alone
+takes minutes. It is timed in full by default; ``--paper-share 0.02`` times a part and scales it up,
+which the output mentions. Ratios compare times measured in the same run.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def seconds(work: Callable[[], object], repeats: int = 1) -> float:
     return min(times)
 
 
-def papers_procedure(cells: Cells, share: float, seed: int = 0) -> float:
+def paper_procedure(cells: Cells, share: float, seed: int = 0) -> float:
     """Search a shuffled share of the authors' grid in plain Python; return the lowest sum of squares.
 
-    A re-implementation of what scaling_law_code/objective.py of the authors' repository does: every
-    combination of the four axes (numpy numbers, as linspace gives them) in random order, stopping at a
-    fifth, each point scored cell by cell.
+    This re-implements scaling_law_code/objective.py of the authors' repository: it visits every
+    combination of the four axes (numpy numbers from linspace) in random order, stops after a fifth, and
+    evaluates each point cell by cell.
     """
     points = [
         (a, alpha, beta, d)
@@ -66,8 +66,10 @@ def papers_procedure(cells: Cells, share: float, seed: int = 0) -> float:
 def main() -> None:
     """Time everything and print ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--paper-share", type=float, default=0.2, help="of the grid; the paper's: 0.2")
-    parser.add_argument("--many", type=int, default=10_000, help="cells of the large fit")
+    parser.add_argument(
+        "--paper-share", type=float, default=0.2, help="share of the grid; the paper uses 0.2"
+    )
+    parser.add_argument("--many", type=int, default=10_000, help="number of cells of the large fit")
     arguments = parser.parse_args()
     cells = read_cells(TABLE, Selection(suite="visual_reasoning")).cells
     product: Law = LAWS.load("product")
@@ -77,7 +79,7 @@ def main() -> None:
     print(f"exact fit, {len(cells)} cells: {exact * 1e3:.1f} ms, sum of squares {fitted.objective:.4e}")
 
     start = time.perf_counter()
-    paper_best = papers_procedure(cells, arguments.paper_share)
+    paper_best = paper_procedure(cells, arguments.paper_share)
     paper = (time.perf_counter() - start) * 0.2 / arguments.paper_share
     scaled = "" if arguments.paper_share == 0.2 else f" (scaled up from {arguments.paper_share:g})"
     print(f"the paper's procedure: {paper:.1f} s{scaled}, sum of squares {paper_best:.4e}")

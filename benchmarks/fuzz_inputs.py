@@ -1,14 +1,14 @@
-"""Changed rows, configs, recipes, manifests, predictions and pictures: is nonsense accepted?
+"""Fuzz the commands with changed rows, configs, recipes, manifests, predictions and pictures.
 
     python benchmarks/fuzz_inputs.py --cases 2000 --seed 0
     python benchmarks/fuzz_inputs.py --only score-gqa:17 --keep folder
 
 Each case changes one small valid input of a command (a key, a value, a type, a picture, an option; see
-`fuzzing.mutations`), runs the command in this process, and judges the outcome by rules that are written
-without the product's code. Counted are tracebacks (any end other than success or exit code 2 with a
-message) and accepted nonsense: input that must be rejected, output that does not fit its input, a
-rejection that leaves something half-written or comes after long work. Both must be 0. Case 0 of each
-target is its unchanged input, which must be accepted. A case depends on target, seed and number only.
+`fuzzing.mutations`), runs the command in this process, and judges the outcome by rules that do not use
+the product's code. It counts tracebacks (any end other than success or exit code 2 with a message) and
+accepted nonsense: input that must be rejected, output that does not match its input, and a rejection
+that leaves something half-written or comes after long work. Both counts must be 0. Case 0 of each target
+is its unchanged input, which must be accepted. A case depends only on target, seed and number.
 """
 
 from __future__ import annotations
@@ -31,19 +31,23 @@ from fuzzing.world import make_world
 
 VERDICTS = ("accepted", "rejected", "traceback", "nonsense")
 BAD = ("traceback", "nonsense")
-#: Cases that a process runs before it takes others.
+#: Number of cases that a process runs at a time.
 PART = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the cases, print the table and what failed; return 1 if anything did."""
-    parser = argparse.ArgumentParser(description="Fuzz the commands' inputs; see the script's top.")
-    parser.add_argument("--cases", type=int, default=2000, help="in all, over all targets")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other cases")
+    """Run the cases, print the table and the failures; return 1 if there are failures."""
+    parser = argparse.ArgumentParser(
+        description="Fuzz the inputs of commands; see the docstring of the script."
+    )
+    parser.add_argument("--cases", type=int, default=2000, help="total number of cases over all targets")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the changes")
     parser.add_argument("--targets", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--show", type=int, default=3, help="failing cases shown of each kind")
-    parser.add_argument("--only", metavar="TARGET:NUMBER", help="run one case and say all about it")
+    parser.add_argument(
+        "--show", type=int, default=3, help="number of failing cases to show of each kind"
+    )
+    parser.add_argument("--only", metavar="TARGET:NUMBER", help="run one case and print its details")
     parser.add_argument("--keep", type=Path, help="with --only: an empty folder for its files")
     a = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as made:
@@ -60,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_cases(names: Iterable[tuple[str, int]], seed: int, world: Path) -> list[Result]:
-    """Run cases one after the other, each in a folder of its own."""
+    """Run cases one after the other, each in its own folder."""
     results = []
     for target, number in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +73,7 @@ def run_cases(names: Iterable[tuple[str, int]], seed: int, world: Path) -> list[
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return the counts of each target as a table; the benchmarks of one command are added up."""
+    """Return the counts of each target as a table; benchmarks of one command are added up."""
     rows: dict[str, Counter[str]] = {}
     for result in results:
         rows.setdefault(result.target.partition("-")[0], Counter())[result.verdict] += 1
@@ -103,7 +107,7 @@ def _only(name: str, seed: int, folder: Path, world: Path) -> int:
 
 
 def _show(failed: Sequence[Result], most: int, seed: int) -> None:
-    """Print the failing cases, few of each kind."""
+    """Print the failing cases, up to ``most`` of each kind."""
     kinds: dict[str, list[Result]] = {}
     for result in failed:
         reason = result.reasons[0].strip().splitlines()[-1]

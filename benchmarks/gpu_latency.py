@@ -1,4 +1,4 @@
-"""Seconds of a prefill and of a decoded token at batch 1, for `gpu_steps`."""
+"""Measure the time of a prefill and of a decoded token at batch size 1, for `gpu_steps`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT = 50  # Q, text tokens of a question
 
 @torch.no_grad()
 def latency(scale: Scale, llm: str, V: int) -> str:
-    """Return the median seconds of a prefill (encoder left out) and of a decoded token, batch 1."""
+    """Return the median times of a prefill (without encoder) and of a decoded token, batch size 1."""
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     model = build(scale, llm, V, here(), dtype)
     model.train(False)
@@ -53,7 +53,7 @@ def _decode(model: ParetokenModel, cache: Any, token: Tensor, count: int) -> Ten
 
 
 def timed(call: Any) -> tuple[float, Any]:
-    """Return seconds and result of a call, waiting for the GPU."""
+    """Return the seconds and the result of a call, and wait for the GPU."""
     _wait()
     started = time.perf_counter()
     result = call()

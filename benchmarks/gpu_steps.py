@@ -1,9 +1,9 @@
-"""Stage 2 of random-weight Qwen1.5 models on one GPU, padded against packed, and latency over (N, V).
+"""Time stage 2 of random-weight Qwen1.5 models on one GPU, padded and packed, and latency over (N, V).
 
-Run by ``train_step.py --device cuda``. Weights are random: speed does not depend on them. Images are
-encoded in every step by a random-weight CLIP ViT-L/14 at 336 pixels, and compressed by TokenPacker.
-Lengths are drawn like those of the LLaVA-1.5 mix (log-normal, a few hundred text tokens, at most
-2048 with the image). ``--tiny`` runs the same code with tiny shapes, on a CPU too.
+``train_step.py --device cuda`` runs this module. Weights are random, since speed does not depend on
+them. Every step encodes images by a random-weight CLIP ViT-L/14 at 336 pixels and compresses them by
+TokenPacker. Lengths resemble those of the LLaVA-1.5 mix (log-normal, a few hundred text tokens, at most
+2048 with the image). ``--tiny`` runs the same code with tiny shapes, also on a CPU.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from random_models import FULL, TINY, Pictures, Scale, build, here
 def measure(device: str, tiny: bool) -> None:
     """Print tokens/s and MFU of training steps, then seconds of prefill and decode."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("no GPU is here; --tiny runs this with tiny shapes on a CPU")
+        raise SystemExit("this machine has no GPU; use --tiny to run tiny shapes on a CPU")
     scale = TINY if tiny else FULL
     name, known = this_device()
     peak = f"peak {known.peak_tflops:g} TFLOP/s" if known else "not in the table of devices: no MFU"
@@ -42,18 +42,18 @@ def measure(device: str, tiny: bool) -> None:
     for llm in scale.shapes:
         for packing in (False, True):
             what = f"{llm}, stage 2, V = {scale.trained_tokens}, {'packed' if packing else 'padded'}"
-            with saying_what_does_not_fit(what):
+            with reporting_lack_of_memory(what):
                 print(f"{what}: {train(scale, llm, packing)}", flush=True)
     for llm in scale.shapes:
         for V in scale.tokens:
             what = f"{llm}, Q = {TEXT}, V = {V}"
-            with saying_what_does_not_fit(what):
+            with reporting_lack_of_memory(what):
                 print(f"{what}: {latency(scale, llm, V)}", flush=True)
 
 
 @contextmanager
-def saying_what_does_not_fit(what: str) -> Iterator[None]:
-    """Turn a lack of memory into a line of the output, and free what there is."""
+def reporting_lack_of_memory(what: str) -> Iterator[None]:
+    """Turn a lack of memory into a line of the output, and free the memory in use."""
     try:
         yield
     except (torch.cuda.OutOfMemoryError, UserError) as error:
@@ -63,7 +63,7 @@ def saying_what_does_not_fit(what: str) -> Iterator[None]:
 
 
 def conversations(scale: Scale, count: int) -> EncodedSet:
-    """Return conversations with an image each, of drawn lengths, whose second half is learned."""
+    """Return conversations of random lengths, each with an image, whose second half is learned."""
     rng = np.random.default_rng(0)
     median, spread = scale.text
     lengths = np.clip(rng.lognormal(np.log(median), spread, count), 8, scale.max_length).astype(int)
@@ -74,7 +74,7 @@ def conversations(scale: Scale, count: int) -> EncodedSet:
         ids=np.concatenate(ids),
         learned=np.concatenate([np.arange(length) >= length // 2 for length in lengths]),
         offsets=np.cumsum([0, *lengths], dtype=np.int64),
-        images=np.arange(count, dtype=np.int32),  # each its own: a shared one is encoded once
+        images=np.arange(count, dtype=np.int32),  # distinct images: a shared one would be encoded once
         image_names=[str(number) for number in range(count)],
         image_token_id=scale.vocabulary,
         template="chat",
@@ -83,7 +83,7 @@ def conversations(scale: Scale, count: int) -> EncodedSet:
 
 
 def train(scale: Scale, llm: str, packing: bool) -> str:
-    """Return tokens/s and MFU of the second half of some steps."""
+    """Return tokens/s and MFU of the second half of the steps, as text."""
     cuda = torch.cuda.is_available()
     recipe = Recipe(
         stage="finetune", learning_rates=LearningRates(projector=2e-5, llm=2e-5),
@@ -99,7 +99,7 @@ def train(scale: Scale, llm: str, packing: bool) -> str:
     )
     order = data_order(collator.lengths, scale.steps, scale.batch, 0, recipe.by_length)
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
-        # Planned before the weights take their memory, as `paretoken train` does.
+        # Plan before the weights occupy memory, like `paretoken train`.
         shell = build(scale, llm, scale.trained_tokens, "meta", torch.float32)
         planned = choose_plan(recipe, shell, collator, order, 1, 0, Path(folder))
         model = build(scale, llm, scale.trained_tokens, here(), torch.float32)

@@ -1,7 +1,8 @@
-"""How fast images become batches, and how long a training step waits for them. Run with --help.
+"""Measure how fast images become batches, and how long a training step waits for them.
 
-Prints, from one run: images/s for each number of worker processes, and the share of the wall time
-that a step of a given length waits for its batch; then the ratio to no workers.
+It prints, for each number of worker processes, the images per second, the share of the wall time that
+steps of a given length wait for their batches, and the speed relative to no workers. ``--help`` lists
+options.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def make_world(folder: Path, images: int) -> EncodedSet:
 def measure(
     data: EncodedSet, images: Path, workers: int, micro: int, step_s: float
 ) -> tuple[float, float]:
-    """Return images per second, and the share of the time that steps of ``step_s`` s wait."""
+    """Return images per second, and the share of the time that steps of ``step_s`` seconds wait."""
     store = PixelStore(ImageSource(images), Preprocessor(SIZE, MEAN, STD, aspect="pad"))
     loader = DataLoader(
         Numbers(len(data)),
@@ -57,7 +58,7 @@ def measure(
         num_workers=workers,
     )
     batches = iter(loader)
-    next(batches)  # starting the workers is paid once
+    next(batches)  # the start of the workers is not timed
     waited, count, started = 0.0, 0, time.monotonic()
     while True:
         asked = time.monotonic()
@@ -66,7 +67,7 @@ def measure(
         if batch is None:
             break
         count += len(batch["pixel_values"])
-        time.sleep(step_s)  # a GPU computes; the CPU is free
+        time.sleep(step_s)  # stands for a GPU that computes while the CPU is free
     wall = time.monotonic() - started
     return count / wall, waited / wall
 
@@ -74,9 +75,11 @@ def measure(
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=512, help="photos of 640 x 480 pixels")
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="processes")
-    parser.add_argument("--micro-batch", type=int, default=16, help="images in a batch")
+    parser.add_argument("--images", type=int, default=512, help="number of images of 640 x 480 pixels")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[0, 1, 2], help="numbers of worker processes"
+    )
+    parser.add_argument("--micro-batch", type=int, default=16, help="number of images in a batch")
     parser.add_argument("--step", type=float, default=0.2, help="seconds that a step computes")
     a = parser.parse_args()
     torch.set_num_threads(1)

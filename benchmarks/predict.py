@@ -1,4 +1,4 @@
-"""Questions per second against `generate` one by one on images, as a ratio of one run."""
+"""Compare questions per second of `paretoken predict` with one-by-one `generate`, in one run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKENS, NEW, ROUNDS, ONE_BY_ONE = 4, 8, 3, 48
 
 
 def store_model(world: Path) -> None:
-    """Write an untrained model: what it answers does not matter for the time it takes."""
+    """Write an untrained model: its answers do not matter for the time it takes."""
     tokenizer = load_tokenizer(world / "llm")
     layers = FeatureLayers((2, 3))
     image_id = tokenizer.convert_tokens_to_ids("<image>")

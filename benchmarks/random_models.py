@@ -1,4 +1,4 @@
-"""Qwen1.5 models with random weights, as large as the real ones or tiny, for `gpu_steps`."""
+"""Build Qwen1.5 models with random weights, in the real sizes or tiny, for `gpu_steps`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TINY_SHAPES = {"tiny-1": (32, 2, 48, 4, True), "tiny-2": (64, 2, 96, 4, False)}
 
 @dataclass(frozen=True)
 class Scale:
-    """How large everything is."""
+    """The sizes of models, data and measurements."""
 
     shapes: dict[str, tuple[int, int, int, int, bool]]
     vocabulary: int
@@ -36,7 +36,7 @@ class Scale:
     tokens: tuple[int, ...]  # V
     trained_tokens: int
     batch: int
-    steps: int  # half of them warm up
+    steps: int  # the first half warms up
     text: tuple[float, float]  # median, and spread of the logarithm, of text tokens
     max_length: int
     answer: int
@@ -74,12 +74,12 @@ class Pictures:
         return self.picture.expand(len(rows), -1, -1, -1)
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, dict[int, str]]:
-        """Return the same: every picture can be read."""
+        """Return as many pictures as rows, and no unreadable ones."""
         return self.gather(rows), {}
 
 
 def here() -> str:
-    """Return where models are built."""
+    """Return the device on which models are built."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

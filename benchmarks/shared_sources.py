@@ -1,12 +1,12 @@
-"""What sharing sources and cached features saves over a whole grid, from a finished study's records.
+"""Compute what shared sources and cached features save over a grid, from a finished study's records.
 
     python benchmarks/shared_sources.py results/miniature
 
-Every job's seconds come from the workflow's own `benchmarks/*.tsv` (wall time, one job per core). Four
-ways to run the same grid are compared: as it ran; with the sources shared but every image encoded anew
-whenever a batch needs it; with every cell making its own data, encoder, language model, features and
-tokens; and with both. Encoding is an estimate: seconds per image of the features job, times the images
-that the stages of a cell show.
+The seconds of jobs come from the workflow's `benchmarks/*.tsv` (wall time, one job per core). The script
+compares four ways to run the same grid: as it ran; with shared sources, but with every image encoded
+anew whenever a batch needs it; with every cell making its own data, encoder, language model, features
+and tokens; and with both changes. The time of encoding is an estimate: the seconds per image of the
+features job, times the images that the stages of a cell show.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def seconds(path: Path) -> float:
 
 
 def shown_images(cell: Path) -> int:
-    """Return how many images a cell's training shows, each time counted."""
+    """Return the number of images that a cell's training shows, counting repetitions."""
     stages = (read_json(cell / stage / "run.json") for stage in ("pretrain", "finetune"))
     return sum(record["images"] for record in stages)
 
@@ -45,7 +45,7 @@ def report(study: Path) -> None:
     """Print the totals and their ratios."""
     cells = sorted(path.parent for path in study.glob("runs/*/*/s*/latency.json"))
     if not cells:
-        sys.exit(f"{study} holds no finished cell of a trained study; run one first")
+        sys.exit(f"{study} has no finished cell of a trained study; run the study first")
     own = {cell: _total(cell / "benchmarks", PER_CELL) for cell in cells}
     seeds = {cell: study / "sources" / cell.name for cell in cells}
     sources = {folder: _total(folder / "benchmarks", PER_SEED) for folder in set(seeds.values())}
@@ -76,8 +76,8 @@ def _total(folder: Path, names: Iterable[str]) -> float:
 
 
 def _encoding(cell: Path, sources: Path) -> float:
-    """Return the seconds of encoding every image that a cell's training shows, each time it is shown."""
-    if cell.parent.name.endswith("-0"):  # the blind control sees none
+    """Return the seconds of encoding every image of a cell's training each time it is shown."""
+    if cell.parent.name.endswith("-0"):  # the blind control has no images
         return 0.0
     stored = len(read_json(sources / "features" / "all" / "index.json")["images"])
     return seconds(sources / "benchmarks" / f"{FEATURES}.tsv") / stored * shown_images(cell)

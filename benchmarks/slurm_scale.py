@@ -1,11 +1,11 @@
-"""How fast one-second cells go through SLURM, and what the driver costs.
+"""Measure how fast one-second cells run through SLURM, and the cost of the driver.
 
     python benchmarks/slurm_scale.py --site my-site.yaml --cells 500 [--together 20] [--jobs 50]
 
-Run on a login node, or with SLURM_CONF of the tests' cluster (tests/cluster/start-slurm.sh DIR). Prints
-jobs and cells per minute, the driver's CPU seconds and its largest memory, and how much was used of what
-may bound it: the rate of submissions, the jobs at a time, and the cores of this machine (where all nodes
-of the tests' cluster are).
+Run it on a login node, or with SLURM_CONF of the tests' cluster (tests/cluster/start-slurm.sh DIR). It
+prints jobs and cells per minute, the driver's CPU seconds and peak memory, and the use of possible
+limits: the rate of submissions, the number of jobs at a time, and the cores of this machine (which runs
+all nodes of the tests' cluster).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ rule cell:
 
 
 def busy_s() -> float:
-    """Return the seconds that all cores of this machine have worked since it started."""
+    """Return the busy seconds of all cores of this machine since it started."""
     user, nice, system, _, _, irq, soft = map(int, Path("/proc/stat").read_text().split()[1:8])
     return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def mean_run_s(project: Path) -> float:
-    """Return how long SLURM ran a job of this project, on average; only those that it remembers."""
+    """Return the mean run time in seconds of this project's jobs that SLURM still lists."""
     command = ["squeue", "--me", "--noheader", "--states=all", "--format=%S|%e|%Z"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     jobs = [line.split("|") for line in answer.splitlines() if str(project) in line]
@@ -49,16 +49,16 @@ def mean_run_s(project: Path) -> float:
 
 
 def main() -> None:
-    """Run the cells and print the figures."""
+    """Run the cells and print the measurements."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--site", type=Path, required=True, help="a site's file, as profiles/slurm has")
-    parser.add_argument("--cells", type=int, default=500, help="how many")
-    parser.add_argument("--together", type=int, default=1, help="cells of one SLURM job")
-    parser.add_argument("--jobs", type=int, default=50, help="SLURM jobs at a time")
     parser.add_argument(
-        "--per-second", type=int, default=50, help="submissions that the driver may make"
+        "--site", type=Path, required=True, help="site file, such as those in profiles/slurm"
     )
-    parser.add_argument("--poll", type=int, default=5, help="seconds between questions to SLURM")
+    parser.add_argument("--cells", type=int, default=500, help="number of cells")
+    parser.add_argument("--together", type=int, default=1, help="number of cells in a SLURM job")
+    parser.add_argument("--jobs", type=int, default=50, help="number of SLURM jobs at a time")
+    parser.add_argument("--per-second", type=int, default=50, help="allowed submissions per second")
+    parser.add_argument("--poll", type=int, default=5, help="seconds between queries of SLURM")
     a = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slurm-scale-") as folder:
         project = Path(folder)
@@ -88,7 +88,7 @@ def main() -> None:
         cpu = used.ru_utime + used.ru_stime
         print(f"driver: {cpu:.1f} s CPU, {used.ru_maxrss / 1024:.0f} MB at most")
         run_s, cores = mean_run_s(project), os.cpu_count() or 1
-        print("used of what may bound it:")
+        print("use of possible limits:")
         print(f"  submissions: {jobs / wall:.2f} of {a.per_second} a second")
         print(f"  jobs at a time: {jobs * run_s / wall:.1f} of {a.jobs}, each for {run_s:.1f} s")
         print(f"  cores of this machine: {busy / wall:.1f} of {cores}, {busy / jobs:.1f} CPU s per job")

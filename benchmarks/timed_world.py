@@ -1,4 +1,4 @@
-"""A world large enough to time: a language model of two million parameters, varied lengths."""
+"""Make models and data large enough to time: two million parameters and varied lengths."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_world(folder: Path, conversations: int = 512, vocabulary: int = 4096) -
     _write_images(folder / "images", conversations // 4, rng)
     rows, questions = [], []
     for number in range(conversations):
-        # Lengths of instruction data spread over two orders of magnitude.
+        # Lengths of instruction data vary over two orders of magnitude.
         length = int(np.clip(rng.lognormal(3.5, 0.8), 4, 300))
         question, answer, short = (
             " ".join(rng.choice(words, count)) for count in (length // 2, length // 2, 4 + number % 5)

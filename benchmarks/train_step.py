@@ -1,10 +1,11 @@
-"""Training throughput against the same model in a plain padded loop, as ratios of one run.
+"""Compare training throughput with the same model in a plain padded loop, as ratios within one run.
 
 ``--device cuda`` measures random-weight Qwen1.5 models on a GPU instead, see `gpu_steps`.
 
-Plain: the Hugging Face Trainer in its own random order, batches padded to their longest row, logits
-of all positions; once on the same stored features, once encoding the images in every step. Ours:
-`paretoken train`'s loop. Rounds alternate, so that a change in the machine's load touches all.
+The plain loop is the Hugging Face Trainer in its own random order, with batches padded to their longest
+row and logits of all positions; it runs once on the same stored features, and once with images encoded
+in every step. Our loop is that of `paretoken train`. Rounds alternate, so that a change in the machine's
+load affects all loops.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def ours(world: Path) -> float:
 
 
 def plain(world: Path, visual: VisualStore) -> float:
-    """Return tokens per CPU second of a plain Trainer."""
+    """Return tokens per CPU second of the plain Trainer."""
     data = read_encoded(world / "tokens")
     collator = TrainingCollator(data, visual, TOKENS, 0, 2048)
     seen: list[int] = []
@@ -109,10 +110,10 @@ def plain(world: Path, visual: VisualStore) -> float:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the measurement that the command line requests."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--tiny", action="store_true", help="the cuda measurement with tiny shapes")
+    parser.add_argument("--tiny", action="store_true", help="run the cuda measurement with tiny shapes")
     arguments = parser.parse_args()
     quiet()
     if arguments.tiny or arguments.device == "cuda":
@@ -124,7 +125,7 @@ def main() -> None:
 
 
 def compare_loops() -> None:
-    """Print the throughputs of ours and of plain loops on a CPU, and their ratios."""
+    """Print the throughputs of our loop and of the plain loops on a CPU, and their ratios."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         world = make_world(Path(name))

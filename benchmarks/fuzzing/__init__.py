@@ -1,1 +1,1 @@
-"""Mutated inputs for every command that reads them, and independent judges of what is accepted."""
+"""Mutated inputs for every command that reads them, and independent judges of accepted ones."""

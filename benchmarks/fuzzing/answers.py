@@ -1,4 +1,4 @@
-"""`predict`: changed questions, pictures and options for a tiny model."""
+"""Fuzz `predict` with changed questions, pictures and options for a tiny model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = ("--max-new-tokens", "--batch", "--tokens", "--max-bad-share", "--thre
 
 
 def predict(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-    """Ask changed questions about pictures of which one may be damaged."""
+    """Ask changed questions about pictures, one of which may be damaged."""
     lines = (world / "questions.jsonl").read_text().splitlines()[:COUNT]
     rows: Any = [json.loads(line) for line in lines]
     if rng.random() < 0.4:
@@ -74,7 +74,7 @@ def _change_picture(rng: Random, images: Path) -> str:
     path = images / f"{rng.randrange(COUNT)}.png"
     if rng.random() < 0.2:
         path.unlink()
-        return f"{path.name} taken away"
+        return f"{path.name} removed"
     return f"{path.name} {damage_file(rng, path)}"
 
 
@@ -100,7 +100,7 @@ def _judge(asked: Path, out: Path, images: Path, options: dict[str, str], outcom
 
 
 def question_problem(row: Any, images: Path) -> str | None:
-    """Return why a question must not be asked; written without the product's code."""
+    """Return why a question must not be asked; it does not use the product's code."""
     if not isinstance(row, dict) or misspelt_image(row):
         return "has a key that looks like image" if isinstance(row, dict) else "is not an object"
     own = "prompt" in row
@@ -124,7 +124,7 @@ def _image_problem(value: Any, text: str, images: Path) -> str | None:
     if text.count("<image>") not in (0, len(names)):
         return f"has {text.count('<image>')} places for {len(names)} images"
     for name in names:
-        # Another suffix is allowed: some data sets call all of their pictures .jpg.
+        # Another suffix is allowed, because some data sets name all of their pictures .jpg.
         found = [path for path in images.iterdir() if path.name == name or path.stem == Path(name).stem]
         if name_problem(name) or not found:
             return f"its image {ascii(name)[:60]} is missing"

@@ -1,4 +1,4 @@
-"""One case: a changed input, the command line that reads it, what came of it, and the verdict."""
+"""One case: a changed input, the command line that reads it, its outcome, and the verdict."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from paretoken.cli import main
 
 Verdict = Literal["accepted", "rejected", "traceback", "nonsense"]
 
-#: A small case that takes more CPU time hangs.
+#: CPU seconds beyond which a small case counts as hanging.
 SECONDS = 120
 
 
 class HangsError(BaseException):
-    """The command does not end; nothing in it shall catch this."""
+    """The command does not end; its code must not catch this exception."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did: its exit code (None: an exception), what it printed, and the exception."""
+    """The outcome of a command: exit code (None after an exception), output, and the exception."""
 
     code: int | None
     out: str
@@ -41,14 +41,14 @@ def _no_complaint(outcome: Outcome) -> list[str]:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A changed input and how to judge what becomes of it.
+    """A changed input, and how to judge its outcome.
 
     Attributes:
         line: the command line.
-        change: what was changed, in words; empty: nothing, so it must be accepted.
-        made: what the command writes; after a rejection, nothing of it may exist.
-        judge: returns what is wrong with an input that was accepted.
-        late: returns what is wrong with the time of a rejection.
+        change: the change in words; empty for an unchanged input, which must be accepted.
+        made: the paths that the command writes; after a rejection, none of them may exist.
+        judge: returns the problems of an input that was accepted.
+        late: returns the problems with the time of a rejection.
     """
 
     line: Sequence[str | Path]
@@ -59,10 +59,10 @@ class Attempt:
 
 
 class Target(Protocol):
-    """What is fuzzed: makes the attempt of one case in an empty folder."""
+    """A target of fuzzing: a function that makes the attempt of one case in an empty folder."""
 
     def __call__(self, rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-        """Return an attempt; ``world`` holds the stand-ins, which are only read."""
+        """Return an attempt; ``world`` is the folder of stand-ins, which are only read."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Result:
 def run_case(target: str, make: Target, seed: int, number: int, folder: Path, world: Path) -> Result:
     """Make, run and judge one case; case 0 of each target is its unchanged input.
 
-    The same target, seed and number give the same case, whatever ran before.
+    The same target, seed and number give the same case, regardless of earlier cases.
     """
     attempt = make(Random(f"{seed} {target} {number}"), folder, world, number > 0)  # noqa: S311
     line = [str(word) for word in attempt.line]
@@ -90,7 +90,7 @@ def run_case(target: str, make: Target, seed: int, number: int, folder: Path, wo
 
 
 def run_command(line: Sequence[str]) -> Outcome:
-    """Run a command in this process; whatever it raises is caught."""
+    """Run a command in this process and catch everything that it raises."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code: int | None = None
@@ -107,7 +107,7 @@ def run_command(line: Sequence[str]) -> Outcome:
 
 
 def judge(attempt: Attempt, outcome: Outcome) -> tuple[Verdict, list[str]]:
-    """Return the verdict on what a command made of an attempt."""
+    """Return the verdict on the outcome of an attempt, with its reasons."""
     if outcome.failure or outcome.code is None or "Traceback (most recent" in outcome.err:
         return "traceback", [outcome.failure or outcome.err or "no exit code"]
     if outcome.code == 2:
@@ -117,13 +117,13 @@ def judge(attempt: Attempt, outcome: Outcome) -> tuple[Verdict, list[str]]:
         return ("nonsense" if reasons else "rejected"), reasons
     try:
         reasons = attempt.judge(outcome)
-    except Exception:  # what was written is not even of the right form
+    except Exception:  # the written output does not even have the right form
         reasons = [f"what came out cannot be judged: {traceback.format_exc()}"]
     return ("nonsense" if reasons else "accepted"), reasons
 
 
 def _rejection(attempt: Attempt, outcome: Outcome) -> list[str]:
-    """Return what is wrong with a rejection: no message, or something half-written."""
+    """Return the problems of a rejection: no message, or something half-written."""
     reasons = []
     message = outcome.err.rpartition(f"paretoken {attempt.line[0]}: ")[2].strip()
     if len(message) < 20:

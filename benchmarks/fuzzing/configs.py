@@ -1,4 +1,4 @@
-"""`check` and `plan`: config.yaml with changed values, keys, overrides, or as a damaged file."""
+"""Fuzz `check` and `plan`: changed values, keys or overrides of config.yaml, or a damaged file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fuzzing.mutations import Change, mutate, places
 from fuzzing.stored import damage_text
 from fuzzing.world import ROOT
 
-#: KEY=VALUE of a recipe: wrong ones, each for one reason, and right ones.
+#: KEY=VALUE of a recipe: invalid ones, each for one reason, and valid ones.
 WRONG = (
     "learning_rate=4e-5",
     "global_batch=0",
@@ -57,7 +57,7 @@ RIGHT = (
     "by_length=true",
     "clip=0",
 )
-#: Keys whose text is free, and keys that may name what does not exist yet.
+#: Keys with free text, and keys that may name something that does not exist yet.
 FREE_TEXT = ("question", "title")
 NOT_YET = ("root", "measured", "latency", "hub", "revision", "source", "task", "metric", "include")
 
@@ -66,7 +66,7 @@ NOT_YET = ("root", "measured", "latency", "hub", "revision", "source", "task", "
 def shipped() -> Any:
     """Return the project's config, with its paths made absolute."""
     content = yaml.safe_load((ROOT / "config.yaml").read_text())
-    content = copy.deepcopy(json.loads(json.dumps(content)))  # no two places share one list
+    content = copy.deepcopy(json.loads(json.dumps(content)))  # so that no two places share a list
     for place, value in list(places(content)):
         if isinstance(value, str) and value.startswith("workflow/"):
             holder = content
@@ -77,7 +77,7 @@ def shipped() -> Any:
 
 
 def _changed_config(rng: Random, folder: Path, changed: bool) -> tuple[Path, str, Change | None]:
-    """Write a config; return its path, what was changed in words, and as a change of one value."""
+    """Write a config; return its path, the change in words, and the change of one value, if any."""
     path, content, change, words = folder / "config.yaml", shipped(), None, ""
     what = rng.choices(["value", "override", "file"], [16, 3, 1])[0] if changed else "nothing"
     if what == "value":
@@ -96,12 +96,12 @@ def _changed_config(rng: Random, folder: Path, changed: bool) -> tuple[Path, str
 
 
 STAGES = ("pretrain", "finetune")
-#: The numbers of the miniature and of the paper's study, which use changed models and data.
+#: Indices of the miniature and of the paper's study, which use changed models and data.
 PLANNED_ALWAYS = (1, 3)
 
 
 def _part(rng: Random, content: Any) -> tuple[str | int, ...]:
-    """Return a record that is changed: half of the time one of a study."""
+    """Return the place of a record to change: half of the time a study."""
     key = rng.choice(["studies", "studies", "studies", "llms", "vision", "data"])
     return (key, rng.randrange(len(content[key])))
 
@@ -123,7 +123,7 @@ def _judge(path: Path, change: Change | None, words: str, outcome: Outcome) -> l
 
 
 def value_problem(change: Change) -> str | None:
-    """Return why a change makes a config wrong, as far as one can tell from its kind alone."""
+    """Return why a change makes a config invalid, judged by its kind alone; None if it may be valid."""
     key = next((part for part in reversed(change.place) if isinstance(part, str)), "")
     before, after = change.before, change.after
     if change.kind in ("rename", "repeat"):
@@ -141,7 +141,7 @@ def value_problem(change: Change) -> str | None:
 
 
 def _form(value: Any) -> type:
-    """Return what kind of YAML value something is; whole numbers are numbers, true may be 1."""
+    """Return the type of a YAML value; an integer counts as a float, but a boolean does not."""
     return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
 
 
@@ -158,13 +158,13 @@ def _text_problem(key: str, before: str, after: str) -> str | None:
         return f"{after!r} in {key}"
     if key in (*FREE_TEXT, *NOT_YET):
         return None
-    if before.startswith(str(ROOT)):  # a path that the config names
+    if before.startswith(str(ROOT)):  # a path in the config
         return None if _there(after) else f"the path {after!r} in {key}"
     return None if key == "name" else f"{after!r} for {before!r} in {key}"
 
 
 def _there(path: str) -> bool:
-    return "\0" not in path and os.path.isfile(path)  # noqa: PTH113 (a name too long is no file)
+    return "\0" not in path and os.path.isfile(path)  # noqa: PTH113 (a name that is too long is not a file)
 
 
 def _plans(path: Path, number: str | int) -> list[str]:
@@ -188,7 +188,7 @@ PLANNED = {
 
 
 def plan(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-    """Plan a study with changed options, or one of a changed config."""
+    """Plan a study with changed options, or a study of a changed config."""
     path, words = _changed_config(rng, folder, changed and rng.random() < 0.4)[:2]
     study = rng.choice(["paper", "table1", "miniature"])
     out = folder / "plan.txt"

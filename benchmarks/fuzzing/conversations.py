@@ -1,4 +1,4 @@
-"""`tokenize`, and `train` and `features` on the same rows."""
+"""Fuzz `tokenize`; `train` and `features` use the same rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWERS = ["red", "it is grey .", "1998", "2", "你好", "🙂 yes", "two\nlines
 
 
 def base_rows(rng: Random) -> list[dict[str, Any]]:
-    """Return valid conversations: with and without image, of several turns, of odd but legal form."""
+    """Return valid conversations: with and without image, with several turns, some of odd form."""
     rows: list[dict[str, Any]] = []
     for number in range(6):
         said = rng.sample(ANSWERS, 2)
@@ -73,7 +73,7 @@ def tokenize(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
 
 
 def row_problem(row: Any, template: str = "chat") -> str | None:
-    """Return why a row must not be used; written without the product's code."""
+    """Return why a row must not be used; it does not use the product's code."""
     if not isinstance(row, Mapping) or misspelt_image(row):
         return "is not an object" if not isinstance(row, Mapping) else "has a key that looks like image"
     image, turns = row.get("image"), kept_turns(row)
@@ -92,7 +92,7 @@ def _place_problem(image: str | None, turns: list[str]) -> str | None:
 
 
 def misspelt_image(row: Any) -> bool:
-    """Whether a row has no image, but a key that looks like it."""
+    """Return whether a row has no image, but a key that looks like it."""
     return isinstance(row, Mapping) and "image" not in row and any(map(_like_image, row))
 
 
@@ -101,7 +101,7 @@ def _like_image(key: Any) -> bool:
 
 
 def name_problem(name: str) -> str | None:
-    """Return why a text cannot be the name of a file in a folder of images."""
+    """Return why a text cannot be a file name in a folder of images; None if it can."""
     parts = name.split("/")
     bad = not name.strip() or name[0] in "/~" or ".." in parts or "\\" in name or "\0" in name
     return (
@@ -114,7 +114,7 @@ def _half(text: str) -> bool:
 
 
 def kept_turns(row: Mapping[str, Any]) -> list[str] | None:
-    """Return the texts that alternate from question to answer; None if the row has no such texts."""
+    """Return the alternating texts of questions and answers; None if the row has no such texts."""
     turns = row.get("conversations")
     if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
         return None
@@ -132,9 +132,9 @@ def kept_turns(row: Mapping[str, Any]) -> list[str] | None:
 
 
 def odd_edge(row: Any) -> bool:
-    """Whether a turn that is left out anyhow (an answer in front, a last question) has an odd form.
+    """Return whether a first or last turn, which may be left out, has an odd form.
 
-    Such a row may be used or not.
+    A leading answer and a final question are left out, so such a row may be used or not.
     """
     turns = row.get("conversations") if isinstance(row, Mapping) else None
     if not isinstance(turns, list) or not turns:
@@ -144,7 +144,7 @@ def odd_edge(row: Any) -> bool:
 
 
 def encoded_problems(out: Path, llm: Path, rows: list[Any], template: str) -> list[str]:
-    """Return where stored tokens differ from the rows that they were made of."""
+    """Return the differences between stored tokens and their rows."""
     index = json.loads((out / "index.json").read_text())
     arrays = {name: np.load(out / f"{name}.npy") for name in ("ids", "learned", "offsets", "images")}
     if len(arrays["images"]) != len(rows):

@@ -1,4 +1,4 @@
-"""`data`: a downloaded training set with a changed manifest, changed rows or damaged archives."""
+"""Fuzz `data`: a downloaded set with a changed manifest, changed rows or damaged archives."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from fuzzing.hub import damage_file
 from fuzzing.mutations import mutate_often
 from fuzzing.stored import damage_text, damaged_bytes, read_again, write_rows
 
-#: Members that no archive of pictures may bring.
+#: Names that members of an archive must not have.
 BAD_MEMBERS = ("../evil.jpg", "/tmp/evil.jpg", "a/../../evil.jpg", "..\\evil.jpg", "x\\y.jpg")  # noqa: S108
 
 
 def data(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-    """Prepare a set of which one part was changed; its manifest agrees with the rest."""
+    """Prepare a set with one changed part; its manifest agrees with the rest."""
     root, out, manifest = folder / "data", folder / "out", folder / "manifest.yaml"
     shutil.copytree(world / "data", root)
     content = yaml.safe_load((world / "manifest.yaml").read_text())
@@ -72,7 +72,7 @@ def data(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
 
 
 def _state(entry: dict[str, Any], path: Path, forget: tuple[str, ...]) -> None:
-    """Let a manifest describe a changed file."""
+    """Make a manifest describe a changed file."""
     content = path.read_bytes()
     entry |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     for key in forget:
@@ -80,7 +80,7 @@ def _state(entry: dict[str, Any], path: Path, forget: tuple[str, ...]) -> None:
 
 
 def _change_member(rng: Random, root: Path, entry: dict[str, Any]) -> str:
-    """Damage one picture of an archive, take it out, or add a member that leaves the folder."""
+    """Damage or remove one picture of an archive, or add a member that leaves the folder."""
     path = root / entry["path"]
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}

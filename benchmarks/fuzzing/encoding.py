@@ -1,4 +1,4 @@
-"""`features`: changed rows, pictures and options for a tiny encoder."""
+"""Fuzz `features` with changed rows, pictures and options for a tiny encoder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fuzzing.training import NUMBERS
 
 
 def features(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-    """Encode the pictures of changed rows; some pictures are damaged."""
+    """Encode the pictures of changed rows; one picture may be damaged."""
     rows: Any = [json.loads(line) for line in (world / "train.jsonl").read_text().splitlines()[:6]]
     data, out, images, words = folder / "rows.jsonl", folder / "features", folder / "images", ""
     images.mkdir()

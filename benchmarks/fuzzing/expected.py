@@ -1,4 +1,4 @@
-"""What the columns of each benchmark must hold, and its right answers: written from the data sets."""
+"""Valid columns and right answers of each benchmark, written from the data sets."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ MME = {
 
 
 def is_id(value: Any) -> bool:
-    """Whether a value can name a row: a text or a whole number."""
+    """Return whether a value can name a row: a text or an integer."""
     return (isinstance(value, str) and bool(value.strip())) or is_whole(value)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number, as a number."""
+    """Return whether a value is an integer, as a number and not as text."""
     real = isinstance(value, int | float) and not isinstance(value, bool)
     return real and math.isfinite(value) and value == int(value)
 
 
 def is_answer(value: Any) -> bool:
-    """Whether a value can be the text of an answer: a text that is not blank, or a finite number."""
+    """Return whether a value can be an answer: a text that is not blank, or a finite number."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return not isinstance(value, float) or math.isfinite(value)
     return isinstance(value, str) and bool(value.strip())
 
 
 def is_yes_or_no(value: Any) -> bool:
-    """Whether a value is yes or no, in any case."""
+    """Return whether a value is yes or no, in upper or lower case."""
     return isinstance(value, str) and value.strip().strip(".").lower() in ("yes", "no")
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a list, or the list that a text writes out; empty if it is neither."""
+    """Return a list, or the list that a text spells out; empty if it is neither."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = ast.literal_eval(value.strip())
@@ -60,16 +60,16 @@ def listed(value: Any) -> list[Any]:
 
 
 def are_answers(value: Any) -> bool:
-    """Whether a value is a list of answers, as texts or as records with an ``answer``.
+    """Return whether a value is a list of answers, as texts or as records with an ``answer``.
 
-    One person of ten may have left the answer blank; not all of them.
+    Some of the ten annotators may have left the answer blank, but not all of them.
     """
     each = [v.get("answer") if isinstance(v, Mapping) else v for v in listed(value)]
     return any(map(is_answer, each)) and all(isinstance(v, str) or is_answer(v) for v in each)
 
 
 def is_number_of(options: str) -> Callable[[Row, Any], bool]:
-    """Return a check that a value is the number of one of a row's options, from 0."""
+    """Return a check that a value is the index, from 0, of one of a row's options."""
 
     def check(row: Row, value: Any) -> bool:
         number = value if is_whole(value) else int(value) if str(value).isdecimal() else -1
@@ -126,7 +126,7 @@ def _letter(row: Row, value: Any) -> bool:
     return value in [c for c in "ABCD" if is_answer(row.get(c)) and row[c] != "nan"]
 
 
-#: Benchmark -> column -> whether a row may be scored with this value in it.
+#: Benchmark -> column -> check whether a row with this value may be scored.
 COLUMNS: dict[str, dict[str, Callable[[Row, Any], bool]]] = {
     "exact_match": {"question_id": _id, "answer": lambda row, v: is_text(v) or are_texts(v)},
     "mme": {"question_id": _id, "category": _one_of(*MME), "answer": _yes_no},
@@ -154,7 +154,7 @@ COLUMNS: dict[str, dict[str, Callable[[Row, Any], bool]]] = {
     "vizwiz": {"answers": _list},
     "vqav2": {"answers": _list},
 }
-#: The data sets' own keys, where they have some.
+#: The keys of the data sets; empty if a data set has none.
 KEYS: dict[str, tuple[str, ...]] = {
     "exact_match": ("question_id",),
     "mme": ("question_id", "question"),
@@ -174,12 +174,12 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 
 def is_text(value: Any) -> bool:
-    """Whether a value is a text that is not blank."""
+    """Return whether a value is a text that is not blank."""
     return isinstance(value, str) and bool(value.strip())
 
 
 def are_texts(value: Any) -> bool:
-    """Whether a value is a list of such texts, with one at least."""
+    """Return whether a value is a list of one or more such texts."""
     return isinstance(value, list) and bool(value) and all(map(is_text, value))
 
 
@@ -195,7 +195,7 @@ def right_answer(benchmark: str, row: Row) -> str:
 
 
 def row_problem(benchmark: str, row: Any) -> str | None:
-    """Return why a row with a prediction cannot be scored."""
+    """Return why a row with a prediction cannot be scored; None if it can."""
     if not isinstance(row, Mapping):
         return "is not an object"
     said = row.get("prediction")
@@ -209,11 +209,11 @@ def row_problem(benchmark: str, row: Any) -> str | None:
 
 
 def repeated_key(benchmark: str, rows: list[Any]) -> str | None:
-    """Return a key that two rows share: ``_id`` or the data set's own; None if all are distinct."""
+    """Return a duplicate key: ``_id`` or the data set's own; None if all are distinct."""
     for columns in (("_id",), KEYS[benchmark]):
         if columns and all(column in row for row in rows for column in columns):
             keys = [tuple(str(row[column]) for column in columns) for row in rows]
-            twice = next((key for key in keys if keys.count(key) > 1), None)
-            if twice is not None:
-                return f"{', '.join(columns)} = {', '.join(twice)}"
+            duplicate = next((key for key in keys if keys.count(key) > 1), None)
+            if duplicate is not None:
+                return f"{', '.join(columns)} = {', '.join(duplicate)}"
     return None

@@ -1,4 +1,4 @@
-"""`questions`: every benchmark's data set as the hub holds it, with changed rows and pictures."""
+"""Fuzz `questions`: every benchmark's data set in the form of the hub, with changes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fuzzing.stored import damaged_bytes
 from fuzzing.world import TABLES
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-#: Benchmarks some of whose questions have no picture.
+#: Benchmarks in which some questions have no picture.
 SOME_WITHOUT = ("mmmu",)
 
 
 def questions(benchmark: str, rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-    """Write the questions of a changed data set; what is accepted must be possible to score."""
+    """Write the questions of a changed data set; accepted ones must be possible to score."""
     source, out, words = folder / "hub", folder / "questions", ""
     tables = [(table, copy.deepcopy(table.rows())) for table in _tables(benchmark)]
     if changed:
@@ -76,7 +76,7 @@ def _change_picture(rng: Random, rows: list[Any], column: str) -> str:
 
 
 def write_table(path: Path, rows: list[Any], pictures: tuple[str, ...]) -> None:
-    """Write rows to Parquet; a column of mixed types becomes one of texts."""
+    """Write rows to Parquet; a column of mixed types becomes a column of texts."""
     rows = [row if isinstance(row, dict) else {"value": row} for row in rows]
     columns = {}
     for name in dict.fromkeys(str(key) for row in rows for key in row):
@@ -93,7 +93,7 @@ def _cell(value: Any) -> str | None:
 
 
 def damage_file(rng: Random, path: Path) -> str:
-    """Damage a binary file; return how."""
+    """Damage a binary file; return the kind of damage."""
     how, content = damaged_bytes(rng, path.read_bytes())
     path.write_bytes(content)
     return how
@@ -130,7 +130,7 @@ def _question_problems(
 
 
 def picture_problem(content: bytes) -> str | None:
-    """Return why a picture cannot be decoded by PIL alone, None if it can."""
+    """Return why PIL alone cannot decode a picture; None if it can."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
@@ -140,7 +140,7 @@ def picture_problem(content: bytes) -> str | None:
 
 
 def _late(benchmark: str, rows: list[dict[str, Any]], out: Path) -> list[str]:
-    """Return why the answers to accepted questions could not be scored: known only after asking."""
+    """Return why the answers to accepted questions could not be scored, which would show too late."""
     path = out.with_name("said.parquet")
     said = [{**row, "prediction": _right(benchmark, row)} for row in rows]
     schema = parquet.read_schema(out / "questions.parquet").append(pa.field("prediction", pa.string()))

@@ -1,4 +1,4 @@
-"""One change at a time to JSON-like documents: rows, configs, recipes, manifests."""
+"""Make one change at a time to JSON-like documents: rows, configs, recipes, manifests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 Place = tuple[str | int, ...]
 
 LONG = "word " * 4000
-#: Texts that files have been seen to hold, or that somebody might hide in them.
+#: Texts that occur in real files, or that somebody might hide in them.
 ODD_TEXTS = (
     "",
     " ",
@@ -79,7 +79,7 @@ ODD_VALUES: tuple[Any, ...] = (
     ["text"],
     [["text"]],
 )
-#: What people write for a key. Others get an s, lose their end, or change their case.
+#: Names that people write for a key. Other keys get an s, lose their end, or change their case.
 LOOK_ALIKES = {
     "image": ("images", "Image", "img", "image_path"),
     "conversations": ("conversation", "Conversations", "messages"),
@@ -95,13 +95,13 @@ LOOK_ALIKES = {
 
 @dataclass(frozen=True)
 class Change:
-    """What was changed where.
+    """A change of one value, and its place.
 
     Attributes:
         kind: one of the names in `KINDS`.
         place: keys and indices from the top of the document.
-        before: the value that stood there.
-        after: the value, or the new key of a renamed one; None for what is dropped.
+        before: the value before the change.
+        after: the value after it, or the new name of a renamed key; None for a dropped value.
     """
 
     kind: str
@@ -132,7 +132,7 @@ def places(document: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def parent(document: Any, place: Place) -> Any:
-    """Return the container that holds a place."""
+    """Return the list or dict that contains a place."""
     for key in place[:-1]:
         document = document[key]
     return document
@@ -204,7 +204,7 @@ def _odd_number(rng: Random, holder: Any, key: Any) -> Any:
 
 
 class _NotHereError(Exception):
-    """This kind of change does not apply here; another place is tried."""
+    """This kind of change does not apply at a place, so that another one is tried."""
 
 
 KINDS: dict[str, Callable[[Random, Any, Any], Any]] = {
@@ -222,13 +222,13 @@ KINDS: dict[str, Callable[[Random, Any, Any], Any]] = {
 def mutate(
     rng: Random, document: Any, below: Place = (), kinds: Sequence[str] = tuple(KINDS)
 ) -> tuple[Any, Change]:
-    """Return a changed copy of a document and what was changed.
+    """Return a changed copy of a document, and the change.
 
     Args:
         rng: chooses kind and place.
         document: lists, dicts and plain values.
-        below: only places under this one.
-        kinds: to choose from.
+        below: the place under which to make the change; by default the whole document.
+        kinds: the kinds to choose from.
     """
     found = [place for place, _ in places(document) if place[: len(below)] == below and place != below]
     while True:
@@ -243,7 +243,7 @@ def mutate(
 
 
 def mutate_often(rng: Random, document: Any, below: Place = ()) -> tuple[Any, str]:
-    """Return a copy with one change, or seldom two or none, and the changes in words."""
+    """Return a copy with one change, or rarely two or none, and the changes in words."""
     words = []
     for _ in range(rng.choices([0, 1, 2], [1, 8, 1])[0]):
         document, change = mutate(rng, document, below)

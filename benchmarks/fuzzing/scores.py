@@ -1,4 +1,4 @@
-"""`score`: predictions of every benchmark."""
+"""Fuzz `score` with predictions of every benchmark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fuzzing.world import TABLES
 
 
 def base_rows(benchmark: str) -> list[dict[str, Any]]:
-    """Return right and wrong predictions, with the columns of the data set but its pictures."""
+    """Return right and wrong predictions, with the columns of the data set except its pictures."""
     if benchmark == "exact_match":
         rows = [{"question_id": f"q{n}", "answer": ["red", "dark red"][: 1 + n % 2]} for n in range(4)]
         return [{**row, "prediction": ["red", "blue"][n // 3]} for n, row in enumerate(rows)]
@@ -32,7 +32,7 @@ def base_rows(benchmark: str) -> list[dict[str, Any]]:
 
 
 def score(benchmark: str, rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-    """Score changed predictions of a benchmark; sometimes what was asked is given, too."""
+    """Score changed predictions of a benchmark, sometimes with the questions."""
     base: Any = base_rows(benchmark)
     if changed and rng.random() < 0.3 and benchmark != "exact_match":
         base = [{key: value for key, value in row.items() if key != "_id"} for row in base]
@@ -65,9 +65,9 @@ def _judge(
     problems = [f"row {n}: {p}" for n, row in enumerate(rows, 1) if (p := row_problem(benchmark, row))]
     if problems:
         return problems
-    twice = repeated_key(benchmark, rows)
-    if twice is not None:
-        return [f"two rows have {twice}"]
+    duplicate = repeated_key(benchmark, rows)
+    if duplicate is not None:
+        return [f"two rows have {duplicate}"]
     if asked and _ids(benchmark, rows) != _ids(benchmark, base):
         return ["the rows are not those that were asked"]
     result = json.loads(out.read_text(), parse_constant=_no_number)
@@ -94,7 +94,7 @@ def _number_problems(result: dict[str, Any], count: int) -> list[str]:
 def _row_problems(
     benchmark: str, base: list[Any], rows: list[Any], result: dict[str, Any], out: Path
 ) -> list[str]:
-    """Return rows that score otherwise than in the unchanged file, though they say the same."""
+    """Return rows that score differently from equal rows of the unchanged file."""
     plain = out.with_name("plain.jsonl")
     write_rows(plain, base)
     line = ["score", "--benchmark", benchmark, "--predictions", str(plain), "--out", f"{out}.plain.json"]

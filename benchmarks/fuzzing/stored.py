@@ -1,4 +1,4 @@
-"""Rows as files, damaged as files are: cut off, in another encoding, under another name."""
+"""Write rows to files, and damage files: truncated, in another encoding, with a changed byte."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 
 def write_rows(path: Path, rows: Sequence[Any]) -> None:
-    """Write rows as a JSON list or as lines, by the suffix; NaN and half characters as Python does."""
+    """Write rows as a JSON list or as lines, by the suffix; NaN and surrogates as in Python."""
     lines = [json.dumps(row) for row in rows]
     text = f"[{', '.join(lines)}]" if path.suffix == ".json" else "\n".join(lines) + "\n"
     path.write_text(text)
 
 
 def read_again(path: Path) -> list[Any] | None:
-    """Return the rows of a JSON file as the standard library reads it; None if it cannot."""
+    """Return the rows of a JSON file as read by the standard library; None if it fails."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         if path.suffix == ".json":
@@ -29,7 +29,7 @@ def read_again(path: Path) -> list[Any] | None:
 
 
 def damage_text(rng: Random, path: Path) -> str:
-    """Damage a text file, or change its form; return how."""
+    """Damage a text file, or change its form; return the kind of damage."""
     content = path.read_bytes()
     how = rng.choice(
         [
@@ -60,7 +60,7 @@ def damage_text(rng: Random, path: Path) -> str:
 
 
 def damaged_bytes(rng: Random, content: bytes) -> tuple[str, bytes]:
-    """Return a damaged copy of a binary file (a picture, an archive, an array), and how."""
+    """Return the kind of damage and a damaged copy of a binary file (picture, archive, array)."""
     half = len(content) // 2
     made = {
         "emptied": b"",

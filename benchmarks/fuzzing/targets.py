@@ -1,4 +1,4 @@
-"""Every target that is fuzzed, with its share of the cases (slow ones get fewer)."""
+"""All targets of fuzzing, with their shares of the cases (slow ones get fewer)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ TARGETS: dict[str, Target] = {
     "check": check,
     "plan": plan,
 }
-#: Of 100 cases; each of the others gets what is left, in equal parts.
+#: Shares of 100 cases; the other targets share the rest equally.
 SHARES = {"tokenize": 20, "data": 6, "features": 4, "predict": 6, "train": 4, "check": 16, "plan": 4}
 
 
 def counts(cases: int, names: tuple[str, ...] = tuple(TARGETS)) -> dict[str, int]:
-    """Return how many cases each target gets, one at least."""
+    """Return the number of cases of each target, at least one."""
     others = [name for name in TARGETS if name not in SHARES]
     rest = (100 - sum(SHARES.values())) / len(others)
     return {name: max(1, round(cases * SHARES.get(name, rest) / 100)) for name in names}

@@ -1,4 +1,4 @@
-"""`train`: changed recipes, options, rows and tokens for tiny models."""
+"""Fuzz `train` with changed recipes, options, rows and tokens for tiny models."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OPTIONS = (
     "--projector-width",
     "--threads",
 )
-#: KEY=VALUE for --set, most of which a recipe must refuse.
+#: KEY=VALUE for --set, most of which a recipe must reject.
 SETS = (
     "learning_rate=4e-5",
     "steps=0",
@@ -83,12 +83,12 @@ SETS = (
     "by_length=null",
     "keep_checkpoints=0",
 )
-#: What a value in a file of settings may be, by the key that holds it.
+#: Keys of a recipe whose values must be true or false.
 FLAGS = ("packing", "by_length", "gradient_checkpointing", "tensorboard")
 
 
 def train(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
-    """Train two steps with one thing changed."""
+    """Train two steps with one change."""
     out, recipe, tokens = folder / "out", folder / "pretrain.yaml", world / "tokens"
     settings: Any = yaml.safe_load((world / "pretrain.yaml").read_text())
     options, words = {"--tokens": "4", "--compressor-heads": "4"}, ""
@@ -134,7 +134,7 @@ def train(rng: Random, folder: Path, world: Path, changed: bool) -> Attempt:
 
 
 def _other_rows(rng: Random, folder: Path, world: Path) -> tuple[Path, str]:
-    """Tokenize rows that are legal each for itself, but not together or not here."""
+    """Tokenize rows that are each valid, but not together or not with these features."""
     rows = [json.loads(line) for line in (world / "train.jsonl").read_text().splitlines()]
     what = rng.choice(["no image at all", "other pictures", "one row", "long answers", "long questions"])
     if what == "no image at all":

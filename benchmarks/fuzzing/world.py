@@ -1,4 +1,4 @@
-"""The stand-ins that all cases read: tiny models, tokenizers, pictures, data sets of tests/."""
+"""Make the stand-ins that all cases read: tiny models, tokenizers, pictures and data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paretoken.commands.runtime import limit_threads, quiet
 
 ROOT = Path(__file__).parents[2]
 TESTS = str(ROOT / "tests")
-if TESTS not in sys.path:  # its helpers are modules at its top level, as pytest finds them
+if TESTS not in sys.path:  # its helpers are top-level modules, as for pytest
     sys.path.insert(0, TESTS)
 
 import tiny  # noqa: E402
@@ -22,11 +22,11 @@ V = 4
 
 
 def make_world(folder: Path) -> Path:
-    """Write everything under a folder and return it.
+    """Write all stand-ins into a folder and return it.
 
     ``llm``, ``vision``, ``images``, ``train.jsonl``, ``questions.jsonl``, ``features``, ``tokens`` and
-    ``model`` belong together; ``bytes`` is a model with a byte-level tokenizer; ``data`` and
-    ``manifest.yaml`` a training set as it is downloaded.
+    ``model`` belong together. ``bytes`` is a model with a byte-level tokenizer. ``data`` and
+    ``manifest.yaml`` are a training set as downloaded.
     """
     quiet()
     limit_threads(1)

@@ -1,1 +1,1 @@
-"""From measured errors to laws, frontiers and verdicts; numpy, scipy and pandas, never torch."""
+"""The analysis of measured errors: laws, frontiers and verdicts. It does not import torch."""

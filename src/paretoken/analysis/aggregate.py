@@ -1,4 +1,4 @@
-"""From the files of a grid's cells to one table."""
+"""Combine the files of a grid's cells into one table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from paretoken.study.table_files import read_table, require_unique
 
 
 def aggregate(files: Sequence[Path], suites: Sequence[str]) -> pd.DataFrame:
-    """Return tables/errors.csv: every cell in the order of ``files``, suite by suite.
+    """Return the content of tables/errors.csv: every cell in the order of ``files``, suite by suite.
 
-    The files are given by the grid, never found by searching, so that a cell taken out of the
+    The caller lists the files of the grid, and no folder is searched: a cell that is removed from the
     config leaves the table.
 
     Raises:
-        UserError: a file lacks a suite or has one too many, or a cell stands twice.
+        UserError: a file lacks a suite or has an unexpected one, or a cell is listed twice.
     """
     tables = [_read(path, suites) for path in files]
     table = pd.concat([t.dropna(axis=1, how="all") for t in tables], ignore_index=True)
@@ -33,6 +33,6 @@ def _read(path: Path, suites: Sequence[str]) -> pd.DataFrame:
     table = read_table(path, ERROR_COLUMNS)
     if sorted(table["suite"]) != sorted(suites):
         raise UserError(
-            f"{path} has the suites {', '.join(table['suite'])}; wanted once each: {', '.join(suites)}"
+            f"{path} has the suites {', '.join(table['suite'])}; expected once each: {', '.join(suites)}"
         )
     return table

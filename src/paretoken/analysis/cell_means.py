@@ -1,4 +1,4 @@
-"""Cells averaged over their seeds, with both kinds of noise: the questions drawn, and the seeds."""
+"""Average cells over their seeds, with both kinds of noise: of sampled questions and of seeds."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def cell_means(errors: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns `KEY`, ``error`` (mean over seeds), ``seeds``, ``stderr_questions`` (of that mean,
-        from the sample of questions; NaN if not known), ``stderr_seeds`` (from the spread over
-        seeds; NaN for one seed), ``stderr`` and ``flag`` (empty, or the first reason to suspect the
-        cell). Seeds draw questions of their own, so their spread holds both kinds of noise:
-        ``stderr`` is that of seeds if there are several, of questions otherwise.
+        from the sample of questions; NaN if unknown), ``stderr_seeds`` (from the spread over seeds;
+        NaN for one seed), ``stderr`` and ``flag`` (empty, or a reason to suspect the cell). Each
+        seed draws its own questions, so the spread over seeds includes both kinds of noise:
+        ``stderr`` is ``stderr_seeds`` for several seeds and ``stderr_questions`` for one.
     """
     groups = errors.assign(flag=flags(errors)).groupby(KEY, sort=True)
     means = groups.agg(
@@ -37,7 +37,7 @@ def cell_means(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def suite_means(errors: pd.DataFrame) -> pd.DataFrame:
-    """Return `cell_means` of every suite in tables/errors.csv, the suite in the first column."""
+    """Return `cell_means` of every suite in tables/errors.csv, with the suite in the first column."""
     measured = errors[errors["error"].notna()]
     parts = [
         cell_means(measured[measured["suite"] == suite]).assign(suite=suite)

@@ -1,4 +1,4 @@
-"""The measured cells that a law is fitted to, read from any CSV with every row accounted for."""
+"""Read the measured cells that a law is fitted to from any CSV, and account for every row."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from paretoken.io.escape import shown
 from paretoken.registry import unknown_name
 from paretoken.study.table_files import LISTED, Table, read_text_table
 
-#: Studies, compressors, models or sizes of a table that are kept by name.
+#: Most studies, compressors, models or sizes of a table whose names are recorded.
 MOST_NAMED = 200
 
 
 @dataclass(frozen=True)
 class Cells:
-    """n measured cells.
+    """A set of n measured cells.
 
     Attributes:
         N: model sizes (billions by the study's convention; the unit changes K only).
-        V: visual tokens (or whatever the second scale is).
-        Y: errors.
-        weight: how much each cell counts; 0 leaves it out.
-        seed: which repetition a cell belongs to; None if nothing was repeated. Cells of one size and
-            seed share a language model, and perhaps its noise.
+        V: visual tokens, or another second scale.
+        Y: measured errors.
+        weight: the weight of each cell in the fit; 0 leaves it out.
+        seed: the repetition of each cell; None if nothing was repeated. Cells of one size and seed
+            share a language model, and perhaps its noise.
     """
 
     N: Array
@@ -50,7 +50,7 @@ class Cells:
         return np.asarray(self.weight > 0)
 
     def sorted(self) -> Cells:
-        """Return the same cells in an order that does not depend on the table's."""
+        """Return the same cells in an order that does not depend on that of the table."""
         order = np.lexsort((self.weight, self.Y, self.V, self.N))
         seed = None if self.seed is None else self.seed[order]
         return Cells(self.N[order], self.V[order], self.Y[order], self.weight[order], seed)
@@ -61,7 +61,7 @@ class Cells:
 
     @property
     def language_models(self) -> NDArray[np.intp]:
-        """Numbers from 0 that are equal where cells share a language model: by size and seed, (n,)."""
+        """The index, from 0, of each cell's language model, given by size and seed, (n,)."""
         columns = [self.N] if self.seed is None else [self.N, self.seed]
         return np.unique(np.stack(columns), axis=1, return_inverse=True)[1].ravel()
 
@@ -86,7 +86,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class CellData:
-    """Cells, and how they came out of their table: what was left out, flagged, or stands twice."""
+    """Cells with their provenance, and the rows that were left out, flagged or repeated."""
 
     cells: Cells
     provenance: dict[str, Any]
@@ -95,14 +95,15 @@ class CellData:
 
 
 def read_cells(path: Path, selection: Selection) -> CellData:
-    """Read the cells that ``selection`` asks for.
+    """Read the selected cells of a table.
 
-    Rows without an error, rows with V = 0 (the law is not defined there) and, if asked for, flagged
-    rows are left out, and each is listed with its line and the reason.
+    Rows without an error, rows with V = 0 (the law is not defined there) and, on request, flagged
+    rows are left out. Each of them is listed with its line and the reason.
 
     Raises:
-        UserError: a column is missing, a value is no number or out of range, several suites are
-            mixed, or no row is left.
+        UserError: a column is missing, a value is not a number or out of range, or several suites
+            are mixed.
+        FitError: no row is left.
     """
     table = read_text_table(path)
     s = selection
@@ -146,9 +147,9 @@ def read_cells(path: Path, selection: Selection) -> CellData:
 
 
 def _named(rows: pd.DataFrame, N: Array) -> dict[str, Any]:
-    """Return what the rows say they are of: studies, compressors, and language models by size.
+    """Return the names in the rows: studies, compressors, and language models by size.
 
-    A table has few of these; one with more than `MOST_NAMED` is not of studies as they are here.
+    Names with more than `MOST_NAMED` values are left out: such a table does not come from studies.
     """
     found: dict[str, Any] = {}
     for key, column in (("studies", "study"), ("compressors", "compressor")):
@@ -191,7 +192,7 @@ def _leave_out(
 
 
 def _seeds(rows: pd.DataFrame) -> Array | None:
-    """Return numbers that tell repetitions apart; None without a column of them, or with one value."""
+    """Return one number per repetition; None without a seed column, or with a single seed."""
     if "seed" not in rows or rows["seed"].nunique() < 2:
         return None
     return np.unique(rows["seed"].to_numpy(str), return_inverse=True)[1].astype(float)
@@ -206,11 +207,13 @@ def _weights(table: Table, rows: pd.DataFrame, s: Selection) -> Array:
         return np.ones(len(rows))
     weight = table.numbers(rows, s.weights, minimum=0).to_numpy()
     if not weight.any():
-        raise UserError(f"{table.path}: every value of {s.weights!r} is 0; nothing would be fitted")
+        raise UserError(
+            f"{table.path}: every value of {s.weights!r} is 0; at least one must be positive"
+        )
     return weight
 
 
-def demand_identifiable(cells: Cells, parameters: Sequence[str]) -> None:
+def require_identifiable(cells: Cells, parameters: Sequence[str]) -> None:
     """Raise `FitError` if the cells cannot determine the parameters at all."""
     used = cells.used
     for symbol, axis in (("N", cells.N), ("V", cells.V)):
@@ -229,7 +232,7 @@ def demand_identifiable(cells: Cells, parameters: Sequence[str]) -> None:
     if _change_together(np.log(cells.N[used]), cells.V[used]):
         raise FitError(
             "N and V change together in these cells (one is a power of the other), so their "
-            "exponents cannot be told apart; give cells with the same N at two or more values of V"
+            "exponents cannot be distinguished; give cells with the same N at two or more values of V"
         )
 
 

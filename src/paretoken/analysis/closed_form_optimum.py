@@ -1,4 +1,4 @@
-"""V* of a fit in closed form, with the interval that every page, table and figure shows for it."""
+"""V* of a fit in closed form, with the interval that all pages, tables and figures show."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from paretoken.io.arrays import Array
 
 
 def optimal_tokens(law: Law, ratio: Array | float, Q: float, v_min: float, v_max: float) -> Array:
-    """Return V* that minimises the error at any fixed cost 2 N (Q + V).
+    """Return the V* that minimises the error at any fixed cost 2 N (Q + V).
 
-    For T = V: V* = Q beta / (alpha - beta) = Q / (ratio - 1) where alpha > beta, the largest V
-    elsewhere. For T = Q + V cost and error share the same sum, so V* is the smallest or the
-    largest V. Independent of the budget and of D (notes on the paper, section 1.4).
+    For T = V, V* is Q beta / (alpha - beta) = Q / (ratio - 1) where alpha > beta, and the largest V
+    elsewhere. For T = Q + V, cost and error depend on the same sum, so V* is the smallest or the
+    largest V. V* depends neither on the budget nor on D.
 
     Args:
-        law: one with a constant optimum.
+        law: a law with a constant optimum.
         ratio: alpha / beta, any shape; may be infinite.
         Q: text tokens.
         v_min: the smallest V to consider.
@@ -43,7 +43,7 @@ def optimal_tokens(law: Law, ratio: Array | float, Q: float, v_min: float, v_max
 
 @dataclass(frozen=True)
 class Star:
-    """The best number of visual tokens at any budget.
+    """The number of visual tokens that is best at every budget, with its interval.
 
     Attributes:
         value: V*.
@@ -56,7 +56,7 @@ class Star:
     high: float | None
 
     def ends(self, form: str = ".3g") -> str:
-        """Return the interval as "11.8 to 17.2"; empty without one."""
+        """Return the interval as text, such as "11.8 to 17.2"; empty if there is none."""
         if self.low is None or self.high is None:
             return ""
         return f"{self.low:{form}} to {self.high:{form}}"
@@ -65,10 +65,10 @@ class Star:
 def best_tokens(
     fit: FittedLaw, Q: float, v_min: float, v_max: float, cost: Cost = PAPER_COST
 ) -> Star | None:
-    """Return V*(Q) within a range of V.
+    """Return V*(Q) within a range of V; None if there is no closed form.
 
-    None if the optimum depends on the budget, if the error falls neither with N nor with V, and for
-    a law with T = Q + V where the text is cached: cost and error then share no sum.
+    There is none if the optimum depends on the budget, if the error falls neither with N nor with V,
+    or if the law has T = Q + V and the text is cached, so that cost and error depend on different sums.
     """
     values = star_draws(fit, Q, v_min, v_max, cost)
     if values is None or fit.is_flat:
@@ -80,7 +80,7 @@ def best_tokens(
 def star_draws(
     fit: FittedLaw, Q: float, v_min: float, v_max: float, cost: Cost = PAPER_COST
 ) -> Array | None:
-    """Return V*(Q) of the fit and of each draw, (1 + R,); None where there is no closed form."""
+    """Return V*(Q) of the fit and of each draw, (1 + R,); None if there is no closed form."""
     if not fit.law.constant_optimum or cost.model != FLOPS_2NT:
         return None
     cached = cost.deployment.cached_text

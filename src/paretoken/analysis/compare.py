@@ -1,4 +1,4 @@
-"""The parameters of several studies side by side, suites matched by their role."""
+"""Compare the parameters of several studies, with suites matched by their role."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ COLUMNS = [
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A study that was run: its label, its settings and its folder."""
+class FinishedStudy:
+    """A finished study: its label, its settings and its folder."""
 
     label: str
     frozen: FrozenStudy
     folder: Path
 
     def fit(self, suite: Suite, law: str | None) -> FittedLaw:
-        """Return a suite's fit to all cells, by default of the headline law."""
+        """Return a suite's fit to all cells; the default law is the headline law."""
         name = law or self.frozen.study.fit.laws[0]
         path = self.folder / "fits" / suite.name / f"{name}-all.json"
         if law is not None and not path.exists():
@@ -44,37 +44,40 @@ class Finished:
         return FittedLaw.read(path, whole=True)
 
 
-def read_studies(folders: Sequence[Path]) -> list[Finished]:
+def read_studies(folders: Sequence[Path]) -> list[FinishedStudy]:
     """Read studies from their folders.
 
     Raises:
-        UserError: fewer than two are given, one is given twice, or is no finished study.
+        UserError: fewer than two are given, one is given twice, or one is not a finished study.
     """
     resolved = [folder.resolve() for folder in folders]
     if len(set(resolved)) < max(2, len(resolved)):
-        raise UserError("compare wants two or more different studies, such as results/a results/b")
+        given = ", ".join(map(str, folders)) or "none"
+        raise UserError(
+            f"compare needs two or more different studies, such as results/a results/b; got: {given}"
+        )
     names = [path.name for path in resolved]
     found = []
     for folder, path in zip(folders, resolved, strict=True):
         if not (folder / "study.json").exists():
             raise UserError(
-                f"{folder} is no folder of a finished study (it has no study.json); run it with "
+                f"{folder} is not the folder of a finished study (it has no study.json); run it with "
                 f"`snakemake --config run=[{path.name}]`"
             )
         label = path.name if names.count(path.name) == 1 else str(folder)
-        found.append(Finished(label, read_study(folder / "study.json"), folder))
+        found.append(FinishedStudy(label, read_study(folder / "study.json"), folder))
     return found
 
 
-def side_by_side(studies: Sequence[Finished], law: str | None = None) -> pd.DataFrame:
+def side_by_side(studies: Sequence[FinishedStudy], law: str | None = None) -> pd.DataFrame:
     """Return one row per role, parameter and study.
 
-    ``low`` and ``high`` are the 95 % interval; an estimate that has no bound, such as
-    alpha / beta where beta is 0, is infinite. A study without a suite of a role has no rows for it.
+    ``low`` and ``high`` are the 95 % interval; an estimate without a bound, such as alpha / beta
+    where beta is 0, is infinite. A study without a suite of a role has no rows for it.
 
     Args:
         studies: two or more.
-        law: whose parameters; None: each study's headline law.
+        law: the law whose parameters are compared; None for each study's headline law.
 
     Raises:
         UserError: a fit is missing or damaged.
@@ -120,15 +123,16 @@ def _end(interval: dict[str, float | None], name: str) -> float | None:
     return float("inf") if value is None else value
 
 
-def verdicts(studies: Sequence[Finished], law: str | None = None) -> list[str]:
-    """Return whether alpha / beta differs between studies, a sentence per role and pair of suites.
+def verdicts(studies: Sequence[FinishedStudy], law: str | None = None) -> list[str]:
+    """Return a sentence per role and pair of suites: whether their alpha / beta differ.
 
-    Two of them differ if the 95 % interval of their difference, over all pairs of a draw of one fit and
-    a draw of the other, does not hold 0. That intervals overlap would say neither this nor its contrary.
+    Two of them differ significantly if the 95 % interval of their difference, over all pairs of a draw
+    of one fit and a draw of the other, excludes 0. An overlap of their own intervals does not decide
+    this.
 
     Args:
         studies: two or more.
-        law: of which fits; None: each study's headline law.
+        law: the law whose fits are compared; None for each study's headline law.
     """
     of_role: dict[str, list[tuple[str, FittedLaw]]] = {}
     for study in studies:
@@ -144,26 +148,26 @@ def verdicts(studies: Sequence[Finished], law: str | None = None) -> list[str]:
 
 def _verdict(one: tuple[str, FittedLaw], other: tuple[str, FittedLaw]) -> str:
     names = f"{one[0]} and {other[0]}"
-    hindrance = _hindrance(one, other)
-    if hindrance:
-        return f"alpha / beta of {names} cannot be compared: {hindrance}"
+    reason = _not_comparable(one, other)
+    if reason:
+        return f"alpha / beta of {names} cannot be compared: {reason}"
     first, second = (fit.law.exponent_ratio(fit.draws) for _, fit in (one, other))
     sign = which_is_larger(first, second)
     if sign == 0:
-        return f"the data do not tell alpha / beta of {names} apart."
+        return f"alpha / beta of {names} do not differ significantly."
     larger = one[0] if sign > 0 else other[0]
-    return f"alpha / beta of {names} differ: it is larger in {larger}."
+    return f"alpha / beta of {names} differ significantly: {larger} has the larger one."
 
 
-def _hindrance(one: tuple[str, FittedLaw], other: tuple[str, FittedLaw]) -> str:
+def _not_comparable(one: tuple[str, FittedLaw], other: tuple[str, FittedLaw]) -> str:
     """Return why alpha / beta of two fits cannot be compared, in a sentence; empty if it can."""
     if one[1].law.name != other[1].law.name:
-        return f"the laws differ ({one[1].law.name} and {other[1].law.name}); name one with --law."
+        return f"the laws differ ({one[1].law.name} and {other[1].law.name}); choose one with --law."
     for name, fit in (one, other):
         if not len(fit.draws):
             return f"{name} has no bootstrap draws."
         if not fit.law.constant_optimum:
-            return f"in the law {fit.law.name} it is no rate of exchange."
+            return f"in the law {fit.law.name} it is not an exchange rate between N and V."
         assumed = assumed_slopes(fit.record)
         if assumed:
             return f"{name} assumes {assumed}."
@@ -174,11 +178,11 @@ def _hindrance(one: tuple[str, FittedLaw], other: tuple[str, FittedLaw]) -> str:
 
 
 def which_is_larger(first: Array, second: Array) -> int:
-    """Return 1 or -1 if the first or the second of two numbers is the larger one, 0 if neither is told.
+    """Return 1 if the first number is significantly larger, -1 if the second is, and 0 otherwise.
 
     Args:
-        first: independent draws of a number, (R,); may be infinite.
-        second: of another one, (S,).
+        first: independent draws of the first number, (R,); may be infinite.
+        second: independent draws of the second number, (S,).
     """
     ordered = np.sort(second)
     pairs = len(first) * len(second)
@@ -190,7 +194,7 @@ def which_is_larger(first: Array, second: Array) -> int:
     return -1 if pairs - above < tail else 0
 
 
-def shown(value: float | None, low: float | None, high: float | None) -> str:
+def estimate_text(value: float | None, low: float | None, high: float | None) -> str:
     """Return an estimate with its interval as text."""
     if value is None or pd.isna(value):
         return MISSING

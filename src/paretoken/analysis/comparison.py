@@ -13,7 +13,7 @@ from paretoken.study.published import PAPER_Q
 
 
 def fit_table(results: StudyResults) -> pd.DataFrame:
-    """Return one row per fit: parameters with intervals, quality, and what was held out."""
+    """Return one row per fit: parameters with intervals, quality, and errors on held-out sizes."""
     rows = [_fit_row(suite, variant, fit) for (suite, variant), fit in results.fits.items()]
     order = {suite.name: i for i, suite in enumerate(results.study.suites)}
     return (
@@ -60,9 +60,9 @@ def _with_interval(name: str, value: float | None, interval: Any) -> dict[str, f
 
 
 def published_table(results: StudyResults) -> pd.DataFrame:
-    """Return published against fitted parameters; the difference in standard errors of the fit.
+    """Return published and fitted parameters, with their difference in standard errors of the fit.
 
-    The standard error is the standard deviation of the bootstrap draws, and empty without any.
+    The standard error is the standard deviation of the bootstrap draws; it is empty without draws.
     """
     columns = [
         "suite",
@@ -127,13 +127,13 @@ def standard_error(fit: FittedLaw, name: str) -> float | None:
 
 
 def predictions(results: StudyResults) -> pd.DataFrame:
-    """Return the headline law's errors for sizes that it did not see, with 95 % intervals.
+    """Return the headline law's predictions for sizes outside its fit, with 95 % intervals.
 
-    ``low`` and ``high`` are the interval of the mean error, ``measured_low`` and ``measured_high`` that
-    of the error which a newly trained model will show: the one to hold a measurement against.
+    ``low`` and ``high`` are the interval of the mean error. ``measured_low`` and ``measured_high`` are
+    the interval of the error of a newly trained model; compare a measurement with this one.
 
-    Sizes are those under `predict:` and `holdout:`; token counts are the grid's. Where the cell was
-    measured the measurement stands beside; where the paper's parameters are known, its curve too.
+    Sizes are those under `predict:` and `holdout:`, and token counts are those of the grid. ``measured``
+    and ``published_curve`` hold the cell's measurement and the paper's curve, if they are known.
     """
     study = results.study
     tokens = sorted({v for entry in study.compressors for v in entry.tokens if v > 0})
@@ -179,7 +179,7 @@ def predictions(results: StudyResults) -> pd.DataFrame:
 
 
 def published_curve(results: StudyResults, suite: str, N: float, V: float) -> float | None:
-    """Return K N^-alpha V^-beta + D with the published parameters; None where one is missing."""
+    """Return K N^-alpha V^-beta + D with the published parameters; None if one is missing."""
     K, alpha, beta, D = (results.value(suite, name) for name in ("K", "alpha", "beta", "D"))
     if K is None or alpha is None or beta is None or D is None:
         return None

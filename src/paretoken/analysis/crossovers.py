@@ -13,7 +13,7 @@ from paretoken.costs.models.base import Cost
 from paretoken.costs.models.paper import PAPER_COST
 from paretoken.io.arrays import Array
 
-#: Token counts between which a cost is taken as linear in V when it is turned around.
+#: Number of token counts between which a cost is interpolated linearly in V, to invert it.
 DENSE = 400
 
 
@@ -27,12 +27,12 @@ def crossovers(
     """Return where a smaller and the next larger model reach the same error at the same cost.
 
     For each pair of neighbouring sizes and each Q: the cost, and each model's V there (Fig. 3a).
-    Below that cost the smaller model is better, above it the larger one, since the larger one pays
-    for Q tokens first. V is continuous within the range of ``tokens``. Pairs without a crossover
+    Below that cost the smaller model is better, and above it the larger one, because the larger one
+    first pays for Q tokens. V is continuous within the range of ``tokens``. Pairs without a crossover
     in that range are rows with empty cells.
     """
     V = np.geomspace(float(min(tokens)), float(max(tokens)), DENSE)
-    V[0], V[-1] = min(tokens), max(tokens)  # not a rounding error outside
+    V[0], V[-1] = min(tokens), max(tokens)  # geomspace may miss the ends by a rounding error
     rows: list[dict[str, object]] = []
     for Q in text_tokens:
         for small, large in pairwise(np.unique(sizes)):
@@ -55,26 +55,26 @@ def crossovers(
 def _crossover(
     fit: FittedLaw, small: float, large: float, Q: float, V: Array, cost: Cost
 ) -> dict[str, float]:
-    # A measured cost may fall by noise; what more tokens cost at least is what counts.
+    # Noise may make a measured cost fall with V; the running maximum can be inverted.
     curves = {N: np.maximum.accumulate(cost(N, V, Q)) for N in (small, large)}
     if not all(np.isfinite(curve).all() for curve in curves.values()):
         return {}
     cheapest = max(curve[0] for curve in curves.values())
-    dearest = min(curve[-1] for curve in curves.values())
+    most_expensive = min(curve[-1] for curve in curves.values())
 
     def tokens_at(N: float, budget: float) -> float:
         return float(np.interp(budget, curves[N], V))
 
     def gain(budget: float) -> float:
-        """Error of the small model minus error of the large one, both at this cost."""
+        """Return the error of the small model minus that of the large one, both at this cost."""
         small_error = fit.predict(small, tokens_at(small, budget), Q)
         return float(small_error - fit.predict(large, tokens_at(large, budget), Q))
 
-    if cheapest >= dearest or gain(cheapest) * gain(dearest) > 0:
+    if cheapest >= most_expensive or gain(cheapest) * gain(most_expensive) > 0:
         return {}
     from scipy.optimize import brentq
 
-    found = float(brentq(gain, cheapest, dearest))
+    found = float(brentq(gain, cheapest, most_expensive))
     return {
         "small_visual_tokens": tokens_at(small, found),
         "large_visual_tokens": tokens_at(large, found),

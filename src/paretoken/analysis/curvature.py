@@ -1,8 +1,8 @@
-"""Whether the error is a straight line in ln V: how far its curve lies off the chord.
+"""Measure whether the error is a straight line in ln V, by the distance of its curve from the chord.
 
-No law is assumed: every language model has a level and a slope of its own, and all share one curvature,
-as far as straight lines in ln V are claimed of all of them. What the cells of a language model share is
-part of its level, so that it does not matter.
+No law is assumed: every language model has its own level and slope, and all share one curvature, because
+straight lines in ln V are claimed of all of them. Noise that the cells of a language model share is part
+of its level, and does not matter.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from paretoken.analysis.cells import Cells
 from paretoken.analysis.resample import percentiles
 from paretoken.io.arrays import Array
 
-#: Draws of slope and curvature.
+#: Number of draws of slope and curvature.
 DRAWS = 10_000
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """How an error bends along ln V.
+    """The curvature of an error along ln V.
 
     Attributes:
-        share: distance of the curve from its chord at the middle of ln V, over the fall of the error
-            from the fewest to the most tokens (mean of the language models); above 0 where the fall
-            slows down.
+        share: distance of the curve from its chord at the middle of ln V, divided by the fall of the
+            error from the fewest to the most tokens (mean of the language models); positive where the
+            fall slows down.
         low: lower end of its 95 % interval.
         high: upper end.
     """
@@ -37,9 +37,10 @@ class Curvature:
 
 
 def curvature(cells: Cells) -> Curvature | None:
-    """Return how the error bends along ln V; None if the cells cannot tell.
+    """Return the curvature of the error along ln V; None if the cells do not determine it.
 
-    Cells with V = 0 are left out. Slope and curvature have Student's distribution about their estimates.
+    Cells with V = 0 are left out. Slope and curvature follow Student's distribution around their
+    estimates.
     """
     kept = cells.used & (cells.V > 0)
     t, Y, root = np.log(cells.V[kept]), cells.Y[kept], np.sqrt(cells.weight[kept])
@@ -68,7 +69,7 @@ def curvature(cells: Cells) -> Curvature | None:
 
 
 def _share(slope: Array, bend: Array) -> Array:
-    """Return the distance from the chord over the fall; without a fall it is without bounds.
+    """Return the distance from the chord divided by the fall; infinite without a fall.
 
     Over z from -1 to 1 the curve slope z + bend z^2 lies ``bend`` below its chord at z = 0 and falls by
     -2 slope.

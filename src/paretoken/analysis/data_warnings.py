@@ -1,4 +1,4 @@
-"""What the cells of a fit lack, and what in them looks wrong, in sentences."""
+"""Warnings about cells that are missing or look wrong, in sentences."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from paretoken.analysis.estimate import Estimate
 
 
 def range_warnings(fitted: Estimate) -> list[str]:
-    """Return sentences on values that look like another unit or the opposite quantity."""
+    """Return warnings about values that look like another unit or the opposite quantity."""
     cells, sentences = fitted.cells, []
     slopes = [n for n in ("a", "b") if n in fitted.law.linear and fitted.parameters[n] <= 0]
     if fitted.law.slopes and (is_constant(fitted) or slopes):
         sentences.append(
-            "No fall of the error with N or with V is seen: is the column an accuracy? Errors are "
-            "wanted."
+            "The fit shows no fall of the error with N or with V: is the column an accuracy? It must "
+            "hold errors."
         )
     if cells.N.max() > LARGEST_B:
         sentences.append(
@@ -26,19 +26,19 @@ def range_warnings(fitted: Estimate) -> list[str]:
         )
     if cells.Y.max() > 1:
         sentences.append(
-            f"Errors reach {cells.Y.max():.3g} and are taken as they are: fine for a loss, but shares "
-            "belong between 0 and 1 (divide percentages by 100)."
+            f"Errors reach {cells.Y.max():.3g} and are used unchanged: this is fine for losses, but "
+            "shares must lie between 0 and 1 (divide percentages by 100)."
         )
     return sentences
 
 
 def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] = ()) -> list[str]:
-    """Return sentences on what the data lack.
+    """Return warnings about what the data lack.
 
     Args:
         fitted: the fit.
-        flagged: the flagged cells in it.
-        repeated: lines of the table that say the same as an earlier one.
+        flagged: descriptions of the flagged cells in it.
+        repeated: lines of the table that repeat an earlier one.
     """
     cells, law = fitted.cells, fitted.law
     used = cells.used
@@ -53,16 +53,20 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
     if law.slopes and v_levels < 4:
         sentences.append(f"Too few levels of V ({v_levels}): its exponent rests on them alone.")
     if not fitted.converged:
-        sentences.append("The descent ran out of steps: the parameters may not be at the minimum.")
+        sentences.append(
+            "The optimiser reached its step limit: the parameters may not be at the minimum."
+        )
     condition = conditioning(fitted)["condition_number"]
     if condition is not None and condition > ILL_CONDITIONED:
         sentences.append(
             f"The estimates are nearly collinear (condition number {condition:.1g}): the data hardly "
-            "tell the parameters apart."
+            "distinguish the parameters."
         )
     spare = int(used.sum()) - len(fitted.law.free)
     if spare < 5:
-        sentences.append(f"Only {spare} more cells than parameters: intervals and rmse mean little.")
+        sentences.append(
+            f"There are only {spare} more cells than parameters: intervals and rmse mean little."
+        )
     if flagged:
         verb = "cells are" if len(flagged) > 1 else "cell is"
         named = "; ".join(flagged[:3]) + (" …" if len(flagged) > 3 else "")
@@ -71,13 +75,14 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
         )
     if below := int((cells.Y[used] < 0).sum()):
         sentences.append(
-            f"{below} of {used.sum()} values are below 0, which no error is: noise, or another column?"
+            f"{below} of {used.sum()} values are below 0, but an error cannot be: is it noise, or the "
+            "wrong column?"
         )
     if repeated:
         lines = ", ".join(map(str, repeated[:3])) + (" …" if len(repeated) > 3 else "")
         rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"
         sentences.append(
-            f"{rows} an earlier row in every column (line {lines}), counted again: "
-            "take copies out, or tell repetitions apart by a column such as seed."
+            f"{rows} an earlier row in every column (line {lines}), and each counts: remove copies, or "
+            "distinguish repetitions by a column such as seed."
         )
     return sentences

@@ -1,4 +1,4 @@
-"""What a fit cannot tell, in plain sentences that name the parameter."""
+"""The status and goodness of a fit, and warnings about parameters that it does not determine."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from paretoken.analysis.profiles import Profile, is_flat
 from paretoken.analysis.significance import EXACT, ROUNDING
 from paretoken.io.arrays import Array
 
-#: Robust standard deviations beyond which a cell is listed as an outlier.
+#: Number of robust standard deviations beyond which a cell is listed as an outlier.
 OUTLIER = 3.5
-#: No language model has more billions of parameters; a larger number is another unit.
+#: Largest plausible N in billions of parameters; a larger number is in another unit.
 LARGEST_B = 1e5
-#: Condition number of the scaled Jacobian beyond which parameters are hardly told apart.
+#: Condition number of the scaled Jacobian beyond which the data hardly distinguish the parameters.
 ILL_CONDITIONED = 1e5
 
 
 class FitStatus(StrEnum):
-    """How a fit ended; a fit that is of no use at all raises `FitError` instead."""
+    """The status of a fit; a fit that is of no use at all raises `FitError` instead."""
 
     CONVERGED = "converged"
     """At a minimum inside all bounds."""
     BOUND_ACTIVE = "bound_active"
     """At a minimum where a parameter sits on a bound: usable, see the warnings."""
     NOT_CONVERGED = "not_converged"
-    """The descent ran out of steps; the objective is not known to be the lowest."""
+    """The optimiser reached its step limit; the objective may not be the lowest."""
 
 
 def status_of(fitted: Estimate) -> FitStatus:
@@ -42,10 +42,10 @@ def status_of(fitted: Estimate) -> FitStatus:
 
 
 def goodness(fitted: Estimate) -> dict[str, float | None]:
-    """Return ``rmse``, ``r_squared`` over cells, and ``r_squared_of_means`` over those of equal N, V.
+    """Return ``rmse``, ``r_squared`` of cells, and ``r_squared_of_means`` of means at equal N and V.
 
-    Where cells are repeated with other seeds, no law can explain their spread; the means over seeds
-    are what it is to describe. R^2 is None where all errors are equal.
+    No law can explain the spread of cells over seeds, so a law should describe their means. An R^2 is
+    None if all errors are equal.
     """
     cells, used = fitted.cells, fitted.cells.used
     measured, predicted = cells.Y[used], np.asarray(fitted.predicted())[used]
@@ -73,11 +73,11 @@ def bound_warnings(fitted: Estimate) -> list[str]:
             continue
         value = fitted.values[position]
         if name == fitted.law.floor:
-            meaning = "the data do not ask for an irreducible error, and do not exclude one"
+            meaning = "the data neither require nor exclude an irreducible error"
         elif name in fitted.law.exponents and value >= EXPONENT_LIMIT:
-            meaning = "the search ends there; the data are no power law of that scale"
+            meaning = "the search ends there, and the data do not follow a power law of that scale"
         elif name in fitted.law.exponents:
-            meaning = "no fall of the error along that scale is seen"
+            meaning = "the fit shows no fall of the error along that scale"
         else:
             meaning = "that term explains nothing in these data"
         sentences.append(f"{name} is at its bound {value:g}: {meaning}.")
@@ -85,28 +85,27 @@ def bound_warnings(fitted: Estimate) -> list[str]:
 
 
 def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
-    """Return one sentence per parameter whose profile is flat, with what moves along with it."""
+    """Return one sentence per parameter with a flat profile, and the exponents that vary with it."""
     sentences = []
     if any(item.threshold is None for item in profiles):
         sentences.append(
-            f"With the loss {fitted.loss.name} a profile has no 95 % region: whether "
-            f"{' and '.join(item.name for item in profiles)} are identified shows in their bootstrap "
-            "intervals only."
+            f"With the loss {fitted.loss.name}, a profile has no 95 % region: only bootstrap intervals "
+            f"show how well the data determine {' and '.join(item.name for item in profiles)}."
         )
     for item in profiles:
         if item.interval is None or not is_flat(fitted, item):
             continue
         along = [
-            f"{name} from {values.min():.3g} to {values.max():.3g}"
+            f"{name} varies from {values.min():.3g} to {values.max():.3g}"
             for name in fitted.law.exponents
             if name != item.name
             and name in fitted.law.free
             and len(values := item.inside(name, fitted.law.parameters))
             and f"{values.min():.3g}" != f"{values.max():.3g}"
         ]
-        moves = f"; with it goes {' and '.join(along)}" if along else ""
+        moves = f"; along it, {' and '.join(along)}" if along else ""
         sentences.append(
-            f"The profile of {item.name} is flat: the cells fit about as well with every value from "
+            f"The profile of {item.name} is flat: the law fits about equally well with every value from "
             f"{item.interval[0]:.3g} to {item.interval[1]:.3g}, so {item.name} is not "
             f"identified{moves}."
         )
@@ -114,7 +113,7 @@ def profile_warnings(fitted: Estimate, profiles: list[Profile]) -> list[str]:
 
 
 def is_constant(fitted: Estimate) -> bool:
-    """Return whether a product law came out constant, or is one: its optimum means nothing."""
+    """Return whether the law has no slopes or was fitted as constant: its optimum means nothing."""
     predicted = np.asarray(fitted.predicted())[fitted.cells.used]
     flat = float(np.ptp(predicted)) <= ROUNDING * float(np.abs(predicted).max())
     return (fitted.law.linear[0] == "K" and flat) or not fitted.law.slopes
@@ -123,8 +122,8 @@ def is_constant(fitted: Estimate) -> bool:
 def conditioning(fitted: Estimate) -> dict[str, Any]:
     """Return the condition number of the scaled Jacobian and the correlation of the estimates.
 
-    Both over the free parameters, at centred logarithms. The number is None where it is more than what
-    double precision resolves (infinite, or its rounding): then nothing tells some of them apart.
+    Both cover the free parameters, at centred logarithms. The condition number is None if it exceeds
+    what double precision resolves: the data then do not distinguish some of the parameters.
     """
     names = [fitted.law.parameters[i] for i in free_parameters(fitted)]
     jacobian = scaled_jacobian(fitted)
@@ -142,7 +141,7 @@ def conditioning(fitted: Estimate) -> dict[str, Any]:
 
 
 def outliers(fitted: Estimate) -> list[dict[str, float]]:
-    """Return cells whose residual lies beyond `OUTLIER` robust standard deviations (annotated only)."""
+    """Return the cells whose residual exceeds `OUTLIER` robust standard deviations; they stay fitted."""
     residual = standardised_residuals(fitted)
     return [
         {
@@ -156,7 +155,7 @@ def outliers(fitted: Estimate) -> list[dict[str, float]]:
 
 
 def standardised_residuals(fitted: Estimate) -> Array:
-    """Return residuals over their robust scale, (n,); zero for cells left out or a perfect fit."""
+    """Return residuals divided by their robust scale, (n,); 0 for cells left out or a perfect fit."""
     raw = fitted.loss.residuals(fitted.cells.Y, fitted.predicted())
     residual = np.where(fitted.cells.used, raw * np.sqrt(fitted.cells.weight), 0.0)
     kept = residual[fitted.cells.used]
@@ -169,13 +168,14 @@ def standardised_residuals(fitted: Estimate) -> Array:
 def information(fitted: Estimate) -> dict[str, float | int | str | None]:
     """Return AICc and BIC under normal errors, the variance counted as a parameter.
 
-    With logarithmic residuals the Jacobian of the transformation is included, so that values compare
-    across squared losses. Other losses have no such likelihood: None, with the reason.
+    With logarithmic residuals, the Jacobian of the transformation is included, so that values are
+    comparable across squared losses. Other losses have no such likelihood: their values are None, with
+    the reason.
     """
     n, k = int(fitted.cells.used.sum()), len(fitted.law.free) + 1
     record: dict[str, float | int | str | None] = {"n_points": n, "k": k, "aicc": None, "bic": None}
     if not np.isinf(fitted.loss.delta):
-        return record | {"reason": f"the loss {fitted.loss.name} is no normal likelihood"}
+        return record | {"reason": f"the loss {fitted.loss.name} is not a normal likelihood"}
     if n - k - 1 < 1:
         return record | {"reason": "too few cells for the small-sample correction"}
     if fitted.objective <= EXACT * float((fitted.cells.weight * fitted.cells.Y**2).sum()):

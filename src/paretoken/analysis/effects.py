@@ -1,7 +1,7 @@
-"""Whether the error changes with N and with V at all, before anything is said of how fast it does.
+"""Test whether the error changes with N and with V at all, before a law says how fast.
 
-Each is a t test of a straight line in the logarithm, beside free levels of the other scale: no law is
-assumed. Where the cells of a language model share noise, N is tested between models.
+Each test is a t test of the slope in the logarithm of one scale, with free levels of the other scale, so
+no law is assumed. If the cells of a language model may share noise, N is tested between models.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from paretoken.analysis.estimate import Estimate
 from paretoken.analysis.significance import ROUNDING, is_significant, p_in_words
 from paretoken.io.arrays import Array
 
-#: Degrees of freedom below which a test finds next to nothing, and says nothing where it does not.
+#: Fewest degrees of freedom of a test; with fewer it has almost no power, and is not made.
 LEAST_FREEDOM = 2
-#: Levels of a scale beyond which it is taken as continuous: a straight line stands for its levels.
+#: Most levels of a scale with a column each; a scale with more is continuous, and gets a straight line.
 MOST_LEVELS = 200
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What the cells say of the effect of one scale.
+    """The effect of one scale on the error, as tested on the cells.
 
     Attributes:
         scale: ``N`` or ``V``.
@@ -38,12 +38,12 @@ class Effect:
 
     @property
     def falls(self) -> bool:
-        """Whether the error falls along the scale more than chance explains."""
+        """Whether the error falls significantly along the scale."""
         return self._significant and self.slope is not None and self.slope < 0
 
     @property
     def rises(self) -> bool:
-        """Whether the error rises along the scale more than chance explains."""
+        """Whether the error rises significantly along the scale."""
         return self._significant and self.slope is not None and self.slope > 0
 
     @property
@@ -72,15 +72,15 @@ class Effect:
             return f"The error falls with {self.scale} ({p})."
         if self.rises:
             return f"The error rises with {self.scale} ({p})."
-        return f"The data show no effect of {self.scale} ({p})."
+        return f"The data show no significant effect of {self.scale} ({p})."
 
 
 def effects(fitted: Estimate, between_models: bool) -> dict[str, Effect]:
     """Return the effects of N and of V on the errors that a law is fitted to.
 
     Args:
-        fitted: the fit, of which the cells and the kind of residual matter.
-        between_models: whether N is tested between language models, since their cells may share noise.
+        fitted: the fit; its cells and its kind of residual are used.
+        between_models: whether N is tested between language models, because their cells may share noise.
     """
     cells, used = fitted.cells, fitted.cells.used
     positive = (cells.Y[used] > 0).all()
@@ -96,7 +96,7 @@ def effects(fitted: Estimate, between_models: bool) -> dict[str, Effect]:
 
 
 def _levels(values: Array, labels: Array | NDArray[np.intp]) -> Array:
-    """Return columns for the levels of a scale: one each, or a straight line if there are very many."""
+    """Return columns for the levels of a scale: one each, or a straight line for very many."""
     found = np.unique(labels)
     if len(found) <= MOST_LEVELS:
         return np.asarray((labels[:, None] == found).astype(float))
@@ -117,7 +117,7 @@ def _between(
 
 
 def _trend(Y: Array, x: Array, others: Array, weight: Array) -> tuple[float | None, float | None]:
-    """Return the slope of Y on x beside the columns ``others``, and its p value."""
+    """Return the slope of Y on x, adjusted for the columns ``others``, and its p value."""
     root = np.sqrt(weight)
     left, singular, _ = np.linalg.svd(others * root[:, None], full_matrices=False)
     basis = left[:, singular > 1e-10 * singular.max()]

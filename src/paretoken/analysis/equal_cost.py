@@ -1,4 +1,4 @@
-"""Larger model or more tokens, without any law: measured cells of nearly equal cost side by side."""
+"""Compare a larger model with more tokens at nearly equal cost, by measured cells without any law."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paretoken.analysis.significance import LEVEL, SIGNIFICANT, p_in_words
 from paretoken.analysis.study_results import StudyResults
 from paretoken.costs.answer_work import flops_2nt
 
-#: The dearest configuration of a group costs at most this share more than the cheapest.
+#: The most expensive configuration of a group costs at most this share more than the cheapest.
 TOLERANCE = 0.15
 COLUMNS = (
     "suite",
@@ -33,20 +33,21 @@ COLUMNS = (
     "wins",
     "apart",
 )
-#: What readers of the table need of it.
+#: Columns of the table that `tally` needs.
 NEEDED = ("suite", "lower", "wins", "apart")
 
 
 def equal_cost_groups(cells: pd.DataFrame) -> list[pd.DataFrame]:
     """Return groups of cells of different N whose cost N V differs by at most `TOLERANCE`.
 
-    Groups with more sizes are formed first, of equal ones the tighter; a cell joins one group.
+    Groups with more sizes are formed first, and of equally large ones the tighter. A cell joins at most
+    one group.
 
     Args:
         cells: rows of `cell_means`.
 
     Returns:
-        By ascending cost; rows of ``cells`` by ascending N, with ``flops`` at Q = 0.
+        Groups by ascending cost: rows of ``cells`` by ascending N, with ``flops`` at Q = 0.
     """
     N, V = (np.asarray(cells[name], np.float64) for name in ("params_b", "visual_tokens"))
     left = cells.assign(flops=flops_2nt(N, V, 0.0))
@@ -72,14 +73,14 @@ def _spread(group: pd.DataFrame) -> float:
 
 
 def comparisons(results: StudyResults) -> pd.DataFrame:
-    """Return each pair of sizes at equal cost and which of the two errs less, suite by suite.
+    """Return each pair of sizes at equal cost, suite by suite, with the size that errs less.
 
     Returns:
         `COLUMNS`: ``larger`` is the larger language model with fewer tokens; ``difference`` is its
-        error minus the smaller one's, ``stderr`` that difference's (empty if not known). ``lower`` says
-        which error is the lower one (``larger``, ``smaller``, ``equal``). ``wins`` says the same
-        where the 95 % interval of the difference does not hold 0, ``undecided`` where it does, and
-        is empty without standard errors. ``apart`` marks pairs of which no two have a cell in common.
+        error minus the smaller one's, and ``stderr`` its standard error (empty if unknown). ``lower``
+        says which error is lower (``larger``, ``smaller``, ``equal``). ``wins`` says the same if the
+        95 % interval of the difference excludes 0, ``undecided`` if it includes 0, and is empty
+        without standard errors. ``apart`` marks pairs that share no cell with each other.
     """
     rows = []
     for suite in results.study.suites:
@@ -114,21 +115,21 @@ def _compare(suite: str, smaller: dict[Any, Any], larger: dict[Any, Any]) -> dic
 
 
 def _quantile(*cells: dict[Any, Any]) -> float:
-    """Return how many standard errors of a difference decide, at 95 %.
+    """Return how many standard errors a difference must exceed to be significant at 95 %.
 
-    Student's, of the cell with the fewest seeds; of a normal distribution where all standard errors are
-    those of the questions.
+    The quantile is Student's, for the cell with the fewest seeds; it is normal if all standard errors
+    are those of the questions.
     """
     seeds = [int(cell["seeds"]) for cell in cells if cell["seeds"] > 1]
     return student_quantile(min(seeds) - 1, LEVEL) if seeds else normal_quantile()
 
 
 def tally(pairs: pd.DataFrame, suites: Mapping[str, str]) -> list[str]:
-    """Return what the pairs of each suite say, a sentence per suite that has any.
+    """Return one sentence per suite with pairs: which size errs less, and how often.
 
-    With standard errors pairs are decided one by one. Signs are counted in any case, and tested
-    (two-sided sign test) on pairs that have no cell in common: their signs do not depend on each other,
-    but for noise that the cells of one language model may share.
+    Pairs with standard errors are decided one by one. Signs are always counted, and tested (two-sided
+    sign test) on pairs without a common cell: such signs are independent, except for noise that the
+    cells of one language model may share.
 
     Args:
         pairs: at least the columns `NEEDED` of `comparisons`.
@@ -149,17 +150,17 @@ def _sentence(title: str, own: pd.DataFrame) -> str:
         counts = {side: int((known["wins"] == side).sum()) for side in ("larger", "smaller")}
         close = len(known) - sum(counts.values())
         said += (
-            f"; told by the 95 % interval of the difference: the larger one in {counts['larger']}, the "
-            f"smaller one in {counts['smaller']}, neither in {close}"
+            f"; the 95 % interval of the difference decides for the larger one in {counts['larger']}, "
+            f"for the smaller one in {counts['smaller']}, and for neither in {close}"
         )
     return f"{said}. {_signs(own)}"
 
 
 def _signs(own: pd.DataFrame) -> str:
-    """Return what a sign test of the pairs without a common cell says."""
+    """Return the result of a sign test of the pairs without a common cell, in a sentence."""
     apart = own[own["apart"].eq(True) & (own["lower"] != "equal")]
     if apart.empty:
-        return "No pair has a sign that could be tested."
+        return "No pair has a sign that can be tested."
     less, count = int((apart["lower"] == "larger").sum()), len(apart)
     p_value = sign_test(less, count)
     numbers = (
@@ -167,13 +168,13 @@ def _signs(own: pd.DataFrame) -> str:
         "of cells is independent"
     )
     if p_value >= SIGNIFICANT:
-        return f"Signs alone do not tell which errs less ({numbers})."
+        return f"The signs alone do not show which errs less ({numbers})."
     side = "larger model with fewer" if 2 * less > count else "smaller model with more"
-    return f"The {side} tokens errs less more often than chance would have it ({numbers})."
+    return f"The {side} tokens errs less more often than chance explains ({numbers})."
 
 
 def sign_test(less: int, count: int) -> float:
-    """Return the p value of the two-sided sign test: exact, by the binomial distribution."""
+    """Return the exact p value of the two-sided sign test, by the binomial distribution."""
     from scipy.stats import binomtest
 
     return float(binomtest(less, count).pvalue)

@@ -1,4 +1,4 @@
-"""One law fitted to one set of cells, and refitted under other weights, errors or bounds."""
+"""Fit one law to one set of cells, and refit it with other weights, errors or bounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from paretoken.analysis.cells import Cells, demand_identifiable
+from paretoken.analysis.cells import Cells, require_identifiable
 from paretoken.analysis.laws.base import Law
 from paretoken.analysis.losses import Loss
 from paretoken.analysis.solver import FULL, RESAMPLED, Batch, Effort, default_bounds, minimise
@@ -18,11 +18,11 @@ from paretoken.io.arrays import Array
 
 @dataclass(frozen=True)
 class Estimate:
-    """The best fit, with what is needed to refit it.
+    """The best fit of a law, with everything needed to refit it.
 
     Attributes:
         centred: parameters for centred logarithms, (P,).
-        objective: of the best start.
+        objective: the objective of the best start.
         converged: whether the best start converged.
         starts: how many starts were tried.
         reached: how many of them ended at the best objective.
@@ -70,8 +70,8 @@ class Estimate:
     def descend(self, batch: Batch, effort: Effort = FULL) -> tuple[Array, Array]:
         """Return centred parameters (B, P) and objectives (B,) of problems near this one.
 
-        Each problem descends from this estimate and, with few cells, from the best point of a grid of
-        its own: resampling a few cells can move the minimum far.
+        Each problem descends from this estimate and, with few cells, also from the best point of its own
+        grid, because resampling a few cells can move the minimum far.
         """
         near, objective, _ = minimise(batch, np.tile(self.centred, (len(batch.y), 1)), effort)
         if not self.law.exponents or len(self.cells) > MANY_CELLS:
@@ -113,29 +113,31 @@ def make_batch(
 def estimate(cells: Cells, law: Law, loss: Loss, text_tokens: float = 0.0) -> Estimate:
     """Fit ``law`` to ``cells``: exact linear solves on a grid of exponents, then descent.
 
-    Deterministic. Descends from the best and from spread grid points, so that the share of starts
-    that agree is known.
+    The result is deterministic. The descent starts from the best grid points and from others spread over
+    the grid, so that the share of starts that agree is known.
 
     Args:
-        cells: what to fit.
+        cells: the cells to fit.
         law: the law.
-        loss: what to minimise.
+        loss: the loss to minimise.
         text_tokens: Q inside the error, for laws with T = Q + V.
 
     Raises:
         FitError: the cells cannot determine the law, or a logarithm of a value <= 0 is needed.
     """
-    demand_identifiable(cells, law.free)
-    _demand_below_chance(cells, law)
+    require_identifiable(cells, law.free)
+    _require_below_chance(cells, law)
     if (law.tokens(cells.V, text_tokens) <= 0).any():
         raise FitError(f"{law.name} needs V > 0 (or Q + V > 0) in every cell")
     if loss.log and (cells.Y[cells.used] <= 0).any():
         raise FitError(f"the loss {loss.name} needs errors > 0; use squared, huber or l1")
     start = point_starts(make_batch(cells, law, loss, text_tokens, 1))
     one = make_batch(cells, law, loss, text_tokens, 1)
-    start = start[np.isfinite(one.objective(start))]  # a log loss refuses negative predictions
+    start = start[np.isfinite(one.objective(start))]  # a log loss is infinite for predictions <= 0
     if not len(start):
-        raise FitError(f"no start of {law.name} gave a finite objective; are the errors finite?")
+        raise FitError(
+            f"no start of {law.name} gave a finite objective; check that all errors are finite"
+        )
     batch = make_batch(cells, law, loss, text_tokens, len(start))
     values, objective, done = minimise(batch, start)
     best = int(np.argmin(objective))
@@ -154,12 +156,12 @@ def estimate(cells: Cells, law: Law, loss: Loss, text_tokens: float = 0.0) -> Es
     )
 
 
-def _demand_below_chance(cells: Cells, law: Law) -> None:
+def _require_below_chance(cells: Cells, law: Law) -> None:
     chance = law.constraints.chance
     if chance is not None and float(np.median(cells.Y[cells.used])) >= chance:
         raise FitError(
-            f"more than half of the errors are {chance:g} or more, the error of guessing; is the "
-            "column an error, and in the unit of --chance?"
+            f"at least half of the errors are {chance:g} or more, the error of guessing; check that the "
+            "column holds errors, in the unit of --chance"
         )
 
 

@@ -1,4 +1,4 @@
-"""A fit with everything a reader needs to trust or doubt it: the content of ``fit.json``."""
+"""Make the record of a fit, ``fit.json``, with everything that is needed to judge it."""
 
 from __future__ import annotations
 
@@ -41,21 +41,22 @@ from paretoken.registry import LAWS
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What ``paretoken fit`` can be told.
+    """The options of ``paretoken fit``.
 
     Attributes:
         law: a registered law.
         loss: one of `paretoken.analysis.losses.LOSSES`.
-        huber_delta: where the Huber losses turn linear, in the unit of the residual.
+        huber_delta: the residual at which the Huber losses become linear.
         method: ``exact`` or the paper's ``grid``.
         bootstrap: replicates per method; 0 for no intervals.
         seed: of the bootstrap.
-        text_tokens: the Q for which V* is reported.
+        text_tokens: the values of Q for which V* is reported.
         law_text_tokens: Q inside the error, for laws with T = Q + V.
-        held_out: sizes N that the fit must not see.
-        constraints: what is known of its parameters.
+        held_out: sizes N that are left out of the fit.
+        constraints: what is assumed about its parameters.
         compare: whether all registered laws are fitted too, and compared with this one.
-        losses: whether errors may exceed 1 though none does; else they are taken as shares then.
+        losses: whether errors may exceed 1 although none does; otherwise they are treated as shares
+            then.
     """
 
     law: str = "product"
@@ -73,7 +74,7 @@ class FitOptions:
 
 
 def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
-    """Fit and describe; the result is plain JSON and the same each time.
+    """Fit a law and return the record: plain JSON, the same for the same input.
 
     Raises:
         FitError: the cells cannot determine the law.
@@ -85,8 +86,8 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
     require_possible(cells, law, options.losses)
     fitted, profiles, extra = _fitted(cells, law, loss, options)
     resampled = options.bootstrap if options.method == "exact" else 0
-    doubt = resample(fitted, resampled, options.seed)
-    tested = effects(fitted, doubt.noise.effects)
+    uncertainty = resample(fitted, resampled, options.seed)
+    tested = effects(fitted, uncertainty.noise.effects)
     compared = options.compare and options.method == "exact"
     laws = compare_laws(fitted, options.text_tokens) if compared else None
     assumed_p = contradiction(fitted)
@@ -94,17 +95,17 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         *range_warnings(fitted),
         *law_warnings(laws),
         *contradicted(fitted, assumed_p),
-        *doubt.noise.warnings(),
+        *uncertainty.noise.warnings(),
         *[found.in_words() for found in tested.values() if not found.falls],
     ]
     record: dict[str, Any] = {
-        **_what_was_fitted(law, loss, options, assumed_p),
+        **_specification(law, loss, options, assumed_p),
         **_estimates(fitted, options),
         "warnings": [
             *extra.pop("warnings"),
             *bound_warnings(fitted),
             *data_warnings(fitted, data.flagged, data.repeated),
-            *doubt.warnings(),
+            *uncertainty.warnings(),
             *cautions,
         ],
         "cautions": cautions,
@@ -113,11 +114,11 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "objective": fitted.objective,
         **goodness(fitted),
         "n_points": int(cells.used.sum()),
-        "noise": doubt.noise.as_record(),
+        "noise": uncertainty.noise.as_record(),
         "effects": {name: found.as_record() for name, found in tested.items()},
         "possible_errors": possible_errors(cells, options.losses),
-        "intervals": doubt.intervals(options.text_tokens, profiles, equal_slopes(fitted)),
-        "bootstrap": doubt.record(resampled),
+        "intervals": uncertainty.intervals(options.text_tokens, profiles, equal_slopes(fitted)),
+        "bootstrap": uncertainty.record(resampled),
         **extra,
         "information": information(fitted),
         "conditioning": conditioning(fitted),
@@ -125,15 +126,13 @@ def fit_record(data: CellData, options: FitOptions) -> dict[str, Any]:
         "data": data.provenance | _levels(data.cells, options.held_out),
         "versions": versions("numpy", "scipy", "pandas"),
         "seed": options.seed,
-        "draws": doubt.kept_draws(),
-        "noise_draws": doubt.kept_noise(),
+        "draws": uncertainty.kept_draws(),
+        "noise_draws": uncertainty.kept_noise(),
     }
     return record | {"warnings": [*record["warnings"], *trade_warnings(record)]}
 
 
-def _what_was_fitted(
-    law: Law, loss: Loss, options: FitOptions, assumed_p: float | None
-) -> dict[str, Any]:
+def _specification(law: Law, loss: Loss, options: FitOptions, assumed_p: float | None) -> dict[str, Any]:
     return {
         "law": law.name,
         "formula": law.formula,
@@ -158,7 +157,7 @@ def _estimates(fitted: Estimate, options: FitOptions) -> dict[str, Any]:
 def _fitted(
     cells: Cells, law: Law, loss: Loss, options: FitOptions
 ) -> tuple[Estimate, list[Profile], dict[str, Any]]:
-    """Return the estimate, its profiles and the parts of the record that depend on the method."""
+    """Return the estimate, its profiles, and the parts of the record that depend on the method."""
     exact = estimate(cells, law, loss, options.law_text_tokens)
     if options.method == "grid":
         on_grid, extra = estimate_on_grid(exact)
@@ -208,23 +207,23 @@ def _notes(law: Law, cells: Cells) -> list[str]:
     notes = []
     if np.ptp(cells.weight[cells.used]) > 0:
         notes.append(
-            "Cells have weights of their own: the interval of a new measurement is for one with the "
-            "mean variance of the fitted cells."
+            "The cells have different weights: the interval of a new measurement assumes the mean "
+            "variance of the fitted cells."
         )
     if law.linear[0] == "K":
         notes.append("Only K = A B is identifiable; the paper's A and B are not.")
     if law.constraints.taken:
         notes.append(
-            "Tied and fixed parameters were not fitted: their intervals say nothing of what the data "
-            "know of them."
+            "Ties and fixed values were assumed: intervals of these parameters do not show what the "
+            "data say about them."
         )
     if not law.slopes:
-        notes.append("A constant prefers no N and no V: there is no optimal V.")
+        notes.append("A constant depends on neither N nor V: there is no optimal V.")
     elif not law.constant_optimum:
         notes.append(f"The optimal V of {law.name} depends on the budget; see the frontier.")
         notes.append(
-            f"Each exponent of {law.name} belongs to a term of its own: alpha / beta is no rate of "
-            "exchange between N and V, and neither is comparable with those of a product."
+            f"Each exponent of {law.name} belongs to its own term: alpha / beta is not an exchange rate "
+            "between N and V, and the exponents are not comparable with those of a product."
         )
     return notes
 

@@ -1,7 +1,7 @@
-"""What ``fit.json`` holds, as far as something is made of it: checked before it is believed.
+"""The schema of ``fit.json``: its content is validated before it is used.
 
-Only what is read elsewhere is named here; draws, of which there may be millions of numbers, are checked
-by the array that is made of them.
+Only the keys that are read elsewhere are listed here. Draws may hold millions of numbers; they are
+checked when they are converted to an array.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from paretoken.config.error_messages import message_for
 from paretoken.errors import UserError
 
-#: Numbers of a fit are smaller; what is larger overflows in the formulas of laws and figures.
+#: Largest number of a fit; larger ones overflow in the formulas of laws and figures.
 LARGEST = 1e100
 
 
@@ -29,7 +29,7 @@ Ends = Annotated[list[End], Field(min_length=2, max_length=2)]
 
 
 class _Part(BaseModel):
-    """A part of the record; it may hold more, and nothing is taken for another type."""
+    """A part of the record; it may hold further keys, and no value is converted to another type."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -60,7 +60,7 @@ class _Profile(_Part):
     def _as_long(self) -> _Profile:
         columns = [self.objective, *(self.__pydantic_extra__ or {}).values()]
         if any(len(column) != len(self.value) for column in columns):
-            raise ValueError("must have as many numbers in each of its lists")
+            raise ValueError("must have the same number of values in each of its lists")
         return self
 
 
@@ -80,7 +80,7 @@ class _Cell(_Part):
 
 
 class _HeldOut(_Part):
-    """How the largest size is predicted; without ``cells`` if the others do not determine the law."""
+    """The prediction of the largest size, without ``cells`` if the others do not determine the law."""
 
     n: list[Number] = Field(min_length=1)
     law: _Errors | None = None
@@ -207,7 +207,7 @@ class _Fit(_Part):
     information: _Information = _Information(aicc=None, bic=None)
 
 
-#: What a prediction needs, and what `paretoken fit` always writes.
+#: Keys that predictions need; `paretoken fit` always writes them.
 REQUIRED = ("law", "parameters", "data", "draws", "noise_draws", "intervals", "rmse")
 WHOLE = (*_Fit.model_fields, "draws", "noise_draws")
 
@@ -216,19 +216,19 @@ def require_fit(record: Any, origin: str, whole: bool = False) -> None:
     """Check the content of a file that should be ``fit.json``.
 
     Args:
-        record: as JSON made it.
-        origin: what to call it in messages.
-        whole: whether it needs more than predictions do.
+        record: the parsed JSON.
+        origin: its name in messages.
+        whole: whether all keys are required, not only those that predictions need.
 
     Raises:
-        UserError: it is not a fit, or something in it is missing or not what a fit has there.
+        UserError: it is not a fit, or a key is missing or has an invalid value.
     """
     advice = "make it with `paretoken fit`"
     if not isinstance(record, dict):
-        raise UserError(f"{origin} is no fit; {advice}")
+        raise UserError(f"{origin} is not a fit; {advice}")
     missing = [key for key in (WHOLE if whole else REQUIRED) if key not in record]
     if missing:
-        raise UserError(f"{origin} is no fit: it lacks {', '.join(missing)}; {advice}")
+        raise UserError(f"{origin} is not a fit: it lacks {', '.join(missing)}; {advice}")
     try:
         _Fit.model_validate(record)
     except (ValidationError, OverflowError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""A fit as text: for the terminal."""
+"""Describe a fit as text for the terminal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def in_words(record: dict[str, Any]) -> str:
 
 
 def _trade(record: dict[str, Any]) -> list[str]:
-    """Return alpha / beta, what follows from it, and V*."""
+    """Return alpha / beta, V*, and whether a larger model or more tokens are better."""
     intervals, assumed = record["intervals"], assumed_slopes(record)
     ratio = _number(record["alpha_over_beta"])
     lines = [f"  {'alpha_over_beta':<16}{ratio}{_range(intervals.get('alpha_over_beta'))}"]
@@ -49,14 +49,14 @@ def _trade(record: dict[str, Any]) -> list[str]:
         star = (intervals.get("v_star") or {}).get(Q)
         lines.append(f"  {f'V* at Q = {Q}':<16}{_number(value)}{_range(star)}")
     if assumed:
-        return [*lines, f"  alpha_over_beta and V* rest on {assumed}, which the fit assumes"]
+        return [*lines, f"  alpha_over_beta and V* depend on {assumed}, which the fit assumes"]
     found = trade(record)
     because = f" ({found.because})" if found.because else ""
     return [*lines, f"  {found.side}{because}"]
 
 
 def _compared(laws: dict[str, Any]) -> list[str]:
-    """Return the comparison of laws as a table of a few columns, and what follows from it."""
+    """Return the comparison of laws as a table of a few columns, and its conclusions."""
     head = ("AICc diff.", "weight", "R²", "pattern p", "largest N*", "")
     lines = [_columns("  laws on these cells", head)]
     for row in laws["laws"]:
@@ -73,7 +73,7 @@ def _compared(laws: dict[str, Any]) -> list[str]:
         )
         lines.append(_columns(f"    {row['law']}", cells))
     lines.append("  * held out: mean relative error of its prediction from the smaller sizes")
-    doubts = law_warnings(laws)  # told with the other warnings
+    doubts = law_warnings(laws)  # printed with the other warnings
     return lines + [f"  {sentence}" for sentence in laws["words"] if sentence not in doubts]
 
 
@@ -86,7 +86,7 @@ def _short(value: float | None, form: str) -> str:
 
 
 def _predicted(held_out: dict[str, Any], words: str) -> list[str]:
-    """Return how well sizes that were held out are predicted; nothing where the rest cannot tell."""
+    """Return how well held-out sizes are predicted; empty if the others do not determine the law."""
     if not held_out.get("law"):
         return []
     sizes = words.format(", ".join(f"{n:g}" for n in held_out["n"]))

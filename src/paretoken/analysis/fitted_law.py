@@ -1,4 +1,4 @@
-"""A fit read back from ``fit.json``: what the frontier, the figures and the claims work with."""
+"""A fit as read from ``fit.json``, for the frontier, the figures and the claims."""
 
 from __future__ import annotations
 
@@ -44,22 +44,25 @@ class FittedLaw:
     def from_record(
         cls, record: Mapping[str, Any], origin: str = "fit.json", whole: bool = False
     ) -> FittedLaw:
-        """Take over the content of ``fit.json``.
+        """Return the fit that the content of ``fit.json`` describes.
 
         Args:
-            record: as JSON made it.
-            origin: what to call it in messages.
-            whole: whether it must have all that `paretoken fit` writes; else, what predictions need.
+            record: the parsed JSON.
+            origin: its name in messages.
+            whole: whether all keys that `paretoken fit` writes are required, or only those that
+                predictions need.
 
         Raises:
-            UserError: a key or a parameter is missing or not what it should be, or the law is unknown.
+            UserError: a key or a parameter is missing or invalid, or the law is unknown.
         """
         require_fit(record, origin, whole)
         law: Law = LAWS.load(record["law"])
         law = law.constrained(constraints_of(record.get("constraints")))
         absent = [name for name in law.parameters if name not in record["parameters"]]
         if absent:
-            raise UserError(f"{origin}: the law {law.name} needs {', '.join(absent)}")
+            raise UserError(
+                f"{origin}: the law {law.name} needs {', '.join(absent)}; make it with `paretoken fit`"
+            )
         try:
             draws = np.array(record["draws"], dtype=float).reshape(-1, len(law.parameters))
             noise = np.array(record["noise_draws"], dtype=float).reshape(len(draws))
@@ -69,7 +72,10 @@ class FittedLaw:
             ) from error
         for name, values in (("draws", draws), ("noise_draws", noise)):
             if not (np.abs(values) <= LARGEST).all():
-                raise UserError(f"{origin} is a damaged fit ({name}: a number is too large)")
+                raise UserError(
+                    f"{origin} is a damaged fit ({name}: a number is too large); make it with "
+                    "`paretoken fit`"
+                )
         parameters = {name: float(record["parameters"][name]) for name in law.parameters}
         fit = cls(law, parameters, draws, noise, record)
         levels = {"sizes": len(fit.sizes), "token counts": len(fit.token_counts)}
@@ -78,7 +84,7 @@ class FittedLaw:
 
     @classmethod
     def read(cls, path: Path, whole: bool = False) -> FittedLaw:
-        """Read ``fit.json`` (`UserError` if it is none), see `from_record`."""
+        """Read ``fit.json`` (`UserError` if it is not a fit), see `from_record`."""
         return cls.from_record(read_json(path), str(path), whole)
 
     @property
@@ -88,18 +94,18 @@ class FittedLaw:
 
     @property
     def fitted_sizes(self) -> list[float]:
-        """The N that the fit saw, ascending: `sizes` without those held out."""
+        """The N that were fitted, ascending: `sizes` without those held out."""
         held_out = set(self.held_out)
         return [n for n in self.sizes if n not in held_out]
 
     @property
     def held_out(self) -> list[float]:
-        """The N that the fit did not see."""
+        """The N that were held out of the fit."""
         return [float(n) for n in self.record["data"].get("held_out", [])]
 
     @property
     def is_flat(self) -> bool:
-        """Whether the error falls neither with N nor with V: a constant, or a law like one."""
+        """Whether the error falls neither with N nor with V: a constant, or a law fitted as constant."""
         if not self.law.slopes:
             return True
         without_ratio = self.record.get("alpha_over_beta", 1.0) is None
@@ -113,7 +119,7 @@ class FittedLaw:
     def covers(self, N: Array | float, V: Array | float, Q: float | None = None) -> Mask:
         """Return whether (N, V) lies within the fitted sizes and token counts.
 
-        For laws with T = Q + V, T must lie within what was fitted, too.
+        For laws with T = Q + V, T must also lie within the fitted range.
         """
         seen = np.array(self.token_counts)
         inside = _within(np.asarray(N, float), np.array(self.fitted_sizes))
@@ -124,7 +130,7 @@ class FittedLaw:
         return np.asarray(inside)
 
     def _law_q(self, Q: float | None) -> float:
-        """Q inside the law: the row's own if given, else the one of the fit."""
+        """Return Q inside the law: the given one, or otherwise that of the fit."""
         return float(Q if Q is not None else self.record.get("text_tokens_in_law") or 0.0)
 
     def predict(self, N: Array | float, V: Array | float, Q: float | None = None) -> Array:
@@ -141,9 +147,9 @@ class FittedLaw:
     def interval(
         self, N: Array | float, V: Array | float, Q: float | None = None
     ) -> tuple[Array, Array]:
-        """Return the 95 % interval of the mean error at (N, V): where the law itself may lie.
+        """Return the 95 % interval of the mean error at (N, V), by the uncertainty of the law.
 
-        NaN without bootstrap draws. Never outside of the errors that can be measured.
+        It is NaN without bootstrap draws, and never outside the range of possible errors.
         """
         return self._percentiles(
             self.draw_errors(N, V, Q), np.broadcast_shapes(np.shape(N), np.shape(V))
@@ -152,10 +158,10 @@ class FittedLaw:
     def measurement_interval(
         self, N: Array | float, V: Array | float, Q: float | None = None
     ) -> tuple[Array, Array]:
-        """Return the 95 % interval of the error that a model of (N, V), newly trained, will show.
+        """Return the 95 % interval of the measured error of a newly trained model at (N, V).
 
-        It holds the noise of a measurement, and that of its language model where cells of one share
-        noise, beside the doubt about the law. NaN without bootstrap draws.
+        It includes the uncertainty of the law, the noise of a measurement and, if the cells of a
+        language model share noise, that of the language model. It is NaN without bootstrap draws.
         """
         errors = self.draw_errors(N, V, Q)
         noise = (self.noise * _normal_scores(len(self.noise)))[:, None]
@@ -181,9 +187,9 @@ def _within(values: Array, levels: Array) -> Mask:
 
 
 def _normal_scores(count: int) -> Array:
-    """Return ``count`` values that are spread as a standard normal distribution is, in a fixed order.
+    """Return ``count`` evenly spaced quantiles of the standard normal distribution, in a fixed order.
 
-    They are no sample: with them the interval of a new measurement is the same each time and smooth.
+    They replace a random sample, so that the interval of a new measurement is reproducible and smooth.
     """
     from scipy.special import ndtri
 

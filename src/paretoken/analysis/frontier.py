@@ -1,4 +1,4 @@
-"""The best (N, V) per budget, by brute force over discrete sets, and what it follows from."""
+"""Find the best (N, V) per budget by an exhaustive search over given sizes and token counts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONFIGURATION = [
     "extrapolated",
 ]
 STAR = ["v_star", "v_star_low", "v_star_high"]
-#: Budgets from the cheapest to the dearest configuration, where none are given.
+#: Number of default budgets, from the cheapest to the most expensive configuration.
 BUDGETS = 25
 
 
@@ -45,16 +45,16 @@ def configurations(
     """Return one row per (N, V): its cost and its predicted error with 95 % intervals.
 
     ``error_low`` and ``error_high`` are the interval of the mean error at (N, V), ``measured_low`` and
-    ``measured_high`` that of the error which a newly trained model will show. ``extrapolated`` says
-    whether it lies outside what was fitted, see `FittedLaw.covers`. Configurations whose cost is not
-    known (outside of what was measured) are left out.
+    ``measured_high`` that of the error of a newly trained model. ``extrapolated`` says whether (N, V)
+    lies outside the fitted range, see `FittedLaw.covers`. Configurations of unknown cost (outside the
+    measured range) are left out.
 
     Args:
-        fit: the law that predicts.
+        fit: the fitted law.
         sizes: N, billions of parameters, positive.
         tokens: V, positive (zero too if the law and the cost stay defined: Q + V > 0, T > 0).
         Q: text tokens.
-        cost: of an answer, by default 2 N (Q + V).
+        cost: the cost of an answer, by default 2 N (Q + V).
 
     Raises:
         UserError: a set is empty, a value is out of range, or no cost is known.
@@ -89,10 +89,10 @@ def configurations(
 
 
 def _require_in_range(sizes: Sequence[float], tokens: Sequence[float], Q: float) -> None:
-    """Raise `UserError` unless all values are in range, and there are not too many."""
+    """Raise `UserError` if a value is out of range, or if there are too many."""
     for name, values in (("--params-b", sizes), ("--tokens", tokens)):
         if not len(values) or not np.isfinite(values).all() or min(values) <= 0:
-            raise UserError(f"{name} wants positive numbers, got: {shown(list(values))}")
+            raise UserError(f"{name} must be positive numbers, got: {shown(list(values))}")
     counts = {"sizes": len(set(sizes)), "token counts": len(set(tokens))}
     require_product("--params-b and --tokens", counts, MOST_CONFIGURATIONS)
     if max(sizes) > LARGEST_B:
@@ -121,14 +121,14 @@ def by_preference(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def affordable(table: pd.DataFrame, budget: float) -> pd.DataFrame:
-    """Return the configurations that cost at most ``budget``; one that costs it exactly is in."""
+    """Return the configurations that cost at most ``budget``, up to rounding."""
     return table[table["cost"] <= budget * (1 + ROUNDING)]
 
 
 def undominated(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the configurations that no other one beats in cost or error without losing in the other.
+    """Return the configurations that no other one dominates in cost and error, by ascending cost.
 
-    By ascending cost; of equals the one with the larger N.
+    Of configurations with equal cost and error, only the one with the largest N is returned.
     """
     ordered = table.sort_values(
         ["cost", "error", "params_b"], ascending=[True, True, False], kind="stable"
@@ -138,10 +138,10 @@ def undominated(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def default_budgets(tables: Sequence[pd.DataFrame]) -> list[float]:
-    """Return log-spaced budgets from the cheapest to the dearest configuration."""
+    """Return log-spaced budgets from the cheapest to the most expensive configuration."""
     costs = pd.concat([table["cost"] for table in tables])
     budgets = np.geomspace(costs.min(), costs.max(), BUDGETS)
-    budgets[-1] = costs.max()  # not a rounding error less than the dearest
+    budgets[-1] = costs.max()  # geomspace may end a rounding error below the most expensive
     return [float(b) for b in budgets]
 
 
@@ -155,14 +155,14 @@ def frontier(
 ) -> pd.DataFrame:
     """Return the best configuration per (text tokens, budget).
 
-    A budget that no configuration meets is a row without one, its ``status`` ``infeasible``.
+    A budget that no configuration meets is a row without one and with the ``status`` ``infeasible``.
     ``chosen_in_draws`` is the share of bootstrap draws in which the same configuration is best; the
-    cost is drawn too where its measurements say how far they are off.
+    cost is drawn too if the uncertainty of its measurements is known.
 
     Returns:
         Columns ``text_tokens, budget, params_b, visual_tokens, cost, error, error_low, error_high,
         measured_low, measured_high, extrapolated, on_pareto, chosen_in_draws, v_star, v_star_low,
-        v_star_high, status, cost_model, unit``; ``v_star`` is the closed form where law and cost have
+        v_star_high, status, cost_model, unit``; ``v_star`` is the closed form if law and cost have
         one, within the range of the fitted token counts, with its 95 % interval.
 
     Raises:
@@ -174,7 +174,7 @@ def frontier(
     budgets = default_budgets(list(tables.values())) if budgets is None else budgets
     if not len(budgets) or not np.isfinite(budgets).all() or min(budgets) <= 0:
         raise UserError(
-            f"--budget wants positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
+            f"--budget must be positive numbers ({cost.model.unit}), got: {shown(list(budgets))}"
         )
     rows = [row for Q, table in tables.items() for row in _best_rows(fit, Q, table, budgets, cost)]
     columns = ["text_tokens", "budget", *CONFIGURATION[1:], "on_pareto", "chosen_in_draws"]

@@ -1,6 +1,6 @@
 """The paper's own fitting procedure: a grid over all four parameters of the product law.
 
-Here the whole grid (5 million points) is searched, vectorised. The authors' script visits it in an
+This module searches the whole grid (5 million points), vectorised. The authors' script visits it in an
 unseeded random order and stops after a fifth (paper appendix A.2; scaling_law_code/objective.py).
 """
 
@@ -40,22 +40,22 @@ class GridFit:
     def warnings(self) -> list[str]:
         """Return one sentence per parameter on the edge of its axis."""
         return [
-            f"The best grid point is on the edge of {name} ({self.parameters[name]:g} on "
-            f"{AXES[name][0]:g} to {AXES[name][-1]:g}): {self._mend(name)}"
+            f"The best grid point is on the edge of {name} ({self.parameters[name]:g}, range "
+            f"{AXES[name][0]:g} to {AXES[name][-1]:g}): {self._advice(name)}"
             for name in self.edges
         ]
 
-    def _mend(self, name: str) -> str:
+    def _advice(self, name: str) -> str:
         if self.parameters[name] == 0:
-            return "a natural bound."
-        return "widen that range, or use --method exact."
+            return "this is a natural bound."
+        return "the best value may lie outside; use --method exact."
 
 
 def search(cells: Cells, loss: Loss) -> GridFit:
     """Return the grid point of the lowest objective.
 
-    Memory stays in the tens of megabytes: one (alpha, beta) row of the grid at a time, and for
-    squared error a handful of moments in place of the cells.
+    It needs tens of megabytes: it evaluates one alpha at a time and, for the squared error, a few
+    moments instead of the cells.
     """
     best, index = np.inf, (0, 0, 0, 0)
     scan = _squared_rows if loss.name == "squared" else _general_rows
@@ -103,18 +103,23 @@ def _general_rows(cells: Cells, loss: Loss) -> Iterator[Array]:
 
 
 def estimate_on_grid(exact: Estimate) -> tuple[Estimate, dict[str, Any]]:
-    """Return the best point of the grid as an estimate, and what a fit's record says of the search.
+    """Return the best point of the grid as an estimate, and the search for the record of the fit.
 
     Args:
         exact: the estimate of the same law, at the minimum.
 
     Raises:
-        UserError: the law is not the paper's, or something is known of its parameters.
+        UserError: the law is not the paper's, or it has constraints.
     """
     if exact.law.name != "product":
-        raise UserError("--method grid is the paper's search, defined for --law product only")
+        raise UserError(
+            "--method grid is the paper's search, defined for --law product only, got --law "
+            f"{exact.law.name}; use --method exact"
+        )
     if exact.law.constraints != NOTHING:
-        raise UserError("--method grid is the paper's search, without --tie, --fix and --chance")
+        raise UserError(
+            "--method grid is the paper's search, without --tie, --fix and --chance; use --method exact"
+        )
     found = search(exact.cells, exact.loss)
     values = np.array([[found.parameters[name] for name in exact.law.parameters]])
     on_grid = Estimate(

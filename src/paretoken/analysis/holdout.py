@@ -1,4 +1,4 @@
-"""How well a law predicts a model size that it has not seen, beside predictions without a law."""
+"""Measure how well a law predicts a held-out model size, compared with predictions without a law."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from paretoken.analysis.estimate import Estimate
 from paretoken.io.arrays import Array
 
-#: A ladder of models is shorter; a table with more is continuous in N.
+#: Most sizes that are left out one by one; a table with more is continuous in N.
 MOST_SIZES = 40
 
 
 def hold_out(fitted: Estimate, held: list[float]) -> dict[str, Any]:
     """Fit without the sizes ``held`` and predict their cells.
 
-    Baselines: ``last_value`` copies the next smaller size's error at the same V, ``log_linear`` is a
-    straight line in ln N and ln V fitted to the same cells. A baseline without an answer for a cell
-    (no smaller size there) is None.
+    There are two baselines: ``last_value`` copies the next smaller size's error at the same V, and
+    ``log_linear`` is a plane in ln N and ln V fitted to the same cells. A baseline without an answer for
+    a cell (no smaller size there) is None.
 
     Returns:
         ``n`` (the sizes), ``cells`` (one record each, relative errors as fractions of the measured
@@ -73,7 +73,7 @@ def _summary(measured: Array, predicted: Array) -> dict[str, float] | None:
 
 
 def _last_value(N: Array, V: Array, Y: Array, at_n: Array, at_v: Array) -> Array:
-    """Return the mean error of the nearest smaller size at the same V (NaN where there is none)."""
+    """Return the mean error of the nearest smaller size at the same V (NaN if there is none)."""
     answers = np.full(len(at_n), np.nan)
     for i, (n, v) in enumerate(zip(at_n, at_v, strict=True)):
         smaller = N[(v == V) & (n > N)]
@@ -83,7 +83,7 @@ def _last_value(N: Array, V: Array, Y: Array, at_n: Array, at_v: Array) -> Array
 
 
 def _log_linear(N: Array, V: Array, Y: Array, at_n: Array, at_v: Array) -> Array:
-    """Return a least-squares plane in ln N and ln V (NaN where V is 0)."""
+    """Return the predictions of a least-squares plane in ln N and ln V (NaN if any V is 0)."""
 
     def design(n: Array, v: Array) -> Array:
         return np.stack([np.ones_like(n), np.log(n), np.log(v)], axis=1)
@@ -94,10 +94,10 @@ def _log_linear(N: Array, V: Array, Y: Array, at_n: Array, at_v: Array) -> Array
 
 
 def hold_outs(fitted: Estimate) -> dict[str, Any]:
-    """Return leave-largest-N-out and leave-one-N-out over all sizes that the cells hold.
+    """Return leave-largest-N-out and leave-one-N-out over all sizes of the cells.
 
-    Sizes that the fit did not see (weight 0) are predicted too, but never fitted. With more than
-    `MOST_SIZES` sizes leaving each one out says nothing new and is left out itself.
+    Sizes that were held out of the fit (weight 0) are predicted too, but never fitted. Leave-one-N-out
+    is skipped for more than `MOST_SIZES` sizes.
     """
     sizes = [float(n) for n in np.unique(fitted.cells.N)]
     each = sizes if len(sizes) <= MOST_SIZES else []

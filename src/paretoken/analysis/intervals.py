@@ -1,4 +1,4 @@
-"""How sure a fit is of its parameters, of alpha / beta and of V*, by the draws that match its noise."""
+"""Intervals of the parameters, of alpha / beta and of V*, by the draws that match the noise."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from paretoken.analysis.resample import EFFECTS, METHODS, RESIDUAL, Draws, draw,
 from paretoken.analysis.significance import LEVEL, SIGNIFICANT, p_in_words
 from paretoken.io.arrays import Array
 
-#: Replicates below which the ends of a 95 % interval rest on a draw or two.
+#: Number of replicates below which the ends of a 95 % interval rest on one or two draws.
 FEW = 100
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """The draws of every method for one fit; none if no bootstrap was wanted."""
+class Uncertainty:
+    """The uncertainty of one fit: its noise and the draws of every method (none without a bootstrap)."""
 
     fitted: Estimate
     noise: Noise
@@ -29,27 +29,25 @@ class Doubt:
 
     @property
     def headline(self) -> Draws | None:
-        """The draws that match the noise of the cells: every interval that is shown comes from them."""
-        return next((d for d in self.draws if d.method == matching(self.noise)), None)
+        """The draws that match the noise of the cells; all intervals that are shown come from them."""
+        return next((d for d in self.draws if d.method == matching_method(self.noise)), None)
 
     def warnings(self) -> list[str]:
-        """Return sentences on shared noise and on draws that determined nothing."""
+        """Return warnings about shared noise, and about draws that are too few or impossible."""
         sentences = []
         if self.noise.shared:
             sentences.append(
-                "Cells of one language model lie off the law together (F test, "
+                "Cells of one language model deviate from the law together (F test, "
                 f"{p_in_words(self.noise.p_value)}): they share noise, or the law misses how the error "
-                "depends on N. Intervals allow for an effect of each language model."
+                "depends on N. The intervals allow for an effect of each language model."
             )
         if self.headline is not None and 0 < len(self.headline.values) < FEW:
             sentences.append(
                 f"Intervals rest on {len(self.headline.values)} bootstrap replicates and are coarse; "
-                "1000 are usual."
+                "1000 replicates are usual."
             )
         if self.draws and not self.noise.freedom:
-            sentences.append(
-                "There are as many parameters as cells: nothing is left to tell the noise by."
-            )
+            sentences.append("There are as many parameters as cells: the noise cannot be estimated.")
         return sentences
 
     def intervals(
@@ -60,15 +58,15 @@ class Doubt:
     ) -> dict[str, Any]:
         """Return the interval of each parameter, of alpha / beta and of V* at each Q.
 
-        Nothing without draws that match the noise: cells as few as the parameters tell no noise. Where
-        noise is independent, the interval of a profiled parameter is that of its profile: draws of an
-        exponent are skewed where the floor is 0, or nearly so, and their percentiles exclude the truth
-        too often on one side. That of alpha / beta holds 1 unless an F test excludes it, for the same
-        reason. What was assumed has no interval.
+        It is empty without draws that match the noise, for example with as few cells as parameters. If
+        the noise is independent, the interval of a profiled parameter is that of its profile: draws of
+        an exponent are skewed if the floor is 0 or nearly so, and their percentiles exclude the truth
+        too often on one side. For the same reason, the interval of alpha / beta includes 1 unless an F
+        test excludes it. Assumed values have no interval.
 
         Args:
             text_tokens: the Q of each V*.
-            profiles: of parameters of the fit.
+            profiles: the profiles of parameters of the fit.
             equal_p: the p value of alpha = beta, see `paretoken.analysis.restrictions.equal_slopes`.
         """
         if self.headline is None or not len(self.headline.values):
@@ -99,13 +97,13 @@ class Doubt:
         return record
 
     def _interval(self, columns: Sequence[Array]) -> dict[str, Any]:
-        """Return the interval by the headline draws, and each method's own; None is unbounded."""
+        """Return the interval by the headline draws and that of each method; None is unbounded."""
         by_method = {d.method: percentiles(c) for d, c in zip(self.draws, columns, strict=True)}
-        low, high = by_method[matching(self.noise)]
+        low, high = by_method[matching_method(self.noise)]
         return {"low": low, "high": high, **by_method}
 
     def record(self, replicates: int) -> dict[str, Any]:
-        """Return how the intervals were made."""
+        """Return the settings of the bootstrap for ``fit.json``."""
         return {
             "level": LEVEL,
             "replicates": replicates,
@@ -114,7 +112,7 @@ class Doubt:
         }
 
     def kept_draws(self) -> list[list[float]]:
-        """Return the headline draws, to nine digits: every interval of a prediction is made of them."""
+        """Return the headline draws, to nine digits; intervals of predictions are computed from them."""
         return [_nine_digits(row) for row in self.headline.values.tolist()] if self.headline else []
 
     def kept_noise(self) -> list[float]:
@@ -123,7 +121,7 @@ class Doubt:
 
 
 def _by_profile(interval: Mapping[str, Any], item: Profile) -> dict[str, float | None]:
-    """Return the ends of a profile's interval; those by draws where they lie beyond the values tried."""
+    """Return the ends of a profile's interval; where it is not closed, the draws may extend it."""
     if item.interval is None:
         return {}
     ends: dict[str, float | None] = {}
@@ -136,14 +134,14 @@ def _by_profile(interval: Mapping[str, Any], item: Profile) -> dict[str, float |
 
 
 def _holding_one(low: float | None, high: float | None) -> dict[str, float | None]:
-    """Return the ends of an interval of alpha / beta, moved so that it holds 1; None is unbounded."""
+    """Return the ends of an interval of alpha / beta, extended to include 1; None is unbounded."""
     return {
         "low": 1.0 if low is None else min(low, 1.0),
         "high": None if high is None else max(high, 1.0),
     }
 
 
-def matching(noise: Noise) -> str:
+def matching_method(noise: Noise) -> str:
     """Return the method of resampling that matches the noise of the cells."""
     return EFFECTS if noise.effects else RESIDUAL
 
@@ -152,15 +150,15 @@ def _nine_digits(row: Sequence[float]) -> list[float]:
     return [float(f"{value:.9g}") for value in row]
 
 
-def resample(fitted: Estimate, replicates: int, seed: int) -> Doubt:
-    """Refit ``replicates`` data sets of each method; 0 for none."""
+def resample(fitted: Estimate, replicates: int, seed: int) -> Uncertainty:
+    """Refit ``replicates`` resampled data sets per method; 0 for none."""
     noise = measure_noise(fitted)
-    methods = dict.fromkeys([*METHODS, matching(noise)]) if replicates else ()
-    return Doubt(fitted, noise, [draw(fitted, method, replicates, seed) for method in methods])
+    methods = dict.fromkeys([*METHODS, matching_method(noise)]) if replicates else ()
+    return Uncertainty(fitted, noise, [draw(fitted, method, replicates, seed) for method in methods])
 
 
 def v_star(fitted: Estimate, text_tokens: Sequence[float]) -> dict[str, float] | None:
-    """Return V* at each Q; None if it depends on the budget or the law came out constant."""
+    """Return V* at each Q; None if it depends on the budget or the fitted law is constant."""
     law = fitted.law
     if not law.constant_optimum or is_constant(fitted):
         return None

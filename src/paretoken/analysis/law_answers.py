@@ -1,4 +1,4 @@
-"""What each law would have one do: the best size and token count of the grid at a few fixed costs."""
+"""The choices of each law: the best size and token count of the grid at a few fixed costs."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from paretoken.analysis.numerical_optimum import middle
 from paretoken.analysis.significance import ROUNDING
 from paretoken.io.arrays import Array
 
-#: Where the compared budgets lie between the cheapest and the dearest cell, on a logarithmic scale.
+#: Positions of the budgets between the cheapest and the most expensive cell, on a logarithmic scale.
 PLACES = (0.25, 0.5, 0.75)
-#: Token counts that are tried for a law without a closed form.
+#: Number of token counts that are tried for a law without a closed form.
 DENSE = 2000
-#: Sizes and token counts beyond which the grid is thinned.
+#: Most sizes, and most token counts, of the grid; a larger one is thinned.
 MOST_LEVELS = 60
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What laws answer for the same budgets.
+    """The answers of several laws for the same budgets.
 
     Attributes:
         Q: text tokens of a question.
-        budgets: the most that an answer may cost, N (Q + V).
+        budgets: largest costs of an answer, N (Q + V).
         N: sizes of the configurations, (n,).
         V: their token counts, (n,).
-        stars: V* by law, at the middle budget, within the range of V; laws without slopes have none.
-        choices: (N, V) by law, one per budget.
+        stars: V* by law, at the middle budget and within the range of V; none for laws without slopes.
+        choices: (N, V) by law, one pair per budget.
         headline: the law by which `regret` chooses.
     """
 
@@ -46,12 +46,12 @@ class Answers:
 
 
 def answers_of(fits: Sequence[Estimate], headline: Estimate, text_tokens: Sequence[float]) -> Answers:
-    """Return what each fit answers on the grid of the sizes and token counts of its cells.
+    """Return the answers of each fit on the grid of the sizes and token counts of its cells.
 
-    The cost of an answer is the paper's, 2 N (Q + V), here without the 2.
+    The cost of an answer is the paper's, 2 N (Q + V), without the factor 2.
 
     Args:
-        fits: of different laws to the same cells.
+        fits: fits of different laws to the same cells.
         headline: one of them.
         text_tokens: Q of the study.
     """
@@ -69,9 +69,9 @@ def answers_of(fits: Sequence[Estimate], headline: Estimate, text_tokens: Sequen
 
 
 def regret(answers: Answers, fitted: Estimate) -> float | None:
-    """Return how much error a choice by the headline law costs at most, if ``fitted`` is right.
+    """Return the largest excess error of the headline law's choices if ``fitted`` is right.
 
-    The largest over the budgets of the answers, in the unit of the error; None without a choice.
+    It is the largest over the budgets, in the unit of the error; None if one of the laws has no choices.
     """
     chosen = answers.choices.get(answers.headline)
     own = answers.choices.get(fitted.law.name)
@@ -96,7 +96,7 @@ def _predicted(fitted: Estimate, N: Array, V: Array, Q: float) -> Array:
 
 
 def _choice(fitted: Estimate, N: Array, V: Array, Q: float, budget: float) -> tuple[float, float]:
-    """Return the configuration of least error within the budget; of equals the cheapest."""
+    """Return the configuration with the least error within the budget; of equal ones the cheapest."""
     cost = N * (Q + V)
     within = cost <= budget * (1 + ROUNDING)
     N, V, cost = N[within], V[within], cost[within]

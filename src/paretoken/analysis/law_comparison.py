@@ -1,8 +1,9 @@
-"""All registered laws on the same cells: which describe them, and whether they answer alike.
+"""Compare all registered laws on the same cells: which describe them, and whether their answers agree.
 
-A law is excluded if its residuals have a pattern over N and V (`patterns.pattern`): that happens to a
-law that is right in 5 % of data sets at most. AICc only ranks: its weights (Burnham and Anderson 2002,
-section 2.9) take cells as independent, and one of the laws as right.
+A law is excluded if its residuals have a pattern over N and V (`patterns.pattern`). A correct law is
+excluded in at most 5 % of data sets. AICc only ranks: its weights (Burnham and Anderson 2002, "Model
+selection and multimodel inference", section 2.9) assume that cells are independent and that one of the
+laws is correct.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from paretoken.registry import LAWS
 
 @dataclass(frozen=True)
 class LawResult:
-    """One law on the cells.
+    """The result of one law on the cells.
 
     Attributes:
         law: its name.
@@ -42,25 +43,24 @@ class LawResult:
 
 
 def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, Any]:
-    """Fit every registered law to the cells of a fit and say which describe them.
+    """Fit every registered law to the cells of a fit and return which describe them.
 
     Nothing is resampled.
 
     Args:
-        headline: the fit that is compared with the others, and stands for its own law.
+        headline: the fit that is compared with the others; it is also the fit of its own law.
         text_tokens: Q of the study; answers are compared at the middle one of the positive ones.
 
     Returns:
         ``headline``; ``best`` by AICc of the laws that are not excluded (of all, if all are);
-        ``shared_noise``, by which AICc does not rank;
-        ``text_tokens`` and ``budgets`` (N (Q + V), N in the unit of the fit); ``same_answer`` over the
-        laws that are not excluded, None if none has an answer; ``laws``, a record each; ``words``,
-        sentences on all this.
+        ``shared_noise``, with which AICc alone does not rank; ``text_tokens`` and ``budgets``
+        (N (Q + V), N in the unit of the fit); ``same_answer`` of the laws that are not excluded, None
+        if none has an answer; ``laws``, a record each; ``words``, the conclusions in sentences.
 
         Of each law: ``law``, ``formula``, ``reason`` (why it has no fit); ``aicc``,
         ``aicc_difference`` and ``weight``, None without a squared loss; ``rmse``,
-        ``r_squared_of_means``; ``largest_n_out``, the mean relative error at the largest size, a
-        share; ``pattern_p`` and ``pattern_reason``; ``excluded``; ``v_star``; ``best``, N and V on the
+        ``r_squared_of_means``; ``largest_n_out``, the mean relative error at the largest size, as
+        a share; ``pattern_p`` and ``pattern_reason``; ``excluded``; ``v_star``; ``best``, N and V on the
         grid by budget; ``regret``, see `paretoken.analysis.law_answers.regret`.
     """
     results = [_fit(name, headline) for name in LAWS]
@@ -68,8 +68,8 @@ def compare_laws(headline: Estimate, text_tokens: Sequence[float]) -> dict[str, 
     records = [_record(result, answers) for result in results]
     _weigh(records)
     ranked = [r for r in records if r["aicc"] is not None]
-    told = [r for r in ranked if not r["excluded"]] or ranked
-    best = min(told, key=lambda r: r["aicc"])["law"] if told else None
+    candidates = [r for r in ranked if not r["excluded"]] or ranked
+    best = min(candidates, key=lambda r: r["aicc"])["law"] if candidates else None
     shared = pattern(headline).shared_noise
     found = {
         "headline": headline.law.name,
@@ -128,7 +128,7 @@ def _weigh(records: list[dict[str, Any]]) -> None:
 
 
 def _same(records: Sequence[dict[str, Any]]) -> bool | None:
-    """Return whether all laws that are not excluded choose alike; None if none has a choice."""
+    """Return whether all laws that are not excluded make the same choices; None without choices."""
     kept = [r for r in records if not r["excluded"] and not r["reason"]]
     choices = [r["best"] for r in kept]
     return all(c == choices[0] for c in choices) if any(choices) else None

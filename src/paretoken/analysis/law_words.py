@@ -1,4 +1,4 @@
-"""What a comparison of laws says, in sentences: for the terminal, the summary and the report."""
+"""The conclusions of a comparison of laws, in sentences for the terminal, summary and report."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 from paretoken.analysis.significance import p_in_words
 from paretoken.io.text_tables import size_label, visual_tokens
 
-#: Differences of AICc from which a law has next to no support (Burnham and Anderson 2002, page 70).
+#: AICc difference from which a law has almost no support (Burnham and Anderson 2002, page 70).
 DECISIVE = 10.0
-#: Pairs of names whose meanings differ between laws.
+#: A sentence on quantities whose meanings differ between laws.
 NOT_COMPARABLE = (
-    "Exponents are compared between laws of one form only: those of the additive law belong to a term "
-    "each, so its alpha / beta is no rate of exchange, and the slopes of log_linear are no exponents. "
-    "V*, choices and errors are comparable."
+    "Exponents are comparable between laws of one form only: each exponent of the additive law belongs "
+    "to its own term, so its alpha / beta is not an exchange rate, and the slopes of log_linear are not "
+    "exponents. V*, choices and errors are comparable."
 )
 
 Record = Mapping[str, Any]
 
 
 def sentences(comparison: Record) -> list[str]:
-    """Return what follows from a comparison of laws, the most important first.
+    """Return the conclusions of a comparison of laws, the most important first.
 
     Args:
-        comparison: what `paretoken.analysis.law_comparison.compare_laws` returns, without ``words``.
+        comparison: the result of `paretoken.analysis.law_comparison.compare_laws`, without ``words``.
     """
     laws = {r["law"]: r for r in comparison["laws"] if not r["reason"]}
     headline = laws[comparison["headline"]]
@@ -39,7 +39,7 @@ def sentences(comparison: Record) -> list[str]:
 
 
 def warnings(comparison: Record | None) -> list[str]:
-    """Return the sentences that doubt the headline law; none if nothing was compared."""
+    """Return the sentences that question the headline law; none if nothing was compared."""
     if comparison is None:
         return []
     laws = {r["law"]: r for r in comparison["laws"] if not r["reason"]}
@@ -50,7 +50,7 @@ def warnings(comparison: Record | None) -> list[str]:
 def _better(headline: Record, best: Record | None, shared_noise: bool) -> list[str]:
     """Return whether another law describes the cells better than the headline law.
 
-    AICc alone says so only where the cells are independent.
+    AICc alone decides this only if the cells are independent.
     """
     name = headline["law"]
     pattern = (
@@ -76,7 +76,7 @@ def _by(lower: float) -> str:
 
 
 def _excluded(laws: Sequence[Record] | Any) -> list[str]:
-    """Return which laws describe the cells, and which are excluded by what."""
+    """Return which laws are excluded, which are not, and which could not be tested."""
     kept = [r for r in laws if not r["excluded"]]
     gone = [f"{r['law']} ({p_in_words(r['pattern_p'])})" for r in laws if r["excluded"]]
     untested = [r["law"] for r in kept if r["pattern_p"] is None]
@@ -84,15 +84,14 @@ def _excluded(laws: Sequence[Record] | Any) -> list[str]:
     if not kept:
         lines.append("No registered law describes the cells: each leaves a pattern in the residuals.")
     if gone:
-        lines.append(
-            f"Excluded by a pattern over N and V in the residuals (5 % test): {', '.join(gone)}."
-        )
+        lines.append(f"A pattern over N and V in the residuals (5 % test) excludes: {', '.join(gone)}.")
     if kept and len(untested) < len(kept):
         names = [r["law"] for r in kept if r["pattern_p"] is not None]
-        lines.append(f"Not excluded: {', '.join(names)}.")
+        lines.append(f"The pattern test does not exclude: {', '.join(names)}.")
     if untested:
         reasons = {r["pattern_reason"] for r in kept if r["pattern_p"] is None}
-        lines.append(f"Not tested for a pattern: {', '.join(untested)} ({'; '.join(sorted(reasons))}).")
+        why = "; ".join(sorted(reasons))
+        lines.append(f"No pattern test is possible for {', '.join(untested)} ({why}).")
     return lines
 
 
@@ -101,7 +100,7 @@ def _unfitted(laws: Sequence[Record]) -> list[str]:
 
 
 def _answers(comparison: Record, headline: Record, kept: Sequence[Record]) -> list[str]:
-    """Return whether the laws that are not excluded say to do the same."""
+    """Return whether the laws that are not excluded lead to the same choice."""
     if not kept:
         return []
     indifferent = [r["law"] for r in kept if not r["best"]]
@@ -109,7 +108,7 @@ def _answers(comparison: Record, headline: Record, kept: Sequence[Record]) -> li
     if indifferent:
         lines.append(
             f"{', '.join(indifferent)} {'is' if len(indifferent) == 1 else 'are'} constant and not "
-            "excluded: the cells do not prove that N or V matters."
+            "excluded: the cells do not show that N or V matters."
         )
     choosing = [r for r in kept if r["best"]]
     if not choosing:
@@ -119,13 +118,14 @@ def _answers(comparison: Record, headline: Record, kept: Sequence[Record]) -> li
     ends = f"{min(stars):.3g}", f"{max(stars):.3g}"
     span = f"{at} is {ends[0]}" if ends[0] == ends[1] else f"{at} is {ends[0]} to {ends[1]}"
     if len(choosing) == 1:
-        return [*lines, f"{span} by {choosing[0]['law']}, the only one of them with an answer."]
+        only = "the only law with an answer that is not excluded"
+        return [*lines, f"{span} by {choosing[0]['law']}, {only}."]
     middle = len(comparison["budgets"]) // 2
     if all(r["best"] == choosing[0]["best"] for r in choosing):
         n, v = choosing[0]["best"][middle]
         lines.append(
-            "Laws that are not excluded choose alike of the measured sizes and token counts: at a "
-            f"middle cost {size_label(n)} with {visual_tokens(v)} is best under each. Their {span}."
+            "The laws that are not excluded choose the same measured sizes and token counts: at a "
+            f"medium cost, {size_label(n)} with {visual_tokens(v)} is best under each. Their {span}."
         )
         return lines
     named = ", ".join(
@@ -134,12 +134,12 @@ def _answers(comparison: Record, headline: Record, kept: Sequence[Record]) -> li
     )
     costs = [r["regret"] for r in choosing if r["regret"] is not None]
     price = (
-        f" A choice by {headline['law']} costs at most {max(costs):.2g} in error under any of them."
+        f" Choosing by {headline['law']} raises the error by at most {max(costs):.2g} under any of them."
         if costs
         else ""
     )
     lines.append(
-        f"Laws that are not excluded answer differently: best of the grid at a middle cost is {named}; "
-        f"{span}.{price}"
+        "The laws that are not excluded give different answers: the best of the grid at a medium cost "
+        f"is {named}; {span}.{price}"
     )
     return lines

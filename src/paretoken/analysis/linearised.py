@@ -1,4 +1,4 @@
-"""A fitted law as a straight one near its estimate: Jacobian, leverage, and the space of its columns."""
+"""A fitted law, linearised at its estimate: Jacobian, leverage, and the space of its columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paretoken.io.arrays import Array
 
 
 def leverage(fitted: Estimate) -> Array:
-    """Return how much each cell determines its own prediction, (n,), at most 0.99."""
+    """Return the leverage of each cell, its weight in its own prediction, (n,), at most 0.99."""
     jacobian = scaled_jacobian(fitted)
     orthogonal = np.linalg.qr(jacobian)[0]
     return np.asarray(np.minimum((orthogonal**2).sum(axis=1), 0.99))
@@ -42,7 +42,7 @@ def orthonormal_basis(columns: Array, least: float) -> Array:
 
     Args:
         columns: (n, k); their lengths do not matter.
-        least: singular values below this share of the largest one are rounding.
+        least: singular values below this share of the largest one count as 0.
     """
     if not columns.shape[1]:
         return np.asarray(columns)
@@ -52,5 +52,5 @@ def orthonormal_basis(columns: Array, least: float) -> Array:
 
 
 def outside(basis: Array, values: Array) -> Array:
-    """Return what is left of values, (n,) or (n, k), without their part in the space of a basis."""
+    """Return values, (n,) or (n, k), without their projection onto the space of a basis."""
     return np.asarray(values - basis @ (basis.T @ values))

@@ -1,4 +1,4 @@
-"""What a fit minimises: sum over cells of weight x rho(residual)."""
+"""The losses that a fit minimises: the sum over cells of weight x rho(residual)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from paretoken.io.arrays import Array
 
-#: Where the Huber loss turns linear, unless the user says otherwise (Hoffmann et al. 2022: 1e-3).
+#: Default residual at which a Huber loss becomes linear: that of Hoffmann et al. 2022, "Training
+#: compute-optimal large language models", section 3.3.
 HUBER_DELTA = 1e-3
 
 
@@ -18,8 +19,9 @@ class Loss:
 
     Attributes:
         name: as on the command line.
-        log: residuals are differences of logarithms.
-        delta: where the loss turns linear; infinite for squares, 0 for absolute values.
+        log: whether residuals are differences of logarithms.
+        delta: the residual at which the loss becomes linear; infinite for squares, 0 for absolute
+            values.
     """
 
     name: str
@@ -36,20 +38,20 @@ class Loss:
         return np.where(size <= self.delta, size**2 / 2, self.delta * (size - self.delta / 2))
 
     def influence(self, residual: Array) -> Array:
-        """Return rho'(r) / r up to a constant: the weights of iteratively reweighted squares."""
+        """Return rho'(r) / r up to a constant: the weights of iteratively reweighted least squares."""
         if np.isinf(self.delta):
             return np.ones_like(residual)
         return self.delta / np.maximum(np.abs(residual), self.delta)
 
     def residuals(self, observed: Array, predicted: Array) -> Array:
-        """Return the residuals; infinite where a logarithm of a prediction does not exist."""
+        """Return the residuals; infinite where the logarithm of a prediction does not exist."""
         if not self.log:
             return observed - predicted
         safe = np.where(predicted > 0, predicted, np.nan)
         return np.asarray(np.nan_to_num(np.log(observed) - np.log(safe), nan=np.inf))
 
     def objective(self, observed: Array, predicted: Array, weight: Array) -> Array:
-        """Return the weighted sum over the last axis; what has no weight may have an infinite loss."""
+        """Return the weighted sum over the last axis; a cell of weight 0 may have an infinite loss."""
         losses = np.where(weight > 0, self.rho(self.residuals(observed, predicted)), 0)
         return np.asarray((weight * losses).sum(axis=-1))
 

@@ -1,8 +1,8 @@
-"""Methods side by side at each token count: measured scores, published ones, and who is better.
+"""Compare methods at each token count: measured scores, published ones, and which method is better.
 
-A mean over seeds has Student's 95 % interval; with one seed it is that of the sample of questions,
-which says nothing about other seeds. Differences of two methods are taken seed by seed: cells of one
-seed share images, questions, encoder and language model.
+A mean over seeds has Student's 95 % interval. With one seed, the interval is that of the sample of
+questions, which says nothing about other seeds. Differences of two methods are paired by seed, because
+cells of one seed share images, questions, encoder and language model.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COMPARED = (
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean with its 95 % interval (None: not known), and its standard error over several seeds."""
+    """A mean with its 95 % interval (None if unknown), and its standard error over several seeds."""
 
     value: float
     low: float | None
@@ -52,7 +52,7 @@ class Mean:
         return Mean(factor * self.value, ends[0], ends[1], self.seeds, stderr)
 
     def at_level(self, level: float) -> Mean:
-        """Return the same mean with Student's interval of another level, if it is one over seeds."""
+        """Return the mean with Student's interval at another level; unchanged for one seed."""
         if self.stderr is None:
             return self
         half = student_quantile(self.seeds - 1, level) * self.stderr
@@ -60,14 +60,14 @@ class Mean:
 
 
 def normal_quantile() -> float:
-    """Return how many standard errors a normal interval reaches on either side."""
+    """Return the half-width of a normal interval at `LEVEL`, in standard errors."""
     from scipy.special import ndtri
 
     return float(ndtri((1 + LEVEL) / 2))
 
 
 def student_quantile(freedom: int, level: float) -> float:
-    """Return the same of Student's distribution."""
+    """Return the half-width of a Student interval, in standard errors."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + level) / 2))
@@ -77,8 +77,8 @@ def mean_of(values: Sequence[float], alone: tuple[float, float] | None = None) -
     """Return the mean of one value per seed.
 
     Args:
-        values: at least one.
-        alone: the interval if there is one seed only.
+        values: one or more values.
+        alone: the interval of a single seed.
     """
     count, centre = len(values), float(np.mean(values))
     if count == 1:
@@ -89,17 +89,17 @@ def mean_of(values: Sequence[float], alone: tuple[float, float] | None = None) -
 
 
 def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per method, token count and benchmark, with published numbers beside.
+    """Return one row per method, token count and benchmark, with published numbers.
 
     Args:
-        results: of the study; its published Table 1 may be empty.
-        scores: tables/scores.csv.
+        results: the results of the study; its published Table 1 may be empty.
+        scores: the content of tables/scores.csv.
 
     Returns:
         `COLUMNS`; scores are on the scale of their metric (``out_of`` 100, or MME's points). A published
-        number stands beside a score of the same metric and questions only; otherwise ``not_compared``
-        says why. V = 0 is the model that sees no image. The interval of a difference is that of the
-        measured score: the published one is a single run.
+        number is given only for a score of the same metric and questions; otherwise ``not_compared``
+        gives the reason. V = 0 is the model without an image. The interval of a difference is that of
+        the measured score: the published one is a single run.
 
     Raises:
         UserError: cells were scored by different metrics.
@@ -168,7 +168,7 @@ def _published(
 def suite_errors(results: StudyResults, suite: str) -> pd.DataFrame:
     """Return the mean error of each method of a suite: `METHOD`, error, low, high, seeds.
 
-    V = 0, the model that sees no image, is the row whose compressor is ``blind``.
+    V = 0, the model without an image, is the row whose compressor is ``blind``.
     """
     rows = results.errors[(results.errors["suite"] == suite) & results.errors["error"].notna()]
     rows = rows.assign(compressor=rows["compressor"].where(rows["visual_tokens"] > 0, "blind"))
@@ -188,8 +188,8 @@ def difference(
 ) -> Mean | None:
     """Return the error of a method (compressor, V) minus that of another, paired by seed.
 
-    None if no seed has both. With one seed the interval is that of two independent samples of questions,
-    which is too wide: both answer the same ones.
+    It is None if no seed has both methods. With one seed, the interval is that of two independent
+    samples of questions, which is too wide: both methods answer the same questions.
     """
     rows = results.errors[
         (results.errors["suite"] == suite)
@@ -213,7 +213,7 @@ def difference(
 def comparisons(results: StudyResults) -> pd.DataFrame:
     """Return, for each suite and V, every method's error minus the best one's (`COMPARED`).
 
-    ``better`` names the method that the interval decides for, or ``undecided``.
+    ``better`` is the method that is significantly better, or ``undecided``.
     """
     rows = []
     for suite in results.study.suites:

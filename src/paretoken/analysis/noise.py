@@ -1,10 +1,11 @@
-"""How large the noise of the cells is, and whether the cells of one language model share a part of it.
+"""Estimate the noise of the cells, and test whether the cells of one language model share part of it.
 
-The residuals of a fit are compared with those of the same fit plus one effect per language model. Where
-effects explain more than chance would (an F test), every cell has the noise of its model and one of its
-own; otherwise only one of its own. The two variances follow from the two sums of squares (the moments of
-a variance components model, Searle, Casella and McCulloch 1992, section 5.3), and their uncertainty from
-chi-squared distributions, which makes intervals those of Student where a law is linear.
+The residuals of a fit are compared with those of the same fit plus one effect per language model. If the
+effects explain more than chance would (an F test), every cell has the noise of its model and its own
+noise; otherwise it has only its own. The two variances follow from the two sums of squares (the moments
+of a variance components model, Searle, Casella and McCulloch 1992, "Variance components", section 5.3).
+Their uncertainty follows from chi-squared distributions, so that intervals are Student's if a law is
+linear.
 """
 
 from __future__ import annotations
@@ -18,23 +19,24 @@ from paretoken.analysis.linearised import orthonormal_basis, outside, scaled_jac
 from paretoken.analysis.significance import EXACT, ROUNDING, is_significant, p_in_words
 from paretoken.io.arrays import Array
 
-#: Where the test comes below this, effects are allowed for without being claimed: with few language
-#: models they are often there and not significant. A level to decide on pooling (Bancroft 1964); with
-#: this one what is said at equal exponents is wrong near 5 % (benchmarks/coverage.py, LOG.md).
+#: p value below which effects are allowed for without being claimed: with few language models, effects
+#: often exist without being significant. This is a level for deciding on pooling (Bancroft 1964,
+#: "Analysis and inference for incompletely specified models"); with it, verdicts at equal exponents are
+#: wrong in about 5 % of data sets (benchmarks/coverage.py, LOG.md).
 ALLOWED = 0.4
-#: Language models times cells that are compared; a table with more is continuous in N.
+#: Most language models times cells that are tested; a table with more is continuous in N.
 MOST_EFFECTS = 4_000_000
-#: Effects of which the law leaves less than this share of a model's cells are the law's own.
+#: Effects of which less than this share lies outside the space of the law are attributed to the law.
 LEAST_HELD = 0.1
-#: Singular values below this share of the largest are 0.
+#: Singular values below this share of the largest count as 0.
 RANK = 1e-10
-#: Cells beyond the parameters of the law below which nothing is said of how they scatter.
+#: Fewest cells in excess of the law's parameters for a test of how the cells scatter.
 LEAST_SPARE = 4
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise of a fit's cells, in the unit of the residuals and of a cell with weight 1.
+    """The noise of a fit's cells, in the unit of the residuals and for a cell of weight 1.
 
     Attributes:
         p_value: of the F test for effects of language models; None if the cells cannot test it.
@@ -43,7 +45,7 @@ class Noise:
         own_freedom: its degrees of freedom.
         effect_squares: sum of squares that effects of language models explain.
         effect_freedom: its degrees of freedom.
-        cells_per_effect: how many times the variance of an effect its mean square holds.
+        cells_per_effect: the factor of an effect's variance in its mean square.
         uneven_p: p value of the test that the scatter of cells grows with their error; None if untested.
     """
 
@@ -58,22 +60,22 @@ class Noise:
 
     @property
     def uneven(self) -> bool:
-        """Whether cells with larger errors scatter more than chance explains."""
+        """Whether cells with larger errors scatter significantly more."""
         return is_significant(self.uneven_p)
 
     @property
     def shared(self) -> bool:
-        """Whether the cells of one language model lie off the law together more than chance explains."""
+        """Whether the cells of one language model deviate from the law together significantly."""
         return is_significant(self.p_value)
 
     @property
     def freedom(self) -> int:
-        """The degrees of freedom of the noise of the exponents: of effects where noise is shared."""
+        """The degrees of freedom of the exponents' noise: those of effects if these are allowed for."""
         return self.effect_freedom if self.effects else self.own_freedom + self.effect_freedom
 
     @property
     def standard_deviations(self) -> tuple[float, float]:
-        """The standard deviations of a cell's own noise and of an effect; NaN if no cell is spare."""
+        """The standard deviations of a cell's own noise and of an effect; NaN without spare cells."""
         own, effect = self.variances(
             np.array([float(self.own_freedom)]), np.array([float(self.effect_freedom)])
         )
@@ -83,9 +85,9 @@ class Noise:
         """Return the variances of a cell's own noise and of an effect.
 
         Args:
-            own: what to divide the sum of squares of a cell's own noise by: its degrees of freedom for
-                the estimate, draws of chi-squared for draws of the variance, (R,).
-            effect: likewise that of effects, (R,).
+            own: divisors of the sum of squares of a cell's own noise, (R,): its degrees of freedom for
+                the estimate, draws of chi-squared for draws of the variance.
+            effect: divisors of the sum of squares of effects, (R,).
         """
         if not self.effects:
             total = own + effect
@@ -95,7 +97,7 @@ class Noise:
         return variance, np.maximum(self.effect_squares / effect - variance, 0) / self.cells_per_effect
 
     def draws(self, count: int, generator: np.random.Generator) -> tuple[Array, Array]:
-        """Return ``count`` draws of both variances: as uncertain as their degrees of freedom say."""
+        """Return ``count`` draws of both variances, by the chi-squared distribution of each."""
         own, effect = (
             generator.chisquare(n, count) if n else np.zeros(count)
             for n in (self.own_freedom, self.effect_freedom)
@@ -103,18 +105,18 @@ class Noise:
         return self.variances(own, effect)
 
     def warnings(self) -> list[str]:
-        """Return a sentence where cells do not scatter alike, as intervals take them to."""
+        """Return a sentence if the cells do not scatter equally, as intervals assume."""
         if not self.uneven:
             return []
         return [
             "Cells with larger errors scatter more (rank correlation, "
-            f"{p_in_words(self.uneven_p)}), and intervals take all to scatter alike: they may be too "
-            "narrow. A logarithmic loss takes the scatter as proportional to the error, standard errors "
-            "(--sigma) as known."
+            f"{p_in_words(self.uneven_p)}), but intervals assume that all scatter equally: they may be "
+            "too narrow. A logarithmic loss assumes scatter proportional to the error, and --sigma "
+            "gives known standard errors."
         ]
 
     def as_record(self) -> dict[str, object]:
-        """Return the noise for ``fit.json``; standard deviations are None if no cell is spare."""
+        """Return the noise for ``fit.json``; standard deviations are None without spare cells."""
         known = [float(value) if np.isfinite(value) else None for value in self.standard_deviations]
         return {
             "shared": self.shared,
@@ -159,10 +161,10 @@ def measure_noise(fitted: Estimate) -> Noise:
 
 
 def _uneven(predicted: Array, residual: Array, law: Array) -> float | None:
-    """Return the p value that residuals do not grow with what is predicted (one-sided).
+    """Return the one-sided p value of a test that residuals grow with the predicted error.
 
-    By Spearman's rank correlation of absolute residuals, over what the law leaves of each, with
-    predictions: of ranks, so that it holds for noise of any form.
+    The test is Spearman's rank correlation of predictions with absolute residuals, each divided by the
+    share that the law leaves of it. Ranks make it valid for noise of any distribution.
     """
     kept = np.sqrt(np.maximum(1 - (law**2).sum(axis=1), LEAST_HELD))
     x, y = (_ranks(values) for values in (predicted, np.abs(residual) / kept))
@@ -180,7 +182,7 @@ def _uneven(predicted: Array, residual: Array, law: Array) -> float | None:
 
 
 def _ranks(values: Array) -> Array:
-    """Return ranks about their mean; equal values share one."""
+    """Return ranks minus their mean; equal values share a rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place.ravel()]
     return np.asarray(ranks - ranks.mean())

@@ -1,4 +1,4 @@
-"""How many visual tokens are best for a model of a given size, under any cost of an answer."""
+"""Find the best number of visual tokens for a model of a given size under any cost of an answer."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Slopes:
-    """How fast the error falls at one N, per unit of ln N and of ln V.
+    """The rates at which the error falls at one N, per unit of ln N and of ln V.
 
     Attributes:
         V: token counts, (n,).
         by_size: -dY / d ln N of the fit and of each bootstrap draw, (1 + R, n).
-        by_tokens: -dY / d ln V, likewise.
+        by_tokens: -dY / d ln V, (1 + R, n).
     """
 
     V: Array
@@ -43,7 +43,7 @@ def error_slopes(fit: FittedLaw, N: float, Q: float) -> Slopes:
     """Return the slopes of the fitted error at N over the measured range of V.
 
     Args:
-        fit: the law, with its draws.
+        fit: the fitted law, with its draws.
         N: billions of parameters.
         Q: text tokens; matters only to laws with T = Q + V.
     """
@@ -61,15 +61,15 @@ def error_slopes(fit: FittedLaw, N: float, Q: float) -> Slopes:
 
 
 def optimal_at(slopes: Slopes, cost: Cost, N: float, Q: float) -> Array:
-    """Return V* of the fit and of each draw, (1 + R,); NaN where the cost is not known.
+    """Return V* of the fit and of each draw, (1 + R,); NaN if the cost is unknown.
 
-    V* is where a little more of the cost buys as much error by tokens as by parameters: no other size
-    has a lower error at what (N, V*) costs. Where tokens pay better throughout it is the largest V,
-    where parameters do, the smallest. Under 2 N (Q + V) it is the closed form, whatever N is.
+    At V*, a small increase of the cost lowers the error as much by tokens as by parameters, so no other
+    size has a lower error at the cost of (N, V*). V* is the largest V if tokens are better throughout,
+    and the smallest V if parameters are. Under 2 N (Q + V) it is the closed form, whatever N is.
 
     Args:
-        slopes: of the error at N.
-        cost: of an answer.
+        slopes: the slopes of the error at N.
+        cost: the cost of an answer.
         N: billions of parameters.
         Q: text tokens.
     """
@@ -85,11 +85,11 @@ def optimal_at(slopes: Slopes, cost: Cost, N: float, Q: float) -> Array:
 
 
 def _slope(cost_at: Callable[[float], Array], V: Array, clipped: bool) -> Array:
-    """Return d cost / d ln x by a step up and one down; by one of them where the other is unknown."""
+    """Return d cost / d ln x by a step up and a step down, or by one if the other is unknown."""
     up, here, down = cost_at(1 + STEP), cost_at(1.0), cost_at(1 / (1 + STEP))
     width = np.log1p(STEP)
     steps = np.stack([(up - here) / width, (here - down) / width])
-    if clipped:  # at the ends of the range, one of the steps leads nowhere
+    if clipped:  # at the ends of the range, one of the steps has no length
         steps[0, V[-1] <= V] = np.nan
         steps[1, V[0] >= V] = np.nan
     known = np.isfinite(steps)
@@ -98,7 +98,7 @@ def _slope(cost_at: Callable[[float], Array], V: Array, clipped: bool) -> Array:
 
 
 def _crossing(log_v: Array, advantage: Array) -> Array:
-    """Return V where the advantage of tokens over parameters turns negative, per row."""
+    """Return the V at which the advantage of tokens over parameters becomes negative, per row."""
     wins = advantage > 0
     stop = np.where(wins.all(axis=1), len(log_v), np.argmin(wins, axis=1))
     inside = (stop > 0) & (stop < len(log_v))
@@ -121,11 +121,11 @@ def optimum_table(
 ) -> pd.DataFrame:
     """Return V* with its 95 % interval per number of text tokens, scenario and size.
 
-    Under a cost for which there is a closed form the numbers are those of every other table and page;
-    elsewhere slopes of error and cost are compared.
+    If the cost has a closed form, the numbers are those of all other tables and pages; otherwise the
+    slopes of error and cost are compared.
 
-    Columns `COLUMNS`; ``v_min`` and ``v_max`` are the ends of the range that was searched, which V*
-    sits on where there is no optimum inside.
+    The columns are `COLUMNS`; ``v_min`` and ``v_max`` are the ends of the searched range, and V* is one
+    of them if there is no optimum inside.
     """
     ends = (min(fit.token_counts), max(fit.token_counts))
     known: dict[tuple[float, float], Slopes] = {}
@@ -133,7 +133,7 @@ def optimum_table(
     for Q, scenario, N in product(text_tokens, scenarios, sizes):
         stars = None if fit.is_flat else star_draws(fit, Q, *ends, scenario.cost)
         if stars is None:
-            key = (N, Q if fit.law.text_in_error else 0.0)  # otherwise Q does not matter to the error
+            key = (N, Q if fit.law.text_in_error else 0.0)  # otherwise the error does not depend on Q
             if key not in known:
                 known[key] = error_slopes(fit, N, Q)
             stars = optimal_at(known[key], scenario.cost, N, Q)

@@ -1,15 +1,15 @@
-"""Whether a law leaves a pattern over N and V in the residuals: a test of lack of fit.
+"""Test whether a law leaves a pattern over N and V in the residuals: a test of lack of fit.
 
-Powers and products of ln N and ln V are added to the law as linearised at its estimate (F tests; Draper
-and Smith 1998, section 2.1, Seber and Wild 1989, section 3.3), once up to the second degree and once up
-to the third: few terms find a slight bend, more find a sharp one. The smaller p value is doubled
-(Bonferroni). A law that describes the cells has no use for the terms: chance alone makes the test say
-otherwise in 5 % of data sets at most.
+Powers and products of ln N and ln V are added to the law, linearised at its estimate, in F tests (Draper
+and Smith 1998, "Applied regression analysis", section 2.1; Seber and Wild 1989, "Nonlinear regression",
+section 3.3). They are added once up to the second degree and once up to the third: few terms find a
+slight bend, more terms find a sharp one. The smaller p value is doubled (Bonferroni). If the law
+describes the cells, the test finds a pattern in at most 5 % of data sets, by chance.
 
-Cells of a language model may share noise, so a bend over N alone is held against the scatter of language
-models, and all other patterns against that of their cells, as for a split plot; the two p values are
-combined by Fisher's method. Only where nothing hints at shared noise does the second test hold the law
-to its word on how the fall over N and the fall over V go together.
+Cells of a language model may share noise. Therefore a bend over N alone is compared with the scatter of
+language models, and all other patterns with the scatter of their cells, as for a split-plot design;
+Fisher's method combines the two p values. The second test includes the relation between the fall over N
+and the fall over V, but only if nothing indicates shared noise.
 """
 
 from __future__ import annotations
@@ -24,31 +24,32 @@ from paretoken.analysis.linearised import orthonormal_basis, outside, scaled_jac
 from paretoken.analysis.significance import EXACT, SIGNIFICANT, is_significant
 from paretoken.io.arrays import Array
 
-#: p value of shared noise above which cells count as independent: that of `SIGNIFICANT` would keep noise
-#: that is shared but small, and take it for patterns (Bancroft 1964 on pooling).
+#: p value of shared noise above which cells count as independent. With `SIGNIFICANT`, small shared noise
+#: would count as independent and be mistaken for patterns (Bancroft 1964, "Analysis and inference for
+#: incompletely specified models").
 POOLED = 0.25
-#: Singular values below this share of the largest are 0.
+#: Singular values below this share of the largest count as 0.
 RANK = 1e-8
-#: A term of which the law leaves less than this share is the law's own.
+#: A term of which less than this share lies outside the space of the law is attributed to the law.
 LEAST_LEFT = 0.1
 #: Columns of `smooth_terms` that change with V, up to the second and to the third degree.
 SLIGHT, WITHIN = [0, 1, 2], [0, 1, 2, 3, 4, 5]
-#: Those of N alone, and all of the second degree.
+#: Columns of N alone, and all columns of the second degree.
 OVER_N, SECOND = [6, 7], [0, 1, 2, 6, 7]
-#: Language models from which a third power of ln N leaves enough of them to tell shared noise by.
+#: Fewest language models with which shared noise can be tested beside a third power of ln N.
 MANY_MODELS = 6
-#: Language models beyond which sizes are continuous, so that no two cells share one.
+#: Most language models that are tested; with more, sizes are continuous and no two cells share one.
 MOST_MODELS = 200
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """What the residuals of a law say of its form.
+    """The result of the pattern test on the residuals of a law.
 
     Attributes:
-        p_value: that residuals have no pattern; None if the cells cannot test it.
-        reason: why they cannot; empty if they can.
-        shared_noise: whether cells of a language model lie together off any smooth surface.
+        p_value: of the hypothesis that the residuals have no pattern; None if the cells cannot test it.
+        reason: why there was no test; empty if there was one.
+        shared_noise: whether cells of a language model deviate together from any smooth surface.
     """
 
     p_value: float | None
@@ -57,17 +58,17 @@ class Pattern:
 
     @property
     def found(self) -> bool:
-        """Whether there is more of a pattern than chance explains."""
+        """Whether the pattern is significant."""
         return is_significant(self.p_value)
 
 
 def pattern(fitted: Estimate) -> Pattern:
     """Test the residuals of a fit for patterns over N and V.
 
-    Needs a squared loss, of errors or of their logarithms: no other residuals have an F test.
+    The loss must be squared, of errors or of their logarithms: no other residuals have an F test.
     """
     if not np.isinf(fitted.loss.delta):
-        return Pattern(None, f"residuals of the loss {fitted.loss.name} have no such test")
+        return Pattern(None, f"residuals of the loss {fitted.loss.name} have no F test")
     cells, used = fitted.cells, fitted.cells.used
     root = np.sqrt(cells.weight[used])
     residual = fitted.loss.residuals(cells.Y, fitted.predicted())[used] * root
@@ -99,7 +100,7 @@ def _judged(p_value: float | None, shared_noise: bool = False) -> Pattern:
 def smooth_terms(fitted: Estimate) -> Array:
     """Return powers and products of ln N (n) and ln T (t) up to the third degree, standardised.
 
-    In the order t, n t, t^2, t^3, n^2 t, n t^2, n, n^2, n^3: an array (used cells, 9).
+    The columns are t, n t, t^2, t^3, n^2 t, n t^2, n, n^2, n^3: an array (used cells, 9).
     """
     used = fitted.cells.used
     log_n, log_t = np.log(fitted.cells.N[used]), np.log(_tokens(fitted)[used])
@@ -109,7 +110,7 @@ def smooth_terms(fitted: Estimate) -> Array:
 
 
 def _tokens(fitted: Estimate) -> Array:
-    """Return V, or Q + V where there are cells without visual tokens."""
+    """Return V, or Q + V if there are cells without visual tokens."""
     V = fitted.cells.V
     return V if (V > 0).all() else V + fitted.text_tokens
 
@@ -121,7 +122,7 @@ def _standard(values: Array) -> Array:
 
 
 def _effects(models: NDArray[np.intp]) -> Array:
-    """Return one column per language model; none where each has one cell, or there are very many."""
+    """Return one column per language model; none if each has one cell, or there are very many."""
     found = np.unique(models)
     if len(found) in {1, len(models)} or len(found) > MOST_MODELS:
         return np.empty((len(models), 0))
@@ -131,7 +132,7 @@ def _effects(models: NDArray[np.intp]) -> Array:
 def _shared_noise(errors: Array, root: Array, terms: Array, effects: Array) -> float:
     """Return the p value of effects of language models on top of a smooth surface.
 
-    Halfway between what counts as independent and as shared where the cells cannot test it.
+    If the cells cannot test it, it lies halfway between the levels of independent and of shared noise.
     """
     curved = terms if effects.shape[1] >= MANY_MODELS else terms[:, :-1]
     p_value = _f_test(errors, np.hstack([root[:, None], curved]), effects, all_terms=True)
@@ -152,8 +153,8 @@ def _f_test(
         residual: weighted, (n,).
         law: Jacobian of the law, (n, p).
         terms: columns in the order in which they are added, (n, k).
-        nuisance: columns of which the noise is cleared, (n, m); orthogonal to the terms.
-        all_terms: also those that leave fewer degrees of freedom than they take.
+        nuisance: columns that are removed from the noise, (n, m); orthogonal to the terms.
+        all_terms: whether to add terms that leave fewer degrees of freedom than they take.
     """
     basis = orthonormal_basis(law, RANK)
     noise = orthonormal_basis(law if nuisance is None else np.hstack([law, nuisance]), RANK)
@@ -188,7 +189,7 @@ def _best_of(*p_values: float | None) -> float | None:
 
 
 def _combined(*p_values: float | None) -> float | None:
-    """Return one p value for independent ones (Fisher 1932)."""
+    """Return one p value for independent ones (Fisher's method)."""
     known = [max(p, 1e-300) for p in p_values if p is not None]
     from scipy.special import chdtrc
 

@@ -1,7 +1,7 @@
-"""How large the products of a user's numbers may be: what is larger would not fit in memory.
+"""Limits on products of a user's numbers, so that the computation fits in memory.
 
-A fit read from a file, or a table, can be small and ask for every size with every token count, times
-every draw of a bootstrap.
+A small file of a fit, or a small table, can ask for every size with every token count, times every draw
+of a bootstrap.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from math import prod
 
 from paretoken.errors import UserError
 
-#: Cells that a law is fitted to: the search keeps a few hundred small matrices per cell.
+#: Most cells that a law is fitted to: the search keeps a few hundred small matrices per cell.
 MOST_FITTED = 100_000
-#: Sizes times token counts that are compared.
+#: Most sizes times token counts that are compared.
 MOST_CONFIGURATIONS = 1_000_000
-#: Draws of a bootstrap times cells or configurations: numbers that are held at once.
+#: Most draws of a bootstrap times cells or configurations: numbers that are held at once.
 MOST_NUMBERS = 400_000_000
 
 
 def require_product(where: str, factors: Mapping[str, int], most: int) -> None:
-    """Raise `UserError` if the product of some counts is too large, before anything is made of it.
+    """Raise `UserError` if the product of some counts is too large, before memory is allocated.
 
     Args:
-        where: the file or the option that they come from.
-        factors: how many there are of what.
-        most: the largest product.
+        where: the file or the option that the counts come from.
+        factors: the counts by name.
+        most: the largest allowed product.
     """
     found = prod(factors.values())
     if found > most:

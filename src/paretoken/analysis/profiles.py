@@ -1,4 +1,4 @@
-"""Profiles: how well the law can still fit when one parameter is held at a value."""
+"""Profiles: the best fit of a law with one parameter held at each of several values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from paretoken.analysis.solver import RESAMPLED
 from paretoken.io.arrays import Array
 
 POINTS = 41
-#: How often an interval is looked at more closely, from how few values inside on, and where: in shares
-#: of the distance from the estimate to each end.
+#: How often an interval is refined at most, the number of values inside that is enough, and the places
+#: of new values as shares of the distance from the estimate to each end.
 CLOSER, ENOUGH, STEPS = 2, 8, (0.25, 0.5, 0.75, 0.9, 1.1, 1.5)
 
 
@@ -25,9 +25,9 @@ class Profile:
 
     Attributes:
         name: the parameter held.
-        values: what it was held at, ascending.
-        objective: the best objective there.
-        parameters: all parameters there, (n, P).
+        values: the values at which it was held, ascending, (n,).
+        objective: the best objective at each value, (n,).
+        parameters: all parameters at each value, (n, P).
         threshold: objectives below it belong to the 95 % region; None without a squared loss.
     """
 
@@ -39,10 +39,10 @@ class Profile:
 
     @property
     def interval(self) -> list[float] | None:
-        """Where the objective crosses the threshold, or the last value tried on that side.
+        """The values where the objective crosses the threshold, or the last value tried on that side.
 
-        Near its minimum the root of the excess objective is linear in the parameter, so it is what
-        is interpolated.
+        Near its minimum, the root of the excess objective is linear in the parameter, so the root is
+        interpolated.
         """
         if self.threshold is None:
             return None
@@ -53,9 +53,9 @@ class Profile:
 
     @property
     def closed(self) -> tuple[bool, bool]:
-        """Whether each end of the interval is a crossing, or 0, which no exponent and no floor is below.
+        """Whether each end of the interval is a crossing, or 0, the lower bound of exponents and floors.
 
-        The other ends are only where the values tried stop.
+        Any other end is only the last value tried.
         """
         if self.threshold is None:
             return False, False
@@ -90,7 +90,7 @@ class Profile:
 
 
 def _numbers(values: Array) -> list[float | None]:
-    """Return values as JSON can hold them: None where no parameters give a finite loss."""
+    """Return values for JSON; None if no parameters give a finite loss."""
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
@@ -104,9 +104,9 @@ def _crossing(values: Array, excess: Array, edge: float) -> float:
 
 
 def is_flat(fitted: Estimate, item: Profile) -> bool:
-    """Return whether the data leave a parameter open.
+    """Return whether the profile is flat, so that the data do not determine the parameter.
 
-    They do if its 95 % region spans half of the values tried, or, for the floor, if an exponent
+    It is flat if its 95 % region spans half of the values tried or, for the floor, if an exponent
     changes by more than a quarter of its lowest value within the region.
     """
     if item.interval is None:
@@ -122,9 +122,9 @@ def is_flat(fitted: Estimate, item: Profile) -> bool:
 
 
 def profiled_parameters(fitted: Estimate) -> list[str]:
-    """Return the parameters worth a profile: the floor and the exponents (slopes if there are none).
+    """Return the parameters with a profile: the floor and the exponents (slopes if there are none).
 
-    They are the ones that do not depend on the unit of N.
+    These parameters do not depend on the unit of N.
     """
     law = fitted.law
     known = [law.floor, *law.slopes] if law.floor else law.slopes
@@ -134,8 +134,8 @@ def profiled_parameters(fitted: Estimate) -> list[str]:
 def profile(fitted: Estimate, name: str) -> Profile:
     """Hold ``name`` at `POINTS` values (the estimate among them) and refit the rest.
 
-    An interval with few of them inside is looked at again more closely: from so far away its ends would
-    be interpolated badly.
+    An interval with few of them inside is refined: its ends would be interpolated badly between distant
+    values.
     """
     estimate = float(fitted.values[fitted.law.parameters.index(name)])
     found = _held_at(fitted, name, _ladder(fitted, name, estimate))
@@ -186,7 +186,7 @@ def _ladder(fitted: Estimate, name: str, estimate: float) -> Array:
 
 
 def _threshold(fitted: Estimate) -> float | None:
-    """Return the objective at the edge of the 95 % region: F-ratio of the sums of squares."""
+    """Return the objective at the edge of the 95 % region, by the F-ratio of the sums of squares."""
     freedom = int(fitted.cells.used.sum()) - len(fitted.law.free)
     if not np.isinf(fitted.loss.delta) or freedom < 1:
         return None

@@ -1,4 +1,4 @@
-"""Which size and token count to use under a budget, with the runners-up."""
+"""Recommend a size and token count under a budget, with runners-up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from paretoken.errors import UserError
 from paretoken.io.arrays import Numbers
 from paretoken.io.text_tables import size_label, visual_tokens
 
-#: What a configuration is described by.
+#: Columns that describe a configuration.
 SHOWN = (
     "params_b",
     "visual_tokens",
@@ -48,22 +48,21 @@ def recommend(
     cost: Cost = PAPER_COST,
     study: FrozenStudy | None = None,
 ) -> dict[str, Any]:
-    """Return the best configuration within ``budget``, the next ``count``, and what to mind.
+    """Return the best configuration within ``budget``, the next ``count``, and cautions.
 
-    ``tie`` of a runner-up says that the data do not tell its error from the recommended one's, see
-    `indistinguishable`; ``ties`` is how many affordable configurations there are of these.
-    ``v_star_told`` says whether the data tell that a larger model or more tokens are better, without
-    which V* says little.
+    ``tie`` of a runner-up says that the data do not distinguish it from the recommended one, see
+    `indistinguishable`; ``ties`` is the number of such affordable configurations. ``v_star_told`` says
+    whether the data show that a larger model or more tokens are better; otherwise V* says little.
 
     Args:
-        fit: the law that predicts.
-        budget: the most that an answer may cost, in the cost model's unit.
+        fit: the fitted law.
+        budget: the largest cost of an answer, in the cost model's unit.
         Q: text tokens per question.
         sizes: N to choose from, billions.
         tokens: V to choose from.
-        count: how many runners-up to list.
-        cost: of an answer.
-        study: that the fit belongs to, which knows what its errors are of.
+        count: the number of runners-up to list.
+        cost: the cost of an answer.
+        study: the study that the fit belongs to; it describes the errors.
 
     Raises:
         UserError: no configuration is cheap enough, or a value is out of range.
@@ -126,12 +125,12 @@ def _with_cost_interval(ranked: pd.DataFrame, noise: Numbers | None) -> pd.DataF
     """Return configurations with the 95 % interval of their cost, if its noise is known.
 
     Args:
-        ranked: some of all configurations, whose numbers are its index.
+        ranked: some of all configurations, indexed by their positions among all.
         noise: standard errors of the costs of all configurations.
     """
     if noise is None:
         return ranked
-    half = normal_quantile() * np.nan_to_num(noise)[ranked.index]  # 0 where nothing is known of it
+    half = normal_quantile() * np.nan_to_num(noise)[ranked.index]  # 0 where the noise is unknown
     low, high = np.maximum(ranked["cost"] - half, 0.0), ranked["cost"] + half
     return ranked.assign(cost_low=low, cost_high=high)
 

@@ -1,4 +1,4 @@
-"""A recommendation as text."""
+"""Describe a recommendation as text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from paretoken.costs.models.base import CostModel
 from paretoken.io.text_tables import size_label, visual_tokens
 from paretoken.registry import COST_MODELS
 
-#: What a share of draws counts doubt about.
-DOUBT = {
-    ("law",): "doubt about the law's parameters only",
-    ("law", "cost"): "doubt about the law's parameters and noise of the measured cost",
+#: The uncertainty that a share of draws counts, by what was drawn.
+UNCERTAINTY = {
+    ("law",): "uncertainty of the law's parameters only",
+    ("law", "cost"): "uncertainty of the law's parameters and noise of the measured cost",
 }
 
 
@@ -28,12 +28,12 @@ def in_words(answer: dict[str, Any]) -> str:
         lines.append(f"  {'next best: ' if place == 2 else f'{place}. '}{_words(model, row)}{tie}")
     lines += _ties(answer)
     if answer["chosen_in_draws"] is not None and not answer["flat"]:
-        doubt = DOUBT[tuple(answer["draws_of"])]
+        counted = UNCERTAINTY[tuple(answer["draws_of"])]
         share = 100 * answer["chosen_in_draws"]
-        lines.append(f"Best in {share:.0f} % of the bootstrap draws ({doubt}).")
+        lines.append(f"It is best in {share:.0f} % of the bootstrap draws ({counted}).")
     if answer["v_star"] is not None:
         lines.append(_star(answer))
-    return "\n".join([*lines, *_subject(answer), *[f"Mind: {each}" for each in answer["mind"]]])
+    return "\n".join([*lines, *_subject(answer), *[f"Caution: {each}" for each in answer["mind"]]])
 
 
 def _ties(answer: dict[str, Any]) -> list[str]:
@@ -43,9 +43,9 @@ def _ties(answer: dict[str, Any]) -> list[str]:
     listed = sum(bool(row["tie"]) for row in answer["runners_up"])
     among = f" ({listed} of them listed)" if listed else ""
     return [
-        f"{answer['ties']} other affordable {are} not told from it{among}: the 95 % interval of the "
-        "difference of both errors holds 0, or they differ in what shows no effect. Choose among them "
-        "by other reasons."
+        f"{answer['ties']} other affordable {are} not distinguished from it{among}: the 95 % interval "
+        "of the difference of both errors includes 0, or they differ only along scales without a "
+        "significant effect. Choose among them for other reasons."
     ]
 
 
@@ -54,23 +54,24 @@ def _star(answer: dict[str, Any]) -> str:
     interval = "" if low is None or high is None else f" (95 % interval {low:.3g} to {high:.3g})"
     if not answer["v_star_told"]:
         return (
-            "If every size could be had, the data would not tell how many visual tokens are best"
-            f"{interval}."
+            "If models of every size were available, the data would not determine the best number of "
+            f"visual tokens{interval}."
         )
     return (
-        f"If every size could be had, {visual_tokens(answer['v_star'], '.3g')}{interval} would be best "
-        "at any budget; with these sizes it depends on the budget."
+        f"If models of every size were available, {visual_tokens(answer['v_star'], '.3g')}{interval} "
+        "would be best at any budget; with these sizes, the best number depends on the budget."
     )
 
 
 def _subject(answer: dict[str, Any]) -> list[str]:
-    """Return what the errors, the models and the costs are of."""
+    """Return what the errors measure, which law predicts them, and what the cost counts."""
     model: CostModel = COST_MODELS.load(answer["cost_model"])
     suite = f" of {answer['suite']}" if answer["suite"] else ""
     left_out = f" (left out: {model.leaves_out})" if model.leaves_out else ""
     return [
         subject_in_words(answer["of"]),
-        f"By the {answer['law']} law{answer['assumed']}{suite}; cost: {answer['counts']}{left_out}.",
+        f"The {answer['law']} law{answer['assumed']}{suite} predicts the error; cost: {answer['counts']}"
+        f"{left_out}.",
     ]
 
 
@@ -85,7 +86,7 @@ def _words(model: CostModel, row: dict[str, Any]) -> str:
 
 
 def _noise(row: dict[str, Any]) -> str:
-    """Return the 95 % interval of a measured cost in brackets; empty where it is not known."""
+    """Return the 95 % interval of a measured cost in brackets; empty if it is unknown."""
     low, high = row.get("cost_low"), row.get("cost_high")
     return "" if low is None or low == high else f" (95 % {low:.4g} to {high:.4g})"
 

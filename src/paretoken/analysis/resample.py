@@ -1,14 +1,14 @@
-"""Refits of resampled data: how much the parameters move with the noise of the cells.
+"""Refit resampled data, to measure how much the parameters vary with the noise of the cells.
 
-- ``residual``: the fit plus resampled residuals (leverage-corrected). Right if every cell has noise
-  of its own.
-- ``effects``: the fit plus an effect for each language model and noise for each cell. Right if the
+- ``residual``: the fit plus resampled residuals (leverage-corrected). Valid if every cell has its own
+  noise.
+- ``effects``: the fit plus an effect for each language model and noise for each cell. Valid if the
   cells of one language model share noise.
-- ``points``: cells drawn with replacement. Also right if the noise differs between cells.
-- ``cluster``: whole model sizes drawn with replacement. Right with many sizes, coarse with few.
+- ``points``: cells drawn with replacement. Also valid if the noise differs between cells.
+- ``cluster``: whole model sizes drawn with replacement. Valid with many sizes, coarse with few.
 
-The first two also draw how large the noise is, as uncertain as its degrees of freedom say: with few
-cells intervals are those of Student. Which of the two belongs to a fit is what `measure_noise` says.
+The first two also draw the size of the noise, with the uncertainty of its degrees of freedom: with few
+cells, their intervals are Student's. `measure_noise` decides which of the two matches a fit.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from paretoken.io.arrays import Array
 
 RESIDUAL, EFFECTS, CLUSTER = "residual", "effects", "cluster"
 METHODS = (RESIDUAL, "points", CLUSTER)
-#: Noise of logarithms beyond this is drawn as this: e^50 is more than any error.
+#: Largest drawn noise of a logarithm, to which others are clipped: e^50 is more than any error.
 LARGEST_LOG = 50.0
-#: Numbers that the start grid of a resampled fit takes per problem (3 x 3 for each point).
+#: Size of the start grid of a resampled fit, in numbers per problem (3 x 3 for each point).
 GRID_NUMBERS = 9 * SMALL_SIDE**2
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Refitted parameters of one method.
+    """The refitted parameters of one resampling method.
 
     Attributes:
         method: one of `METHODS`, or `EFFECTS`.
         values: parameters, (R, P).
-        unusable: how many replicates determined nothing.
+        unusable: the number of replicates that did not determine the law.
         noise: standard deviation of a new measurement (cell's own noise and effect), (R,); in the unit
             of residuals. Where cells have weights, that of the mean variance of a cell's own noise.
             Empty for methods that do not draw it.
@@ -57,17 +57,17 @@ class Draws:
 def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
     """Refit ``replicates`` resampled data sets.
 
-    A replicate in which fewer than two sizes or two token counts are left determines nothing; it is
-    counted and left out.
+    A replicate with fewer than two sizes or two token counts does not determine the law; it is counted
+    and left out.
 
     Args:
         fitted: the fit to the data as they are.
         method: one of `METHODS`, or `EFFECTS`.
         replicates: R.
-        seed: seeds a generator of its own per method.
+        seed: the seed; each method has its own generator.
 
     Raises:
-        UserError: replicates times cells are too many to be held in memory.
+        UserError: replicates times cells do not fit in memory.
     """
     counts = {"replicates": replicates, "cells": len(fitted.cells)}
     require_product("--bootstrap", counts, MOST_NUMBERS)
@@ -85,7 +85,7 @@ def draw(fitted: Estimate, method: str, replicates: int, seed: int) -> Draws:
 
 
 def _in_chunks(fitted: Estimate, *, y: Array | None = None, weight: Array | None = None) -> Array:
-    """Refit in chunks that bound the memory of the start grid."""
+    """Refit in chunks, to limit the memory of the start grid."""
     # The start grid keeps a small matrix per grid point and problem, the descent a row per cell.
     chunk = max(1, CHUNK_NUMBERS // max(len(fitted.cells), GRID_NUMBERS))
     rows = y if y is not None else weight
@@ -149,6 +149,6 @@ def percentiles(values: Array) -> list[float | None]:
     """Return [low, high] of draws, 95 %; an infinite end is None (JSON has no infinity)."""
     if not len(values):
         return [None, None]
-    tail = round((1 - LEVEL) / 2, 12)  # 0.025, not a little more: one draw further in
+    tail = round((1 - LEVEL) / 2, 12)  # exactly 0.025: a rounding error would move an end by one draw
     ends = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
     return [float(end) if np.isfinite(end) else None for end in ends]

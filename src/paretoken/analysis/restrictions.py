@@ -1,4 +1,4 @@
-"""Whether cells contradict what is said of a law's parameters: tests of a law against a freer one."""
+"""Test whether the cells contradict assumptions about a law's parameters, against a freer law."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from paretoken.config.constraints import Constraints
 from paretoken.errors import FitError
 from paretoken.registry import LAWS
 
-#: Draws of a law without what is said of its parameters.
+#: Number of draws of the law without the assumptions.
 DRAWS = 400
 
 
 def contradiction(fitted: Estimate) -> float | None:
-    """Return the p value of what ties and fixes the parameters of a fit, all of it taken together.
+    """Return the p value of the ties and fixed values of a fit, taken together.
 
-    By an F test against the law without that, or by draws of its parameters where language models may
-    share noise, the smallest of several p values times their number (Bonferroni). None if nothing is
-    tied or fixed, and with losses that are not squared.
+    It comes from an F test against the law without them. If language models may share noise, it comes
+    from draws of that law's parameters: the smallest of several p values times their number
+    (Bonferroni). It is None if nothing is tied or fixed, and for losses that are not squared.
     """
     constraints = fitted.law.constraints
     if not constraints.taken:
@@ -47,9 +47,9 @@ def _by_draws(free: Estimate, constraints: Constraints) -> float:
 def equal_slopes(fitted: Estimate) -> float | None:
     """Return the p value of alpha = beta: that N and V matter equally.
 
-    An F test, which takes the noise of cells as independent: where language models share noise, it
-    finds the two different too often, and only the other answer can be relied on. None if the law has
-    no such ratio or one of its slopes was not fitted, and with losses that are not squared.
+    The F test assumes independent noise of the cells. If language models share noise, it finds the two
+    different too often, and only a large p value is reliable. It is None if the law has no such ratio,
+    if one of its slopes was not fitted, and for losses that are not squared.
     """
     law = fitted.law
     if not law.constant_optimum or law.constraints.of(law.slopes).taken:
@@ -61,13 +61,13 @@ def equal_slopes(fitted: Estimate) -> float | None:
 
 
 def contradicted(fitted: Estimate, p_value: float | None) -> list[str]:
-    """Return a sentence where the cells contradict what was said of the parameters beforehand."""
+    """Return a sentence if the cells contradict the assumptions about the parameters."""
     if not is_significant(p_value):
         return []
     known = replace(fitted.law.constraints, chance=None).in_words().removeprefix(" with ")
     together = ", taken together" if fitted.law.constraints.taken > 1 else ""
     return [
-        f"The cells contradict {known}{together}: without that the law fits better than chance explains "
+        f"The cells contradict {known}{together}: without it, the law fits better than chance explains "
         f"({p_in_words(p_value)})."
     ]
 
@@ -82,7 +82,7 @@ def _fit(fitted: Estimate, law: Law) -> Estimate | None:
 
 
 def _f_test(restricted: Estimate, free: Estimate) -> float | None:
-    """Return the p value of the restricted law; None if no cell is spare, or the freer fit is exact."""
+    """Return the p value of the restricted law; None without spare cells or if the free fit is exact."""
     taken = len(free.law.free) - len(restricted.law.free)
     freedom = int(free.cells.used.sum()) - len(free.law.free)
     if freedom < 1 or free.objective <= 0:

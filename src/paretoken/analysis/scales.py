@@ -1,8 +1,8 @@
-"""What published scores are: no score is compared with one on another scale or of other questions.
+"""The scales of published scores, so that only scores of the same scale and questions are compared.
 
-MME's published numbers are the perception subtasks, of 2,000 points; the sum with cognition has 2,800.
-POPE's are F1 averaged over its three categories, MMBench's are right in all rotations, and TextVQA's
-prompts contain the words found in the image.
+MME's published numbers are those of the perception subtasks, out of 2,000 points; the sum with cognition
+is out of 2,800. POPE's numbers are F1 averaged over its three categories, MMBench's count answers that
+are right in all rotations, and TextVQA's prompts contain the words found in the image.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from paretoken.config.study import Study
 from paretoken.errors import UserError
 from paretoken.registry import BENCHMARKS
 
-#: What scores are out of, by how their metric begins; others are percentages.
+#: Maximum of a score by the start of its metric; other metrics are percentages.
 POINTS = {"perception / 2000": 2000.0, "(perception + cognition) / 2800": 2800.0}
 PERCENT = 100.0
 
 
 @dataclass(frozen=True)
 class Published:
-    """A benchmark in the published Table 1: its name there, its metric, and what was asked.
+    """A benchmark in the published Table 1: its name there, its metric, and its questions.
 
     ``questions``: the benchmark's variant of questions (None: its default).
     """
@@ -33,7 +33,7 @@ class Published:
 
     @property
     def out_of(self) -> float:
-        """What the published numbers are out of."""
+        """The maximum of the published numbers."""
         return points_of(self.metric)
 
 
@@ -50,7 +50,7 @@ PUBLISHED_BENCHMARKS = {
 
 
 def points_of(metric: str) -> float:
-    """Return what a score with this metric is out of."""
+    """Return the maximum of a score with this metric."""
     return next((points for start, points in POINTS.items() if metric.startswith(start)), PERCENT)
 
 
@@ -58,9 +58,9 @@ def not_comparable(study: Study, benchmark: str, metric: str) -> str | None:
     """Return why a score cannot be compared with the published one; None if it can.
 
     Args:
-        study: says what was asked, if it asked.
-        benchmark: its registered name.
-        metric: of the score.
+        study: the study; if it trains, its settings say which questions were asked.
+        benchmark: the registered name of the benchmark.
+        metric: the metric of the score.
     """
     published = PUBLISHED_BENCHMARKS.get(benchmark)
     if published is None:
@@ -77,14 +77,14 @@ def not_comparable(study: Study, benchmark: str, metric: str) -> str | None:
 
 
 def all_comparable(study: Study, benchmark: str) -> bool:
-    """Whether each score of a benchmark that a study may have can be compared with the published one."""
+    """Return whether every score that a study may have of a benchmark is comparable with Table 1."""
     return benchmark in PUBLISHED_BENCHMARKS and not any(
         not_comparable(study, benchmark, metric) for metric in study_metrics(study, benchmark)
     )
 
 
 def require_one_metric(scores: pd.DataFrame) -> None:
-    """Check that all cells of a study were scored alike, benchmark by benchmark.
+    """Check that all cells of a study were scored by the same metric, benchmark by benchmark.
 
     Args:
         scores: rows of scores.csv.
@@ -97,14 +97,15 @@ def require_one_metric(scores: pd.DataFrame) -> None:
         if len(metrics) > 1:
             raise UserError(
                 f"{benchmark} was scored as {' and as '.join(metrics)}; such scores cannot be averaged "
-                "or compared: answer and score all cells alike"
+                "or compared: answer and score all cells in the same way"
             )
 
 
 def study_metrics(study: Study, benchmark: str) -> set[str]:
     """Return the metrics that a study's scores of a benchmark may have.
 
-    A trained study says how it scores; of measured errors nobody knows, so all conventions count.
+    The settings of a trained study name the metric. For measured errors it is unknown, so all variants
+    are returned.
     """
     if benchmark not in BENCHMARKS:
         return set()

@@ -1,4 +1,4 @@
-"""The ways to count what an answer costs that are compared with each other."""
+"""The ways to count the cost of an answer that are compared with each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from paretoken.costs.models.base import Cost
 from paretoken.costs.models.deployment import Deployment
 from paretoken.registry import COST_MODELS
 
-#: Answers that are compared, in tokens: a sentence, and a paragraph.
+#: Lengths of the answers that are compared, in tokens: a sentence, and a paragraph.
 ANSWERS = (32, 256)
 
 
@@ -22,10 +22,10 @@ class Scenario:
 
 
 def scenarios(deployment: Deployment) -> list[Scenario]:
-    """Return what can be compared with the given dimensions, measurements and price.
+    """Return the scenarios that the given dimensions, measurements and price allow.
 
-    The paper's cost always; encoder, cached text, length of answers and memory if dimensions are known;
-    latency, energy and price if they were measured or given.
+    The paper's cost is always included. Encoder, cached text, length of answers and memory need
+    dimensions; latency, energy and price must be measured or given.
     """
     found = [
         _scenario("flops_2nt", "2N(Q + V)", deployment),

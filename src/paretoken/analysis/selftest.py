@@ -1,4 +1,4 @@
-"""Known truths that the fitter must recover, for a user who wants to see it."""
+"""A self-test of the fitter: it must recover known parameters and the published fits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretoken.analysis.resample import draw, percentiles
 from paretoken.registry import LAWS
 
 SIZES, TOKENS = (0.5, 1.8, 4.0, 7.0, 14.0), (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0)
-#: Surfaces with a floor, so that no truth lies on a bound.
+#: True parameters, chosen so that none lies on a bound.
 TRUTHS = {
     "product": {"K": 0.4, "D": 0.2, "alpha": 0.12, "beta": 0.03},
     "product_zero_d": {"K": 0.59, "alpha": 0.071, "beta": 0.0151},
@@ -26,7 +26,7 @@ TRUTHS = {
     "additive": {"E": 0.2, "A": 0.2, "B": 0.2, "alpha": 0.3, "beta": 0.2},
     "constant": {"c": 0.4},
 }
-#: Sums of squares of the published cells under the best fits, as found independently.
+#: Sums of squares of the published cells under the best fits, found independently.
 PUBLISHED = (
     ("visual_reasoning", "product", 3.79e-4),
     ("visual_reasoning", "log_linear", 2.80e-4),
@@ -38,7 +38,7 @@ Q = 50.0
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what, how far off, and whether that is acceptable."""
+    """The result of one check: its name, the deviation in words, and whether it passed."""
 
     name: str
     detail: str
@@ -49,8 +49,8 @@ def checks(published_errors: Path | None, datasets: int = 100) -> Iterator[Check
     """Yield recovery without noise, coverage with noise, and the published fits.
 
     Args:
-        published_errors: the published table; None leaves its checks out.
-        datasets: how many noisy data sets to draw for the coverage.
+        published_errors: the published table; None skips its checks.
+        datasets: the number of noisy data sets for the coverage.
     """
     for name, truth in TRUTHS.items():
         law: Law = LAWS.load(name)
@@ -68,7 +68,7 @@ def _cells(law: Law, truth: dict[str, float]) -> Cells:
 
 
 def _coverage(datasets: int) -> Check:
-    """Count how often the residual bootstrap's 95 % interval of alpha holds the truth."""
+    """Check how often the residual bootstrap's 95 % interval of alpha contains the truth."""
     law: Law = LAWS.load("product_zero_d")
     truth = TRUTHS["product_zero_d"]
     clean, generator, covered = _cells(law, truth), np.random.default_rng(0), 0
@@ -80,7 +80,7 @@ def _coverage(datasets: int) -> Check:
         covered += low is not None and high is not None and low <= truth["alpha"] <= high
     share = covered / datasets
     tolerance = 3 * np.sqrt(0.95 * 0.05 / datasets) + 0.02
-    detail = f"the 95 % interval of alpha holds the truth in {100 * share:.0f} % of {datasets}"
+    detail = f"the 95 % interval of alpha contains the truth in {100 * share:.0f} % of {datasets}"
     return Check("product_zero_d with noise", detail, abs(share - 0.95) <= tolerance)
 
 

@@ -1,4 +1,4 @@
-"""How the exponents move when a choice that the paper does not report is made otherwise."""
+"""How the exponents change with choices that the paper does not report."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Variant = tuple[str, pd.DataFrame]
 
 
 def sensitivity(results: StudyResults, measured: Path | None, dimensions: Path | None) -> pd.DataFrame:
-    """Return one row per suite and variant: the headline law's parameters and what follows.
+    """Return one row per suite and variant: the headline law's parameters, their ratio and V*.
 
-    Variants: flagged cells out; alternative values of a cell; each size and each token count out;
-    other counts of N; other losses; Q inside the law. A variant that the cells left over cannot
-    determine is a row without parameters.
+    The variants are: without flagged cells; alternative values of a cell; without each size and each
+    token count; other counts of N; other losses; Q inside the law. A variant whose remaining cells
+    cannot determine the law is a row without parameters.
 
     Args:
-        results: the study.
-        measured: the table that the cells come from, for alternative values; None for none.
-        dimensions: exact parameter counts by llm; None for none.
+        results: the results of the study.
+        measured: the table that the cells come from, for alternative values; None for no such variant.
+        dimensions: exact parameter counts by llm; None for no such variant.
     """
     law: Law = LAWS.load(results.study.fit.laws[0]).constrained(results.study.fit.constraints)
     rows = []

@@ -1,19 +1,19 @@
-"""When a number is told from another one: the levels of tests and intervals, and what is rounding."""
+"""Levels of tests and intervals, and tolerances for rounding."""
 
 from __future__ import annotations
 
-#: Of all intervals.
+#: Confidence level of all intervals.
 LEVEL = 0.95
-#: Chance with which a test finds something that is not there.
+#: Significance level of all tests: their probability of finding an effect that does not exist.
 SIGNIFICANT = 0.05
-#: Numbers that differ by less than this share are equal; an exponent below it is 0.
+#: Numbers that differ by less than this share count as equal; an exponent below it counts as 0.
 ROUNDING = 1e-12
-#: A sum of squares below this share of that of the errors is rounding: the fit is exact.
+#: A sum of squares below this share of that of the errors is due to rounding: the fit is exact.
 EXACT = 1e-24
 
 
 def is_significant(p_value: float | None) -> bool:
-    """Return whether a test found more than chance explains; not without a p value."""
+    """Return whether a p value is significant; False without a p value."""
     return p_value is not None and p_value < SIGNIFICANT
 
 

@@ -1,9 +1,9 @@
-"""Exact fits of many problems at once: all refits of a study are one batch.
+"""Solve many fits at once: all refits of a study form one batch.
 
-B problems share the n cells' (N, T) and differ in errors, weights, bounds or starts. A bootstrap
-replicate is other weights or other errors, a hold-out is zero weights, a profile is equal bounds.
-So one routine does them all, vectorised: projected Levenberg-Marquardt, with reweighting for
-losses that are not squared. Logarithms are centred, so that the unit of N changes K only.
+B problems share the (N, T) of n cells and differ in errors, weights, bounds or starts. A bootstrap
+replicate has other weights or errors, a hold-out has zero weights, and a profile has equal bounds. One
+vectorised routine solves them all: projected Levenberg-Marquardt, with reweighting for losses that are
+not squared. Logarithms are centred, so that the unit of N changes K only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from paretoken.io.arrays import Array, Mask
 
 #: Problems per chunk are chosen so that a Jacobian stays below this many numbers.
 CHUNK_NUMBERS = 3_000_000
-#: Largest floor of a law that ends at the error of guessing, as a share of that error.
+#: Largest floor of a law with a given error of guessing, as a share of that error.
 HIGHEST_FLOOR = 0.999
 #: Huber deltas, relative to the typical residual, that lead to absolute values.
 L1_STAGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
@@ -28,25 +28,25 @@ L1_STAGES = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
 
 @dataclass(frozen=True)
 class Effort:
-    """When to stop: after how many steps, or at which relative gain in the objective."""
+    """The stopping criteria: the most steps, and the relative gain in the objective that is enough."""
 
     steps: int
     gain: float
 
 
-#: For a fit that is reported: down to rounding.
+#: Effort for a fit that is reported: down to rounding.
 FULL = Effort(400, 1e-13)
-#: For one of many resampled fits: to a thousandth of a standard error.
+#: Effort for one of many resampled fits: to a thousandth of a standard error.
 RESAMPLED = Effort(60, 1e-10)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B problems over the same n cells.
+    """A batch of B problems over the same n cells.
 
     Attributes:
-        law: what is fitted.
-        loss: what is minimised.
+        law: the law that is fitted.
+        loss: the loss that is minimised.
         log_n: centred ln N, (n,).
         log_t: centred ln T, (n,).
         y: observed errors, (B, n).
@@ -106,7 +106,8 @@ def minimise(batch: Batch, start: Array, effort: Effort = FULL) -> tuple[Array, 
     values, done = np.empty_like(start), np.empty(len(start), dtype=bool)
     for first in range(0, len(start), chunk):
         rows = slice(first, first + chunk)
-        # Some trials predict what no logarithm takes; their objective is infinite, and they are dropped.
+        # Some trial steps predict errors without a logarithm; their objective is infinite, and they
+        # are rejected.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             values[rows], done[rows] = _stages(batch.rows(rows), start[rows], effort)
     values = _without_rounding(batch, values)
@@ -114,7 +115,7 @@ def minimise(batch: Batch, start: Array, effort: Effort = FULL) -> tuple[Array, 
 
 
 def _without_rounding(batch: Batch, values: Array) -> Array:
-    """Return parameters whose exponents are 0 where the error does not fall: not 1e-18, in any ratio."""
+    """Return parameters with exponents of the size of rounding errors set to 0, for exact ratios."""
     p = len(batch.law.linear)
     exponents = np.where(np.abs(values[:, p:]) < ROUNDING, 0.0, values[:, p:])
     cleaned = np.concatenate([values[:, :p], exponents], axis=1)
@@ -122,7 +123,7 @@ def _without_rounding(batch: Batch, values: Array) -> Array:
 
 
 def _stages(batch: Batch, start: Array, effort: Effort) -> tuple[Array, Mask]:
-    """Descend; for absolute values through ever sharper Huber losses."""
+    """Descend; for absolute values, through increasingly sharp Huber losses."""
     if batch.loss.delta > 0:
         return _descend(batch, start, effort)
     predicted = batch.law.evaluate(start, batch.log_n, batch.log_t)
@@ -158,7 +159,7 @@ def _descend(batch: Batch, start: Array, effort: Effort) -> tuple[Array, Mask]:
 
 
 def _step(batch: Batch, values: Array, damping: Array) -> tuple[Array, Array]:
-    """Return a damped Gauss-Newton step within the free parameters, and the gain it promises."""
+    """Return a damped Gauss-Newton step in the free parameters, and its expected gain."""
     predicted = batch.law.evaluate(values, batch.log_n, batch.log_t)
     jacobian = batch.law.jacobian(values, batch.log_n, batch.log_t)
     residual = batch.loss.residuals(batch.y, predicted)

@@ -1,4 +1,4 @@
-"""Where to start: a grid of exponents, with the exact bounded linear solution at each point.
+"""Starting points: a grid of exponents, with the exact bounded linear solution at each point.
 
 For fixed exponents a law is linear, so the best linear parameters under squared error follow in
 closed form. With at most three of them every active set is tried, which is exact non-negative
@@ -15,9 +15,9 @@ from paretoken.analysis.laws.base import EXPONENT_LIMIT, Law
 from paretoken.analysis.solver import Batch
 from paretoken.io.arrays import Array, Mask
 
-#: Points along each exponent of the grid that a resampled fit starts from.
+#: Points per exponent of the grid that a resampled fit starts from.
 SMALL_SIDE = 14
-#: Beyond this, fewer starts.
+#: Number of cells beyond which a fit has fewer starts.
 MANY_CELLS = 1000
 
 
@@ -51,7 +51,7 @@ def linear_solutions(batch: Batch, theta: Array) -> tuple[Array, Array]:
     total = np.broadcast_to((weight * batch.y**2).sum(axis=1), moment.shape[:2])
     matrix, fixed = batch.law.expansion(batch.law.linear)
     p = matrix.shape[1]
-    if p < len(fixed):  # what is known of the linear parameters goes to the side of the errors
+    if p < len(fixed):  # subtract the contribution of fixed linear parameters
         total = total - 2 * moment @ fixed + fixed @ normal @ fixed
         moment = (moment - normal @ fixed) @ matrix
         normal = matrix.T @ normal @ matrix
@@ -92,7 +92,7 @@ def _try_subset(
 def point_starts(batch: Batch) -> Array:
     """Return starts (S, P) for one problem: the local minima of the grid, and points spread over it.
 
-    With many cells the surface is smooth, and a coarser grid and fewer starts do (10,000 cells: a
+    With many cells the surface is smooth, and a coarser grid and fewer starts suffice (10,000 cells: a
     fifth of the work for the same minimum).
     """
     many = len(batch.log_n) > MANY_CELLS
@@ -112,7 +112,7 @@ def point_starts(batch: Batch) -> Array:
 
 
 def _constant(batch: Batch) -> Array:
-    """Return the weighted mean error as a law without slopes: every logarithm of it exists."""
+    """Return the law without slopes at the weighted mean error, whose logarithm exists."""
     values = np.zeros((1, len(batch.law.parameters)))
     values[0, 0] = np.average(batch.y[0], weights=batch.weight[0])
     return values
@@ -129,7 +129,7 @@ def _local_minima(surface: Array) -> Mask:
 
 
 def best_start(batch: Batch) -> Array:
-    """Return for each problem of a batch its best point of a small grid, (B, P)."""
+    """Return the best point of a small grid for each problem of a batch, (B, P)."""
     theta = exponent_grid(batch.law, SMALL_SIDE)
     linear, squares = linear_solutions(batch, theta)
     index = np.argmin(squares, axis=0)

@@ -1,4 +1,4 @@
-"""Everything that a study's figures, claims and summary are made of, read once and typed."""
+"""The results of a study, read once: the input of its figures, claims and summary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from paretoken.study.contract import ERROR_COLUMNS, ERROR_KEY
 from paretoken.study.published import TABLE1, VALUES, read_table1, read_values
 from paretoken.study.table_files import flags, read_table, require_unique
 
-#: The table of the paper's own cells, as configurations name it.
+#: The table of the paper's own cells, as configs name it.
 PAPER_CELLS = "workflow/reference/published_errors.csv"
 
 
@@ -33,7 +33,7 @@ class StudyResults:
         fits: by suite and variant; a variant is ``<law>-all``, ``<law>-unflagged`` or `PAPER_GRID`.
         values: published parameters and statements; empty if the study has none.
         table1: the paper's Table 1; empty if the study has none.
-        cost: what figures draw as the cost of an answer.
+        cost: the cost of an answer in figures.
     """
 
     frozen: FrozenStudy
@@ -69,15 +69,15 @@ class StudyResults:
         """
         if not self.study.fit.laws:
             raise UserError(
-                f"study {self.study.name} compares methods and fits no law (fit: laws: []), and this "
-                "figure or claim rests on one: name a law, or take the figure or claim out"
+                f"study {self.study.name} compares methods and fits no law (fit: laws: []), but this "
+                "figure or claim needs one: name a law, or remove the figure or claim"
             )
         return self.fit(suite, f"{self.study.fit.laws[0]}-all")
 
     def fit(self, suite: str, variant: str) -> FittedLaw:
         """Return one fit (`UserError` if it was not given)."""
         if (suite, variant) not in self.fits:
-            raise UserError(f"the fit {suite}/{variant}.json is needed and was not given")
+            raise UserError(f"the fit {suite}/{variant}.json is needed but was not given")
         return self.fits[suite, variant]
 
     def cells(self, suite: str) -> pd.DataFrame:
@@ -87,12 +87,12 @@ class StudyResults:
         return rows.sort_values(["params_b", "visual_tokens", "seed"]).reset_index(drop=True)
 
     def fitted_cells(self, suite: str) -> pd.DataFrame:
-        """Return the cells of one suite that fits see: without the sizes held out."""
+        """Return the cells of one suite that are fitted: without the sizes held out."""
         rows = self.cells(suite)
         return rows[~rows["llm"].isin(self.study.holdout)].reset_index(drop=True)
 
     def inferred(self, suite: str, quantity: str) -> bool:
-        """Whether a published number was not printed, but inferred from what was."""
+        """Return whether a published number was not printed, but inferred from printed ones."""
         if self.values.empty or "flag" not in self.values:
             return False
         rows = self.values
@@ -118,7 +118,7 @@ def read_results(
     """Read a study's files; ``fits`` are paths that end in ``<suite>/<variant>.json``.
 
     Raises:
-        UserError: a file is missing or malformed, or a table has a key twice.
+        UserError: a file is missing or malformed, or a table has a duplicate key.
     """
     cells = read_table(errors, ERROR_COLUMNS)
     require_unique(cells, ERROR_KEY, str(errors))
@@ -138,7 +138,7 @@ def read_study(path: Path) -> FrozenStudy:
 
 
 def study_of(fit: Path) -> FrozenStudy | None:
-    """Return the study in whose folder a fit lies (results/STUDY/fits/SUITE/LAW.json), if it does."""
+    """Return the study whose folder holds a fit (results/STUDY/fits/SUITE/LAW.json), if there is one."""
     folder = fit.resolve().parent.parent
     path = folder.parent / "study.json"
     return read_study(path) if folder.name == "fits" and path.is_file() else None

@@ -1,4 +1,4 @@
-"""What a fit is about: whose models, of which study, and errors of what."""
+"""The subject of a fit: its models, its study, and what its errors measure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from paretoken.config.study import FrozenStudy
 
 
 def subject(fit: FittedLaw, study: FrozenStudy | None = None) -> dict[str, Any]:
-    """Return what is known of the cells of a fit.
+    """Return the known names and the errors of the cells of a fit.
 
     Args:
-        fit: with the names that its table held.
-        study: that it belongs to, if that is known.
+        fit: the fit, with the names of its table.
+        study: the study that it belongs to, if known.
 
     Returns:
-        ``studies`` and ``compressors`` by name; ``errors``, what the error is of, in words.
+        ``studies`` and ``compressors`` by name; ``errors``, what the errors measure, in words.
     """
     data = fit.record["data"]
     named = data.get("named") or {}
@@ -38,7 +38,7 @@ def _errors(data: dict[str, Any], study: FrozenStudy | None) -> str:
 
 
 def in_words(of: dict[str, Any]) -> str:
-    """Return what `subject` returned as a sentence or two."""
+    """Return the result of `subject` as one or two sentences."""
     study = f" of study {', '.join(of['studies'])}" if of["studies"] else ""
     made = f" Visual tokens are made by {', '.join(of['compressors'])}." if of["compressors"] else ""
     return f"The error is that of {of['errors']}{study}.{made}"

@@ -1,8 +1,8 @@
-"""How the best number of visual tokens moves with the length of the question: measured and predicted.
+"""How the best number of visual tokens changes with the length of the question: measured and predicted.
 
-At each Q, every budget that some measured cell just meets is spent on the best cell that it can pay for;
-the V of those cells is the measured optimum, once with costs 2N(Q + V) and once with measured seconds.
-Beside it stands V* at that Q of the headline law, which was fitted to the errors of plain questions.
+At each Q, the cost of every measured cell is a budget, which is spent on the best affordable cell. The V
+of those cells is the measured optimum, once with the cost 2N(Q + V) and once with measured seconds. The
+prediction is V* of the headline law at that Q; the law was fitted to the errors of plain questions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def mean_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_at_each_budget(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
-    """Return the best cell's number for each budget that a cell just meets and that leaves a choice."""
+    """Return the index of the best affordable cell for the cost of each cell but the cheapest."""
     order = np.argsort(np.asarray(costs), kind="stable")
     found = []
     for place in range(1, len(order)):
@@ -45,10 +45,10 @@ def best_at_each_budget(costs: Sequence[float], errors: Sequence[float]) -> list
 def optima(results: StudyResults, table: pd.DataFrame) -> pd.DataFrame:
     """Return the measured and the predicted best V at each Q (`OPTIMA`).
 
-    ``best_tokens`` is the geometric mean over budgets, ``least`` and ``most`` are their extremes. The
-    prediction is the headline law's V* with its interval: it was fitted to the errors of plain
-    questions. ``mean_error`` and ``latency_s`` are means over all cells, ``latency_low_s`` and
-    ``latency_high_s`` those of the quartiles of single questions.
+    ``best_tokens`` is the geometric mean over budgets, and ``least`` and ``most`` are the extremes. The
+    prediction is V* of the headline law, with its interval. ``mean_error`` and ``latency_s`` are means
+    over all cells, and ``latency_low_s`` and ``latency_high_s`` are means of the quartiles over
+    questions.
     """
     means, rows = mean_rows(table), []
     for suite in results.study.suites:
@@ -79,7 +79,7 @@ def _row(
 
 
 def _predicted(results: StudyResults, suite: str, Q: float) -> tuple[float, float, float]:
-    """Return V* of the headline law at Q, and its 95 % interval over the bootstrap's draws."""
+    """Return V* of the headline law at Q, and its 95 % interval over the bootstrap draws."""
     fit = results.headline(suite)
     star = best_tokens(fit, Q, min(fit.token_counts), max(fit.token_counts))
     if star is None:

@@ -1,7 +1,7 @@
-"""Which configurations the data do not tell from the best one, and how often it is the best.
+"""Find the configurations that the data do not distinguish from the best, and how often it is best.
 
-Both are counted over the bootstrap's draws of the law, in which errors of different configurations move
-together; what is measured of a cost is drawn beside them.
+Both are counted over the bootstrap draws of the law, in which the errors of different configurations
+vary together; measured costs are drawn independently.
 """
 
 from __future__ import annotations
@@ -17,18 +17,16 @@ from paretoken.io.arrays import Array, Mask
 
 
 def indistinguishable(fit: FittedLaw, N: Array, V: Array, errors: Array, first: int) -> Mask | None:
-    """Return which configurations the data do not distinguish from one of them, (n,).
+    """Return which configurations the data do not distinguish from one, (n,); None without draws.
 
-    None without draws.
-
-    They are `ties`, and those that differ only in what the data show no effect of: a law's exponents are
-    never negative, so that by its draws alone more of it would always look better.
+    These are `ties`, and configurations that differ only in a scale without a significant effect: a
+    law's exponents are never negative, so in its draws alone a larger N or V would always look better.
 
     Args:
-        fit: that predicts the errors.
-        N: of the configurations, (n,).
-        V: of the configurations, (n,).
-        errors: by draw and configuration, (R, n).
+        fit: the fit that predicts the errors.
+        N: N of the configurations, (n,).
+        V: V of the configurations, (n,).
+        errors: errors by draw and configuration, (R, n).
         first: the configuration that the others are compared with; it is among those returned.
     """
     tied = ties(errors, first)
@@ -41,10 +39,10 @@ def indistinguishable(fit: FittedLaw, N: Array, V: Array, errors: Array, first: 
 
 
 def ties(errors: Array, first: int) -> Mask | None:
-    """Return for which configurations the 95 % interval of the difference of both errors holds 0, (n,).
+    """Return for which configurations the 95 % interval of the difference of errors includes 0, (n,).
 
     Args:
-        errors: by draw and configuration, (R, n); without draws the answer is None.
+        errors: errors by draw and configuration, (R, n); without draws the result is None.
         first: the configuration that the others are compared with; it ties with itself.
     """
     count = len(errors)
@@ -58,10 +56,10 @@ def ties(errors: Array, first: int) -> Mask | None:
 
 
 def cost_draws(cost: Cost, N: Array, V: Array, Q: float, count: int) -> Array | None:
-    """Return costs as they might have been measured, (count, n).
+    """Return draws of the measured costs, (count, n).
 
-    None where costs are arithmetic, or nothing is known of their noise. Each is
-    drawn from a normal distribution around what was measured, by its standard error.
+    Each is drawn from a normal distribution around the measured cost, with its standard error. The
+    result is None if costs are computed, or if their noise is unknown.
     """
     errors = cost.standard_error(N, V, Q)
     if errors is None:
@@ -71,21 +69,21 @@ def cost_draws(cost: Cost, N: Array, V: Array, Q: float, count: int) -> Array | 
 
 
 def share_chosen(errors: Array, costs: Array, budget: float, chosen: int) -> float | None:
-    """Return the share of draws in which a configuration is the best that can be paid.
+    """Return the share of draws in which a configuration is the best affordable one; None without draws.
 
-    None without draws. Of equal errors the one of the lowest cost is the best.
+    Of configurations with equal errors, the one with the lowest cost is the best.
 
     Args:
-        errors: by draw and configuration, (R, n).
-        costs: of the configurations, (n,), or of each draw, (R, n).
-        budget: the most that an answer may cost.
-        chosen: the configuration.
+        errors: errors by draw and configuration, (R, n).
+        costs: costs of the configurations, (n,), or of each draw, (R, n).
+        budget: the largest cost of an answer.
+        chosen: the index of the configuration.
     """
     if not len(errors):
         return None
-    # Of equal errors the first counts: that of the lowest cost.
+    # argmin takes the first of equal errors: that of the lowest cost.
     order = np.argsort(costs if costs.ndim == 1 else costs.mean(axis=0), kind="stable")
-    payable = np.broadcast_to(costs <= budget * (1 + ROUNDING), errors.shape)
-    found = np.where(payable, errors, np.inf)[:, order]
+    affordable = np.broadcast_to(costs <= budget * (1 + ROUNDING), errors.shape)
+    found = np.where(affordable, errors, np.inf)[:, order]
     best = order[found.argmin(axis=1)]
-    return float(((best == chosen) & payable[:, chosen]).mean())
+    return float(((best == chosen) & affordable[:, chosen]).mean())

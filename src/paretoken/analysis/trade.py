@@ -1,7 +1,7 @@
-"""Whether a larger model or more visual tokens pays better at equal cost, as far as the data tell.
+"""Decide whether a larger model or more visual tokens are better at equal cost.
 
-One of them pays better where the whole interval of alpha / beta lies on its side of 1 and the error
-falls along its scale more than chance explains. Otherwise the data do not tell, and the reason is said.
+One of them is better if the whole interval of alpha / beta lies on its side of 1 and the error falls
+significantly along its scale. Otherwise the data do not decide, and the reason is given.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from paretoken.config.needs import LAW_FACTS
 
 
 class Side(StrEnum):
-    """What pays better."""
+    """The side of the trade-off that is better, in words."""
 
     LARGER = "a larger model beats more visual tokens"
     TOKENS = "more visual tokens beat a larger model"
     OPEN = "the data do not tell whether a larger model or more visual tokens are better"
 
 
-#: The scale of which each side needs the effect.
+#: The scale along which the error must fall for each side.
 SCALES = {Side.LARGER: "N", Side.TOKENS: "V"}
 
 
 @dataclass(frozen=True)
 class Trade:
-    """What the data say of a larger model against more visual tokens.
+    """The trade-off between a larger model and more visual tokens, by the data.
 
     Attributes:
-        side: what pays better.
-        because: why the data do not tell, without a full stop; empty where they do.
+        side: the side that is better.
+        because: why the data do not decide, without a full stop; empty if they do.
     """
 
     side: Side
@@ -42,7 +42,7 @@ class Trade:
 
 
 def trade(record: Mapping[str, Any]) -> Trade:
-    """Return what a fit says of a law with exponents of N and V.
+    """Return the trade-off by a fit of a law with exponents of N and V.
 
     Args:
         record: the content of ``fit.json``.
@@ -58,14 +58,14 @@ def trade(record: Mapping[str, Any]) -> Trade:
     if absent:
         return Trade(Side.OPEN, _joined(absent))
     if not _drawn(record):
-        return Trade(Side.OPEN, "there is no interval")
+        return Trade(Side.OPEN, "there is no interval of alpha / beta")
     if side is Side.OPEN:
-        return Trade(Side.OPEN, "the interval lies on both sides of 1")
+        return Trade(Side.OPEN, "the interval of alpha / beta includes 1")
     return Trade(Side.OPEN, f"the effect of {SCALES[side]} was not tested")
 
 
 def assumed_slopes(record: Mapping[str, Any]) -> str:
-    """Return what was assumed of the slopes of a fit, as a formula; empty if all were fitted."""
+    """Return the assumptions about the slopes of a fit as a formula; empty if all were fitted."""
     known = constraints_of(record.get("constraints")).of(LAW_FACTS[record["law"]].slopes)
     return known.in_words().removeprefix(" with ")
 
@@ -91,13 +91,13 @@ def _joined(sentences: list[str]) -> str:
 
 
 def trade_warnings(record: Mapping[str, Any]) -> list[str]:
-    """Return a sentence where more visual tokens pay better throughout, so that no V* lies inside."""
+    """Return a sentence if more visual tokens are better throughout, so that no V* lies inside."""
     ratio = record["alpha_over_beta"]
     if record["v_star"] is None or ratio is None or trade(record).side is not Side.TOKENS:
         return []
     interval = record["intervals"]["alpha_over_beta"]
     return [
         f"alpha <= beta (alpha / beta = {ratio:.3g}, 95 % {interval['low']:.3g} to "
-        f"{interval['high']:.3g}): no interior optimum; at a fixed cost more visual tokens beat a "
-        "larger model."
+        f"{interval['high']:.3g}): there is no interior optimum; at a fixed cost, more visual tokens "
+        "beat a larger model."
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from paretoken.analysis.compare import read_studies, shown, side_by_side, verdicts
+from paretoken.analysis.compare import estimate_text, read_studies, side_by_side, verdicts
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
 from paretoken.io.text_tables import MISSING, aligned
@@ -60,7 +60,7 @@ def _page(table: pd.DataFrame) -> str:
         cells = []
         for study in studies:
             own = found[found["study"] == study]
-            texts = [shown(r["estimate"], r["low"], r["high"]) for _, r in own.iterrows()]
+            texts = [estimate_text(r["estimate"], r["low"], r["high"]) for _, r in own.iterrows()]
             cells.append("; ".join(texts) or MISSING)
         rows.append([str(role), str(name), *cells])
     return aligned(["role", "parameter", *studies], rows, [False] * (2 + len(studies)))

@@ -54,7 +54,7 @@ def points_of(frozen: FrozenStudy, suite: str, rows: Sequence[Row] | None) -> li
 def undetermined(points: Sequence[Point], parameters: int) -> str | None:
     """Return why cells cannot determine a law with ``parameters`` parameters; None if they can.
 
-    The conditions are those of `paretoken fit` (in `analysis.cells`).
+    The same conditions as those of `paretoken fit` (`analysis.cells.require_identifiable`).
     """
     if not points:
         return "no cell is left to fit"

@@ -1,1 +1,1 @@
-"""One module per figure; each turns a study's results into a drawing, every number from them."""
+"""One module per figure; each draws numbers from a study's results and nothing else."""

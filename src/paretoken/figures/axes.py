@@ -1,4 +1,4 @@
-"""The drawing that figures share: canvases, axes with readable ticks, cells and legends outside."""
+"""Drawing that figures share: canvases, axes with readable ticks, and cells."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ FEW_DECADES = 3.0
 
 
 def canvas(size: tuple[float, float], rows: int = 1, columns: int = 1) -> tuple[Drawing, list[Axes]]:
-    """Return a drawing and its panels, row by row; legends outside make their own room."""
+    """Return a drawing and its panels, row by row; the layout makes room for legends outside."""
     drawing = Drawing(figsize=size, layout="constrained")
     panels = drawing.subplots(rows, columns, squeeze=False)
     return drawing, list(panels.ravel())
 
 
 def cost_axis(axis: Axes, cost: Cost, Q: float | None = None) -> None:
-    """Make x a logarithmic cost axis, FLOPs with engineering labels (1G, 10G, 1T)."""
+    """Make x a logarithmic cost axis; FLOPs have engineering labels (1G, 10G, 1T)."""
     axis.set_xscale("log")
     low, high = axis.get_xlim()
     few = np.log10(high / low) < FEW_DECADES
@@ -53,7 +53,7 @@ def cost_axis(axis: Axes, cost: Cost, Q: float | None = None) -> None:
 
 
 def axis_title(cost: Cost) -> str:
-    """Return what a cost axis is called, without its unit."""
+    """Return the title of a cost axis, without its unit."""
     if cost.model.name == "flops_2nt":
         return "Inference cost 2N(Q + V)" + ", text cached" * cost.deployment.cached_text
     return cost.words[0].upper() + cost.words[1:]
@@ -88,11 +88,11 @@ def plot_cells(
     """Draw mean cells at ``x``: colour and marker by N, area by V, bars of one standard error.
 
     Args:
-        axis: where.
+        axis: the axes to draw on.
         x: one position per row of ``cells``.
         cells: rows of `mean_cells`.
-        column_name: what y is.
-        fade: how far colours are mixed with white, 0 to 1.
+        column_name: the column that is drawn along y.
+        fade: the share of white that is mixed into colours, 0 to 1.
     """
     sizes = levels(cells, "params_b")
     colours, markers = ramp(sizes), size_markers(sizes)
@@ -114,7 +114,7 @@ def plot_points(
 
 
 def whiskers(axis: Axes, x: Numbers, y: Numbers, lengths: Numbers, colour: Colour | str) -> None:
-    """Draw bars of error over markers, whose pale faces hide none of them and stay whole."""
+    """Draw error bars over markers, so that the pale faces of markers do not hide them."""
     axis.errorbar(
         x, y, yerr=lengths, color=colour, linestyle="none", elinewidth=1.1, capsize=2, zorder=4.5
     )

@@ -1,4 +1,4 @@
-"""What a figure is: a name, a caption and one pure function from results to a drawing."""
+"""The interface of figures: a name, a caption and one pure function from results to a drawing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.figures.style import styled
 from paretoken.io.files import replacing
 
-#: A text that is the same in every study, or one made from a study's results.
+#: A text that is the same in every study, or a function that makes it from a study's results.
 Words = str | Callable[[StudyResults], str]
 #: Dots per inch of PNG files; at 6.4 inches that is 1280 pixels.
 DPI = 200
@@ -23,10 +23,10 @@ class Figure:
     """One registered figure.
 
     Attributes:
-        name: the registered name, and the file's.
-        title: a few words; heads the figure on the summary page.
-        caption: what is shown and how to read it; of nothing that is not drawn.
-        draw: results -> drawing; every number from a table or a fit.
+        name: the registered name, and the name of the file.
+        title: a few words, the heading of the figure on the summary page.
+        caption: what the figure shows and how to read it; it mentions nothing that is not drawn.
+        draw: results -> drawing; every number comes from a table or a fit.
         shows_cost: whether an axis is the cost of an answer, so that other cost models can be drawn.
     """
 
@@ -37,11 +37,11 @@ class Figure:
     shows_cost: bool = False
 
     def title_of(self, results: StudyResults) -> str:
-        """Return the title in one study; it may hold texts of the study, and is not escaped."""
+        """Return the title for one study; it may contain texts of the study, and is not escaped."""
         return self.title if isinstance(self.title, str) else self.title(results)
 
     def caption_of(self, results: StudyResults) -> str:
-        """Return the caption in one study; it may hold texts of the study, and is not escaped."""
+        """Return the caption for one study; it may contain texts of the study, and is not escaped."""
         return self.caption if isinstance(self.caption, str) else self.caption(results)
 
 

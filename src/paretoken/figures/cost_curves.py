@@ -1,4 +1,4 @@
-"""Figures 1a, 1b and 3b: error against inference cost, with the Pareto line computed."""
+"""Figures 1a, 1b and 3b: error against inference cost, with the computed Pareto line."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ from paretoken.io.escape import mathtext
 from paretoken.study.published import PAPER_Q
 
 PARETO: Look = {"color": "black", "linewidth": 2.6, "label": "Pareto line, computed"}
-#: Light enough to be seen on the black line, which it may lie on.
+#: Light enough to be visible on the black line, which it may coincide with.
 PAPER: Look = {"color": ORANGE, "linewidth": 2.0, "linestyle": (0, (1, 1.4))}
 
 
 @dataclass(frozen=True)
 class View:
-    """What one of these figures shows: whose errors, and at which of the study's Q.
+    """The content of one of these figures: the suite, and which of the study's Q.
 
     Attributes:
-        name: the figure's.
-        role: of the suite.
-        choose_q: the study's Q -> one of them; None if none will do.
-        which: how that Q was chosen, in words.
-        remark: a further sentence.
-        paper: the paper's figure.
+        name: the name of the figure.
+        role: the role of the suite.
+        choose_q: the study's Q -> one of them; None if none is suitable.
+        which: the choice of that Q, in words.
+        remark: a further sentence; may be empty.
+        paper: the corresponding figure of the paper, in words.
     """
 
     name: str
@@ -104,7 +104,7 @@ def draw(view: View, results: StudyResults) -> Drawing:
     fit, cells = results.headline(suite.name), mean_cells(results, suite.name)
     sizes, tokens = levels(cells, "params_b"), levels(cells, "visual_tokens")
     drawing, (axis,) = canvas(ONE_PANEL)
-    cost, paper = results.cost, _papers_tokens(results, suite, Q)
+    cost, paper = results.cost, _paper_tokens(results, suite, Q)
     _plot_curves(axis, fit, sizes, dense(tokens), Q, cost)
     lines = _plot_lines(axis, fit, sizes, tokens, Q, paper, cost)
     plot_cells(axis, cost(column(cells, "params_b"), column(cells, "visual_tokens"), Q), cells)
@@ -120,7 +120,7 @@ def draw(view: View, results: StudyResults) -> Drawing:
     return drawing
 
 
-def _papers_tokens(results: StudyResults, suite: Suite, Q: int) -> float | None:
+def _paper_tokens(results: StudyResults, suite: Suite, Q: int) -> float | None:
     return results.value(suite.name, f"optimal_tokens_q{Q:g}")
 
 
@@ -162,14 +162,14 @@ def _caption(view: View, results: StudyResults) -> str:
         f"{suite.title}: error against inference cost at Q = {Q:g} text tokens, {view.which}.",
         view.remark,
         f"This is {view.paper}." if of_paper(results) else "",
-        f"Markers are measured cells ({means}colour and shape by N, area by V).",
+        f"Markers show measured cells ({means}colour and shape by N, area by V).",
         bars_in_words(cells),
-        "Thin curves are the headline fit per N over continuous V"
-        + (" (dashed: N kept out of the fit)." if held else "."),
-        "The black line is computed: no N and V within the measured ranges, both continuous, has by the "
-        "fit a lower error at no greater cost.",
+        "Thin curves show the headline fit of each N over continuous V"
+        + (" (dashed: N held out of the fit)." if held else "."),
+        "The black line is computed from the fit: with N and V continuous within the measured ranges, "
+        "no other configuration has a lower error at no greater cost.",
         "The dotted line holds V at the paper's hard-coded number and is evaluated with the same fit."
-        if _papers_tokens(results, suite, Q) is not None
+        if _paper_tokens(results, suite, Q) is not None
         else "",
     )
 
@@ -179,7 +179,7 @@ def _figure(view: View) -> Figure:
     return Figure(view.name, *words, partial(draw, view), shows_cost=True)
 
 
-TOKENS_FIRST = "Where the exponent of V exceeds that of N, tokens pay before parameters do."
+TOKENS_FIRST = "Where the exponent of V exceeds that of N, tokens pay off before parameters do."
 NEAREST = f"the study's positive Q nearest to {PAPER_Q:g}"
 FIG1A = _figure(
     View("fig1a", "reasoning", min, "the study's smallest Q", "", "the paper's Fig. 1a (Q = 0)")

@@ -1,4 +1,4 @@
-"""Figure 3a: where the larger of two models becomes the better buy, for several Q."""
+"""Figure 3a: the cost above which the larger of two models is better, for several Q."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from paretoken.figures.style import VERMILION, Colour, Look, ramp
 from paretoken.io.escape import mathtext
 from paretoken.io.text_tables import size_label
 
-#: Smaller, larger size.
+#: Looks of the smaller and the larger size.
 LINES: tuple[Look, Look] = ({"linestyle": "--"}, {"linestyle": "-"})
 CROSSING: Look = {"color": VERMILION, "marker": "o", "markersize": 7.5, "markeredgecolor": "white",
             "linestyle": "none", "zorder": 5}  # fmt: skip
@@ -100,12 +100,12 @@ def _caption(results: StudyResults) -> str:
     return sentences(
         f"{suite.title}: fitted error of the two largest fitted sizes against inference cost, one "
         "colour per number of text tokens Q (dashed: smaller model, solid: larger).",
-        "Dots mark equal error at equal cost: left of a dot the smaller model with more visual tokens "
-        "is better, right of it the larger one. The legend gives both models' V at the dot, the smaller "
-        "model's first."
+        "Dots mark equal error at equal cost: the smaller model with more visual tokens is better left "
+        "of a dot, and the larger one right of it. The legend gives the V of both models at the dot, "
+        "the smaller model's first."
         if met.any()
         else "",
-        "Where the legend says so, the curves do not cross within the measured range of V."
+        "Curves whose legend says so do not cross within the measured range of V."
         if not met.all()
         else "",
         _without_text(never) if zero else "",
@@ -113,12 +113,12 @@ def _caption(results: StudyResults) -> str:
 
 
 def _without_text(never: bool) -> str:
-    """Return why Q = 0 is left out; ``never``: curves cannot cross there."""
+    """Return why Q = 0 is left out; ``never`` says that curves cannot cross there."""
     if not never:
         return "Q = 0 is left out."
     return (
-        "Q = 0 is left out: cost is then 2NV, and by a law with one alpha / beta no size takes over "
-        "from another as it grows."
+        "Q = 0 is left out: the cost is then 2NV, and under a law with one alpha / beta no size takes "
+        "over from another as the cost grows."
     )
 
 

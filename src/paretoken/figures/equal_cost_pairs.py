@@ -1,4 +1,4 @@
-"""Figure 4: measured configurations that cost nearly the same, larger model or more tokens."""
+"""Figure 4: a larger model or more tokens, by measured configurations of nearly equal cost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CELL = ["llm", "compressor", "visual_tokens"]
 
 
 def draw(results: StudyResults) -> Drawing:
-    """Draw the error of each group against N, of the reasoning and of the OCR suite."""
+    """Draw the error of each group against N, for the reasoning and the OCR suite."""
     suites, cells = _measured(results)
     groups = equal_cost_groups(cells[suites[0].name])
     if not groups:
@@ -69,9 +69,9 @@ def _colours(groups: Sequence[pd.DataFrame]) -> list[Colour]:
 
 
 def _plot_group(axis: Axes, group: pd.DataFrame, own: pd.DataFrame, colour: Colour) -> Look | None:
-    """Join one group's measured cells of one suite; solid if its largest model has least error.
+    """Join one group's measured cells of one suite; solid if its largest model has the least error.
 
-    Returns how it was drawn; None if none of its cells was measured.
+    Returns the look of the line; None if none of its cells was measured.
     """
     keys = [key for key in zip(group["llm"], group["compressor"], group["visual_tokens"], strict=True)
             if key in own.index]  # fmt: skip
@@ -112,12 +112,12 @@ def _caption(results: StudyResults) -> str:
     groups = equal_cost_groups(next(iter(cells.values())))
     shown = [own[own.set_index(CELL).index.isin(_keys(groups))] for own in cells.values()]
     return sentences(
-        f"Measured errors of configurations N@V that cost within {TOLERANCE:.0%} of each other at Q = "
-        "0: groups found in the measured grid, each joined by one line. The legend gives the mean cost "
-        "of each group. Marker area is by V.",
+        f"Measured errors of configurations N@V whose costs are within {TOLERANCE:.0%} of each other at "
+        "Q = 0. One line joins each such group of the measured grid, and the legend gives its mean "
+        "cost. Marker area shows V.",
         bars_in_words(*shown),
-        "No law is used. A line that falls to the right speaks for parameters, one that rises for "
-        "visual tokens; whether by more than chance, the sentences on equal cost say.",
+        "No law is used. A line that falls to the right favours parameters, and one that rises favours "
+        "visual tokens; the sentences on equal cost say whether this is more than chance.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Figure 2: sizes that the fit has not seen, and how well the largest is predicted from the rest."""
+"""Figure 2: predictions of sizes outside the fit, and a backtest on the largest measured size."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ BACKTESTS = {
     "log_linear": ("plane in ln N, ln V", "s", BLUE),
     "last_value": ("next smaller size", "^", ORANGE),
 }
-#: The published error of the paper's own prediction, by its name.
+#: Name of the published value for the largest error of the paper's own prediction.
 MARGIN = "largest_error_percent"
-#: Bands of a new measurement and of the mean.
+#: Looks of the bands of a new measurement and of the mean.
 BANDS: tuple[Look, Look] = ({"alpha": 0.16}, {"alpha": 0.4})
 
 
@@ -53,7 +53,7 @@ def draw(results: StudyResults) -> Drawing:
     targets = _targets(results, fit)
     drawing, (left, right) = canvas(TWO_PANELS, columns=2)
     published = published_parameters(results, suite.name)
-    predicted = _plot_predictions(left, fit, targets, published, _of_paper(results, suite.name))
+    predicted = _plot_predictions(left, fit, targets, published, _paper_label(results, suite.name))
     _plot_measured(left, cells, targets)
     tokens_axis(left, fit.token_counts)
     left.set_ylabel(ERROR_LABEL)
@@ -70,7 +70,7 @@ def draw(results: StudyResults) -> Drawing:
 def _targets(results: StudyResults, fit: FittedLaw) -> list[float]:
     targets = {results.frozen.params_b(llm) for llm in results.study.predict} | {*fit.held_out}
     if not targets:
-        raise missing(results, "fig2", "a size that the fit has not seen, under predict or holdout")
+        raise missing(results, "fig2", "a size outside the fit, under predict or holdout")
     return sorted(targets)
 
 
@@ -103,8 +103,8 @@ def _plot_predictions(
     return handles
 
 
-def _of_paper(results: StudyResults, suite: str) -> str:
-    """Return what the paper's curve is called, with the parameters that were only inferred."""
+def _paper_label(results: StudyResults, suite: str) -> str:
+    """Return the label of the paper's curve, with the parameters that were only inferred."""
     inferred = [name for name in LAWS.load(PAPER_LAW).parameters if results.inferred(suite, name)]
     return "published parameters" + (f" ({', '.join(inferred)} inferred)" if inferred else "")
 
@@ -162,20 +162,20 @@ def _caption(results: StudyResults) -> str:
     fit, cells = results.headline(suite.name), mean_cells(results, suite.name)
     compared = published_parameters(results, suite.name) is not None
     return sentences(
-        "Left: sizes that the fit has not seen (under predict or holdout), predicted from the others.",
-        f"Bands are {LEVEL_TEXT} intervals: dark, of the mean error; light, of the error that a newly "
-        "trained model will show."
+        "Left: sizes outside the fit (under predict or holdout), predicted from the fitted sizes.",
+        f"Bands are {LEVEL_TEXT} intervals: the dark one of the mean error, the light one of the error "
+        "of a newly trained model."
         if len(fit.draws)
         else "",
-        "Black-edged disks are cells of these sizes, and belong into the light band."
+        "Black-edged disks are measured cells of these sizes, and should lie in the light band."
         if cells["params_b"].isin(_targets(results, fit)).any()
         else "",
-        "Faint markers are the cells that were fitted.",
+        "Faint markers are the fitted cells.",
         bars_in_words(cells),
-        "Dashed: the same predictions with the paper's parameters." if compared else "",
-        "Right: a check that needs no new measurement: the largest measured size predicted from the "
+        "Dashed lines are the same predictions with the paper's parameters." if compared else "",
+        "Right: a check without a new measurement. The largest measured size is predicted from the "
         "smaller ones by the law, by a plane in ln N and ln V, and by copying the next smaller size.",
-        "Grey: the margin that the paper states."
+        "The grey area is the margin that the paper states."
         if results.value(suite.name, MARGIN) is not None
         else "",
     )

@@ -16,12 +16,12 @@ from paretoken.figures.style import Look, faces, marker_size, ramp, size_markers
 from paretoken.io.text_tables import size_label
 
 Group = tuple[str, Sequence[Artist]]
-#: The V whose marker area stands for a size in legends.
+#: The V whose marker area is used for sizes in legends.
 LEGEND_TOKENS = 4
 
 
 def size_handles(sizes: Sequence[float], held: Sequence[float] = (), line: str = "-") -> list[Artist]:
-    """Return one legend entry per size, with a ``line`` in its colour; held-out ones say so."""
+    """Return one legend entry per size, with a ``line`` in its colour; held-out sizes are marked."""
     colours, markers = ramp(sizes), size_markers(sizes)
     handles: list[Artist] = []
     for n in sorted(set(sizes)):
@@ -50,7 +50,7 @@ def text_handles(lines: Sequence[str]) -> list[Artist]:
 
 
 class _Heading(HandlerBase):
-    """Writes a heading where an entry's symbol would be; the entry's own text only keeps room."""
+    """Write a heading in place of an entry's symbol; the entry's own text only reserves space."""
 
     def create_artists(
         self, legend: Legend, orig_handle: Artist, xdescent: float, ydescent: float, width: float,
@@ -61,7 +61,7 @@ class _Heading(HandlerBase):
 
 
 def side_legend(drawing: Drawing, groups: Sequence[Group]) -> None:
-    """Put one legend right of the panels, its groups under headings."""
+    """Put one legend to the right of the panels, with its groups under headings."""
     handles: list[Artist] = []
     headings: dict[int, Artist] = {}
     for title, entries in groups:

@@ -1,4 +1,4 @@
-"""Error against V, one panel per method, with bands: the figure of the paper's Table 1."""
+"""Error against V with intervals, one panel per method: the figure of the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from paretoken.figures.parts import LEVEL_TEXT, column, sentences
 from paretoken.figures.style import BLUE, VERMILION, Look, faces
 from paretoken.io.escape import mathtext
 
-#: Inches of a panel, around panels, and most panels in a row.
+#: Size of a panel in inches, space around the panels, and most panels in a row.
 PANEL = (2.6, 2.3)
 AROUND, LEGEND_WIDTH, MOST_IN_ROW = 0.7, 1.9, 4
 OWN: Look = {"color": BLUE, "marker": "o", "markersize": 5, "linewidth": 1.8, **faces(BLUE)}
@@ -36,7 +36,7 @@ PRINTED: Look = {"color": VERMILION, "marker": "s", "markersize": 4.5, "markerfa
 
 
 def draw(results: StudyResults) -> Drawing:
-    """Draw a panel per suite and method, all of a suite on the same axes."""
+    """Draw a panel per suite and method; the panels of a suite share their axes."""
     errors = {suite.name: suite_errors(results, suite.name) for suite in results.study.suites}
     shown = {name: methods_of(results, means) for name, means in errors.items()}
     count = max(map(len, shown.values()), default=0)
@@ -58,7 +58,7 @@ def draw(results: StudyResults) -> Drawing:
 
 
 def methods_of(results: StudyResults, means: pd.DataFrame) -> list[str]:
-    """Return the study's methods that have an error in a suite, in the study's order."""
+    """Return the study's methods with an error in a suite, in the study's order."""
     seen = means[means["visual_tokens"] > 0]["compressor"]
     return [entry.name for entry in results.study.compressors if (seen == entry.name).any()]
 
@@ -66,7 +66,7 @@ def methods_of(results: StudyResults, means: pd.DataFrame) -> list[str]:
 def _plot_suite(
     panels: Sequence[Axes], results: StudyResults, suite: Suite, means: pd.DataFrame, columns: int
 ) -> set[str]:
-    """Draw the panels of a suite; return the names of what was drawn."""
+    """Draw the panels of a suite; return the names of the drawn elements."""
     names, drawn = methods_of(results, means), {"own"}
     for axis in panels[len(names) :]:
         axis.set_axis_off()
@@ -94,7 +94,7 @@ def _plot_method(
 ) -> set[str]:
     own = means[means["compressor"] == name].sort_values("visual_tokens")
     V, error = column(own, "visual_tokens"), column(own, "error")
-    low, high = (np.clip(column(own, end), 0.0, 1.0) for end in ("low", "high"))  # no error is outside
+    low, high = (np.clip(column(own, end), 0.0, 1.0) for end in ("low", "high"))  # errors lie within
     drawn = set()
     if np.isfinite(low).all():
         axis.fill_between(V, low, high, color=OWN["color"], alpha=0.18, linewidth=0)
@@ -119,9 +119,9 @@ def _handles() -> dict[str, Artist]:
 
 
 def published_errors(results: StudyResults, suite: Suite, compressor: str) -> pd.DataFrame:
-    """Return V and error of a method in the published table, where it has every benchmark of a suite.
+    """Return V and error of a method in the published table, where it has all benchmarks of a suite.
 
-    There are none if the study asks or scores a benchmark in another way than the published one.
+    It is empty if the study asks or scores a benchmark differently from the published table.
     """
     table, method = results.table1, specification(compressor).published
     known = [
@@ -149,20 +149,20 @@ def _caption(results: StudyResults) -> str:
         for entry in results.study.compressors
     )
     return sentences(
-        "Error of each way to compress an image against its number of visual tokens, all trained by one "
-        "recipe: a panel per method"
-        + (", the others grey behind it." if shown["compressor"].nunique() > 1 else "."),
+        "Error of each compression method against its number of visual tokens. All are trained with one "
+        "recipe, and each has a panel"
+        + (", with the others in grey." if shown["compressor"].nunique() > 1 else "."),
         "Markers are means over seeds." if (shown["seeds"] > 1).any() else "",
         f"Bars and bands are {LEVEL_TEXT} intervals (Student's over seeds; with one seed, of the sample "
-        "of questions), cut off at 0 and 1."
+        "of questions), clipped to 0 and 1."
         if np.isfinite(column(shown, "low")).any()
         else "",
-        "Dotted: a model that sees no image." if blind.any() else "",
-        "Dashed with open markers: the same methods in the paper's Table 1, one run each and by "
-        "different recipes."
+        "The dotted line is a model without an image." if blind.any() else "",
+        "Dashed lines with open markers are the same methods in the paper's Table 1, with one run each "
+        "and different recipes."
         if printed
         else "",
     )
 
 
-METHODS = Figure("methods", "Ways to compress, by token count", _caption, draw)
+METHODS = Figure("methods", "Compression methods by token count", _caption, draw)

@@ -1,4 +1,4 @@
-"""V*(Q): the token count that is best at any budget, for each law in which there is one."""
+"""V*(Q): the token count that is best at any budget, for each law that has one."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ from paretoken.io.arrays import Array, Numbers
 from paretoken.io.escape import mathtext
 
 SIZE = (8.4, 4.6)
-#: Of the headline law and of the others, first suite and second: the second's lies on the first's.
+#: Line widths of the headline law and of the others, by suite: the second lies on the first.
 WIDTHS = ((4.4, 2.2), (2.2, 1.1))
 OTHER_LAWS = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
-#: How dark other laws are, of the suite's colour: they are seen on the headline's curve.
+#: Share of the suite's colour in other laws: darker, so that they are visible on the headline's curve.
 DARK = 0.55
-#: Share of the height of the panel below which curves lie on each other and bands are not seen.
+#: Share of the height of the panel below which curves coincide and bands are invisible.
 UNSEEN = 0.01
 #: Characters in a line of the legend.
 LEGEND_WIDTH = 34
-#: Published numbers by their names; `q` is followed by the Q that they are for.
+#: Prefix of the names of published optima; the value of Q follows it.
 PUBLISHED = "optimal_tokens_q"
 MARKS = ("o", "s", "D", "^")
 
 
-#: The laws whose curves lie on each other, and their V* on the grid of Q.
+#: The laws whose curves coincide, and their V* on the grid of Q.
 Curve = tuple[list[str], Numbers]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What is drawn of a suite.
+    """The curves and the band of a suite.
 
     Attributes:
-        suite: it.
-        curves: what lies apart; the first law of the first curve is the headline's.
-        band: ends of the headline's interval on that grid; None if there is none that can be seen.
+        suite: the suite.
+        curves: the curves that differ visibly; the first law of the first curve is the headline law.
+        band: ends of the headline law's interval on the grid of Q; None if there is no visible one.
     """
 
     suite: Suite
@@ -71,13 +71,13 @@ def draw(results: StudyResults) -> Drawing:
         handles += _plot(axis, _grid(results), each, place, results.study.fit.laws[0])
     paper = _plot_published(axis, results, found[0].suite.name)
     _label(axis, results.headline(found[0].suite.name))
-    axis.set_title("Best token count at any budget,\nif models of every size can be had")
+    axis.set_title("Best token count at any budget,\nif models of every size are available")
     side_legend(drawing, [("Suite: laws", handles), ("The paper", paper)])
     return drawing
 
 
 def shown(results: StudyResults) -> list[Shown]:
-    """Return what is drawn of each suite (`UserError` if the study has no V*)."""
+    """Return the curves and the band of each suite (`UserError` if the study has no V*)."""
     suites = shown_suites(results, "optimal_tokens")
     if max(results.study.text_tokens) == 0:
         raise missing(results, "optimal_tokens", "a number greater than 0 under text_tokens")
@@ -101,17 +101,17 @@ def _grid(results: StudyResults) -> Numbers:
 
 
 def _apart(fit: FittedLaw, one: Numbers, other: Numbers) -> bool:
-    """Return whether two curves are told apart somewhere, on the logarithmic axis of V."""
+    """Return whether two curves differ visibly somewhere, on the logarithmic axis of V."""
     height = np.log(max(fit.token_counts) / min(fit.token_counts))
     return bool(np.abs(np.log(one / other)).max() > UNSEEN * height)
 
 
 def _curves(results: StudyResults, suite: Suite) -> list[Curve]:
-    """Return V* by all laws of the study that have one and were fitted, those that coincide together."""
+    """Return V* by all fitted laws of the study that have one; coinciding laws share a curve."""
     headline, Q = results.headline(suite.name), _grid(results)
     if not headline.law.constant_optimum:
         raise missing(results, "optimal_tokens", "a first law whose V* does not depend on the "
-                      "budget (product, say) under fit: laws")  # fmt: skip
+                      "budget (such as product) under fit: laws")  # fmt: skip
     curves: list[Curve] = []
     for law in results.study.fit.laws:
         fit = results.fits.get((suite.name, f"{law}-all"))
@@ -196,23 +196,24 @@ def _caption(results: StudyResults) -> str:
         len(results.headline(each.suite.name).draws) for each in found if each.band is None
     )
     return sentences(
-        "V* that minimises the fitted error at any fixed inference cost 2N(Q + V), in closed form, "
-        "within the measured range of V (the ticks; the axis is logarithmic). It is the same at every "
-        "budget only if models of every size can be had; with the sizes of the study, the best V steps "
+        "V* minimises the fitted error at any fixed inference cost 2N(Q + V), in closed form, within "
+        "the measured range of V (the ticks; the axis is logarithmic). It is the same at every budget "
+        "only if models of every size are available; with the sizes of the study, the best V steps "
         "around it.",
-        f"Thick: the headline law{f', with its {LEVEL_TEXT} interval as a band' if bands else ''}.",
-        "Where there is no band, it is narrower than the line." if unseen else "",
-        "Thin: the study's other laws that have one V* for all budgets."
+        "Thick lines are the headline law"
+        + (f", with its {LEVEL_TEXT} interval as a band." if bands else "."),
+        "A band that is not visible is narrower than the line." if unseen else "",
+        "Thin lines are the study's other laws with one V* for all budgets."
         if any(len(each.curves) > 1 for each in found)
         else "",
-        "Curves of a suite that lie on each other are drawn once and named together."
+        "Curves of a suite that coincide are drawn once and named together."
         if any(len(names) > 1 for names in laws)
         else "",
         "A band that reaches the upper edge (alpha <= beta) allows for as many tokens as possible; one "
-        "that spans the panel tells nothing."
+        "that spans the panel says nothing."
         if bands
         else "",
-        "Black: what the paper's code and text state."
+        "Black markers are numbers in the paper's code and text."
         if published_points(results, found[0].suite.name)
         else "",
     )

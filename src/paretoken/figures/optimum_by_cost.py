@@ -1,4 +1,4 @@
-"""How the best number of visual tokens moves when an answer's cost is counted in other ways."""
+"""How the best number of visual tokens depends on the way of counting the cost of an answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from paretoken.figures.parts import LEVEL_TEXT, missing, sentences, shown_suites
 from paretoken.figures.style import PALE, Look, marker_size, mixed, ramp, size_markers
 from paretoken.io.escape import mathtext
 
-#: Inches per scenario, around the rows, and per panel; where sizes stand within a row.
+#: Inches per scenario, around the rows, per panel and for labels; the spread of sizes within a row.
 ROW, AROUND, WIDTH, LABELS, SPREAD = 0.42, 1.5, 3.7, 2.6, 0.6
 LEAST_HEIGHT = 3.0
 MARKER_TOKENS = 16
@@ -28,7 +28,7 @@ MARGIN = 1.4
 
 
 def draw(results: StudyResults) -> Drawing:
-    """Draw V* per way of counting and size: one panel per suite, one row per way."""
+    """Draw V* by scenario and size: one panel per suite, one row per scenario."""
     suites = shown_suites(results, "optimum_by_cost")
     Q = middle(results.study.text_tokens)
     if Q is None:
@@ -45,7 +45,7 @@ def draw(results: StudyResults) -> Drawing:
         axis.set_xlabel(f"Best visual tokens V* at Q = {Q:g}")
         axis.set_title(mathtext(suite.title))
         _rows(axis, ways, labelled=axis is panels[0])
-    panels[0].set_ylabel("What an answer's cost counts")
+    panels[0].set_ylabel("What the cost of an answer counts")
     side_legend(drawing, [("Model size N", size_handles(sizes, line="none"))])
     return drawing
 
@@ -78,15 +78,18 @@ def _caption(results: StudyResults) -> str:
     same = all(fit.law.constant_optimum for fit in fits)
     return sentences(
         "V* of the headline law for a model of each size, at the study's middle number of text tokens"
-        f"{f', with {LEVEL_TEXT} intervals' if drawn else ''}: where a little more of the budget lowers "
-        "the error as much by visual tokens as by parameters, within the measured range of V (the "
-        "ticks).",
-        "One row per way to count what an answer costs.",
+        f"{f', with {LEVEL_TEXT} intervals' if drawn else ''}. At V*, a small increase of the budget "
+        "lowers the error as much by visual tokens as by parameters, within the measured range of V "
+        "(the ticks).",
+        "Each row is one way to count the cost of an answer.",
         "Where only 2N(Q + V) counts, V* is the same for all sizes." if same else "",
-        "A cost that all models share, such as the vision encoder's, does not move V* of a given size "
-        "(it leaves less of a budget for the language model, and so a smaller one); cached text makes "
-        "parameters cheaper against tokens, answers that must be written make them dearer.",
+        "A cost that all models share, such as the vision encoder's, does not change V* of a given size "
+        "(it leaves less budget for the language model, and so a smaller one). Cached text makes "
+        "parameters cheaper relative to tokens, and answers that must be written make them more "
+        "expensive.",
     )
 
 
-OPTIMUM_BY_COST = Figure("optimum_by_cost", "How the best V moves with what is counted", _caption, draw)
+OPTIMUM_BY_COST = Figure(
+    "optimum_by_cost", "How the best V depends on the cost that is counted", _caption, draw
+)

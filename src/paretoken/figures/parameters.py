@@ -1,4 +1,4 @@
-"""Fitted against published parameters: every law and variant with its interval."""
+"""Fitted and published parameters: every law and variant with its interval."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ QUANTITIES = {
     "beta": "β (exponent of V)",
     RATIO: "α/β (ratio)",
 }
-#: Names of published values that differ from those of fits.
+#: Names of published values that differ from the names in fits.
 PUBLISHED_NAMES = {RATIO: "exponent_ratio"}
 WIDTH, LINE_HEIGHT, FRAME_HEIGHT = 10.0, 0.27, 0.95
-#: Largest ratio of the ends of a linear axis; the room around the values on either kind.
+#: Largest ratio of the ends of a linear axis; the margins around the values on either kind of axis.
 LINEAR_UP_TO, LOG_MARGIN, LINEAR_MARGIN = 5.0, 1.2, 0.1
-#: A tick hides no interval, however short that is.
+#: A thin tick, which does not hide even a short interval.
 POINT: Look = {"color": "black", "marker": "|", "markersize": 11, "markeredgewidth": 2.2, "zorder": 5}
 INTERVAL: Look = {"color": BLUE, "linewidth": 3.2}
 PUBLISHED: Look = {"color": VERMILION, "linestyle": ":", "linewidth": 1.8, "zorder": 1}
 
 
 def draw(results: StudyResults) -> Drawing:
-    """Draw a row of panels per suite: alpha, beta and their ratio, for every fit of it."""
+    """Draw a row of panels per suite: alpha, beta and their ratio, for every fit of the suite."""
     suites = shown_suites(results, "parameters")
     fits = [variants(results, suite.name) for suite in suites]
     heights = [FRAME_HEIGHT + LINE_HEIGHT * len(found) for found in fits]
@@ -55,9 +55,9 @@ def draw(results: StudyResults) -> Drawing:
 
 
 def variants(results: StudyResults, suite: str) -> dict[str, FittedLaw]:
-    """Return every fit of a suite by the words for it: the study's laws in order, then the grid.
+    """Return every fit of a suite by its label: the study's laws in order, then the paper's grid.
 
-    Without flagged cells the unflagged fits are the others once more, and are left out.
+    Without flagged cells, the unflagged fits equal the others and are left out.
     """
     kinds = ("all", "unflagged") if _flagged(results, suite) else ("all",)
     named = [
@@ -76,14 +76,14 @@ def _flagged(results: StudyResults, suite: str) -> bool:
 
 
 def published(results: StudyResults, suite: str, quantity: str) -> float | None:
-    """Return the published value; alpha / beta as it is published, never divided here."""
+    """Return the published value; alpha / beta is the published ratio, never computed here."""
     return results.value(suite, PUBLISHED_NAMES.get(quantity, quantity))
 
 
 def estimate(fit: FittedLaw, quantity: str) -> float | None:
     """Return a fit's value of a quantity, or None if its law has none (or it is infinite).
 
-    Where V* depends on the budget, alpha / beta is no rate of exchange.
+    If V* depends on the budget, alpha / beta is not an exchange rate.
     """
     if quantity == RATIO and not fit.law.constant_optimum:
         return None
@@ -111,7 +111,7 @@ def _plot_suite(
 
 
 def _plot_interval(axis: Axes, place: int, record: Mapping[str, Any]) -> None:
-    """Draw the 95 % interval; an end beyond the axis is an arrow."""
+    """Draw the 95 % interval, with an arrow for an end beyond the axis."""
     if "low" not in record:
         return
     left, right = axis.get_xlim()
@@ -134,7 +134,7 @@ def limits(
 ) -> tuple[float, float, bool] | None:
     """Return the ends of an axis and whether it is logarithmic; None if nothing is drawn on it.
 
-    All estimates, the first fit's interval and the published value fit on it.
+    The axis holds all estimates, the first fit's interval and the published value.
     """
     ends = [interval(next(iter(fits.values())), quantity).get(end) for end in ENDS]
     shown = [estimate(fit, quantity) for fit in fits.values()] + ends + [line]
@@ -149,7 +149,7 @@ def limits(
 
 
 def interval(fit: FittedLaw, quantity: str) -> Mapping[str, Any]:
-    """Return a fit's interval of what it has an estimate of; empty without draws."""
+    """Return a fit's interval of a quantity; empty without an estimate or without draws."""
     found = None if estimate(fit, quantity) is None else fit.record["intervals"].get(quantity)
     return found or {}
 
@@ -210,17 +210,18 @@ def _caption(results: StudyResults) -> str:
         + ".",
         f"Bars are {LEVEL_TEXT} intervals, as in the tables." if intervals else "",
         "An arrow marks an interval that leaves the axis." if arrows else "",
-        f"Logarithmic axes: {', '.join(logarithmic)}." if logarithmic else "",
-        "Dotted: what the paper publishes, where it does." if _any_published(results, suites) else "",
+        f"These axes are logarithmic: {', '.join(logarithmic)}." if logarithmic else "",
+        "Dotted lines are published values." if _any_published(results, suites) else "",
     )
 
 
 def _exceptions(fits: Sequence[FittedLaw]) -> str:
-    """Return, in brackets, which laws have no exponents and which no ratio that buys anything."""
+    """Return, in brackets, which laws have no exponents and which have no meaningful ratio."""
     slopes = {fit.law.name for fit in fits if fit.law.slopes and not fit.law.exponents}
     without = {fit.law.name for fit in fits if not fit.law.constant_optimum}
-    said = [f"of slopes for {', '.join(sorted(slopes))}, which has no exponents"] * bool(slopes)
-    said += [f"none for {', '.join(sorted(without))}, whose V* depends on the budget"] * bool(without)
+    said = [f"slopes for {', '.join(sorted(slopes))}, which has no exponents"] * bool(slopes)
+    if without:
+        said.append(f"no ratio for {', '.join(sorted(without))}, whose V* depends on the budget")
     return f" ({'; '.join(said)})" if said else ""
 
 

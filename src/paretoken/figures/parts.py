@@ -1,4 +1,4 @@
-"""What figures draw from: suites, mean cells, fitted sizes and the words for them; no drawing."""
+"""Data of figures, without drawing: suites, mean cells, fitted sizes and their descriptions."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from paretoken.io.arrays import Numbers
 from paretoken.registry import LAWS
 from paretoken.study.published import PAPER_LAW
 
-#: Points of a smooth curve.
+#: Number of points of a smooth curve.
 DENSE = 200
 SYMBOLS = {"alpha": "α", "beta": "β", "alpha_over_beta": "α/β"}
 LEVEL_TEXT = f"{100 * LEVEL:g} %"
 
 
 def missing(results: StudyResults, figure: str, need: str) -> UserError:
-    """Return the error of a figure that lacks an ingredient; ``need`` says what to add."""
+    """Return the error of a figure that the study lacks something for; ``need`` says what to add."""
     return UserError(
-        f"figure {figure} of study {results.study.name} needs {need} in config.yaml; add that, or "
-        f"take {figure} out of the study's figures"
+        f"figure {figure} of study {results.study.name} needs {need} in config.yaml; add it, or "
+        f"remove {figure} from the study's figures"
     )
 
 
@@ -56,7 +56,7 @@ def mean_cells(results: StudyResults, suite: str) -> pd.DataFrame:
 
 
 def of_paper(results: StudyResults) -> bool:
-    """Return whether a study is compared with published values: only then its words name the paper."""
+    """Return whether a study is compared with published values; only then captions name the paper."""
     return results.study.published is not None
 
 
@@ -66,14 +66,14 @@ def sentences(*parts: str) -> str:
 
 
 def bars_in_words(*suites: pd.DataFrame) -> str:
-    """Return the sentence on the bars of mean cells; empty where no cell has one."""
+    """Return the sentence on the error bars of mean cells; empty if no cell has one."""
     cells = pd.concat(suites)
     drawn, seeds = cells["stderr"] > 0, cells["stderr_seeds"].notna()
     if not drawn.any():
         return ""
     if not (drawn & seeds).any():
         return "Bars are one standard error, over questions."
-    several = " where there are several, else over questions" * bool((drawn & ~seeds).any())
+    several = " if there are several, otherwise over questions" * bool((drawn & ~seeds).any())
     return f"Bars are one standard error, over seeds{several}."
 
 
@@ -96,7 +96,7 @@ def published_parameters(results: StudyResults, suite: str) -> dict[str, float] 
 
 
 def dense(values: Sequence[float]) -> Numbers:
-    """Return a smooth log-spaced range over ``values``, with the values themselves in it."""
+    """Return a smooth log-spaced range over ``values``, which includes the values themselves."""
     smooth = np.geomspace(min(values), max(values), DENSE)[1:-1]
     return np.unique(np.concatenate([smooth, np.asarray(values, float)]))
 

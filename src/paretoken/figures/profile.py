@@ -1,4 +1,4 @@
-"""How well the floor and the exponents are determined: profiles of the headline fit."""
+"""Profiles of the headline fit: how well the data determine the floor and the exponents."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from paretoken.io.escape import mathtext
 
 SIZE = (8.4, 6.2)
 COLUMNS = 2
-#: Panels show excesses of the objective up to this multiple of the threshold's.
+#: Largest shown excess of the objective, as a multiple of the excess of the threshold.
 HEADROOM = 4.0
 FINE = 1000
 CURVE: Look = {"color": BLUE, "linewidth": 1.8}
@@ -71,14 +71,14 @@ def _profiles(results: StudyResults) -> tuple[Suite, FittedLaw, Mapping[str, Any
     profiles: Mapping[str, Any] = fit.record.get("profile") or {}
     if not profiles:
         raise UserError(
-            f"figure profile: the fit {suite.name} holds no profile, as by --method grid, by a constant "
-            "and where the floor and the exponents are fixed; take profile out of the figures"
+            f"figure profile: the fit {suite.name} holds no profile, as with --method grid, with a "
+            "constant law, or with fixed floor and exponents; remove profile from the study's figures"
         )
     return suite, fit, profiles
 
 
 def _is_along(fit: FittedLaw, profiles: Mapping[str, Any]) -> bool:
-    """Return whether a panel shows how an exponent moves as the floor is held."""
+    """Return whether a panel shows how an exponent varies with the held floor."""
     return fit.law.floor in profiles and bool(fit.law.exponents)
 
 
@@ -91,7 +91,7 @@ def _has_region(profiles: Mapping[str, Any]) -> bool:
 
 
 def relative_objective(item: Mapping[str, Any]) -> tuple[Numbers, float | None]:
-    """Return a profile's objective and its threshold, over its minimum (as they are if that is 0)."""
+    """Return a profile's objective and threshold, divided by the minimum (unchanged if it is 0)."""
     objective = np.array(item["objective"], float)
     unit = float(objective.min()) or 1.0
     threshold = item["threshold"]
@@ -101,7 +101,7 @@ def relative_objective(item: Mapping[str, Any]) -> tuple[Numbers, float | None]:
 def smooth(values: Numbers, objective: Numbers) -> tuple[Numbers, Numbers]:
     """Return a profile in finer steps: the root of the excess objective, interpolated and squared.
 
-    The root is near linear on either side of the minimum, and the 95 % region is found on it too.
+    The root is nearly linear on either side of the minimum, and the 95 % region is also found on it.
     """
     from scipy.interpolate import PchipInterpolator
 
@@ -139,7 +139,7 @@ def _mark(axis: Axes, item: Mapping[str, Any], published: float | None) -> None:
 
 
 def _plot_along(axis: Axes, results: StudyResults, suite: str, fit: FittedLaw, name: str) -> None:
-    """Draw how the first exponent moves as the floor is held at each value."""
+    """Draw how the first exponent varies with the held floor."""
     item, exponent = fit.record["profile"][name], fit.law.exponents[0]
     axis.plot(item["value"], item[exponent], **CURVE)
     axis.plot(fit.parameters[name], fit.parameters[exponent], **ESTIMATE)
@@ -160,7 +160,7 @@ def _words(fit: FittedLaw, name: str) -> str:
 
 def _handles(published: bool, region: bool) -> list[Artist]:
     handles: list[Artist] = [
-        Line2D([], [], label="best fit with it held", **CURVE),
+        Line2D([], [], label="best fit with the parameter held", **CURVE),
         Line2D([], [], label="estimate", **ESTIMATE),
     ]
     if region:
@@ -172,7 +172,7 @@ def _handles(published: bool, region: bool) -> list[Artist]:
 
 
 def _tabled(fit: FittedLaw, profiles: Mapping[str, Any]) -> bool:
-    """Return whether all intervals in the tables are the regions; with shared noise they are not."""
+    """Return whether all intervals in the tables are the regions, which is false with shared noise."""
     intervals = fit.record["intervals"]
     return all(
         name in intervals and [intervals[name]["low"], intervals[name]["high"]] == item["interval"]
@@ -183,19 +183,19 @@ def _tabled(fit: FittedLaw, profiles: Mapping[str, Any]) -> bool:
 def _caption(results: StudyResults) -> str:
     suite, fit, profiles = _profiles(results)
     return sentences(
-        f"{suite.title}: profiles of the headline fit, the objective when one parameter is held at a "
-        "value and all others are refitted, over its minimum.",
-        f"Values below the dashed threshold (F-ratio of the sums of squares) fit within {LEVEL_TEXT}; "
-        "that region is shaded."
+        f"{suite.title}: profiles of the headline fit. Each is the objective with one parameter held at "
+        "a value and all others refitted, divided by its minimum.",
+        f"Values below the dashed threshold (F-ratio of the sums of squares) form the {LEVEL_TEXT} "
+        "region, which is shaded."
         if _has_region(profiles)
         else "",
         "These regions are the intervals in the tables." if _tabled(fit, profiles) else "",
         "A flat profile means that the data do not determine the parameter.",
-        f"The second panel shows how {_symbol(fit.law.exponents[0])} moves as the floor is held: what "
-        "one does not know about the floor, one does not know about the exponent."
+        f"The second panel shows how {_symbol(fit.law.exponents[0])} varies with the held floor: "
+        "uncertainty about the floor is uncertainty about the exponent."
         if _is_along(fit, profiles)
         else "",
-        "Dotted: published values." if _has_published(results, suite, profiles) else "",
+        "Dotted lines are published values." if _has_published(results, suite, profiles) else "",
     )
 
 

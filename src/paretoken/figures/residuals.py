@@ -1,4 +1,4 @@
-"""What the headline fit leaves: residuals by N and by V, suspicious cells ringed and named."""
+"""Residuals of the headline fit by N and by V, with suspicious cells ringed and named."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def dodged(level: Numbers, other: Numbers) -> Numbers:
 
 
 def _plot_means(axis: Axes, cells: pd.DataFrame, level: str) -> None:
-    """Draw a bar at the mean residual of each level: its pattern is what the law misses."""
+    """Draw a bar at the mean residual of each level; the pattern of bars is what the law misses."""
     values = column(cells, level)
     gaps = np.diff(np.log(np.unique(values)))
     half = np.exp(MEAN_HALF_WIDTH * float(gaps.min())) if len(gaps) else 1.1
@@ -140,8 +140,8 @@ def _caption(results: StudyResults) -> str:
     cells = [mean_cells(results, suite.name) for suite in suites]
     return sentences(
         "Measured minus fitted error of the headline law, in hundredths, by N (left) and by V (right). "
-        "Cells of one level stand side by side; black bars are the mean of a level, and their pattern "
-        "is what the law misses; the grey band is plus and minus the rmse of the fit.",
+        "Cells of one level are side by side. Black bars are the mean of a level, and their pattern is "
+        "what the law misses. The grey band is plus and minus the rmse of the fit.",
         "Flagged cells are ringed and named, and are part of the fit."
         if any((own["flag"] != "").any() for own in cells)
         else "",

@@ -1,4 +1,4 @@
-"""Several studies side by side: exponents and their ratio, with intervals, one panel each."""
+"""Compare several studies: the exponents and their ratio, with intervals, in one panel each."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PANELS = (RATIO, "alpha", "beta")
 MARKERS = {"reasoning": "o", "ocr": "s", "control": "^"}
 WIDTH, ROW, AROUND = 10.0, 0.38, 1.9
 TITLE_WIDTH = 110
-#: Room at both ends of an axis, as a factor, and the widest range that is drawn.
+#: Margin at both ends of an axis, as a factor, and the widest range that is drawn, as a ratio.
 BEYOND, MOST = 1.4, 1e3
 
 
 def draw(table: pd.DataFrame) -> Drawing:
-    """Draw a table of `side_by_side`; `UserError` if no law in it has exponents."""
+    """Draw a table of `side_by_side` (`UserError` if no law in it has exponents)."""
     table = table[(table["parameter"] != RATIO) | table["law"].map(_has_ratio)]
     shown = [name for name in PANELS if (table["parameter"] == name).any()]
     if not shown:
@@ -61,12 +61,12 @@ def draw(table: pd.DataFrame) -> Drawing:
 
 
 def _has_ratio(law: str) -> bool:
-    """Return whether alpha / beta of a law is a rate of exchange: not where V* depends on the budget."""
+    """Return whether alpha / beta of a law is an exchange rate: not if V* depends on the budget."""
     return bool(LAWS.load(law).constant_optimum)
 
 
 def _title(table: pd.DataFrame, shown: Sequence[str]) -> str:
-    """Return what is compared, of which studies and by which law, and what bars are."""
+    """Return the title: the parameters, the studies, the law, and the meaning of bars."""
     studies, laws = (list(dict.fromkeys(table[name])) for name in ("study", "law"))
     what = ", ".join(SYMBOLS.get(name, name) for name in shown)
     whose = " and ".join(studies) if len(studies) == 2 else f"{len(studies)} studies"
@@ -74,8 +74,8 @@ def _title(table: pd.DataFrame, shown: Sequence[str]) -> str:
     return mathtext(
         sentences(
             f"{what} of {whose}, fitted by {law}.",
-            f"Bars: {LEVEL_TEXT} intervals." if table["low"].notna().any() else "",
-            "Logarithmic axes.",
+            f"Bars are {LEVEL_TEXT} intervals." if table["low"].notna().any() else "",
+            "The axes are logarithmic.",
         )
     )
 
@@ -86,7 +86,7 @@ def _look(role: str) -> Look:
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, places: pd.DataFrame) -> None:
-    """Draw one parameter on a logarithmic axis; ends at 0 and without a bound reach its edges."""
+    """Draw one parameter on a logarithmic axis; interval ends of 0 or infinity reach its edges."""
     numbers = rows[["estimate", "low", "high"]].to_numpy(float)
     drawable = numbers[np.isfinite(numbers) & (numbers > 0)]
     bottom, top = (drawable.min(), drawable.max()) if len(drawable) else (1.0, 1.0)

@@ -1,4 +1,4 @@
-"""How all figures look: one style block, one colour and marker per model size."""
+"""The style of all figures: one style block, and one colour and marker per model size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 
 INK = ".15"
 STYLE: dict[Any, Any] = {
-    # Ink, edges and ends of lines as seaborn's style "ticks" has them; seaborn takes a second to import.
+    # Ink, edges and line ends of seaborn's style "ticks"; importing seaborn would take a second.
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "text.color": INK,
@@ -24,7 +24,7 @@ STYLE: dict[Any, Any] = {
     "patch.edgecolor": "white",
     "patch.force_edgecolor": True,
     "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
-    "text.usetex": False,  # titles from files would be TeX
+    "text.usetex": False,  # otherwise titles from files would be TeX
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10,
@@ -43,29 +43,29 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
-#: Shapes, and the factor of their diameter by which they look as large as a disc.
+#: Shapes, with the factor of their diameter that makes them look as large as a disc.
 MARKERS = {"o": 1.0, "v": 1.1, "*": 1.45, "D": 0.82, "s": 0.9, "^": 1.1, "p": 1.05, "<": 1.1}
 
 Colour = tuple[float, float, float]
 #: Keyword arguments of matplotlib, shared by a line and its legend entry.
 Look = dict[str, Any]
 
-#: Okabe and Ito's colours, told apart without colour vision: for things that are not sizes.
+#: Okabe and Ito's colours, distinguishable without colour vision: for elements that are not sizes.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 ACCENTS = (VERMILION, BLUE, ORANGE, GREEN)
-#: Of suites that share a panel.
+#: Colours of suites that share a panel.
 ROLE_COLOURS = {"reasoning": BLUE, "ocr": VERMILION, "control": GREEN}
 
 
-#: How far the face of a marker is mixed with white: whiskers of its colour are seen across it.
+#: Share of white in the face of a marker, so that error bars of its colour are visible across it.
 PALE = 0.6
-#: Keeps a number on top of other marks legible.
+#: Outline that keeps a number legible on top of other marks.
 HALO = withStroke(linewidth=2.2, foreground="white")
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Apply the style within the block; draws without a display."""
+    """Apply the style within the block, and draw without a display."""
     mpl.use("Agg")
     with mpl.rc_context(STYLE):
         yield
@@ -78,12 +78,12 @@ def mixed(colour: Colour | str, white: float) -> Colour:
 
 
 def faces(colour: Colour | str) -> Look:
-    """Return the look of a line's markers: a pale face, and an edge in the colour of the whiskers."""
+    """Return the look of a line's markers: a pale face, and an edge in the colour of error bars."""
     return {"markerfacecolor": mixed(colour, PALE), "markeredgecolor": colour, "markeredgewidth": 1.1}
 
 
 def ramp(levels: Sequence[float]) -> dict[float, Colour]:
-    """Return one colour per level, light to dark; told apart without colour vision too."""
+    """Return one colour per level, light to dark; they are distinguishable without colour vision."""
     ordered = sorted(set(levels))
     palette = mpl.colormaps["viridis"](np.linspace(0.85, 0.05, len(ordered)))
     return {
@@ -93,7 +93,7 @@ def ramp(levels: Sequence[float]) -> dict[float, Colour]:
 
 
 def size_markers(sizes: Sequence[float]) -> dict[float, str]:
-    """Return one marker shape per model size (the paper's o, v, *, D first)."""
+    """Return one marker shape per model size, starting with the paper's o, v, *, D."""
     shapes = list(MARKERS)
     return {size: shapes[i % len(shapes)] for i, size in enumerate(sorted(set(sizes)))}
 

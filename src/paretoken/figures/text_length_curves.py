@@ -22,7 +22,7 @@ MARKS = {"flops": "o", "seconds": "s"}
 
 
 def save_text_length(results: StudyResults, found: pd.DataFrame, paths: Sequence[Path]) -> None:
-    """Draw what `optima` returned and write it, in the project's style."""
+    """Draw the result of `optima` in the project's style and write it."""
     figure = Figure("text_length", "Length of the question", "", lambda given: draw(given, found))
     save(figure, results, list(paths))
 

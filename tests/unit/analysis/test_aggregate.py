@@ -33,12 +33,12 @@ def test_the_table_is_in_the_order_of_the_grid_suite_by_suite(files):
 
 
 def test_a_suite_that_is_missing_is_named_with_its_file(files):
-    with pytest.raises(UserError, match=r"cell0.csv has the suites a, b; wanted once each: a, b, c"):
+    with pytest.raises(UserError, match=r"cell0.csv has the suites a, b; expected once each: a, b, c"):
         aggregate(files, ["a", "b", "c"])
 
 
 def test_a_suite_that_is_not_wanted_is_refused(files):
-    with pytest.raises(UserError, match=r"wanted once each: a$"):
+    with pytest.raises(UserError, match=r"expected once each: a$"):
         aggregate(files, ["a"])
 
 

@@ -60,10 +60,10 @@ def test_at_equal_cost_the_side_with_less_error_wins_if_noise_allows() -> None:
     assert [*pairs["lower"]] == ["larger", "larger", "smaller", "smaller"]
     reasoning, ocr = tally(pairs, {"reasoning": "Scenes", "ocr": "Digits"})
     assert reasoning.startswith("Scenes: the larger model with fewer tokens errs less in 2 of 2 pairs")
-    decided = "told by the 95 % interval of the difference: the larger one in"
-    assert f"{decided} 1, the smaller one in 0, neither in 1" in reasoning
-    assert f"{decided} 0, the smaller one in 1, neither in 0" in ocr
-    assert "Signs alone do not tell which errs less (0 of 2 pairs" in ocr
+    decided = "the 95 % interval of the difference decides for the larger one in"
+    assert f"{decided} 1, for the smaller one in 0, and for neither in 1" in reasoning
+    assert f"{decided} 0, for the smaller one in 1, and for neither in 0" in ocr
+    assert "The signs alone do not show which errs less (0 of 2 pairs" in ocr
     first = pairs.iloc[0]
     assert (first["llm_larger"], first["visual_tokens_larger"]) == ("b", 1)
     assert (first["llm_smaller"], first["visual_tokens_smaller"]) == ("a", 9)

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from paretoken.analysis.cells import Cells, Selection, demand_identifiable, read_cells
+from paretoken.analysis.cells import Cells, Selection, read_cells, require_identifiable
 from paretoken.errors import FitError, UserError
 
 HEAD = "params_b,visual_tokens,error,flag\n"
@@ -200,13 +200,13 @@ def test_used_cells_are_those_with_weight():
 def test_identifiability():
     N, V = np.array([1, 1, 2, 2.0]), np.array([1, 4, 1, 4.0])
     cells = Cells(N, V, N, np.ones(4))
-    demand_identifiable(cells, ["K", "D", "alpha", "beta"])
+    require_identifiable(cells, ["K", "D", "alpha", "beta"])
     with pytest.raises(
         FitError, match=r"4 distinct cells cannot determine 5 parameters \(E, A, B, alpha, beta\)"
     ):
-        demand_identifiable(cells, ["E", "A", "B", "alpha", "beta"])
+        require_identifiable(cells, ["E", "A", "B", "alpha", "beta"])
     with pytest.raises(FitError, match=r"only one level of V \(1\)"):
-        demand_identifiable(cells.reweighted(np.array([1, 0, 1, 0.0])), ["K"])
+        require_identifiable(cells.reweighted(np.array([1, 0, 1, 0.0])), ["K"])
 
 
 def test_more_rows_than_can_be_fitted_are_refused(write, monkeypatch):

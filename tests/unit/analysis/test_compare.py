@@ -38,7 +38,7 @@ def test_each_number_is_its_fits(folders):
 def test_the_same_suite_agrees_with_itself(folders):
     said = verdicts(read_studies(folders))
     names = "both (digits) and one (digits)"
-    assert said == [f"ocr: the data do not tell alpha / beta of {names} apart."]
+    assert said == [f"ocr: alpha / beta of {names} do not differ significantly."]
 
 
 def test_a_difference_is_told_also_from_an_unbounded_ratio(folders):
@@ -50,7 +50,9 @@ def test_a_difference_is_told_also_from_an_unbounded_ratio(folders):
     finally:
         write_json(path, record)
     names = "both (digits) and one (digits)"
-    assert said == [f"ocr: alpha / beta of {names} differ: it is larger in one (digits)."]
+    assert said == [
+        f"ocr: alpha / beta of {names} differ significantly: one (digits) has the larger one."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,14 +82,17 @@ def test_what_was_not_found_is_not_compared(folders, changes, said):
 def test_an_effect_that_is_absent_tells_no_difference(folders):
     path = folders[1] / "fits" / "digits" / "product-all.json"
     record = read_json(path)
-    absent = record["effects"]["V"] | {"falls": False, "words": "The data show no effect of V."}
+    absent = record["effects"]["V"] | {
+        "falls": False,
+        "words": "The data show no significant effect of V.",
+    }
     draws = [[*row[:3], 0.0] for row in record["draws"]]
     try:
         write_json(path, record | {"draws": draws, "effects": record["effects"] | {"V": absent}})
         (sentence,) = verdicts(read_studies(folders))
     finally:
         write_json(path, record)
-    assert "cannot be compared: one (digits): The data show no effect of V." in sentence
+    assert "cannot be compared: one (digits): The data show no significant effect of V." in sentence
 
 
 def test_which_of_two_numbers_is_larger_is_said_as_often_as_chance_allows():
@@ -132,8 +137,8 @@ def test_an_unbounded_ratio_is_drawn(folders, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{0}"], "wants two or more different studies"),
-        (["{0}", "{0}/../both"], "wants two or more different studies"),
+        (["{0}"], "needs two or more different studies"),
+        (["{0}", "{0}/../both"], "needs two or more different studies"),
         (["{0}", "/nowhere/absent"], "no study.json); run it with `snakemake --config run=[absent]`"),
         (["{0}", "{1}", "--law", "additive"], "has no fit of the law additive; it has: product"),
         (["{0}", "{1}", "--out-figure", "c.docx"], "c.docx: a figure ends in one of .png, .pdf, .svg"),

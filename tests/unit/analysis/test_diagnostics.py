@@ -77,7 +77,7 @@ def test_an_error_that_rises_with_n_puts_alpha_on_its_bound():
     found = fitted(surface_cells(lambda N, V: 0.3 + 0.05 * np.log(N) + V**-0.5))
     sentences = " ".join(bound_warnings(found))
     assert found.parameters["alpha"] == 0
-    assert "alpha is at its bound 0: no fall of the error along that scale is seen" in sentences
+    assert "alpha is at its bound 0: the fit shows no fall of the error along that scale" in sentences
 
 
 def test_an_exponential_fall_puts_beta_on_its_upper_bound():
@@ -105,7 +105,7 @@ def test_a_flat_floor_is_named_with_what_moves_along(published):
     (sentence,) = profile_warnings(found, [profile(found, n) for n in ("D", "alpha", "beta")])
     assert sentence.startswith("The profile of D is flat")
     assert "not identified" in sentence
-    assert "alpha from 0.0709" in sentence
+    assert "alpha varies from 0.0709" in sentence
 
 
 def test_a_well_determined_law_has_no_flat_profile(surfaces):
@@ -121,7 +121,7 @@ def test_few_levels_are_named(surfaces):
     sentences = data_warnings(fitted(few.cells(1e-3)), [])
     assert any("levels of N (2)" in s for s in sentences)
     assert any("levels of V (3)" in s for s in sentences)
-    assert any("Only 2 more cells than parameters" in s for s in sentences)
+    assert any("only 2 more cells than parameters" in s for s in sentences)
 
 
 def test_enough_levels_are_not_complained_about(surfaces):

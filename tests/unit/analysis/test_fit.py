@@ -167,9 +167,9 @@ def test_noise_shared_by_a_size_is_warned_of(surfaces):
     steep_in_v = replace(surfaces["log_linear"], parameters={"c": 0.9, "a": 0.0384, "b": 0.08})
     surface, noisy = with_noise_of_sizes(steep_in_v, (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0))
     warnings = record_of(noisy, law="log_linear", bootstrap=200)["warnings"]
-    assert any("lie off the law together" in w for w in warnings)
+    assert any("deviate from the law together" in w for w in warnings)
     independent = record_of(surface.cells(5e-3), law="log_linear", bootstrap=200)["warnings"]
-    assert not any("lie off the law together" in w for w in independent)
+    assert not any("deviate from the law together" in w for w in independent)
 
 
 def test_a_size_exponent_with_too_narrow_an_interval_is_warned_of(surfaces):
@@ -177,7 +177,7 @@ def test_a_size_exponent_with_too_narrow_an_interval_is_warned_of(surfaces):
     record = record_of(noisy, law="log_linear", bootstrap=200)
     of_a = record["intervals"]["a"]
     assert np.ptp(of_a["cluster"]) > 1.5 * np.ptp(of_a["residual"]), "the case this test is about"
-    assert any("lie off the law together" in w for w in record["warnings"])
+    assert any("deviate from the law together" in w for w in record["warnings"])
 
 
 def test_flags_reach_the_warnings(surfaces):
@@ -228,9 +228,9 @@ def test_bands_allow_for_effects_of_language_models_where_cells_share_noise():
     shared = fit_record(_shared_noise(1, 0.01), FitOptions(law="product_zero_d", bootstrap=200))
     alone = fit_record(_shared_noise(1, 0.0), FitOptions(law="product_zero_d", bootstrap=200))
     assert shared["bootstrap"]["headline"] == "effects"
-    assert any("lie off the law together" in sentence for sentence in shared["warnings"])
+    assert any("deviate from the law together" in sentence for sentence in shared["warnings"])
     assert alone["bootstrap"]["headline"] == "residual"
-    assert not any("lie off the law together" in sentence for sentence in alone["warnings"])
+    assert not any("deviate from the law together" in sentence for sentence in alone["warnings"])
 
 
 def test_noise_free_data_raise_no_warning_about_noise():
@@ -282,9 +282,8 @@ def test_equal_errors_have_no_best_configuration():
     record = fit_record(data, FitOptions(bootstrap=0))
     assert record["alpha_over_beta"] is None
     assert record["v_star"] is None
-    assert any(
-        "No fall of the error with N or with V is seen" in sentence for sentence in record["warnings"]
-    )
+    no_fall = "The fit shows no fall of the error with N or with V"
+    assert any(no_fall in sentence for sentence in record["warnings"])
     assert not any("more visual tokens beat" in sentence for sentence in record["warnings"])
 
 
@@ -314,7 +313,7 @@ def test_values_below_0_are_noticed_and_fitted():
 
 def test_a_floor_above_all_errors_is_refused(published):
     options = FitOptions(constraints=read_constraints("product", (), ["D=0.9"]), bootstrap=0)
-    with pytest.raises(UserError, match=r"D is fixed at 0.9, and no error is larger"):
+    with pytest.raises(UserError, match=r"D is fixed at 0.9, but no error is larger"):
         fit_record(published(), options)
 
 

@@ -66,7 +66,7 @@ def test_what_is_missing_is_listed():
 
 @pytest.mark.parametrize("content", ["[]", "3", '"text"', "null"])
 def test_json_that_is_no_record_is_refused(write, content):
-    with pytest.raises(UserError, match="is no fit"):
+    with pytest.raises(UserError, match="is not a fit"):
         FittedLaw.read(write(content, "fit.json"))
 
 

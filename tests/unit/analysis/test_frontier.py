@@ -205,17 +205,17 @@ def test_dense_frontier_agrees_with_v_star():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (([], [1], [0], [1e12]), "--params-b wants positive numbers"),
-        (([7], [], [0], [1e12]), "--tokens wants positive numbers"),
-        (([7], [0], [0], [1e12]), "--tokens wants positive numbers"),
-        (([-7], [1], [0], [1e12]), "--params-b wants positive numbers"),
-        (([np.nan], [1], [0], [1e12]), "--params-b wants positive numbers"),
-        (([7], [np.inf], [0], [1e12]), "--tokens wants positive numbers"),
+        (([], [1], [0], [1e12]), "--params-b must be positive numbers"),
+        (([7], [], [0], [1e12]), "--tokens must be positive numbers"),
+        (([7], [0], [0], [1e12]), "--tokens must be positive numbers"),
+        (([-7], [1], [0], [1e12]), "--params-b must be positive numbers"),
+        (([np.nan], [1], [0], [1e12]), "--params-b must be positive numbers"),
+        (([7], [np.inf], [0], [1e12]), "--tokens must be positive numbers"),
         (([7], [1], [-1], [1e12]), "text tokens must be 0 or more"),
         (([7], [1], [], [1e12]), "--text-tokens wants at least one"),
-        (([7], [1], [0], []), "--budget wants positive numbers"),
-        (([7], [1], [0], [0.0]), "--budget wants positive numbers"),
-        (([7], [1], [0], [np.nan]), "--budget wants positive numbers"),
+        (([7], [1], [0], []), "--budget must be positive numbers"),
+        (([7], [1], [0], [0.0]), "--budget must be positive numbers"),
+        (([7], [1], [0], [np.nan]), "--budget must be positive numbers"),
     ],
 )
 def test_values_out_of_range_are_refused(arguments, words):

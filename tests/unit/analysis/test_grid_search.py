@@ -43,7 +43,7 @@ def test_published_ocr_cells_end_on_the_edge_of_beta(published):
     found = search(published("ocr").cells, make_loss("squared"))
     assert found.edges == ("beta",)
     (sentence,) = found.warnings()
-    assert "edge of beta (0.05 on 0 to 0.05)" in sentence
+    assert "edge of beta (0.05, range 0 to 0.05)" in sentence
     assert "--method exact" in sentence
 
 

@@ -78,7 +78,7 @@ def test_a_budget_must_be_positive(fit, flops):
 def test_extrapolation_is_to_be_minded(fit):
     outside = " ".join(recommend(fit, 1e14, 50.0, [14.0], [1000.0])["mind"])
     assert "14B lies outside the fitted sizes" in outside
-    assert "1000 tokens lie outside the fitted range 1 to 576" in outside
+    assert "The token count 1000 lies outside the fitted range 1 to 576" in outside
     inside = " ".join(recommend(fit, 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])["mind"])
     assert "outside" not in inside
 
@@ -97,12 +97,15 @@ def test_a_difference_within_its_noise_is_a_tie_and_a_clear_one_is_none(publishe
     tied = {(row["params_b"], row["visual_tokens"]): row["tie"] for row in flat["runners_up"]}
     assert tied == {(7, 1): True, (4, 1): False, (4, 576): False}
     assert "a tie" in in_words(flat)
-    assert "1 other affordable configuration is not told from it (1 of them listed)" in in_words(flat)
+    assert (
+        "1 other affordable configuration is not distinguished from it (1 of them listed)"
+        in in_words(flat)
+    )
 
 
 def without_effect(record):
     """Return what a fit says whose cells show no effect of V."""
-    words = "The data show no effect of V."
+    words = "The data show no significant effect of V."
     absent = record["effects"]["V"] | {"falls": False, "words": words}
     return {"effects": record["effects"] | {"V": absent}, "cautions": [words]}
 
@@ -134,7 +137,7 @@ def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fi
     exact = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(model))
     assert exact["chosen_in_draws"] == 1.0
     assert exact["draws_of"] == ["law"]
-    assert "doubt about the law's parameters only" in in_words(exact)
+    assert "uncertainty of the law's parameters only" in in_words(exact)
     answer = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(noisy))
     low, high = (binom.ppf(p, 200, norm.cdf(1)) / 200 for p in (1e-3, 0.999))
     assert low <= answer["chosen_in_draws"] <= high
@@ -145,7 +148,9 @@ def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fi
 
 def test_an_effect_that_is_not_there_is_to_be_minded(published_record):
     fit = FittedLaw.from_record(published_record | without_effect(published_record))
-    assert "The data show no effect of V." in recommend(fit, 1e12, 50.0, SIZES, TOKENS)["mind"]
+    assert (
+        "The data show no significant effect of V." in recommend(fit, 1e12, 50.0, SIZES, TOKENS)["mind"]
+    )
 
 
 def test_what_differs_only_in_what_has_no_effect_is_a_tie(published_record):
@@ -171,7 +176,7 @@ def test_doubts_about_the_law_are_to_be_minded(published):
     answer = recommend(FittedLaw.from_record(fit_record(published(), tied)), 1e12, 50.0, SIZES, TOKENS)
     assert "The cells contradict alpha = beta" in " ".join(answer["mind"])
     assert not answer["v_star_told"]
-    assert "would not tell how many visual tokens" in in_words(answer)
+    assert "would not determine the best number of visual tokens" in in_words(answer)
     assert "product law with alpha = beta" in in_words(answer)
 
 
@@ -179,11 +184,11 @@ def test_an_error_above_what_can_be_is_to_be_minded(published):
     record = fit_record(published(), FitOptions(bootstrap=20))
     beyond = recommend(FittedLaw.from_record(record), 1e14, 50.0, [1e-6], [1.0])
     assert beyond["recommended"]["error"] > 1
-    assert any(sentence.startswith("An error above 1 cannot be") for sentence in beyond["mind"])
+    assert any(sentence.startswith("An error above 1 is impossible") for sentence in beyond["mind"])
     losses = fit_record(published(), FitOptions(bootstrap=20, losses=True))
     plain = recommend(FittedLaw.from_record(losses), 1e14, 50.0, [1e-6], [1.0])
     assert plain["recommended"]["error_high"] > plain["recommended"]["error"] > 1
-    assert not any("cannot be" in sentence for sentence in plain["mind"])
+    assert not any("is impossible" in sentence for sentence in plain["mind"])
 
 
 def test_words_and_json_say_the_same(fit):
@@ -214,7 +219,7 @@ def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record
     answer = recommend(FittedLaw.from_record(flat), 1e12, 50.0, SIZES, TOKENS)
     assert answer["recommended"]["visual_tokens"] == min(TOKENS)
     assert answer["v_star"] is None
-    assert "falls neither with size nor with tokens" in in_words(answer)
+    assert "falls neither with model size nor with visual tokens" in in_words(answer)
 
 
 def test_an_error_below_zero_is_to_be_minded(published_record):
@@ -224,7 +229,7 @@ def test_an_error_below_zero_is_to_be_minded(published_record):
     }  # fmt: skip
     answer = recommend(FittedLaw.from_record(record), 1e30, 50.0, [5000.0], TOKENS)
     assert answer["recommended"]["error"] < 0
-    assert "An error below 0 cannot be" in in_words(answer)
+    assert "An error below 0 is impossible" in in_words(answer)
 
 
 def test_a_law_without_closed_form_says_nothing_about_it(published_record):
@@ -234,4 +239,4 @@ def test_a_law_without_closed_form_says_nothing_about_it(published_record):
     }  # fmt: skip
     answer = recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)
     assert answer["v_star"] is None
-    assert "If every size could be had" not in in_words(answer)
+    assert "If models of every size were available" not in in_words(answer)

@@ -13,7 +13,7 @@ from paretoken.analysis.effects import effects
 from paretoken.analysis.estimate import estimate
 from paretoken.analysis.fit import FitOptions, fit_record
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.intervals import Doubt, matching, v_star
+from paretoken.analysis.intervals import Uncertainty, matching_method, v_star
 from paretoken.analysis.losses import make_loss
 from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.recommend import recommend
@@ -25,7 +25,7 @@ from paretoken.report.sentences import optimum, verdict
 
 SIZES, TOKENS = (0.5, 1.8, 4.0, 7.0), (1.0, 4.0, 16.0, 36.0, 64.0, 144.0, 576.0)
 SHOWN = {"falls": True, "words": "The error falls."}
-ABSENT = {"falls": False, "words": "The data show no effect of V (p = 0.4)."}
+ABSENT = {"falls": False, "words": "The data show no significant effect of V (p = 0.4)."}
 
 
 def record(low, high, ratio=2.0, N=SHOWN, V=SHOWN, draws=((1.0, 0.0, 1.0, 1.0),)):
@@ -58,9 +58,9 @@ def test_a_side_needs_its_interval_and_its_effect(found, side):
 
 
 def test_the_reason_is_said():
-    assert trade(record(0.9, 5.0)).because == "the interval lies on both sides of 1"
-    assert "no effect of V (p = 0.4)" in trade(record(0.2, 0.9, V=ABSENT)).because
-    assert trade(record(1.2, 5.0, draws=())).because == "there is no interval"
+    assert trade(record(0.9, 5.0)).because == "the interval of alpha / beta includes 1"
+    assert "no significant effect of V (p = 0.4)" in trade(record(0.2, 0.9, V=ABSENT)).because
+    assert trade(record(1.2, 5.0, draws=())).because == "there is no interval of alpha / beta"
     bare = record(1.2, 5.0) | {"effects": None}
     assert trade(bare).side is Side.OPEN
 
@@ -105,7 +105,7 @@ def noisy(truth, noise, seed):
     cells = Cells(N, V, Y, np.ones(len(N)))
     fitted = estimate(cells, LAWS.load("product"), make_loss("squared", 1e-3), 50.0)
     measured = measure_noise(fitted)
-    doubt = Doubt(fitted, measured, [draw(fitted, matching(measured), 100, seed)])
+    doubt = Uncertainty(fitted, measured, [draw(fitted, matching_method(measured), 100, seed)])
     ratio = float(fitted.law.exponent_ratio(fitted.values[None])[0])
     found = {
         "law": "product", "loss": "squared", "parameters": fitted.parameters, "rmse": 0.0,
@@ -140,7 +140,7 @@ def test_pure_noise_recommends_with_ties_and_says_that_there_is_no_effect():
     for seed in range(60):
         answer = recommend(noisy(flat, 0.02, seed), 1e12, 50.0, SIZES, TOKENS)
         tied += bool(answer["ties"])
-        warned += any("no effect of" in sentence for sentence in answer["mind"])
+        warned += any("no significant effect of" in sentence for sentence in answer["mind"])
     assert tied >= binom.ppf(1e-3, 60, 0.9)
     assert warned >= binom.ppf(1e-3, 60, 0.95)
 

@@ -19,7 +19,7 @@ from paretoken.analysis.claims.verdicts import Verdict
 from paretoken.analysis.effects import effects
 from paretoken.analysis.estimate import estimate
 from paretoken.analysis.fitted_law import FittedLaw
-from paretoken.analysis.intervals import Doubt, matching
+from paretoken.analysis.intervals import Uncertainty, matching_method
 from paretoken.analysis.losses import make_loss
 from paretoken.analysis.noise import measure_noise
 from paretoken.analysis.profiles import profile, profiled_parameters
@@ -86,7 +86,7 @@ def fitted_law(Y: Array, seed: int, replicates: int = 100) -> FittedLaw:
     """Fit as `paretoken fit` does, without what no claim here reads."""
     fitted = estimate(Cells(N, V, Y, np.ones(28)), PRODUCT, make_loss("squared"))
     noise = measure_noise(fitted)
-    doubt = Doubt(fitted, noise, [draw(fitted, matching(noise), replicates, seed)])
+    doubt = Uncertainty(fitted, noise, [draw(fitted, matching_method(noise), replicates, seed)])
     profiles = [profile(fitted, name) for name in profiled_parameters(fitted)]
     ratio = float(PRODUCT.exponent_ratio(fitted.values[None])[0])
     record: dict[str, Any] = {

@@ -210,7 +210,7 @@ def test_frontier_without_budgets_and_sets(run, fitted, tmp_path):
     ids=lambda c: c[0],
 )
 @pytest.mark.parametrize(
-    ("content", "words"), [("{}", "is no fit"), ("{", "not valid JSON"), (None, "read")]
+    ("content", "words"), [("{}", "is not a fit"), ("{", "not valid JSON"), (None, "read")]
 )
 def test_what_is_no_fit_is_refused(run, write, tmp_path, monkeypatch, command, content, words):
     monkeypatch.chdir(tmp_path)

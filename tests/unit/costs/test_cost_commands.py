@@ -47,8 +47,8 @@ def test_a_deployment_in_words(run, study):
     assert "visual tokens: expected error 0." in said
     assert "next best: " in said
     assert "vision encoder included, on Abacus 9" in said
-    assert "doubt about the law's parameters only" in said
-    assert "The cost is taken as exact: latency.csv does not say" in said
+    assert "uncertainty of the law's parameters only" in said
+    assert "The cost is treated as exact: latency.csv does not report" in said
     _, text, _ = run(
         "recommend", *FIT, "--budget-ms", 50, *TIMED, "--text-tokens", 60, "--format", "json"
     )
@@ -115,7 +115,7 @@ def test_what_makes_no_sense_is_refused_in_words(run, options, message):
 def test_configurations_outside_of_what_was_measured_are_told(run):
     _, said, _ = run("recommend", *FIT, "--budget-ms", 90, *TIMED, "--text-tokens", 50,
                      "--tokens", 1, 1000)  # fmt: skip
-    assert "The cost of 4 configurations is not known" in said
+    assert "Configurations of unknown cost were not considered: 4" in said
 
 
 def test_a_frontier_under_another_cost_and_the_best_v_under_all(run, tmp_path):

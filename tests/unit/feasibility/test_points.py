@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.analysis.cells import Cells, demand_identifiable
+from paretoken.analysis.cells import Cells, require_identifiable
 from paretoken.analysis.equal_cost import equal_cost_groups
 from paretoken.errors import FitError
 from paretoken.feasibility.points import Point, cost_nearly_the_same, undetermined
@@ -25,7 +25,7 @@ def test_undetermined_means_that_a_fit_refuses(pairs: list[tuple[float, int]], p
     N, V = (np.array(axis, float) for axis in zip(*pairs, strict=True))
     cells = Cells(N, V, np.ones(len(N)), np.ones(len(N)))
     try:
-        demand_identifiable(cells, ["p"] * parameters)
+        require_identifiable(cells, ["p"] * parameters)
         refused = False
     except FitError:
         refused = True

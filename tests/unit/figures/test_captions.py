@@ -56,11 +56,11 @@ def test_the_paper_is_named_only_in_studies_that_are_compared_with_it(name, resu
     [
         ("fig1a", "This is the paper's Fig. 1a"),
         ("fig1a", "The dotted line"),
-        ("fig2", "Dashed: the same predictions with the paper's parameters. Right:"),
-        ("fig2", "Grey: the margin"),
-        ("optimal_tokens", "Black: what the paper's code"),
-        ("parameters", "Dotted: what the paper publishes"),
-        ("profile", "Dotted: published values"),
+        ("fig2", "Dashed lines are the same predictions with the paper's parameters. Right:"),
+        ("fig2", "The grey area is the margin"),
+        ("optimal_tokens", "Black markers are numbers in the paper's code"),
+        ("parameters", "Dotted lines are published values"),
+        ("profile", "Dotted lines are published values"),
     ],
 )
 def test_what_the_paper_adds_is_said_where_it_is_drawn(name, words, results):
@@ -77,7 +77,7 @@ def test_the_dotted_line_is_told_of_only_where_the_paper_drew_one(results):
     [
         ("fig1a", "Bars are one standard error, over seeds."),
         ("fig1b", "means over seeds"),
-        ("fig3b", "(dashed: N kept out of the fit)"),
+        ("fig3b", "(dashed: N held out of the fit)"),
         ("fig4", "Bars are"),
         ("residuals", "Bars on cells are"),
         ("residuals", "Flagged cells"),
@@ -110,7 +110,7 @@ def test_dots_are_named_only_where_curves_cross(results):
 
 
 def test_it_is_said_why_no_text_is_left_out(results):
-    why = "Q = 0 is left out: cost is then 2NV"
+    why = "Q = 0 is left out: the cost is then 2NV"
     assert why in caption("fig3a", results)
     assert "Q = 0" not in caption("fig3a", changed(results, text_tokens=[4]))
     additive = caption("fig3a", changed(results, fit={"laws": ["additive"]}))
@@ -142,11 +142,11 @@ def test_regions_are_the_intervals_in_the_tables_only_where_they_are(results):
 
 def test_logarithmic_axes_and_laws_without_a_ratio_are_named(results):
     said = caption("parameters", results)
-    assert "none for additive, whose V* depends on the budget" in said
+    assert "no ratio for additive, whose V* depends on the budget" in said
     panels = panels_of(drawn("parameters", results))
     logarithmic = [axis for axis in panels if axis.get_xscale() == "log"]
     assert all(axis.get_xlabel().endswith(", logarithmic") for axis in logarithmic)
-    assert ("Logarithmic axes:" in said) == bool(logarithmic)
+    assert ("These axes are logarithmic:" in said) == bool(logarithmic)
 
 
 def test_curves_that_coincide_are_drawn_once_and_named_together(results):
@@ -175,7 +175,7 @@ def test_a_suite_on_top_of_another_leaves_it_visible(results):
     ]
     below, above = sorted(thick, key=lambda line: line.get_zorder())
     assert below.get_linewidth() > above.get_linewidth()
-    assert "if models of every size can be had" in axis.get_title()
+    assert "if models of every size are available" in axis.get_title()
 
 
 def test_a_band_is_named_only_where_it_can_be_seen(results):
@@ -210,7 +210,7 @@ def test_a_comparison_says_what_is_compared_and_by_which_law():
         title = studies.draw(compared(["product", "product"])).get_suptitle()
         mixed = studies.draw(compared(["product", "additive"]))
     assert title.startswith("α/β, α of a and b, fitted by the law product.")
-    assert "Bars: 95 % intervals." in title
+    assert "Bars are 95 % intervals." in title
     assert "each study's first law (product, additive)" in mixed.get_suptitle()
     ratios = [line for line in mixed.axes[0].get_lines() if line.get_marker() == "o"]
-    assert len(ratios) == 1, "alpha / beta of an additive law is no rate of exchange"
+    assert len(ratios) == 1, "alpha / beta of an additive law is not an exchange rate"

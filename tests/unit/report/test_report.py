@@ -160,9 +160,9 @@ def test_pairs_of_equal_cost_are_those_of_the_table(small):
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(pairs))
     assert study.report() == 0
     said = " ".join(" ".join(Elements(study.page).text).split())
-    assert "errs less in 3 of 4 pairs, the smaller one with more tokens in 1; told by" in said
-    assert "the larger one in 2, the smaller one in 1, neither in 1" in said
-    assert "Signs alone do not tell which errs less (3 of 4 pairs" in said
+    assert "errs less in 3 of 4 pairs, the smaller one with more tokens in 1; the 95 %" in said
+    assert "for the larger one in 2, for the smaller one in 1, and for neither in 1" in said
+    assert "The signs alone do not show which errs less (3 of 4 pairs" in said
     write_table(study.folder / "tables" / "equal_cost.csv", pd.DataFrame(columns=list(NEEDED)))
     assert study.report() == 0
     assert "errs less in" not in study.page
@@ -206,7 +206,7 @@ def test_a_broken_ingredient_is_refused_and_nothing_is_left(small, capsys):
     fit = study.folder / "fits" / "scenes" / "product-all.json"
     fit.write_text("{}")
     assert study.report() == 2
-    assert "product-all.json is no fit" in capsys.readouterr().err
+    assert "product-all.json is not a fit" in capsys.readouterr().err
     assert not (study.folder / "report.html").exists()
 
 

@@ -1,4 +1,4 @@
-"""What a claim is, and what it takes from a study's results."""
+"""The claims of the paper, and the parts of a study's results that their tests use."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Claim:
 
     Attributes:
         name: the registered name.
-        statement: what the paper says.
-        where: where it says so.
-        test: results -> finding; raises `UserError` if the study lacks what it needs.
+        statement: the claim in words.
+        where: its place in the paper.
+        test: results -> finding; raises `UserError` if the study lacks something it needs.
     """
 
     name: str
@@ -37,7 +37,7 @@ def suite_for(results: StudyResults, role: str, claim: str) -> Suite:
     if suite is None:
         raise UserError(
             f"the claim {claim} needs a suite with role {role!r}; study {results.study.name} has "
-            "none: add one, or take the claim out of its `claims:`"
+            "none: add one, or remove the claim from its `claims:`"
         )
     return suite
 
@@ -48,13 +48,13 @@ def published(results: StudyResults, suite: str, quantity: str) -> float:
     if value is None:
         raise UserError(
             f"the published values have no row with suite = {suite}, quantity = {quantity}; give "
-            "study.published.values a table that has it, or take the claim out of `claims:`"
+            "study.published.values a table that has it, or remove the claim from `claims:`"
         )
     return value
 
 
 def headline_for(results: StudyResults, suite: Suite, claim: str) -> FittedLaw:
-    """Return the headline fit, if its law is of the form that the paper's claims are about.
+    """Return the headline fit, whose law must have the form that the paper's claims are about.
 
     Raises:
         UserError: the study's first law has no exponents alpha and beta of one product.
@@ -63,7 +63,7 @@ def headline_for(results: StudyResults, suite: Suite, claim: str) -> FittedLaw:
     if "K" not in fit.parameters or fit.law.text_in_error:
         raise UserError(
             f"the claim {claim} is about K N^-alpha V^-beta; put product or product_zero_d first in "
-            f"fit.laws of study {results.study.name}, or take the claim out of its `claims:`"
+            f"fit.laws of study {results.study.name}, or remove the claim from its `claims:`"
         )
     return fit
 
@@ -74,19 +74,19 @@ def interval_of(fit: FittedLaw, name: str) -> Interval | None:
     if record is None:
         return None
     low, high = record["low"], record["high"]
-    # A ratio is unbounded above only: both ends are where beta is 0 in all draws.
+    # A ratio is unbounded above only: both its ends are infinite if beta is 0 in all draws.
     least = math.inf if name == "alpha_over_beta" else -math.inf
     return Interval(least if low is None else low, math.inf if high is None else high)
 
 
 def absent_effects(fit: FittedLaw, *scales: str) -> list[str]:
-    """Return a sentence for each of the scales along which the data do not show the error to fall."""
+    """Return a sentence for each scale along which the data do not show that the error falls."""
     found = fit.record["effects"]
     return [found[scale]["words"] for scale in scales if not found[scale]["falls"]]
 
 
 def is_flat(fit: FittedLaw, name: str) -> bool:
-    """Return whether the data leave ``name`` open: its profile, or the one of the floor, is flat."""
+    """Return whether the data leave ``name`` open: its profile or that of the floor is flat."""
     profiles = fit.record["profile"]
     return any(profiles.get(key, {}).get("flat") for key in (name, fit.law.floor))
 
@@ -100,24 +100,24 @@ def judge_law(
     because: str,
     scales: str,
 ) -> Finding:
-    """Return what a fit says of a claim about its exponents.
+    """Return the finding of a fit on a claim about its exponents.
 
-    Nothing if one of them was not fitted: what is assumed is not tested.
+    The claim is untestable if one of them was not fitted: an assumption cannot be tested.
 
     Args:
-        fit: that the value comes from.
-        computed: what the value is.
+        fit: the fit that the value comes from.
+        computed: a description of the value.
         value: the estimate.
         interval: its 95 % interval.
         region: where the claim is true.
         because: the numbers that decide, in sentences.
-        scales: ``N``, ``V`` or ``NV``: along what the claim supposes that the error falls.
+        scales: ``N``, ``V`` or ``NV``: the scales along which the claim supposes that the error falls.
     """
     suite = fit.record["data"].get("suite")
     computed = f"{computed}, suite {suite}" if suite else computed
     assumed = assumed_slopes(fit.record)
     if assumed:
-        return untestable(computed, f"The fit assumes {assumed}: what is assumed is not tested.")
+        return untestable(computed, f"The fit assumes {assumed}, so it cannot test the claim.")
     absent = absent_effects(fit, *scales)
     effects = [effect["words"] for effect in fit.record["effects"].values()]
     doubts = [caution for caution in fit.record.get("cautions", []) if caution not in effects]

@@ -43,9 +43,9 @@ def _one_token(results: StudyResults) -> Finding:
     interval, computed = _interval(drawn), "V* at Q = 0"
     because = (
         "Without text tokens the cost is 2 N V, so the fewest tokens are best wherever alpha > "
-        f"beta; V* = {value:g} ({in_words(interval)}) of {min(fit.token_counts):g} to "
-        f"{max(fit.token_counts):g} measured. With discrete sizes, budgets beyond the largest "
-        "model still buy more tokens."
+        f"beta; V* = {value:g} ({in_words(interval)}) within the measured {min(fit.token_counts):g} to "
+        f"{max(fit.token_counts):g}. With discrete sizes, budgets beyond the largest model still buy "
+        "more tokens."
     )
     if min(fit.token_counts) > 1:
         return untestable(computed, f"One token was not measured. {because}")
@@ -63,7 +63,7 @@ def _sixteen(results: StudyResults) -> Finding:
     largest = pareto[pareto["params_b"] == max(fit.fitted_sizes)]["visual_tokens"]
     because = (
         f"V* = {value:.1f} ({in_words(interval)}) against about {claimed:g} in the text and "
-        f"{in_code:g} in the plotting code. Of the token counts that were measured, the frontier "
+        f"{in_code:g} in the plotting code. Of the measured token counts, the frontier "
         f"uses {', '.join(f'{v:g}' for v in largest)} with the largest model."
     )
     return judge_law(fit, "V* at Q = 50", value, interval, about(claimed), because, "NV")
@@ -79,11 +79,13 @@ def _grows(results: StudyResults) -> Finding:
     computed = f"V* at Q = {many:g} minus V* at Q = {few:g}"
     because = (
         f"V* = {start:.3g} at Q = {few:g} and {end:.3g} at Q = {many:g} "
-        f"({in_words(_interval(to_draws))}), of {least:g} to {most:g} measured. Where alpha <= beta, V* "
-        "is at its upper end at every Q."
+        f"({in_words(_interval(to_draws))}), within the measured {least:g} to {most:g}. Where alpha <= "
+        "beta, V* is at the upper end at every Q."
     )
     if least == most or few == many:
-        return untestable(computed, f"It takes several numbers of text and visual tokens. {because}")
+        return untestable(
+            computed, f"The test needs several numbers of text and visual tokens. {because}"
+        )
     growth = _interval(np.asarray(to_draws - from_draws))
     return judge_law(fit, computed, end - start, growth, above(0), because, "NV")
 

@@ -1,4 +1,4 @@
-"""Claims about ways to compress, decided by cells that one recipe trained."""
+"""Claims about methods of compression, decided by cells that were trained with one recipe."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.compressors.repeat import REPEATED
 
-#: A gain in error below this is none: what one of a benchmark's printed digits shows, one point.
+#: Largest gain in error that counts as none: one percentage point of a score.
 NEGLIGIBLE = 0.01
-#: Seeds from which on the spread over seeds says something.
+#: Fewest seeds with a spread over seeds.
 LEAST_SEEDS = 2
 
 
 def _interval(gap: Mean) -> Interval | None:
-    """Return the interval of a difference over seeds; None for one, which says nothing of others."""
+    """Return the interval of a difference over seeds; None for one, which has no spread."""
     if gap.low is None or gap.high is None or gap.seeds < LEAST_SEEDS:
         return None
     return Interval(gap.low, gap.high)
@@ -52,10 +52,10 @@ def _quecc(tokens: int) -> Claim:
         computed = f"error of TokenPacker minus error of QueCC at V = {tokens}, first suite"
         gains = _gains(results, ("quecc", tokens), ("tokenpacker", tokens))
         if not gains:
-            return untestable(computed, f"The study has no cells of both at V = {tokens}.")
+            return untestable(computed, f"The study has no cells of both methods at V = {tokens}.")
         first = gains[0][1]
-        told = "; ".join(_in_words(title, gap) for title, gap in gains)
-        because = f"One recipe for both, paired by seed. {told}."
+        listed = "; ".join(_in_words(title, gap) for title, gap in gains)
+        because = f"Both methods share one recipe, and the differences are paired by seed. {listed}."
         return judge(computed, first.value, _interval(first), above(0), because, _one_seed(first))
 
     words = "one token" if tokens == 1 else f"{tokens} tokens"
@@ -75,18 +75,21 @@ def _repetition(results: StudyResults) -> Finding:
     ]
     if not gains:
         return untestable(computed, "The study has no cells of repeat and of tokenpacker at V = 4.")
-    # The largest of several gains is above 0 by chance more often than one is: 5 % are shared out.
+    # The largest of several gains exceeds 0 by chance more often than a single one: 5 % are divided.
     best = max((gap for _, gap in gains), key=lambda gap: gap.value)
     several = [gap.at_level(1 - (1 - LEVEL) / len(gains)) for _, gap in gains]
     ends = [interval for gap in several if (interval := _interval(gap))]
     interval = Interval(max(e.low for e in ends), max(e.high for e in ends)) if ends else None
-    told = "; ".join(_in_words(title, gap) for title, gap in gains)
-    because = f"Paired by seed, each interval at its share of 5 % over {len(gains)} gains. {told}."
+    listed = "; ".join(_in_words(title, gap) for title, gap in gains)
+    because = (
+        "The differences are paired by seed, and each interval has its share of 5 % over "
+        f"{len(gains)} gains. {listed}."
+    )
     return judge(computed, best.value, interval, at_most(NEGLIGIBLE), because, _one_seed(best))
 
 
 def _one_seed(gap: Mean) -> list[str]:
-    return ["One seed says nothing of others: train more of them."] if gap.seeds < LEAST_SEEDS else []
+    return ["One seed says nothing about others: train more seeds."] if gap.seeds < LEAST_SEEDS else []
 
 
 QUECC_1 = _quecc(1)

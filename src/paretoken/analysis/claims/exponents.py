@@ -49,9 +49,9 @@ def _exponent(role: str, name: str, claim: str, statement: str, where: str) -> C
         claimed = published(results, suite.name, name)
         fit = headline_for(results, suite, claim)
         value, interval = fit.parameters[name], interval_of(fit, name)
-        because = f"Best fit {value:.4f} against {claimed:g} ({in_words(interval)})."
+        because = f"The best fit gives {value:.4f} against {claimed:g} ({in_words(interval)})."
         if is_flat(fit, name):
-            because += f" The profile of {fit.law.floor} is flat, and {name} moves with it."
+            because += f" The profile of {fit.law.floor} is flat, and {name} varies with it."
         computed = f"{name} by {fit.record['loss']} loss"
         region, scale = about(claimed, rounding(claimed)), {"alpha": "N", "beta": "V"}[name]
         return judge_law(fit, computed, value, interval, region, because, scale)
@@ -64,7 +64,10 @@ def _grid_optimum(results: StudyResults) -> Finding:
     claimed = {n: published(results, suite.name, n) for n in ("alpha", "beta")}
     best = results.fit(suite.name, PAPER_GRID)
     if best.record["loss"] != "squared":
-        raise UserError("the claim grid_optimum compares sums of squares; fit with loss: squared")
+        raise UserError(
+            "the claim grid_optimum compares sums of squares, but the loss of the fit is "
+            f"{best.record['loss']}; fit with loss: squared"
+        )
     cells = results.fitted_cells(suite.name)
     nearest = {n: float(AXES[n][np.argmin(np.abs(AXES[n] - claimed[n]))]) for n in claimed}
     power = (

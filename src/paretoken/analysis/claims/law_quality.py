@@ -25,7 +25,7 @@ from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
 
-#: Distance from a line, percent of the fall, up to which an error counts as log-linear.
+#: Largest distance from a line, in percent of the fall, at which an error counts as log-linear.
 BENT = 10.0
 BASELINES = {
     "log_linear": "a plane in ln N and ln V by",
@@ -46,7 +46,9 @@ def _within_two_percent(results: StudyResults) -> Finding:
         because = f"There is no measurement of {size:g}B.{_backtest(held)}"
         return untestable(computed, because)
     value, interval = _largest_error(results, suite, seen)
-    because = f"{len(seen)} unseen cells are off by at most {value:.2f} %.{_backtest(held)}"
+    because = (
+        f"Predictions of {len(seen)} unseen cells are off by at most {value:.2f} %.{_backtest(held)}"
+    )
     return judge(computed, value, interval, below(claimed), because)
 
 
@@ -55,8 +57,9 @@ def _largest_error(
 ) -> tuple[float, Interval | None]:
     """Return the largest relative error of the predictions, percent, and its interval.
 
-    What was measured is taken as it is: the claim is about it. Doubt is about the law. The intervals of
-    all cells hold together in 95 % (Bonferroni), and so does that of the largest.
+    Measurements are treated as exact, because the claim is about them; the uncertainty is that of the
+    law. The intervals of all cells hold jointly in 95 % (Bonferroni), and so does that of the largest
+    error.
     """
     fit = results.headline(suite.name)
     N, V, measured = (seen[name].to_numpy(float) for name in ("params_b", "visual_tokens", "measured"))
@@ -72,7 +75,7 @@ def _largest_error(
 
 
 def _backtest(held: Mapping[str, Any]) -> str:
-    """Return in words how well the largest size is predicted from the smaller ones."""
+    """Return a sentence on how well the largest size is predicted from the smaller ones."""
     if not held.get("law"):
         return ""
     others = [
@@ -93,11 +96,11 @@ def _log_linear(results: StudyResults) -> Finding:
     found = curvature(_cells(results.fitted_cells(suite.name)))
     computed = "distance of the error from a line in ln V halfway, percent of its fall"
     if found is None:
-        return untestable(computed, "It takes three token counts, and cells to spare.")
+        return untestable(computed, "The test needs three token counts, and more cells than parameters.")
     value, interval = 100 * found.share, Interval(100 * found.low, 100 * found.high)
     because = (
-        f"With a level and a slope for every language model and one curvature for all, the error lies "
-        f"{abs(value):.2g} % of its fall {'below' if value > 0 else 'above'} the chord halfway "
+        "With a level and a slope for every language model and one curvature for all, the error lies "
+        f"{abs(value):.2g} % of its fall {'below' if value > 0 else 'above'} the chord at the middle "
         f"({in_words(interval)}).{_ranked(results, suite)}"
     )
     region = between(-BENT, BENT, "a line to within 10 % of the fall")
@@ -112,14 +115,14 @@ def _cells(rows: pd.DataFrame) -> Cells:
 
 
 def _ranked(results: StudyResults, suite: Suite) -> str:
-    """Return how a log-linear law in N and V compares with a power law, where both were fitted."""
+    """Return how a log-linear law in N and V compares with a power law, if both were fitted."""
     fits = [results.fits.get((suite.name, f"{law}-all")) for law in ("log_linear", "product_zero_d")]
     line, power = (fit.record["information"]["aicc"] if fit else None for fit in fits)
     if line is None or power is None:
         return ""
     return (
         f" As a law in both N and V, log-linear has AICc {line:.1f} against {power:.1f} for the power "
-        "law with as many parameters."
+        "law with the same number of parameters."
     )
 
 

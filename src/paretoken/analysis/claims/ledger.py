@@ -1,4 +1,4 @@
-"""The ledger: every claim of a study, tested, as a table and as a page."""
+"""The ledger: the tests of all claims of a study, as a table and as a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def ledger(results: StudyResults, names: Sequence[str]) -> pd.DataFrame:
-    """Test the claims called ``names``; one row each, in that order.
+    """Test the claims called ``names`` and return one row for each, in that order.
 
     Raises:
         UserError: a claim needs a suite, a fit or a published number that the study lacks.
@@ -55,10 +55,11 @@ def page(table: pd.DataFrame, study: str) -> str:
     )
     return (
         f"# Claims tested by the study `{study}`\n\n"
-        f"{len(table)} tested{f' ({counts})' if counts else ''}. A claim holds if the 95 % interval "
-        "lies inside of what is claimed, fails if it lies outside, and is undecided otherwise. "
-        "Intervals of what follows from a fit are by resampling as the noise of its cells asks for, of "
-        "differences between methods Student's over seeds, of Table 1 by the rounding of its scores.\n\n"
+        f"Claims tested: {len(table)}{f' ({counts})' if counts else ''}. A claim holds if the 95 % "
+        "interval lies inside the claimed region, fails if it lies outside, and is undecided otherwise. "
+        "Intervals of results of a fit come from resampling that matches the noise of its cells, those "
+        "of differences between methods are Student's over seeds, and those of Table 1 come from the "
+        "rounding of its scores.\n\n"
         f"{markdown_table(shown, bold=('Verdict',))}\n\n## Why\n\n{reasons}\n"
     )
 

@@ -26,7 +26,7 @@ def score(results: StudyResults, method: str, tokens: int, benchmark: str) -> fl
     if found.empty:
         raise UserError(
             f"the published Table 1 has no {method} at {tokens} tokens on {benchmark}; set "
-            "published.table1 of the study, or take the claim out of its `claims:`"
+            "published.table1 of the study, or remove the claim from its `claims:`"
         )
     return float(found["score"].iloc[0])
 
@@ -36,7 +36,7 @@ def _closed(full: float, base: float, quecc: float) -> float:
 
 
 def _half(score: float) -> float:
-    """Return half a unit of the last digit that Table 1 prints of any score."""
+    """Return half a unit of the last printed digit of a score, at most that of Table 1."""
     return min(rounding(score), PRINTED)
 
 
@@ -56,15 +56,15 @@ def _gap(benchmark: str, short: str, tokens: int) -> Claim:
         ]
         rounded = Interval(min(corners), max(corners))
         because = (
-            f"({quecc:g} - {base:g}) / ({full:g} - {base:g}) = {value:.1f} %, {rounded} for what the "
-            f"printed scores may have been rounded from; the paper says {claimed:g} %. One run each: no "
-            "seeds are reported, so nothing is said of other runs."
+            f"({quecc:g} - {base:g}) / ({full:g} - {base:g}) = {value:.1f} %, and {rounded} for all "
+            f"scores that round to the printed ones; the paper says {claimed:g} %. The paper reports "
+            "one run each and no seeds, so this says nothing about other runs."
         )
         computed = "(QueCC - TokenPacker) / (LLaVA-1.5 at 576 - TokenPacker), percent"
         region = about(claimed, rounding(claimed))
         exact = rounded
         if value in region:
-            because += " The claim is arithmetic on the printed scores, and they give it."
+            because += " The claim is arithmetic on the printed scores, and they agree with it."
             exact = Interval(value, value)
         return replace(judge(computed, value, exact, region, because), interval=rounded)
 

@@ -1,4 +1,4 @@
-"""How verdicts follow from numbers: an interval, and the region in which a claim is true."""
+"""Derive verdicts from an interval and the region in which a claim is true."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from enum import StrEnum
 
 from paretoken.io.text_tables import range_text
 
-#: Seeds of the same grid, times those there are, beyond which their number is not worth telling.
+#: Largest factor of more seeds that is reported as a number.
 MANY_SEEDS = 100
-#: Tolerance of a number that a claim gives in round words, as a share of it.
+#: Tolerance of a number that a claim gives as "about", as a share of the number.
 ABOUT = 0.1
 
 
 class Verdict(StrEnum):
-    """What the data say about a claim."""
+    """The verdict of the data on a claim."""
 
     HOLDS = "holds"
-    """The interval lies inside of what is claimed."""
+    """The interval lies inside the claimed region."""
     FAILS = "fails"
-    """The interval lies outside of what is claimed."""
+    """The interval lies outside the claimed region."""
     UNDECIDED = "undecided"
-    """The data allow for both."""
+    """The interval lies partly inside and partly outside, or there is none."""
     UNTESTABLE = "cannot be tested"
-    """What would be compared was not measured or published."""
+    """A quantity that the test needs was not measured or published."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def below(value: float) -> Region:
 
 
 def between(low: float, high: float, words: str) -> Region:
-    """Return the region of numbers from ``low`` to ``high``, said in ``words``."""
+    """Return the region of numbers from ``low`` to ``high``, described by ``words``."""
     return Region(low, high, f"{words}: {low:g} to {high:g}")
 
 
@@ -87,14 +87,14 @@ def above(value: float) -> Region:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was computed for a claim.
+    """The result of the test of a claim.
 
     Attributes:
-        computed: what the value is.
+        computed: a description of the value.
         value: the number, None if it cannot be computed.
         interval: its 95 % interval, None if there is none.
-        claimed: what the claim says of the number, in words; empty if nothing was computed.
-        verdict: what follows.
+        claimed: the claimed region in words; empty if nothing was computed.
+        verdict: the verdict.
         because: the reason, with the numbers that decide.
     """
 
@@ -107,7 +107,7 @@ class Finding:
 
 
 def untestable(computed: str, because: str) -> Finding:
-    """Return the finding of a claim for which something was not measured or published."""
+    """Return the finding of a claim that needs something that was not measured or published."""
     return Finding(computed, None, None, "", Verdict.UNTESTABLE, because)
 
 
@@ -119,16 +119,16 @@ def judge(
     because: str,
     absent: Sequence[str] = (),
 ) -> Finding:
-    """Return what an interval says of a claim.
+    """Return the finding of an interval on a claim.
 
     Args:
-        computed: what the value is.
+        computed: a description of the value.
         value: the estimate.
-        interval: its 95 % interval; without one nothing is decided.
+        interval: its 95 % interval; without one, the verdict is undecided.
         region: where the claim is true.
         because: the numbers that decide, in sentences.
         absent: sentences on effects that the claim supposes and that the data do not show; with one of
-            them nothing is decided.
+            them, the verdict is undecided.
     """
     verdict, reason = _verdict(value, interval, region, absent)
     words = " ".join(part for part in (because, reason) if part)
@@ -141,19 +141,20 @@ def _verdict(
     if absent:
         return Verdict.UNDECIDED, " ".join(absent)
     if interval is None:
-        return Verdict.UNDECIDED, "Without a bootstrap there is no interval that could decide."
+        return Verdict.UNDECIDED, "Without a bootstrap there is no interval that can decide the claim."
     if interval.low in region and interval.high in region:
         return Verdict.HOLDS, ""
     if interval.high < region.low or interval.low > region.high:
         return Verdict.FAILS, ""
     return (
         Verdict.UNDECIDED,
-        f"The data allow for it and for its contrary. {_deciding(value, interval, region)}",
+        "The data are compatible with the claim and with its opposite. "
+        f"{_deciding(value, interval, region)}",
     )
 
 
 def _deciding(value: float, interval: Interval, region: Region) -> str:
-    """Return by how much the noise would have to fall for the interval to decide, in a sentence."""
+    """Return a sentence on how much the noise must fall for the interval to decide the claim."""
     holds = value in region
     if holds:
         factors = (
@@ -166,19 +167,19 @@ def _deciding(value: float, interval: Interval, region: Region) -> str:
         factors = (_shrinking(value, interval.low, region.high),) * 2
     factor = max(factors)
     if not math.isfinite(factor):
-        return "Intervals around this estimate would not decide, however small the noise."
+        return "An interval around this estimate cannot decide the claim, however small the noise."
     verdict = Verdict.HOLDS if holds else Verdict.FAILS
     seeds = math.ceil(round(factor**2, 6))
     if seeds > MANY_SEEDS:
-        return f"It takes more than {MANY_SEEDS} times as many seeds of the same grid to decide."
+        return f"To decide it takes more than {MANY_SEEDS} times as many seeds of the same grid."
     return (
-        f"It {verdict} if the estimate stays and the noise falls by a factor of {factor:.2g}, as with "
-        f"about {seeds} times as many seeds of the same grid."
+        f"The claim {verdict} if the estimate stays the same and the noise falls by a factor of "
+        f"{factor:.2g}, as with about {seeds} times as many seeds of the same grid."
     )
 
 
 def _shrinking(value: float, end: float, limit: float) -> float:
-    """Return by what factor the distance from the value to an end must fall to reach a limit at most."""
+    """Return the factor by which the distance from the value to an end must fall to meet a limit."""
     if math.isinf(limit):
         return 1.0
     if value == limit:

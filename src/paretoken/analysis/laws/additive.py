@@ -1,7 +1,7 @@
 """Y = E + A N^-alpha + B V^-beta: the form of Hoffmann et al. (Chinchilla), with V in place of data.
 
-With a column of training tokens as V it fits Chinchilla-type tables. Its optimal V at a fixed cost
-depends on the budget, so no single V*(Q) follows from the exponents; the frontier searches instead.
+With a column of training tokens as V, it fits tables like Chinchilla's. Its optimal V at a fixed cost
+depends on the budget, so no single V*(Q) follows from the exponents; the frontier is searched instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every scaling law provides to the fitter, the frontier and the figures."""
+"""The interface of scaling laws for the fitter, the frontier and the figures."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Law:
         basis_gradient: derivative of the basis by each exponent, -> (B, n, p, q).
         uncenter: parameters (B, p + q) fitted to centred logarithms (ln N - n0, ln T - t0), n0, t0
             -> parameters for plain ln N and ln T.
-        exponent_ratio: parameters (B, p + q) -> what alpha / beta is for this law, (B,); NaN for a law
-            without slopes.
+        exponent_ratio: parameters (B, p + q) -> alpha / beta, or its equivalent for this law, (B,); NaN
+            for a law without slopes.
         constant_optimum: whether V* = Q / (alpha / beta - 1) at every budget.
         text_in_error: whether T = Q + V inside the law (otherwise T = V).
-        constraints: what is known of its parameters: they keep their places in all arrays.
+        constraints: assumptions about its parameters, which keep their places in all arrays.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Law:
 
     @property
     def slopes(self) -> tuple[str, ...]:
-        """Names of what says how fast the error falls: exponents, or the slopes of a straight law."""
+        """Names of the parameters of the error's fall: exponents, or the slopes of a linear law."""
         return self.exponents or self.linear[1:]
 
     @property
@@ -71,16 +71,16 @@ class Law:
         return tuple(name for name in self.parameters if name not in known)
 
     def constrained(self, constraints: Constraints) -> Law:
-        """Return the law with what is known of its parameters."""
+        """Return the law with assumptions about its parameters."""
         if constraints == NOTHING:
             return self
         formula = f"{self.formula}{constraints.in_words()}"
         return replace(self, formula=formula, constraints=constraints)
 
     def expansion(self, names: tuple[str, ...]) -> tuple[Array, Array]:
-        """Return M and v with which ``names`` are M x + v for the free ones x among them.
+        """Return M and v such that the values of ``names`` are M x + v, x being the free ones of them.
 
-        M is (len(names), free), v (len(names),).
+        M has the shape (len(names), free), and v the shape (len(names),).
         """
         free = [name for name in names if name in self.free]
         fixed = dict(self.constraints.fixed)
@@ -94,7 +94,7 @@ class Law:
         return self.uncenter(values, -n0, -t0)
 
     def tokens(self, V: Array | float, Q: float) -> Array:
-        """Return T, what the law calls tokens: V, or Q + V."""
+        """Return T, the tokens in the law: V, or Q + V."""
         return np.asarray(V, dtype=float) + (Q if self.text_in_error else 0.0)
 
     def evaluate(self, values: Array, log_n: Array, log_t: Array) -> Array:
@@ -111,7 +111,7 @@ class Law:
     def jacobian(self, values: Array, log_n: Array, log_t: Array) -> Array:
         """Return the derivatives of the predictions by every parameter, (B, n, p + q).
 
-        Of tied parameters the first has the derivative by both, the second 0.
+        The first of two tied parameters has the derivative by both, and the second has 0.
         """
         p = len(self.linear)
         basis = self.basis(values[:, p:], log_n, log_t)
@@ -139,8 +139,8 @@ class Law:
 
         Args:
             jacobian: (B, n, p + q).
-            above: what the plain law has above its floor, (B, n).
-            room: from the floor to the error of guessing, (B, 1).
+            above: the excess of the plain law over its floor, (B, n).
+            room: the distance from the floor to the error of guessing, (B, 1).
         """
         kept = room / (room + above)
         jacobian *= (kept**2)[:, :, None]
@@ -165,11 +165,11 @@ class Law:
 
 
 def saturated(above: Array, room: Array) -> Array:
-    """Return what a law has above its floor if it cannot exceed the error of guessing.
+    """Return the excess of a law over its floor if it cannot exceed the error of guessing.
 
-    above / (1 + above / room): a power law where it is small, and ``room`` where the power law has no
-    end. That is (Y - D) / (C - Y) = power law / (C - D), the form with which Alabdulmohsin, Neyshabur
-    and Zhai (2022, NeurIPS, "Revisiting neural scaling laws in language and vision", their M4) fit
-    learning curves from the error of guessing on, with their exponent at 1.
+    It is above / (1 + above / room): a power law where it is small, and ``room`` where the power law
+    diverges. That is (Y - D) / (C - Y) = power law / (C - D), the form M4 of Alabdulmohsin, Neyshabur
+    and Zhai (2022, NeurIPS, "Revisiting neural scaling laws in language and vision") for learning curves
+    that start at the error of guessing, with their exponent at 1.
     """
     return np.asarray(above * room / (room + above))

@@ -1,4 +1,4 @@
-"""Y = c: neither the model size nor the number of tokens matters. What every other law has to beat."""
+"""Y = c: neither model size nor number of tokens matters. It is the baseline of all other laws."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Y = c - a ln N - b ln V: three parameters, no exponents; an exact linear fit.
+"""Y = c - a ln N - b ln V: three parameters and no exponents; the fit is linear and exact.
 
-The paper observes that the error falls log-linearly with V at each N (section 3); this law says so
+The paper observes that the error falls log-linearly with V at each N (section 3); this law assumes it
 for N too. It has no floor and turns negative far outside the data.
 """
 

@@ -1,7 +1,7 @@
 """Y = K N^-alpha T^-beta + D: the paper's law (Eq. 2), and two variants.
 
-The paper writes A/N^alpha * B/T^beta + D; only K = A B can be told from errors. In the authors' code
-T is the number of visual tokens V; `PRODUCT_Q_PLUS_V` takes T = Q + V, as summaries of v2 do.
+The paper writes A/N^alpha * B/T^beta + D; errors identify only K = A B. In the authors' code, T is the
+number of visual tokens V; `PRODUCT_Q_PLUS_V` takes T = Q + V, as summaries of the paper's v2 do.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _shift(values: Array, n0: float, t0: float) -> Array:
 
 
 def ratio_of_exponents(values: Array) -> Array:
-    """Return alpha / beta (infinite where beta is 0)."""
+    """Return alpha / beta, infinite where beta is 0."""
     alpha, beta = values[:, -2], values[:, -1]
     return np.divide(alpha, beta, out=np.full_like(alpha, np.inf), where=beta > 0)
 

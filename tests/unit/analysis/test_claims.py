@@ -241,6 +241,13 @@ def test_an_open_claim_says_how_far_the_noise_would_have_to_fall(
     assert f"{math.ceil(round(factor**2, 6)):,} times as many seeds" in because
 
 
+def test_an_interval_that_ends_at_the_limit_needs_no_factor() -> None:
+    """V* does not fall below the fewest tokens, so that its growth has exactly 0 as an end."""
+    because = judge("x", 0.445, Interval(0.0, 2.08), above(0), "").because
+    assert "at the limit of the claim: it holds if the estimate stays the same" in because
+    assert "factor" not in because
+
+
 def test_an_interval_that_shrinks_by_the_factor_decides() -> None:
     """Random open claims: the interval around the same estimate, shrunk a little further, decides."""
     rng = np.random.default_rng(0)
@@ -253,6 +260,10 @@ def test_an_interval_that_shrinks_by_the_factor_decides() -> None:
         if "more than 100 times as many seeds" in found.because:
             shrunk = Interval(value - low / 10, value + high / 10)
             assert judge("x", value, shrunk, region, "").verdict == Verdict.UNDECIDED
+            continue
+        if "lies at the limit of the claim" in found.because:
+            shrunk = Interval(value - low / 1.1, value + high / 1.1)
+            assert judge("x", value, shrunk, region, "").verdict != Verdict.UNDECIDED
             continue
         text = found.because.split("by a factor of ")[1].split(",")[0]
         for stretch, decided in ((1.1, True), (0.9, False)):

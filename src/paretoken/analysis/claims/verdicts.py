@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from paretoken.io.text_tables import range_text
 
+#: A factor that is smaller than this is written as 1.
+AT_THE_LIMIT = 1.05
 #: Largest factor of more seeds that is reported as a number.
 MANY_SEEDS = 100
 #: Tolerance of a number that a claim gives as "about", as a share of the number.
@@ -169,6 +171,11 @@ def _deciding(value: float, interval: Interval, region: Region) -> str:
     if not math.isfinite(factor):
         return "An interval around this estimate cannot decide the claim, however small the noise."
     verdict = Verdict.HOLDS if holds else Verdict.FAILS
+    if factor < AT_THE_LIMIT:
+        return (
+            "One end of the interval lies at the limit of the claim: it "
+            f"{verdict} if the estimate stays the same and the noise falls a little."
+        )
     seeds = math.ceil(round(factor**2, 6))
     if seeds > MANY_SEEDS:
         return f"To decide it takes more than {MANY_SEEDS} times as many seeds of the same grid."

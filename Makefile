@@ -17,7 +17,7 @@ CHOOSE = say which one to use: make PYTHON=/path/to/python
 ALL_OF_IT = about 3.1 GB to download and about 6 GB to store, most of it PyTorch with CUDA
 WITHOUT_TORCH = about 0.25 GB to download and about 0.9 GB to store
 # These goals alone need no PyTorch.
-SMALL = $(if $(MAKECMDGOALS),$(if $(filter-out published analysis format,$(MAKECMDGOALS)),,yes))
+SMALL = $(if $(MAKECMDGOALS),$(if $(filter-out published figures analysis docs format,$(MAKECMDGOALS)),,yes))
 
 .PHONY: study published figures test format lint types tests setup analysis clean
 

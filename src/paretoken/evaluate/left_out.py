@@ -39,7 +39,7 @@ def read_left_out(path: Path) -> dict[int, str]:
     content = (parquet_schema(path).metadata or {}).get(METADATA, b"{}")
     if len(content) > LARGEST:
         raise UserError(
-            f"{path}: its metadata on questions without answers have {len(content):,} bytes; at most "
+            f"{path}: its metadata on questions without answers has {len(content):,} bytes; at most "
             f"{LARGEST:,} are allowed: leave fewer questions out"
         )
     try:
@@ -48,6 +48,6 @@ def read_left_out(path: Path) -> dict[int, str]:
         return {int(number): str(reason) for number, reason in entries.items()}
     except (ValueError, AttributeError, RecursionError, MemoryError) as error:
         raise UserError(
-            f"{path}: its metadata on questions without answers are damaged ({type(error).__name__}: "
+            f"{path}: its metadata on questions without answers is damaged ({type(error).__name__}: "
             f"{error}); write the answers again with `paretoken predict`"
         ) from error

@@ -118,7 +118,9 @@ def test_what_does_not_fit_is_refused(world: Path, tmp_path: Path) -> None:
     main(["features", "--vision", str(world / "vision"), "--images", str(world / "images"),
           "--data", str(world / "train.jsonl"), "--layers", "1", "3",
           "--out", str(tmp_path / "other")])  # fmt: skip
-    with pytest.raises(UserError, match=r"layers \[1, 3\], not normalised, but the model was trained on"):
+    with pytest.raises(
+        UserError, match=r"layers \[1, 3\], not normalised, but the model was trained on"
+    ):
         open_predictor(world / "model", tmp_path / "other")
 
 

@@ -26,7 +26,7 @@ from paretoken.data.images import ImageSource
 from paretoken.data.labels import EncodedConversation
 from paretoken.data.order import MicroBatches, plan_batches
 from paretoken.data.preprocessor import Preprocessor
-from paretoken.train.trainer import Numbers
+from paretoken.train.trainer import RowNumbers
 
 #: CLIP ViT-L/14 at 336 px.
 SIZE, MEAN, STD = 336, (0.4815, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)
@@ -52,7 +52,7 @@ def measure(
     """Return images per second, and the share of the time that steps of ``step_s`` seconds wait."""
     store = PixelStore(ImageSource(images), Preprocessor(SIZE, MEAN, STD, aspect="pad"))
     loader = DataLoader(
-        Numbers(len(data)),
+        RowNumbers(len(data)),
         batch_sampler=MicroBatches(np.arange(len(data)), plan_batches(micro, micro, 1)),
         collate_fn=TrainingCollator(data, store, 1, 0, 2048),
         num_workers=workers,

@@ -35,7 +35,7 @@ from paretoken.models.vision import load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel
 from paretoken.train.recipe import LearningRates, Recipe
 from paretoken.train.speed import Spent
-from paretoken.train.trainer import Numbers, StageTrainer
+from paretoken.train.trainer import RowNumbers, StageTrainer
 from paretoken.train.trainer_arguments import training_arguments
 from timed_world import make_world
 
@@ -102,7 +102,7 @@ def plain(world: Path, visual: VisualStore) -> float:
         use_cpu=not torch.cuda.is_available(), dataloader_pin_memory=False, logging_steps=10**6,
     )  # fmt: skip
     model = Plain(build(world, encoder=visual.argument == "pixel_values"))
-    trainer = Trainer(model, arguments, collate, train_dataset=Numbers(len(data)))
+    trainer = Trainer(model, arguments, collate, train_dataset=RowNumbers(len(data)))
     trainer.remove_callback(PrinterCallback)
     started = time.process_time()
     trainer.train()

@@ -146,7 +146,7 @@ def test_two_processes_survive_kills_and_train_as_one_does(
     assert not (out / "run.json").exists()
     if zero is not None:
         paretoken(*line, code=2)
-        assert "split over 2 devices and cannot be continued on 1" in capsys.readouterr().err
+        assert "split over 2 devices and cannot be resumed on 1" in capsys.readouterr().err
         output = run(torchrun(warm, 2, tmp_path, line))
     else:  # nothing is split: one process can go on where two were
         paretoken(*line)

@@ -21,7 +21,7 @@ from paretoken.train.trainer import StageTrainer
 
 
 def watch(folder: Path) -> None:
-    train, make_whole = StageTrainer.train, stage.make_whole
+    train, gather_parameters = StageTrainer.train, stage.gather_parameters
     first = os.environ.get("RANK", "0") == "0"
 
     def train_and_store(self: StageTrainer, *args: Any, **kwargs: Any) -> Any:
@@ -32,8 +32,8 @@ def watch(folder: Path) -> None:
                 torch.save(weights, folder / "consolidated.pt")
         return result
 
-    def make_whole_and_store(model: Any) -> None:
-        make_whole(model)
+    def gather_and_store(model: Any) -> None:
+        gather_parameters(model)
         if first:
             frozen = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
             torch.save(frozen, folder / "frozen.pt")
@@ -46,7 +46,7 @@ def watch(folder: Path) -> None:
         observe(self, step)
 
     StageTrainer.observe = observe_or_fail  # type: ignore[method-assign]
-    StageTrainer.train, stage.make_whole = train_and_store, make_whole_and_store  # type: ignore[method-assign]
+    StageTrainer.train, stage.gather_parameters = train_and_store, gather_and_store  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

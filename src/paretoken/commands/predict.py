@@ -91,13 +91,13 @@ def run(arguments: argparse.Namespace) -> None:
         require_writable(target)
     quiet()
     limit_threads(a.threads)
-    from paretoken.evaluate.asking import read_asked, require_answerable
+    from paretoken.evaluate.asking import read_question_file, require_answerable
     from paretoken.evaluate.latency import measure_latency
     from paretoken.evaluate.open import open_predictor
     from paretoken.evaluate.prediction import write_predictions
     from paretoken.io.files import write_json
 
-    files = [read_asked(source, _longest(source, a.max_new_tokens)) for source in a.questions]
+    files = [read_question_file(source, _longest(source, a.max_new_tokens)) for source in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,
                                adaptive=a.adaptive)  # fmt: skip
     require_answerable(files, predictor, a.max_bad_share, counter("pictures"))

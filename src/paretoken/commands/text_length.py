@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     quiet()
     limit_threads(a.threads)
-    from paretoken.evaluate.asking import read_asked, require_answerable
+    from paretoken.evaluate.asking import read_question_file, require_answerable
     from paretoken.evaluate.longer_questions import by_part, measure, require_room
     from paretoken.evaluate.open import open_predictor
     from paretoken.study.measured import write_cell
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     suites = {suite: names.split(",") for suite, names in a.suite_benchmarks}
     used = {name for names in suites.values() for name in names}
     benchmark = BENCHMARKS.load(a.benchmark)
-    files = [read_asked(path, a.max_new_tokens) for path in a.questions]
+    files = [read_question_file(path, a.max_new_tokens) for path in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens, tokens=a.tokens)
     require_answerable(files, predictor, progress=counter("pictures"))
     groups = [by_part(asked.source.stem, asked.questions, benchmark) for asked in files]

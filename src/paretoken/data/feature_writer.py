@@ -1,4 +1,4 @@
-"""Encoding pictures into a folder of features, unless it holds them already."""
+"""Encoding images into a folder of features, unless it already holds them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from paretoken.model_files.library_errors import enough_memory
 def features_key(
     encoder_hash: str, layers: Sequence[int], normalised: bool, preprocess: Preprocessor
 ) -> dict[str, Any]:
-    """Return what determines features, other than the images."""
+    """Return the settings that determine features, without the images."""
     return {
         "encoder": encoder_hash,
         "layers": list(layers),
@@ -39,16 +39,16 @@ def features_key(
             "std": list(preprocess.std),
             "resample": preprocess.resample,
             "aspect": preprocess.aspect,
-            # Absent where it is the usual thing: features of before stay what they are.
+            # Only stored if it is not the default, so that features of older versions stay valid.
             **({} if preprocess.centre else {"centre": False}),
         },
     }
 
 
 def is_current(path: Path, key: dict[str, Any], names: Sequence[str], source: ImageSource) -> bool:
-    """Whether ``path`` already holds exactly these features, of the pictures as they are now.
+    """Return whether ``path`` holds exactly these features of the current images.
 
-    A folder that does not say which pictures it was made of (one of before) is not current.
+    A folder of an older version, which does not record its images, is not current.
     """
     if not (path / INDEX).exists():
         return False
@@ -76,20 +76,21 @@ def compute_features(
 
     Args:
         path: folder to write.
-        names: the images, in the order of the rows.
-        source: where they are.
+        names: names of the images, in the order of the rows.
+        source: source of the images.
         encoder: the frozen encoder, from pixel values to features; runs on its weights' device.
-        preprocess: from image to pixels.
-        key: what `features_key` returned.
-        skips: takes the images that cannot be read; their features are left out of the index.
-        batch: images at a time; fewer where the encoder or its preprocessor takes fewer.
-        progress: is told how many of how many are done.
+        preprocess: from images to pixel values.
+        key: the result of `features_key`.
+        skips: collects the unreadable images, which are left out of the index.
+        batch: images at a time, unless the encoder or its preprocessor takes fewer.
+        progress: called with the images done and the number of all images.
 
     Returns:
-        How many images were stored.
+        The number of images that were stored.
 
     Raises:
-        UserError: more images are bad than ``skips`` allows, memory is short, or the disk is full.
+        UserError: more images are unreadable than ``skips`` allows, memory runs out, or the
+            disk is full.
     """
     batch = min(batch, preprocess.at_once, getattr(encoder, "at_once", batch))
     stored: list[str] = []
@@ -121,7 +122,7 @@ def compute_features(
 def _encoded(
     images: Sequence[Image.Image], encoder: nn.Module, preprocess: Preprocessor
 ) -> NDArray[np.float16]:
-    """Return the features of images that are encoded at once, on the device of the encoder's weights."""
+    """Return the features of a batch of images, encoded on the device of the encoder's weights."""
     pixels = torch.from_numpy(preprocess(images))
     with enough_memory(f"{len(images)} images at once; give a smaller --batch"):
         device = next(encoder.parameters()).device
@@ -139,7 +140,7 @@ def _open(
         except UserError as error:
             skips.add(name, str(error))
             if skips.share == 0:
-                skips.check(1)  # nothing may be skipped: say so now, not after an hour
+                skips.check(1)  # no image may be skipped: raise now, not after an hour
     return images
 
 
@@ -148,6 +149,6 @@ def _create(path: Path, shape: tuple[int, ...]) -> NDArray[np.float16]:
         path, mode="w+", dtype=np.float16, shape=shape
     )
     with path.open("r+b") as stream:
-        # Reserve the space now: a full disk under a memory map would end in a bus error.
+        # Reserve the space now: a full disk under a memory map would raise a bus error.
         os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
     return array

@@ -1,4 +1,4 @@
-"""Making a training set ready: what is there, what is missing, unpacking, looking at every image."""
+"""Preparing a training set: verifying its parts, unpacking archives and indexing every image."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from paretoken.io.finished import RUN_FILE
 from paretoken.io.folders import replacing_folder
 
 CONVERSATIONS, IMAGES, SKIPPED, INDEX = "conversations.json", "images", "skipped.json", "images.parquet"
-#: What is beside the folder: which images were decoded (see `paretoken.data.decoded`).
+#: Suffix of the file beside the folder that lists decoded images (see `paretoken.data.decoded`).
 MEMORY = ".decoded"
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to prepare: processes and threads, and whether every image is decoded."""
+    """Options of `prepare`: number of processes and threads, and whether every image is decoded."""
 
     workers: int = 1
     decode: bool = True
 
 
 def prepared_key(data_set: DataSet, root: Path, max_bad_share: float, options: Options) -> str:
-    """Return a hash of all that determines what `prepare` writes, but for the images themselves."""
+    """Return a hash of everything that determines the output of `prepare`, except the images."""
     rows = root / data_set.conversations.path
     return digest(data_set, str(root.resolve()), sha256(rows), max_bad_share, options.decode)
 
@@ -56,25 +56,25 @@ def prepare(
     progress: Callable[[str], ProgressCallback] = lambda what: silent,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Verify, unpack and index a set, and write ``out`` with links to what was left untouched.
+    """Verify, unpack and index a data set, and write ``out`` with links to the unchanged files.
 
     Args:
-        data_set: what it consists of.
-        root: where its parts are.
+        data_set: manifest of the data set.
+        root: folder of its parts.
         out: folder to write: ``conversations.json`` and ``images`` (links), ``images.parquet`` (name,
             file, width, height, bytes), ``skipped.json``, ``run.json``. Beside it, ``*.decoded``
-            remembers which images were decoded.
-        skips: takes the images that are missing or cannot be read.
-        key: hash of the settings, stored.
-        options: how.
-        progress: makes a callback for one kind of work.
-        say: is told what happens.
+            records which images were decoded.
+        skips: collects the images that are missing or unreadable.
+        key: hash of the settings, for the record.
+        options: how to prepare.
+        progress: returns a progress callback for a kind of work.
+        say: prints a message.
 
     Returns:
-        The record, as in ``run.json``.
+        The content of ``run.json``.
 
     Raises:
-        UserError: a part is missing, damaged or not what the manifest says, or too many images are
+        UserError: a part is missing, damaged or differs from the manifest, or too many images are
             bad.
     """
     started = time.monotonic()
@@ -82,7 +82,7 @@ def prepare(
     require_all(findings, root)
     _verify(data_set.conversations, root)
     counted = count_rows(root / data_set.conversations.path, skips.share)
-    _demand_rows(counted, data_set.conversations, root)
+    _require_rows(counted, data_set.conversations, root)
     for finding in findings:
         if finding.state == "packed" and isinstance(finding.part, Archive):
             _require_inside(root, finding.part)
@@ -93,8 +93,8 @@ def prepare(
     seen = _index(root / data_set.images, memory, counted, skips, options, progress("images"))
     for folder, count in renamed(seen).items():
         say(
-            f"{folder or '.'}: {count:,} images lie under another suffix than {CONVERSATIONS} says "
-            "(.gif or .png for .jpg); they are used as they are"
+            f"{folder or '.'}: {count:,} images have another suffix than in {CONVERSATIONS} "
+            "(.gif or .png for .jpg); they are used unchanged"
         )
     skips.check(max(1, len(counted.images)))
     record = {
@@ -121,7 +121,7 @@ def _index(
     options: Options,
     progress: ProgressCallback,
 ) -> list[Seen]:
-    """Return what is seen of each image that the conversations name; what was decoded is remembered."""
+    """Return an entry per image that the conversations name; decoded images are recorded."""
     with remembering(memory, images) if options.decode else nullcontext() as decoded:
         return index_images(images, list(counted.images), skips, options.workers, decoded, progress)
 
@@ -135,17 +135,17 @@ def _verify(part: Part, root: Path) -> None:
 
 
 def _require_inside(root: Path, archive: Archive) -> None:
-    """Raise `UserError` if an archive's folder would be made outside of ``root``, through a link.
+    """Raise `UserError` if a link leads an archive's folder outside of ``root``.
 
-    Folders of images that are there may be links to anywhere; what is written must not follow them.
+    Existing folders of images may be links to any place, but unpacking must not write through them.
     """
     base, target = (Path(os.path.realpath(place)) for place in (root, root / archive.folder))
     inside = target.is_relative_to(base) and target != base
     if not inside or any(part.startswith(".") for part in target.relative_to(base).parts):
         raise UserError(
-            f"{root / archive.folder} leads through a link to {target}; archives are unpacked inside "
-            f"the data root, and not into hidden folders: unpack {archive.path} there by hand, remove "
-            "the link, or give the folder of that disk as the data root"
+            f"{root / archive.folder} leads through a link to {target}; archives are unpacked only "
+            f"inside the data root, and not into hidden folders: unpack {archive.path} there by hand, "
+            "remove the link, or give the folder of that disk as the data root"
         )
 
 
@@ -157,7 +157,7 @@ def _unpack(
     say: Callable[[str], None],
 ) -> None:
     if find_archive(archive, root).state == "present":
-        say(f"{archive.folder}: was unpacked in the meantime")
+        say(f"{archive.folder}: another process has unpacked it in the meantime")
         return
     say(f"{archive.path}: {'verifying and ' if archive.sha256 else ''}unpacking into {archive.folder}")
     _verify(archive, root)
@@ -167,14 +167,15 @@ def _unpack(
     count = count_files(folder)
     if archive.files is not None and count < archive.files:
         raise UserError(
-            f"{root / archive.path} held {count:,} files instead of {archive.files:,}: it is not whole; "
-            f"delete it and {archive.folder}, and download it again:\n  {archive.command(root)}"
+            f"{root / archive.path} held {count:,} files instead of {archive.files:,}: it is "
+            f"incomplete; delete it and {archive.folder}, and download it again:\n"
+            f"  {archive.command(root)}"
         )
 
 
 @dataclass
 class Counted:
-    """What the conversations name: images with their rows, in order of appearance."""
+    """Counts of a conversations file: its rows, and the rows of each image, in order of appearance."""
 
     rows: int
     text_only: int
@@ -186,8 +187,8 @@ def count_rows(path: Path, max_bad_share: float = 0.0) -> Counted:
     """Count the rows of a file of conversations and the images that they name.
 
     Raises:
-        UserError: in more than a share of the rows, the image is misspelt or has no usable name; those
-            of a smaller share are left to `paretoken tokenize`, which lists them.
+        UserError: the share of rows whose image key is misspelt or whose image name is unusable is
+            larger than allowed. Fewer such rows are left to `paretoken tokenize`, which lists them.
     """
     counted, bad = Counted(0, 0, Counter(), Counter()), Skips(str(path), max_bad_share)
     for row in iter_rows(path):
@@ -206,7 +207,7 @@ def count_rows(path: Path, max_bad_share: float = 0.0) -> Counted:
     return counted
 
 
-def _demand_rows(counted: Counted, expected: Conversations, root: Path) -> None:
+def _require_rows(counted: Counted, expected: Conversations, root: Path) -> None:
     """Raise `UserError` unless the conversations have the published numbers of rows."""
     wrong = [
         f"{what}: {has:,} instead of {should:,}"
@@ -223,7 +224,7 @@ def _demand_rows(counted: Counted, expected: Conversations, root: Path) -> None:
     if wrong:
         raise UserError(
             f"{root / expected.path} is not the published file ({'; '.join(wrong)}); download it again, "
-            "or describe yours in a manifest of your own"
+            "or describe your file in your own manifest"
         )
 
 

@@ -1,1 +1,1 @@
-"""Prediction (torch) and scoring (no torch)."""
+"""Prediction (with torch) and scoring (without torch)."""

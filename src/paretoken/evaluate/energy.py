@@ -1,4 +1,4 @@
-"""Joules that a device says it has used: NVML's counter of a GPU, or RAPL's of a processor."""
+"""The energy that a device has used: NVML's counter of a GPU, or RAPL's of a processor."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 import torch
 
-#: Folders of the kernel that hold one counter per processor package, microjoules.
+#: Folder of the kernel with one counter per processor package, in microjoules.
 RAPL = Path("/sys/class/powercap")
 MILLI, MICRO = 1e-3, 1e-6
 
 
 @dataclass(frozen=True)
 class Meter:
-    """Reads a counter of energy.
+    """An energy counter.
 
     Attributes:
-        joules: since some time in the past.
-        source: what is read.
+        joules: returns the joules used since a fixed time in the past.
+        source: name of the counter.
     """
 
     joules: Callable[[], float]
@@ -28,12 +28,12 @@ class Meter:
 
     @classmethod
     def of(cls, device: torch.device) -> Meter | None:
-        """Return the meter of a device; None if it has none, or it may not be read."""
+        """Return the meter of a device; None if it is missing or not readable."""
         return _gpu(device) if device.type == "cuda" else _processor()
 
 
 def _gpu(device: torch.device) -> Meter | None:
-    """Return NVML's counter, which GPUs since Volta have; None without it, a driver or the package."""
+    """Return NVML's counter, which GPUs since Volta have; None without it, the driver or pynvml."""
     try:
         import pynvml
     except ImportError:
@@ -55,7 +55,7 @@ def _gpu(device: torch.device) -> Meter | None:
 
 
 def _processor() -> Meter | None:
-    """Return the sum of RAPL's package counters; most kernels let only root read them."""
+    """Return the sum of RAPL's package counters; with most kernels, only root can read them."""
     counters = sorted(RAPL.glob("intel-rapl:[0-9]*/energy_uj"))
     packages = [path for path in counters if path.parent.name.count(":") == 1]
 

@@ -1,6 +1,6 @@
-"""Parquet files that are written in small parts, without a row group for each of them.
+"""Writing a Parquet file in small parts without a row group for each part.
 
-Readers look at each row group by itself: thousands of them make a file large and slow.
+Readers process each row group separately, so thousands of them make a file large and slow.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pyarrow import parquet
 
 from paretoken.io.bounded import MIB
 
-#: Rows and bytes that are gathered before they are written as one row group.
+#: Rows or bytes that are buffered before they are written as a row group.
 ROWS, SIZE = 1000, 64 * MIB
 
 
 class GatheringWriter:
-    """Writes tables into one Parquet file, as row groups of about `ROWS` rows or `SIZE` bytes.
+    """A writer of tables into one Parquet file, in row groups of about `ROWS` rows or `SIZE` bytes.
 
     Args:
-        path: the file. Without any table it is not written.
+        path: the file; it is only created if a table is added.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,10 +34,10 @@ class GatheringWriter:
         return self
 
     def add(self, table: pa.Table) -> None:
-        """Write the rows of a table, now or later.
+        """Add the rows of a table.
 
         Raises:
-            pyarrow.ArrowException, ValueError: its columns are not those of the first table.
+            pyarrow.ArrowException, ValueError: its columns differ from those of the first table.
         """
         if self.writer is None:
             self.writer = parquet.ParquetWriter(self.path, table.schema)

@@ -1,7 +1,7 @@
-"""The Parquet files of one split of a hub data set: in a local directory, or downloaded.
+"""Finding the Parquet files of a split of a hub data set, in a local directory or by a download.
 
-Directories have the hub's own layout: patterns in the front matter of ``README.md``, or else
-``data/SPLIT-00000-of-00002.parquet`` for the only config and ``CONFIG/SPLIT-...`` for a named one.
+Directories have the hub's layout: patterns in the front matter of ``README.md``, or otherwise
+``data/SPLIT-00000-of-00002.parquet`` for the default config and ``CONFIG/SPLIT-...`` for a named one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FRONT_MATTER = re.compile(r"\A---[^\S\n]*\n(.*?)\n---[^\S\n]*(?:\n|\Z)", re.DOT
 
 
 def fetch_splits(source: str, revision: str | None, splits: Sequence[tuple[str, str]]) -> Path:
-    """Return the directory that holds the splits: ``source`` itself, or a download of that hub id.
+    """Return the directory of the splits: ``source`` itself, or a download of that hub id.
 
     Args:
         source: a local directory or the id of a data set on the hub.
@@ -33,12 +33,12 @@ def fetch_splits(source: str, revision: str | None, splits: Sequence[tuple[str, 
         splits: pairs of config and split; only their files are downloaded.
 
     Raises:
-        UserError: ``source`` is neither, or cannot be downloaded.
+        UserError: ``source`` is neither a directory nor a hub id, or cannot be downloaded.
     """
     if Path(source).is_dir():
         return Path(source)
     if source.startswith((".", "/", "~")) or source.count("/") != 1:
-        raise UserError(f"{source} is no directory and no hub id such as lmms-lab/MME")
+        raise UserError(f"{source} is neither a directory nor a hub id; give one, such as lmms-lab/MME")
     commit = revision or MAIN
     root = _download(source, commit, [README])
     patterns = [pattern for config, split in splits for pattern in _patterns(root, config, split)]
@@ -49,7 +49,7 @@ def shards(root: Path, config: str, split: str) -> list[Path]:
     """Return the files of a split, in order.
 
     Raises:
-        UserError: there are none, or some of a numbered set are missing.
+        UserError: there are no files, or some of a numbered set are missing.
     """
     patterns = _patterns(root, config, split)
     for pattern in patterns:
@@ -58,12 +58,12 @@ def shards(root: Path, config: str, split: str) -> list[Path]:
                 raise ValueError("** stands for whole folders")  # from Python 3.13 on it may be a *
             found = sorted(root.glob(pattern))
         except (ValueError, NotImplementedError, OSError, RecursionError) as error:
-            raise UserError(  # a data card may say anything
-                f"{root / README} has a pattern that cannot be looked for, {shown(pattern)}: "
-                f"{str(error)[:LONGEST_VALUE]}"
+            raise UserError(
+                f"{root / README} has a pattern that cannot be searched, {shown(pattern)}: "
+                f"{str(error)[:LONGEST_VALUE]}; correct it"
             ) from error
         if found:
-            _demand_all(found)
+            _require_all(found)
             return found
     raise UserError(
         f"{root} has no files of config {config}, split {split}; expected {' or '.join(patterns)}"
@@ -80,7 +80,7 @@ def _patterns(root: Path, config: str, split: str) -> list[str]:
 
 
 def _stated(readme: Path, config: str, split: str) -> list[str]:
-    """Return the patterns that a data card gives for a split; none if it gives none."""
+    """Return the patterns that a data card gives for a split; empty if there are none."""
     found = _FRONT_MATTER.match(_text(readme))
     try:
         card = parse_yaml(found.group(1)) if found else None
@@ -93,7 +93,9 @@ def _stated(readme: Path, config: str, split: str) -> list[str]:
             patterns += _of_split(entry.get("data_files"), split)
     outside = [p for p in patterns if PurePosixPath(p).is_absolute() or ".." in PurePosixPath(p).parts]
     if outside:
-        raise UserError(f"{readme} points out of its directory: {shown(outside[0])}")
+        raise UserError(
+            f"{readme} has a pattern that leads out of its directory, {shown(outside[0])}; correct it"
+        )
     return patterns
 
 
@@ -116,7 +118,7 @@ def _of_split(files: Any, split: str) -> list[str]:
     ]
 
 
-def _demand_all(files: Sequence[Path]) -> None:
+def _require_all(files: Sequence[Path]) -> None:
     numbered = [found for file in files if (found := _SHARD.search(file.name))]
     if not numbered:
         return
@@ -125,12 +127,12 @@ def _demand_all(files: Sequence[Path]) -> None:
     if missing:
         name = _SHARD.sub(f"-{missing[0]:05}-of-{total:05}.parquet", files[0].name)
         raise UserError(
-            f"{files[0].parent} lacks {len(missing)} of {total} files, {name} for one; download them"
+            f"{files[0].parent} lacks {len(missing)} of {total} files, for example {name}; download them"
         )
 
 
 def _download(repo: str, revision: str, patterns: Sequence[str]) -> Path:
-    """Download the files of some names; patterns are those of a data card."""
+    """Download the files whose names match one of the patterns, and return their directory."""
     from paretoken.hub.verify import download_whole
 
     def choose(names: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
-"""From a hub data set to questions: one Parquet file, and the pictures as files beside it.
+"""Writing the questions of a hub data set: one Parquet file, and the pictures as files beside it.
 
-Read and written batch by batch: VQAv2's validation split has 214,354 rows with a picture each.
+Data are read and written in batches, as VQAv2's validation split has 214,354 rows with a picture each.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from paretoken.evaluate.scorable import ScoreCheck
 from paretoken.io.escape import shown
 
 QUESTIONS, IMAGES = "questions.parquet", "images"
-#: Rows in memory at a time, with their pictures.
+#: Number of rows, with their pictures, in memory at a time.
 BATCH = 32
-#: Bad rows that a message lists.
+#: Most bad rows that a message lists.
 SHOWN = 50
 
 
 @dataclass(frozen=True)
 class Written:
-    """How much `write_questions` wrote, and from which files (name and bytes).
+    """Counts of what `write_questions` wrote, and its input files (name and bytes).
 
-    ``cut``: rows within the limit that were left out, since the rest of their question is beyond it.
+    ``cut`` is the number of rows within the limit that were left out because other rows of their
+    question are beyond it.
     """
 
     questions: int
@@ -52,10 +53,10 @@ def splits_of(hub: HubData) -> list[tuple[str, str]]:
 
 
 def require_data_set(benchmark: Benchmark, root: Path) -> None:
-    """Check that a local directory holds the files and columns of a benchmark's data set.
+    """Require that a local directory holds the files and columns of a benchmark's data set.
 
     Raises:
-        UserError: files or columns are missing; says which.
+        UserError: files or columns are missing; the message names them.
     """
     hub = benchmark.hub
     if hub is None:
@@ -75,20 +76,19 @@ def _columns(benchmark: Benchmark, hub: HubData) -> tuple[str, ...]:
 def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int | None = None) -> Written:
     """Write ``questions.parquet`` and ``images/`` into a folder.
 
-    The table has the data set's own columns but pictures, and before them ``_id`` (the row's number
-    from 0, unique), ``image`` (file name, or list of them where a question can show several) and
-    ``prompt``.
+    The table has the data set's own columns without pictures, and before them ``_id`` (the row's index
+    from 0), ``image`` (a file name, or a list of them if questions can show several) and ``prompt``.
 
     Args:
-        folder: where to; it must exist.
-        benchmark: one with a hub data set.
+        folder: folder to write to; it must exist.
+        benchmark: a benchmark with a hub data set.
         root: the data set's directory.
-        limit: at most so many questions, the first ones; where several rows are one question, it is
-            cut at whole questions.
+        limit: most rows to write, from the first one; if several rows are one question, only complete
+            questions are written. None: all rows.
 
     Raises:
         UserError: files, columns or pictures are missing or damaged, rows have no question, or their
-            answers could not be scored; names the files and all rows.
+            answers cannot be scored; the message names the files and rows.
     """
     hub = benchmark.hub
     if hub is None or benchmark.prompt is None:
@@ -111,7 +111,7 @@ def write_questions(folder: Path, benchmark: Benchmark, root: Path, limit: int |
                     writer.add(table)
                     text_only += sum(not each for each in table["image"].to_pylist())
     except (pa.ArrowException, ValueError) as error:
-        raise UserError(f"{root}: the files of {hub.split} do not fit together: {error}") from error
+        raise UserError(f"{root}: the files of {hub.split} have different columns: {error}") from error
     _raise_all(problems)
     if count == 0:
         raise UserError(f"{files[0]} holds no rows")
@@ -130,7 +130,7 @@ def _asked(
     start: int,
     problems: list[str],
 ) -> pa.Table | None:
-    """Return the questions of a batch; None, and one more of ``problems`` per row, if some are bad."""
+    """Return the questions of a batch; if rows are bad, add to ``problems`` and return None."""
     benchmark = check.benchmark
     prompts: list[str] = []
     pictures: list[list[str]] = []
@@ -164,7 +164,7 @@ def _pictures(
         if key not in joined:
             raise BadRowError(f"its image {key} is not in config {hub.join.config}")
         return [joined[key]]
-    if benchmark.shown is not None:  # the prompt names these: none may be missing
+    if benchmark.shown is not None:  # all pictures that the prompt names are required
         return [store.add(row.get(column)) for column in benchmark.shown(row)]
     found = [store.add(row[column]) for column in hub.images if row[column] is not None]
     if not found and not hub.text_only:
@@ -173,26 +173,26 @@ def _pictures(
 
 
 def _raise_all(problems: Sequence[str]) -> None:
-    """Raise `UserError` that lists all problems, or the first `SHOWN` of them."""
+    """Raise `UserError` with the first `SHOWN` problems if there are any."""
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems[:SHOWN])
         more = len(problems) - SHOWN
         rest = f"\n  - and {more:,} more" if more > 0 else ""
         raise UserError(
-            f"{len(problems):,} rows cannot be asked; fetch their files again, or take another copy of "
-            f"the data set:\n{listed}{rest}"
+            f"{len(problems):,} rows are unusable; fetch their files again, or use another "
+            f"copy of the data set:\n{listed}{rest}"
         )
 
 
 def _cut(benchmark: Benchmark, hub: HubData, files: Sequence[Path], limit: int | None) -> int:
-    """Return how many rows within the limit belong to questions that go on beyond it."""
+    """Return how many rows within the limit belong to questions with rows beyond it."""
     if limit is None or benchmark.whole is None:
         return 0
     parts = _batches(files, (*benchmark.columns, *hub.columns), limit, only_these=True)
     rows = [row for file, batch in parts for row in rows_of(batch, file)]
     try:
         return len(rows) - benchmark.whole(rows)
-    except BadRowError:  # it will be named with all the others
+    except BadRowError:  # it is reported later, with all other bad rows
         return 0
 
 
@@ -205,7 +205,7 @@ def _keys(hub: HubData, files: Sequence[Path], limit: int | None) -> set[str]:
 
 
 def _joined(hub: HubData, root: Path, store: ImageFolder, keys: set[str]) -> dict[str, str]:
-    """Store the joined pictures with these keys; return their file names."""
+    """Store the joined pictures with these keys, and return their file names by key."""
     if hub.join is None:
         return {}
     join, names = hub.join, {}

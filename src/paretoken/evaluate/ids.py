@@ -1,7 +1,7 @@
-"""Which row is which: the ids of a data set's rows, however they are written.
+"""The ids of a data set's rows, in a form that does not depend on the file format.
 
-JSON, Parquet and pandas turn ``1`` into ``1.0`` or ``"1"`` on their way: the three are one id, and so
-are texts that differ only by white space around them.
+JSON, Parquet and pandas may convert ``1`` to ``1.0`` or ``"1"``. The three are the same id, and so are
+texts that differ only in surrounding white space.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from paretoken.evaluate.benchmarks.base import Row
 from paretoken.evaluate.benchmarks.values import is_missing
 from paretoken.io.escape import shown
 
-#: The column of `paretoken questions`: the row's unique id.
+#: The column of the row's unique id in files of `paretoken questions`.
 ROW_ID = "_id"
-#: How many ids a message shows.
+#: Most ids that a message shows.
 SHOWN = 5
 
 Key = tuple[str, ...]
-#: Whole numbers as pandas writes those of a column with gaps.
+#: Whole numbers as pandas writes them in a column with missing values.
 _WHOLE = re.compile(r"^(-?\d+)\.0$")
 
 
@@ -32,12 +32,12 @@ def id_text(value: Any, column: str) -> str:
     """Return an id as text; whole numbers are written without a decimal point.
 
     Raises:
-        BadRowError: it is empty, or neither a text nor a whole number.
+        BadRowError: the id is empty, or neither a text nor a whole number.
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if is_missing(value) or (isinstance(value, str) and not value.strip()):
-        raise BadRowError(f"its {column} is missing; give every row an id of its own")
+        raise BadRowError(f"its {column} is missing; give every row a unique id")
     if isinstance(value, bool | float) or not isinstance(value, str | Number):
         raise BadRowError(f"its {column} is {shown(value)}; write a text or a whole number")
     return _WHOLE.sub(r"\1", str(value).strip())
@@ -46,7 +46,7 @@ def id_text(value: Any, column: str) -> str:
 def usable_keys(rows: Sequence[Row], keys: Sequence[Key]) -> list[Key]:
     """Return the keys that identify rows: the row id of `paretoken questions`, and the data set's own.
 
-    Of ``keys``, the first counts of which some row has all columns; without any, rows have no id.
+    The data set's own key is the first of ``keys`` of which some row has all columns, if there is one.
     """
     own = next((key for key in keys if any(all(c in row for c in key) for row in rows)), None)
     return [*([(ROW_ID,)] if any(ROW_ID in row for row in rows) else []), *([own] if own else [])]
@@ -56,7 +56,7 @@ def ids_of(rows: Sequence[Row], key: Key, origin: str) -> list[Key]:
     """Return the id of every row, one text per column of the key.
 
     Raises:
-        UserError: a row has none; names it.
+        UserError: a row has no valid id; the message names the row.
     """
     found = []
     for number, row in enumerate(rows, start=1):
@@ -68,17 +68,17 @@ def ids_of(rows: Sequence[Row], key: Key, origin: str) -> list[Key]:
 
 
 def require_unique(rows: Sequence[Row], key: Key, origin: str) -> list[Key]:
-    """Return the ids of rows, of which none may appear twice.
+    """Return the ids of rows, and require that they are unique.
 
     Raises:
-        UserError: a row has no id, or ids appear more than once; names them and their rows.
+        UserError: a row has no id, or there are duplicates; the message names them and their rows.
     """
     ids = ids_of(rows, key, origin)
     repeated = [each for each, times in Counter(ids).items() if times > 1]
     if repeated:
         raise UserError(
-            f"{origin}: {len(repeated)} of {len(set(ids))} ids appear more than once, each may appear "
-            f"once; remove the repeated rows:\n{_listing(ids, repeated, key)}"
+            f"{origin}: {len(repeated)} of {len(set(ids))} ids appear more than once; ids must be "
+            f"unique: remove the duplicate rows:\n{_listing(ids, repeated, key)}"
         )
     return ids
 
@@ -98,5 +98,5 @@ def _numbers(rows: Sequence[int]) -> str:
 
 
 def in_words(key: Key, values: Key) -> str:
-    """Return an id with the names of its columns."""
+    """Return an id with the names of its columns, for messages."""
     return ", ".join(f"{column} {shown(value)}" for column, value in zip(key, values, strict=True))

@@ -1,4 +1,4 @@
-"""Pictures of a data set as files, named by their content: safe names, each picture once."""
+"""Storing the pictures of a data set as files that are named by the hash of their content."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from paretoken.io.escape import shown
 
 
 class ImageFolder:
-    """Writes pictures into a folder.
+    """A folder that pictures are written into, each only once.
 
     Args:
-        folder: where they go; it must exist.
+        folder: path of the folder; it must exist.
         root: the data set's directory, for pictures that are given by path only.
     """
 
@@ -28,12 +28,12 @@ class ImageFolder:
         self.names: set[str] = set()
 
     def add(self, value: Any) -> str:
-        """Store a picture as data sets hold it, ``{bytes, path}`` or bytes; return its file name.
+        """Store a picture, given as ``{bytes, path}`` or as bytes, and return its file name.
 
-        It is decoded once before that, as it will be to answer.
+        The picture is decoded first, in the same way as for an answer.
 
         Raises:
-            BadRowError: there is no picture in it, or a damaged one.
+            BadRowError: the value holds no picture, or a damaged one.
         """
         content = self._content(value)
         name = hashlib.sha256(content).hexdigest()[:32] + _suffix(content)
@@ -58,12 +58,12 @@ class ImageFolder:
     def _read(self, path: str) -> bytes:
         file = (self.root / path).resolve()
         if not file.is_relative_to(self.root.resolve()) or not file.is_file():
-            raise BadRowError(f"its image {shown(path)} is no file in the data set's directory")
+            raise BadRowError(f"its image {shown(path)} is not a file in the data set's directory")
         return file.read_bytes()
 
 
 def _suffix(content: bytes) -> str:
     suffix = suffix_of(content)
     if suffix is None:
-        raise BadRowError("its image is in no known format (JPEG, PNG, GIF, WebP, BMP, TIFF)")
+        raise BadRowError("its image has an unsupported format; use JPEG, PNG, GIF, WebP, BMP or TIFF")
     return suffix

@@ -1,4 +1,4 @@
-"""Seconds per question, one question at a time."""
+"""Measuring the seconds per question, one question at a time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question
 from paretoken.study.contract import TIMED_ANSWERS
 
-#: Questions answered before the clock counts, and while it does.
+#: Number of questions of the warm-up, and of the measurement.
 WARM_UP, MEASURED = 5, TIMED_ANSWERS
 
 
 def measure_latency(predictor: Predictor, questions: Sequence[Question]) -> dict[str, Any]:
-    """Return the median and quartiles of seconds per question at batch 1, warm.
+    """Return the median and quartiles of the seconds per question at batch 1, after a warm-up.
 
-    With stored features the encoder is timed apart, on one image at a time; ``includes_encoder``
-    says whether it is part of ``median_s``, and ``encoder_median_s`` is null if it was not timed. A
-    compressor that reads the question is told a new one each time: nothing is remembered.
+    With stored features the encoder is timed separately, on one image at a time; ``includes_encoder``
+    says whether ``median_s`` includes it, and ``encoder_median_s`` is null if it was not timed. Question
+    embeddings are not cached between questions.
     """
-    step = max(1, len(questions) // (WARM_UP + MEASURED))  # questions of all kinds that a file holds
+    step = max(
+        1, len(questions) // (WARM_UP + MEASURED)
+    )  # spread over the file, to include all kinds of questions
 
     def ask(number: int) -> None:
         predictor.forget()
@@ -52,7 +54,7 @@ def measure_latency(predictor: Predictor, questions: Sequence[Question]) -> dict
 
 @torch.inference_mode()
 def _timed(call: Callable[[int], object]) -> list[float]:
-    """Return the seconds of each call, after some that do not count."""
+    """Return the seconds of each call after the warm-up."""
     seconds = []
     for number in range(WARM_UP + MEASURED):
         wait_for_gpu()
@@ -64,7 +66,7 @@ def _timed(call: Callable[[int], object]) -> list[float]:
 
 
 def wait_for_gpu() -> None:
-    """Wait for the GPU: its work is only queued when a call returns."""
+    """Wait until the GPU has finished: calls return when their work is queued."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

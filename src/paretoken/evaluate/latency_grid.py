@@ -1,9 +1,9 @@
-"""Seconds (and joules) per answer over N x V x Q x batch, with encoder, prompt and decoding apart.
+"""Seconds (and joules) per answer over N x V x Q x batch, for encoder, prompt and decoding separately.
 
-Time depends on a model's dimensions, not on its weights: models of a study's shapes are made with random
-ones, so nothing has to be trained or fetched. Each step of a generation is timed as it is run: images
-through the encoder; features through compressor, projector and language model up to the first token;
-then one token at a time with the cache.
+The time depends on a model's dimensions, not on its weights, so models of a study's shapes are created
+with random weights, and nothing has to be trained or downloaded. The steps of a generation are timed
+separately: the encoder; compressor, projector and language model up to the first token; then one token
+at a time with the cache.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vlm import ParetokenModel
 
-#: Runs that do not count, and tokens decoded per run.
+#: Number of warm-up runs, and of tokens decoded per run.
 WARM_UP, DECODED = 2, 8
-#: Standard error of a median, in standard deviations over the square root of how many values it is of.
+#: Standard error of a median of n normal values, in units of their standard deviation over sqrt(n).
 OF_MEDIAN = 1.2533
-#: The placeholder of a visual token; any id will do, since weights are random.
+#: The placeholder of a visual token; any id works, since weights are random.
 IMAGE_TOKEN = 0
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is measured.
+    """The grid of combinations to measure.
 
     Attributes:
-        tokens: V.
-        text_tokens: Q.
-        batches: questions at once.
-        repeats: runs that count, of which the median is taken.
+        tokens: values of V.
+        text_tokens: values of Q.
+        batches: batch sizes in questions.
+        repeats: number of timed runs, whose median is taken.
     """
 
     tokens: Sequence[int]
@@ -66,21 +66,21 @@ def measure_grid(
     A combination that does not fit the device's memory has empty cells.
 
     Args:
-        shapes: encoder and adapter.
-        llm: the language model.
+        shapes: shapes of encoder and adapter.
+        llm: shape of the language model.
         grid: the combinations.
-        device: where to run.
-        dtype: of the weights.
+        device: device to run on.
+        dtype: type of the weights.
 
     Raises:
-        UserError: the model alone does not fit.
+        UserError: the model alone does not fit the device's memory.
     """
     meter = Meter.of(device)
     try:
         model = build(shapes, llm, grid.tokens[0], device, dtype)
     except torch.OutOfMemoryError as error:
         raise UserError(
-            f"{llm.name} does not fit the device: {error}; leave its size out with --params-b"
+            f"{llm.name} does not fit the device's memory: {error}; select other sizes with --params-b"
         ) from error
     for V in grid.tokens:
         set_tokens(model, V, device, dtype)
@@ -101,7 +101,7 @@ def measure_grid(
 def build(
     shapes: Shapes, llm: LlmShape, V: int, device: torch.device, dtype: torch.dtype
 ) -> ParetokenModel:
-    """Return a model of these dimensions with random weights, made on the device itself.
+    """Return a model of these dimensions with random weights, created on the device itself.
 
     Raises:
         UserError: the dimensions are not those of a Llama-like decoder.
@@ -138,10 +138,10 @@ def build(
 
 
 def set_tokens(model: ParetokenModel, V: int, device: torch.device, dtype: torch.dtype) -> None:
-    """Let a model make V visual tokens; only its compressor and projector are made anew.
+    """Set V of a model; only its compressor and projector are created anew.
 
     Raises:
-        UserError: the compressor cannot make so many of the encoder's grid.
+        UserError: the compressor cannot make V tokens from the encoder's grid.
     """
     model.config.visual_tokens = V
     compressor, projector = new_adapter(model.config)
@@ -154,9 +154,9 @@ def set_tokens(model: ParetokenModel, V: int, device: torch.device, dtype: torch
 def text_config(shape: DecoderShape) -> PretrainedConfig:
     """Return a configuration of a decoder of these dimensions.
 
-    Other families of decoders differ in norms and positions, which take next to no time.
+    Other families of decoders differ in norms and positions, whose time is negligible.
     """
-    kind: Any = Qwen2Config  # `head_dim` is read, but is no field of the class
+    kind: Any = Qwen2Config  # `head_dim` is read, but is not a field of the class
     config: PretrainedConfig = kind(
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
@@ -187,7 +187,7 @@ def vision_config(shape: EncoderShape) -> PretrainedConfig:
 
 
 def _heads(width: int) -> int:
-    """Return a number of heads that divides the width, of 64 channels where that is possible."""
+    """Return a number of heads that divides the width, with 64 channels each if possible."""
     return next(heads for heads in range(max(1, width // 64), 0, -1) if width % heads == 0)
 
 
@@ -201,7 +201,7 @@ def _encoder(model: ParetokenModel, batch: int, repeats: int, meter: Meter | Non
 
 
 def _answer(model: ParetokenModel, V: int, Q: int, batch: int, repeats: int, meter: Meter | None) -> Row:
-    """Return the seconds of a batch of prompts, and of each further token."""
+    """Return the seconds of the prompts of a batch, and of each further token."""
     config, device = model.config, model.device
     ids = torch.ones(batch, V + max(Q, 0), dtype=torch.long, device=device)
     ids[:, :V] = IMAGE_TOKEN
@@ -230,7 +230,7 @@ def _answer(model: ParetokenModel, V: int, Q: int, batch: int, repeats: int, met
 
 @torch.inference_mode()
 def _timed(part: str, call: Callable[[], Tensor | None], repeats: int, meter: Meter | None) -> Row:
-    """Return the median seconds of a call, and the joules of one, if the device tells them."""
+    """Return the median seconds of a call and, with a meter, the mean joules."""
     for _ in range(WARM_UP):
         call()
     seconds = []
@@ -248,9 +248,9 @@ def _timed(part: str, call: Callable[[], Tensor | None], repeats: int, meter: Me
 
 
 def error_of_median(values: Sequence[float]) -> float:
-    """Return the standard error of the median of values that are normal, 0 for a single one.
+    """Return the standard error of the median of normal values; 0 for a single value.
 
-    Its deviations are from the median and absolute, so that a few late runs do not count.
+    The spread is the median absolute deviation, which is robust to a few slow runs.
     """
     middle = median(values)
     deviation = 1.4826 * median(abs(value - middle) for value in values)

@@ -1,4 +1,4 @@
-"""How lmms-eval's requests are answered: batches, length and stop texts. Nothing of it is imported."""
+"""Batches, answer lengths and stop texts of lmms-eval's requests, without importing lmms-eval."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-#: The longest answer to a task that does not say; lmms-eval's own models take it too.
+#: Default for the most tokens of an answer, also that of lmms-eval's own models.
 MAX_NEW_TOKENS = 1024
 
 
 def batches(asked: Sequence[tuple[str, Mapping[str, Any]]], size: int) -> Iterator[list[int]]:
-    """Yield the numbers of requests that are answered together.
-
-    Those of a batch have equal settings and similar lengths.
+    """Yield batches of indices of requests with equal settings and similar lengths.
 
     Args:
         asked: text and generation settings of each request.
-        size: of a batch.
+        size: most requests of a batch.
     """
     settings = [json.dumps(each, sort_keys=True, default=str) for _, each in asked]
     order = sorted(range(len(asked)), key=lambda i: (settings[i], len(asked[i][0]), i))
@@ -29,9 +27,9 @@ def batches(asked: Sequence[tuple[str, Mapping[str, Any]]], size: int) -> Iterat
 
 
 def generation(settings: Mapping[str, Any]) -> tuple[int, list[str]]:
-    """Return the longest answer in tokens, and the texts that end one.
+    """Return the most tokens of an answer, and the texts that end it.
 
-    Sampling and beams that a task asks for are not followed: answers are greedy.
+    Sampling and beam search of a task are ignored: answers are greedy.
     """
     longest = settings.get("max_new_tokens") or settings.get("max_gen_toks") or MAX_NEW_TOKENS
     until = settings.get("until") or []
@@ -39,6 +37,6 @@ def generation(settings: Mapping[str, Any]) -> tuple[int, list[str]]:
 
 
 def cut(answer: str, until: Sequence[str]) -> str:
-    """Return an answer up to the first of the texts that end one."""
+    """Return an answer up to the first of the texts that end it."""
     ends = [answer.find(text) for text in until if text in answer]
     return answer[: min(ends, default=len(answer))].strip()

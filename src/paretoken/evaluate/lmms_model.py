@@ -1,6 +1,6 @@
-"""A trained model as lmms-eval sees one: `python -m lmms_eval --model paretoken ...`.
+"""Trained models as lmms-eval models: `python -m lmms_eval --model paretoken ...`.
 
-Only lmms-eval imports this module, which needs it; see docs/lmms_eval.md.
+Only lmms-eval imports this module, which requires it; see docs/lmms_eval.md.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from paretoken.evaluate.lmms_answers import batches, cut, generation
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question
 
-#: What a request of lmms-eval holds: text, generation settings, pictures of a row, row, task, split.
+#: Arguments of lmms-eval's requests: text, generation settings, pictures of a row, row, task, split.
 Arguments = tuple[str, Mapping[str, Any], Any, int, str, str]
 
 
 class Pictures(ImageSource):
-    """The pictures of the questions at hand, by name: lmms-eval hands them over decoded."""
+    """The decoded pictures of the current batch, by name."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,19 +36,19 @@ class Pictures(ImageSource):
         return [name for name in names if name not in self.held]
 
     def open(self, name: str) -> Image.Image:
-        """Return a picture in RGB (`UserError` if its values have no known scale)."""
+        """Return a picture in RGB; raise `UserError` if the scale of its values is unknown."""
         return decode_rgb(self.held[name], name)
 
 
 class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
-    """Answers greedily and in batches, as `paretoken predict` does.
+    """A trained model that answers greedily and in batches, like `paretoken predict`.
 
     Args:
         pretrained: the folder ``model`` that `paretoken train` wrote.
         batch_size: questions at a time.
-        device: ignored: a GPU if there is one.
-        max_batch_size: ignored: batches have a fixed size.
-        tokens: V, for a model that was trained once for every V; None: what it was trained with.
+        device: ignored; a GPU is used if there is one.
+        max_batch_size: ignored; batches have a fixed size.
+        tokens: V, for an elastic model; None: that of its training.
 
     Raises:
         UserError: the folder cannot be loaded, or several processes were started.
@@ -66,7 +66,7 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
     ) -> None:
         super().__init__()
         if os.getenv("WORLD_SIZE", "1") != "1":
-            raise UserError("this model is asked by one process; start lmms-eval without a launcher")
+            raise UserError("this model supports one process only; start lmms-eval without a launcher")
         self.pictures = Pictures()
         self.batch = _whole(batch_size)
         V = None if tokens is None else int(tokens)
@@ -78,7 +78,8 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         """Return the answer to each request, in order.
 
         Raises:
-            UserError: a row shows something other than pictures, or its text has places for others.
+            UserError: a row shows something other than pictures, or its text has another number of
+                placeholders than pictures.
         """
         asked: list[Arguments] = [request.args for request in requests]
         found: dict[int, str] = {}
@@ -88,20 +89,22 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         return [found[number] for number in range(len(asked))]
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
-        """Refuse: answers are generated.
+        """Raise `UserError`: likelihoods are not supported.
 
         Raises:
             UserError: always.
         """
-        raise UserError("tasks that compare likelihoods are not supported; name one that generates")
+        raise UserError(
+            "tasks that compare likelihoods are not supported; choose one that generates answers"
+        )
 
     def generate_until_multi_round(self, requests: Sequence[Any]) -> list[str]:
-        """Refuse: every question is answered by itself.
+        """Raise `UserError`: tasks with several rounds are not supported.
 
         Raises:
             UserError: always.
         """
-        raise UserError("tasks of several rounds are not supported; name one that asks once")
+        raise UserError("tasks with several rounds are not supported; choose one with a single round")
 
     def _answer(self, part: Sequence[Arguments]) -> list[str]:
         """Return the answers of one batch, whose generation settings are equal."""
@@ -117,13 +120,15 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         for order, picture in enumerate(doc_to_visual(self.task_dict[task][split][row]) or []):
             if not isinstance(picture, Image.Image):
                 kind = type(picture).__name__
-                raise UserError(f"{place} shows a {kind}; these models read pictures only")
+                raise UserError(
+                    f"{place} shows a {kind}; only pictures are supported: choose another task"
+                )
             names.append(f"{task}/{split}/{row}/{order}")
             check_size(*picture.size, names[-1])
             self.pictures.held[names[-1]] = picture
         if text.count(IMAGE_TEXT) not in (0, len(names)):
             raise UserError(
-                f"{place}: its text has {text.count(IMAGE_TEXT)} places for {len(names)} pictures"
+                f"{place}: its text has {text.count(IMAGE_TEXT)} placeholders for {len(names)} pictures"
             )
         return Question(str(number), names[0] if names else None, text, (), tuple(names[1:]))
 
@@ -132,4 +137,4 @@ def _whole(batch_size: int | str) -> int:
     try:
         return max(1, int(batch_size))
     except ValueError:
-        raise UserError(f"batch_size={batch_size}: write a whole number") from None
+        raise UserError(f"batch_size is {batch_size}; it must be a whole number") from None

@@ -1,15 +1,15 @@
-"""The entry point by which lmms-eval finds this project's models."""
+"""The entry point through which lmms-eval finds this project's models."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: What `--model` of lmms-eval takes.
+#: The value of lmms-eval's option `--model`.
 MODEL_ID = "paretoken"
 
 
 def manifest() -> Any:
-    """Return the `ModelManifest` of models that `paretoken train` wrote; called by lmms-eval."""
+    """Return the `ModelManifest` of this project's models; called by lmms-eval."""
     from lmms_eval.models.registry_v2 import ModelManifest
 
     return ModelManifest(

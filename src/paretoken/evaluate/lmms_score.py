@@ -1,4 +1,4 @@
-"""From what lmms-eval returns to the score file that `paretoken score` writes."""
+"""Converting lmms-eval's results to the score file that `paretoken score` writes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from paretoken.evaluate.score_intervals import Z_95, interval, standard_error
 from paretoken.registry import unknown_name
 
 Sample = Mapping[str, Any]
-#: No score from 0 to 1 spreads more: what is said where lmms-eval gives nothing to go by.
+#: Largest standard deviation of scores from 0 to 1, used if lmms-eval gives no standard error.
 LARGEST_SPREAD = 0.5
 
 
 def choose_metric(task: str, metrics: Sequence[str], given: str | None) -> str:
-    """Return which of a task's metrics is the score.
+    """Return the metric of a task that is the score.
 
     Raises:
-        UserError: the task has several and none was given, or it has no such metric.
+        UserError: the task has several metrics and none is given, or it lacks the given one.
     """
     if given is None and len(metrics) == 1:
         return metrics[0]
@@ -41,28 +41,31 @@ def as_score(
 ) -> dict[str, Any]:
     """Return ``benchmark, metric, score, n, interval, details, rows`` in plain JSON.
 
-    Where the score is the mean of the rows' scores, the interval is that of `paretoken score`. A score
-    that is none (F1, MME) gets the standard error that lmms-eval states, else that of the rows' mean.
+    If the score is the mean of the rows' scores, the interval is that of `paretoken score`. Other scores
+    (F1, MME) have the standard error that lmms-eval gives, or else that of the rows' mean.
 
     Args:
-        name: of the benchmark.
-        task: lmms-eval's name of it.
-        metric: which of its metrics is the score.
-        maximum: by which the metric is divided, so that it lies between 0 and 1.
-        results: ``results`` of the task.
-        samples: ``samples`` of the task.
+        name: name of the benchmark.
+        task: lmms-eval's name of the task.
+        metric: the metric of the task that is the score.
+        maximum: largest value of the metric, by which it is divided.
+        results: lmms-eval's ``results`` of the task.
+        samples: lmms-eval's ``samples`` of the task.
 
     Raises:
-        UserError: the metric is no number, or does not lie between 0 and the maximum.
+        UserError: the metric is not a number, or is not between 0 and the maximum.
     """
     value, stated = _find(results, metric), _find(results, f"{metric}_stderr")
     if value is None:
-        raise UserError(f"lmms-eval gave no number for {metric} of {task}; does it score on a server?")
+        raise UserError(
+            f"lmms-eval gave no number for {metric} of {task}; it may be scored on a server: choose "
+            "another task or metric"
+        )
     score = value / maximum
     if not 0 <= score <= 1:
         raise UserError(
-            f"{metric} of {task} is {value:g}; say what it can reach, so that scores lie between 0 "
-            f"and 1: --maximum 100 for percentages, for example (it is {maximum:g} now)"
+            f"{metric} of {task} is {value:g}, which is not between 0 and --maximum ({maximum:g}); give "
+            "the largest value of the metric, such as --maximum 100 for percentages"
         )
     counted = [sample for sample in samples if metric in sample]
     single = [_number(sample[metric]) for sample in counted]
@@ -93,7 +96,7 @@ def _spread(
 
 
 def _scaled(values: Sequence[float | None], maximum: float) -> list[float] | None:
-    """Return the rows' scores from 0 to 1; None if some row has none."""
+    """Return the rows' scores, from 0 to 1; None if a row has no score or one out of range."""
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
@@ -116,11 +119,11 @@ def _row(sample: Sample, score: float | None) -> dict[str, Any]:
 
 
 def _find(results: Mapping[str, Any], metric: str) -> float | None:
-    """Return a metric under the first of the task's filters: the key is ``metric,filter``."""
+    """Return a metric with the first of the task's filters; keys are ``metric,filter``."""
     return next((_number(v) for key, v in results.items() if key.partition(",")[0] == metric), None)
 
 
 def _number(value: Any) -> float | None:
-    """Return a number, or the one in a row's ``{score: ..}``."""
+    """Return a finite number, or that of a row's ``{score: ..}``; None for other values."""
     found = value.get("score") if isinstance(value, Mapping) else value
     return float(found) if isinstance(found, int | float) and math.isfinite(found) else None

@@ -1,4 +1,4 @@
-"""One task of lmms-eval, asked of a trained model in this process."""
+"""Running one task of lmms-eval on a trained model, in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paretoken.evaluate.lmms_score import as_score, choose_metric
 
 INSTALL = "pip install -e '.[train,lmms]' -c constraints.txt; pip install --no-deps lmms-eval==0.7.3"
 
-#: Resamples for the few metrics whose standard error lmms-eval finds so.
+#: Bootstrap resamples for the metrics whose standard error lmms-eval estimates by the bootstrap.
 BOOTSTRAP = 1000
 
 
@@ -28,22 +28,22 @@ def score_task(
     batch: int = 16,
     tokens: int | None = None,
 ) -> dict[str, Any]:
-    """Return the score file of a task; what is wrong with its metrics is said before it is asked.
+    """Return the score file of a task; its metrics are checked before the model answers.
 
     Args:
         model_folder: the folder ``model`` that `paretoken train` wrote.
-        task: its name in lmms-eval.
-        name: of the benchmark; None: the task's.
-        metric: which of its metrics is the score; may be None if there is one only.
-        maximum: what the metric can reach.
-        include: a folder with task files besides lmms-eval's own.
-        limit: ask so many rows only.
+        task: name of the task in lmms-eval.
+        name: name of the benchmark; None: the task's.
+        metric: the metric that is the score; None: the only one.
+        maximum: largest value of the metric.
+        include: a folder with further task files.
+        limit: most rows; None: all.
         batch: questions at a time.
-        tokens: V, for a model that was trained once for every V.
+        tokens: V, for an elastic model; None: that of its training.
 
     Raises:
-        UserError: lmms-eval or something that the task needs is not installed, there is no such
-            task, or its score cannot be used.
+        UserError: lmms-eval or a package that the task needs is not installed, the task does not
+            exist, or its score cannot be used.
     """
     if find_spec("lmms_eval") is None:
         raise UserError(f"lmms-eval is not installed; {INSTALL} (see docs/lmms_eval.md)")
@@ -52,9 +52,13 @@ def score_task(
         from lmms_eval.models import get_model, list_available_models
         from lmms_eval.tasks import TaskManager
     except ModuleNotFoundError as error:
-        raise UserError(f"lmms-eval lacks {error.name}; {INSTALL} (see docs/lmms_eval.md)") from error
+        raise UserError(
+            f"lmms-eval needs the package {error.name}; {INSTALL} (see docs/lmms_eval.md)"
+        ) from error
     if MODEL_ID not in list_available_models():
-        raise UserError("lmms-eval does not know this project; pip install -e . --no-deps")
+        raise UserError(
+            "this project is not registered with lmms-eval; run `pip install -e . --no-deps`"
+        )
     found = _load(TaskManager("ERROR", None if include is None else str(include)), task)
     chosen = choose_metric(task, list(found.aggregation()), metric)
     model = get_model(MODEL_ID)(pretrained=str(model_folder), batch_size=batch, tokens=tokens)
@@ -65,16 +69,16 @@ def score_task(
 
 
 def _load(manager: Any, name: str) -> Any:
-    """Return a single task with its rows."""
+    """Return the task of a name, with its rows."""
     from lmms_eval.api.task import Task
     from lmms_eval.tasks import get_task_dict
 
     if name not in manager.all_tasks:
-        raise UserError(f"{name!r} is no task of lmms-eval; `python -m lmms_eval tasks` lists them")
+        raise UserError(f"{name!r} is not a task of lmms-eval; `python -m lmms_eval tasks` lists them")
     try:
         task = get_task_dict([name], manager, "simple").get(name)
     except ModuleNotFoundError as error:
         raise UserError(f"task {name} needs {error.name}: pip install {error.name}") from error
     if not isinstance(task, Task):
-        raise UserError(f"{name} is a group of tasks; name one of its tasks")
+        raise UserError(f"{name} is a group of tasks; choose one of its tasks")
     return task

@@ -1,7 +1,7 @@
-"""Questions made longer without more to ask: errors and measured cost at a chosen number of text tokens.
+"""Lengthening questions without new content, to measure errors and costs at a number of text tokens.
 
-A question is written out several times in a row until its prompt has at least Q tokens besides the
-image's: text as it stands in prompts, with nothing in it that is not there already.
+A question is repeated until its prompt has at least Q tokens besides those of the image. The text thus
+remains typical of prompts and contains no new information.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from paretoken.io.escape import shown
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model did with questions of one length.
+    """The results of a model for questions of one length.
 
     Attributes:
-        asked: Q that was asked for.
-        text_tokens: mean text tokens of a prompt: at least Q, more where a question alone is longer.
-        scores: by benchmark, as `paretoken score` writes them.
+        asked: the requested Q.
+        text_tokens: mean text tokens of a prompt: at least Q, and more if questions are longer.
+        scores: score files by benchmark, as `paretoken score` writes them.
         latency: seconds per question at batch 1, see `measure_latency`.
     """
 
@@ -39,7 +39,7 @@ class Measured:
 
 
 class Lengthener:
-    """Repeats questions until their prompts are long enough.
+    """Lengthens questions by repetition.
 
     Args:
         encoder: renders and tokenizes prompts.
@@ -57,7 +57,7 @@ class Lengthener:
         return made, once + step * (times - 1)
 
     def _length(self, question: Question) -> tuple[int, int]:
-        """Return the text tokens of a question's prompt, and of each repetition."""
+        """Return the numbers of text tokens of a question's prompt, and of each repetition."""
         key = question.text, len(question.images)
         if key not in self._lengths:
             twice = replace(question, text=f"{question.text} {question.text}")
@@ -69,10 +69,10 @@ class Lengthener:
 
 
 def by_part(name: str, questions: Sequence[Question], benchmark: Benchmark) -> dict[str, list[Question]]:
-    """Return questions by the part of the benchmark that they are of, or all under the file's name.
+    """Return questions by part of the benchmark, or all under the file's name if it has no parts.
 
     Raises:
-        UserError: one does not say which part it is of.
+        UserError: a question does not name its part.
     """
     found: dict[str, list[Question]] = {}
     for question in questions:
@@ -80,17 +80,17 @@ def by_part(name: str, questions: Sequence[Question], benchmark: Benchmark) -> d
         if not isinstance(part, str) or not part.strip():
             raise UserError(
                 f"{name}: question {shown(question.id)} has no {benchmark.parts}, which "
-                f"{benchmark.name} needs; give its own file of questions, or another --benchmark"
+                f"{benchmark.name} needs; give the questions of that benchmark, or another --benchmark"
             )
         found.setdefault(part, []).append(question)
     return found
 
 
 def require_room(predictor: Predictor, questions: Mapping[str, Sequence[Question]], Q: int) -> None:
-    """Check that all questions fit into the model's positions when they have Q text tokens.
+    """Require that all questions, with Q text tokens, fit into the model's positions.
 
     Raises:
-        UserError: some do not; says how many, and names one.
+        UserError: some do not; the message gives their number and an example.
     """
     lengthener = Lengthener(predictor.encoder)
     for name, own in questions.items():
@@ -100,20 +100,20 @@ def require_room(predictor: Predictor, questions: Mapping[str, Sequence[Question
             place = min(problems)
             raise UserError(
                 f"{len(problems)} of {len(own)} questions of {name} do not fit at --text-tokens {Q}, "
-                f"{shown(own[place].id)} for one: {problems[place]}; give a smaller Q"
+                f"for example {shown(own[place].id)}: {problems[place]}; give a smaller Q"
             )
 
 
 def measure(
     predictor: Predictor, questions: Mapping[str, Sequence[Question]], benchmark: Benchmark, Q: int
 ) -> Measured:
-    """Ask all questions at one length, score the answers and measure the seconds.
+    """Answer all questions at one length, score the answers and measure the latency.
 
     Args:
-        predictor: of the model.
-        questions: by the name of their benchmark.
-        benchmark: how answers are scored.
-        Q: text tokens.
+        predictor: predictor of the model.
+        questions: questions by the name of their benchmark.
+        benchmark: the benchmark that scores the answers.
+        Q: number of text tokens.
     """
     lengthener = Lengthener(predictor.encoder)
     scores, lengths, asked = {}, [], []
@@ -131,5 +131,5 @@ def measure(
 
 
 def _answered(question: Question) -> dict[str, Any]:
-    """Return the columns of a question that its answer is scored by."""
+    """Return the columns of a question by which its answer is scored."""
     return dict(question.columns) or {"question_id": question.id, "answer": list(question.answers)}

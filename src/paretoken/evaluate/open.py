@@ -22,7 +22,7 @@ from paretoken.evaluate.prediction import Predictor
 from paretoken.io.files import read_object
 from paretoken.model_files.pretrained import load_pretrained, load_weights
 from paretoken.models.configuration import ParetokenConfig
-from paretoken.models.language import demand_stops
+from paretoken.models.language import require_stop_tokens
 from paretoken.models.vlm import ParetokenModel
 
 
@@ -35,20 +35,20 @@ def open_predictor(
     tokens: int | None = None,
     adaptive: bool = False,
 ) -> Predictor:
-    """Load a model with its tokenizer and the images it will be asked about.
+    """Return a predictor with the model, its tokenizer, and the images of the questions.
 
     Args:
-        model_folder: what finetune wrote.
-        features: what `paretoken features` wrote; or
-        images: image files, or a data set that holds its images.
+        model_folder: folder of the model that finetune wrote.
+        features: folder that `paretoken features` wrote; or give ``images``.
+        images: folder of image files, or a data set that holds its images.
         batch: questions at a time.
-        max_new_tokens: the longest answer.
-        tokens: V, for an elastic model; None: what it was trained with.
-        adaptive: whether each image gets its own number of tokens (`prumerge`).
+        max_new_tokens: most tokens of an answer.
+        tokens: V, for an elastic model; None: that of its training.
+        adaptive: whether the number of tokens is adapted to each image (`prumerge`).
 
     Raises:
-        UserError: something cannot be loaded, the features are not of the model's layers, or the model
-            cannot answer with so many tokens.
+        UserError: something cannot be loaded, the features do not fit the model, or the model does not
+            support the number of tokens.
     """
     model = load_model(model_folder, tokens)
     nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
@@ -56,8 +56,8 @@ def open_predictor(
     encoder = ChatEncoder(load_tokenizer(model_folder), model.config.template)
     if encoder.image_id != model.config.image_token_id:
         raise UserError(
-            f"in {model_folder} the tokenizer's <image> is {encoder.image_id}, the model's is "
-            f"{model.config.image_token_id}; they are not of the same model"
+            f"in {model_folder} the id of <image> is {encoder.image_id} in the tokenizer, but "
+            f"{model.config.image_token_id} in the model; use the tokenizer that it was trained with"
         )
     visual: VisualStore | None = None
     if features is not None:
@@ -70,13 +70,13 @@ def open_predictor(
 
 
 def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
-    """Load a stored model; an elastic one with ``tokens`` visual tokens.
+    """Return a stored model; an elastic one with ``tokens`` visual tokens.
 
     Raises:
-        UserError: it cannot be loaded, or it answers with another number of tokens only.
+        UserError: the model cannot be loaded, or does not support the number of tokens.
     """
-    demand_own(folder)
-    demand_stops(folder)
+    require_own_model(folder)
+    require_stop_tokens(folder)
     config: ParetokenConfig = load_pretrained(AutoConfig, folder)
     if tokens is not None and tokens != config.visual_tokens:
         if not (specification(config.compressor).elastic and config.visual_tokens and tokens):
@@ -89,22 +89,26 @@ def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
     return model
 
 
-def demand_own(folder: Path) -> None:
-    """Refuse a directory that holds no model of this project.
+def require_own_model(folder: Path) -> None:
+    """Require that a directory holds a model of this project.
 
-    `transformers` would fill in what its configuration lacks: a language model of billions of random
-    weights, for example.
+    Otherwise `transformers` would replace missing entries of the configuration by defaults, for example
+    a language model with billions of random weights.
 
     Raises:
-        UserError: it holds none.
+        UserError: the directory does not hold such a model.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no directory; expected a model as `paretoken train` writes it")
+        raise UserError(
+            f"{folder} is not a directory; give the folder `model` that `paretoken train` wrote"
+        )
     config = read_object(folder / "config.json")
     text = config.get("text_config")
     own = config.get("model_type") == ParetokenModel.config_class.model_type
     if not own or not isinstance(text, dict) or "hidden_size" not in text:
-        raise UserError(f"{folder} holds no model that `paretoken train` wrote")
+        raise UserError(
+            f"{folder} does not hold a model of `paretoken train`; give the folder `model` that it wrote"
+        )
 
 
 def _features(model: ParetokenModel, path: Path) -> FeatureStore:
@@ -112,7 +116,7 @@ def _features(model: ParetokenModel, path: Path) -> FeatureStore:
     if config.visual_tokens == 0:
         return store
     if specification(config.compressor).smaller_images:
-        raise UserError(f"{config.compressor} reads smaller images: give --images, not --features")
+        raise UserError(f"{config.compressor} reads smaller images; give --images instead of --features")
     layers = list(config.feature_layers)
     expected = (layers, bool(config.normalise_features))
     found = (list(store.layers), bool(store.index["normalised"]))
@@ -120,15 +124,15 @@ def _features(model: ParetokenModel, path: Path) -> FeatureStore:
         words = [f"layers {own}, {'' if normalised else 'not '}normalised" for own, normalised in
                  (found, expected)]  # fmt: skip
         raise UserError(
-            f"{path} holds {words[0]}, the model was trained on {words[1]}; compute its features with "
+            f"{path} holds {words[0]}, but the model was trained on {words[1]}; compute features with "
             "the same --layers and --normalise"
         )
     shape, made = [len(layers), config.grid_side**2, config.vision_width], store.index["shape"][1:]
     if made != shape:
         raise UserError(
-            f"{path} holds features of the shape {made} (layers, patches, width), the model was trained "
-            f"on {shape}; compute them with the encoder that it was trained with"
+            f"{path} holds features of the shape {made} (layers, patches, width), but the model was "
+            f"trained on {shape}; compute them with the encoder that it was trained with"
         )
-    if config.encoder_hash is not None:  # models of before do not say
+    if config.encoder_hash is not None:  # models of older versions do not record it
         store.require_encoder(config.encoder_hash)
     return store

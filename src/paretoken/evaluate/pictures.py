@@ -1,4 +1,4 @@
-"""Whether the pictures of questions can be shown, found out before the first question is asked."""
+"""Checking the pictures of all questions before the first question is answered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paretoken.errors import UserError
 from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown
 
-#: Threads that decode pictures; more wait for the disk.
+#: Most threads that decode pictures; more would wait for the disk.
 MOST_THREADS = 8
 
 
@@ -22,12 +22,12 @@ def unusable(
     names: Sequence[str],
     progress: ProgressCallback = silent,
 ) -> dict[str, str]:
-    """Return what is wrong with pictures that cannot be shown, by name.
+    """Return the problems of unusable pictures by name.
 
     Args:
-        visual: where pictures come from: image files are decoded, features are looked up.
-        names: of the pictures, each once.
-        progress: is told how many of how many were decoded.
+        visual: store of the pictures; image files are decoded, features are looked up.
+        names: names of the pictures, without duplicates.
+        progress: called with the pictures decoded and the number of all pictures.
     """
     if isinstance(visual, FeatureStore):
         reasons = {row["row"]: row["reason"] for row in visual.index.get("skipped", [])}

@@ -1,4 +1,4 @@
-"""Batched greedy answers, every one of them stored."""
+"""Batched greedy prediction, and the file of its answers."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from paretoken.models.language import stop_ids
 from paretoken.models.question_states import shortened
 from paretoken.models.vlm import ParetokenModel
 
-#: The columns of answers.
+#: Columns that are added to the questions.
 ANSWERED = ("prediction", "generated_tokens")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model answered."""
+    """One answer of a model."""
 
     text: str
-    generated_tokens: int  # the end token included
+    generated_tokens: int  # including the end token
 
 
 class Predictor:
-    """Answers questions greedily with one model.
+    """A model that answers questions greedily.
 
     Args:
-        model: in evaluation mode, on its device.
+        model: the model, in evaluation mode and on its device.
         encoder: renders and tokenizes prompts.
-        visual: features or pixels; None for a model with V = 0.
+        visual: store of features or pixels; None for a model with V = 0.
         batch: questions at a time.
-        max_new_tokens: the longest answer.
-        adaptive: whether each image gets its own number of tokens (`prumerge`), not V.
+        max_new_tokens: most tokens of an answer.
+        adaptive: whether the number of tokens is adapted to each image (`prumerge`) instead of V.
 
     Raises:
-        UserError: the model reads images, but there is no store of them.
+        UserError: the model reads images, but ``visual`` is None.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Predictor:
             raise UserError("this model reads images: give --features or --images")
         self.model, self.encoder, self.visual = model, encoder, visual
         self.batch, self.max_new_tokens, self.adaptive = batch, max_new_tokens, adaptive
-        # What was learned as the end of an answer need not be among the model's own (Gemma, Llama 3).
+        # The learned end token of an answer may be missing from the model's own (Gemma, Llama 3).
         self.stops = {*stop_ids(model.generation_config), encoder.tokenizer.eos_token_id, encoder.end_id}
         self.asks = specification(model.config.compressor).reads_text and model.config.visual_tokens > 0
         self.forget()
@@ -80,12 +80,14 @@ class Predictor:
     ) -> list[Prediction]:
         """Return one prediction per question, in the order of the questions.
 
-        Batches hold prompts of similar length; questions on one image stand together, so that its
-        features are read and projected once per batch.
+        Batches hold prompts of similar length. Questions on one image are put into the same batch if
+        possible, in which its features are read and projected only once.
         """
         read = self._prompts(questions)
         self._require_fitting(questions, read)
-        V = 1 if self.adaptive else self.model.config.visual_tokens  # made longer once it is known
+        V = (
+            1 if self.adaptive else self.model.config.visual_tokens
+        )  # expanded later, when the number is known
         prompts = expanded(read, self.encoder.image_id, V)
         found: dict[int, Prediction] = {}
         for numbers in self._batches(questions, prompts):
@@ -96,15 +98,15 @@ class Predictor:
         return [found[i] for i in range(len(questions))]
 
     def misfits(self, questions: Sequence[Question], max_new_tokens: int) -> dict[int, str]:
-        """Return what is wrong with prompts that do not fit the model, by their place.
+        """Return the problems of prompts that do not fit the model, by index.
 
-        A prompt has a place for each picture, and it fits with its longest answer into the positions
-        of the language model; with ``adaptive``, pictures may need as many tokens as patches.
+        A prompt must have a placeholder for each picture, and must fit with the longest answer into the
+        positions of the language model. With ``adaptive``, a picture may need a token per patch.
         """
         return self._misfits(questions, self._prompts(questions), max_new_tokens)
 
     def _prompts(self, questions: Sequence[Question]) -> list[list[int]]:
-        """Return the ids of prompts, with one placeholder per image."""
+        """Return the token ids of prompts, with one placeholder per image."""
         return self.encoder.prompts([question.prompt() for question in questions]) if questions else []
 
     def _require_fitting(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> None:
@@ -112,9 +114,9 @@ class Predictor:
         if problems:
             place = min(problems)
             raise UserError(
-                f"{len(problems)} of {len(questions)} questions do not fit, "
-                f"{shown(questions[place].id)} for one: {problems[place]}; ask shorter ones, or for "
-                "shorter answers"
+                f"{len(problems)} of {len(questions)} questions do not fit the model, "
+                f"for example {shown(questions[place].id)}: {problems[place]}; shorten them, or lower "
+                "--max-new-tokens"
             )
 
     def _misfits(
@@ -128,7 +130,7 @@ class Predictor:
             length = len(ids) + places * (V - 1)
             if config.visual_tokens and places != pictures:
                 found[number] = (
-                    f"its prompt has {places} places for {pictures} images with the template "
+                    f"its prompt has {places} placeholders for {pictures} images with the template "
                     f"{self.encoder.template}"
                 )
             elif room is not None and length + max_new_tokens > room:
@@ -139,8 +141,8 @@ class Predictor:
         return found
 
     def forget(self) -> None:
-        """Forget the embeddings of the questions that were asked, as a new process would."""
-        if self.asks:  # weights do not change while predicting
+        """Clear the cache of question embeddings."""
+        if self.asks:  # weights do not change during prediction, so a cache is valid
             self.model.question_cache = {}
 
     def _batches(
@@ -161,7 +163,7 @@ class Predictor:
         if self.adaptive and images:
             prompts, images = self._adapted(prompts, images)
         ids, mask = pad_left(prompts, self.pad_id)
-        model: Any = self.model  # the signature of `generate` is for a protocol, not for models
+        model: Any = self.model  # the signature of `generate` is typed for a protocol, not for models
         output = model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
@@ -182,7 +184,7 @@ class Predictor:
     def _adapted(
         self, prompts: Sequence[Sequence[int]], images: dict[str, Any]
     ) -> tuple[list[list[int]], dict[str, Any]]:
-        """Return prompts with as many placeholders as each image needs, and the images' features."""
+        """Return prompts with the adapted number of placeholders per image, and the images' features."""
         features, index = images.get("features"), images["image_index"]
         if features is None:
             encoder: Any = self.model.vision_encoder
@@ -216,12 +218,12 @@ class Predictor:
 
 
 def prompt_ids(encoder: ChatEncoder, questions: Sequence[str], V: int) -> list[list[int]]:
-    """Return the ids that a model reads before it answers, each image V placeholders long."""
+    """Return the token ids of prompts, with V placeholders per image."""
     return expanded(encoder.prompts(questions), encoder.image_id, V)
 
 
 def expanded(prompts: Sequence[Sequence[int]], image_id: int, V: int) -> list[list[int]]:
-    """Return prompts with each image V placeholders long."""
+    """Return prompts with V placeholders in the place of each image's single one."""
     rows = []
     for ids in prompts:
         array = np.array(ids)
@@ -239,14 +241,15 @@ def write_predictions(
 ) -> None:
     """Write one row per question to Parquet, atomically and in the order of the questions.
 
-    Columns: question_id, prompt, answer (list of accepted texts), prediction, generated_tokens; or, in
-    the place of question_id and answer, the data set's own columns.
+    The columns are question_id, prompt, answer (list of accepted texts), prediction and
+    generated_tokens. If the questions have the data set's own columns, these replace question_id and
+    answer.
 
     Args:
         path: file to write.
-        questions: what was asked.
-        predictions: what was answered.
-        left_out: rows of the questions' file that were not asked, and why; see
+        questions: the questions.
+        predictions: their answers.
+        left_out: rows of the questions' file that were left out, with reasons; see
             `paretoken.evaluate.left_out`.
 
     Raises:
@@ -265,11 +268,11 @@ def write_predictions(
 
 
 def stored_questions(questions: Sequence[Question]) -> Any:
-    """Return the columns of a file of predictions that are known before anything is answered.
+    """Return the table of the questions' columns in a file of predictions.
 
     Raises:
-        UserError: questions differ in their columns, have one that answers are written to, or a column
-            mixes types, or holds empty objects, which Parquet cannot hold.
+        UserError: questions differ in their columns, have one that is reserved for answers, or a column
+            mixes types or holds empty objects, which Parquet does not support.
     """
     import pyarrow
     from pyarrow.parquet import ParquetWriter
@@ -283,13 +286,14 @@ def stored_questions(questions: Sequence[Question]) -> Any:
         names = questions[0].columns
         if taken := [name for name in ANSWERED if name in names]:
             raise UserError(
-                f"the questions have a column {shown(taken[0])}, which answers are written to; rename it"
+                f"the questions have a column {shown(taken[0])}, which is reserved for answers: "
+                "rename it"
             )
         for question in questions:
             if question.columns.keys() != names.keys():
                 other = min(question.columns.keys() ^ names.keys())
                 raise UserError(
-                    f"some questions have a column {shown(other)}, others do not; add it to all"
+                    f"some questions have a column {shown(other)}, but others do not; add it to all"
                 )
         own = {name: [question.columns[name] for question in questions] for name in names}
         columns = {**own, "prompt": columns["prompt"]}
@@ -297,7 +301,7 @@ def stored_questions(questions: Sequence[Question]) -> Any:
     for name, values in columns.items():
         try:
             arrays[name] = pyarrow.array(values)
-            # Parquet holds less than Arrow: an object without keys, for one.
+            # Parquet supports fewer types than Arrow: objects without keys are missing.
             ParquetWriter(BytesIO(), pyarrow.schema([(name, arrays[name].type)])).close()
         except (pyarrow.ArrowException, OverflowError) as error:
             raise UserError(

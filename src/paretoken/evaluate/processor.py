@@ -1,4 +1,4 @@
-"""Images and questions as the arguments of `ParetokenModel.generate`, for use by hand.
+"""Converting images and questions to arguments of `ParetokenModel.generate`, for interactive use.
 
 ::
 
@@ -38,13 +38,13 @@ from paretoken.models.question_states import shortened
 
 
 class Processor:
-    """Tokenizer, template and image preprocessing of one stored model.
+    """The tokenizer, template and image preprocessor of a stored model.
 
     Args:
         encoder: renders and tokenizes questions.
-        preprocess: from images to pixel values; None for a model that sees none.
+        preprocess: from images to pixel values; None for a model with V = 0.
         visual_tokens: V.
-        asked: configuration of a model whose compressor reads the question; None for any other.
+        asked: configuration of a model whose compressor reads the question; None for other models.
     """
 
     def __init__(
@@ -59,11 +59,12 @@ class Processor:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, tokens: int | None = None) -> Processor:
-        """Read what `paretoken train` stored with a model.
+        """Return the processor that `paretoken train` stored with a model.
 
         Args:
-            folder: of the model.
-            tokens: V, of an elastic model to which ``config.visual_tokens`` was given; None: its own.
+            folder: folder of the model.
+            tokens: V, for an elastic model whose ``config.visual_tokens`` was changed; None: the
+                stored V.
 
         Raises:
             UserError: a file is missing.
@@ -82,17 +83,20 @@ class Processor:
     ) -> dict[str, Tensor]:
         """Return ``input_ids``, ``attention_mask`` (padded on the left) and ``pixel_values``.
 
-        A model that reads the question gets ``question_ids`` and ``question_mask`` too.
+        For a model that reads the question, ``question_ids`` and ``question_mask`` are included.
 
         Args:
-            images: one per question; a path, an image, or None for a question without one.
+            images: one per question: a path, an image, or None for a question without an image.
             questions: the texts.
 
         Raises:
-            UserError: an image cannot be read, or there are not as many images as questions.
+            UserError: an image cannot be read, or the numbers of images and questions differ.
         """
         if len(images) != len(questions):
-            raise UserError(f"{len(questions)} questions need as many images, not {len(images)}")
+            raise UserError(
+                f"got {len(images)} images for {len(questions)} questions; give an image or None "
+                "for each"
+            )
         texts = [
             Question("", None if image is None else "image", text, ()).prompt()
             for image, text in zip(images, questions, strict=True)
@@ -105,13 +109,13 @@ class Processor:
         if opened and self.preprocess is not None:
             inputs["pixel_values"] = torch.from_numpy(self.preprocess(opened))
         if opened and self.asked is not None:
-            told = [text for image, text in zip(images, questions, strict=True) if image is not None]
-            asked = shortened(self.encoder.questions(told), self.asked)
+            about = [text for image, text in zip(images, questions, strict=True) if image is not None]
+            asked = shortened(self.encoder.questions(about), self.asked)
             inputs["question_ids"], inputs["question_mask"] = pad_right(asked)
         return inputs
 
     def decode(self, output: Tensor, inputs: dict[str, Tensor]) -> list[str]:
-        """Return the answers in what `generate` returned for ``inputs``."""
+        """Return the answers in the output of `generate` for ``inputs``."""
         new = output[:, inputs["input_ids"].shape[1] :]
         texts = spell_answers(self.encoder.tokenizer, new)
         return [text.strip() for text in texts]

@@ -1,8 +1,8 @@
-"""Benchmark questions, checked.
+"""Validating benchmark questions.
 
-Rows are ``{question_id, image, question, answer}``, or those that `paretoken questions` writes: with
-``_id`` and ``prompt`` in the places of ``question_id`` and ``question``, one or more images, and the
-data set's own columns, which pass through to the answers.
+Rows are ``{question_id, image, question, answer}``, or those that `paretoken questions` writes, which
+have ``_id`` and ``prompt`` instead of ``question_id`` and ``question``, one or more images, and the data
+set's own columns, which are copied to the answers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from paretoken.io.escape import shown
 #: The column of `paretoken questions` that holds the whole prompt.
 PROMPT = "prompt"
 
-#: What is read of other rows, with what it holds.
+#: Keys of other rows, with their content.
 QUESTION_KEYS = {
     "question_id": "a unique id",
     "image": "the path of one image",
@@ -36,15 +36,15 @@ QUESTION_KEYS = {
 }
 
 
-#: The same of rows that `paretoken questions` writes, all of which have both.
+#: Keys that all rows of `paretoken questions` have, with their content.
 OWN_KEYS = {PROMPT: "the whole prompt", "image": "the path of one image, or a list of them"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question; ``answers`` lists everything that counts as right.
+    """One question; ``answers`` are all accepted answers.
 
-    ``more_images`` follow ``image``; ``columns`` are the data set's own and pass through.
+    ``more_images`` follow ``image``; ``columns`` are the data set's own and are copied to the answers.
     """
 
     id: str
@@ -56,18 +56,18 @@ class Question:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """All images, in the order of their places in the prompt."""
+        """All images, in the order of their placeholders in the prompt."""
         return () if self.image is None else (self.image, *self.more_images)
 
     def prompt(self) -> str:
-        """Return the user's turn, with the images' places: in front, unless the text has them."""
+        """Return the user's turn; placeholders of images are put first unless the text has them."""
         if not self.images or IMAGE_TEXT in self.text:
             return self.text
         return IMAGE_TEXT * len(self.images) + f"\n{self.text}"
 
 
 def parse_questions(rows: Sequence[Mapping[str, Any]], skips: Skips) -> list[Question]:
-    """Return the valid questions among ``rows``; the others go to ``skips``.
+    """Return the valid questions among ``rows``; bad rows are added to ``skips``.
 
     Raises:
         UserError: more rows are bad than ``skips`` allows.
@@ -82,12 +82,12 @@ def parse_questions(rows: Sequence[Mapping[str, Any]], skips: Skips) -> list[Que
 def sort_questions(
     rows: Sequence[Mapping[str, Any]], as_they_are: bool = False
 ) -> tuple[dict[int, Question], dict[int, str]]:
-    """Return the valid questions by row from 1, and what is wrong with the other rows.
+    """Return the valid questions by row, from 1, and the problems of the other rows.
 
     Args:
-        rows: of a file of questions.
-        as_they_are: whether prompts are a benchmark's own, which may name pictures in its way (MMMU's
-            ``<image 1>``); other spellings of images' places are errors elsewhere.
+        rows: rows of a file of questions.
+        as_they_are: whether prompts are a benchmark's own, which may refer to images in its own way
+            (MMMU's ``<image 1>``). In other prompts, misspelt placeholders are errors.
     """
     good: dict[int, Question] = {}
     bad: dict[int, str] = {}
@@ -108,19 +108,19 @@ def sort_questions(
 
 
 def id_column(row: Mapping[str, Any]) -> str:
-    """Return the column that holds a question's id: rows of `paretoken questions` have their own."""
+    """Return the column of a question's id, which differs in rows of `paretoken questions`."""
     own = PROMPT in row or (ROW_ID in row and "question_id" not in row)
     return ROW_ID if own else "question_id"
 
 
 def place_of(number: int, row: Mapping[str, Any]) -> str:
-    """Return where a row is, for messages."""
+    """Return the number and id of a row, for messages."""
     return f"row {number} ({id_column(row)} {shown(row.get(id_column(row)))})"
 
 
 def _parse_own(row: Mapping[str, Any]) -> Question:
-    """Check a row that `paretoken questions` wrote."""
-    # Columns of the data set may be called like images: only a key that is not there can be misspelt.
+    """Return the question of a row that `paretoken questions` wrote."""
+    # Columns of the data set may have names like "images", so only a missing key can be a misspelt one.
     missing = {key: holds for key, holds in OWN_KEYS.items() if key not in row}
     require_keys(row, missing, doubles=False)
     if row.get(ROW_ID) in (None, ""):
@@ -128,7 +128,7 @@ def _parse_own(row: Mapping[str, Any]) -> Question:
     text = row.get(PROMPT)
     if not isinstance(text, str) or not text.strip():
         raise BadRowError(
-            f"it has no {PROMPT}; write one, or a question_id and a question instead of {ROW_ID} and "
+            f"it has no {PROMPT}; add one, or give question_id and question instead of {ROW_ID} and "
             f"{PROMPT}"
         )
     images = _images(row.get("image"), text, PROMPT)
@@ -160,32 +160,34 @@ def _parse(row: Mapping[str, Any]) -> Question:
 
 
 def _images(value: Any, text: str, where: str) -> list[str]:
-    """Return the names of a row's images: of one, or of a list of them.
+    """Return the names of a row's images, which are given as one name or a list of names.
 
     Raises:
-        BadRowError: one of a list is empty, or the text has places for another number of images.
+        BadRowError: an entry of a list is empty, or the text has another number of placeholders.
     """
     names = [image_name(each) for each in (value if isinstance(value, list) else [value])]
     images = [name for name in names if name is not None]
     if isinstance(value, list) and len(images) < len(names):
-        raise BadRowError(f"its list of images has an empty place, number {names.index(None) + 1}")
+        raise BadRowError(
+            f"entry {names.index(None) + 1} of its list of images is empty; remove or correct it"
+        )
     places = text.count(IMAGE_TEXT)
     if places not in (0, len(images)):
-        raise BadRowError(f"its {where} has {places} places for {len(images)} images")
+        raise BadRowError(f"its {where} has {places} placeholders for {len(images)} images")
     return images
 
 
 def _require_spelled(where: str, text: str) -> None:
-    """Raise `BadRowError` if a text about images has their places in another spelling."""
+    """Raise `BadRowError` if a text about images has misspelt placeholders."""
     if problem := spelling_problem({f"its {where}": text}):
         raise BadRowError(problem)
 
 
 def answers_of(value: Any) -> tuple[str, ...]:
-    """Return the accepted answers of a row: one text, or a list of texts.
+    """Return the accepted answers of a row, which are given as one text or a list of texts.
 
     Raises:
-        BadRowError: there is none, or one is empty.
+        BadRowError: there is no answer, or one is empty or not a text.
     """
     values = list(value) if isinstance(value, list | tuple) else [value]
     other = [each for each in values if each is not None and not isinstance(each, str)]

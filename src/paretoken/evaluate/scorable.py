@@ -1,4 +1,4 @@
-"""Whether the answers to questions can be scored, found out before anything is asked."""
+"""Checking that the answers to questions can be scored, before any question is answered."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from paretoken.evaluate.score import row_score
 
 @dataclass
 class ScoreCheck:
-    """Looks at rows one after the other, then at all of them, with the benchmark's own rules.
+    """A check of rows, one after the other and then together, by the benchmark's own rules.
 
     Attributes:
-        benchmark: the rules.
-        seen: the id of every row so far, with its number.
-        rows: those so far, if the benchmark scores rows together; without pictures.
+        benchmark: the benchmark.
+        seen: numbers of the rows so far, by id.
+        rows: the rows so far without pictures, if the benchmark scores rows together.
     """
 
     benchmark: Benchmark
@@ -25,7 +25,7 @@ class ScoreCheck:
     rows: list[Row] = field(default_factory=list)
 
     def row(self, number: int, row: Row) -> None:
-        """Check that a row of the data set can be scored and that its id is its own.
+        """Require that a row of the data set can be scored and has a unique id.
 
         Raises:
             BadRowError: its answer, options or id are missing or of the wrong kind, or its id appears in
@@ -34,17 +34,17 @@ class ScoreCheck:
         unanswered = {**row, "prediction": ""}
         row_score(self.benchmark, unanswered)
         for key in usable_keys([row], self.benchmark.keys):
-            if key != (ROW_ID,):  # the data set's own; ours is made later
+            if key != (ROW_ID,):  # the data set's own key; `_id` is added later
                 self._require_new(number, key, tuple(id_text(row[column], column) for column in key))
         if self.benchmark.whole is not None:
             pictures = self.benchmark.hub.images if self.benchmark.hub else ()
             self.rows.append({k: v for k, v in unanswered.items() if k not in pictures})
 
     def together(self) -> None:
-        """Check that the rows so far can be scored together.
+        """Require that the rows so far can be scored together.
 
         Raises:
-            UserError: they cannot, because questions lack some of their rows.
+            UserError: some rows of a question are missing.
         """
         if self.benchmark.aggregate is not None and self.rows:
             self.benchmark.aggregate(self.rows, [0.0] * len(self.rows))

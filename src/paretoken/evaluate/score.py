@@ -1,4 +1,4 @@
-"""From stored predictions to a score, on the CPU and without torch."""
+"""Scoring stored predictions, on the CPU and without torch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from paretoken.evaluate.left_out import read_left_out
 from paretoken.evaluate.score_intervals import interval, means
 from paretoken.io.escape import shown
 
-#: How many rows a message shows, and characters of a prediction.
+#: Most rows that a message shows, and characters of a prediction.
 SHOWN, LONGEST_SHOWN = 5, 60
-#: Columns that predictions and questions do not have in common even where they are of the same rows.
+#: Columns that may differ between the predictions and the questions of the same rows.
 NOT_COMPARED = {"prediction", "prompt", "image", "generated_tokens"}
 
 
@@ -33,26 +33,25 @@ def score_predictions(
     """Score every row, in order.
 
     Args:
-        benchmark: the rules.
-        rows: each with ``prediction`` and the data set's own columns that the benchmark needs. A list
-            with one text counts as that text.
-        variant: a convention other than the recommended one.
-        origin: what to call the rows in messages.
+        benchmark: the benchmark.
+        rows: rows with ``prediction`` and the data set's own columns that the benchmark needs. A
+            prediction may be a list with one text.
+        variant: name of a variant; None: the recommended convention.
+        origin: name of the rows in messages.
 
     Returns:
-        ``benchmark, metric, score, n, interval, rows``, each row with its ``score``; also ``variant``,
-        ``details`` and ``parts`` where there are some, and ``note`` where rows have no id. The
-        interval is of 95 %. All of it is plain JSON. Where rows lack what the metric's name promises,
-        the metric says so.
+        ``benchmark, metric, score, n, interval, rows`` as plain JSON; each row has its ``score``, and
+        ``interval`` is that of 95 %. ``variant``, ``details`` and ``parts`` are included if there are
+        any, and ``note`` if rows have no id. If rows are incomplete, the name of the metric says so.
 
     Raises:
-        UserError: there are no rows, one lacks something or has a prediction that is not a text, or an
-            id appears twice; names the rows.
+        UserError: there are no rows, a column is missing, a prediction is not a text, or ids are
+            duplicates; the message names the rows.
     """
     chosen = benchmark.variant(variant)
     if not rows:
         raise UserError(f"there is no row to score by {benchmark.name}")
-    _demand_columns(chosen, rows)
+    _require_columns(chosen, rows)
     rows = _with_texts(chosen, rows)
     keys = usable_keys(rows, chosen.keys)
     for key in keys:
@@ -69,7 +68,7 @@ def score_predictions(
         "interval": found.interval,
         "note": None
         if keys
-        else f"rows have no id ({_known(chosen.keys)}): repeats were not looked for",
+        else f"rows have no id ({_known(chosen.keys)}): duplicates were not checked",
         "details": json_value(details),
         "parts": _parts(chosen, rows, scores),
         "rows": [json_value({**row, "score": value}) for row, value in zip(rows, scores, strict=True)],
@@ -80,10 +79,10 @@ def score_predictions(
 def score_file(
     benchmark: Benchmark, predictions: Path, questions: Path | None = None, variant: str | None = None
 ) -> dict[str, Any]:
-    """Score a file of predictions, see `score_predictions` and `read_predictions`.
+    """Score a file of predictions; see `score_predictions` and `read_predictions`.
 
     Returns:
-        The same; also ``left_out`` if `paretoken predict` left questions out.
+        The result of `score_predictions`, with ``left_out`` if `paretoken predict` left questions out.
     """
     rows = read_predictions(predictions, questions, benchmark.keys)
     left_out = len(read_left_out(predictions))
@@ -94,19 +93,19 @@ def score_file(
 def read_predictions(
     path: Path, questions: Path | None = None, keys: Sequence[Key] = (("question_id",),)
 ) -> list[dict[str, Any]]:
-    """Read predictions, and compare their ids with the questions' if these are given.
+    """Return the rows of predictions, after a comparison with the questions if these are given.
 
-    Questions that `paretoken predict` left out as bad rows (``--max-bad-share``) are not missing: the
-    predictions say which rows they are.
+    Questions that `paretoken predict` left out as bad rows (``--max-bad-share``) are not missing; the
+    file of predictions lists them.
 
     Args:
-        path: of the predictions.
-        questions: what was asked.
-        keys: columns that identify a row, see `Benchmark`; ``_id`` comes first.
+        path: file of the predictions.
+        questions: file of the questions.
+        keys: columns that identify a row, see `Benchmark`; ``_id`` is preferred.
 
     Raises:
-        UserError: a file cannot be read, an id appears twice in one, or the predictions lack questions
-            or have some that were not asked.
+        UserError: a file cannot be read, ids in it are duplicates, or the predictions lack questions or
+            have other ones.
     """
     rows = read_rows(path)
     if questions is None:
@@ -116,11 +115,15 @@ def read_predictions(
     key = _common_key(path, rows, questions, asked, keys)
     given = Counter(require_unique(rows, key, str(path)))
     wanted = Counter(require_unique(asked, key, str(questions)))
-    for problem, ids in (("lacks", wanted - given), ("has, unasked,", given - wanted)):
+    missing, extra = wanted - given, given - wanted
+    for problem, ids in (
+        (f"lacks {len(missing)} of {len(asked)} questions", missing),
+        (f"has answers to {len(extra)} other questions", extra),
+    ):
         if ids:
             raise UserError(
-                f"{path} {problem} {len(ids)} of {len(asked)} questions, {in_words(key, min(ids))} for "
-                f"one; run `paretoken predict` again with {questions}"
+                f"{path} {problem}, for example {in_words(key, min(ids))}; run `paretoken predict` "
+                f"again with {questions}"
             )
     by_id = dict(zip(ids_of(asked, key, str(questions)), asked, strict=True))
     for number, (row_id, row) in enumerate(zip(ids_of(rows, key, str(path)), rows, strict=True), 1):
@@ -129,17 +132,17 @@ def read_predictions(
 
 
 def _require_same(place: str, row: Row, asked: Row, questions: Path) -> None:
-    """Require that a prediction repeats what was asked, in all columns that both files have."""
+    """Require that a prediction equals its question in all columns that both files have."""
     for column in sorted(row.keys() & asked.keys() - NOT_COMPARED):
         if _differ(_comparable(row[column]), _comparable(asked[column])):
             raise UserError(
-                f"{place}: its {column} is {shown(row[column])}, in {questions} it is "
-                f"{shown(asked[column])}; give the questions that were asked"
+                f"{place}: its {column} is {shown(row[column])}, but in {questions} it is "
+                f"{shown(asked[column])}; give the questions that were answered"
             )
 
 
 def _comparable(value: Any) -> Any:
-    """Return a cell in the form that JSON and Parquet share; None for what is not compared."""
+    """Return a cell in a form that is equal for JSON and Parquet; None if it is not compared."""
     if isinstance(value, list | tuple):
         parts = [_comparable(each) for each in value]
         return parts[0] if len(parts) == 1 else parts
@@ -150,7 +153,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _differ(one: Any, other: Any) -> bool:
-    """Whether two comparable cells differ; ``14.50`` and ``14.5`` do not."""
+    """Return whether two comparable cells differ; ``14.50`` and ``14.5`` do not."""
     if one is None or other is None or one == other:
         return False
     if isinstance(one, list) or isinstance(other, list):
@@ -170,13 +173,13 @@ def _common_key(
         if all(any(column in row for row in part) for part in (rows, asked) for column in key):
             return key
     raise UserError(
-        f"{path} and {questions} have no id in common by which they could be compared; both need one "
+        f"{path} and {questions} have no id column in common; both need one "
         f"of: {_known(((ROW_ID,), *keys))}"
     )
 
 
 def _known(keys: Sequence[Key]) -> str:
-    """Return in words which columns could identify rows."""
+    """Return the columns that can identify rows, for messages."""
     return ", ".join(" with ".join(key) for key in keys)
 
 
@@ -184,8 +187,8 @@ def row_score(benchmark: Benchmark, row: Row) -> float:
     """Return the score of one row, 0 to 1.
 
     Raises:
-        BadRowError: it cannot be scored, a column of the breakdown is neither a text nor a number, or
-            it does not say which part it is of.
+        BadRowError: the row cannot be scored, a column of the breakdown is neither a text nor a
+            number, or the row does not name its part.
     """
     for column in benchmark.breakdown:
         text(row, column)
@@ -195,7 +198,7 @@ def row_score(benchmark: Benchmark, row: Row) -> float:
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON can hold it: NaN and infinity become null, bytes are left out."""
+    """Return a value that JSON supports: NaN and infinity become null, bytes are left out."""
     if isinstance(value, Mapping):
         return {str(key): json_value(each) for key, each in value.items() if not isinstance(each, bytes)}
     if isinstance(value, list | tuple):
@@ -206,7 +209,7 @@ def json_value(value: Any) -> Any:
 
 
 def _with_texts(benchmark: Benchmark, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the rows with their predictions as texts: a list that holds one text is that text."""
+    """Return the rows with predictions as texts; a list with one text is replaced by the text."""
     made, wrong = [], []
     for number, row in enumerate(rows, start=1):
         said = row["prediction"]
@@ -220,13 +223,13 @@ def _with_texts(benchmark: Benchmark, rows: Sequence[Row]) -> list[dict[str, Any
         listing = "\n".join(f"  - {line}" for line in [*wrong[:SHOWN], *more])
         raise UserError(
             f"{len(wrong)} of {len(rows)} rows have a prediction that is not a text; write a text "
-            f"(empty: the model said nothing) or a list that holds one:\n{listing}"
+            f"(empty if the model did not answer) or a list with one text:\n{listing}"
         )
     return made
 
 
 def _metric(benchmark: Benchmark, found: Aggregate) -> str:
-    """Return what the score is called, with what the rows lack for the full name."""
+    """Return the name of the metric, with a remark on what the rows lack."""
     name = found.metric or benchmark.metric
     return f"{name} ({'; '.join(found.lacks)})" if found.lacks else name
 
@@ -245,7 +248,7 @@ def _breakdown(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float
 
 
 def _parts(benchmark: Benchmark, rows: Sequence[Row], scores: Sequence[float]) -> dict[str, Any]:
-    """Return the parts' scores, by name, and the column that says which row is of which."""
+    """Return the scores of the parts by name, and the column that names the part of a row."""
     if benchmark.parts is None:
         return {}
     found: dict[str, list[int]] = {}
@@ -272,7 +275,7 @@ def _place(benchmark: Benchmark, row: Row, number: int) -> str:
     return f"row {number} ({named})" if key else f"row {number}"
 
 
-def _demand_columns(benchmark: Benchmark, rows: Sequence[Row]) -> None:
+def _require_columns(benchmark: Benchmark, rows: Sequence[Row]) -> None:
     needed = (*benchmark.columns, "prediction")
     for number, row in enumerate(rows, start=1):
         missing = [name for name in needed if name not in row]

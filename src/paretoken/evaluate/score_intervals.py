@@ -1,4 +1,4 @@
-"""Intervals of benchmark scores: Wilson's, the normal one, and a bootstrap over groups of rows."""
+"""Confidence intervals of benchmark scores: Wilson's, the normal one, and a bootstrap over groups."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # plans read benchmarks, which import this, without numpy
+if TYPE_CHECKING:  # plans import benchmarks, and thus this module, without numpy
     from paretoken.io.arrays import Numbers
 
-#: Normal quantile of a two-sided interval of 95 %.
+#: Normal quantile of a two-sided 95 % interval.
 Z_95 = 1.959963984540054
 REPLICATES, SEED = 1000, 0
 
@@ -17,7 +17,8 @@ REPLICATES, SEED = 1000, 0
 def interval(values: Sequence[float]) -> list[float]:
     """Return the 95 % interval of a mean of scores from 0 to 1.
 
-    Wilson's for right-or-wrong scores, which holds near 0 and 1 too; the normal one otherwise.
+    It is Wilson's interval for binary scores, which is valid near 0 and 1, too, and the normal interval
+    otherwise.
     """
     n, mean = len(values), math.fsum(values) / len(values)
     if all(value in (0, 1) for value in values):
@@ -49,15 +50,17 @@ def means(values: Sequence[float], labels: Sequence[str]) -> dict[str, float]:
 def bootstrap(
     groups: Sequence[int], statistic: Callable[[list[Numbers]], Numbers]
 ) -> tuple[list[float], float]:
-    """Resample whole groups of rows, such as the questions on one image.
+    """Return the interval and standard error of a score by a bootstrap over groups of rows.
+
+    A group is, for example, all questions on one image.
 
     Args:
-        groups: sizes of strata that are resampled apart, in groups.
-        statistic: from weights, one array (replicates, groups of the stratum) per stratum, to the
-            score of every replicate.
+        groups: number of groups in each stratum; strata are resampled separately.
+        statistic: returns the score of every replicate for weights, one array (replicates, groups of
+            the stratum) per stratum.
 
     Returns:
-        The 95 % interval, within 0 and 1, and the standard error. Always the same for the same rows.
+        The 95 % interval, within 0 and 1, and the standard error. They are deterministic.
     """
     import numpy as np
 

@@ -18,7 +18,7 @@ from paretoken.errors import UserError
 from paretoken.io.escape import shown
 from paretoken.model_files.model_json import read_model_json
 from paretoken.model_files.pretrained import count_parameters, load_pretrained
-from paretoken.models.language import demand_stops
+from paretoken.models.language import require_stop_tokens
 from paretoken.models.vision import grid_side, read_vision_config, require_image_size
 
 _EXAMPLE = Conversation("", "image", (f"{IMAGE_TEXT}\nWhat is this?", "A cat.", "And that?", "A dog."))
@@ -39,7 +39,7 @@ def inspect_llm(folder: Path, template: str = CHAT) -> dict[str, Any]:
         UserError: its config, tokenizer or template cannot be used, or do not fit each other.
     """
     require_plain_weights(folder)
-    demand_stops(folder)
+    require_stop_tokens(folder)
     config = load_pretrained(AutoConfig, folder)
     if hasattr(config, "vision_config"):
         raise UserError(

@@ -1,7 +1,7 @@
 """Vision-language models: a frozen encoder, a compressor, a projector and a causal LM.
 
-Importing this package teaches `transformers` the model type ``paretoken``, so that its Auto classes
-load what this project trained without remote code::
+Importing this package registers the model type ``paretoken`` with `transformers`, so that its Auto
+classes load trained models without remote code::
 
     import paretoken.models
     from transformers import AutoModelForImageTextToText

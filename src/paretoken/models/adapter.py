@@ -1,4 +1,4 @@
-"""Compressor and projector of a model as they begin, and which parameters each stage trains."""
+"""New compressors and projectors, and the parameters that each stage trains."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from paretoken.models.projector import Projector
 
 
 def new_adapter(config: ParetokenConfig) -> tuple[Compressor | None, Projector | None]:
-    """Return a new compressor and projector with random weights (None, None without an image).
+    """Return a new compressor and projector with random weights; None and None for V = 0.
 
-    New weights follow the authors of the compressor: normal(0, std) and zero biases where they set
-    a standard deviation, torch's defaults otherwise.
+    New weights follow the authors of the compressor: truncated normal with their standard deviation and
+    zero biases if they set one, and torch's defaults otherwise.
     """
     if config.visual_tokens == 0:
         return None, None
@@ -52,12 +52,12 @@ def _initialise(module: nn.Module, std: float) -> None:
 
 
 def trainable_prefixes(stage: str) -> tuple[str, ...]:
-    """Return the name prefixes of the parameters that a stage trains; the encoder never is."""
+    """Return the name prefixes of the parameters that a stage trains; the encoder is never trained."""
     adapter = ("compressor.", "projector.")
     return adapter if stage == "pretrain" else (*adapter, "language_model.")
 
 
 def freeze_all_but(model: nn.Module, prefixes: tuple[str, ...]) -> None:
-    """Let the parameters under ``prefixes`` learn and freeze the others."""
+    """Freeze all parameters except those whose names start with one of ``prefixes``."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(prefixes))

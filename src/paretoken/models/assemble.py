@@ -1,4 +1,4 @@
-"""Building a model from its parts, and storing it whole or only what stage 1 learned."""
+"""Building a model from its parts, and storing and loading the adapter of stage 1."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from paretoken.errors import UserError
 from paretoken.model_files.pretrained import read_tensors
 from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
-from paretoken.models.language import greedy, load_language_model
+from paretoken.models.language import greedy_generation_config, load_language_model
 from paretoken.models.vision import VisionEncoder, attention_layers, grid_side
 from paretoken.models.vlm import ParetokenModel
 
-#: The file with the weights of compressor and projector, as stage 1 leaves them.
+#: The file with the weights of compressor and projector that stage 1 writes.
 ADAPTER_FILE = "adapter.safetensors"
 ADAPTER = ("compressor.", "projector.")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """How images become visual tokens: the coordinates of a cell and what its encoder offers."""
+    """How a cell turns images into visual tokens: compressor, V, encoder layers and adapter settings."""
 
     compressor: str
     tokens: int
@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class FeatureLayers:
-    """Which encoder layers are read (ascending, from 0) and whether they are normalised."""
+    """The encoder layers that features hold (ascending, from 0), and whether they are normalised."""
 
     layers: tuple[int, ...]
     normalised: bool = False
@@ -53,23 +53,23 @@ def needed_layers(choice: Choice, depth: int) -> tuple[tuple[int, ...], int]:
 
     Args:
         choice: the compressor and its layers.
-        depth: layers of the encoder.
+        depth: number of layers of the encoder.
     """
     facts = specification(choice.compressor)
     layers = facts.layers(depth) if choice.layers is None else choice.layers
     resolved = tuple(dict.fromkeys(resolve_layer(layer, depth) for layer in layers))
     query = resolve_layer(choice.query_layer, depth)
-    # The others must not require a layer that they never read.
+    # Compressors that do not read a query layer must not require one.
     return resolved, query if facts.reads_query_layer else resolved[-1]
 
 
 def guiding_layers(choice: Choice, depth: int) -> tuple[int, ...]:
-    """Return the numbers of the encoder's last attention if the compressor needs it, else none."""
+    """Return the indices of the encoder's last attention if the compressor reads it, else ()."""
     return attention_layers(depth) if specification(choice.compressor).reads_attention else ()
 
 
 def feature_layers(choices: Sequence[Choice], depth: int) -> tuple[int, ...]:
-    """Return all layers that some compressors need, ascending."""
+    """Return all layers that any of some choices needs, ascending."""
     needed: set[int] = set()
     for choice in choices:
         layers, query = needed_layers(choice, depth)
@@ -84,7 +84,7 @@ def configure(
     features: FeatureLayers,
     image_token_id: int,
 ) -> ParetokenConfig:
-    """Return the configuration of a cell's model, without its encoder."""
+    """Return the configuration of a cell's model without its encoder."""
     layers, query = needed_layers(choice, vision.num_hidden_layers)
     return ParetokenConfig(
         text_config=text,
@@ -121,27 +121,27 @@ def assemble(
         vision: configuration of the encoder; the encoder itself is attached by `attach_encoder`.
         choice: compressor, tokens and layers.
         features: which layers the features hold.
-        image_token_id: id of the placeholder.
-        seed: of the new weights; two models of one seed and shape start equal.
-        dtype: of the language model's weights.
+        image_token_id: id of the placeholder of visual tokens.
+        seed: seed of the new weights; models of one seed and shape start with equal weights.
+        dtype: type of the language model's weights.
 
     Raises:
-        UserError: a directory cannot be loaded, or the compressor cannot make so many tokens.
+        UserError: a directory cannot be loaded, or the compressor cannot make this number of tokens.
     """
     language_model = load_language_model(llm, dtype)
     config = configure(language_model.config, vision, choice, features, image_token_id)
-    with torch.device("meta"):  # the shell only: its random weights are replaced right away
+    with torch.device("meta"):  # without memory: all weights are replaced below
         model = ParetokenModel(config)
     model.language_model = language_model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model.compressor, model.projector = new_adapter(config)
-    model.generation_config = greedy(language_model.generation_config, image_token_id)
+    model.generation_config = greedy_generation_config(language_model.generation_config, image_token_id)
     return model
 
 
 def attach_encoder(model: ParetokenModel, encoder: VisionEncoder) -> None:
-    """Add the encoder, so that the model accepts pixel_values and is stored whole."""
+    """Add the encoder, so that the model accepts pixel_values and is stored with it."""
     model.vision_encoder = encoder
     config: Any = encoder.tower.config
     model.config.vision_config = config
@@ -151,22 +151,22 @@ def save_adapter(model: ParetokenModel, folder: Path, sources: Mapping[str, str]
     """Write the compressor's and the projector's weights and the model's configuration.
 
     Args:
-        model: what stage 1 trained.
-        folder: to write to.
-        sources: hashes of the language model and the encoder, which stand with the weights.
+        model: the model that stage 1 trained.
+        folder: folder to write to.
+        sources: hashes of the language model and the encoder, stored in the metadata of the weights.
     """
     tensors = {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(ADAPTER)}
-    # One entry: several would be written in a random order, and equal adapters would differ in bytes.
+    # safetensors writes several entries in random order; one entry keeps the bytes reproducible.
     named = {"sources": json.dumps(dict(sources), sort_keys=True)}
     save_file(tensors, folder / ADAPTER_FILE, metadata=named)
     model.config.save_pretrained(folder)
 
 
 def load_adapter(model: ParetokenModel, folder: Path) -> None:
-    """Load what `save_adapter` wrote.
+    """Load the weights that `save_adapter` wrote into a model.
 
     Raises:
-        UserError: it is missing, damaged, or of a model with another shape.
+        UserError: the file is missing, damaged, or of a model with another shape.
     """
     tensors = read_tensors(folder / ADAPTER_FILE)
     expected = {k: v.shape for k, v in model.state_dict().items() if k.startswith(ADAPTER)}
@@ -175,7 +175,7 @@ def load_adapter(model: ParetokenModel, folder: Path) -> None:
     )
     if wrong:
         raise UserError(
-            f"{folder / ADAPTER_FILE} is of another model: {wrong[0]} and {len(wrong) - 1} more "
-            "differ; use the stage-1 result of the same language model, compressor and tokens"
+            f"{folder / ADAPTER_FILE} does not fit this model: {wrong[0]} and {len(wrong) - 1} more "
+            "tensors differ; use the stage-1 result of the same language model, compressor and tokens"
         )
     model.load_state_dict(tensors, strict=False)

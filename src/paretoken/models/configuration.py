@@ -1,4 +1,4 @@
-"""What a `ParetokenModel` is made of, as stored in its ``config.json``."""
+"""The configuration of a `ParetokenModel`, which is stored in its ``config.json``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def resolve_layer(layer: int, depth: int) -> int:
     that LLaVA uses.
 
     Raises:
-        UserError: the encoder has no such layer.
+        UserError: the encoder does not have the layer.
     """
     index = layer + depth + 1 if layer < 0 else layer
     if 0 <= index <= depth:
@@ -41,19 +41,19 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         grid_side: patches per side of the encoder's grid.
         vision_width: channels of one encoder layer.
         feature_layers: the encoder layers that ``features`` hold, ascending ``hidden_states`` indices.
-        layers: which of them the compressor concatenates (keys and values of `tokenpacker`).
-        query_layer: which of them gives `tokenpacker` and `quecc` their queries.
-        attention_layers: where the features hold the encoder's last attention, for `prumerge`.
+        layers: those of them that the compressor concatenates (keys and values of `tokenpacker`).
+        query_layer: the one of them from which `tokenpacker` and `quecc` compute their queries.
+        attention_layers: indices of the encoder's last attention in the features, for `prumerge`.
         normalise_features: normalise each layer's features to mean 0, variance 1 per patch.
-        compressor_heads: attention heads of a compressor that has any.
-        init_std: standard deviation of new weights; None: as the compressor's authors did.
-        projector_width: channels between the projector's layers; None: the language model's.
-        whiten: whether a fixed map in front of the projector makes its inputs white.
+        compressor_heads: number of attention heads, for compressors with attention.
+        init_std: standard deviation of new weights; None: that of the compressor's authors.
+        projector_width: channels between the projector's layers; None: the language model's width.
+        whiten: whether a fixed map whitens the inputs of the projector.
         image_token_id: id of the placeholder that visual tokens replace; never embedded.
         template: how questions are rendered: ``chat`` (the tokenizer's template), ``plain`` or a name.
         image_aspect: how images are made square: ``pad`` or ``crop``.
-        question_length: tokens at which questions are cut, for a compressor that reads them.
-        encoder_hash: of the encoder's weights that it was trained with; None in models of before.
+        question_length: most tokens of a question, for compressors that read it.
+        encoder_hash: hash of the encoder's weights in training; None in models of older versions.
     """
 
     model_type = "paretoken"
@@ -111,17 +111,17 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         super().__init__(**kwargs)
 
     def _require_consistent(self) -> None:
-        """Raise `UserError` if the compressor cannot be whitened, or reads layers that are not there."""
+        """Raise `UserError` if the compressor cannot be whitened, or reads layers that are missing."""
         if self.whiten and specification(self.compressor).learns:
             raise UserError(
                 f"{self.compressor} cannot be combined with whiten: the map is measured before stage 1, "
-                "and a compressor that learns would leave it behind; use none or average_pool"
+                "and no longer fits once the compressor is trained; use none or average_pool"
             )
         read = {*self.layers, self.query_layer, *self.attention_layers}
         missing = sorted(read - set(self.feature_layers))
         if missing:
             raise UserError(
-                f"the compressor needs encoder layers {missing}, the features hold "
+                f"the compressor needs the encoder layers {missing}, but the features hold "
                 f"{self.feature_layers}; compute them with `paretoken features --layers ...`"
             )
 

@@ -22,7 +22,7 @@ from paretoken.io.escape import shown
 from paretoken.model_files.model_json import read_model_json
 from paretoken.model_files.pretrained import load_pretrained, load_weights
 
-#: Fields of a config that say that logits are not just ``lm_head(hidden states)``.
+#: Fields of a config with which logits are not just ``lm_head(hidden states)``.
 SCALED_LOGITS = ("final_logit_softcapping", "logits_scaling", "logit_scale", "lm_head_multiplier")
 
 
@@ -30,24 +30,24 @@ def load_language_model(folder: Path, dtype: torch.dtype = torch.float32) -> Pre
     """Load a causal language model.
 
     Raises:
-        UserError: the directory cannot be loaded, it does not say properly what ends its answers, or
-            it is of a family that `paretoken.costs.shapes` does not count: better now than when its
-            training has ended.
+        UserError: the directory cannot be loaded, its end tokens are invalid, or
+            `paretoken.costs.shapes` does not support its family (checked here, not after training).
     """
-    demand_stops(folder)
+    require_stop_tokens(folder)
     decoder_shape(load_pretrained(AutoConfig, folder).to_dict())
     model: PreTrainedModel = load_weights(AutoModelForCausalLM, folder, dtype=dtype)
     return model
 
 
-def greedy(generation: GenerationConfig | None, image_token_id: int) -> GenerationConfig:
-    """Return a generation config with the special tokens of another and none of its habits.
+def greedy_generation_config(
+    generation: GenerationConfig | None, image_token_id: int
+) -> GenerationConfig:
+    """Return a greedy generation config with the special tokens of another one.
 
-    Chat models ship sampling temperatures and repetition penalties (Qwen1.5: 1.1). Answers to
-    benchmarks are the likeliest tokens and nothing else; a penalty would also look up the
-    placeholder of images, which may lie outside the vocabulary; and `save_pretrained` refuses a
-    temperature without sampling, as Vicuna-1.5 ships it. The placeholder is never an answer: a model
-    whose vocabulary has room for it could say it, and would then be asked for an image.
+    Chat models ship sampling temperatures and repetition penalties (Qwen1.5: 1.1), but benchmarks are
+    answered greedily. A penalty would also look up the placeholder of images, which may lie outside the
+    vocabulary, and `save_pretrained` rejects a temperature without sampling, as Vicuna-1.5 ships it. The
+    placeholder is suppressed: a model that generated it would require an image for it.
     """
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
     kind: Any = GenerationConfig  # untyped
@@ -57,19 +57,19 @@ def greedy(generation: GenerationConfig | None, image_token_id: int) -> Generati
 
 
 def stop_ids(generation: GenerationConfig | None) -> list[int]:
-    """Return the ids that end a generation (none if the model names none)."""
+    """Return the ids of the tokens that end a generation; empty if there are none."""
     ids = getattr(generation, "eos_token_id", None)
     return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
 
 
-def demand_stops(folder: Path) -> None:
-    """Refuse a model directory whose generation config is damaged or names no proper end tokens.
+def require_stop_tokens(folder: Path) -> None:
+    """Require that the generation config of a model directory is valid, including its end tokens.
 
-    `transformers` makes one up, without a word, where the file is no JSON; answers of a chat model
-    then run on past their end.
+    For a file that is not JSON, `transformers` silently uses a default config, with which the answers of
+    a chat model do not stop at their end.
 
     Raises:
-        UserError: it is damaged, or an ``eos_token_id`` is no whole number from 0.
+        UserError: the file is damaged, or an ``eos_token_id`` is not a whole number from 0.
     """
     path = folder / "generation_config.json"
     if not path.is_file():
@@ -78,12 +78,12 @@ def demand_stops(folder: Path) -> None:
     ids = value if isinstance(value, list) else [] if value is None else [value]
     if not all(type(number) is int and number >= 0 for number in ids):
         raise UserError(
-            f"{path} has eos_token_id = {shown(value)}; it must be a token's number, or a list of them"
+            f"{path} has eos_token_id = {shown(value)}; it must be a token id, or a list of token ids"
         )
 
 
-def end_with(model: PreTrainedModel, token: int) -> None:
-    """Let generation stop at ``token`` besides those that it already stops at."""
+def add_stop_token(model: PreTrainedModel, token: int) -> None:
+    """Add ``token`` to the tokens at which generation stops."""
     generation: Any = model.generation_config
     generation.eos_token_id = sorted({*stop_ids(generation), token})
 
@@ -91,16 +91,17 @@ def end_with(model: PreTrainedModel, token: int) -> None:
 def answer_loss(
     model: PreTrainedModel, hidden: Tensor, labels: Tensor, items: Tensor | int | None
 ) -> Tensor:
-    """Return the cross entropy of the labelled tokens, computing logits for those only.
+    """Return the cross entropy of the labelled tokens; only their logits are computed.
 
     Args:
-        model: the language model whose output layer is used.
+        model: the language model with the output layer.
         hidden: last hidden states (batch, length, width).
-        labels: (batch, length) token ids, `IGNORED` where there is no loss; shifted here.
-        items: labelled tokens in the whole global batch; None: those of this batch.
+        labels: (batch, length) token ids, `IGNORED` where there is no loss; they are shifted here.
+        items: number of labelled tokens in the global batch; None: that of this batch.
 
     Returns:
-        The sum over tokens divided by ``items``: a mean over the global batch, however it is split.
+        The sum over tokens divided by ``items``: summed over micro batches, the mean over the global
+        batch.
     """
     targets = labels[:, 1:]
     chosen = targets != IGNORED
@@ -110,7 +111,7 @@ def answer_loss(
 
 
 def full_loss(logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
-    """Return the same as `answer_loss` from the logits of all positions (batch, length, vocab)."""
+    """Return the loss of `answer_loss` from the logits of all positions (batch, length, vocabulary)."""
     targets = labels[:, 1:]
     chosen = targets != IGNORED
     return _mean(logits[:, :-1][chosen], targets[chosen], items)
@@ -124,7 +125,7 @@ def _mean(logits: Tensor, targets: Tensor, items: Tensor | int | None) -> Tensor
 
 
 def plain_head(config: Any) -> bool:
-    """Whether logits are the output layer of the hidden states, without scaling or capping."""
+    """Return whether logits are the output layer of the hidden states without scaling or capping."""
     return all(getattr(config, name, None) in (None, 1, 1.0) for name in SCALED_LOGITS)
 
 

@@ -1,4 +1,4 @@
-"""From the compressor's width to the language model's."""
+"""The projector from the compressor's width to the language model's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Projector(nn.Module):
     Args:
         width_in: channels of a visual token.
         width_out: hidden size of the language model.
-        width_inner: channels between its layers; None: ``width_out``.
-        whiten: put a fixed affine map in front (see `paretoken.train.whitening`).
+        width_inner: channels between the two layers; None: ``width_out``.
+        whiten: whether to apply a fixed affine map first (see `paretoken.train.whitening`).
     """
 
     input_mean: Tensor
@@ -35,7 +35,7 @@ class Projector(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Map visual tokens (images, V, width_in) to (images, V, width_out)."""
         if self.whiten:
-            # DeepSpeed rounds the layers to bf16 and leaves the map in fp32.
+            # DeepSpeed converts the layers to bf16, but not the buffers of the map.
             tokens = ((tokens - self.input_mean) @ self.input_map).to(self.expand.weight.dtype)
         projected: Tensor = self.output(self.activation(self.expand(tokens)))
         return projected

@@ -1,12 +1,11 @@
-"""What a question says, as the language model's own last hidden state: for `quecc`.
+"""Question embeddings for `quecc`: the language model's last hidden state of a question.
 
-Which text it is. The user's first turn of the conversation that shows the image, without the image and
-without any template (the authors cut the same text out of Vicuna's template, the only one they support);
-a turn without text stands for the word "image", as in their code. Later turns do not change an image's
-tokens, which stand before all of them. The embedding is the hidden state at the text's last token,
-behind the last norm, without a gradient; it depends on the text alone, so it can be stored. Of a text
-longer than a conversation may be (``max_length`` of the recipe) its beginning is read, in training and
-prediction.
+The text is the user's first turn of the conversation that shows the image, without the image and without
+a template (the authors cut the same text out of Vicuna's template, the only one they support). An empty
+turn is replaced by the word "image", as in their code. Later turns do not affect an image's tokens,
+which precede them. The embedding is the hidden state at the text's last token, after the last norm,
+without a gradient. It depends on the text alone, so it can be cached. A text longer than ``max_length``
+of the recipe is cut to its beginning, in training and prediction.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from paretoken.model_files.positions import positions_of
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import decoder_of
 
-#: Embeddings by the ids of their texts.
+#: Embeddings by the token ids of their texts.
 Cache = dict[tuple[int, ...], Tensor]
 
 
 def shortened(questions: Sequence[list[int]], config: ParetokenConfig) -> list[list[int]]:
-    """Return the ids of questions, cut where training cut them, or at the model's positions."""
+    """Return the token ids of questions, cut as in training, or at the model's positions."""
     limit = config.question_length or positions_of(config.text_config)
     return [ids[:limit] for ids in questions]
 
@@ -39,8 +38,8 @@ def embed_questions(model: PreTrainedModel, ids: Tensor, mask: Tensor) -> Tensor
 
     Args:
         model: the language model.
-        ids: (texts, length), padded on either side.
-        mask: (texts, length), 0 at padding; at least one 1 per row.
+        ids: token ids (texts, length), padded on either side.
+        mask: (texts, length), 0 at padding; each row has at least one 1.
     """
     places = torch.arange(ids.shape[1], device=ids.device)
     last = torch.where(mask.bool(), places, -1).amax(1)
@@ -55,7 +54,7 @@ def embed_questions(model: PreTrainedModel, ids: Tensor, mask: Tensor) -> Tensor
 
 
 def embed_cached(model: PreTrainedModel, ids: Tensor, mask: Tensor, cache: Cache) -> Tensor:
-    """Return the same, computing only what is not in ``cache``, and put that there."""
+    """Return the embeddings of `embed_questions`, from ``cache`` or computed and added to it."""
     texts = [tuple(row[kept.bool()].tolist()) for row, kept in zip(ids, mask, strict=True)]
     new = list(dict.fromkeys(text for text in texts if text not in cache))
     if new:

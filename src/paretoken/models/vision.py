@@ -1,4 +1,4 @@
-"""The frozen vision encoder, several of whose hidden layers can be read."""
+"""The frozen vision encoder, which returns several hidden layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paretoken.costs.shapes import ENCODERS
 from paretoken.errors import UserError
 from paretoken.model_files.pretrained import load_pretrained, load_weights
 
-#: Numbers in all hidden layers of the images that are encoded at once (8 GiB): CLIP's for 145 images.
+#: Most numbers in all hidden layers of the images that are encoded at once (8 GiB): 145 images of CLIP.
 MOST_NUMBERS = 2**31
 
 
@@ -29,7 +29,7 @@ def read_vision_config(folder: Path) -> PretrainedConfig:
     """Return the vision configuration in ``folder`` (or that of the vision half of a CLIP model).
 
     Raises:
-        UserError: there is none, or it is of a family that `paretoken.costs.shapes` does not count.
+        UserError: it is missing, or `paretoken.costs.shapes` does not support its family.
     """
     whole = load_pretrained(AutoConfig, folder)
     config: PretrainedConfig = getattr(whole, "vision_config", whole)
@@ -42,49 +42,51 @@ def read_vision_config(folder: Path) -> PretrainedConfig:
 
 
 def require_image_size(config: PretrainedConfig, pixels: int, folder: Path) -> None:
-    """Raise `UserError` if an encoder's preprocessor makes images of another size than it takes."""
+    """Raise `UserError` if an encoder's preprocessor makes images of a size that it does not take."""
     if pixels != config.image_size:
         raise UserError(
-            f"{folder}: its preprocessor makes images of {pixels} pixels, its encoder takes "
-            f"{config.image_size}; they are not of the same model"
+            f"{folder}: its preprocessor makes images of {pixels} pixels, but its encoder takes "
+            f"{config.image_size}; use the preprocessor and the encoder of one model"
         )
 
 
 def require_grid(side: int, wanted: int | None, what: str) -> None:
-    """Raise `UserError` if an encoder's grid is not the one that is recorded for it (None: any)."""
+    """Raise `UserError` if an encoder's grid differs from the one in its record (None: any grid)."""
     if wanted is not None and side != wanted:
         raise UserError(
-            f"{what} has a grid of {side} x {side} patches, its record says grid: {wanted}; write "
-            f"grid: {side} in the config, or name another encoder"
+            f"{what} has a grid of {side} x {side} patches, but its record says grid: {wanted}; write "
+            f"grid: {side} in the config, or give another encoder"
         )
 
 
 def attention_layers(depth: int) -> tuple[int, int]:
-    """Return the numbers under which features hold the encoder's last attention, behind all layers.
+    """Return the indices of the encoder's last attention in features, after all layers.
 
-    The first: the keys of the last layer (patches, width). The second: what one full-width attention of
-    the class token gives each patch, the same number in all channels. Source: LLaVA-PruMerge.
+    The first index is that of the last layer's keys (patches, width); the second is that of the class
+    token's attention to each patch (one full-width head), with the same number in all channels. See
+    LLaVA-PruMerge (https://arxiv.org/abs/2403.15388).
     """
     return depth + 1, depth + 2
 
 
 def normalise(features: Tensor) -> Tensor:
-    """Return features with mean 0 and variance 1 over the channels of each patch (no weights)."""
+    """Return features normalised to mean 0 and variance 1 over the channels of each patch."""
     return functional.layer_norm(features, features.shape[-1:])
 
 
 class VisionEncoder(nn.Module):
-    """A tower such as `CLIPVisionModel` or `SiglipVisionModel` that is never trained.
+    """A frozen vision tower such as `CLIPVisionModel` or `SiglipVisionModel`.
 
     Args:
         config: the tower's configuration.
         layers: ``hidden_states`` indices to return (0: embeddings), and `attention_layers`.
-        normalised: whether `normalise` is applied, to hidden states only.
-        tower: a loaded tower; without one it is made with random weights.
-        side: patches per side of what is encoded; fewer than the grid's: images are made smaller.
+        normalised: whether hidden states are normalised, see `normalise`.
+        tower: a loaded tower; None: create one with random weights.
+        side: patches per side of the encoded images; images are resized if it is not the grid's. None:
+            the grid's.
 
     Raises:
-        UserError: the last attention is asked for, and the tower has no class token; or one image has
+        UserError: the last attention is requested, but the tower has no class token; or one image has
             more than `MOST_NUMBERS` numbers in all layers.
     """
 
@@ -108,16 +110,16 @@ class VisionEncoder(nn.Module):
         if self.guided and not hasattr(self.tower, "pre_layrnorm"):
             raise UserError(
                 f"prumerge needs an encoder with a class token, such as CLIP's; this one is a "
-                f"{config.model_type!r}: take prumerge and prumerge_plus out"
+                f"{config.model_type!r}: remove prumerge and prumerge_plus"
             )
         numbers = (self.depth + 1) * (self.patches + 1) * config.hidden_size
         if numbers > MOST_NUMBERS:
             raise UserError(
                 f"an encoder of {self.depth:,} layers and {self.patches:,} patches of width "
                 f"{config.hidden_size:,} makes {numbers:,} numbers of one image; "
-                f"{MOST_NUMBERS:,} at most are held in memory: take a smaller one"
+                f"at most {MOST_NUMBERS:,} are allowed: use a smaller encoder"
             )
-        #: How many images can be encoded at once.
+        #: Most images that can be encoded at once.
         self.at_once = MOST_NUMBERS // numbers
         self.requires_grad_(False)
 
@@ -129,8 +131,8 @@ class VisionEncoder(nn.Module):
             pixel_values: (images, channels, height, width), as the image processor made them.
 
         Returns:
-            (images, layers, patches, width): patch features without the class token, which CLIP puts
-            in front of them and SigLIP does not have.
+            (images, layers, patches, width): features of the patches, without the class token, which
+            CLIP puts first and SigLIP does not have.
         """
         options: dict[str, Any] = {}
         if self.smaller:
@@ -150,18 +152,18 @@ class VisionEncoder(nn.Module):
         return torch.cat([features, torch.stack([last[n] for n in self.guided], dim=1)], dim=1)
 
     def _attention(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the last layer's keys and scores (images, patches, width) from its input."""
+        """Return the keys and scores of the last layer (images, patches, width) from its input."""
         tower: Any = self.tower
         layer = tower.encoder.layers[-1]
         inputs = layer.layer_norm1(state)
         keys, query = layer.self_attn.k_proj(inputs), layer.self_attn.q_proj(inputs[:, :1])
         weights = (query @ keys.transpose(1, 2) * keys.shape[-1] ** -0.5).float().softmax(-1)
-        scores = weights[:, 0, 1:, None].to(keys.dtype)  # the class token's view of the patches
+        scores = weights[:, 0, 1:, None].to(keys.dtype)  # from the class token to the patches
         return keys[:, 1:], scores.expand_as(keys[:, 1:])
 
 
 def encoded_side(compressor: str, tokens: int) -> int | None:
-    """Return the patches per side that an encoder makes for a compressor; None: its whole grid."""
+    """Return the patches per side of the encoded images for a compressor; None: the encoder's grid."""
     return round(tokens**0.5) if tokens and specification(compressor).smaller_images else None
 
 
@@ -175,6 +177,6 @@ def load_encoder(
     """
     config = read_vision_config(folder)
     if hasattr(config, "vision_use_head"):
-        config.vision_use_head = False  # SigLIP's pooling: no hidden state depends on it
+        config.vision_use_head = False  # SigLIP's pooling head: hidden states do not depend on it
     tower = load_weights(AutoModel, folder, config=config)
     return VisionEncoder(config, layers, normalised, tower, side).eval()

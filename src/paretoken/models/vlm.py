@@ -14,23 +14,23 @@ from paretoken.errors import UserError
 from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import answer_loss, decoder_of, full_loss, plain_head
-from paretoken.models.placing import placed, reduced
+from paretoken.models.merging import merge_image_tokens, reduce_tokens
 from paretoken.models.question_states import Cache, embed_cached, embed_questions
-from paretoken.models.sight import Sight
 from paretoken.models.vision import VisionEncoder, encoded_side
+from paretoken.models.vision_side import VisionSide
 
-#: Arguments that matter in the first step of a generation only.
+#: Arguments that are used in the first step of a generation only.
 IMAGE_ARGUMENTS = (
     "pixel_values", "features", "image_index", "token_counts", "question_ids", "question_mask", "text",
 )  # fmt: skip
 
 
-class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class ParetokenModel(VisionSide, PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """A causal LM that reads V visual tokens per image among its text tokens.
 
-    In ``input_ids`` each image is V consecutive ``config.image_token_id``, which the compressed and
-    projected features of that image replace. Images come as ``pixel_values`` or as precomputed
-    ``features``; a model with V = 0 takes neither.
+    In ``input_ids`` each image has V consecutive placeholders, ``config.image_token_id``, which are
+    replaced by the compressed and projected features of the image. Images are given as ``pixel_values``
+    or as precomputed ``features``; a model with V = 0 takes neither.
     """
 
     config_class = ParetokenConfig
@@ -39,7 +39,7 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
     main_input_name = "input_ids"
     input_modalities = ["image", "text"]  # noqa: RUF012
     supports_gradient_checkpointing = True
-    accepts_loss_kwargs = True  # the Trainer then hands over the size of the global batch
+    accepts_loss_kwargs = True  # the Trainer then passes num_items_in_batch
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
@@ -59,12 +59,12 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         self.compressor, self.projector = new_adapter(config)
         language: Any = AutoModelForCausalLM  # its methods are untyped
         self.language_model = language.from_config(config.text_config, trust_remote_code=False)
-        #: Embeddings of questions that were met; only while the language model does not learn.
+        #: Cache of question embeddings; None while the language model is trained.
         self.question_cache: Cache | None = None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Leave new weights as their modules made them (see `new_adapter`)."""
+        """Keep the weights that the modules created (see `new_adapter`)."""
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the token embedding of the language model."""
@@ -81,11 +81,11 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         return head
 
     def question_embeddings(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return embeddings (questions, hidden size), see `paretoken.models.question_states`.
+        """Return question embeddings (questions, hidden size), see `paretoken.models.question_states`.
 
         Args:
-            ids: (questions, length), padded on either side.
-            mask: (questions, length), 0 at padding; None: there is none.
+            ids: token ids (questions, length), padded on either side.
+            mask: (questions, length), 0 at padding; None: there is no padding.
         """
         mask = torch.ones_like(ids) if mask is None else mask
         if self.question_cache is None:
@@ -101,16 +101,16 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         token_counts: Tensor | None = None,
         text: Tensor | None = None,
     ) -> Tensor:
-        """Return input embeddings (batch, length, width) with the visual tokens in their places.
+        """Return input embeddings (batch, length, width) with the visual tokens merged in.
 
         Args:
             input_ids: (batch, length), V placeholders per image.
             pixel_values: images, see `visual_tokens`.
             features: features of images, see `visual_tokens`.
-            image_index: which image stands at each group of V placeholders, in reading order; an
-                image that several rows share is then encoded once. None: each image stands once.
-            token_counts: for an elastic model, how many placeholders each group has; None: V. For
-                `prumerge`, it says that each image has its own number, see `adaptive_tokens`.
+            image_index: index of the image of each group of V placeholders, in reading order; an image
+                that several rows share is then encoded once. None: each image has one group.
+            token_counts: number of placeholders of each group, for an elastic model; None: V. For
+                `prumerge`, any value but None selects an adaptive number, see `adaptive_tokens`.
             text: embeddings of the questions, see `visual_tokens`.
 
         Raises:
@@ -120,7 +120,10 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         embedded: Tensor = self.get_input_embeddings()(input_ids.masked_fill(places, 0))
         if pixel_values is None and features is None:
             if places.any():
-                raise UserError("input_ids hold image placeholders, but no image is given")
+                raise UserError(
+                    "input_ids hold image placeholders, but no image is given; give pixel_values or "
+                    "features"
+                )
             return embedded
         facts = specification(self.config.compressor)
         if token_counts is not None and facts.adaptive:
@@ -130,8 +133,8 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         else:
             tokens = self.visual_tokens(pixel_values, features, text, image_index)
         if facts.elastic and self.compressor is not None:
-            tokens = reduced(self.compressor, tokens, token_counts, self.config.visual_tokens)
-        return placed(embedded, places, tokens)
+            tokens = reduce_tokens(self.compressor, tokens, token_counts, self.config.visual_tokens)
+        return merge_image_tokens(embedded, places, tokens)
 
     def forward(
         self,
@@ -152,33 +155,33 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """Run the model.
+        """Run the model on a batch.
 
         Args:
             input_ids: (batch, length), V placeholders per image; or give ``inputs_embeds``.
-            attention_mask: (batch, length), 0 at padding. Needed for padding on the left; with
-                padding on the right, causality hides it and no mask is faster.
-            position_ids: positions of the tokens. Where they start again, another conversation begins
-                and attention keeps it apart, but only without a cache: give ``use_cache=False`` (with
-                labels that is so anyway).
+            attention_mask: (batch, length), 0 at padding. It is required for padding on the left;
+                padding on the right is hidden by causality, and is faster without a mask.
+            position_ids: positions of the tokens. Where they restart, another conversation begins, which
+                attention separates from the one before, but only with ``use_cache=False`` (the default
+                with labels).
             past_key_values: cache of earlier tokens.
             inputs_embeds: (batch, length, width) instead of ``input_ids``.
-            labels: (batch, length), -100 where there is no loss; shifted here.
+            labels: (batch, length), -100 where there is no loss; they are shifted here.
             pixel_values: images, see `visual_tokens`.
             features: precomputed features of images, see `visual_tokens`.
             image_index: see `embed`.
             token_counts: see `embed`.
-            question_ids: for a model that reads the question, the ids of its text alone, one row for
-                each place of an image (places, length); padded on either side.
-            question_mask: (places, length), 0 at padding; None: there is none.
-            text: instead of both, what `question_embeddings` returned for them.
-            logits_to_keep: how many last positions need logits; 0: all.
-            num_items_in_batch: labelled tokens of the global batch, which the loss is divided by.
-            kwargs: passed on to the language model.
+            question_ids: for a model that reads the question, the token ids of its text (places,
+                length), one row for each place of an image, padded on either side.
+            question_mask: (places, length), 0 at padding; None: there is no padding.
+            text: the result of `question_embeddings`, instead of ``question_ids``.
+            logits_to_keep: number of last positions with logits; 0: all.
+            num_items_in_batch: number of labelled tokens of the global batch, which divides the loss.
+            kwargs: further arguments of the language model.
 
         Returns:
-            ``loss`` if labels are given; ``logits``, but not in training with labels, where only
-            the labelled positions get any.
+            ``loss`` if labels are given, and ``logits``. In training with labels, ``logits`` is usually
+            None, since only those of labelled positions are computed.
         """
         if inputs_embeds is None:
             if input_ids is None:
@@ -194,7 +197,7 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
             "inputs_embeds": inputs_embeds,
         }
         if labels is not None:
-            kwargs["use_cache"] = False  # with a cache, packed conversations would see each other
+            kwargs["use_cache"] = False  # with a cache, packed conversations would attend to each other
         if labels is not None and self.training and plain_head(self.config.text_config):
             hidden = decoder_of(self.language_model)(**kwargs).last_hidden_state
             loss = answer_loss(self.language_model, hidden, labels, num_items_in_batch)
@@ -207,7 +210,7 @@ class ParetokenModel(Sight, PreTrainedModel, GenerationMixin):  # type: ignore[n
         return output
 
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Hand images over in the first step of a generation only; then they are in the cache."""
+        """Pass images in the first step of a generation only; later they are in the cache."""
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
         if not kwargs.get("is_first_iteration", False):
             for name in IMAGE_ARGUMENTS:

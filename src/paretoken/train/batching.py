@@ -1,6 +1,6 @@
-"""How large a micro batch is: as the recipe says, or as much as fits; smaller once memory ran out.
+"""Choosing the micro batch: the recipe's, or the largest that fits; smaller after memory ran out.
 
-The global batch never changes with it, so the result does not either, but for rounding.
+The global batch does not depend on it, so neither does the result, except for rounding.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from paretoken.train.recipe import Recipe
 from paretoken.train.trainer_arguments import attention_of
 from paretoken.train.zero import size
 
-#: Where a run notes, beside its checkpoints, the micro batch that it found not to be too large.
+#: File beside the checkpoints that limits the micro batch after a larger one did not fit.
 LIMIT = "micro_batch.json"
 
-#: Global batches that are looked at, the heaviest first, when a micro batch is chosen.
+#: How many of the largest global batches are checked when a micro batch is chosen.
 CHECKED = 64
 
 
@@ -53,12 +53,12 @@ def choose_plan(
 
     Args:
         recipe: how to train.
-        model: not yet split up.
-        collator: knows the lengths.
-        order: which conversation stands where.
-        devices: processes that train together.
+        model: the model, not yet partitioned over devices.
+        collator: knows the lengths of the conversations.
+        order: indices of the conversations, in the order of training.
+        devices: number of processes that train together.
         zero: stage of ZeRO; 0: no DeepSpeed.
-        folder: of the checkpoints, where an earlier attempt may have left a `LIMIT`.
+        folder: folder of the checkpoints, in which an earlier attempt may have left a `LIMIT`.
 
     Raises:
         UserError: the devices do not divide the global batch, or not even one conversation fits.
@@ -76,7 +76,7 @@ def choose_plan(
 
 
 def trainee_of(recipe: Recipe, model: ParetokenModel, collator: TrainingCollator) -> Trainee:
-    """Return what is trained and how, in the terms of the memory model."""
+    """Return the description of a training that the memory model takes."""
     counts = [0, 0]
     for parameter in model.parameters():
         counts[parameter.requires_grad] += size(parameter)
@@ -93,7 +93,7 @@ def trainee_of(recipe: Recipe, model: ParetokenModel, collator: TrainingCollator
 
 
 def room_for_activations(recipe: Recipe, trainee: Trainee, split: Split) -> float:
-    """Return the bytes that activations may take on the device that has least.
+    """Return the bytes that activations may take on the device with the least free memory.
 
     Raises:
         UserError: there is no GPU and the recipe names no budget, or the model alone is too large.
@@ -103,11 +103,11 @@ def room_for_activations(recipe: Recipe, trainee: Trainee, split: Split) -> floa
     elif torch.cuda.is_available():
         free = smallest(float(torch.cuda.mem_get_info()[0]))
     else:
-        raise UserError("micro_batch: auto needs a GPU, or memory_gib in the recipe; or write a number")
+        raise UserError("micro_batch: auto needs a GPU, or memory_gib in the recipe; or set a number")
     needed = states(trainee, split).total
     if needed >= USABLE * free:
         raise UserError(
-            f"weights, gradients and optimiser need {needed / GIB:.1f} GiB of a device's "
+            f"weights, gradients and optimiser need {needed / GIB:.1f} GiB, a device has "
             f"{free / GIB:.1f}; use more devices with deepspeed/zero3.json, or a larger device"
         )
     return USABLE * free - needed
@@ -139,7 +139,7 @@ def largest_plan(
     longest = [int(order[np.argmax(collator.lengths[order])])]
     raise UserError(
         f"a conversation of {collator.lengths[longest[0]]} tokens needs "
-        f"{needed(longest) / GIB:.2f} GiB for activations, and {room / GIB:.2f} are "
+        f"{needed(longest) / GIB:.2f} GiB for activations, and {room / GIB:.2f} GiB are "
         "left; set gradient_checkpointing: true, lower max_length, or use a larger device"
     )
 
@@ -147,7 +147,7 @@ def largest_plan(
 def _heaviest(
     batches: NDArray[np.int64], lengths: NDArray[np.int64], packing: bool
 ) -> NDArray[np.int64]:
-    """Return the global batches with the most tokens, or, padded, with the longest conversation."""
+    """Return the global batches with the most tokens or, with padding, the longest conversations."""
     weight = lengths[batches].sum(1) if packing else lengths[batches].max(1)
     chosen: NDArray[np.int64] = batches[np.argsort(-weight, kind="stable")[:CHECKED]].ravel()
     return chosen
@@ -163,7 +163,7 @@ def _plans(recipe: Recipe, devices: int) -> Iterator[BatchPlan]:
 
 
 def micro_batch(numbers: list[int], collator: TrainingCollator) -> MicroBatch:
-    """Return what a device gets with some conversations, in the terms of the memory model."""
+    """Return the description of a micro batch of some conversations that the memory model takes."""
     rows = collator.layout(numbers)
     return MicroBatch(
         conversations=len(numbers),
@@ -175,10 +175,10 @@ def micro_batch(numbers: list[int], collator: TrainingCollator) -> MicroBatch:
 
 
 def halve(plan: BatchPlan, folder: Path) -> int:
-    """Note that a micro batch did not fit; return the size that the next attempt takes.
+    """Record that a micro batch did not fit, and return the size for the next attempt.
 
     Raises:
-        UserError: it was one conversation already.
+        UserError: the micro batch was already one conversation.
     """
     if plan.micro_batch == 1:
         raise UserError(

@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there, and belong to one run.
+"""Atomic checkpoints, each of which belongs to one run.
 
 A checkpoint is written under a hidden name, gets a manifest with the size and hash of every file,
-and only then its final name. What a kill leaves under the hidden name is removed at the next start;
-what a damaged disk leaves under the final name does not fit its manifest and is skipped.
+and is then renamed to its final name. Files that a killed process leaves under the hidden name are
+removed at the next start; a checkpoint that no longer matches its manifest is skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from paretoken.io.partial import PARTIAL
 MANIFEST = "manifest.json"
 PREFIX = "checkpoint-"
 
-#: Where a checkpoint is written before it is whole; what follows is this start's own.
+#: Name of the folder in which a checkpoint is written; a token of this start is appended.
 SAVING = f"{PARTIAL}saving"
 
 #: Larger files are compared by size only: hashing an optimiser state of 100 GB takes minutes.
@@ -37,20 +37,20 @@ class Checkpoint:
 
 
 def saving_folder(folder: Path) -> Path:
-    """Return where this start of a job writes; a process that its node outlived writes elsewhere."""
+    """Return the folder in which this start of a job writes; another start has another folder."""
     token = own_token()
     return folder / (f"{SAVING}-{token}" if token else SAVING)
 
 
 def seal(folder: Path, final: Path, run_key: str, step: int, progress: dict[str, Any]) -> None:
-    """Give a finished checkpoint its manifest and its final name.
+    """Write the manifest of a complete checkpoint and rename it to its final name.
 
     Args:
         folder: where the files were written.
-        final: the name it gets; what stands there is replaced.
-        run_key: identifies the run: a checkpoint of another run is never continued.
-        step: optimiser steps done.
-        progress: what else to carry over, such as seconds spent.
+        final: the final path; an existing folder is replaced.
+        run_key: identifies the run: only a checkpoint of the same run is resumed.
+        step: number of optimiser steps done.
+        progress: other values to restore, such as seconds spent.
     """
     files = {str(p.relative_to(folder)): _entry(p) for p in folder.rglob("*") if p.is_file()}
     content = {"run": run_key, "step": step, "progress": progress, "files": files}
@@ -61,9 +61,9 @@ def seal(folder: Path, final: Path, run_key: str, step: int, progress: dict[str,
 
 
 def latest(folder: Path, run_key: str) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest complete checkpoint of a run, and why newer ones were passed over.
+    """Return the newest valid checkpoint of a run, and the reasons why newer ones were skipped.
 
-    Half-written checkpoints are removed; those of another run or damaged ones are left alone.
+    Incomplete checkpoints are removed; damaged ones and those of other runs are kept.
     """
     for left in folder.glob(f"{SAVING}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -78,7 +78,7 @@ def latest(folder: Path, run_key: str) -> tuple[Checkpoint | None, list[str]]:
 
 
 def defect(path: Path, run_key: str) -> str | None:
-    """Return why a checkpoint cannot be continued; None if it can."""
+    """Return the reason why training cannot resume from a checkpoint; None if it can."""
     try:
         manifest = read_json(path / MANIFEST)
     except UserError:

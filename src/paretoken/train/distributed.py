@@ -1,6 +1,6 @@
-"""The processes that train one stage together: who they are, and what they agree on.
+"""The processes that train one stage together, and their communication.
 
-A launcher such as ``torchrun`` starts them and says by environment variables which one each is.
+A launcher such as ``torchrun`` starts them and sets their ranks in environment variables.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 Value = TypeVar("Value")
 
-#: What a launcher tells each process; a process that was started alone gets these values.
+#: Environment variables of a launcher, with the values for a process that was started alone.
 ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
 
 
 def rank() -> int:
-    """Return this process's number; 0 writes."""
+    """Return the rank of this process; the process of rank 0 writes the files."""
     return int(os.environ.get("RANK", "0"))
 
 
 def processes() -> int:
-    """Return how many processes train together, one per device."""
+    """Return the number of processes that train together, one per device."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
 def process_group(even_alone: bool = False) -> Iterator[None]:
-    """Join the other processes for the length of the block.
+    """Join the process group within a ``with`` block.
 
     Args:
-        even_alone: make a group of one, too, as DeepSpeed needs it; no MPI and no port is used.
+        even_alone: whether to create a group for a single process, too, which DeepSpeed needs; it uses
+            neither MPI nor a port.
     """
     alone = "RANK" not in os.environ
     if (alone and not even_alone) or distributed.is_initialized():
@@ -52,8 +53,8 @@ def process_group(even_alone: bool = False) -> Iterator[None]:
         distributed.init_process_group(backend)
     try:
         yield
-        # All leave together: a process that ends while another still writes the result may abort in
-        # the threads of its backend, and the launcher would then end the other one.
+        # All processes leave together: one that ends while another still writes the result may abort in
+        # the threads of its backend, and the launcher would then terminate the other one.
         distributed.barrier()
     finally:
         distributed.destroy_process_group()
@@ -64,17 +65,17 @@ def process_group(even_alone: bool = False) -> Iterator[None]:
 
 
 def forget_group() -> None:
-    """Drop what libraries remember of one training, so that the next one of this process starts anew."""
+    """Reset the global state of libraries, so that this process can train again from a clean state."""
     from accelerate.state import AcceleratorState
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     AcceleratorState._reset_state(reset_partial_state=True)
     unset: Callable[[], None] = unset_hf_deepspeed_config  # untyped
-    unset()  # with it, models would go on being loaded in parts
+    unset()  # otherwise models would still be loaded partitioned
 
 
 def from_main(make: Callable[[], Value]) -> Value:
-    """Return what ``make`` returns in process 0, in all processes."""
+    """Return, in all processes, what ``make`` returns in process 0."""
     if not distributed.is_initialized():
         return make()
     box = [make() if rank() == 0 else None]
@@ -83,7 +84,7 @@ def from_main(make: Callable[[], Value]) -> Value:
 
 
 def gathered(value: Value) -> list[Value]:
-    """Return what each process gives, in the order of the processes."""
+    """Return the values of all processes, in the order of their ranks."""
     if not distributed.is_initialized():
         return [value]
     values: list[Value] = [value] * processes()
@@ -92,12 +93,12 @@ def gathered(value: Value) -> list[Value]:
 
 
 def smallest(value: float) -> float:
-    """Return the smallest of what each process gives."""
+    """Return the smallest of the values of all processes."""
     return min(gathered(value))
 
 
 def means(values: Sequence[float], device: torch.device) -> list[float]:
-    """Return the mean over all processes of each of some values."""
+    """Return the mean of each value over all processes."""
     if not distributed.is_initialized() or processes() == 1:
         return list(values)
     total = torch.tensor(values, dtype=torch.float64, device=device)
@@ -106,6 +107,6 @@ def means(values: Sequence[float], device: torch.device) -> list[float]:
 
 
 def wait_for_all() -> None:
-    """Wait until all processes are here."""
+    """Wait until all processes have reached this point."""
     if distributed.is_initialized():
         distributed.barrier()

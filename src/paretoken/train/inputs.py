@@ -1,4 +1,4 @@
-"""What a stage reads, and the model that it starts from."""
+"""The inputs of a stage, and the model that it starts from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from paretoken.train.trainer_arguments import set_attention
 from paretoken.train.unread import ADVICE
 from paretoken.train.whitening import fit_whitening
 
-#: How images become square unless it is said.
+#: How images are made square by default.
 ASPECT: Aspect = "pad"
 
 
@@ -46,11 +46,11 @@ ASPECT: Aspect = "pad"
 class StageInputs:
     """Everything a stage reads, and the folder it writes.
 
-    Either ``features`` (precomputed) or ``images`` (a folder, encoded while training) is given;
-    neither for V = 0. ``aspect`` and ``normalise`` are for images; features know how they were made, and
-    must not have been made otherwise. ``adapter`` is the result of stage 1, for stage 2.
-    ``max_bad_share`` of the conversations may have nothing to learn, and of the images be unreadable: it
-    decides whether a run may go on, and no result depends on it.
+    Either ``features`` (precomputed) or ``images`` (a folder, encoded while training) is given; neither
+    is needed for V = 0. ``aspect`` and ``normalise`` apply to images; if they are given with features,
+    they must equal the settings with which the features were made. ``adapter`` is the result of stage 1,
+    for stage 2. ``max_bad_share`` is the largest allowed share of conversations with nothing to learn,
+    and of unreadable images; it decides whether a run may continue and does not change its result.
     """
 
     llm: Path
@@ -69,12 +69,12 @@ class StageInputs:
 
 
 def source_hashes(inputs: StageInputs) -> dict[str, str]:
-    """Return hashes of the weights that a stage starts from."""
+    """Return the hashes of the weights that a stage starts from."""
     return {"llm": weights_hash(inputs.llm), "vision": weights_hash(inputs.vision)}
 
 
 def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet, sources: Mapping[str, str]) -> str:
-    """Return a hash of all that determines the result of a stage."""
+    """Return a hash of everything that determines the result of a stage."""
     visual = "none"
     if inputs.features is not None and inputs.choice.tokens:
         visual = sha256(inputs.features / "index.json")
@@ -89,10 +89,10 @@ def run_key(inputs: StageInputs, recipe: Recipe, data: EncodedSet, sources: Mapp
 def open_visual(
     inputs: StageInputs, vision: PretrainedConfig, encoder_hash: str
 ) -> tuple[FeatureStore | PixelStore | None, FeatureLayers]:
-    """Open features or images, and return which layers they hold.
+    """Return the opened features or images, and the layers that they hold.
 
     Raises:
-        UserError: there are none, or they do not fit the encoder or the choice.
+        UserError: neither are given, or they do not fit the encoder or the choice.
     """
     if inputs.choice.tokens == 0:
         return None, FeatureLayers(feature_layers([inputs.choice], vision.num_hidden_layers))
@@ -102,7 +102,7 @@ def open_visual(
         _require_features(store, inputs, vision)
         return store, FeatureLayers(store.layers, bool(store.index["normalised"]))
     if inputs.images is None:
-        raise UserError("give --features or --images (only 0 visual tokens need neither)")
+        raise UserError("give --features or --images; only a model with --tokens 0 needs neither")
     preprocess = read_preprocessor(inputs.vision, inputs.aspect or ASPECT)
     require_image_size(vision, preprocess.size, inputs.vision)
     source = image_source(inputs.images)
@@ -114,10 +114,10 @@ def open_visual(
 
 
 def _require_features(store: FeatureStore, inputs: StageInputs, vision: PretrainedConfig) -> None:
-    """Require that stored features are what the encoder makes and the choice asks for."""
+    """Require that stored features fit the encoder and the choice."""
     if specification(inputs.choice.compressor).smaller_images:
         raise UserError(
-            f"{inputs.choice.compressor} reads smaller images, and stored features are of whole ones; "
+            f"{inputs.choice.compressor} reads smaller images, stored features are of full-size ones; "
             "give --images instead of --features"
         )
     made = store.index["preprocess"]["aspect"]
@@ -136,7 +136,8 @@ def _require_features(store: FeatureStore, inputs: StageInputs, vision: Pretrain
     if store.index["shape"][1:] != expected:
         raise UserError(
             f"the features in {store.path} have the shape {store.index['shape'][1:]} (layers, patches, "
-            f"width), the encoder makes {expected}; delete the folder and run `paretoken features` again"
+            f"width), but the encoder returns {expected}; delete the folder and run "
+            "`paretoken features` again"
         )
 
 
@@ -148,7 +149,7 @@ def plan_model(
     layers: FeatureLayers,
     sources: dict[str, str],
 ) -> ParetokenConfig:
-    """Return the configuration of the model of a stage, once all its parts fit each other.
+    """Check that the parts of a stage's model fit each other, and return the model's configuration.
 
     Raises:
         UserError: a part is missing or does not fit the others.
@@ -162,7 +163,7 @@ def plan_model(
         raise UserError("--adapter is for finetune: stage 1 starts from a new projector; leave it out")
     if recipe.stage == "finetune" and inputs.choice.tokens:
         if inputs.adapter is None:
-            raise UserError("finetune needs --adapter: what `--stage pretrain` wrote")
+            raise UserError("finetune needs --adapter: give the folder that `--stage pretrain` wrote")
         require_adapter(inputs.adapter, config, sources)
     return config
 
@@ -175,9 +176,9 @@ def build_model(
     visual: FeatureStore | PixelStore | None,
     layers: FeatureLayers,
 ) -> ParetokenModel:
-    """Return the model with the weights that the stage starts from, frozen where it does not learn.
+    """Return the model with the weights that the stage starts from; untrained parts are frozen.
 
-    A function of its arguments only: called again, it returns the same model.
+    The result depends on the arguments only: a second call returns the same model.
 
     Raises:
         UserError: a source is missing or does not fit the others.
@@ -203,7 +204,7 @@ def build_model(
 
 
 def _llm_dtype(inputs: StageInputs, recipe: Recipe) -> torch.dtype:
-    """Return bf16 where that suffices: for a frozen model, and where DeepSpeed keeps fp32 copies."""
+    """Return bf16 where that suffices: for a frozen model, and if DeepSpeed keeps fp32 copies."""
     enough = recipe.stage == "pretrain" or inputs.deepspeed is not None
     return torch.bfloat16 if enough and recipe.precision == "bf16" else torch.float32
 
@@ -216,6 +217,6 @@ def aspect_of(visual: FeatureStore | PixelStore | None) -> str:
 
 
 def pad_id_of(config: ParetokenConfig) -> int:
-    """Return the id that padding gets."""
+    """Return the token id of padding."""
     pad = config.text_config.pad_token_id
     return 0 if pad is None else int(pad)

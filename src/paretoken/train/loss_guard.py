@@ -1,4 +1,4 @@
-"""Stopping a run whose loss is no number any more, or has run away."""
+"""Stopping a run whose loss is not finite or diverges."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import math
 
 from paretoken.errors import UserError
 
-#: Steps whose mean loss is the reference, and weight of the newest loss in the running mean.
+#: Number of first steps whose mean loss is the reference; weight of the newest loss in the running mean.
 FIRST_STEPS, NEWEST = 10, 0.1
 
 
 class TrainingStoppedError(UserError):
-    """Training cannot go on; the last good checkpoint is kept."""
+    """Training cannot continue; the last good checkpoint is kept."""
 
 
 class Guard:
-    """Watches loss and gradient norm after every step.
+    """A check of the loss and the gradient norm after every step.
 
     Args:
-        factor: stop when the running mean of the loss exceeds the mean of the first steps by this
-            factor.
+        factor: training stops when the running mean of the loss is larger than this multiple of the
+            mean of the first steps.
     """
 
     def __init__(self, factor: float) -> None:
@@ -27,10 +27,10 @@ class Guard:
         self.seen, self.first, self.running = 0, 0.0, 0.0
 
     def observe(self, step: int, loss: float, gradient_norm: float | None = None) -> None:
-        """Take note of a step.
+        """Check the loss and the gradient norm of a step.
 
         Raises:
-            TrainingStoppedError: loss or gradient is not finite, or the loss has run away.
+            TrainingStoppedError: the loss or the gradient norm is not finite, or the loss diverges.
         """
         if not math.isfinite(loss):
             raise TrainingStoppedError(self._message(step, f"the loss is {loss}"))
@@ -47,11 +47,11 @@ class Guard:
             raise TrainingStoppedError(self._message(step, what))
 
     def state(self) -> dict[str, float]:
-        """Return what a checkpoint carries over."""
+        """Return the state to store in a checkpoint."""
         return {"seen": self.seen, "first": self.first, "running": self.running}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Continue from `state`."""
+        """Restore what `state` returned."""
         self.seen = int(state["seen"])
         self.first, self.running = state["first"], state["running"]
 
@@ -59,5 +59,5 @@ class Guard:
     def _message(step: int, what: str) -> str:
         return (
             f"training stopped at step {step}: {what}. The last good checkpoint is kept; lower the "
-            "learning rates, lengthen warmup or tighten clip in the recipe, and start again"
+            "learning rates, lengthen warmup or lower clip in the recipe, and start again"
         )

@@ -21,7 +21,7 @@ def parameter_groups(model: ParetokenModel, recipe: Recipe) -> list[dict[str, An
     Only matrices decay; biases, norms and other vectors do not.
 
     Raises:
-        UserError: nothing is to be trained.
+        UserError: no parameter is trained.
     """
     rates = recipe.learning_rates
     peak = {
@@ -40,7 +40,7 @@ def parameter_groups(model: ParetokenModel, recipe: Recipe) -> list[dict[str, An
         )
         group["params"].append(parameter)
     if not groups:
-        raise UserError("this stage has nothing to train")
+        raise UserError("this stage has nothing to train: all parameters are frozen")
     return list(groups.values())
 
 
@@ -56,7 +56,7 @@ def make_optimiser(model: ParetokenModel, recipe: Recipe) -> AdamW:
 
 
 def rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """Return the learning rate at a step, as a share of its peak."""
+    """Return the learning rate at a step as a share of its peak."""
     if recipe.schedule == "constant":
         return _rise(step, recipe.warmup * steps)
     return warm_cosine(step, steps, recipe.warmup)
@@ -75,6 +75,6 @@ def _rise(step: int, warm: float) -> float:
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, steps: int, recipe: Recipe) -> LambdaLR:
-    """Return the schedule: linear warm-up, then what the recipe says."""
+    """Return the schedule: linear warm-up, then cosine decay or a constant rate, as the recipe says."""
     rule: Callable[[int], float] = lambda step: rate_at(step, steps, recipe)  # noqa: E731
     return LambdaLR(optimiser, rule)

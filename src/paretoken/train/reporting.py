@@ -1,4 +1,4 @@
-"""What a person sees while a stage trains: a bar on a terminal, plain lines in a log, TensorBoard."""
+"""Progress of a training stage: a line on a terminal, lines in a log, TensorBoard files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def clock(seconds: float) -> str:
 
 
 class PlainLines(TrainerCallback):
-    """One line per logged step with loss, learning rate, speed and time left.
+    """A callback that prints a line per logged step with loss, learning rate, speed and time left.
 
     Args:
-        name: what is trained, at the start of each line.
-        stream: where to; a terminal gets one line that is rewritten.
+        name: name of the stage, with which each line starts.
+        stream: where to print; default: standard error. On a terminal, one line is overwritten.
     """
 
     def __init__(self, name: str, stream: TextIO | None = None) -> None:
@@ -35,7 +35,7 @@ class PlainLines(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start the clock; a continued run says where it continues."""
+        """Start the clock, and print the step from which a run resumes."""
         self.started, self.first = time.monotonic(), state.global_step
         report(self.name, state.global_step, state.max_steps)
         if state.global_step and state.is_world_process_zero:
@@ -60,13 +60,13 @@ class PlainLines(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Note the step, for `paretoken status`."""
+        """Record the step for `paretoken status`."""
         report(self.name, state.global_step, state.max_steps)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Leave the line on the terminal."""
+        """End the line on the terminal."""
         if self.live and state.is_world_process_zero:
             self._write("\n")
 
@@ -76,13 +76,13 @@ class PlainLines(TrainerCallback):
 
 
 def _throughput(logs: dict[str, Any]) -> str:
-    """Return tokens per second and MFU, as far as they are known."""
+    """Return the tokens per second and the MFU; empty for those that are unknown."""
     tokens = f" {logs['tokens_per_s']:.0f} tokens/s" if "tokens_per_s" in logs else ""
     return tokens + (f" MFU {logs['mfu']:.1%}" if "mfu" in logs else "")
 
 
 class TensorBoard(TrainerCallback):
-    """Loss, learning rates and gradient norm as TensorBoard files."""
+    """A callback that writes loss, learning rates and gradient norm as TensorBoard files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -109,8 +109,8 @@ class TensorBoard(TrainerCallback):
 
     def _open(self, step: int) -> Any:
         if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # half a second, only when used
+            from torch.utils.tensorboard import SummaryWriter  # takes half a second
 
-            # What a killed run wrote after its last checkpoint is dropped from the curves.
+            # Points that a killed run wrote after its last checkpoint are dropped from the curves.
             self._writer = SummaryWriter(str(self.folder), purge_step=step)
         return self._writer

@@ -1,4 +1,4 @@
-"""Whether a training job that SLURM starts again and again makes progress."""
+"""Stopping a training job that SLURM restarts repeatedly without progress."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from pathlib import Path
 from paretoken.errors import UserError
 from paretoken.io.files import write_text
 
-#: Beside a stage's result: job, start of it, and step at which it began, for each start.
+#: File beside a stage's result: a line per start with job id, restart count and first step.
 STARTS = "starts.tsv"
-#: So many starts in a row of one job at the same step are no progress.
+#: After this many starts in a row of one job at the same step, the next one is an error.
 ENOUGH = 3
 
 
 def require_progress(out: Path, step: int, environment: Mapping[str, str] = os.environ) -> None:
-    """Note a start of a SLURM job; outside of SLURM nothing is noted.
+    """Record a start of a SLURM job, and require that earlier starts made progress.
 
-    A time limit, or a time between preemptions, that is shorter than what it takes to start and reach a
-    checkpoint lets SLURM start a job without end. Another job, of a retry with more time, begins anew.
+    If a job's time limit, or the time between preemptions, is too short to reach a checkpoint, SLURM
+    restarts the job endlessly. Starts are counted per job, so a retry with more time begins at zero.
+    Outside of SLURM nothing is recorded.
 
     Args:
         out: folder of the stage.
-        step: at which this start begins.
-        environment: of this process.
+        step: the first step of this start.
+        environment: environment variables of this process.
 
     Raises:
         UserError: the job was started `ENOUGH` times before at the same step.
@@ -44,8 +45,8 @@ def require_progress(out: Path, step: int, environment: Mapping[str, str] = os.e
     if [words[-1] for words in own[-ENOUGH:]] == [str(step)] * ENOUGH:
         raise UserError(
             f"{out}: {ENOUGH} starts of SLURM job {job} in a row have begun at step {step} and ended "
-            "before the next checkpoint; this one would, too. Give the job more time (`limits` of the "
-            "site's file, or `set-resources` in the profile), write checkpoints more often "
+            "before the next checkpoint; this one would, too. Give the job more time (`limits` of "
+            "the site's file, or `set-resources` in the profile), write checkpoints more often "
             "(`save_every` of the recipe), have it warned earlier (`warn_s` of the site's file), or use "
             "a partition whose jobs are preempted less often"
         )

@@ -1,4 +1,4 @@
-"""What a finished stage writes about itself: ``run.json``, last and atomically."""
+"""The record of a finished stage, ``run.json``, which is written last and atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "numpy", "deep
 
 
 def device_record() -> dict[str, Any]:
-    """Return what the stage ran on."""
+    """Return the devices and the machine on which the stage ran."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "kind": "cuda" if gpus else "cpu",

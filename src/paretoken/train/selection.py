@@ -1,4 +1,4 @@
-"""Which conversations a stage trains on, and what ``max_length`` takes from them, told in advance."""
+"""The conversations that a stage trains on, and a report of what ``max_length`` cuts off."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Selection:
     """The conversations that a stage trains on.
 
     Attributes:
-        numbers: (selected,) ascending; all of them, as a rule.
-        skips: those that are left out.
-        losses: how many lose something to ``max_length``, see `Kept.losses`.
+        numbers: (selected,) indices of the conversations, ascending; normally all of them.
+        skips: the conversations that are left out.
+        losses: how many conversations ``max_length`` cuts, see `Kept.losses`.
     """
 
     numbers: NDArray[np.int64]
@@ -35,24 +35,24 @@ class Selection:
     losses: dict[str, int]
 
     def record(self) -> dict[str, Any]:
-        """Return what ``run.json`` says of it."""
+        """Return the part of ``run.json`` about the selection."""
         return {"cut_by_max_length": self.losses, "left_out": self.skips.record()}
 
 
 def select(
     collator: TrainingCollator, origin: Path, max_bad_share: float, say: Callable[[str], None]
 ) -> Selection:
-    """Return the conversations with anything to learn.
+    """Return the conversations that have tokens to learn.
 
     Args:
-        collator: knows what of each conversation is read and learned.
-        origin: the tokenized data set.
-        max_bad_share: share of its conversations that may have nothing to learn.
-        say: is told how many conversations ``max_length`` cuts.
+        collator: knows which tokens of each conversation are read and learned.
+        origin: folder of the tokenized data set, for messages.
+        max_bad_share: largest allowed share of conversations with nothing to learn.
+        say: prints a message: how many conversations ``max_length`` cuts.
 
     Raises:
-        UserError: no image is seen although the model has visual tokens, more conversations than
-            allowed have nothing to learn, or all of them.
+        UserError: no image is seen although the model has visual tokens, or more conversations than
+            allowed, or all, have nothing to learn.
     """
     require_images(collator, origin)
     losses, limit, count = collator.kept.losses(), collator.max_length, len(collator.data)
@@ -81,7 +81,7 @@ def require_images(collator: TrainingCollator, origin: Path) -> None:
     if not (collator.data.images >= 0).any():
         raise UserError(
             f"{origin}: none of its {count} conversations names an image, so this stage would see none; "
-            "an image's name stands in each row under the key `image` (with <image> in the question); "
+            "each row gives the name of its image under the key `image` (with <image> in the question); "
             "add it and run `paretoken tokenize` again, or train without images: --tokens 0"
         )
     raise UserError(

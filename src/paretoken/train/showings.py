@@ -1,7 +1,8 @@
-"""Which token counts each conversation is shown with, per stage.
+"""The numbers of visual tokens with which each conversation is shown, per stage.
 
-Stage 1 uses all tokens. In stage 2 the `Elastic` record of a compressor says it: `matryoshka_pooling`
-shows every conversation once at each of its scales, `matryoshka_query` once, with a random number.
+Stage 1 uses all tokens. In stage 2 the `Elastic` record of a compressor defines them:
+`matryoshka_pooling` shows every conversation once at each of its scales, `matryoshka_query` once with a
+random number of tokens.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from numpy.typing import NDArray
 
 from paretoken.compressors.specification import specification
 
-#: Stream of random numbers of its own.
+#: Identifies the stream of random numbers of these draws.
 DRAWS = 7
 
 
 def shown_counts(
     compressor: str, side: int, tokens: int, stage: str, conversations: int, seed: int
 ) -> NDArray[np.int64]:
-    """Return the tokens of each showing of each conversation (conversations, showings).
+    """Return the visual tokens of each showing of each conversation (conversations, showings).
 
-    A function of its arguments only: a continued run, and every device, gets the same.
+    The result depends on the arguments only, so a resumed run and every device get the same.
 
     Args:
-        compressor: a registered one.
+        compressor: name of a registered compressor.
         side: patches per side of the encoder's grid.
         tokens: V of the model that is trained.
         stage: pretrain or finetune.
-        conversations: how many there are.
-        seed: of the draws.
+        conversations: number of conversations.
+        seed: seed of the draws.
     """
     elastic = specification(compressor).elastic
     if elastic is None or stage != "finetune" or not tokens:

@@ -1,4 +1,4 @@
-"""Time a stage takes: seconds in all, tokens per second, and model FLOPs utilisation (MFU)."""
+"""The duration of a stage, its tokens per second, and its model FLOPs utilisation (MFU)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paretoken.config.devices import Device, find_device
 
 @dataclass
 class Spent:
-    """Seconds spent on a run, those of killed predecessors included."""
+    """Seconds spent on a run, including its earlier, killed attempts."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -36,7 +36,7 @@ class Spent:
 class StepWork:
     """Tokens (padding left out) and FLOPs of every optimiser step, over all devices.
 
-    FLOPs are those of the model (forward and backward pass): work done twice to save memory is not
+    FLOPs are those of the model (forward and backward pass). Recomputation to save memory is not
     counted, so that utilisations with and without gradient checkpointing can be compared.
     """
 
@@ -45,7 +45,7 @@ class StepWork:
 
 
 def this_device() -> tuple[str, Device | None]:
-    """Return the device's own name, and its entry in `paretoken.config.devices` if it has one."""
+    """Return the device's name, and its entry in `paretoken.config.devices` or None."""
     if not torch.cuda.is_available():
         return "cpu", None
     name = torch.cuda.get_device_name()
@@ -53,18 +53,18 @@ def this_device() -> tuple[str, Device | None]:
 
 
 def utilisation(flops: float, seconds: float, devices: int, device: Device | None) -> float | None:
-    """Return the share of the devices' peak that was used; None if the peak is not known."""
+    """Return the share of the devices' peak FLOPs that was used; None if the peak is unknown."""
     if device is None or seconds <= 0:
         return None
     return flops / (seconds * devices * device.peak_tflops * 1e12)
 
 
 class Speed(TrainerCallback):
-    """Measures the speed of a run.
+    """A callback that measures the speed of a run.
 
     Args:
-        work: of each step.
-        devices: that share it.
+        work: tokens and FLOPs of each step.
+        devices: number of devices that share the work.
     """
 
     def __init__(self, work: StepWork, devices: int) -> None:
@@ -87,13 +87,13 @@ class Speed(TrainerCallback):
         return {name: value for name, value in measured.items() if value is not None}
 
     def summary(self) -> dict[str, Any]:
-        """Return the speed up to the last `lap`, since training was started or continued."""
+        """Return the speed from the start (or resumption) of training to the last `lap`."""
         known = None if self.device is None else self.device.peak_tflops
         return {
             **self._between(self._start, self._end),
             "device": self.name,
             "devices": self.devices,
-            "peak_tflops": known,  # None: not in the table of devices, so there is no mfu
+            "peak_tflops": known,  # None: the device is not in the table, so mfu is None
         }
 
     def _between(self, start: tuple[int, float], end: tuple[int, float]) -> dict[str, float | None]:

@@ -24,12 +24,12 @@ from paretoken.models.vlm import ParetokenModel
 from paretoken.train.speed import StepWork
 from paretoken.train.zero import size
 
-#: Text tokens Q that costs are stated for: none (cached), and the paper's 50.
+#: Numbers of text tokens Q for which costs are recorded: 0 (cached text), and the paper's 50.
 MEASURED_TEXT = (0, 50)
 
 
 def parameter_counts(model: ParetokenModel) -> dict[str, int]:
-    """Return the parameters of the language model and of what stands before it."""
+    """Return the parameters of the language model and of the adapter before it."""
     language = sum(size(p) for p in model.language_model.parameters())
     tables = {id(layer.weight): size(layer.weight) for layer in _tables(model)}
     adapter = sum(
@@ -70,10 +70,10 @@ def adapter_work_of(model: ParetokenModel, tokens: int | None = None) -> Work:
 def prefill_flops(
     model: ParetokenModel, text_tokens: int, tokens: int | None = None
 ) -> dict[str, float]:
-    """Return the FLOPs until the first answer token, for one image and ``text_tokens``.
+    """Return the FLOPs until the first answer token, by part, for one image and ``text_tokens``.
 
-    The encoder's are left out if the model holds no encoder. ``question`` is there if the compressor
-    reads the question: the language model then reads the text once more, before the image's tokens.
+    ``encoder`` is missing if the model holds no encoder. ``question`` is present if the compressor reads
+    the question: the language model then reads the text once more, before the image's tokens.
 
     Args:
         model: the model.
@@ -95,7 +95,7 @@ def prefill_flops(
 
 
 def encoder_flops(model: ParetokenModel) -> float:
-    """Return the FLOPs of encoding one image, which a compressor may have made smaller."""
+    """Return the FLOPs of encoding one image, at the size that the compressor needs."""
     config, vision = model.config, model.config.vision_config
     shape = encoder_shape(vision.to_dict()) if vision is not None else None
     if shape is None:
@@ -105,7 +105,7 @@ def encoder_flops(model: ParetokenModel) -> float:
 
 
 def elastic_flops(model: ParetokenModel) -> dict[str, dict[str, dict[str, float]]]:
-    """Return `prefill_flops` at every V of an elastic model, by V and by Q; empty for any other."""
+    """Return `prefill_flops` at every V of an elastic model, by V and Q; empty for other models."""
     config = model.config
     if not (specification(config.compressor).elastic and config.visual_tokens):
         return {}
@@ -143,9 +143,9 @@ def step_work(
 def _question_flops(
     model: ParetokenModel, collator: TrainingCollator, batches: NDArray[Any], stage: str
 ) -> NDArray[np.float64]:
-    """Return the FLOPs of reading the questions once more, per step; forward only.
+    """Return the FLOPs per step of reading the questions for the compressor (forward pass only).
 
-    In stage 1 the language model does not change, so each question is read once in all.
+    In stage 1 the language model does not change, so each question is read only once.
     """
     flops = np.zeros(len(batches))
     if not collator.ask:
@@ -170,14 +170,14 @@ def spending(
 ) -> dict[str, Any]:
     """Return parameters, conversations, images shown, tokens and training FLOPs of a stage.
 
-    Tokens are those of the conversations, padding left out; ``learned_tokens`` have a loss.
+    Tokens exclude padding; ``learned_tokens`` have a loss.
 
     Args:
-        model: what was trained.
-        collator: made the batches.
-        order: which conversation stood where.
+        model: the trained model.
+        collator: collator of the batches.
+        order: indices of the conversations, in the order of training.
         work: tokens and FLOPs of each step.
-        unlearned: tokens that had no loss since their image could not be read.
+        unlearned: tokens without a loss because their image could not be read.
     """
     return {
         "parameters": parameter_counts(model),

@@ -1,4 +1,4 @@
-"""One stage of one cell, from its sources to ``run.json``; continues where a kill left off."""
+"""Running one stage of one cell, from its sources to ``run.json``; a killed run is resumed."""
 
 from __future__ import annotations
 
@@ -57,29 +57,29 @@ from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
 from paretoken.train.trainer_arguments import packing_of, training_arguments
 from paretoken.train.unread import UnreadImages
-from paretoken.train.zero import make_whole, prepare_deepspeed, read_zero, refuse_other_split
+from paretoken.train.zero import gather_parameters, prepare_deepspeed, read_zero, require_same_split
 
 __all__ = ["StageInputs", "run_key", "run_stage"]
 
-#: From this stage of ZeRO on, weights are gathered by all devices together: none may skip a pass.
-WHOLE_UP_TO = 3
+#: From this stage of ZeRO on, weights are partitioned, and all devices must take part in each pass.
+PARTITIONED_WEIGHTS = 3
 
 CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
 
 
 def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Train a stage and write its result; return its record.
+    """Train a stage, write its result and return its record.
 
-    Writes ``<out>/adapter`` (pretrain) or ``<out>/model`` (finetune), then ``<out>/run.json``. Of
-    several processes, all but the first return an empty record.
+    Writes ``<out>/adapter`` (pretrain) or ``<out>/model`` (finetune), then ``<out>/run.json``. Only the
+    first of several processes returns the record; the others return an empty dict.
 
     Args:
-        inputs: sources and target.
+        inputs: inputs and output folder.
         recipe: how to train.
-        say: is told what happens, in the first process.
+        say: prints a message; only the first process calls it.
 
     Raises:
-        UserError: an input is missing or does not fit the others, or training had to stop.
+        UserError: an input is missing or does not fit the others, or training was stopped.
     """
     say = say if rank() == 0 else _silent
     zero = None if inputs.deepspeed is None else read_zero(inputs.deepspeed)
@@ -109,7 +109,7 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
             outcome = Outcome(models[0], np.zeros(0, np.int64), 0, [], None, Spent())
         else:
             outcome = _until_it_fits(job, models, collator)
-        make_whole(outcome.model)
+        gather_parameters(outcome.model)
     if rank():
         return {}
     store(outcome.model, inputs, recipe, sources)
@@ -121,7 +121,7 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
 
 @dataclass(frozen=True)
 class Job:
-    """A stage that is to be run, and how to make its model, as often as it takes."""
+    """A stage to run; ``build`` returns a new model and can be called repeatedly."""
 
     inputs: StageInputs
     recipe: Recipe
@@ -140,7 +140,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training did: to which model, with which conversations, losses, time and speed."""
+    """The result of training: the model, its conversations, losses, time and speed."""
 
     model: ParetokenModel
     order: NDArray[np.int64]
@@ -154,12 +154,12 @@ class Outcome:
 
 
 def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCollator) -> Outcome:
-    """Train; when a device's memory runs out, go on from the last checkpoint with half as much.
+    """Train; if a device's memory runs out, resume from the last checkpoint with half the micro batch.
 
     Args:
-        job: what to train.
-        models: the model, which is taken out of the list: if anybody kept it, it would go on taking
-            the memory that the next attempt needs.
+        job: the stage to run.
+        models: a list with the model, which is removed from it: another reference would keep it in the
+            memory that the next attempt needs.
         collator: makes the batches.
 
     Raises:
@@ -181,9 +181,9 @@ def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCol
         if devices > 1:
             raise UserError(
                 f"a device's memory ran out with micro batches of {plan.micro_batch}; the same command "
-                f"continues with {smaller} (torchrun does it by itself with --max-restarts 5)"
+                f"continues with {smaller} (torchrun restarts it by itself with --max-restarts 5)"
             )
-        job.say(f"memory ran out with micro batches of {plan.micro_batch}: on with {smaller}")
+        job.say(f"memory ran out with micro batches of {plan.micro_batch}; continuing with {smaller}")
         del model
         gc.collect()
         torch.cuda.empty_cache()
@@ -199,21 +199,21 @@ def _train(
     steps: int,
     plan: BatchPlan,
 ) -> Outcome:
-    """Train from the start, or from the newest whole checkpoint of the same run."""
+    """Train from the start, or resume from the newest valid checkpoint of the same run."""
     inputs, recipe, folder = job.inputs, job.recipe, job.inputs.out / CHECKPOINTS
     checkpoint, notes = from_main(lambda: latest(folder, job.key))
     for note in notes:
         job.say(note)
     if job.zero is not None:
         prepare_deepspeed()
-        refuse_other_split(checkpoint, plan.devices)
+        require_same_split(checkpoint, plan.devices)
     spent = _spent(checkpoint)
     unread = UnreadImages(len(collator.data.image_names), inputs.max_bad_share)
     arguments = training_arguments(recipe, plan, steps, folder, inputs.seed, job.zero)
     work = step_work(model, collator, order, steps, recipe.stage, inputs.features is None)
     speed = Speed(work, plan.devices)
-    if recipe.stage == "pretrain" and job.zero_stage < WHOLE_UP_TO:
-        model.question_cache = {}  # the language model does not learn: each question is read once
+    if recipe.stage == "pretrain" and job.zero_stage < PARTITIONED_WEIGHTS:
+        model.question_cache = {}  # the language model is frozen: read each question once
     trainer = StageTrainer(
         model, recipe, plan, order, collator, folder, job.key, spent, arguments,
         _callbacks(recipe, inputs.out), speed, unread,
@@ -232,7 +232,7 @@ def _train(
 
 
 def _leave_if_stopped(trainer: StageTrainer, out: Path) -> None:
-    """Raise `StoppedEarlyError` everywhere, once the last checkpoint is whole, if asked to stop."""
+    """Raise `StoppedEarlyError` in all processes if training was stopped before its last step."""
     step, steps = trainer.state.global_step, trainer.state.max_steps
     if step >= steps:
         return
@@ -245,7 +245,7 @@ def _leave_if_stopped(trainer: StageTrainer, out: Path) -> None:
 def _counts(
     config: ParetokenConfig, recipe: Recipe, conversations: int, seed: int
 ) -> NDArray[np.int64] | None:
-    """Return the token counts that an elastic model is trained with; None for any other."""
+    """Return the token counts with which an elastic model is trained; None for other models."""
     if specification(config.compressor).elastic is None:
         return None
     require_all_tokens(config.compressor, config.grid_side, config.visual_tokens)
@@ -260,7 +260,7 @@ def _spent(checkpoint: Checkpoint | None) -> Spent:
 
 
 def _record(job: Job, collator: TrainingCollator, outcome: Outcome) -> dict[str, Any]:
-    """Return the content of ``run.json``, without what `write_run` adds."""
+    """Return the content of ``run.json`` without the entries that `write_run` adds."""
     recipe, unread = job.recipe, outcome.unread or UnreadImages(0, 0.0)
     nothing = StepWork(np.zeros(0, np.int64), np.zeros(0))
     return {
@@ -303,4 +303,4 @@ def _callbacks(recipe: Recipe, out: Path) -> list[TrainerCallback]:
 
 
 def _silent(_: str) -> None:
-    """Say nothing: the first process does."""
+    """Print nothing, as only the first process prints."""

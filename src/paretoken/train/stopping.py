@@ -1,8 +1,8 @@
-"""Stopping before the time limit: a signal, a checkpoint, and a note that says so.
+"""Stopping training before the time limit of its job.
 
-SLURM sends ``SIGUSR1`` some time before a job's limit (the profile asks for it), to every process of the
-step that `paretoken launch` started. The step that is running is finished, a checkpoint is written, and
-the same command, started again, goes on from it.
+SLURM sends ``SIGUSR1`` some time before a job's limit (the profile requests it) to every process of the
+job step that `paretoken launch` started. Training finishes the current step and writes a checkpoint;
+the same command then resumes from it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class StopSignal(TrainerCallback):
-    """Notes the signal; ends training after the step in which all processes have agreed on it.
+    """A callback that ends training after the step in which all processes have learned of the signal.
 
     Attributes:
-        seen: whether this process has got the signal.
-        agreed: whether any process had when the last step's losses were compared.
+        seen: whether this process has received the signal.
+        agreed: whether any process had received it when the processes last exchanged their losses.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class StopSignal(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of the signal for the length of the block."""
+        """Handle the signal within a ``with`` block."""
         before = signal.signal(signal.SIGUSR1, self._note)
         try:
             yield
@@ -41,6 +41,6 @@ class StopSignal(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Ask for a checkpoint and the end."""
+        """Request a checkpoint and the end of training."""
         if self.agreed and state.global_step < state.max_steps:
             control.should_save = control.should_training_stop = True

@@ -1,4 +1,4 @@
-"""What a stage leaves behind: the adapter, or the whole model with its tokenizer and encoder."""
+"""Storing the result of a stage: the adapter, or the model with its tokenizer and encoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import load_tokenizer
 from paretoken.model_files.pretrained import saving
 from paretoken.models.assemble import attach_encoder, save_adapter
-from paretoken.models.language import end_with
+from paretoken.models.language import add_stop_token
 from paretoken.models.vision import encoded_side, load_encoder
 from paretoken.models.vlm import ParetokenModel
 from paretoken.train.inputs import StageInputs
@@ -25,8 +25,8 @@ def store(
     """Write the result of a stage: ``adapter`` after pretrain, ``model`` after finetune.
 
     Args:
-        model: what was trained.
-        inputs: sources and target.
+        model: the trained model.
+        inputs: inputs and output folder.
         recipe: how it was trained.
         sources: hashes of the sources, see `source_hashes`.
 
@@ -45,7 +45,7 @@ def store(
     if recipe.precision == "bf16":
         nn.Module.to(model, torch.bfloat16)
     tokenizer = load_tokenizer(inputs.llm)
-    end_with(model, ChatEncoder(tokenizer, model.config.template).end_id)
+    add_stop_token(model, ChatEncoder(tokenizer, model.config.template).end_id)
     with saving(inputs.out / "model") as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""The Hugging Face `Trainer` with this project's order of data, checkpoints and guard."""
+"""The Hugging Face `Trainer` with this project's data order, checkpoints and loss guard."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from paretoken.train.stopping import StopSignal
 from paretoken.train.unread import UnreadImages
 from paretoken.train.zero import keep_frozen
 
-#: The trained weights in a checkpoint; frozen ones come from their sources again.
+#: File of a checkpoint with the trained weights; frozen ones are loaded from their sources.
 TRAINED_FILE = "trained.safetensors"
 
-#: Where the Trainer looks for the schedule of a run under DeepSpeed.
+#: File from which the Trainer loads the schedule of a run with DeepSpeed.
 SCHEDULE_FILE = "scheduler.pt"
 
 
-class Numbers(Dataset[int]):
-    """A data set whose items are their own numbers: the collator looks everything up."""
+class RowNumbers(Dataset[int]):
+    """A data set whose items are their own indices: the collator looks up the rest."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -57,7 +57,7 @@ class Numbers(Dataset[int]):
 
 
 class GuardCallback(TrainerCallback):
-    """Shows each step to the guard before the optimiser changes any weight."""
+    """A callback that checks each step before the optimiser changes any weight."""
 
     def __init__(self, trainer: StageTrainer) -> None:
         self.trainer = trainer
@@ -65,7 +65,7 @@ class GuardCallback(TrainerCallback):
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Raise `TrainingStoppedError` if the step is bad."""
+        """Raise `TrainingStoppedError` if the loss or gradient of the step is bad."""
         self.trainer.observe(state.global_step + 1)
 
 
@@ -73,21 +73,21 @@ class StageTrainer(Trainer):
     """Trains one stage of one model, alone or as one of several processes.
 
     Args:
-        model: with the parameters frozen that the stage does not train.
+        model: the model; parameters that the stage does not train are frozen.
         recipe: how to train.
         plan: how the global batch is split.
-        order: which conversation stands where, for the whole stage.
+        order: indices of the conversations of the whole stage, in the order of training.
         collator: makes the batches.
-        folder: for checkpoints.
+        folder: folder of the checkpoints.
         run_key: identifies the run.
-        spent: what earlier attempts spent.
-        arguments: of the Hugging Face Trainer, see `training_arguments`.
-        callbacks: for reporting.
-        speed: measures, if given.
-        unread: takes images that cannot be read; without it, none may be unreadable.
+        spent: time that earlier attempts spent.
+        arguments: arguments of the Hugging Face Trainer, see `training_arguments`.
+        callbacks: callbacks that report progress.
+        speed: callback that measures the speed; None: it is not measured.
+        unread: collects unreadable images; None: an unreadable image is an error.
 
     Attributes:
-        stop: whether it was asked to stop.
+        stop: callback that stops training after a signal.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class StageTrainer(Trainer):
         super().__init__(
             model=model,
             args=arguments,
-            train_dataset=Numbers(len(collator.data)),
+            train_dataset=RowNumbers(len(collator.data)),
             data_collator=collator,
             callbacks=[GuardCallback(self), self.stop, *measuring, *callbacks],
         )
         self.remove_callback(PrinterCallback)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Make the optimiser of the recipe, at the time that the Trainer thinks right."""
+        """Create the optimiser of the recipe; called by the Trainer."""
         if self.optimizer is None:
             self.optimizer = make_optimiser(cast(ParetokenModel, self.model), self.recipe)
         optimiser: torch.optim.Optimizer = self.optimizer
@@ -135,7 +135,7 @@ class StageTrainer(Trainer):
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
-        """Make the schedule of the recipe."""
+        """Create the schedule of the recipe; called by the Trainer."""
         if self.lr_scheduler is None:
             chosen = cast(torch.optim.Optimizer, self.optimizer if optimizer is None else optimizer)
             self.lr_scheduler = make_schedule(chosen, num_training_steps, self.recipe)
@@ -144,11 +144,11 @@ class StageTrainer(Trainer):
         return schedule
 
     def get_train_dataloader(self) -> DataLoader[int]:
-        """Return this device's micro batches in their fixed order."""
+        """Return the loader of this device's micro batches, in their fixed order."""
         lengths = None if self.collator.packing is None else self.collator.lengths
         workers = self.recipe.workers
         return DataLoader(
-            Numbers(len(self.collator.data)),
+            RowNumbers(len(self.collator.data)),
             batch_sampler=MicroBatches(self.order, self.plan, self.args.process_index, lengths),
             collate_fn=self.collator,
             num_workers=workers,
@@ -157,7 +157,7 @@ class StageTrainer(Trainer):
         )
 
     def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Keep from the model what a batch says of images that could not be read."""
+        """Remove the entry about unreadable images, which the model does not take, and store it."""
         if UNREAD in inputs:
             self._unread_now.append(inputs.pop(UNREAD))
         prepared: dict[str, Any] = super()._prepare_inputs(inputs)
@@ -174,11 +174,11 @@ class StageTrainer(Trainer):
         return self._norm
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Return 0: FLOPs are counted from the architecture, and counting costs 1 ms a step."""
+        """Return 0: FLOPs are counted from the architecture, and counting here takes 1 ms per step."""
         return 0
 
     def observe(self, step: int) -> None:
-        """Show the finished accumulation to the guard: the same numbers on all devices."""
+        """Pass the loss of a step, averaged over all processes, to the guard."""
         mine = (float(self._step_loss), float(self.stop.seen), float(len(self._unread_now)))
         loss, stopping, unread = means(mine, self.args.device)
         self._step_loss, self.stop.agreed = 0.0, stopping > 0
@@ -188,7 +188,7 @@ class StageTrainer(Trainer):
         self.guard.observe(step, loss, None if self._norm is None else float(self._norm))
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add the speed to a line of the log."""
+        """Log, with the speed added to lines that have a loss."""
         if self.speed is not None and "loss" in logs:
             logs |= self.speed.lap(self.state.global_step)
         super().log(logs, *args, **kwargs)
@@ -197,7 +197,7 @@ class StageTrainer(Trainer):
         return str(checkpoints.saving_folder(self.folder) if self._saving else self.folder)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Write a checkpoint under a hidden name, seal it, and drop old ones."""
+        """Write a checkpoint under a hidden name, seal it, and remove old ones."""
         name = f"{checkpoints.PREFIX}{self.state.global_step}"
         hidden = checkpoints.saving_folder(self.folder)
         self._saving = True
@@ -215,10 +215,10 @@ class StageTrainer(Trainer):
                 step = self.state.global_step
                 checkpoints.seal(hidden / name, self.folder / name, self.run_key, step, progress)
                 checkpoints.remove_old(self.folder, self.recipe.keep_checkpoints)
-        except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a full disk so
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch raises these for a full disk
             raise UserError(
                 f"checkpoint {self.folder / name} cannot be written: {error}. "
-                "Free some space and start again; earlier checkpoints are kept"
+                "Free disk space and start again; earlier checkpoints are kept"
             ) from error
         finally:
             self._saving = False
@@ -226,9 +226,9 @@ class StageTrainer(Trainer):
                 shutil.rmtree(hidden, ignore_errors=True)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write the trained weights into a checkpoint; frozen ones come from their sources."""
+        """Write the trained weights into a checkpoint."""
         if output_dir is None or self.is_deepspeed_enabled:
-            return  # DeepSpeed's part of a checkpoint has the weights in it
+            return  # DeepSpeed's files of a checkpoint include the weights
         if self.args.should_save:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
             save_file(trained_tensors(self._model()), Path(output_dir) / TRAINED_FILE)
@@ -249,7 +249,7 @@ class StageTrainer(Trainer):
         (self._model() if model is None else model).load_state_dict(tensors, strict=False)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, or continue from a checkpoint without frozen weights."""
+        """Train, or resume from a checkpoint, which has no frozen weights."""
         handle = keep_frozen(self._model())
         try:
             with self.stop.listening():
@@ -263,7 +263,7 @@ class StageTrainer(Trainer):
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters that learn, by name; tied ones once."""
+    """Return the trained parameters by name; a tied parameter appears once."""
     return {
         name: parameter.detach().contiguous()
         for name, parameter in model.named_parameters()

@@ -1,4 +1,4 @@
-"""A recipe in the terms of the Hugging Face Trainer, and how attention is computed."""
+"""The Hugging Face Trainer's arguments for a recipe, and the attention implementation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paretoken.data.order import BatchPlan
 from paretoken.errors import UserError
 from paretoken.train.recipe import Recipe
 
-#: The package that each implementation of FlashAttention comes with.
+#: The package that provides each version of FlashAttention.
 FLASH = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
 
 
@@ -28,15 +28,15 @@ def training_arguments(
     seed: int,
     zero: dict[str, Any] | None = None,
 ) -> TrainingArguments:
-    """Translate a recipe for the Hugging Face Trainer.
+    """Return the arguments of the Hugging Face Trainer for a recipe.
 
     Args:
         recipe: how to train.
         plan: how the global batch is split.
-        steps: optimiser steps.
-        folder: for checkpoints.
-        seed: of the Trainer's generators.
-        zero: a DeepSpeed configuration.
+        steps: number of optimiser steps.
+        folder: folder of the checkpoints.
+        seed: seed of the Trainer's generators.
+        zero: a DeepSpeed configuration; None: train without DeepSpeed.
     """
     return TrainingArguments(
         output_dir=str(folder),
@@ -52,7 +52,7 @@ def training_arguments(
         save_steps=recipe.save_every,
         logging_steps=recipe.log_every,
         logging_first_step=True,
-        logging_nan_inf_filter=False,  # a NaN must reach the guard, not be averaged away
+        logging_nan_inf_filter=False,  # a NaN must reach the guard and not be filtered out
         report_to="none",
         disable_tqdm=True,
         log_level="error",
@@ -61,12 +61,12 @@ def training_arguments(
         seed=seed,
         data_seed=seed,
         use_cpu=not torch.cuda.is_available(),
-        deepspeed=copy.deepcopy(zero),  # the Trainer fills in what is "auto"
+        deepspeed=copy.deepcopy(zero),  # the Trainer replaces "auto" values
     )
 
 
 def _checkpointing(recipe: Recipe) -> dict[str, Any]:
-    """Ask for gradient checkpointing under the name that this version of `transformers` has."""
+    """Return the argument for gradient checkpointing, by its name in this version of `transformers`."""
     if not recipe.gradient_checkpointing:
         return {}
     known = {field.name for field in fields(TrainingArguments)}
@@ -75,10 +75,10 @@ def _checkpointing(recipe: Recipe) -> dict[str, Any]:
 
 
 def attention_of(recipe: Recipe) -> str:
-    """Return the implementation of attention that a recipe asks for.
+    """Return the attention implementation that a recipe selects.
 
     Raises:
-        UserError: it cannot run here.
+        UserError: it is not available here.
     """
     wanted = recipe.attention
     possible = torch.cuda.is_available() and recipe.precision == "bf16"
@@ -86,35 +86,34 @@ def attention_of(recipe: Recipe) -> str:
         flash = possible and find_spec(FLASH["flash_attention_2"]) is not None
         return "flash_attention_2" if flash else "sdpa"
     if wanted in FLASH and not possible:
-        raise UserError(f"attention: {wanted} needs a GPU and precision: bf16; write auto or sdpa")
+        raise UserError(f"attention: {wanted} needs a GPU and precision: bf16; set auto or sdpa")
     if wanted in FLASH and find_spec(FLASH[wanted]) is None:
         raise UserError(
             f"attention: {wanted} needs the package {FLASH[wanted]}, which is not installed; "
-            "install it, or write auto or sdpa"
+            "install it, or set auto or sdpa"
         )
     return wanted
 
 
 def set_attention(model: PreTrainedModel, recipe: Recipe) -> None:
-    """Let a language model compute attention as a recipe asks; with ``auto``, as it can.
+    """Set the attention implementation of a language model to the recipe's, or to a supported one.
 
     Raises:
-        UserError: the model's family does not have what was asked for.
+        UserError: the model does not support the recipe's implementation.
     """
     wanted = attention_of(recipe)
     if wanted == "sdpa" and recipe.attention == "auto" and not model._supports_sdpa:
-        wanted = "eager"  # Gemma 2: its capped scores are in no fused kernel
+        wanted = "eager"  # Gemma 2: fused kernels do not support its capped scores
     try:
         model.set_attn_implementation(wanted)
     except ValueError as error:
         raise UserError(
-            f"{type(model).__name__} has no attention of the kind {wanted}; "
-            "write attention: sdpa, or eager"
+            f"{type(model).__name__} does not support attention: {wanted}; set attention: sdpa, or eager"
         ) from error
 
 
 def packing_of(recipe: Recipe) -> Packing | None:
-    """Return how a recipe's conversations are packed: flat where FlashAttention keeps them apart."""
+    """Return how conversations are packed: flat with FlashAttention, which separates them."""
     if not recipe.packing:
         return None
     return "flat" if attention_of(recipe) in FLASH else "rows"

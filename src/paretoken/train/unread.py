@@ -1,4 +1,4 @@
-"""Images that training could not read: left out and listed, up to a share of the data set's."""
+"""Images that training could not read; they are listed, and their share is limited."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from paretoken.data.collation import Unread
 from paretoken.data.skips import Skips
 
-#: What to do about them.
+#: Advice in the message about unreadable images.
 ADVICE = (
-    "Put whole images in their place, or allow some to be left out with --max-bad-share; the same "
-    "command continues from the last checkpoint"
+    "Replace these images, or allow some to be left out with --max-bad-share; the same command "
+    "resumes from the last checkpoint"
 )
 
 
 @dataclass
 class UnreadImages:
-    """What training could not read so far, its killed predecessors included.
+    """Images that a run, including its killed attempts, could not read so far.
 
     Attributes:
-        total: images of the data set.
-        share: of them that may be left out.
-        found: reasons by the names of images.
-        labels: tokens that had no loss for that.
+        total: number of images of the data set.
+        share: largest share of them that may be left out.
+        found: reasons by the names of the images.
+        labels: number of tokens without a loss because their image could not be read.
     """
 
     total: int
@@ -33,10 +33,10 @@ class UnreadImages:
     labels: int = 0
 
     def add(self, parts: Iterable[Unread]) -> None:
-        """Take note of what batches lost.
+        """Add the unreadable images of batches.
 
         Raises:
-            UserError: more images cannot be read than may be; it names them.
+            UserError: more images are unreadable than allowed; the message names them.
         """
         for part in parts:
             self.found |= part["images"]
@@ -45,14 +45,14 @@ class UnreadImages:
         skips.check(self.total)
 
     def record(self) -> list[dict[str, str]]:
-        """Return them for ``run.json``, in the order of their names."""
+        """Return the images for ``run.json``, sorted by name."""
         return [{"image": name, "reason": reason} for name, reason in sorted(self.found.items())]
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint carries over."""
+        """Return the state to store in a checkpoint."""
         return {"unread": {"images": self.found, "labels": self.labels}}
 
     def restore(self, progress: dict[str, Any]) -> None:
-        """Continue from `state`, which checkpoints of before lack."""
+        """Restore what `state` returned; checkpoints of older versions lack it."""
         saved = progress.get("unread", {"images": {}, "labels": 0})
         self.found, self.labels = dict(saved["images"]), int(saved["labels"])

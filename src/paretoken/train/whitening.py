@@ -1,10 +1,10 @@
-"""A fixed affine map in front of the projector that makes its inputs white.
+"""A fixed affine map that whitens the inputs of the projector.
 
-Averages over many patches vary little and along few directions; a projector then learns slowly, and
-the slower the fewer tokens there are. Whitened inputs remove that difference, so that token counts
-are compared at equal ease of training. It stands apart from the projector's first layer, into which
-it could be folded: folded, it would be trained, and Adam's steps would undo what it is for. And it
-stands behind the compressor, not in the cached features: each V needs its own, and all share those.
+Averages over many patches vary little and along few directions, so a projector learns more slowly the
+fewer tokens there are. Whitening removes that difference, so that token counts are compared at equal
+ease of training. The map is not folded into the projector's first layer, because it would then be
+trained and Adam's steps would undo the whitening. It follows the compressor and is not part of the
+cached features, because each V needs its own map while all V share the features.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from paretoken.data.skips import Skips
 from paretoken.errors import UserError
 from paretoken.models.vlm import ParetokenModel
 
-#: Variances are raised by this share of their mean, so that empty directions do not blow up.
+#: Share of the mean variance that is added to each variance, so that small ones are not inflated.
 SHRINK = 0.02
 
-#: At most so many images are measured, and so many at a time.
+#: Most images that are measured, and the number of images at a time.
 MOST_IMAGES, CHUNK = 4096, 256
 
 
 def fit_whitening(model: ParetokenModel, store: VisualStore, names: Sequence[str], skips: Skips) -> None:
-    """Measure the compressor's tokens on training images and set the map of the model.
+    """Set the whitening map of a model from the compressor's tokens of training images.
 
-    A function of weights and images only: a continued run sets the same map again.
+    The map depends on weights and images only, so a resumed run sets the same one.
 
     Args:
-        model: with ``config.whiten``; its compressor is used as it is.
-        store: features or pixels.
-        names: the images; of many, evenly spaced ones are taken.
-        skips: takes those that cannot be read.
+        model: a model with ``config.whiten``.
+        store: features or pixels of the images.
+        names: names of the images; at most `MOST_IMAGES` evenly spaced ones are measured.
+        skips: collects the unreadable images.
 
     Raises:
-        UserError: more images cannot be read than ``skips`` allows, or none can.
+        UserError: more images are unreadable than ``skips`` allows, or all are.
     """
     rows, step = store.locate(names), -(-len(names) // MOST_IMAGES)
     rows, chosen = rows[::step], names[::step]
@@ -58,14 +58,14 @@ def fit_whitening(model: ParetokenModel, store: VisualStore, names: Sequence[str
         total += tokens.sum(0)
         squares += tokens.T @ tokens
     if not count:
-        raise UserError(f"{skips.origin}: none of the images can be read; whitening needs some")
+        raise UserError(f"{skips.origin}: none of the {len(chosen)} images can be read; replace them")
     mean = total / count
     matrix = symmetric_root(squares / count - torch.outer(mean, mean))
     model.projector.set_input_map(mean, matrix)  # type: ignore[union-attr]
 
 
 def symmetric_root(covariance: Tensor) -> Tensor:
-    """Return the inverse square root of a covariance, its variances raised by `SHRINK`."""
+    """Return the inverse square root of a covariance matrix, regularised by `SHRINK`."""
     values, vectors = torch.linalg.eigh(covariance)
     raised: Tensor = values.clamp(min=0) + SHRINK * values.mean()
     root: Tensor = (vectors * raised.rsqrt()) @ vectors.T

@@ -1,4 +1,4 @@
-"""DeepSpeed: its JSON, what of it must not run on a CPU, and models whose weights it has split up."""
+"""DeepSpeed: its JSON, its set-up, and models whose weights ZeRO partitions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from paretoken.train.distributed import rank
 
 
 def read_zero(path: Path) -> dict[str, Any]:
-    """Read and check a DeepSpeed JSON.
+    """Return the validated content of a DeepSpeed JSON.
 
     Raises:
         UserError: DeepSpeed is not installed, the file is missing or damaged, or it sets what the
-            recipe decides.
+            recipe sets.
     """
     if find_spec("deepspeed") is None:
         raise UserError(
@@ -33,11 +33,11 @@ def read_zero(path: Path) -> dict[str, Any]:
 
 
 def prepare_deepspeed() -> None:
-    """Keep DeepSpeed from compiling its shared-memory collectives where there is no GPU.
+    """Prevent DeepSpeed from compiling its shared-memory collectives if there is no GPU.
 
-    They serve inference only, and compiling them takes a minute and a compiler.
+    They are used for inference only, and compiling them takes a minute and a compiler.
     """
-    # It warns that DeepSpeed's count of accumulations is used, which is the Trainer's own.
+    # It would warn that DeepSpeed's number of accumulation steps is used, which equals the Trainer's.
     logging.getLogger("accelerate.accelerator").setLevel(logging.ERROR)
     if torch.cuda.is_available():
         return
@@ -46,36 +46,36 @@ def prepare_deepspeed() -> None:
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
-def refuse_other_split(checkpoint: Checkpoint | None, devices: int) -> None:
-    """Refuse a checkpoint that was split over another number of devices.
+def require_same_split(checkpoint: Checkpoint | None, devices: int) -> None:
+    """Require that a checkpoint is split over the number of devices that train now.
 
     Raises:
-        UserError: with what to do.
+        UserError: it is split over another number of devices.
     """
     if checkpoint is None or checkpoint.progress["devices"] == devices:
         return
     raise UserError(
         f"{checkpoint.path} is split over {checkpoint.progress['devices']} devices and cannot be "
-        f"continued on {devices}; start as many processes as before, or delete {checkpoint.path.parent} "
+        f"resumed on {devices}; start as many processes as before, or delete {checkpoint.path.parent} "
         "to train from the start"
     )
 
 
 def is_split(parameter: nn.Parameter) -> bool:
-    """Whether ZeRO-3 keeps only a part of a parameter in this process."""
+    """Return whether ZeRO-3 keeps only a part of a parameter in this process."""
     return hasattr(parameter, "ds_id")
 
 
 def size(parameter: nn.Parameter) -> int:
-    """Return the elements of a whole parameter."""
+    """Return the number of elements of a whole parameter, also if it is partitioned."""
     return int(getattr(parameter, "ds_numel", parameter.numel()))
 
 
-def make_whole(model: nn.Module) -> None:
-    """Put a model together again that ZeRO-3 has split up: on the CPU of process 0.
+def gather_parameters(model: nn.Module) -> None:
+    """Gather the parameters of a model that ZeRO-3 has partitioned, on the CPU of process 0.
 
-    All processes must call it; the others are left with a model without weights. Done one parameter
-    at a time, so that no device needs room for all. Shared parameters stay shared.
+    All processes must call it; in the others, the parameters are then empty. Parameters are gathered
+    one at a time, so that no device needs memory for all. Shared parameters stay shared.
     """
     whole: dict[int, nn.Parameter] = {}
     for module in list(model.modules()):
@@ -97,15 +97,15 @@ def _gathered(parameter: nn.Parameter) -> Tensor:
 
 
 def keep_frozen(model: nn.Module) -> Any:
-    """Let ``model`` accept checkpoints without its frozen parameters, which come from their sources.
+    """Let ``model`` load checkpoints without its frozen parameters, which keep their values.
 
     Returns:
-        A handle whose ``remove()`` ends that.
+        A handle; its ``remove()`` restores the usual loading.
     """
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
 
-    def forgive(_: nn.Module, keys: Any) -> None:
+    def ignore_frozen(_: nn.Module, keys: Any) -> None:
         keys.missing_keys[:] = [key for key in keys.missing_keys if key not in frozen]
 
     register: Any = model.register_load_state_dict_post_hook  # untyped
-    return register(forgive)
+    return register(ignore_frozen)

@@ -1,1 +1,1 @@
-"""The generated world of the miniature study: facts, images, questions; no torch."""
+"""The generated world of the miniature study: facts, images and questions, without torch."""

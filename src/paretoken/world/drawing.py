@@ -1,4 +1,4 @@
-"""Drawing scenes, with labels of what each patch shows."""
+"""Drawing scenes and labelling what each patch shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from paretoken.world.facts import (
 )
 from paretoken.world.vocabulary import COLOURS
 
-#: Digits 0 to 9 in 3 x 5 pixels.
+#: Bitmaps of the digits 0 to 9, 3 x 5 pixels each.
 FONT = (
     "111101101101111", "010110010010111", "111001111100111", "111001011001111", "101101111001001",
     "111100111001111", "111100111101111", "111001010010010", "111101111101111", "111101111001111",
@@ -31,24 +31,24 @@ FONT = (
 #: Brightness of icons that are not asked about.
 DIM = 0.45
 
-#: Values of the third label: 0 empty, 1 to 6 a digit's colour, then the two kinds of icons.
+#: Values of the third label: 0 for empty, 1 to 6 for a digit's colour, then the two kinds of icons.
 BRIGHT_ICON, DIM_ICON = 1 + len(COLOURS), 2 + len(COLOURS)
 
-#: A patch shows an object that has at least so many pixels in it.
+#: Fewest pixels that an object must have in a patch to be its label.
 LEAST_PIXELS = 3
 
 
 def render(world: World, scenes: Scenes, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Ints]:
-    """Draw scenes.
+    """Return images of scenes, and labels of their patches.
 
     Args:
-        world: whose icons are drawn.
-        scenes: n of them.
-        rng: of the pixel noise.
+        world: the world of the icons.
+        scenes: n scenes.
+        rng: generator of the pixel noise.
 
     Returns:
         Images (n, 48, 48, 3) and labels (n, 36, 3) of the object that covers most of each patch:
-        icon (from 1; 0 none), digit (from 1; 0 none), and colour (see `BRIGHT_ICON`).
+        icon (from 1; 0: none), digit (from 1; 0: none), and colour (see `BRIGHT_ICON`).
     """
     canvas = _Canvas(scenes)
     icons = world.patterns.repeat(2, axis=1).repeat(2, axis=2)
@@ -70,7 +70,7 @@ def render(world: World, scenes: Scenes, rng: np.random.Generator) -> tuple[NDAr
 
 
 class _Canvas:
-    """Pixels, which object each pixel belongs to, and what each object is."""
+    """The pixels of images, the object that each pixel belongs to, and the labels of the objects."""
 
     def __init__(self, scenes: Scenes) -> None:
         count = len(scenes)
@@ -88,15 +88,15 @@ class _Canvas:
         at = (rows[:, None, None], top[:, :, None], left[:, None, :])
         self.pixels[at] = drawn
         icon = number == 0 or number > MOST_DIGITS
-        # An icon owns its whole box; a digit only the pixels that are lit, so that labels follow
-        # what can be seen.
+        # An icon owns its whole box, a digit only its lit pixels, so that labels describe what is
+        # visible.
         visible = np.ones(drawn.shape[:3], bool) if icon else drawn.any(-1)
         self.owner[at] = np.where(visible, number + 1, self.owner[at])
         for column, value in enumerate(label):
             self.labels[rows, number + 1, column] = value
 
     def patch_labels(self) -> Ints:
-        """Return the label of the object with most pixels in each patch (n, patches, 3)."""
+        """Return the label of the object with the most pixels in each patch (n, patches, 3)."""
         count = len(self.owner)
         cut = self.owner.reshape(count, GRID, PATCH, GRID, PATCH).transpose(0, 1, 3, 2, 4)
         patches = cut.reshape(count, GRID * GRID, PATCH * PATCH)
@@ -106,7 +106,7 @@ class _Canvas:
 
 
 def _glyphs() -> Numbers:
-    """Return the digits (10, BOX, BOX)."""
+    """Return the bitmaps of the digits (10, BOX, BOX)."""
     glyphs = np.zeros((10, BOX, BOX))
     for digit, bits in enumerate(FONT):
         glyphs[digit, :5, 1:4] = np.array([int(bit) for bit in bits]).reshape(5, 3)
@@ -114,7 +114,7 @@ def _glyphs() -> Numbers:
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
-    """Return an image (height, width, 3) as a PNG file."""
+    """Return the bytes of a PNG file of an image (height, width, 3)."""
     from PIL import Image
 
     stream = io.BytesIO()

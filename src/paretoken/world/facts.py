@@ -1,9 +1,9 @@
-"""What is true in the miniature world, and scenes in it: both a function of seeds only.
+"""The facts of the miniature world, and scenes in it; both depend on seeds only.
 
-An *object* image shows one bright icon, which is asked about, among dim ones; a *text* image shows
-digits in distinct colours. Facts are relations between an icon and a value, drawn at random: they
-can only be learned by heart, and relations are asked with Zipf's frequencies, so a larger language
-model, which knows more of the tail, errs less.
+An *object* image shows one bright icon, which questions are about, among dim ones; a *text* image shows
+digits in distinct colours. Facts are random relations between an icon and a value, so they can only be
+memorised. The frequencies of relations in questions follow Zipf's law, so a larger language model, which
+knows more of the tail, makes fewer errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from paretoken.io.arrays import Numbers
 from paretoken.world.vocabulary import COLOURS, Vocabulary
 from paretoken.world.world_settings import FACT, NUMBER, PROPERTY, WorldSettings
 
-#: Pixels: side of an image, of a patch, of an object's box, and the raster that boxes stand on.
+#: In pixels: sides of an image, a patch and an object's box, and the raster of the boxes' positions.
 SIZE, PATCH, BOX, RASTER = 48, 8, 6, 4
 GRID = SIZE // PATCH
 MOST_DIGITS, MOST_CLUTTER = 6, 4
@@ -32,11 +32,11 @@ class Relations:
     """All facts of one kind.
 
     Attributes:
-        question: id of relation 0's word.
-        answer: id of answer 0's word.
-        table: (icons, relations), the answer's number.
-        share: (relations,), how often each is asked.
-        held_out: (icons, relations), True where VQA training never asks.
+        question: id of the word of relation 0.
+        answer: id of the word of answer 0.
+        table: (icons, relations), index of the answer.
+        share: (relations,), share of each relation in questions.
+        held_out: (icons, relations), True for facts that VQA training never asks for.
     """
 
     question: int
@@ -48,15 +48,15 @@ class Relations:
 
 @dataclass(frozen=True)
 class Scenes:
-    """What n images show; every array has n rows.
+    """The content of n images; every array has n rows.
 
     Attributes:
-        text: True for a text image.
-        icon: the icon asked about (object images).
-        digits: how many digits; 0 on object images.
-        clutter: how many dim icons; 0 on text images.
+        text: (n,), True for a text image.
+        icon: (n,), the icon that questions are about (object images).
+        digits: (n,), number of digits; 0 in object images.
+        clutter: (n,), number of dim icons; 0 in text images.
         colours: (n, 6), a permutation of the colours, of which the first ``digits`` are used.
-        values: (n, 6), the digit in each of these colours.
+        values: (n, 6), the digit of each of these colours.
         others: (n, 4), the dim icons; never the icon itself.
         places: (n, 11, 2), row and column in pixels of icon, digits and dim icons.
     """
@@ -79,14 +79,14 @@ class Scenes:
 
 
 class World:
-    """Icons, words and facts.
+    """A world of icons, words and facts.
 
     Args:
-        settings: how many of each.
-        seed: which world of that kind.
+        settings: numbers of icons, words and facts.
+        seed: seed of the world.
 
     Raises:
-        UserError: VQA training may ask nothing about some icon: too much is held out.
+        UserError: all facts about some icon are held out.
     """
 
     def __init__(self, settings: WorldSettings, seed: int) -> None:
@@ -111,12 +111,12 @@ class World:
         if held_out.all(axis=1).any():
             raise UserError(
                 f"held_out = {self.settings.held_out} leaves an icon without any of its {relations} "
-                "facts to train on; lower it, or write more relations"
+                "facts to train on; lower held_out, or raise the number of relations"
             )
         return Relations(question, answer, table, share / share.sum(), held_out)
 
     def scenes(self, count: int, rng: np.random.Generator, text_share: float) -> Scenes:
-        """Draw scenes, a share of them text images."""
+        """Return random scenes, a share of them text images."""
         world = self.settings
         text = rng.random(count) < text_share
         icon = rng.integers(0, world.icons, count)
@@ -133,7 +133,7 @@ class World:
 
 
 def icon_patterns(rng: np.random.Generator, count: int) -> Numbers:
-    """Return icons (count, 3, 3, 3): 3 x 3 cells in RGB, any two differing in five cells or more."""
+    """Return icons (count, 3, 3, 3) of 3 x 3 RGB cells; any two differ in at least five cells."""
     tints = np.array([(0, 0, 0), (1, 1, 1), (1, 0.55, 0), (0.6, 0.1, 1)])
     found: list[Ints] = []
     while len(found) < count:
@@ -144,7 +144,7 @@ def icon_patterns(rng: np.random.Generator, count: int) -> Numbers:
 
 
 def _places(rng: np.random.Generator, count: int) -> Ints:
-    """Return free places for every object (count, objects, 2); boxes do not overlap."""
+    """Return random positions of objects (count, objects, 2) whose boxes do not overlap."""
     slots = (SIZE - BOX) // RASTER + 1
     places = rng.integers(0, slots, (count, OBJECTS, 2)) * RASTER
     for number in range(1, OBJECTS):

@@ -1,4 +1,4 @@
-"""The text that language models of the miniature are trained on, drawn as it is needed."""
+"""The text that the miniature's language models are trained on, generated on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paretoken.world.world_settings import KINDS, READ, Kind
 
 @dataclass(frozen=True)
 class TextBatch:
-    """Token ids (rows, length) of one shape, and which columns are learned (length,)."""
+    """Token ids (rows, length) of conversations, and which columns are learned (length,)."""
 
     ids: Ints
     learned: NDArray[np.bool_]
@@ -34,15 +34,15 @@ def draw_text(
     kinds: Mapping[Kind, float],
     text_share: float,
 ) -> TextBatch:
-    """Draw conversations about scenes that are described in words.
+    """Return random conversations about scenes that are described in words.
 
     Args:
-        world: whose facts are told; held-out ones too, since only VQA training leaves them out.
-        rng: of everything.
-        rows: conversations.
-        turns: questions in each.
-        slots: words that describe the scene (1: the icon's name alone).
-        kinds: shares of what is asked about objects.
+        world: the world of the facts; held-out facts are included, as only VQA training omits them.
+        rng: generator of all draws.
+        rows: number of conversations.
+        turns: questions per conversation.
+        slots: number of words that describe a scene (1: the icon's name alone).
+        kinds: shares of the kinds of questions about objects.
         text_share: share of scenes with digits.
     """
     scenes = world.scenes(rows, rng, text_share)
@@ -54,6 +54,6 @@ def draw_text(
 
 
 def draw_exam(world: World, rng: np.random.Generator, rows: int, slots: int, kind: Kind) -> TextBatch:
-    """Draw one question of one kind per scene, each scene described by ``slots`` words."""
+    """Return a question of one kind per random scene, each described by ``slots`` words."""
     share = float(KINDS.index(kind) == READ)
     return draw_text(world, rng, rows, 1, slots, {kind: 1.0}, text_share=share).without_end()

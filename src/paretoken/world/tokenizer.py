@@ -6,7 +6,7 @@ from typing import Any
 
 from paretoken.world.vocabulary import END, IMAGE, PAD, SPECIALS, UNKNOWN, USER, Vocabulary
 
-#: No tag stands before the answer: the last word that the model reads is the question itself.
+#: There is no tag before the answer, so the last word before it is the question.
 CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<user> ' + m['content'] + ' ' }}"
     "{% else %}{{ m['content'] + ' <end> ' }}{% endif %}{% endfor %}"
@@ -14,11 +14,11 @@ CHAT_TEMPLATE = (
 
 
 def make_tokenizer(words: Vocabulary) -> Any:
-    """Return a fast tokenizer of whole words.
+    """Return a fast tokenizer with one token per word.
 
-    Every word is an added token besides: `AutoTokenizer` replaces the splitting rules of any
-    tokenizer beside a Qwen2 model by Qwen2's own, and added tokens are found before those apply. So
-    a word has the same id however the directory is loaded.
+    Every word is also an added token: `AutoTokenizer` replaces the splitting rules of the tokenizer of a
+    Qwen2 model by Qwen2's own, but added tokens are matched before these rules apply. A word thus has
+    the same id however the directory is loaded.
     """
     from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

@@ -1,4 +1,4 @@
-"""The words of the miniature world: every question and every answer is one of them."""
+"""The words of the miniature world; every question and every answer is one word."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {
 
 
 class Vocabulary:
-    """Words and where each kind of word starts: word k of a kind has the id ``start + k``."""
+    """The words, and the first id of each kind of word; word k of a kind has the id ``first + k``."""
 
     def __init__(self, settings: WorldSettings) -> None:
         self.words = [*SPECIALS, "nothing", "what", "no", "yes"]
@@ -28,7 +28,7 @@ class Vocabulary:
         self.value = self._add(f"val{i}" for i in range(settings.values))
         self.digit = self._add(str(i) for i in range(10))
         self.colour = self._add(COLOURS)
-        #: The text analogue of a coloured digit: `red7`.
+        #: Words for coloured digits in text, such as `red7`.
         self.tag = self._add(f"{colour}{digit}" for colour in COLOURS for digit in range(10))
         self.id = {word: number for number, word in enumerate(self.words)}
 

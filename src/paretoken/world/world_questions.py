@@ -1,4 +1,4 @@
-"""Questions about scenes, as word ids; each question and each answer is one word."""
+"""Questions about scenes as word ids; each question and each answer is one word."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from paretoken.world.world_settings import KINDS, NAME, READ, Kind
 class Questions:
     """Questions about n scenes, T turns each; every array is (n, T).
 
-    ``question`` and ``answer`` are word ids; ``kind`` an index in `KINDS`; ``held_out`` says
-    whether VQA training never asks for this fact.
+    ``question`` and ``answer`` are word ids; ``kind`` is an index in `KINDS`; ``held_out`` is True for
+    facts that VQA training never asks for.
     """
 
     question: Ints
@@ -35,17 +35,17 @@ def kind_shares(shares: Mapping[Kind, float]) -> Numbers:
 def ask(
     world: World, scenes: Scenes, kinds: Ints, rng: np.random.Generator, skip_held_out: bool
 ) -> Questions:
-    """Ask about scenes.
+    """Return questions about scenes.
 
-    Text images are only ever read and object images never: where ``kinds`` says otherwise, ``read``
-    and ``name`` take its place.
+    All questions about text images are of the kind ``read``, and no others are: ``read`` and ``name``
+    replace other ``kinds``.
 
     Args:
-        world: whose facts are asked.
-        scenes: n of them.
+        world: the world of the facts.
+        scenes: n scenes.
         kinds: (n, T), indices in `KINDS`.
-        rng: chooses relations and colours.
-        skip_held_out: never ask for a held-out fact, as in VQA training.
+        rng: generator of relations and colours.
+        skip_held_out: whether to omit held-out facts, as in VQA training.
     """
     count, turns = kinds.shape
     kinds = np.where(scenes.text[:, None], READ, np.where(kinds == READ, NAME, kinds))
@@ -68,7 +68,7 @@ def ask(
 
 
 def draw_relations(facts: Relations, icon: Ints, rng: np.random.Generator, skip_held_out: bool) -> Ints:
-    """Draw a relation for each icon, with Zipf's frequencies."""
+    """Return a random relation for each icon, with the frequencies of Zipf's law."""
     drawn: Ints = rng.choice(len(facts.share), len(icon), p=facts.share)
     while skip_held_out:
         bad = facts.held_out[icon, drawn]
@@ -79,9 +79,10 @@ def draw_relations(facts: Relations, icon: Ints, rng: np.random.Generator, skip_
 
 
 def slot_words(world: World, scenes: Scenes, slots: int, rng: np.random.Generator) -> Ints:
-    """Return the text analogue of visual tokens (n, slots): what is shown, among fillers, mixed.
+    """Return words (n, slots) that describe scenes, in random order and padded with fillers.
 
-    An icon is its name, a digit a tag such as ``red7``; of more digits than slots the first remain.
+    They are the text analogue of visual tokens: an icon is its name, a digit a tag such as ``red7``. If
+    there are more digits than slots, the first ones are kept.
     """
     words = world.words
     out = np.full((len(scenes), slots), words.nothing)
@@ -95,9 +96,9 @@ def slot_words(world: World, scenes: Scenes, slots: int, rng: np.random.Generato
 def dialogue(world: World, asked: Questions, slots: Ints) -> tuple[Ints, NDArray[np.bool_]]:
     """Return token ids (n, slots + 4 T) of text conversations, and which are learned.
 
-    A turn is ``<user> question answer <end>``; the slots stand before the first question. The same
-    tokens come out of the chat template (tested). There is no tag before the answer: with one, an
-    answer has to find its question first, which small models do not learn.
+    A turn is ``<user> question answer <end>``; the slots precede the first question. The chat template
+    gives the same tokens (tested). There is no tag before the answer, because small models do not learn
+    to attend from a tag to the question.
     """
     count, turns = asked.question.shape
     user, end = (np.full((count, turns), world.words.id[word]) for word in ("<user>", "<end>"))

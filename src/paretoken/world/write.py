@@ -1,6 +1,6 @@
-"""The miniature's images and training sets as Hugging Face data sets on disk, and its questions.
+"""Writing the miniature's images and training sets as Hugging Face data sets, and its questions.
 
-Questions are laid out as those of a benchmark that `paretoken questions` fetches.
+The questions have the layout of a benchmark that `paretoken questions` fetches.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from paretoken.world.world_settings import (
     StageSettings,
 )
 
-#: Streams of random numbers: nothing that is drawn for training can be drawn for a test.
+#: Separate streams of random numbers, so that test data are independent of training data.
 TRAIN_IMAGES, TEST_IMAGES, PRETRAIN, FINETUNE, SUITES = range(101, 106)
 
 #: Text images with more digits than this belong to `read_dense`, the others to `read_sparse`.
 SPARSE = 3
 
-#: Kinds of questions, in their order in the file.
+#: Kinds of questions, in the order of the file.
 PARTS = ("fact", "number", "property", "read_sparse", "read_dense", "name")
 
-#: How many images are drawn at a time.
+#: Number of images that are drawn at a time.
 CHUNK = 500
 
 
@@ -56,11 +56,11 @@ def write_miniature(
     Args:
         out: folder to write; `images/train`, `images/test` (id, image), `pretrain`, `finetune`
             (id, image, conversations: LLaVA's format, images by name), `questions/questions.parquet`
-            (_id, image, prompt, question_id, part, answer, held_out, digits), and `tokenizer`, that of
-            every language model of this world, so that conversations are tokenized once for all sizes.
-        settings: the world and the sizes.
-        seed: of images and questions.
-        world_seed: of icons and facts.
+            (_id, image, prompt, question_id, part, answer, held_out, digits), and `tokenizer`, which all
+            language models of this world share, so that conversations are tokenized only once.
+        settings: the world and the sizes of the data sets.
+        seed: seed of images and questions.
+        world_seed: seed of icons and facts.
 
     Raises:
         UserError: the folder cannot be written, or there is no test image of some kind.
@@ -96,19 +96,19 @@ def write_miniature(
 
 
 def data_key(settings: MiniatureSettings, seed: int, world_seed: int) -> str:
-    """Return a hash of all that determines the data sets, and how they are laid out."""
+    """Return a hash of everything that determines the data sets and their layout."""
     return digest("world", WORLD_QUESTIONS, settings, seed, world_seed)
 
 
 def draw_scenes(world: World, images: ImageSettings, seed: int, stream: int) -> Scenes:
-    """Draw the scenes of one set of images."""
+    """Return the scenes of one set of images."""
     return world.scenes(images.count, np.random.default_rng([seed, stream]), images.text_share)
 
 
 def image_rows(
     world: World, scenes: Scenes, stage: StageSettings, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """Return a stage's conversations about images; held-out facts are never asked."""
+    """Return a stage's conversations about images, without held-out facts."""
     chosen = rng.integers(0, len(scenes), stage.conversations)
     kinds = rng.choice(len(KINDS), (stage.conversations, stage.turns), p=kind_shares(stage.kinds))
     asked = ask(world, scenes.take(chosen), kinds, rng, skip_held_out=True)
@@ -117,7 +117,7 @@ def image_rows(
 
 
 def text_rows(world: World, stage: StageSettings, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Return a stage's rehearsal: one question about an icon that is named, on all facts."""
+    """Return a stage's rows without images: one question each about a named icon, on all facts."""
     if not stage.text_rows or stage.text_kinds is None:
         return []
     scenes = world.scenes(stage.text_rows, rng, text_share=0.0)
@@ -128,7 +128,7 @@ def text_rows(world: World, stage: StageSettings, rng: np.random.Generator) -> l
 
 
 def question_rows(world: World, scenes: Scenes, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Return the test questions, part by part: one of each kind about every image.
+    """Return the test questions, part by part: one of each applicable kind about every image.
 
     Raises:
         UserError: a part would be empty.
@@ -157,14 +157,14 @@ def question_rows(world: World, scenes: Scenes, rng: np.random.Generator) -> lis
     if empty:
         raise UserError(
             f"{len(scenes)} test images give no question for {', '.join(empty)}; "
-            "write a larger test_images.count, or a text_share between 0 and 1"
+            "raise test_images.count, or set a text_share between 0 and 1"
         )
     rows = [row for name in PARTS for row in parts[name]]
     return [{ROW_ID: str(number), **row} for number, row in enumerate(rows)]
 
 
 def image_file(part: str, number: int) -> str:
-    """Return the name of an image."""
+    """Return the file name of an image."""
     return f"{part}-{number:05d}.png"
 
 

@@ -118,12 +118,12 @@ FINETUNE, PRETRAIN = (ROOT / f"workflow/recipes/llava_{name}.yaml" for name in (
 @pytest.mark.parametrize(
     ("path", "change", "words"),
     [
-        (FINETUNE, "steps=5", "the file: give either steps or epochs; both are there"),
+        (FINETUNE, "steps=5", "the file: give either steps or epochs; both are set"),
         (FINETUNE, "steps=5", "epochs=null"),
-        (FINETUNE, "epochs=null", "neither is there"),
-        (FINETUNE, "stage=pretrain", "learning_rates.llm has no meaning in pretrain; take it out"),
+        (FINETUNE, "epochs=null", "neither is set"),
+        (FINETUNE, "stage=pretrain", "learning_rates.llm has no meaning in pretrain; remove it"),
         (PRETRAIN, "learning_rates.llm=1e-3", "learning_rates.llm has no meaning in pretrain"),
-        (FINETUNE, "learning_rates.llm=null", "learning_rates.llm is needed in finetune; add it"),
+        (FINETUNE, "learning_rates.llm=null", "learning_rates.llm is required in finetune; add it"),
         (FINETUNE, "packing=maybe", "packing = 'maybe': must be true or false"),
         (FINETUNE, "betas=(0.9,0.99)", "betas = '(0.9,0.99)': must be a list"),
         (FINETUNE, "betas=[0.9]", "betas[1]: is missing"),

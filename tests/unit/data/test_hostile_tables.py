@@ -261,7 +261,7 @@ def test_reasons_for_missing_answers_have_a_size_limit(
     parquet.write_table(with_left_out(pa.table({"x": [1]}), {2: "too long"}), tmp_path / "x.parquet")
     assert read_left_out(tmp_path / "x.parquet") == {2: "too long"}
     monkeypatch.setattr("paretoken.evaluate.left_out.LARGEST", 10)
-    with pytest.raises(UserError, match="has 17 bytes; at most 10 are read"):
+    with pytest.raises(UserError, match="has 17 bytes; at most 10 are allowed"):
         read_left_out(tmp_path / "x.parquet")
 
 

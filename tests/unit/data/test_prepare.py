@@ -219,7 +219,7 @@ def test_images_under_another_suffix_are_used_as_they_are(run, root: Path, tmp_p
         jpeg(root / f"ocr_vqa/images/{number}.{suffix}", kind=kind)
     code, printed, _ = run()
     assert code == 0
-    assert "ocr_vqa/images: 2 images lie under another suffix" in printed
+    assert "ocr_vqa/images: 2 images have another suffix" in printed
     source = ImageSource(tmp_path / "out" / "images")
     names = [f"ocr_vqa/images/{i}.jpg" for i in range(3)]
     assert source.missing([*names, "ocr_vqa/images/3.jpg"]) == ["ocr_vqa/images/3.jpg"]
@@ -304,7 +304,7 @@ def test_of_two_at_once_one_unpacks_and_the_other_waits(
             (tmp_path / "go").touch()
             said = second.communicate(timeout=LIMIT_S)[0]
         assert second.returncode == 0
-        assert ("coco/train2017: was unpacked" in said) != killed
+        assert ("coco/train2017: another process has unpacked" in said) != killed
         first.communicate(timeout=LIMIT_S)
     assert first.returncode == (-signal.SIGKILL if killed else 0)
     made = ["second"] if killed else ["first", "second"]

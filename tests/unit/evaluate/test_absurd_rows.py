@@ -107,7 +107,7 @@ def test_absurd_numbers_of_right_answers_are_bad_rows(name: str, texts: Any) -> 
     row = {key: texts if value is None else value for key, value in ABSURD[name].items()}
     benchmark = BENCHMARKS.load(name)
     for variant in (None, *(variant.name for variant in benchmark.variants)):
-        with pytest.raises(UserError, match="together are compared"):
+        with pytest.raises(UserError, match="together are allowed"):
             score_predictions(benchmark, [{**row, "prediction": "7"}], variant)
 
 
@@ -118,7 +118,7 @@ def test_numbers_of_more_digits_than_python_writes_are_user_errors(name: str) ->
     if name == "mmmu":  # there, what is not a list is a text
         assert score_predictions(BENCHMARKS.load(name), [{**row, "prediction": "7"}])["score"] == 0
         return
-    with pytest.raises(UserError, match="its answers is not a list"):
+    with pytest.raises(UserError, match=r"its answers is .*; it must be a list"):
         score_predictions(BENCHMARKS.load(name), [{**row, "prediction": "7"}])
 
 

@@ -14,7 +14,7 @@ import hub_data
 import tiny
 from paretoken.cli import main
 from paretoken.data.rows import read_rows
-from paretoken.evaluate.asking import max_new_tokens_of, read_asked, require_answerable
+from paretoken.evaluate.asking import max_new_tokens_of, read_question_file, require_answerable
 from paretoken.evaluate.left_out import read_left_out
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.prediction import Prediction, Predictor
@@ -71,11 +71,17 @@ def spoiled() -> dict[str, tuple[Callable[[Row], None], str]]:
     return {
         "missing": (lambda row: row.update(image="nope.png"), "image 'nope.png'"),
         "damaged": (lambda row: row.update(image="damaged.png"), "damaged.png"),
-        "null": (lambda row: row.update(image=None), "its image is empty; leave the key out"),
-        "blank": (lambda row: row.update(image=""), "its image is empty; leave the key out"),
-        "places": (lambda row: row.update(question="<image> or <image> ?"), "2 places for 1 images"),
-        "place": (lambda row: row.update(image=[], question="<image> ?"), "1 places for 0 images"),
-        "hole": (lambda row: row.update(image=["1.png", None]), "empty place, number 2"),
+        "null": (lambda row: row.update(image=None), "its image is empty; if it is about text only"),
+        "blank": (lambda row: row.update(image=""), "its image is empty; if it is about text only"),
+        "places": (
+            lambda row: row.update(question="<image> or <image> ?"),
+            "2 placeholders for 1 images",
+        ),
+        "place": (lambda row: row.update(image=[], question="<image> ?"), "1 placeholders for 0 images"),
+        "hole": (
+            lambda row: row.update(image=["1.png", None]),
+            "entry 2 of its list of images is empty",
+        ),
         "long": (lambda row: row.update(question="it is red " * 90), "has 256 positions"),
         "id": (lambda row: row.update(question_id="q0"), "its question_id appears twice, in row 1 too"),
         "no id": (lambda row: row.pop("question_id"), "it has no question_id"),
@@ -174,7 +180,7 @@ def test_rows_within_the_share_are_left_out_listed_and_known_to_the_score(
     # What was not left out is still missed.
     more = write(tmp_path / "more.jsonl", [*rows, question(30)])
     assert main([*line, "--questions", str(more)]) == 2
-    assert "lacks 1 of 20 questions, question_id 'q30'" in capsys.readouterr().err
+    assert "lacks 1 of 20 questions, for example question_id 'q30'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("quick")
@@ -194,14 +200,14 @@ def test_a_file_of_bad_rows_only_asks_nothing(
 ) -> None:
     source = write(tmp_path / "q.jsonl", [question(0, image="nope.png")])
     assert predict(world, [source], "--max-bad-share", "1") == 2
-    assert "no row is left" in capsys.readouterr().err
+    assert "no valid question is left" in capsys.readouterr().err
 
 
 def test_questions_about_text_are_asked(world: Path, tmp_path: Path) -> None:
     keyless = {key: value for key, value in question(1).items() if key != "image"}
     mixed = write(tmp_path / "mixed.jsonl", [question(0), keyless, question(2, image=[])])
     alone = write(tmp_path / "alone.jsonl", [{**keyless, "question_id": str(i)} for i in range(2)])
-    files = [read_asked(path, 2) for path in (mixed, alone)]
+    files = [read_question_file(path, 2) for path in (mixed, alone)]
     require_answerable(files, open_predictor(world / "model", images=world / "images"))
     assert [len(asked.questions) for asked in files] == [3, 2]
 
@@ -209,7 +215,7 @@ def test_questions_about_text_are_asked(world: Path, tmp_path: Path) -> None:
 def test_a_model_that_sees_no_picture_is_asked_without_them(world: Path, tmp_path: Path) -> None:
     predictor = open_predictor(world / "model", images=world / "images")
     rows = [question(0), question(1, image=None), question(2, image="nope.png")]
-    asked = read_asked(write(tmp_path / "q.jsonl", rows), 2)
+    asked = read_question_file(write(tmp_path / "q.jsonl", rows), 2)
     predictor.model.config.visual_tokens = 0
     require_answerable([asked], predictor)
     assert len(asked.questions) == 3
@@ -217,10 +223,10 @@ def test_a_model_that_sees_no_picture_is_asked_without_them(world: Path, tmp_pat
 
 def test_the_positions_count_pictures_and_the_longest_answer(world: Path, tmp_path: Path) -> None:
     predictor = open_predictor(world / "model", images=world / "images")
-    (text,) = predictor.encoder.prompts([read_asked(write(tmp_path / "q.jsonl", [question(0)]), 1)
-                                         .questions[0].prompt()])  # fmt: skip
+    asked = read_question_file(write(tmp_path / "q.jsonl", [question(0)]), 1)
+    (text,) = predictor.encoder.prompts([asked.questions[0].prompt()])
     length = len(text) - 1 + 4
-    (only,) = read_asked(tmp_path / "q.jsonl", 1).questions
+    (only,) = read_question_file(tmp_path / "q.jsonl", 1).questions
     assert predictor.misfits([only], 256 - length) == {}
     assert f"has {length} tokens and its answer up to {257 - length}; the model has 256" in (
         predictor.misfits([only], 257 - length)[0])  # fmt: skip
@@ -238,7 +244,7 @@ def test_pictures_are_decoded_once_each(
     read = source.source.open
     monkeypatch.setattr(source.source, "open", lambda name: (opened.append(name), read(name))[1])
     rows = [question(i, image=f"{i % 3}.png") for i in range(9)]
-    files = [read_asked(write(tmp_path / f"{n}.jsonl", rows), 2) for n in range(2)]
+    files = [read_question_file(write(tmp_path / f"{n}.jsonl", rows), 2) for n in range(2)]
     told: list[tuple[int, int]] = []
     require_answerable(files, predictor, progress=lambda done, total: told.append((done, total)))
     assert sorted(opened) == ["0.png", "1.png", "2.png"]
@@ -266,7 +272,7 @@ def test_a_picture_that_a_benchmark_lost_is_never_passed_over(
     folder = benchmark(tmp_path, name)
     path = folder / "questions.parquet"
     predictor = open_predictor(world / "model", images=folder / "images")
-    whole = read_asked(path, 2)
+    whole = read_question_file(path, 2)
     require_answerable([whole], predictor)  # MMMU asks one question without a picture
     showing = [row for row, found in whole.good.items() if found.images]
     lost = showing if every else showing[:1]
@@ -289,10 +295,10 @@ def test_a_benchmark_may_ask_about_text(world: Path, tmp_path: Path) -> None:
                    [{"_id": str(i), "prompt": "what ?", "image": image}
                     for i, image in enumerate(("0.png", None))])  # fmt: skip
     predictor = open_predictor(world / "model", images=world / "images")
-    for variant, bad in (("full", {}), (None, {2: "it has 0 of 1 pictures that scienceqa shows"})):
+    for variant, bad in (("full", {}), (None, {2: "it has 0 of the 1 pictures that scienceqa shows"})):
         record = {"benchmark": "scienceqa", "variant": variant}
         (tmp_path / "run.json").write_text(json.dumps(record))
-        asked = read_asked(source, 2)
+        asked = read_question_file(source, 2)
         require_answerable([asked], predictor, share=0.5)
         assert asked.bad == bad
 
@@ -332,4 +338,4 @@ def test_answers_never_take_the_name_of_a_column(
 ) -> None:
     rows = [{"_id": "1", "prompt": "what ?", "prediction": "red"}]
     assert predict(world, [write(tmp_path / "q.jsonl", rows)]) == 2
-    assert "have a column 'prediction', which answers are written to" in capsys.readouterr().err
+    assert "have a column 'prediction', which is reserved for answers" in capsys.readouterr().err

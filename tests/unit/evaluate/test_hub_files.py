@@ -59,7 +59,7 @@ def test_a_card_with_a_pattern_that_is_none_is_refused(
     card.write_text(card.read_text().replace("data/test-*", "data/test**"))
     assert main(["questions", "--benchmark", "mme", "--source", str(card.parent), "--out",
                  str(tmp_path / "out")]) == 2  # fmt: skip
-    assert "has a pattern that cannot be looked for" in capsys.readouterr().err
+    assert "has a pattern that cannot be searched" in capsys.readouterr().err
 
 
 def test_a_broken_connection_is_taken_up_and_the_cache_serves_offline(

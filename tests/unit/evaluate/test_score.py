@@ -84,9 +84,9 @@ def test_missing_and_extra_predictions_are_refused(tmp_path: Path) -> None:
 
     asked = write("questions.jsonl", [1, 2, 3])
     assert len(read_predictions(write("all.jsonl", [3, 2, 1]), asked)) == 3
-    with pytest.raises(UserError, match="lacks 1 of 3 questions, question_id '2' for one"):
+    with pytest.raises(UserError, match="lacks 1 of 3 questions, for example question_id '2'"):
         read_predictions(write("few.jsonl", [1, 3]), asked)
-    with pytest.raises(UserError, match="unasked, 1 of 3"):
+    with pytest.raises(UserError, match="has answers to 1 other questions"):
         read_predictions(write("many.jsonl", [1, 2, 3, 4]), asked)
 
 
@@ -294,7 +294,7 @@ def test_rows_without_an_id_are_scored_with_a_note(
 ) -> None:
     plain, right = ROWS["chartqa"]
     rows = [{**plain, "prediction": right}] * 2
-    note = "rows have no id (question_id, id): repeats were not looked for"
+    note = "rows have no id (question_id, id): duplicates were not checked"
     for added, noted in (([{}, {}], True), ([{"id": 0}, {"id": 1}], False)):
         lines = [json.dumps(row | more) for row, more in zip(rows, added, strict=True)]
         predictions, out = tmp_path / f"{noted}.jsonl", tmp_path / f"{noted}.json"

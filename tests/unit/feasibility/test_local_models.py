@@ -143,7 +143,7 @@ def test_check_and_fetch_agree(models: Path, tmp_path: Path, kind: str, what: st
         ("llm", "int8, as it was written", "torch_dtype = 'int8'; write float32"),
         ("llm", "no chat template", "has no chat template; name one"),
         ("vision", "no preprocessor", "preprocessor_config.json"),
-        ("vision", "images of another size", "makes images of 48 pixels, its encoder takes 24"),
+        ("vision", "images of another size", "makes images of 48 pixels, but its encoder takes 24"),
         ("vision", "no layers", "num_hidden_layers = 0"),
         ("vision", "a list of sizes", "image_size"),
     ],

@@ -86,7 +86,7 @@ def test_a_vision_tower(tmp_path: Path) -> None:
 
 
 def test_an_encoder_has_the_grid_that_is_recorded_for_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="me/vision has a grid of 6 x 6 patches, its record says"):
+    with pytest.raises(UserError, match="me/vision has a grid of 6 x 6 patches, but its record says"):
         get(tmp_path / "out", "me/vision", "vision", grid=7)
     assert not (tmp_path / "out").exists()
     record = get(tmp_path / "out", "me/vision", "vision", grid=6)
@@ -283,7 +283,7 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
         (lambda d: (d / "tokenizer.json").write_text("{}"), "tokenizer.json has no model"),
         (lambda d: (d / "generation_config.json").write_bytes(b"\xff"), "cannot be read as UTF-8"),
         (lambda d: _edit(d / "generation_config.json", eos_token_id="x"), "eos_token_id = 'x'"),
-        (lambda d: _edit(d / "generation_config.json", eos_token_id=[2, -1]), "a token's number"),
+        (lambda d: _edit(d / "generation_config.json", eos_token_id=[2, -1]), "a token id"),
         (lambda d: _edit(d / "config.json", torch_dtype="float99"), "torch_dtype = 'float99'"),
         (lambda d: _edit(d / "config.json", dtype="int8"), "dtype = 'int8'; write float32"),
         (lambda d: _edit(d / "config.json", dtype=3), "dtype = 3"),

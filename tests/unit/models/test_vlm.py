@@ -177,7 +177,7 @@ def test_adapters_are_stored_and_checked(parts: Path, tmp_path: Path) -> None:
     save_adapter(model, tmp_path, {})
     load_adapter(other, tmp_path)
     assert torch.equal(model.projector.output.weight, other.projector.output.weight)
-    with pytest.raises(UserError, match="is of another model"):
+    with pytest.raises(UserError, match="does not fit this model"):
         load_adapter(build(parts, "qwen2", "average_pool", 4), tmp_path)
     file = tmp_path / "adapter.safetensors"
     file.write_bytes(file.read_bytes()[:-5])
@@ -191,7 +191,7 @@ def test_misuse_is_refused(parts: Path, tmp_path: Path) -> None:
     pixels = torch.zeros(1, 3, 24, 24)
     with pytest.raises(UserError, match="no image is given"):
         model(input_ids=ids)
-    with pytest.raises(UserError, match="8 image placeholders, the images make 1 x 4"):
+    with pytest.raises(UserError, match="8 image placeholders, but the images make 1 x 4"):
         model(input_ids=ids, pixel_values=pixels)
     with pytest.raises(UserError, match="not both"):
         model.visual_tokens(pixels, pixels)

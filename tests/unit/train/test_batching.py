@@ -139,8 +139,8 @@ def test_out_of_memory_halves_the_micro_batch_and_not_the_global_one(
     monkeypatch.setattr(stage_module, "build_model", build_one_at_a_time)
     record = run_stage(inputs(world, tmp_path / "short"), r, said.append)
     assert said[1:] == [
-        "memory ran out with micro batches of 8: on with 4",
-        "memory ran out with micro batches of 4: on with 2",
+        "memory ran out with micro batches of 8; continuing with 4",
+        "memory ran out with micro batches of 4; continuing with 2",
     ]
     assert record["batch"] == {"global_batch": 8, "micro_batch": 2, "accumulation": 4, "devices": 1}
     assert len(built) == 3

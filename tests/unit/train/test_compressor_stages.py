@@ -108,7 +108,7 @@ def test_smaller_images_train_from_files_and_refuse_features(world: Path, tmp_pa
     questions = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))
     predictor = open_predictor(tmp_path / "2" / "model", images=world / "images")
     assert len(predictor.answer(questions)) == 24
-    with pytest.raises(UserError, match="give --images, not --features"):
+    with pytest.raises(UserError, match="give --images instead of --features"):
         open_predictor(tmp_path / "2" / "model", world / "features")
 
 

@@ -99,21 +99,21 @@ def an_adapter(_: Path, folder: Path) -> dict[str, Any]:
 
 
 MISMATCHES: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], str]] = {
-    "vocabulary": (other_tokens, r"tokenized with another vocabulary.*run `paretoken tokenize"),
-    "image id": (lambda w, f: no_record(w, f, other_image_id), "tokenized with another vocabulary"),
-    "token": (lambda w, f: no_record(w, f, large_id), r"holds the token 99, the embedding .* rows"),
+    "vocabulary": (other_tokens, r"not tokenized with the vocabulary of.*run `paretoken tokenize"),
+    "image id": (lambda w, f: no_record(w, f, other_image_id), "not tokenized with the vocabulary of"),
+    "token": (lambda w, f: no_record(w, f, large_id), r"holds the token id 99, but the embedding"),
     "patches": (
         lambda w, f: other_features(w, f, lambda a: a[:, :, :25]),
-        r"have the shape \[2, 25, 32\] .* makes \[2, 36, 32\]",
+        r"have the shape \[2, 25, 32\] .* returns \[2, 36, 32\]",
     ),
     "width": (lambda w, f: other_features(w, f, lambda a: a[..., :16]), r"shape \[2, 36, 16\]"),
     "normalised": (lambda w, f: {"normalise": True}, "not normalised; leave --normalise out"),
     "aspect": (lambda w, f: {"aspect": "pad"}, "made square by crop, not by pad; leave --aspect out"),
     "layers": (
         lambda w, f: {"choice": Choice("average_pool", 4, layers=(1,))},
-        r"needs encoder layers \[1\], the features hold \[2, 3\]",
+        r"needs the encoder layers \[1\], but the features hold \[2, 3\]",
     ),
-    "pixels": (small_pictures, "makes images of 20 pixels, its encoder takes 24"),
+    "pixels": (small_pictures, "makes images of 20 pixels, but its encoder takes 24"),
     "stage 1": (an_adapter, "--adapter is for finetune"),
 }  # fmt: skip
 
@@ -133,7 +133,7 @@ def test_no_sequence_may_be_longer_than_the_positions_of_the_model(
     tiny_world: Path, tmp_path: Path
 ) -> None:
     inputs = stages.inputs(tiny_world, tmp_path / "out")
-    with pytest.raises(UserError, match="max_length = 257 goes beyond the 256 positions"):
+    with pytest.raises(UserError, match="max_length = 257 exceeds the 256 positions"):
         run_stage(inputs, stages.recipe(tiny_world, max_length=257))
 
 
@@ -169,8 +169,8 @@ ADAPTERS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], str]] = {
     "normalised": (
         lambda w, f: {"images": w / "images", "normalise": True}, "normalise_features = False"
     ),
-    "llm": (other_weights("llm"), "trained with another language model than --llm names"),
-    "vision": (other_weights("vision"), "trained with another vision encoder than --vision names"),
+    "llm": (other_weights("llm"), "trained with a language model that differs from --llm"),
+    "vision": (other_weights("vision"), "trained with a vision encoder that differs from --vision"),
 }  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def test_the_encoder_has_the_grid_of_its_record(
     line = ["pretrain-vision", "--recipe", str(small.RECIPES / "miniature_vision.yaml"), "--world",
             str(small.RECIPES / "miniature_world.yaml"), "--out", str(tmp_path / "out")]  # fmt: skip
     assert main([*line, "--grid", "7"]) == 2
-    assert "the miniature's encoder has a grid of 6 x 6 patches, its record says grid: 7" in (
+    assert "the miniature's encoder has a grid of 6 x 6 patches, but its record says grid: 7" in (
         capsys.readouterr().err
     )
     assert not (tmp_path / "out").exists()

@@ -50,12 +50,15 @@ def test_overrides_change_the_recipe_and_its_hash(tmp_path: Path) -> None:
         ({"global_batch": 0}, "must be 1 or more"),
         ({"warmup": 2}, "warmup = 2"),
         ({"betas": [1, 1]}, "must be less than 1"),
-        ({"deepspeed": "../../zero.json"}, "leads out of the recipe's folder"),
+        ({"deepspeed": "../../zero.json"}, "is outside of the recipe's folder"),
         ({"steps": None}, "either steps or epochs"),
         ({"epochs": 1}, "either steps or epochs"),
-        ({"learning_rates": {"projector": 1e-3}}, "llm is needed in finetune"),
+        ({"learning_rates": {"projector": 1e-3}}, "llm is required in finetune"),
         ({"learning_rates": {"projector": "fast"}}, "is not a number"),
-        ({"stage": "pretrain", "learning_rates": {"projector": 1}}, "for pretrain, not for finetune"),
+        (
+            {"stage": "pretrain", "learning_rates": {"projector": 1}},
+            "for pretrain; give one for finetune",
+        ),
     ],
 )
 def test_bad_recipes_say_what_is_wrong(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -139,7 +139,7 @@ def test_a_full_disk_leaves_no_checkpoint_under_a_final_name(
     [
         ({"features": None}, "give --features or --images"),
         ({"choice": Choice("average_pool", 7)}, "cannot make 7 tokens"),
-        ({"choice": Choice("average_pool", 4, layers=(1,))}, r"needs encoder layers \[1\]"),
+        ({"choice": Choice("average_pool", 4, layers=(1,))}, r"needs the encoder layers \[1\]"),
         ({"data": Path("nowhere")}, "not a tokenized data set"),
         ({"llm": Path("nowhere")}, "holds no weights"),
     ],

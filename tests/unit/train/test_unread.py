@@ -95,7 +95,9 @@ def test_the_first_unreadable_image_stops_a_run_that_may_skip_none(
 ) -> None:
     damage(images / "3.png")
     inputs = stages.inputs(tiny_world, tmp_path / "out", images=images)
-    with pytest.raises(UserError, match=r"1 of 24 images are bad(.|\n)*3\.png(.|\n)*same command cont"):
+    with pytest.raises(
+        UserError, match=r"1 of 24 images are bad(.|\n)*3\.png(.|\n)*same command resumes"
+    ):
         run_stage(inputs, stages.recipe(tiny_world, workers=1))
 
 

@@ -12,7 +12,7 @@ from paretoken.errors import UserError
 from paretoken.train import trainer_arguments, zero
 from paretoken.train.recipe import LearningRates, Recipe, read_recipe
 from paretoken.train.trainer_arguments import attention_of, packing_of
-from paretoken.train.zero import keep_frozen, make_whole, prepare_deepspeed, read_zero, size
+from paretoken.train.zero import gather_parameters, keep_frozen, prepare_deepspeed, read_zero, size
 
 RECIPES = Path(__file__).parents[3] / "workflow" / "recipes"
 needs_deepspeed = pytest.mark.skipif(
@@ -52,10 +52,13 @@ def test_the_recipes_of_the_paper_name_files_that_exist(stage: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([], "stage must be one of 1, 2 and 3"),
-        ({"zero_optimization": {"stage": 0}}, "stage must be one of 1, 2 and 3"),
-        ({"zero_optimization": {"stage": 2}, "optimizer": {}}, "sets 'optimizer': the recipe decides"),
-        ({"zero_optimization": {"stage": 2}, "fp16": {}}, "sets 'fp16': precision is fp32 or bf16"),
+        ([], "it must be one of 1, 2 and 3"),
+        ({"zero_optimization": {"stage": 0}}, "it must be one of 1, 2 and 3"),
+        ({"zero_optimization": {"stage": 2}, "optimizer": {}}, "sets 'optimizer': the recipe sets"),
+        (
+            {"zero_optimization": {"stage": 2}, "fp16": {}},
+            "sets 'fp16': the recipe sets precision, fp32 or bf16",
+        ),
     ],
 )
 def test_what_the_recipe_decides_is_refused(
@@ -97,7 +100,7 @@ def test_frozen_weights_may_be_absent_from_a_checkpoint_and_others_not() -> None
 def test_a_model_that_is_not_split_stays_as_it_is() -> None:
     model = nn.Linear(3, 2)
     weight = model.weight
-    make_whole(model)
+    gather_parameters(model)
     assert model.weight is weight
     assert size(weight) == 6
 

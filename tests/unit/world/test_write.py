@@ -17,7 +17,7 @@ from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.data.stored_names import split_name
 from paretoken.errors import UserError
-from paretoken.evaluate.asking import max_new_tokens_of, read_asked
+from paretoken.evaluate.asking import max_new_tokens_of, read_question_file
 from paretoken.evaluate.questions import parse_questions
 from paretoken.registry import BENCHMARKS
 from paretoken.study.paths import WORLD_QUESTIONS
@@ -125,7 +125,7 @@ def test_questions_are_laid_out_as_those_of_a_fetched_benchmark(data: Path) -> N
     record = json.loads((data / WORLD_QUESTIONS).with_name("run.json").read_text())
     assert record == {"benchmark": "world", "questions": len(rows), "max_new_tokens": 2}
     assert max_new_tokens_of(data / WORLD_QUESTIONS, 16) == 2
-    asked = read_asked(data / WORLD_QUESTIONS, 2)
+    asked = read_question_file(data / WORLD_QUESTIONS, 2)
     assert not asked.bad
     assert [dict(question.columns)["part"] for question in asked.questions] == [
         row["part"] for row in rows

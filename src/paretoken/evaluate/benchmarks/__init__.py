@@ -1,1 +1,1 @@
-"""Benchmarks: how one answer is scored. One file each, registered in `paretoken.registry`."""
+"""Benchmarks, one per file; they are registered in `paretoken.registry`."""

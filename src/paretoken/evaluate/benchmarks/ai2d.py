@@ -1,4 +1,4 @@
-"""AI2D: multiple choice about diagrams of textbooks."""
+"""AI2D: multiple-choice questions about diagrams of textbooks."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _LETTER_FIRST = re.compile(r"\s*([A-Z])\.")
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer is the right letter, or starts with it and a full stop, else 0."""
+    """Return 1 if the answer is the correct letter, or starts with it and a full stop, else 0."""
     said = response(row)
     first = _LETTER_FIRST.match(said)
     return float(same_text(first.group(1) if first else said, letter_of(row, "options")))
 
 
 def score_inferred(row: Row) -> float:
-    """Return 1 if the answer, read generously, is the right option, else 0."""
+    """Return 1 if the option inferred from the answer is correct, else 0."""
     right, options = letter_of(row, "options"), texts(row, "options")
     by_letter = dict(zip(letters(len(options)), options, strict=True))
     return float(infer_choice(response(row), by_letter) == right)
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     return f"{question(row)}\n{option_lines(texts(row, 'options'))}{LETTER}"
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark is: where its questions are, how it asks, how it scores, and its variants."""
+"""The description of a benchmark: its data, its prompts, its scoring and its variants."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from paretoken.registry import unknown_name
 
 Row = Mapping[str, Any]
 
-#: Attributes of `Benchmark` that decide a question or its answer; all others are how it is scored.
+#: Attributes of `Benchmark` that determine questions or answers; the others determine the scoring.
 ASKED = frozenset({"hub", "prompt", "shown", "max_new_tokens", "columns"})
-#: Typical tokens of a prompt with template and system message; with options or a hint it is longer.
+#: Typical tokens of a prompt with template and system message, without and with options or a hint.
 PROMPT_TOKENS, LONG_PROMPT_TOKENS = 70, 130
 
 
 @dataclass(frozen=True)
 class Join:
-    """Images that another config of the data set holds.
+    """Images in another config of the data set.
 
     Attributes:
-        config: that config.
+        config: name of that config.
         split: its split.
         column: its column of images.
-        id: its column that ``key`` of a question refers to.
-        key: the question's column.
+        id: its column of ids.
+        key: column of the questions with the id of the image.
     """
 
     config: str
@@ -38,16 +38,16 @@ class Join:
 
 @dataclass(frozen=True)
 class HubData:
-    """Where the questions are on the Hugging Face hub.
+    """The location of a benchmark's questions on the Hugging Face hub.
 
     Attributes:
         repo: id of the data set.
-        split: the split that is asked.
-        config: the config; ``default`` for a data set that has one only.
+        split: the split of the questions.
+        config: the config; ``default`` for a data set with a single one.
         images: columns of pictures, in the order in which they are shown.
-        columns: the data set's other columns that prompt or score need.
-        join: where the pictures are, if not beside the questions.
-        text_only: whether questions without a picture belong to it, to be asked without one.
+        columns: other columns of the data set that prompt or score need.
+        join: location of the pictures, if they are in another config.
+        text_only: whether questions without a picture are included.
     """
 
     repo: str
@@ -65,10 +65,10 @@ class Aggregate:
 
     Attributes:
         score: from 0 to 1.
-        interval: 95 %.
-        details: what else the score file says; ``stderr`` if rows do not give it.
-        metric: what this score is, where it is not the benchmark's metric; None: it is.
-        lacks: what the metric's name promises and the rows do not have.
+        interval: the 95 % interval.
+        details: further entries of the score file; ``stderr`` if it is not that of the rows' mean.
+        metric: name of the metric; None: the benchmark's metric.
+        lacks: remarks on what the rows lack for the metric.
     """
 
     score: float
@@ -80,11 +80,11 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Variant:
-    """Another convention for the same benchmark, under a name of its own.
+    """A named alternative convention for a benchmark.
 
     Attributes:
-        name: what ``--variant`` takes.
-        what: how it differs, and who does it that way.
+        name: the value of ``--variant``.
+        what: how it differs, and who uses it.
         changes: the attributes of `Benchmark` that it replaces.
     """
 
@@ -94,36 +94,36 @@ class Variant:
 
     @property
     def key(self) -> Literal["questions", "scoring"]:
-        """Where a study's config names it: it changes what is asked, or only how that is scored."""
+        """The config key that selects it: it changes the questions, or only their scoring."""
         return "questions" if ASKED & set(self.changes) else "scoring"
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """How a benchmark asks and how its answers are scored.
+    """The prompts and the scoring of a benchmark.
 
     Attributes:
         name: its registered name.
-        metric: what the score is called.
-        score: from a row (the data set's own columns and ``prediction``) to a number from 0 to 1;
-            raises `BadRowError` for a row that cannot be scored.
-        source: where the rule comes from.
-        columns: what rows must have besides ``prediction``.
-        keys: columns that identify a row, the first of them that a file has; no two rows may share
-            their values. Data sets without an id of their own have the columns that people add.
-        aggregate: from rows and their scores to the benchmark's score; None: the mean.
-        whole: from rows to how many of the first of them can be scored together, where a question has
-            several rows; None: any rows can.
-        breakdown: columns whose values get a mean each, where rows have them.
-        parts: the column whose values are benchmarks of their own, which suites average; None: it has
-            no parts.
-        hub: where the questions are; None for a benchmark that is made here.
-        prompt: from a row to the whole prompt.
-        shown: from a row to the columns of the pictures it shows; None: all of ``hub.images``.
-        max_new_tokens: the longest answer.
-        questions: of the split that it is scored on, for plans; None: no data set stands behind it.
-        prompt_tokens: typical tokens of a prompt, the image's not counted, for plans.
-        variants: other conventions.
+        metric: name of its metric.
+        score: returns the score, from 0 to 1, of a row (the data set's own columns and
+            ``prediction``); raises `BadRowError` for a row that cannot be scored.
+        source: origin of the scoring rule.
+        columns: columns that rows must have besides ``prediction``.
+        keys: alternative sets of columns that identify a row; the first one that a file has must be
+            unique. Data sets without ids list the columns that users commonly add.
+        aggregate: returns the benchmark's score for rows and their scores; None: the mean.
+        whole: returns how many of the first rows can be scored together, for questions with several
+            rows; None: any number.
+        breakdown: columns for whose values means are reported, if rows have them.
+        parts: column that names the part of a row; suites average the scores of the parts. None: there
+            are no parts.
+        hub: location of the questions; None for a benchmark without a data set on the hub.
+        prompt: returns the complete prompt of a row.
+        shown: returns the columns of the pictures that a row shows; None: all of ``hub.images``.
+        max_new_tokens: most tokens of an answer.
+        questions: number of questions of the split, for plans; None: there is no data set.
+        prompt_tokens: typical tokens of a prompt without the image, for plans.
+        variants: alternative conventions.
     """
 
     name: str
@@ -145,10 +145,10 @@ class Benchmark:
     variants: tuple[Variant, ...] = ()
 
     def variant(self, name: str | None) -> Benchmark:
-        """Return this benchmark under another convention; None: the recommended one.
+        """Return a variant of this benchmark; None: the recommended convention.
 
         Raises:
-            UserError: it has no such variant.
+            UserError: the variant does not exist.
         """
         if name is None:
             return self

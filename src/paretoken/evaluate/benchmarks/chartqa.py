@@ -1,4 +1,4 @@
-"""ChartQA: questions about charts; numbers may be off by a twentieth."""
+"""ChartQA: questions about charts; numbers may be off by 5 %."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WORD = "\nAnswer the question with a single word."
 
 
 def as_number(said: str) -> float | None:
-    """Return a text as a number, a percentage as its hundredth; None if it is none."""
+    """Return the number in a text, a percentage divided by 100; None if it is not a number."""
     try:
         return float(said.rstrip("%")) / 100 if said.endswith("%") else float(said)
     except ValueError:
@@ -18,16 +18,16 @@ def as_number(said: str) -> float | None:
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer is within 5 % of a right number, or is the right text, else 0."""
+    """Return 1 if the answer is within 5 % of the correct number, or is the correct text, else 0."""
     said, right = response(row), gold(row)
     number, target = as_number(said), as_number(right)
-    if number is None or not target:  # no share of zero can be taken
+    if number is None or not target:  # there is no relative error to zero
         return float(said.lower() == right.lower())
     return float(abs(number - target) / abs(target) <= TOLERANCE)
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     return question(row) + WORD
 
 

@@ -1,6 +1,6 @@
-"""Which option an answer means.
+"""Inferring the option that an answer means.
 
-`infer_choice` reads free text as VLMEvalKit's `can_infer` does when it has no language model to ask
+`infer_choice` parses free text like VLMEvalKit's `can_infer` without a language model as judge
 (vlmeval/utils/matching_util.py at e8e78f05).
 """
 
@@ -14,7 +14,7 @@ from paretoken.evaluate.benchmarks.base import Row
 from paretoken.evaluate.benchmarks.prompts import letters
 from paretoken.evaluate.benchmarks.values import require_texts, whole
 
-#: An answer that contains one of these refuses; it is read as `REFUSED`, which is never right.
+#: An answer that contains one of these is a refusal; it is parsed as `REFUSED`, which is never correct.
 REFUSALS = (
     "Sorry, I can't help with images of people yet.",
     "I can't process this file.",
@@ -28,14 +28,14 @@ _ANSWER_IS = re.compile(r"(?:correct\s+)?answer\s+is\s+\**([ABCD])\**", re.IGNOR
 
 
 def letter_of(row: Row, options: str) -> str:
-    """Return the letter of the right option, where ``answer`` is its number from 0.
+    """Return the letter of the correct option, whose index from 0 is ``answer``.
 
     Raises:
-        BadRowError: there is no such option.
+        BadRowError: the row does not have the option.
     """
     number, count = whole(row, "answer"), len(require_texts(row, options))
     if not 0 <= number < count:
-        raise BadRowError(f"its answer is {number}, but it has {count} {options}")
+        raise BadRowError(f"its answer is {number}; with {count} {options}, it must be 0 to {count - 1}")
     return letters(count)[number]
 
 
@@ -43,11 +43,11 @@ def infer_choice(answer: str, options: Mapping[str, str]) -> str | None:
     """Return the letter of the option that an answer means.
 
     Args:
-        answer: what the model said.
-        options: the texts of the options by letter.
+        answer: the model's answer.
+        options: texts of the options by letter.
 
     Returns:
-        A letter of ``options``, ``Z`` for a refusal, None if the answer cannot be read.
+        A letter of ``options``, ``Z`` for a refusal, or None if the answer cannot be parsed.
     """
     return _by_letter(answer, options) or _by_text(answer, options)
 

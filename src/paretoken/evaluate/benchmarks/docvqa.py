@@ -7,32 +7,33 @@ from paretoken.evaluate.benchmarks.edit_distance import edit_distance
 from paretoken.evaluate.benchmarks.prompts import short_prompt
 from paretoken.evaluate.benchmarks.values import accepted, response, text
 
-#: Similarities below this count as none.
+#: Similarities below this count as 0.
 THRESHOLD = 0.5
 
 
 def score(row: Row) -> float:
-    """Return the similarity to the nearest right answer, 0 to 1 (the challenge's own script)."""
-    said = text(row, "prediction")  # not stripped: its white space counts in the length
+    """Return the similarity to the nearest correct answer, 0 to 1, like the challenge's script."""
+    said = text(row, "prediction")  # not stripped, as white space counts in the length
     tidy, length = _tidy(said), len(said.upper())
     similarity = 1 - min(_distance(tidy, length, answer) for answer in set(accepted(row)))
     return 0.0 if similarity < THRESHOLD else similarity
 
 
 def score_binarised(row: Row) -> float:
-    """Return 1 where `score` is not 0, for an answer stripped as lmms-eval does."""
+    """Return 1 if `score` of the stripped answer is not 0, else 0, like lmms-eval."""
     return float(score({**row, "prediction": response(row)}) > 0)
 
 
 def _distance(said: str, length: int, answer: str) -> float:
-    """Return the edit distance as a share of the longer text, in capitals and before tidying.
+    """Return the edit distance over the length of the longer text.
 
-    Texts of lengths so different that their similarity counts as none are not compared: 1.
+    Lengths are those of the texts in capitals before normalisation. The distance is 1 if the lengths
+    alone imply a similarity that counts as 0.
 
     Args:
-        said: the prediction, tidied.
-        length: of the prediction in capitals, before tidying.
-        answer: a right one.
+        said: the normalised prediction.
+        length: length of the prediction in capitals before normalisation.
+        answer: a correct answer.
     """
     longer, right = max(len(answer.upper()), length), _tidy(answer)
     if abs(len(right) - len(said)) > (1 - THRESHOLD) * longer:

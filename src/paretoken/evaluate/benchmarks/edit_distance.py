@@ -1,4 +1,4 @@
-"""Levenshtein's edit distance."""
+"""The Levenshtein edit distance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def edit_distance(first: str, second: str) -> int:
-    """Return how many characters must be inserted, deleted or replaced to turn one into the other."""
+    """Return the fewest insertions, deletions and substitutions that turn one text into the other."""
     if first == second:
         return 0
     short, long = sorted((first, second), key=len)
@@ -16,11 +16,12 @@ def edit_distance(first: str, second: str) -> int:
 def edit_distances(text: str, words: Sequence[str]) -> list[int]:
     """Return the edit distance of a text to each of some words.
 
-    A column of the usual tables is held in two whole numbers, which have a bit per character of each
-    word: where the column rises by one, and where it falls. Between words is a bit that stays 0, so that
-    no carry goes from one to the next. A character of the text then takes a few operations on whole
-    numbers, for all words together, so that texts of many thousands of characters take moments.
-    Source: Myers 1999, doi:10.1145/316542.316550, as in Hyyrö 2003.
+    A column of the dynamic-programming tables is held in two integers with a bit per character of each
+    word: where the column rises by one, and where it falls. A bit that stays 0 separates words, so that
+    carries do not cross them. Each character of the text takes a few operations on integers for all
+    words together, so that texts of many thousands of characters are fast. Source: Myers, "A fast
+    bit-vector algorithm for approximate string matching", 1999, doi:10.1145/316542.316550, as in Hyyrö,
+    "A bit-vector algorithm for computing Levenshtein and Damerau edit distances", 2003.
     """
     places: dict[str, int] = {}
     every = firsts = start = 0

@@ -19,7 +19,7 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
 
 
 def score_row(row: Row) -> float:
-    """Return 1 if a row's prediction equals one of its answers (a text or accepted texts)."""
+    """Return 1 if a row's prediction equals an accepted answer, else 0."""
     return exact_match(row["prediction"], answers_of(row.get("answer")))
 
 

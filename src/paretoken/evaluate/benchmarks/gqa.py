@@ -9,12 +9,12 @@ from paretoken.evaluate.benchmarks.values import gold, response
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer is right, without case and punctuation, else 0."""
+    """Return 1 if the answer is correct, ignoring case and punctuation, else 0."""
     return float(same_text(response(row), gold(row)))
 
 
 def score_llava(row: Row) -> float:
-    """Return 1 if the answer, lower-cased and without final full stops, is the right one, else 0."""
+    """Return 1 if the lower-cased answer without final full stops is correct, else 0."""
     return float(response(row).rstrip(".").lower() == gold(row))
 
 
@@ -38,7 +38,7 @@ GQA = Benchmark(
     variants=(
         Variant(
             "llava",
-            "LLaVA's scripts with the official tool: only final full stops are dropped",
+            "LLaVA's scripts with the official tool: only final full stops are removed",
             {"score": score_llava},
         ),
     ),

@@ -1,4 +1,4 @@
-"""MathVista: mathematics with pictures, choices or numbers, scored without a language model."""
+"""MathVista: mathematics with pictures, multiple choice or free form, scored without a judge."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from paretoken.io.numerals import number_of
 MULTI_CHOICE, FREE_FORM = "multi_choice", "free_form"
 NUMBERS = ("integer", "float")
 ANSWER_TYPES = ("text", *NUMBERS, "list")
-#: Decimals that a double can tell apart.
+#: Most significant decimals of a double.
 MOST_DECIMALS = 17
 _BRACKETED = re.compile(r"\(([a-zA-Z])\)")
 DECIMALS = {1: " with one decimal place", 2: " with two decimal places"}
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer, extracted and normalised, is the right one, else 0.
+    """Return 1 if the extracted and normalised answer is correct, else 0.
 
-    Right numbers are normalised, too: 2, 2.0 and 2.00 are one answer, however the file stores them.
+    Correct numbers are normalised, too: 2, 2.0 and 2.00 are equal, however the file stores them.
     """
     right = _right(row)
     if row["question_type"] != MULTI_CHOICE and row["answer_type"] in NUMBERS:
@@ -46,10 +46,10 @@ def score(row: Row) -> float:
 
 
 def score_lmms_eval(row: Row) -> float:
-    """Return the same as lmms-eval whose judge cannot be reached.
+    """Return the score of lmms-eval without its judge.
 
-    An answer that is not in its form already is then empty, and an empty answer to a choice means the
-    shortest one; rounding fails where the precision is stored with a decimal point.
+    An answer that is not in the expected form becomes empty, and an empty answer to a multiple-choice
+    question selects the shortest choice. Rounding fails if the precision is stored as a float.
     """
     right = _right(row)
     rounded = row["question_type"] != MULTI_CHOICE and row["answer_type"] == "float"
@@ -60,17 +60,17 @@ def score_lmms_eval(row: Row) -> float:
 
 
 def _right(row: Row) -> str:
-    """Return the right answer of a row that has the form of its kind.
+    """Return the correct answer of a row, after validating the row.
 
     Raises:
-        BadRowError: its kind is unknown, a choice lacks choices or the right one, a number is not a
-            number, or a decimal number has no precision.
+        BadRowError: the type of the question or answer is unknown, choices or the correct one among
+            them are missing, a number is not a number, or a float has no precision.
     """
     choice = one_of(row, "question_type", (MULTI_CHOICE, FREE_FORM)) == MULTI_CHOICE
     kind = one_of(row, "answer_type", ANSWER_TYPES)
     needed = "choices" if choice else "precision" if kind == "float" else None
     if needed is not None and needed not in row:
-        raise BadRowError(f"it has no {needed}; give the data set's own column")
+        raise BadRowError(f"it has no {needed}; add the data set's own column")
     right = gold(row).strip()
     if choice:
         one_of({"answer": right}, "answer", [each.strip() for each in require_texts(row, "choices")])
@@ -84,10 +84,10 @@ def _right(row: Row) -> str:
 
 
 def _precision(row: Row) -> int:
-    """Return how many decimals the right answer has.
+    """Return the number of decimals of the correct answer.
 
     Raises:
-        BadRowError: that is not said, or is not a number of decimals.
+        BadRowError: ``precision`` is missing, or is not a number of decimals.
     """
     decimals = whole(row, "precision")
     if not 0 <= decimals <= MOST_DECIMALS:
@@ -96,7 +96,7 @@ def _precision(row: Row) -> int:
 
 
 def extract(row: Row, said: str) -> str:
-    """Return the answer in a response: the official quick extraction, otherwise all of it."""
+    """Return the answer in a response by the official quick extraction, or else the whole response."""
     found = as_asked(row, said)
     if found is not None:
         return found
@@ -108,7 +108,7 @@ def extract(row: Row, said: str) -> str:
 
 
 def as_asked(row: Row, said: str) -> str | None:
-    """Return a response that is a choice or a number of the kind asked for, None otherwise."""
+    """Return a response if it is a choice or a number of the expected type; None otherwise."""
     if row["question_type"] == MULTI_CHOICE and said in texts(row, "choices"):
         return said
     if row["answer_type"] == "integer":
@@ -119,7 +119,7 @@ def as_asked(row: Row, said: str) -> str | None:
 
 
 def normalise(row: Row, extracted: str) -> str | None:
-    """Return an extracted answer in the form of the right ones, None if it has no such form."""
+    """Return an extracted answer in the form of correct answers; None if that is impossible."""
     kind = row["answer_type"]
     if row["question_type"] == MULTI_CHOICE:
         return _choice(extracted.strip(), texts(row, "choices"))
@@ -131,7 +131,7 @@ def normalise(row: Row, extracted: str) -> str | None:
 
 
 def _choice(extracted: str, choices: Sequence[str]) -> str | None:
-    """Return the choice that a letter stands for, or the one nearest to a text."""
+    """Return the choice of a letter, or the one with the smallest edit distance to a text."""
     bracketed = _BRACKETED.search(extracted)
     letter = bracketed.group(1).upper() if bracketed else extracted
     if letter in letters(len(choices)):
@@ -148,7 +148,7 @@ def _attempt(convert: Callable[[], str]) -> str | None:
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked: lmms-eval's format without examples or reasoning."""
+    """Return the prompt of a row in lmms-eval's format, without examples or reasoning."""
     unit = text(row, "unit")
     asked = question(row) + (f" (Unit: {unit})" if unit else "")
     choices = texts(row, "choices")
@@ -192,7 +192,7 @@ MATHVISTA = Benchmark(
     variants=(
         Variant(
             "lmms_eval",
-            "lmms-eval without its judge: floats are wrong, the shortest choice stands for the unread",
+            "lmms-eval without its judge: floats are wrong, unparsed answers mean the shortest choice",
             {"score": score_lmms_eval},
         ),
         Variant("query", "asks with the data set's own prompt", {"prompt": prompt_query}),

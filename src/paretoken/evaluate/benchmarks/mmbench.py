@@ -1,4 +1,4 @@
-"""MMBench (English, dev, version 1.0): multiple choice, right only if right in every rotation."""
+"""MMBench (English, dev, version 1.0): multiple choice, to be answered correctly in every rotation."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from paretoken.evaluate.benchmarks.values import gold, question, response, text,
 from paretoken.evaluate.score_intervals import interval, means, standard_error
 from paretoken.io.escape import shown
 
-#: A question's rotations have its index plus multiples of this.
+#: The rotations of a question have its index plus multiples of this.
 ROTATION = 1_000_000
 ABSENT = "nan"
 
 
 def options_of(row: Row) -> dict[str, str]:
-    """Return the options of a row by letter, without absent ones."""
+    """Return the options of a row by letter, without missing ones."""
     cells = {letter: text(row, letter) for letter in string.ascii_uppercase if letter in row}
     return {letter: cell for letter, cell in cells.items() if cell not in ("", ABSENT)}
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer means the right option, else 0; what cannot be read is wrong."""
-    whole(row, "index")  # or its rotations could not be found
+    """Return 1 if the answer means the correct option, else 0; unparsed answers are wrong."""
+    whole(row, "index")  # raises if it is invalid; it is needed to find rotations
     text(row, "category")
     right = gold(row).strip()
     options = options_of(row)
@@ -48,15 +48,15 @@ def score(row: Row) -> float:
 
 
 def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
-    """Return the share of questions that are right in all their rotations.
+    """Return the share of questions that are answered correctly in all their rotations.
 
-    Where no question has any rotation, that is the accuracy, and is called so.
+    If there are no rotations at all, this is the accuracy, and the metric is named so.
 
     Raises:
-        UserError: some rotations are there and others are not.
+        UserError: some rotations are missing.
     """
     groups = _groups(rows)
-    rotated = _demand_whole(groups, rows)
+    rotated = _has_rotations(groups, rows)
     right = [float(all(scores[number] for number in group)) for group in groups.values()]
     categories = [text(rows[group[-1]], "category") for group in groups.values()]
     unread = sum(infer_choice(response(row), options_of(row)) is None for row in rows)
@@ -72,18 +72,18 @@ def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
 
 
 def _groups(rows: Sequence[Row]) -> dict[int, list[int]]:
-    """Return the numbers of the rows of each question."""
+    """Return the indices of the rows of each question."""
     groups: dict[int, list[int]] = {}
     for number, row in enumerate(rows):
         groups.setdefault(whole(row, "index") % ROTATION, []).append(number)
     return groups
 
 
-def _demand_whole(groups: Mapping[int, Sequence[int]], rows: Sequence[Row]) -> bool:
-    """Return whether questions have their rotations, as many as options (False: none has any).
+def _has_rotations(groups: Mapping[int, Sequence[int]], rows: Sequence[Row]) -> bool:
+    """Return whether each question has a rotation per option; False if no question has rotations.
 
     Raises:
-        UserError: some rotations are missing, or there are more than options.
+        UserError: some rotations are missing, or there are more rotations than options.
     """
     if all(len(group) == 1 for group in groups.values()):
         return False
@@ -95,15 +95,16 @@ def _demand_whole(groups: Mapping[int, Sequence[int]], rows: Sequence[Row]) -> b
             odd[base] = f"index {base} has {len(turns)} of {options} rotations"
     if odd:
         raise UserError(
-            f"{len(odd)} of {len(groups)} questions lack rotations, {next(iter(odd.values()))} for one: "
-            "circular accuracy needs each question once per option, with its index plus multiples of "
-            f"{ROTATION:,}; ask all rows, or score each by itself with --variant rows"
+            f"{len(odd)} of {len(groups)} questions lack rotations, for example "
+            f"{next(iter(odd.values()))}; circular accuracy needs each question once per option, with "
+            f"its index plus multiples of {ROTATION:,}: predict all rows, or score each row "
+            "separately with --variant rows"
         )
     return True
 
 
 def whole_questions(rows: Sequence[Row]) -> int:
-    """Return how many of the first rows are whole questions, with all their rotations or all without."""
+    """Return how many of the first rows are complete questions, with all rotations or all without."""
     counts: Counter[int] = Counter()
     incomplete: set[int] = set()
     found = 0
@@ -119,7 +120,7 @@ def whole_questions(rows: Sequence[Row]) -> int:
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     options = options_of(row)
     lines = "\n".join(f"{letter}. {options[letter]}" for letter in "ABCDE" if letter in options)
     hint = text(row, "hint")
@@ -144,7 +145,7 @@ MMBENCH = Benchmark(
     variants=(
         Variant(
             "rows",
-            "every row by itself, without rotations: what LLaVA's script asks",
+            "every row separately, without rotations, as in LLaVA's script",
             {"metric": "accuracy", "aggregate": None, "whole": None},
         ),
     ),

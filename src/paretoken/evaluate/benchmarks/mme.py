@@ -23,15 +23,15 @@ PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity",
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
 #: A subtask's score is a percentage of questions plus a percentage of images.
 SUBTASK_MAXIMUM = 200
-#: How many missing subtasks the metric names.
+#: Most missing subtasks that the metric names.
 NAMED = 3
 SUFFIX = " Please answer yes or no."
-#: Numbers of the rows of one subtask, image by image.
+#: Indices of the rows of a subtask, by image.
 Images = list[list[int]]
 
 
 def read_answer(prediction: str) -> str:
-    """Return ``yes``, ``no`` or ``other``, as lmms-eval reads an answer."""
+    """Return ``yes``, ``no`` or ``other`` for an answer, like lmms-eval."""
     plain = prediction.lower().strip().replace(".", "")
     if len(plain) == 1:
         return {"y": "yes", "n": "no"}.get(plain, "other")
@@ -44,12 +44,12 @@ def _read_start(plain: str) -> str:
 
 
 def score(row: Row) -> float:
-    """Return 1 if a row's answer is right, else 0."""
+    """Return 1 if a row's answer is correct, else 0."""
     return float(read_answer(response(row)) == _truth(row))
 
 
 def score_official(row: Row) -> float:
-    """Return the same by the official tool, which neither strips nor drops full stops."""
+    """Return the score of the official tool, which removes neither white space nor full stops."""
     return float(_read_start(text(row, "prediction").lower()) == _truth(row))
 
 
@@ -62,7 +62,7 @@ def _truth(row: Row) -> str:
 
 
 def by_image(rows: Sequence[Row], numbers: Sequence[int]) -> Images:
-    """Return the rows of a subtask by image: those that share their ``question_id``.
+    """Return the rows of a subtask grouped by image, which is their ``question_id``.
 
     Raises:
         BadRowError: a ``question_id`` is missing, or neither a text nor a whole number.
@@ -77,7 +77,7 @@ def _image_id(row: Row) -> str:
 
 
 def by_neighbours(rows: Sequence[Row], numbers: Sequence[int]) -> Images:
-    """Return the rows of a subtask two by two, in their order, as the official tool does."""
+    """Return the rows of a subtask in pairs of neighbours, like the official tool."""
     return [list(numbers[start : start + 2]) for start in range(0, len(numbers), 2)]
 
 
@@ -90,19 +90,21 @@ def aggregate(
     """Return the sum of the subtasks' scores over its maximum.
 
     Args:
-        rows: what was scored.
-        scores: 1 or 0 for each.
-        pair: finds the questions on one image.
-        subtasks: those that count: 14 of them make 2800 points at most.
+        rows: the scored rows.
+        scores: 1 or 0 per row.
+        pair: groups the rows of a subtask by image.
+        subtasks: subtasks that count; all 14 have a maximum of 2800 points.
 
     Raises:
-        UserError: no row is of a subtask that counts.
+        UserError: no row belongs to a subtask that counts.
     """
     import numpy as np
 
     images = _images(rows, pair, subtasks)
     if not images:
-        raise UserError(f"no row is of a subtask that counts; these do: {', '.join(subtasks)}")
+        raise UserError(
+            f"no row belongs to one of the subtasks {', '.join(subtasks)}; give rows of them"
+        )
     counts = {name: _counts(found, scores) for name, found in images.items()}
     points = {name: _points(each, np.ones((1, len(each)))) for name, each in counts.items()}
     maximum = SUBTASK_MAXIMUM * len(subtasks)
@@ -132,7 +134,7 @@ def aggregate(
 
 
 def _lacks(details: Mapping[str, Any], rows: Sequence[Row], images: Mapping[str, Images]) -> list[str]:
-    """Return what the points promise and the rows do not have: all subtasks, two questions an image."""
+    """Return remarks on missing subtasks and on images without exactly two questions."""
     missing, unpaired = details["missing_subtasks"], details["unpaired_images"]
     named = ", ".join(missing) if len(missing) <= NAMED else f"{len(missing)} of them"
     pairs = [pair for found in images.values() for pair in found]
@@ -157,11 +159,11 @@ def _images(
 
 
 def _counts(images: Images, scores: Sequence[float]) -> Numbers:
-    """Return right answers, questions, and whether both are right; (images, 3)."""
+    """Return the correct answers, the questions, and whether both are correct (images, 3)."""
     import numpy as np
 
     right = [(sum(scores[number] for number in image), len(image)) for image in images]
-    # An image with one question only, as a limit leaves, cannot have both right.
+    # An image with one question, which a limit can leave, cannot have two correct answers.
     return np.array([(r, n, float(n > 1 and r == n)) for r, n in right])
 
 
@@ -193,7 +195,7 @@ def aggregate_perception(rows: Sequence[Row], scores: Sequence[float]) -> Aggreg
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     return question(row).strip().replace(SUFFIX, "") + SHORT
 
 
@@ -203,7 +205,7 @@ MME = Benchmark(
     score=score,
     source="lmms-eval 0.7.3, task mme; https://arxiv.org/abs/2306.13394",
     columns=("question_id", "category", "answer"),
-    # An image's two questions share its id; one is to be answered Yes, the other No.
+    # The two questions on an image share its id; the answer to one is Yes, to the other No.
     keys=(("question_id", "category", "question"), ("question_id", "category", "answer")),
     aggregate=aggregate,
     hub=HubData("lmms-lab/MME", "test", columns=("question",)),

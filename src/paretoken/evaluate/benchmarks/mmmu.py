@@ -17,12 +17,12 @@ from paretoken.evaluate.benchmarks.mmmu_choice import read_choice
 from paretoken.evaluate.benchmarks.mmmu_open import is_right
 from paretoken.evaluate.benchmarks.prompts import LETTER, SHORT, letters, option_lines
 from paretoken.evaluate.benchmarks.values import (
-    few,
     gold,
     listed,
     one_of,
     parsed_list,
     question,
+    require_few,
     require_texts,
     response,
     text,
@@ -52,12 +52,12 @@ _DOMAIN = {subject: domain for domain, subjects in DOMAINS.items() for subject i
 
 
 def choice_of(row: Row) -> str | None:
-    """Return the letter that the answer to a multiple-choice question means, None if unread."""
+    """Return the letter that the answer to a multiple-choice question means; None if unparsed."""
     return read_choice(response(row), texts(row, "options"))
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer is right, else 0; a choice that cannot be read is wrong."""
+    """Return 1 if the answer is correct, else 0; unparsed choices are wrong."""
     right = _accepted(row)
     if not _is_choice(row):
         return float(is_right(response(row), right))
@@ -72,23 +72,23 @@ def _is_choice(row: Row) -> bool:
 
 
 def _accepted(row: Row) -> list[str]:
-    """Return the right answers: one text, or a list, which may be written as a text."""
+    """Return the correct answers of a row: one text, or a list, which may be written as a text."""
     value = row["answer"]
     if isinstance(value, list) or (isinstance(value, str) and parsed_list(value)):
-        return few([gold({"answer": each}) for each in listed(row, "answer")], "answer")
+        return require_few([gold({"answer": each}) for each in listed(row, "answer")], "answer")
     return [gold(row)]
 
 
 def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
-    """Return the accuracy over all questions; subjects and domains beside it."""
+    """Return the accuracy over all questions, with details by subject and domain."""
     mean = sum(scores) / len(scores)
-    # Only a subject is read from an id such as validation_Art_Theory_12.
+    # The subject is part of the id, such as validation_Art_Theory_12.
     subjects = ["_".join(text(row, "id").split("_")[1:-1]) for row in rows]
     unread = [len(texts(row, "options")) for row in rows if _is_choice(row) and choice_of(row) is None]
     guesses = sum(1 / options for options in unread if options)
     details = {
         "unread": len(unread),
-        # The official tool draws an option where it reads none; this is what it gains on average.
+        # The official tool guesses an option for unparsed answers; this is its expected score.
         "score_with_guesses": mean + guesses / len(scores),
         "question_types": means(scores, [row["question_type"] for row in rows]),
         "domains": means(scores, [_DOMAIN.get(subject, "") for subject in subjects]),
@@ -98,14 +98,14 @@ def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked; places such as <image 1> stay in the text."""
+    """Return the prompt of a row; references such as <image 1> stay in the text."""
     if _is_choice(row):
         return f"{question(row)}\n{option_lines(texts(row, 'options'))}\n{LETTER}"
     return f"{question(row)}\n{SHORT}"
 
 
 def prompt_interleaved(row: Row) -> str:
-    """Return what the model is asked, with every image where the text first names it."""
+    """Return the prompt of a row, with each image where the text first refers to it."""
     seen: set[str] = set()
 
     def place(found: re.Match[str]) -> str:
@@ -118,12 +118,12 @@ def prompt_interleaved(row: Row) -> str:
 
 
 def shown(row: Row) -> list[str]:
-    """Return the columns of the images that the prompt names, in the order of their numbers."""
+    """Return the columns of the images in the prompt, in the order of their numbers."""
     return sorted(set(shown_in_order(row)))
 
 
 def shown_in_order(row: Row) -> list[str]:
-    """Return the columns of the images that the prompt names, in its order."""
+    """Return the columns of the images in the prompt, in the order of the text."""
     return list(dict.fromkeys(f"image_{number}" for number in _PLACE.findall(prompt(row))))
 
 
@@ -143,7 +143,7 @@ MMMU = Benchmark(
     variants=(
         Variant(
             "interleaved",
-            "images stand where the question names them, not in front",
+            "images are placed where the question refers to them, not in front",
             {"prompt": prompt_interleaved, "shown": shown_in_order},
         ),
     ),

@@ -1,4 +1,4 @@
-"""MMMU's reading of answers to multiple-choice questions, without its random guesses."""
+"""MMMU's parsing of answers to multiple-choice questions, without its random guesses."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from paretoken.evaluate.benchmarks.prompts import letters
 
-#: Stripped from both ends, one after the other, in this order.
+#: Marks that are stripped from both ends, one after the other in this order.
 MARKS = ",.!?;:'"
-#: Only longer answers are searched for the texts of options, in words.
+#: Fewest words of an answer that is searched for the texts of options.
 SHORTEST_SENTENCE = 6
 
 
 def read_choice(response: str, options: Sequence[str]) -> str | None:
-    """Return the letter that a response means; None where the official tool would draw one.
+    """Return the letter that a response means; None if the official tool would guess.
 
-    Letters in brackets count before bare ones, and these before the texts of options. Of several
-    options the one that is named last counts.
+    Letters in brackets take precedence over bare ones, and these over the texts of options. If there are
+    several, the last one in the response counts.
     """
     for mark in MARKS:
         response = response.strip(mark)
@@ -30,9 +30,9 @@ def read_choice(response: str, options: Sequence[str]) -> str | None:
 
 
 def _last(text: str, signs: dict[str, str]) -> str | None:
-    """Return the letter whose sign stands last in the text, the first of equals.
+    """Return the letter whose sign is last in the text; of equals, the first letter.
 
-    The text is searched backwards by `find`: `rfind` takes the product of both lengths.
+    The reversed text is searched by `find`, because `rfind` takes time in the product of both lengths.
     """
     backwards, places = text[::-1], dict[str, int]()
     for letter, sign in signs.items():

@@ -1,14 +1,14 @@
-"""MMMU's reading of answers to open questions: numbers and texts after words such as "is"."""
+"""MMMU's parsing of answers to open questions: numbers, and texts after words such as "is"."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-#: The answer stands after one of these; in the last line an equals sign will do, too.
+#: The answer follows one of these; in the last line, it may also follow an equals sign.
 INDICATORS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
 TRIVIAL = frozenset(":,.!?;'")
-#: `(?<!\d)` and `++` keep them from trying each tail of thousands of digits: no match begins within one.
+#: `(?<!\d)` and `++` avoid quadratic time for thousands of digits: no match starts within a number.
 _NUMBERS = (
     re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b"),  # 1,234,567
     re.compile(r"-?(?<!\d)\d++(?:\.\d++)?+[eE][+-]?\d++"),  # 1.5e-3
@@ -18,9 +18,9 @@ _NUMBERS = (
 
 
 def is_right(response: str, accepted: Sequence[str]) -> bool:
-    """Whether one of the candidates in a response is an accepted answer.
+    """Return whether one of the candidates in a response is an accepted answer.
 
-    A number is right if it equals an accepted one to two decimals, a text if it contains one.
+    A number is correct if it equals an accepted one to two decimals, a text if it contains one.
     """
     right = [form for answer in accepted for form in forms(answer)]
     texts = list(dict.fromkeys(form for form in right if isinstance(form, str)))
@@ -35,7 +35,7 @@ def is_right(response: str, accepted: Sequence[str]) -> bool:
 
 
 def candidates(response: str) -> list[str]:
-    """Return what in a response may be the answer: tails of its lines, and numbers in them."""
+    """Return candidates for the answer in a response: tails of its lines, and numbers in them."""
     tails = _tails(response)
     return tails + [number for tail in tails for part in _NUMBERS for number in part.findall(tail)]
 
@@ -47,7 +47,7 @@ def _tails(response: str) -> list[str]:
     for number, line in enumerate(lines, start=1):
         indicators = (*INDICATORS, "=") if number == len(lines) else INDICATORS
         tails = [line.split(indicator)[-1].strip() for indicator in indicators if indicator in line]
-        # An empty tail counts only until there is another one, whichever is shorter.
+        # The shortest non-empty tail counts; an empty one only if there is no other.
         shortest = ""
         for tail in tails:
             if not shortest or len(tail) < len(shortest):
@@ -60,7 +60,7 @@ def _tails(response: str) -> list[str]:
 def forms(answer: str) -> list[str] | list[float]:
     """Return the forms in which an answer is compared: one number, or texts.
 
-    A text of one letter must touch a blank, or it would be found everywhere.
+    A text of one letter must adjoin a blank, because it would otherwise match everywhere.
     """
     answer = answer.strip()
     try:

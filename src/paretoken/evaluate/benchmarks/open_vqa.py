@@ -1,4 +1,4 @@
-"""What VQA benchmarks share: ten people's answers, compared after EvalAI's processing."""
+"""Scoring that VQA benchmarks share: ten people's answers, compared after EvalAI's processing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paretoken.evaluate.benchmarks.values import accepted, response
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
 from paretoken.evaluate.score_intervals import interval
 
-#: Each answer is compared with those of the other nine: with fewer people, a right one earns less.
+#: Number of people who answered; with fewer people, a correct answer has a lower score.
 PEOPLE = 10
 
 
@@ -22,10 +22,10 @@ def score(row: Row) -> float:
 
 
 def people(row: Row) -> list[str]:
-    """Return people's answers: a list of texts, or of records with an ``answer`` each.
+    """Return people's answers, given as a list of texts or of records with an ``answer``.
 
     Raises:
-        BadRowError: they are not given, or are not a list, or there are none, or one is neither.
+        BadRowError: the answers are missing, are not a list, are empty, or have an invalid entry.
     """
     return accepted(row, _answer)
 
@@ -35,7 +35,7 @@ def _answer(entry: Any) -> Any:
 
 
 def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
-    """Return the mean; the metric says how many questions were not answered by ten people."""
+    """Return the mean; the metric names the number of questions without exactly ten answers."""
     odd = sum(len(people(row)) != PEOPLE for row in rows)
     lacks = [f"{odd} of {len(rows)} questions without exactly {PEOPLE} answers"] if odd else []
     return Aggregate(math.fsum(scores) / len(scores), interval(scores), lacks=lacks)

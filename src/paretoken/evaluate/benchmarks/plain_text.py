@@ -1,4 +1,4 @@
-"""Exact match that ignores case and ASCII punctuation, as lmms-eval's `exact_match` does."""
+"""Exact match that ignores case and ASCII punctuation, like lmms-eval's `exact_match`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def same_text(prediction: str, answer: str) -> bool:
-    """Whether two texts are the same without case and ASCII punctuation; blanks count."""
+    """Return whether two texts are equal, ignoring case and ASCII punctuation but not blanks."""
     return _plain(prediction) == _plain(answer)
 
 

@@ -1,4 +1,4 @@
-"""POPE: is an object in the image? Three ways to choose the objects that are not."""
+"""POPE: whether an object is in the image; absent objects are chosen in three ways."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Counts = tuple[bool, bool, bool]
 
 
 def read_answer(prediction: str) -> str:
-    """Return ``no`` if the first sentence negates, else ``yes``: the authors' rule, as in LLaVA."""
+    """Return ``no`` if the first sentence has a negation, else ``yes`` (the authors' rule)."""
     words = prediction.split(".", maxsplit=1)[0].replace(",", "").split(" ")
     return "yes" if NEGATIONS.isdisjoint(words) else "no"
 
 
 def score(row: Row) -> float:
-    """Return 1 if a row's answer is right, else 0."""
+    """Return 1 if a row's answer is correct, else 0."""
     return float(read_answer(response(row)) == _truth(row))
 
 
 def score_literal(row: Row) -> float:
-    """Return 1 if the answer is the word itself in any case, else 0, as lmms-eval does."""
+    """Return 1 if the answer is the correct word in any case, else 0, like lmms-eval."""
     return float(response(row).lower() == _truth(row))
 
 
@@ -53,7 +53,7 @@ def _counts(row: Row) -> Counts:
 
 def _counts_literal(row: Row) -> Counts:
     said, truth = response(row).lower(), _truth(row) == "yes"
-    # An answer that is neither word is missed by both precision and recall.
+    # An answer that is neither word does not count in precision or recall.
     return said == "yes" and truth, said == "yes" and not truth, said == "no" and truth
 
 
@@ -72,13 +72,14 @@ def aggregate(
     count: Callable[[Row], Counts] = _counts,
     pooled: bool = False,
 ) -> Aggregate:
-    """Return F1, with its interval from resampled images.
+    """Return F1, with an interval by a bootstrap over images.
 
     Args:
-        rows: what was scored.
-        scores: 1 or 0 for each.
-        count: from a row to what it adds to the counts of F1.
-        pooled: over all rows; otherwise the mean over the categories, as in papers on LLaVA.
+        rows: the scored rows.
+        scores: 1 or 0 per row.
+        count: returns the counts of a row for F1.
+        pooled: whether F1 is that of all rows; otherwise it is the mean over the categories, as in
+            papers on LLaVA.
     """
     import numpy as np
 
@@ -129,12 +130,12 @@ def aggregate_pooled(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
 
 
 def aggregate_literal(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
-    """Return F1 over all rows as lmms-eval counts it."""
+    """Return F1 over all rows, counted like lmms-eval."""
     return aggregate(rows, scores, _counts_literal, pooled=True)
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     return question(row).strip() + SHORT
 
 
@@ -144,7 +145,7 @@ POPE = Benchmark(
     score=score,
     source="eval_pope.py of LLaVA; https://arxiv.org/abs/2305.10355",
     columns=("category", "answer"),
-    # Each category numbers its questions anew.
+    # Ids of questions are unique within a category only.
     keys=(("category", "question_id"), ("category", "id")),
     aggregate=aggregate,
     hub=HubData("lmms-lab/POPE", "test", columns=("question", "image_source")),
@@ -154,12 +155,12 @@ POPE = Benchmark(
     variants=(
         Variant(
             "pooled",
-            "the same reading of answers, F1 over all rows",
+            "the same parsing of answers, F1 over all rows",
             {"metric": "F1 over all rows", "aggregate": aggregate_pooled},
         ),
         Variant(
             "literal",
-            "lmms-eval: the word itself, F1 over all rows without unread answers",
+            "lmms-eval: the exact word, F1 over all rows without unparsed answers",
             {"metric": "F1 over all rows", "score": score_literal, "aggregate": aggregate_literal},
         ),
     ),

@@ -1,4 +1,4 @@
-"""The pieces that prompts of several benchmarks share (those of LLaVA-1.5 and lmms-eval)."""
+"""Parts of prompts that several benchmarks share, from LLaVA-1.5 and lmms-eval."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ LETTER = "\nAnswer with the option's letter from the given choices directly."
 
 
 def short_prompt(row: Row) -> str:
-    """Return a row's question with the wish for a short answer."""
+    """Return a row's question with the request for a short answer."""
     return question(row) + SHORT
 
 
 def letters(count: int) -> list[str]:
-    """Return the first letters of the alphabet, in capitals.
+    """Return the first capital letters of the alphabet, one per option.
 
     Raises:
-        BadRowError: a row has more than `MOST_TEXTS` options.
+        BadRowError: there are more than `MOST_TEXTS` options.
     """
     if count > MOST_TEXTS:
-        raise BadRowError(f"it has {count:,} options; at most {MOST_TEXTS:,} are asked")
+        raise BadRowError(f"it has {count:,} options; at most {MOST_TEXTS:,} are allowed")
     return [chr(ord("A") + number) for number in range(count)]
 
 
 def option_lines(options: Sequence[str]) -> str:
-    """Return options as lines ``A. first``."""
+    """Return options as lines such as ``A. first``."""
     pairs = zip(letters(len(options)), options, strict=True)
     return "\n".join(f"{letter}. {option}" for letter, option in pairs)

@@ -1,4 +1,4 @@
-"""ScienceQA: multiple choice from school science, the questions that have an image."""
+"""ScienceQA: multiple-choice questions of school science that have an image."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ LLAVA_LETTERS = letters(5)
 
 
 def score(row: Row) -> float:
-    """Return 1 if the answer is the right letter, or starts with it and a full stop, else 0."""
+    """Return 1 if the answer is the correct letter, or starts with it and a full stop, else 0."""
     said, right = response(row), letter_of(row, "choices").lower()
     letter = said[0] if said[:1].isupper() and said[1:2] == "." else said
     return float(letter.lower() == right)
 
 
 def score_letter_only(row: Row) -> float:
-    """Return 1 if the answer is the right letter and nothing else, else 0."""
+    """Return 1 if the answer is the correct letter and nothing else, else 0."""
     return float(response(row).lower() == letter_of(row, "choices").lower())
 
 
 def score_llava(row: Row) -> float:
-    """Return 1 if LLaVA's script finds the right letter in the answer, else 0."""
+    """Return 1 if LLaVA's script finds the correct letter in the answer, else 0."""
     said = response(row)
     if said in LLAVA_LETTERS:
         found = said
@@ -41,7 +41,7 @@ def score_llava(row: Row) -> float:
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     hint = text(row, "hint")
     context = f"Context: {hint}\n" if hint else ""
     return f"{context}{question(row)}\n{option_lines(texts(row, 'choices'))}{LETTER}"

@@ -9,12 +9,12 @@ from paretoken.evaluate.benchmarks.values import question, texts
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     return question(row).capitalize() + SHORT
 
 
 def prompt_with_words(row: Row) -> str:
-    """Return what the model is asked, with the words that a reader of text found in the image."""
+    """Return the prompt of a row, with the words that OCR found in the image."""
     words = ", ".join(texts(row, "ocr_tokens"))
     return f"{question(row).capitalize()}\nReference OCR token: {words}{SHORT}"
 
@@ -33,7 +33,7 @@ TEXTVQA = Benchmark(
     variants=(
         Variant(
             "ocr",
-            "words found in the image stand in the prompt, as in LLaVA-1.5 and Table 1: easier",
+            "words found by OCR are part of the prompt, as in LLaVA-1.5 and Table 1: easier",
             {"prompt": prompt_with_words},
         ),
     ),

@@ -11,7 +11,7 @@ INSUFFICIENT = "\nWhen the provided information is insufficient, respond with 'U
 
 
 def prompt(row: Row) -> str:
-    """Return what the model is asked."""
+    """Return the prompt of a row."""
     return question(row).capitalize() + INSUFFICIENT + SHORT
 
 

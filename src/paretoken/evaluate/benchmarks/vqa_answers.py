@@ -1,7 +1,7 @@
-"""How VQA challenges compare short answers: EvalAI's processing and leave-one-out accuracy.
+"""Comparing short answers like VQA challenges: EvalAI's processing and leave-one-out accuracy.
 
-The rules, odd ones too, are those of every copy of the challenge's evaluator (GT-Vision-Lab/VQA and
-the EvalAI processor that LLaVA and lmms-eval carry); they are kept because published numbers use them.
+The rules, including their errors, are those of all copies of the challenge's evaluator
+(GT-Vision-Lab/VQA and the EvalAI processor in LLaVA and lmms-eval), because published numbers use them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from functools import lru_cache
 PUNCTUATION = tuple(';/[]"{}()=+\\_-><@`,?!')
 NUMBERS = {"none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
            "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}  # fmt: skip
-#: Millions of answers are processed, most of them a few common words.
+#: Size of the caches: millions of answers are processed, but most of them are a few common words.
 CACHED = 65536
 ARTICLES = frozenset({"a", "an", "the"})
-#: A comma between digits makes every punctuation mark of a text vanish instead of leaving a blank.
+#: A comma between digits has all punctuation marks of a text removed instead of replaced by blanks.
 _COMMA_IN_NUMBER = re.compile(r"(?<=\d),+(?=\d)")
-#: The intended look-behind is mistyped in every copy, so a full stop after a digit goes, too.
+#: The intended look-behind is mistyped in all copies, so a full stop after a digit is removed, too.
 _FULL_STOP = re.compile(r"\.(?!\d)")
-#: All copies hand `re.sub` a flag, of value 32, in the place of its count.
+#: All copies pass a flag, of value 32, to `re.sub` as its count.
 _FULL_STOPS = int(re.UNICODE)
 
 _CONTRACTED = """
@@ -42,7 +42,7 @@ def _without_one_apostrophe() -> dict[str, str]:
         for place, character in enumerate(word)
         if character == "'"
     }
-    return found | {"somebody'd": "somebodyd"}  # a slip in every copy, the wrong way round
+    return found | {"somebody'd": "somebodyd"}  # an error in all copies, which reverses key and value
 
 
 CONTRACTIONS = _without_one_apostrophe()
@@ -50,26 +50,26 @@ CONTRACTIONS = _without_one_apostrophe()
 
 @lru_cache(CACHED)
 def evalai_answer(answer: str) -> str:
-    """Return an answer as EvalAI's processor leaves it: the form in which answers are compared."""
+    """Return the output of EvalAI's processor for an answer, the form in which answers are compared."""
     answer = answer.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
     return challenge_answer(single_line(answer))
 
 
 @lru_cache(CACHED)
 def challenge_answer(answer: str) -> str:
-    """Return an answer as the challenge's evaluator leaves it, a part of `evalai_answer`."""
+    """Return the output of the challenge's evaluator for an answer, a part of `evalai_answer`."""
     return without_articles(without_punctuation(answer))
 
 
 def single_line(answer: str) -> str:
-    """Return an answer with blanks for line ends and tabs, and none around it."""
+    """Return an answer with blanks for line ends and tabs, and without surrounding blanks."""
     return answer.replace("\n", " ").replace("\t", " ").strip()
 
 
 def without_punctuation(answer: str) -> str:
     """Return an answer without punctuation.
 
-    A mark vanishes if it touches a blank anywhere in the answer, and leaves a blank otherwise.
+    A mark is removed if it adjoins a blank anywhere in the answer, and replaced by a blank otherwise.
     """
     vanish = _COMMA_IN_NUMBER.search(answer) is not None
     result = answer
@@ -80,7 +80,7 @@ def without_punctuation(answer: str) -> str:
 
 
 def without_articles(answer: str) -> str:
-    """Return an answer in lower case: number words as digits, no articles, apostrophes put back."""
+    """Return an answer in lower case with number words as digits, no articles, apostrophes restored."""
     words = [NUMBERS.get(word, word) for word in answer.lower().split()]
     return " ".join(CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES)
 
@@ -88,8 +88,8 @@ def without_articles(answer: str) -> str:
 def leave_one_out(prediction: str, answers: Sequence[str]) -> float:
     """Return the VQA accuracy of an answer, 0 to 1.
 
-    Each person's answer is left out once, by position; the prediction earns a third for each of the
-    others that equals it, at most 1. The accuracy is the mean; there must be answers.
+    Each person's answer is left out once, by position; the prediction then scores 1/3 for each of the
+    others that equals it, at most 1. The accuracy is the mean. ``answers`` must not be empty.
     """
     equal = [answer == prediction for answer in answers]
     total = sum(equal)

@@ -17,24 +17,24 @@ from paretoken.evaluate.benchmarks.vqa_answers import (
 
 
 def score(row: Row) -> float:
-    """Return the VQA accuracy of a row's answer, 0 to 1, as the challenge's server gives it."""
+    """Return the VQA accuracy of a row's answer, 0 to 1, like the challenge's server."""
     return _official(row, evalai_answer)
 
 
 def score_raw(row: Row) -> float:
-    """Return the same for an answer that EvalAI's processor has not seen."""
+    """Return the VQA accuracy without EvalAI's processor."""
     return _official(row, single_line)
 
 
 def _official(row: Row, process: Callable[[str], str]) -> float:
     said, answers = process(response(row)), _answers(row)
-    if len(set(answers)) > 1:  # where all people agree, the evaluator changes nothing
+    if len(set(answers)) > 1:  # if all people agree, the evaluator does not process answers
         said, answers = challenge_answer(said), [challenge_answer(answer) for answer in answers]
     return leave_one_out(said, answers)
 
 
 def score_processed(row: Row) -> float:
-    """Return the VQA accuracy by lmms-eval since 0.5, which processes every answer alike."""
+    """Return the VQA accuracy of lmms-eval since 0.5, which processes all answers."""
     answers = [challenge_answer(answer) for answer in _answers(row)]
     return leave_one_out(challenge_answer(single_line(response(row))), answers)
 

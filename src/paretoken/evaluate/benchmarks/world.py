@@ -1,4 +1,4 @@
-"""The questions of a generated world, by exact match; suites average its kinds of questions."""
+"""The questions of a generated world, scored by exact match; its kinds of questions are parts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The miniature's vision encoder: a small CLIP tower that learns what each patch shows.
 
-450 steps take about half a minute on one core: too short for checkpoints, a killed run starts anew.
+450 steps take about half a minute on one core, so there are no checkpoints: a killed run starts again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from paretoken.world.facts import PATCH, SIZE, World
 from paretoken.world.vocabulary import COLOURS
 from paretoken.world.world_settings import WorldSettings
 
-#: How many classes each label of a patch has, beside the icon's: digit or none, colour or none.
+#: Number of classes of a patch's digit label (or none) and of its colour label (or none).
 DIGITS, MARKS = 11, len(COLOURS) + 3
 
 PREPROCESSOR = {
@@ -47,7 +47,7 @@ PREPROCESSOR = {
 
 
 class PatchReader(nn.Module):
-    """The tower with three linear heads, which are thrown away after training."""
+    """A vision tower with three linear heads, which are discarded after training."""
 
     def __init__(self, tower: CLIPVisionModel, icons: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class PatchReader(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(width, size) for size in (icons + 1, DIGITS, MARKS))
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Return logits (images, patches, classes) of icon, digit and colour."""
+        """Return the logits (images, patches, classes) of icon, digit and colour."""
         patches = normalise(self.tower(pixel_values=pixels).last_hidden_state[:, 1:])
         return [head(patches) for head in self.heads]
 
@@ -68,16 +68,16 @@ def pretrain_vision(
     """Train an encoder and write it: weights, configuration, image processor, ``run.json``.
 
     Args:
-        out: folder to write, whole or not at all.
-        recipe: shape and training.
-        settings: the world whose images it sees.
-        seed: of weights and images.
-        world_seed: of icons.
-        progress: is told how many steps of how many are done.
-        say: is told if there is nothing to do.
+        out: folder to write, atomically.
+        recipe: architecture and training.
+        settings: the world whose images the encoder sees.
+        seed: seed of weights and images.
+        world_seed: seed of the icons.
+        progress: called with the steps done and the number of all steps.
+        say: prints a message: that there is nothing to do.
 
     Raises:
-        UserError: the folder holds another run, or training had to stop.
+        UserError: the folder holds another run, or training was stopped.
     """
     key = digest("pretrain-vision", recipe, settings, seed, world_seed)
     if already_done(out, key, say):
@@ -104,7 +104,7 @@ def pretrain_vision(
 
 
 def new_reader(recipe: VisionRecipe, icons: int, seed: int) -> PatchReader:
-    """Return a tower with heads and random weights."""
+    """Return a tower and its heads with random weights."""
     config = CLIPVisionConfig(
         hidden_size=recipe.width, intermediate_size=recipe.mlp_ratio * recipe.width,
         num_hidden_layers=recipe.layers, num_attention_heads=recipe.heads,
@@ -118,7 +118,7 @@ def new_reader(recipe: VisionRecipe, icons: int, seed: int) -> PatchReader:
 def draw(
     world: World, count: int, text_share: float, rng: np.random.Generator, preprocess: Preprocessor
 ) -> tuple[Tensor, Tensor]:
-    """Draw images as pixel values (images, 3, size, size), and their patch labels."""
+    """Return random images as pixel values (images, 3, size, size), and their patch labels."""
     images, labels = render(world, world.scenes(count, rng, text_share), rng)
     return torch.from_numpy(preprocess([Image.fromarray(image) for image in images])), torch.from_numpy(
         labels
@@ -146,10 +146,10 @@ def _fit(
 
 
 def patch_loss(logits: list[Tensor], labels: Tensor, empty_weight: float) -> Tensor:
-    """Return the loss of the three heads: the mean over filled patches, plus that over empty ones.
+    """Return the loss of the three heads: the mean over filled patches plus the mean over empty ones.
 
     Args:
-        logits: per head (images, patches, classes).
+        logits: one tensor (images, patches, classes) per head.
         labels: (images, patches, 3).
         empty_weight: weight of the empty patches, which are many and easy.
     """
@@ -168,7 +168,7 @@ def _mean(loss: Tensor, where: Tensor) -> Tensor:
 
 @torch.no_grad()
 def accuracies(reader: PatchReader, pixels: Tensor, labels: Tensor) -> dict[str, float | None]:
-    """Return how often the heads are right: on bright icons, digits, filled and empty patches."""
+    """Return the accuracy of the heads on bright icons, digits, filled and empty patches."""
     reader.train(False)
     logits = [reader(part) for part in torch.split(pixels, 500)]
     guesses = [torch.cat([part[k] for part in logits]).argmax(-1) for k in range(3)]

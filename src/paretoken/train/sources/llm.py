@@ -1,7 +1,7 @@
 """The miniature's language models: one family, differing in width only, trained on generated text.
 
-600 steps take half a minute (width 16) to two minutes (width 144) on one core: too short for
-checkpoints, a killed run starts anew.
+600 steps take half a minute (width 16) to two minutes (width 144) on one core, so there are no
+checkpoints: a killed run starts again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from paretoken.world.tokenizer import make_tokenizer
 from paretoken.world.vocabulary import END, PAD, Vocabulary
 from paretoken.world.world_settings import KINDS, WorldSettings
 
-#: Scenes of the check are described by so many words; 1: the icon is named.
+#: Numbers of words that describe the scenes of the check; 1: the icon's name alone.
 CHECK_SLOTS = (1, 9)
 
 
@@ -43,18 +43,18 @@ def pretrain_llm(
     """Train a language model and write it: weights, configuration, tokenizer, ``run.json``.
 
     Args:
-        out: folder to write, whole or not at all.
-        recipe: shape and training.
-        settings: the world whose text it reads.
-        width: its hidden size.
-        seed: of weights and text.
-        world_seed: of facts.
-        progress: is told how many steps of how many are done.
-        say: is told if there is nothing to do.
+        out: folder to write, atomically.
+        recipe: architecture and training.
+        settings: the world whose text the model reads.
+        width: hidden size of the model.
+        seed: seed of weights and text.
+        world_seed: seed of the facts.
+        progress: called with the steps done and the number of all steps.
+        say: prints a message: that there is nothing to do.
 
     Raises:
         UserError: the width cannot be split into heads, the folder holds another run, or training
-            had to stop.
+            was stopped.
     """
     recipe.heads(width)
     key = digest("pretrain-llm", recipe, settings, width, seed, world_seed)
@@ -95,7 +95,7 @@ def new_llm(recipe: LlmRecipe, words: Vocabulary, width: int, seed: int) -> Qwen
 
 
 def count_parameters(model: PreTrainedModel) -> dict[str, int]:
-    """Return all parameters, and those outside the (tied) embedding."""
+    """Return the number of all parameters, and of those outside the (tied) embedding."""
     total = sum(parameter.numel() for parameter in model.parameters())
     embedding: Any = model.get_input_embeddings()
     return {"total": total, "non_embedding": total - embedding.weight.numel()}
@@ -114,8 +114,8 @@ def _fit(
     slots, shares = list(scenes.slots), list(scenes.slots.values())
 
     def losses() -> Iterator[Tensor]:
-        # Facts alone, in rows of their own: among the words of a scene they are learned far slower.
-        # The end of an answer is learned from the longer conversations.
+        # Facts have rows of their own, because among the words of a scene they are learned far more
+        # slowly. The end of an answer is learned from the longer conversations.
         batch = draw_text(world, rng, direct.rows, 1, 1, direct.kinds, text_share=0.0)
         yield text_loss(model, batch.without_end())
         shown = int(rng.choice(slots, p=shares))
@@ -128,7 +128,7 @@ def _fit(
 
 
 def text_loss(model: Qwen2ForCausalLM, batch: TextBatch) -> Tensor:
-    """Return the mean cross entropy of the learned tokens, computing logits for those only."""
+    """Return the mean cross entropy of the learned tokens; only their logits are computed."""
     ids = torch.from_numpy(batch.ids)
     columns = torch.from_numpy(np.flatnonzero(batch.learned))
     hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
@@ -140,12 +140,12 @@ def text_loss(model: Qwen2ForCausalLM, batch: TextBatch) -> Tensor:
 def text_errors(
     model: Qwen2ForCausalLM, world: World, rows: int, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Return the share of wrong answers per kind and number of words, such as ``fact_1``."""
+    """Return the share of wrong answers per kind and number of words, with keys such as ``fact_1``."""
     model.train(False)
     found = {}
     for slots in CHECK_SLOTS:
         for kind in KINDS:
-            if kind != "read" or slots > 1:  # one word names an icon and leaves nothing to read
+            if kind != "read" or slots > 1:  # a single word names an icon, so there is no digit
                 found[f"{kind}_{slots}"] = _error(model, draw_exam(world, rng, rows, slots, kind))
     return found
 

@@ -1,4 +1,4 @@
-"""The training loop that both sources share."""
+"""The training loop of both sources."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def train(
     recipe: VisionRecipe | LlmRecipe,
     progress: ProgressCallback = silent,
 ) -> list[list[float]]:
-    """Train; return pairs of step and loss.
+    """Train, and return pairs of step and loss.
 
     Args:
-        parameters: whose gradient is clipped.
-        losses: draws a step's losses, one after the other; their gradients are summed.
-        optimiser: of the parameters.
-        schedule: of its learning rate.
+        parameters: the parameters whose gradients are clipped.
+        losses: yields the losses of a step; their gradients are summed.
+        optimiser: optimiser of the parameters.
+        schedule: schedule of the learning rate.
         recipe: steps, clipping and logging.
-        progress: is told how many steps of how many are done.
+        progress: called with the steps done and the number of all steps.
 
     Raises:
-        TrainingStoppedError: the loss is no number, or has run away.
+        TrainingStoppedError: the loss is not finite, or diverges.
     """
     parameters = list(parameters)
     guard, history = Guard(recipe.divergence), []

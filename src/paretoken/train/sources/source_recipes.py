@@ -1,4 +1,4 @@
-"""How the miniature's sources train: ``workflow/recipes/miniature_{vision,llm}.yaml``, checked."""
+"""Recipes of the miniature's sources, validated: ``workflow/recipes/miniature_{vision,llm}.yaml``."""
 
 from __future__ import annotations
 
@@ -30,79 +30,83 @@ def _slot_shares(values: dict[int, float]) -> dict[int, float]:
 
 
 class _Training(Record):
-    """What both sources have in common."""
+    """Settings of both sources."""
 
     steps: Count = Field(description="Optimiser steps.")
-    learning_rate: Size = Field(description="Its peak.")
+    learning_rate: Size = Field(description="Peak learning rate.")
     warmup: Share = Field(description="Share of the steps in which the rate rises.")
-    betas: Annotated[tuple[Decay, Decay], BeforeValidator(as_pair)] = Field(description="AdamW's.")
-    weight_decay: NotNegative = Field(description="AdamW's.")
+    betas: Annotated[tuple[Decay, Decay], BeforeValidator(as_pair)] = Field(
+        description="Betas of AdamW."
+    )
+    weight_decay: NotNegative = Field(description="Weight decay of AdamW.")
     clip: Size = Field(description="Largest norm of the gradient.")
     log_every: Count = Field(default=25, description="Steps between losses in run.json.")
     divergence: Divergence = Field(
         default=2.0,
-        description="Stop when the loss is this multiple, above 1, of what it was at the start.",
+        description="Stop when the loss exceeds this multiple, above 1, of its value at the start.",
     )
 
 
 class VisionRecipe(_Training):
-    """A CLIP tower trained to say what each patch shows."""
+    """Recipe of a CLIP tower that is trained to classify what each patch shows."""
 
     width: Width
     layers: Layers
     heads: Width
     mlp_ratio: Width = Field(description="Inner width of the MLPs, in widths.")
-    images: Count = Field(description="Training images, drawn from a stream of their own.")
+    images: Count = Field(description="Number of training images.")
     text_share: Share = Field(description="Share of text images.")
-    batch: Batch = Field(description="Images a step.")
+    batch: Batch = Field(description="Images per step.")
     empty_weight: NotNegative = Field(description="Weight of the loss on empty patches.")
-    check_images: Count = Field(description="Fresh images for the accuracies in run.json.")
+    check_images: Count = Field(description="New images for the accuracies in run.json.")
 
 
 class DirectText(Record):
-    """Questions about an icon that is named."""
+    """Questions about an icon that is given by name."""
 
-    rows: Batch = Field(description="Per step.")
-    kinds: KindShares = Field(description="What they ask.")
+    rows: Batch = Field(description="Questions per step.")
+    kinds: KindShares = Field(description="Shares of the kinds of questions.")
 
 
 class SceneText(Record):
-    """Conversations about scenes in words."""
+    """Conversations about scenes that are described in words."""
 
-    rows: Batch = Field(description="Per step.")
-    turns: Count = Field(description="Questions in each.")
+    rows: Batch = Field(description="Conversations per step.")
+    turns: Count = Field(description="Questions per conversation.")
     text_share: Share = Field(description="Share of scenes with digits.")
-    kinds: KindShares = Field(description="What is asked about the others.")
+    kinds: KindShares = Field(description="Shares of the kinds of questions about other scenes.")
     slots: Annotated[dict[int, Share], Field(min_length=1), AfterValidator(_slot_shares)] = Field(
-        description="Shares of scenes described by so many words."
+        description="Shares of scenes, by the number of words that describe them."
     )
 
 
 class LlmRecipe(_Training):
-    """A `Qwen2ForCausalLM` of any width, trained on the world's text."""
+    """Recipe of a `Qwen2ForCausalLM` of any width, trained on the world's text."""
 
     layers: Layers
     mlp_ratio: Width = Field(description="Inner width of the MLPs, in widths.")
-    head_width: Width = Field(description="One attention head per so many channels, at least one.")
-    positions: Tokens = Field(description="The longest text.")
+    head_width: Width = Field(description="Channels per attention head; there is at least one head.")
+    positions: Tokens = Field(description="Most tokens of a text.")
     rope_theta: Size
     init_std: Size = Field(description="Standard deviation of new weights.")
-    width: Width = Field(description="The width that learning_rate is for.")
-    width_power: NotNegative = Field(description="Wider models learn at (width / theirs)^power of it.")
+    width: Width = Field(description="Width that learning_rate is for.")
+    width_power: NotNegative = Field(
+        description="The rate is multiplied by (width / model's width)^power."
+    )
     direct: DirectText
     scenes: SceneText
-    check_rows: Count = Field(description="Fresh questions of each kind for the errors in run.json.")
+    check_rows: Count = Field(description="New questions of each kind for the errors in run.json.")
 
     def rate(self, width: int) -> float:
-        """Return the peak learning rate of a model."""
+        """Return the peak learning rate of a model of a width."""
         return float(self.learning_rate * (self.width / width) ** self.width_power)
 
     def heads(self, width: int) -> int:
-        """Return the attention heads of a model.
+        """Return the number of attention heads of a model of a width.
 
         Raises:
-            UserError: rotary positions need an even number of channels per head, which this width
-                does not give; names the nearest widths that do.
+            UserError: the channels per head would not be an even number, which rotary positions
+                need; the message names the nearest valid widths.
         """
         if self._fits(width):
             return self._heads(width)

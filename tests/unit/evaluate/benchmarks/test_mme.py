@@ -115,7 +115,7 @@ def test_variants() -> None:
 
 
 def test_a_variant_that_counts_no_row_is_refused() -> None:
-    with pytest.raises(UserError, match="no row is of a subtask that counts; these do: existence"):
+    with pytest.raises(UserError, match="no row belongs to one of the subtasks existence"):
         score_predictions(MME, pair("b", "code_reasoning", "Yes", "No"), "perception")
 
 

@@ -80,7 +80,7 @@ def test_a_question_is_a_text(value: Any, message: str) -> None:
 
 
 def test_a_cell_that_is_not_a_list_is_refused_with_what_to_write() -> None:
-    with pytest.raises(BadRowError, match=r"its answers is not a list: 'yes'; write a list of them"):
+    with pytest.raises(BadRowError, match=r"its answers is 'yes'; it must be a list"):
         listed({"answers": "yes"}, "answers")
 
 
@@ -90,13 +90,15 @@ def test_a_cell_that_is_not_a_list_is_refused_with_what_to_write() -> None:
      "[{}: {}]", "[" + "9" * 5000 + "]", "[1e999999", "[b'x' 'y']"],
 )  # fmt: skip
 def test_a_text_that_no_parser_takes_is_a_bad_row(cell: str) -> None:
-    with pytest.raises(BadRowError, match="its answers is not a list"):
+    with pytest.raises(BadRowError, match=r"its answers is .*; it must be a list"):
         listed({"answers": cell}, "answers")
 
 
 def test_a_list_that_would_take_gigabytes_is_refused_for_its_length() -> None:
     cell = "[" + "'x'," * 300_000 + "]"
-    with pytest.raises(BadRowError, match="a list of 1,200,002 characters; at most 1,048,576 are read"):
+    with pytest.raises(
+        BadRowError, match="a list of 1,200,002 characters; at most 1,048,576 are allowed"
+    ):
         listed({"answers": cell}, "answers")
     assert parsed_list('["a\\/b", 1]') == ["a/b", 1]
     assert parsed_list("['a', 'b']") == ["a", "b"]

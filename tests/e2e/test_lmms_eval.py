@@ -109,7 +109,7 @@ def test_a_packaged_task_is_asked_and_scored_as_our_own(
     write_task(tmp_path / "tasks", python, world / "hub" / "data" / "test-00000-of-00001.parquet")
     out = tmp_path / "score.json"
     model = ["--model", str(world / "model")]
-    line = [python, "-m", "paretoken", "lmms-eval", *model, "--task", "pope_rows", "--include",
+    line = [python, "-m", "paretoken", "lmms-eval", *model, "--task", "pope_rows", "--include-path",
             tmp_path / "tasks", "--allow-code", "--metric", "pope_f1_score", "--batch", str(BATCH),
             "--out", out]  # fmt: skip
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}

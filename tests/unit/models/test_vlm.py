@@ -199,7 +199,7 @@ def test_misuse_is_refused(parts: Path, tmp_path: Path) -> None:
         build_with_layers(parts, (9,))
     with pytest.raises(UserError, match="cannot make 5 tokens"):
         build(parts, "qwen2", "average_pool", 5)
-    with pytest.raises(UserError, match="no directory"):
+    with pytest.raises(UserError, match="is not a directory"):
         build(parts, "missing", "average_pool", 4)
     (tmp_path / "broken").mkdir()
     for source in (parts / "qwen2").iterdir():

@@ -150,7 +150,7 @@ def test_stores_say_what_they_cannot_read(tiny_world: Path, images: Path) -> Non
     preprocess = read_preprocessor(tiny_world / "vision")
     damage(images / "1.png")
     for share, missing in ((0.0, 1), (0.2, 1)):
-        with pytest.raises(UserError, match=f"{missing} of 4 images are missing, 'gone.png'"):
+        with pytest.raises(UserError, match=f"{missing} of 4 images are missing, such as 'gone.png'"):
             PixelStore(ImageSource(images), preprocess, share).locate(names)
         with pytest.raises(UserError, match=r"no features of 'gone\.png' of 4"):
             FeatureStore(tiny_world / "features", share).locate(names)

@@ -1,4 +1,4 @@
-"""`paretoken text-length`: a model's errors and cost with questions of several lengths."""
+"""`paretoken text-length`: measure a model's errors and cost with questions of several lengths."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "question_id, image, question, answer",
     )
     images = asked.add_mutually_exclusive_group()
-    images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
+    images.add_argument("--features", type=Path, help="folder of `paretoken features`")
     images.add_argument(
         "--images", type=Path, help="or: a folder of image files, or a data set whose rows hold them"
     )
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="SUITE=BENCHMARK,...",
-        help="what each suite averages",
+        help="benchmarks that each suite averages",
     )
     add_cell_arguments(parser)
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Ask, score, measure and write."""
+    """Answer and score the questions, measure the cost and write the table."""
     a = arguments
     quiet()
     limit_threads(a.threads)
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
     benchmark = BENCHMARKS.load(a.benchmark)
     files = [read_asked(path, a.max_new_tokens) for path in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens, tokens=a.tokens)
-    require_answerable(files, predictor, progress=counter("pictures"))
+    require_answerable(files, predictor, progress=counter("images"))
     groups = [by_part(asked.source.stem, asked.questions, benchmark) for asked in files]
     asked = {name: own for group in groups for name, own in group.items() if name in used}
     questions = {name: own[: a.limit] for name, own in asked.items()}

@@ -167,7 +167,7 @@ def test_a_second_run_has_nothing_to_do_and_other_settings_are_refused(run, root
     (root / "coco-train2017.zip").unlink()  # unpacked archives may go
     code, printed, _ = run()
     assert (code, "nothing to do" in printed) == (0, True)
-    assert "were not looked at again; to do so, delete" in printed
+    assert "were not checked again; to do so, delete" in printed
     code, _, complaint = run("--max-bad-share", "0.5")
     assert (code, "other settings" in complaint) == (2, True)
 

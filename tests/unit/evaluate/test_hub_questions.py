@@ -272,7 +272,7 @@ def test_a_limit_is_cut_at_whole_questions(tmp_path: Path, capsys: pytest.Captur
         assert len(read_rows(out / "questions.parquet")) == asked
         said = capsys.readouterr().out
         assert f"{asked} questions" in said
-        assert ("the last 1 rows within --limit are parts of questions" in said) is (limit == 3)
+        assert ("the last 1 rows within --limit are incomplete questions" in said) is (limit == 3)
     rows = tmp_path / "rows"
     assert ask("mmbench", tmp_path / "hub", rows, "--limit", "3", "--variant", "rows") == 0
     assert len(read_rows(rows / "questions.parquet")) == 3

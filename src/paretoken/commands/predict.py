@@ -17,21 +17,21 @@ STORED = ".parquet"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked = parser.add_argument_group("model and questions")
-    asked.add_argument(
+    questions = parser.add_argument_group("model and questions")
+    questions.add_argument(
         "--model",
         type=Path,
         required=True,
         help="folder `model` that `paretoken train --stage finetune` wrote",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--questions",
         type=Path,
         nargs="+",
         required=True,
         help="files of questions, one or more; rows of question_id, image, question, answer",
     )
-    images = asked.add_mutually_exclusive_group()
+    images = questions.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="folder of `paretoken features`")
     images.add_argument(
         "--images",
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="or: a folder of image files, or a data set whose rows hold them "
         "(.parquet, save_to_disk); encoded while predicting",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--max-bad-share",
         type=share,
         default=0.0,

@@ -14,14 +14,14 @@ from paretoken.study.contract import TEXT_LENGTH_COLUMNS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked = parser.add_argument_group("model and questions")
-    asked.add_argument(
+    questions = parser.add_argument_group("model and questions")
+    questions.add_argument(
         "--model",
         type=Path,
         required=True,
         help="folder `model` that `paretoken train --stage finetune` wrote",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--questions",
         type=Path,
         nargs="+",
@@ -29,12 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files of questions, one per benchmark or one of a benchmark with parts; rows of "
         "question_id, image, question, answer",
     )
-    images = asked.add_mutually_exclusive_group()
+    images = questions.add_mutually_exclusive_group()
     images.add_argument("--features", type=Path, help="folder of `paretoken features`")
     images.add_argument(
         "--images", type=Path, help="or: a folder of image files, or a data set whose rows hold them"
     )
-    asked.add_argument(
+    questions.add_argument(
         "--text-tokens",
         type=tokens,
         nargs="+",
@@ -42,14 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="Q",
         help="text tokens per question; shorter prompts are lengthened",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--limit",
         type=count,
         metavar="COUNT",
         help="ask only the first COUNT questions of each benchmark",
     )
-    asked.add_argument("--batch", type=batch, default=64, help="questions at a time")
-    asked.add_argument("--max-new-tokens", type=some_tokens, default=16, help="most tokens of an answer")
+    questions.add_argument("--batch", type=batch, default=64, help="questions at a time")
+    questions.add_argument(
+        "--max-new-tokens", type=some_tokens, default=16, help="most tokens of an answer"
+    )
     scores = parser.add_argument_group("scores")
     scores.add_argument(
         "--benchmark",

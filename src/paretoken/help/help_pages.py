@@ -75,7 +75,7 @@ PAGES = {
     ),
     "status": (
         "Show the progress of a study, stage by stage, and its running, waiting and failed jobs. It "
-        "reads the config file, the results and SLURM's queue, and prints a table without writing a file.",
+        "reads the config file, the results and SLURM's queue, prints a table, and writes no file.",
         "status --study miniature",
     ),
     "record": (

@@ -207,7 +207,7 @@ def test_bad_images_are_bounded_and_listed_and_tokenize_leaves_them_out(
     arguments = ["tokenize", "--data", str(tmp_path / "out/conversations.json"), "--llm",
                  str(tmp_path / "llm"), "--out", str(tmp_path / "tokens")]  # fmt: skip
     assert main([*arguments, "--skipped", str(tmp_path / "out" / "skipped.json")]) == 0
-    assert "8 conversations, 1 of them without image" in capsys.readouterr().out
+    assert "8 conversations, 1 of them without an image" in capsys.readouterr().out
     from paretoken.data.encoded import read_encoded
 
     assert not set(read_encoded(tmp_path / "tokens").image_names) & set(reasons)

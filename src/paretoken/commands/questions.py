@@ -83,6 +83,6 @@ def run(arguments: argparse.Namespace) -> None:
         write_json(folder / RUN_FILE, record)
     cut = f"; the last {written.cut} rows within --limit are incomplete questions and were left out"
     print(
-        f"{a.out}: {written.questions} questions ({written.text_only} without image), "
+        f"{a.out}: {written.questions} questions ({written.text_only} without an image), "
         f"{written.images} images{cut if written.cut else ''}"
     )

@@ -147,7 +147,7 @@ def test_a_set_is_unpacked_indexed_and_linked(run, root: Path, tmp_path: Path) -
     code, printed, _ = run()
     out = tmp_path / "out"
     assert code == 0
-    assert "12 conversations (1 without image), 10 images, 0 of them left out" in printed
+    assert "12 conversations (1 without an image), 10 images, 0 of them left out" in printed
     assert (out / "conversations.json").resolve() == root / "mix.json"
     assert (out / "images" / "vg/VG_100K/2.jpg").is_file()
     assert json.loads((out / "skipped.json").read_text()) == []

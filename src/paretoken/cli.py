@@ -1,4 +1,4 @@
-"""The `paretoken` command: one subcommand per rule of the workflow, imported only when it is used."""
+"""The `paretoken` command, whose subcommands are imported only when they are used."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from paretoken.io.escape import message
 from paretoken.io.progress import outs_of, reported
 from paretoken.registry import unknown_name
 
-#: Subcommand -> what it does; the module is `paretoken.commands.<name>`, `-` written as `_`.
+#: Subcommand -> its help. Its module is `paretoken.commands.<name>`, with `_` for `-`.
 COMMANDS = {
     "fit": "fit a scaling law to any table of errors",
     "frontier": "list the best model size and token count per budget",
-    "recommend": "say which model size and token count to use under a budget",
-    "shapes": "write the dimensions of a study's models, for costs other than the paper's",
+    "recommend": "recommend a model size and a token count for a budget",
+    "shapes": "write the dimensions of models, for costs other than the paper's",
     "latency": "measure seconds per answer over N, V, Q and batch on this device",
     "compare": "put the parameters of several studies side by side",
     "check": "check a config file, or write its JSON schema",
-    "plan": "say what a study costs, before it runs",
-    "status": "say where a study stands, stage by stage",
-    "selftest": "show that the fitter recovers known laws and the published fits",
-    "study": "write a study's settings, as the workflow froze them",
-    "record": "keep the tables of a trained study, so that it need not be trained again",
-    "recorded": "write the tables of a study from where they are kept",
+    "plan": "estimate the cost of a study before it runs",
+    "status": "show the progress of a study, stage by stage",
+    "selftest": "check that the fitter recovers known laws and the published fits",
+    "study": "write a study's settings to a file, for the later steps",
+    "record": "save the tables of a trained study, so that it need not be trained again",
+    "recorded": "restore the recorded tables of a trained study",
     "cell": "write one cell's errors, taken from a table of measurements",
     "world": "generate the miniature world's images, training sets and questions",
     "pretrain-vision": "train the miniature's vision encoder",
     "pretrain-llm": "train one of the miniature's language models on text",
-    "data": "verify, unpack and look through a downloaded training set",
+    "data": "verify, unpack and check a downloaded training set",
     "fetch": "get a backbone or a data set from a hub or a local directory, verified",
     "features": "encode images once, with a frozen vision encoder",
     "tokenize": "tokenize conversations once, with a language model's tokenizer",
@@ -56,7 +56,7 @@ COMMANDS = {
     "questions": "write a benchmark's prompts and images, from the hub or a local copy",
     "predict": "answer benchmark questions and store every answer",
     "score": "score stored predictions",
-    "lmms-eval": "ask and score one task of lmms-eval",
+    "lmms-eval": "score a trained model on one task of lmms-eval",
     "cell-scores": "write one trained cell's errors, from the scores of its benchmarks",
     "scores": "gather the benchmark scores of a grid into one table",
     "costs": "gather parameters, FLOPs and latency of trained cells into one table",
@@ -72,8 +72,8 @@ COMMANDS = {
 }
 
 
-#: Commands that say in a file beside their result how far they are (see `paretoken.io.progress`): those
-#: that make sources, train, and ask.
+#: Commands that write their progress to a file beside their result (see `paretoken.io.progress`): those
+#: that prepare sources, train and evaluate.
 REPORTED = {
     "world",
     "pretrain-vision",
@@ -90,7 +90,7 @@ REPORTED = {
     "cell",
     "cell-scores",
 }
-#: Packages that only studies which are trained need.
+#: Packages that are needed only for training.
 TRAINING_STACK = {
     "accelerate",
     "datasets",
@@ -106,17 +106,17 @@ TRAINING_STACK = {
 def build_parser(
     command: str | None, alone: bool = False, whole: bool = False
 ) -> argparse.ArgumentParser:
-    """Return the parser; only ``command``'s own arguments are added (its module is imported).
+    """Return the parser. Only the arguments of ``command`` are added, since they require its module.
 
     Args:
-        command: what is run, if anything.
-        alone: leave the other commands out, which help names: they take longer to add than many run.
+        command: the command that runs; None if no command was given.
+        alone: omit the other commands, which only the main help lists and which are slow to add.
         whole: add the arguments of all commands.
     """
     parser = MainParser(
         prog="paretoken",
-        description="Given an inference budget: how large a language model, how few visual tokens?",
-        epilog="Each command explains itself: paretoken COMMAND --help",
+        description="Find the best model size and number of visual tokens for an inference budget.",
+        epilog="For help on a command, run: paretoken COMMAND --help",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -130,7 +130,7 @@ def build_parser(
         action=PrintCompletion,
         whole=partial(build_parser, None, whole=True),
         choices=SHELLS,
-        help="print a script by which a shell completes commands and options; needs shtab",
+        help="print a completion script for a shell; needs shtab",
     )
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser
@@ -151,7 +151,7 @@ def build_parser(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return its exit code; bad input is one message on stderr and 2."""
+    """Run one subcommand and return its exit code: 2, with a message on stderr, for invalid input."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     after = given[2:] if given[:1] == [COMPLETION] else given
     command = next((word for word in after if not word.startswith("-")), None)
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     try:
         with reported(parsed.command, outs_of(parsed) if parsed.command in REPORTED else []):
-            code = _module(parsed.command).run(parsed) or 0  # `plan` has a verdict, most have none
+            code = _module(parsed.command).run(parsed) or 0  # most commands return None
         sys.stdout.flush()
     except UserError as error:
         print(message(f"paretoken {parsed.command}: {error}"), file=sys.stderr)
@@ -173,9 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"paretoken {parsed.command}: {error.name} is not installed; it comes with the training "
               "stack: run `make setup`, or pip install -e '.[train]'", file=sys.stderr)  # fmt: skip
         return 2
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:  # a name too long, a folder that may not be read: no defect of the program
+    except OSError as error:  # not a defect, but input such as an unreadable folder or a name too long
         if error.filename is None:
             raise
         words = f"paretoken {parsed.command}: {error.filename}: {error.strerror}"
@@ -185,14 +185,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command_line() -> int:
-    """Be a process of its own: `main`, with a third less time spent on importing PyTorch and leaving.
+    """Run `main` as a process, with a third less time spent on importing PyTorch and on exiting.
 
-    A study starts one process per job, and garbage collection finds nothing in what an import makes:
-    it is asked for less often, and the modules are not searched once more when the process ends.
+    A study starts one process per job, and garbage collection frees nothing that an import creates. It
+    therefore runs less often, and skips the imported modules when the process ends.
     """
     gc.set_threshold(50_000)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A job's log says at once where it is; a terminal that lacks a character gets its number.
+        # A job's log is written line by line, and characters that a terminal lacks are escaped.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         code = main()

@@ -176,6 +176,6 @@ def test_it_works_by_keyboard_alone(page):
     page.locator("summary", has_text="configurations as a table").focus()
     page.keyboard.press("Enter")
     assert page.locator("#x-command").is_visible()
-    page.locator("summary", has_text="symbols and words").focus()
+    page.locator("summary", has_text="symbols and terms").focus()
     page.keyboard.press("Enter")
     assert page.get_by_text("with the lowest error at a given cost").is_visible()

@@ -1,4 +1,4 @@
-"""`paretoken aggregate`: the cells of a grid as one table."""
+"""`paretoken aggregate`: gather the errors of a grid's cells in one table."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ def run(arguments: argparse.Namespace) -> None:
     write_table(arguments.out, table)
     missing = int(table["error"].isna().sum())
     flagged = int(flags(table).ne("").sum())
-    print(f"{len(table)} cells x suites; {missing} without a measurement, {flagged} flagged")
+    print(f"{len(table)} cells x suites; {missing} missing, {flagged} flagged")

@@ -33,11 +33,11 @@ Group: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 def at_most(largest: float, kind: Callable[[str], Number]) -> Callable[[str], Number]:
-    """Return a type of arguments that refuses what is larger.
+    """Return an argument type that rejects values above a bound.
 
     Args:
-        largest: the bound, one of `paretoken.io.ranges`.
-        kind: the type of arguments that is bounded.
+        largest: the largest allowed value, one of `paretoken.io.ranges`.
+        kind: the argument type to which the bound is added.
     """
 
     def bounded(text: str) -> Number:
@@ -81,7 +81,7 @@ def _from(least: int) -> Callable[[str], int]:
 
 
 def layer(text: str) -> int:
-    """Return the number of a layer of a network; negative ones are counted from the end."""
+    """Return the index of a layer of a network; negative indices count from the end."""
     value = _integer(text)
     if abs(value) > MOST_LAYERS:
         raise argparse.ArgumentTypeError(f"{text!r} must be from -{MOST_LAYERS:,} to {MOST_LAYERS:,}")
@@ -95,7 +95,7 @@ not_negative = at_most(LARGEST_AMOUNT, _not_negative)
 size = at_most(LARGEST, _positive)
 #: Seconds or minutes to wait.
 wait = at_most(LONGEST_WAIT, _positive)
-#: Text tokens of a question, and tokens of an answer: they may be means.
+#: Text tokens of a question, and tokens of an answer. They may be means, so fractions are allowed.
 text_tokens = at_most(MOST_TOKENS, _not_negative)
 answer_tokens = at_most(MOST_TOKENS, _positive)
 #: Whole numbers from 0, and from 1.
@@ -110,17 +110,17 @@ parameters = at_most(MOST_PARAMETERS, _from(1))
 width = at_most(LARGEST_WIDTH, _from(1))
 #: Patches per side of a grid.
 grid = at_most(LARGEST_GRID, _from(1))
-#: Questions, images or conversations at a time.
+#: Batch sizes: questions, images or conversations.
 batch = at_most(LARGEST_BATCH, _from(1))
 #: Threads or processes on this machine.
 threads = at_most(MOST_THREADS, _from(1))
-#: GPUs of a job; 0: none.
+#: GPUs of a job; 0 for none.
 gpus = at_most(LARGEST_JOB, _from(0))
-#: Replicates of a bootstrap; 0: none.
+#: Replicates of a bootstrap; 0 for none.
 replicates = at_most(MOST_REPLICATES, _from(0))
-#: How often something is repeated.
+#: Numbers of repetitions.
 repeats = at_most(MOST_REPLICATES, _from(1))
-#: A number that all random generators take as a seed.
+#: Seeds that all random generators accept.
 seed = at_most(LARGEST_SEED, _from(0))
 
 
@@ -133,7 +133,7 @@ def share(text: str) -> float:
 
 
 def utilisation(text: str) -> float:
-    """Return a share of a device's peak: from a millionth (less makes hours without end) to 1."""
+    """Return a share of a device's peak, from 0.000001, which bounds the estimated hours, to 1."""
     value = _number(text)
     if not 1e-6 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be from 0.000001 to 1")
@@ -141,7 +141,7 @@ def utilisation(text: str) -> float:
 
 
 def named(text: str) -> str:
-    """Return a text that is not empty: an empty one would stand for the default."""
+    """Return a non-empty text; an empty one would be treated as the default."""
     if not text.strip():
         raise argparse.ArgumentTypeError("must not be empty; leave the option out for its default")
     return text
@@ -155,27 +155,31 @@ def assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def demand_own_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
-    """Refuse files to write of which one would overwrite another, or what is read (None: not given).
+def require_own_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None]) -> None:
+    """Raise `UserError` if an output file would overwrite an input or another output.
+
+    Args:
+        outputs: the files to write; None for options that were not given.
+        inputs: the files to read; None for options that were not given.
 
     Raises:
-        UserError: two of them are one file, or one is among ``inputs``.
+        UserError: two outputs are the same file, or one of them is an input.
     """
     given = [path for path in outputs if path is not None]
-    written = [os.path.realpath(path) for path in given]  # `resolve` stumbles over links in a circle
+    written = [os.path.realpath(path) for path in given]  # `Path.resolve` fails on circular links
     read = {os.path.realpath(path) for path in inputs if path is not None}
     for path, place in zip(given, written, strict=True):
         if place in read:
-            raise UserError(f"{path} would overwrite what is read; give another name")
+            raise UserError(f"{path} would overwrite an input; give another name")
         if written.count(place) > 1:
-            raise UserError(f"{path} would be written twice; give each file a name of its own")
+            raise UserError(f"{path} would be written twice; give each output a different name")
 
 
 def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not finite")
     return value

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Pick the cell's rows and write them."""
+    """Select the rows of the cell and write them."""
     a = arguments
     rows = measured_cell(a.measured, a.study, cell_named(a), a.params_b, a.suites)
     write_cell(a.out, rows)

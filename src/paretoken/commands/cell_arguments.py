@@ -1,4 +1,4 @@
-"""The arguments that name one cell of a study's grid."""
+"""The arguments that identify one cell of a study's grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from paretoken.study.grid import Cell
 
 
 def add_cell_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what a cell is named by."""
+    """Declare the arguments that identify a cell."""
     cell = parser.add_argument_group("cell of the study's grid")
     cell.add_argument("--study", required=True, metavar="NAME", help="name of the study in the config")
     cell.add_argument("--llm-name", required=True, metavar="NAME", help="name of the language model")
@@ -24,6 +24,6 @@ def add_cell_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def cell_named(arguments: argparse.Namespace) -> Cell:
-    """Return the cell that `add_cell_arguments` declared."""
+    """Return the cell given by the arguments of `add_cell_arguments`."""
     a = arguments
     return Cell(a.llm_name, a.compressor, a.tokens, a.seed)

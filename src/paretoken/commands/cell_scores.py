@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="FILE",
-        help="what `paretoken score` wrote: BENCHMARK.json",
+        help="score files of `paretoken score`: BENCHMARK.json",
     )
     parser.add_argument(
         "--suite-benchmarks",
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="SUITE=BENCHMARK,...",
-        help="what each suite averages",
+        help="benchmarks that each suite averages",
     )
     parser.add_argument("--out-scores", type=Path, required=True, help="scores.csv to write")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")

@@ -1,4 +1,4 @@
-"""`paretoken check`: can every study be run to its end? And the schema of the config, for editors."""
+"""`paretoken check`: check that every study can be run, or write the config's schema for editors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check the config, warn, and say what it asks for; or write the schema."""
+    """Check the config and print warnings and its studies; or write the schema."""
     if arguments.write_schema:
         write_text(arguments.write_schema, schema_text())
         return
@@ -39,5 +39,5 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def schema_text() -> str:
-    """Return the JSON schema as it stands in workflow/schemas/config.schema.json."""
+    """Return the content of workflow/schemas/config.schema.json."""
     return json.dumps(json_schema(), indent=2) + "\n"

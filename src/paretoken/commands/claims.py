@@ -1,4 +1,4 @@
-"""`paretoken claims`: the paper's claims, tested."""
+"""`paretoken claims`: test the paper's claims."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     for path in a.out_figure:
         if path.suffix not in FORMATS:
-            raise UserError(f"{path}: a figure ends in one of {', '.join(FORMATS)}")
+            raise UserError(f"{path}: unsupported file format; write one of {', '.join(FORMATS)}")
     studies = read_studies(a.studies)
     table = side_by_side(studies, a.law)
     if a.out:

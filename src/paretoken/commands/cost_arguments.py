@@ -1,4 +1,4 @@
-"""The arguments by which a command is told what an answer costs."""
+"""The arguments that define the cost of an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paretoken.registry import COST_MODELS
 
 
 def add_cost_arguments(parser: argparse.ArgumentParser, default: str | None = "flops_2nt") -> None:
-    """Declare the cost model and how models are run."""
+    """Declare the cost model and the deployment."""
     costs = parser.add_argument_group("costs")
     costs.add_argument(
         "--cost", choices=list(COST_MODELS), default=default, help="cost model: what is counted"
@@ -24,15 +24,15 @@ def add_cost_arguments(parser: argparse.ArgumentParser, default: str | None = "f
         "--answer-tokens",
         type=answer_tokens,
         metavar="TOKENS",
-        help="tokens of an answer; without it, costs end with its first token",
+        help="tokens of an answer; without it, costs include only the first one",
     )
     costs.add_argument("--batch", type=batch, default=1, help="questions at a time")
     costs.add_argument(
         "--no-encoder",
         action="store_true",
-        help="images are stored encoded: leave the vision encoder out",
+        help="images are encoded in advance: leave out the vision encoder",
     )
-    costs.add_argument("--cached-text", action="store_true", help="text tokens are in the cache already")
+    costs.add_argument("--cached-text", action="store_true", help="text tokens are cached already")
 
 
 def add_choice_of_models(parser: Group) -> None:
@@ -54,7 +54,7 @@ def add_choice_of_models(parser: Group) -> None:
 
 
 def add_deployment_files(parser: Group) -> None:
-    """Declare what costs are computed from."""
+    """Declare the files and the price that costs are computed from."""
     parser.add_argument("--shapes", type=Path, help="shapes.json of `paretoken shapes`: dimensions")
     parser.add_argument(
         "--latency", type=Path, help="table of `paretoken latency`, or a study's tables/costs.csv"
@@ -78,7 +78,8 @@ def cost_of(arguments: argparse.Namespace) -> Cost:
     """Return the cost that the arguments of `add_cost_arguments` describe.
 
     Raises:
-        UserError: a file is missing or malformed, or the model needs or refuses something.
+        UserError: a file is missing or invalid, or the cost model requires or does not support an
+            argument.
     """
     a = arguments
     deployment = replace(

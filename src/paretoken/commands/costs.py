@@ -1,4 +1,4 @@
-"""`paretoken costs`: parameters, FLOPs and latency of a trained study's cells, as one table."""
+"""`paretoken costs`: gather parameters, FLOPs and latency of a trained study's cells in one table."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
         frozen = read_json(arguments.study_file)
         name, sizes = frozen["study"]["name"], {llm["name"]: llm["params_b"] for llm in frozen["llms"]}
         side, rows = int(frozen["vision"]["grid"]), list[Row]()
-        # Models of a generated world are timed where they answer.
+        # Models of a generated world are timed on the machine on which they answer.
         timed = bool((frozen.get("data") or {}).get("world"))
         numbers = [*sizes.values(), side]
         if not isinstance(name, str) or not all(isinstance(n, int | float) and n > 0 for n in numbers):
-            raise ValueError("its name is a text, its sizes are numbers above 0")
+            raise ValueError("the name must be a text, and sizes must be numbers greater than 0")
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         complaint = (
             f"{arguments.study_file} is not a study of this version; make it with `paretoken study`"
@@ -49,7 +49,9 @@ def run(arguments: argparse.Namespace) -> None:
     for folder in arguments.cells:
         cell = Cell.of(folder)
         if cell.llm not in sizes:
-            raise UserError(f"{folder}: {cell.llm} is no llm of study {name}; give cells of one study")
+            raise UserError(
+                f"{folder}: {cell.llm} is not an llm of study {name}; give cells of one study"
+            )
         trained = folder.parents[2] / Path(*cell.trained(side).folder(name).parts[-3:])
         rows.append(cost_row(name, cell, sizes[cell.llm], folder, trained, timed))
     write_cell(arguments.out, rows, COST_COLUMNS)

@@ -1,4 +1,4 @@
-"""`paretoken data`: a downloaded training set, verified, unpacked and looked through."""
+"""`paretoken data`: verify, unpack and check a downloaded training set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--manifest",
         type=Path,
         default=Path("workflow/reference/llava_data.yaml"),
-        help="what the sets consist of, a YAML file",
+        help="files of the data sets and their hashes, a YAML file",
     )
     parser.add_argument(
         "--data-set", required=True, metavar="NAME", help="one of its sets: pretrain, finetune"
@@ -28,14 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, required=True, help="where its files are: LLaVA's playground/data"
     )
     parser.add_argument(
-        "--check", action="store_true", help="only say what is there, what is missing and how to get it"
+        "--check",
+        action="store_true",
+        help="only report which files are there, which are missing and how to get them",
     )
     parser.add_argument(
         "--no-decode",
         dest="decode",
         action="store_false",
         help="read only the header and last bytes of each image: minutes instead "
-        "of hours, but damage in the middle shows in training only",
+        "of hours, but damage in the middle is found only in training",
     )
     parser.add_argument(
         "--max-bad-share",
@@ -47,13 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=threads,
         default=min(8, cores),
-        help="processes that look at images, threads that unpack",
+        help="processes that check images, and threads that unpack",
     )
     parser.add_argument("--out", type=Path, help="folder to write; needed without --check")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check the set, or make it ready."""
+    """Check the data set, or prepare it for training."""
     from paretoken.data.manifest import read_manifest
     from paretoken.data.prepare import Options, prepare, prepared_key
     from paretoken.data.skips import Skips
@@ -71,17 +73,17 @@ def run(arguments: argparse.Namespace) -> None:
     if a.check:
         return
     if a.out is None:
-        raise UserError("give --out, the folder to write (or --check, which writes nothing)")
+        raise UserError("--out is missing; give a folder to write, or --check to write nothing")
     require_apart(a.out, a.root, a.manifest)
     options = Options(a.workers, a.decode)
     key = prepared_key(data_set, a.root, a.max_bad_share, options)
     if already_done(a.out, key):
         print(
-            f"images of {a.root} were not looked at again; to do so, delete {a.out} (unchanged images "
+            f"images of {a.root} were not checked again; to do so, delete {a.out} (unchanged images "
             "are not decoded again)"
         )
         return
     skips = Skips(f"images of {data_set.name}", a.max_bad_share)
     record = prepare(data_set, a.root, a.out, skips, key, options, counter)
-    print(f"{a.out}: {record['rows']:,} conversations ({record['text_only']:,} without image), "
+    print(f"{a.out}: {record['rows']:,} conversations ({record['text_only']:,} without an image), "
           f"{record['images']:,} images, {record['skipped']:,} of them left out")  # fmt: skip

@@ -1,4 +1,4 @@
-"""`paretoken features`: the frozen encoder's features, once for all cells."""
+"""`paretoken features`: encode images once for all cells with the frozen encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         required=True,
-        help="rows with an `image` column, in files such as `paretoken tokenize` takes; each image is "
+        help="rows with an `image` column, in the formats of `paretoken tokenize`; each image is "
         "encoded once",
     )
     sources.add_argument(
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=list(COMPRESSORS),
         metavar="NAME",
         default=compressors_that(lambda facts: not facts.reads_attention),
-        help="store what these need; prumerge needs more than layers",
+        help="store the layers that these need; prumerge needs more than layers",
     )
     stored.add_argument(
         "--normalise", action="store_true", help="each layer to mean 0 and variance 1 per patch"
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         names.pop(name, None)
     if not names:
         skips.check(len(rows))
-        raise UserError(f"{', '.join(map(str, a.data))}: no row names an image that is to be encoded")
+        raise UserError(f"{', '.join(map(str, a.data))}: no row has an image to encode")
     depth = read_vision_config(a.vision).num_hidden_layers
     layers = None if a.layers is None else tuple(a.layers)
     choices = [Choice(name, 0, layers, a.query_layer) for name in a.compressors]
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{a.out} is up to date: {len(asked)} images")
         return
     if (a.out / INDEX).exists():
-        print(f"{a.out} is made again: its settings or pictures are others, or it does not say which")
+        print(f"{a.out} is recomputed: its settings or images changed, or are not recorded")
     encoder = load_encoder(a.vision, needed, a.normalise).to(_device())
     count = compute_features(
         a.out, asked, source, encoder, preprocess, key, skips, a.batch, counter("features")

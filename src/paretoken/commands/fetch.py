@@ -1,4 +1,4 @@
-"""`paretoken fetch`: a backbone or a data set, from a hub or a local directory, verified."""
+"""`paretoken fetch`: get a backbone or a data set from a hub or a local folder, and verify it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind",
         choices=("llm", "vision", "dataset"),
         required=True,
-        help="what it is: decides which files are fetched and verified",
+        help="kind of the source, which decides which files are fetched and verified",
     )
     parser.add_argument(
         "--params",
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Fetch, verify and record."""
-    # First of all: the hub's library reads HF_HUB_OFFLINE and the like once, when it is imported.
+    # Must come first: huggingface_hub reads variables such as HF_HUB_OFFLINE only when it is imported.
     from paretoken.hub.fetch import Request, fetch
 
     a = arguments

@@ -1,4 +1,4 @@
-"""`paretoken figure`: one figure from a study's files."""
+"""`paretoken figure`: draw one figure of a study."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def run(arguments: argparse.Namespace) -> None:
     cost = cost_of(arguments)
     another = cost.model != FLOPS_2NT or cost.deployment.cached_text
     if another and not figure.shows_cost:
-        raise UserError(f"figure {figure.name} has no axis of costs; leave --cost out")
+        raise UserError(f"figure {figure.name} has no cost axis; leave out --cost and --cached-text")
     save(figure, replace(results_of(arguments), cost=cost), arguments.out)

@@ -1,4 +1,4 @@
-"""`paretoken fit`: a scaling law from any CSV."""
+"""`paretoken fit`: fit a scaling law to a table of errors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from paretoken.analysis.fit_words import in_words
 from paretoken.analysis.losses import HUBER_DELTA, LOSSES
 from paretoken.commands.arguments import (
     assignment,
-    demand_own_outputs,
     positive,
     replicates,
+    require_own_outputs,
     seed,
     text_tokens,
 )
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is fitted: a table, its columns, and which of its rows."""
+    """Declare the data: a table, its columns, and the selection of rows."""
     data, defaults = parser.add_argument_group("data"), Selection()
     data.add_argument("--table", type=Path, required=True, help="CSV, one row per measured cell")
     data.add_argument("--suite", help="fit the rows of this suite only")
@@ -57,7 +57,9 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--v-column", default=defaults.v_column, help="visual tokens V")
     data.add_argument("--error-column", default=defaults.error_column, help="error Y")
     data.add_argument("--suite-column", default=defaults.suite_column, help="name of the suite")
-    data.add_argument("--flag-column", default=defaults.flag_column, help="why a row is suspicious")
+    data.add_argument(
+        "--flag-column", default=defaults.flag_column, help="reason why a row is suspicious"
+    )
     data.add_argument("--weights", metavar="COLUMN", help="weight of each row's loss, 0 or more")
     data.add_argument("--sigma", metavar="COLUMN", help="standard error; weights are 1 / sigma^2")
     data.add_argument("--exclude-flagged", action="store_true", help="leave flagged rows out")
@@ -68,12 +70,17 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep the largest N out of the fit and report how well it is predicted",
     )
     held.add_argument(
-        "--holdout-n", type=positive, nargs="+", default=[], metavar="N", help="the same for these sizes"
+        "--holdout-n",
+        type=positive,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="keep these sizes out instead",
     )
 
 
 def _add_law_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the law, what is known of its parameters, and how it is fitted."""
+    """Declare the law, constraints on its parameters, and the method of the fit."""
     law, defaults = parser.add_argument_group("law and loss"), FitOptions()
     law.add_argument("--law", choices=list(LAWS), default=defaults.law, help="scaling law to fit")
     law.add_argument(
@@ -84,13 +91,16 @@ def _add_law_arguments(parser: argparse.ArgumentParser) -> None:
         help="Q inside the error, for product_q_plus_v",
     )
     law.add_argument(
-        "--loss", choices=LOSSES, default=defaults.loss, help="on errors, or (log_) on their logarithms"
+        "--loss",
+        choices=LOSSES,
+        default=defaults.loss,
+        help="loss on errors, or (log_) on their logarithms",
     )
     law.add_argument(
         "--huber-delta",
         type=positive,
         metavar="X",
-        help=f"where a Huber loss turns linear, in the unit of the residual; without it {HUBER_DELTA:g}",
+        help=f"residual from which a Huber loss is linear, in its unit; without it {HUBER_DELTA:g}",
     )
     law.add_argument(
         "--tie",
@@ -104,19 +114,19 @@ def _add_law_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="do not fit an exponent, a slope or the floor: D=0, alpha=0.077; may be repeated",
+        help="fix an exponent, a slope or the floor: D=0, alpha=0.077; may be repeated",
     )
     law.add_argument(
         "--chance",
         type=positive,
         metavar="C",
-        help="error of guessing, at which the product laws end (0.75 with four choices)",
+        help="error of guessing, the maximum of the product laws (0.75 with four choices)",
     )
     law.add_argument(
         "--losses",
         action="store_true",
-        help="errors may exceed 1 although none does (else they are taken as shares then, and intervals "
-        "end at 0 and 1)",
+        help="errors can exceed 1, even if none in the table does (otherwise they are treated as "
+        "shares, and intervals end at 0 and 1)",
     )
     law.add_argument(
         "--no-comparison",
@@ -132,14 +142,14 @@ def _add_law_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_uncertainty_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the bootstrap, and for which questions V* is reported."""
+    """Declare the bootstrap, and the question lengths for which V* is reported."""
     uncertainty, defaults = parser.add_argument_group("uncertainty"), FitOptions()
     uncertainty.add_argument(
         "--bootstrap",
         type=replicates,
         default=defaults.bootstrap,
         metavar="R",
-        help="replicates of each of three resampling methods; 0: none",
+        help="replicates of each of three resampling methods; 0 for none",
     )
     uncertainty.add_argument(
         "--seed",
@@ -159,16 +169,16 @@ def _add_uncertainty_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fit, write ``fit.json`` and print the essentials."""
+    """Fit the law, write ``fit.json`` and print the main results."""
     a = arguments
     if a.exclude_flagged and a.flag_column is None:
-        raise UserError("--exclude-flagged needs a flag column")
+        raise UserError("--exclude-flagged needs a flag column; give --flag-column")
     if a.huber_delta is not None and "huber" not in a.loss:
         raise UserError(
-            f"--huber-delta means nothing to the loss {a.loss}; leave it out, or give --loss huber"
+            f"--huber-delta has no effect on the loss {a.loss}; leave it out, or give --loss huber"
         )
     constraints = read_constraints(a.law, a.tie, a.fix, a.chance)
-    demand_own_outputs([a.out], [a.table])
+    require_own_outputs([a.out], [a.table])
     data = read_cells(a.table, _selection(a))
     options = _options(a, data, constraints)
     require_writable(a.out)

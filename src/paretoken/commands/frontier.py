@@ -14,7 +14,7 @@ from paretoken.analysis.numerical_optimum import middle, optimum_table
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import study_of
 from paretoken.analysis.subject import in_words, subject
-from paretoken.commands.arguments import demand_own_outputs, positive, text_tokens
+from paretoken.commands.arguments import positive, require_own_outputs, text_tokens
 from paretoken.commands.cost_arguments import (
     add_choice_of_models,
     add_cost_arguments,
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         nargs="+",
         help="most that a question may cost, in the unit of --cost; without it 25 "
-        "budgets from the cheapest to the dearest configuration",
+        "budgets from the cheapest to the most expensive configuration",
     )
     add_cost_arguments(parser)
     written = parser.add_argument_group("files to write")
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the tables and print the undominated configurations."""
     a = arguments
-    demand_own_outputs(
+    require_own_outputs(
         [a.out, a.out_pareto, a.out_crossovers, a.out_by_cost], [a.fit, a.shapes, a.latency]
     )
     fit = FittedLaw.read(a.fit)
@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_table(a.out_crossovers, crossovers(fit, sizes, tokens, questions, cost))
     if a.out_by_cost:
         ways = scenarios(deployment_of(a))
-        asked = middle(questions)
-        best = optimum_table(fit, ways, fit.fitted_sizes, [] if asked is None else [asked])
+        middle_q = middle(questions)
+        best = optimum_table(fit, ways, fit.fitted_sizes, [] if middle_q is None else [middle_q])
         write_table(a.out_by_cost, best)
     left_out = f"; left out: {cost.model.leaves_out}" if cost.model.leaves_out else ""
     print(terminal(f"Cost: {cost.words} ({cost.model.unit}){left_out}."))
@@ -90,8 +90,11 @@ def run(arguments: argparse.Namespace) -> None:
         rows = group.drop(columns="text_tokens")
         print(rows.to_string(index=False, float_format="{:.5g}".format, na_rep="-"))
     law = f"By the {fit.law.name} law{fit.law.constraints.in_words()}."
-    mind = [f"Mind: {each}" for each in fit.record.get("cautions", [])]
-    print(terminal("\n".join([in_words(subject(fit, study_of(a.fit))), law, *mind])))
+    cautions = [f"Caution: {each}" for each in fit.record.get("cautions", [])]
+    print(terminal("\n".join([in_words(subject(fit, study_of(a.fit))), law, *cautions])))
     infeasible = int((table["status"] == "infeasible").sum())
     if infeasible:
-        print(f"{infeasible} budgets are below the cheapest configuration; their rows say so.")
+        print(
+            f"{infeasible} budgets are below the cost of the cheapest configuration; their status is "
+            "infeasible."
+        )

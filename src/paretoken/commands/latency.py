@@ -1,4 +1,4 @@
-"""`paretoken latency`: seconds per answer over N x V x Q x batch, on the device at hand."""
+"""`paretoken latency`: measure seconds per answer over N x V x Q x batch on this device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paretoken.io.escape import csv_row
 from paretoken.io.files import require_writable
 from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_SPREAD
 
-#: Torch's names of number formats.
+#: Value of --dtype -> its name in torch.
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
 
@@ -48,16 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text tokens per question",
     )
     parser.add_argument("--batch", type=batch, nargs="+", default=[1], help="questions at a time")
-    parser.add_argument("--repeats", type=repeats, default=10, help="runs, of which the median counts")
+    parser.add_argument("--repeats", type=repeats, default=10, help="runs of which the median is taken")
     parser.add_argument(
-        "--dtype", choices=list(DTYPES), help="of the weights; else bf16 on a GPU, fp32 on a processor"
+        "--dtype",
+        choices=list(DTYPES),
+        help="number format of the weights; else bf16 on a GPU, fp32 on a CPU",
     )
     parser.add_argument("--threads", type=threads, help="CPU threads; else torch's choice")
     parser.add_argument("--out", type=Path, required=True, help="latency.csv to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, and write the table after each size: an interrupted run keeps the sizes it has."""
+    """Measure, and write the table after each size, so that an interrupted run keeps finished sizes."""
     a = arguments
     for name in ("tokens", "text_tokens", "batch"):
         setattr(a, name, sorted(set(getattr(a, name))))
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = [llm for llm in shapes.by_size if a.params_b is None or llm.params_b in a.params_b]
     known = ", ".join(f"{llm.params_b:g}" for llm in shapes.by_size)
     if not chosen or (a.params_b and len(chosen) < len(set(a.params_b))):
-        raise UserError(f"--params-b: {a.shapes} knows the sizes {known}; write some of these")
+        raise UserError(f"--params-b: {a.shapes} has the sizes {known}; choose from these")
     _require_reachable(a.tokens, shapes.adapter.compressor, shapes.encoder.side)
     require_writable(a.out)
     quiet()
@@ -95,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     lost = sum("prefill_s" not in row for row in rows)
     print(f"{a.out}: {len(rows)} combinations on {common['device']}")
     if lost:
-        print(f"{lost} combinations did not fit the device; their cells are empty", file=sys.stderr)
+        print(f"{lost} combinations did not fit into memory; their cells are empty", file=sys.stderr)
 
 
 def _require_reachable(tokens: list[int], compressor: str, side: int) -> None:
@@ -106,7 +108,7 @@ def _require_reachable(tokens: list[int], compressor: str, side: int) -> None:
     if wrong:
         raise UserError(
             f"--tokens: {compressor} cannot make {', '.join(map(str, wrong))} tokens of a "
-            f"{side} x {side} grid; write some of {', '.join(map(str, reachable))}"
+            f"{side} x {side} grid; choose from {', '.join(map(str, reachable))}"
         )
 
 
@@ -119,7 +121,7 @@ def _csv(rows: list[dict[str, object]]) -> str:
 
 
 def _processor_name() -> str:
-    """Return what the processor calls itself, and how many threads are used of it."""
+    """Return the name of the processor and the number of threads in use."""
     import platform
 
     import torch

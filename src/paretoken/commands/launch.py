@@ -1,7 +1,7 @@
-"""`paretoken launch`: another command of this program, once per GPU that the job may use.
+"""`paretoken launch`: run another command of this program once per GPU that the job may use.
 
-On a machine: one process per GPU, as far as there are GPUs. In a SLURM job: one process for each GPU
-that was asked for, on all nodes of the job, or an error.
+Outside of SLURM, one process runs per requested GPU, but no more than the machine has GPUs. In a SLURM
+job, one process runs per requested GPU, on all nodes of the job; too few GPUs are an error.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from paretoken.slurm.allocation import (
 )
 from paretoken.train.stop_note import STOPPED
 
-#: A machine without any of these has no GPU: torch, whose import takes seconds, need not be asked.
+#: A machine without any of these has no GPU. The check avoids importing torch, which takes seconds.
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-#: Where processes of torchrun meet: set by torchrun only, so that one process does not wait for others
-#: that a variable of the user's shell tells of.
-MEETING = (
+#: Rendezvous variables of torchrun. They are removed from the environment, so that a process does not
+#: wait for others because of a variable in the user's shell.
+RENDEZVOUS = (
     "GROUP_RANK", "GROUP_WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
     "NODE_RANK", "RANK", "ROLE_NAME", "ROLE_RANK", "ROLE_WORLD_SIZE", "WORLD_SIZE",
 )  # fmt: skip
-#: How long SLURM may take to end a job that it is about to start again.
+#: Seconds that SLURM may take to end a job that it requeues.
 REQUEUE_S = 120
 
 
@@ -49,14 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="processes to start, one per GPU; without SLURM fewer if the machine has "
                              "fewer (the result is the same: the global batch is fixed)")  # fmt: skip
     parser.add_argument("--logs", type=Path, metavar="LOG",
-                        help="processes but the first write beside it: LOG-rank1.log, ...")  # fmt: skip
+                        help="log of the first process; others write LOG-rank1.log, ...")  # fmt: skip
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- COMMAND ...",
                         help="the command and its arguments: -- train --stage pretrain ...")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Become the command, or the launcher of its processes; in a SLURM job, start it as a step."""
-    for name in MEETING:
+    """Run the command in this process or under torchrun; in a SLURM job, start it as a job step."""
+    for name in RENDEZVOUS:
         os.environ.pop(name, None)
     command = [word for word in arguments.arguments[:1] if word != "--"] + arguments.arguments[1:]
     found = allocation() if arguments.gpus else None
@@ -70,18 +70,18 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         processes = share(arguments.gpus, nodes)
         require_gpus(found, processes, has_driver(), gpus_here())
-        # The warning before the time limit is for the training processes, which listen to it.
+        # The signal before the time limit is meant for the training processes, which handle it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     print(f"launch: {max(1, processes) * nodes} process(es)", flush=True)
     if found is None and processes <= 1:
-        return main(command)  # in this process: another one would import everything anew
+        return main(command)  # in this process, because another one would repeat all imports
     line = launch_line(command, processes, found)
-    os.execv(line[0], line)  # noqa: S606  (signals of a cluster then reach the command itself)
-    return 0  # not reached: this process is another program now
+    os.execv(line[0], line)  # noqa: S606  (so that signals of a cluster reach the command itself)
+    return 0  # not reached: execv replaces this process
 
 
 def launch_line(command: list[str], processes: int, found: Allocation | None = None) -> list[str]:
-    """Return the command line that runs a command in some processes on this machine."""
+    """Return the command line that runs a command in several processes on this machine."""
     program = ["-m", "paretoken", *command]
     nodes = 1 if found is None else found.nodes
     if processes * nodes <= 1:
@@ -90,14 +90,16 @@ def launch_line(command: list[str], processes: int, found: Allocation | None = N
 
 
 def share(gpus: int, nodes: int) -> int:
-    """Return the GPUs of each node (`UserError` if they cannot be shared out evenly)."""
+    """Return the number of GPUs per node; raise `UserError` if they cannot be divided evenly."""
     if gpus % nodes:
-        raise UserError(f"{gpus} GPUs on {nodes} nodes: not the same number on each; ask for a multiple")
+        raise UserError(
+            f"{gpus} GPUs cannot be divided evenly among {nodes} nodes; request a multiple of {nodes}"
+        )
     return gpus // nodes
 
 
 def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str]) -> int:
-    """Start this command again, on all nodes of the job; see that a stopped training goes on."""
+    """Start this command on all nodes of the job, and requeue the job if a training was stopped."""
     logs = [] if arguments.logs is None else ["--logs", str(arguments.logs)]
     again = [
         sys.executable,
@@ -119,18 +121,18 @@ def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str
         print(f"launch: stopped before the time limit, at {place}", flush=True)
         require_ownership(note)
         if requeue(found.job):
-            time.sleep(REQUEUE_S)  # SLURM ends this process, and starts the job again
-        print("launch: SLURM does not start the job again; the next attempt goes on there", flush=True)
+            time.sleep(REQUEUE_S)  # SLURM ends this process and requeues the job
+        print("launch: SLURM does not requeue the job; the next attempt resumes there", flush=True)
     return done.returncode
 
 
 def out_folder(command: list[str]) -> Path:
-    """Return what a command is given as ``--out``."""
+    """Return the ``--out`` argument of a command; the working directory without one."""
     return Path(command[command.index("--out") + 1]) if "--out" in command[:-1] else Path()
 
 
 def has_driver() -> bool:
-    """Whether this machine has a GPU driver."""
+    """Return whether this machine has a GPU driver."""
     return any(Path(driver).exists() for driver in DRIVERS)
 
 

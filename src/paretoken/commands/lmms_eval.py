@@ -1,4 +1,4 @@
-"""`paretoken lmms-eval`: a trained model's score at one task of lmms-eval."""
+"""`paretoken lmms-eval`: score a trained model on one task of lmms-eval."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name of the benchmark in the score, if other than the task's",
     )
     task.add_argument(
-        "--metric", type=named, help="which of the task's metrics is the score, if it has several"
+        "--metric", type=named, help="metric of the task to use as the score, if it has several"
     )
     task.add_argument(
         "--maximum",
         type=positive,
         default=1.0,
-        help="what the metric can reach, such as 100: divides it",
+        help="maximum of the metric, such as 100, by which it is divided",
     )
     task.add_argument("--limit", type=count, metavar="COUNT", help="ask only the first COUNT questions")
     task.add_argument(
         "--include-path",
         type=Path,
         metavar="FOLDER",
-        help="task files besides lmms-eval's own; they run Python: needs --allow-code",
+        help="folder of further task files; they run Python code and need --allow-code",
     )
     task.add_argument(
         "--allow-code",
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Ask, score and write."""
+    """Answer and score the questions, and write the score."""
     if arguments.include_path is not None and not arguments.allow_code:
         raise UserError(
             f"--include-path {arguments.include_path}: task files of lmms-eval name Python functions "

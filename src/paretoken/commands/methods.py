@@ -1,4 +1,4 @@
-"""`paretoken methods`: a study's ways to compress side by side, as CSV, Markdown and LaTeX."""
+"""`paretoken methods`: compare a study's compression methods, as CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Compare and write."""
+    """Compare the methods and write the tables and the page."""
     a = arguments
     results = results_of(a)
     scores = method_scores(results, read_table(a.scores, SCORE_COLUMNS))

@@ -1,4 +1,4 @@
-"""`paretoken plan`: what a study costs, before it runs."""
+"""`paretoken plan`: estimate the cost of a study before it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--study",
         required=True,
         metavar="NAME",
-        help="name of the study in the config, one that is trained",
+        help="name of the study in the config, which must train models",
     )
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config file")
     parser.add_argument(
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget-gpu-hours",
         type=not_negative,
-        help="exit with 1 if it needs more; else the study's own budget",
+        help="exit with code 1 if the study needs more; else the study's own budget",
     )
     parser.add_argument(
         "--format",

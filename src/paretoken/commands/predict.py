@@ -1,45 +1,45 @@
-"""`paretoken predict`: every answer of a model to one or more benchmarks."""
+"""`paretoken predict`: answer the questions of one or more benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import batch, demand_own_outputs, share, some_tokens, threads, tokens
+from paretoken.commands.arguments import batch, require_own_outputs, share, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.errors import UserError
 from paretoken.io.files import require_writable
 
 MAX_NEW_TOKENS = 16
-#: How answers are stored.
+#: File suffix of stored answers.
 STORED = ".parquet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked = parser.add_argument_group("model and questions")
-    asked.add_argument(
+    questions = parser.add_argument_group("model and questions")
+    questions.add_argument(
         "--model",
         type=Path,
         required=True,
         help="folder `model` that `paretoken train --stage finetune` wrote",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--questions",
         type=Path,
         nargs="+",
         required=True,
         help="files of questions, one or more; rows of question_id, image, question, answer",
     )
-    images = asked.add_mutually_exclusive_group()
-    images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
+    images = questions.add_mutually_exclusive_group()
+    images.add_argument("--features", type=Path, help="folder of `paretoken features`")
     images.add_argument(
         "--images",
         type=Path,
         help="or: a folder of image files, or a data set whose rows hold them "
         "(.parquet, save_to_disk); encoded while predicting",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--max-bad-share",
         type=share,
         default=0.0,
@@ -61,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     answers.add_argument(
         "--max-new-tokens",
         type=some_tokens,
-        help="most tokens of an answer; without it, what run.json beside the "
-        f"questions says, or {MAX_NEW_TOKENS}",
+        help="most tokens of an answer; without it, the number in run.json beside the "
+        f"questions, or {MAX_NEW_TOKENS}",
     )
     answers.add_argument("--batch", type=batch, default=64, help="questions at a time")
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".parquet files to write, one per questions file",
     )
     parser.add_argument(
-        "--out-latency", type=Path, help=".json to write: seconds per question, measured besides"
+        "--out-latency", type=Path, help=".json to write: seconds per question, measured separately"
     )
 
 
@@ -85,8 +85,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{len(a.questions)} --questions files need as many --out files")
     for target in a.out:
         if target.suffix != STORED:
-            raise UserError(f"{target}: predictions are stored as Parquet; write a name with {STORED}")
-    demand_own_outputs([*a.out, a.out_latency], a.questions)
+            raise UserError(
+                f"{target}: predictions are stored as Parquet; give a name that ends in {STORED}"
+            )
+    require_own_outputs([*a.out, a.out_latency], a.questions)
     for target in [*a.out, *([a.out_latency] if a.out_latency else [])]:
         require_writable(target)
     quiet()
@@ -100,8 +102,8 @@ def run(arguments: argparse.Namespace) -> None:
     files = [read_question_file(source, _longest(source, a.max_new_tokens)) for source in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,
                                adaptive=a.adaptive)  # fmt: skip
-    require_answerable(files, predictor, a.max_bad_share, counter("pictures"))
-    if a.out_latency is not None:  # first: where there are answers, there are their seconds
+    require_answerable(files, predictor, a.max_bad_share, counter("images"))
+    if a.out_latency is not None:  # measured first, so that answers never exist without their latency
         predictor.max_new_tokens = files[-1].max_new_tokens
         write_json(a.out_latency, measure_latency(predictor, files[-1].questions))
     for asked, target in zip(files, a.out, strict=True):
@@ -110,13 +112,13 @@ def run(arguments: argparse.Namespace) -> None:
         write_predictions(target, asked.questions, predictions, asked.bad)
         blind = sum(not question.images for question in asked.questions)
         print(f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out"
-              + (f"; {blind} questions without a picture" if blind else ""))  # fmt: skip
+              + (f"; {blind} questions without an image" if blind else ""))  # fmt: skip
         for number, reason in asked.bad.items():
             print(f"  row {number}: {reason}")
 
 
 def _longest(questions: Path, given: int | None) -> int:
-    """Return the longest answer: what was given, or else what belongs to the questions."""
+    """Return the most tokens of an answer: the given number, or else that of the questions."""
     from paretoken.evaluate.asking import max_new_tokens_of
 
     return max_new_tokens_of(questions, MAX_NEW_TOKENS) if given is None else given

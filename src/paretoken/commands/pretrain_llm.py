@@ -1,4 +1,4 @@
-"""`paretoken pretrain-llm`: one of the miniature's language models."""
+"""`paretoken pretrain-llm`: train one of the miniature's language models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     a = arguments
     recipe = read_settings(a.recipe, LlmRecipe, "recipe of a language model", a.set)
-    recipe.heads(a.width)  # a width that cannot be is refused before the slow imports
+    recipe.heads(a.width)  # reject an invalid width before the slow imports
     world = read_world(a).world
     quiet()
     limit_threads(a.threads)

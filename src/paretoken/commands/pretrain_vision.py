@@ -1,4 +1,4 @@
-"""`paretoken pretrain-vision`: the miniature's vision encoder."""
+"""`paretoken pretrain-vision`: train the miniature's vision encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`paretoken questions`: a benchmark's prompts and pictures, from the hub or a local copy of it."""
+"""`paretoken questions`: write a benchmark's prompts and images, from the hub or a local copy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--revision", type=named, help="branch, tag or, better, full commit hash on the hub"
     )
-    parser.add_argument("--variant", help="another convention of the benchmark; unknown: lists them")
+    parser.add_argument(
+        "--variant", help="another convention of the benchmark; an unknown name lists them"
+    )
     parser.add_argument(
         "--limit", type=count, metavar="COUNT", help="ask only the first COUNT questions"
     )
@@ -46,7 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     benchmark = BENCHMARKS.load(a.benchmark).variant(a.variant)
     if benchmark.hub is None:
-        raise UserError(f"{a.benchmark} has no data set on the hub; `paretoken world` asks it")
+        raise UserError(
+            f"{a.benchmark} has no data set on the hub; `paretoken world` writes its questions"
+        )
     source = a.source or benchmark.hub.repo
     require_apart(a.out, Path(source) if Path(source).is_dir() else None)
     key = digest(a.benchmark, a.variant, source, a.revision, a.limit)
@@ -77,8 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
             "versions": versions("pyarrow", "huggingface_hub"),
         }
         write_json(folder / RUN_FILE, record)
-    cut = f"; the last {written.cut} rows within --limit are parts of questions, left out"
+    cut = f"; the last {written.cut} rows within --limit are incomplete questions and were left out"
     print(
-        f"{a.out}: {written.questions} questions ({written.text_only} without image), "
+        f"{a.out}: {written.questions} questions ({written.text_only} without an image), "
         f"{written.images} images{cut if written.cut else ''}"
     )

@@ -1,4 +1,4 @@
-"""`paretoken recommend`: what to deploy under a budget, in words."""
+"""`paretoken recommend`: recommend a model size and a token count for a budget."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from paretoken.commands.cost_arguments import add_choice_of_models, add_cost_arg
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
 
-#: Options that say a budget with its unit -> the cost model that they stand for.
+#: Option of a budget in a fixed unit -> its placeholder, its cost model and its unit in words.
 UNITS = {
     "budget_flops": ("FLOPS", "flops_2nt", "FLOPs per question"),
     "budget_ms": ("MS", "latency", "milliseconds per question"),
     "budget_gib": ("GIB", "memory", "GiB of memory"),
     "budget_j": ("J", "energy", "joules per question"),
 }
-#: Other cost models in the same unit.
+#: All cost models whose unit is that of the option.
 SAME_UNIT = {"budget_flops": ("flops_2nt", "flops_exact")}
 
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name.replace('_', '-')}",
             type=positive,
             metavar=metavar,
-            help=f"the most, in {text}; --cost {model} if none is named",
+            help=f"largest cost in {text}; without --cost, the cost model is {model}",
         )
     among = parser.add_argument_group("what is compared")
     add_choice_of_models(among)
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _budget(arguments: argparse.Namespace) -> float:
-    """Return the budget, and set the cost model that its unit stands for if none is named."""
+    """Return the budget, and set the cost model of its unit if none was given."""
     a = arguments
     for name, (_, model, _) in UNITS.items():
         value = getattr(a, name)
@@ -81,7 +81,7 @@ def _budget(arguments: argparse.Namespace) -> float:
         a.cost = a.cost or model
         if a.cost not in SAME_UNIT.get(name, (model,)):
             raise UserError(
-                f"--{name.replace('_', '-')} is no budget of the cost model {a.cost}; write --budget "
+                f"--{name.replace('_', '-')} is not a budget of the cost model {a.cost}; give --budget "
                 "with a number in that model's unit"
             )
         return float(value)

@@ -1,4 +1,4 @@
-"""`paretoken record`: the tables of a trained study, kept so that nobody has to train it again."""
+"""`paretoken record`: save the tables of a trained study, so that it need not be trained again."""
 
 from __future__ import annotations
 
@@ -18,25 +18,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--study", required=True, metavar="NAME", help="name of the study in the config")
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), help="the config file")
-    parser.add_argument("--made-by", help="the command line that trained it; else Snakemake's usual one")
-    parser.add_argument("--note", help="what else to know of the run: other work on the machine, say")
+    parser.add_argument(
+        "--made-by", help="command line that trained the study; else the usual one of Snakemake"
+    )
+    parser.add_argument(
+        "--note", help="further information on the run, such as other work on the machine"
+    )
     parser.add_argument("--out", type=Path, help="folder to write; else results/measured/STUDY")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the tables and where they come from; other tables are never overwritten."""
+    """Write the tables with their provenance; other tables are never overwritten."""
     a = arguments
     frozen = load(a.config).freeze(a.study)
     study = frozen.study
     if study.training is None:
-        raise UserError(f"{a.study} trains nothing: its errors are in {study.measured} already")
+        raise UserError(
+            f"--study: {a.study} trains no models: its errors are in {study.measured}; give a study "
+            "that trains models"
+        )
     folder = results(study.name) / "tables"
     tables = {name: folder / f"{name}.csv" for name in TABLES if (folder / f"{name}.csv").exists()}
-    absent = [str(folder / f"{name}.csv") for name in TABLES if name not in tables]
+    missing = [str(folder / f"{name}.csv") for name in TABLES if name not in tables]
     if not study.training.lengthened:
-        absent = [path for path in absent if not path.endswith("text_length.csv")]
-    if absent:
-        raise UserError(f"{', '.join(absent)} is not there; let the study finish (`snakemake`)")
+        missing = [path for path in missing if not path.endswith("text_length.csv")]
+    if missing:
+        raise UserError(f"missing tables: {', '.join(missing)}; let the study finish (`snakemake`)")
     grid = cells(study)
     runs = read_runs(list(dict.fromkeys(trained_folder(frozen, cell) for cell in grid)))
     facts = [("Seeds of cells", ", ".join(map(str, study.seeds))), *training_facts(runs)]

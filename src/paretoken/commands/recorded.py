@@ -1,4 +1,4 @@
-"""`paretoken recorded`: the tables of a study that was trained once, from where they are kept."""
+"""`paretoken recorded`: restore the recorded tables of a trained study."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check that the tables are those of the record and of the study, and write them."""
+    """Check that the tables match their record and the study, and write them."""
     study = read_study(arguments.study_file).study
     suites = [suite.name for suite in study.suites]
     record = require_cells(arguments.record, study.name, cells(study), suites)
-    absent = [name for name in WRITTEN if name not in record.tables]
-    if absent:
+    missing = [name for name in WRITTEN if name not in record.tables]
+    if missing:
         raise UserError(
-            f"{arguments.record} lacks the tables {', '.join(absent)}; record the study again"
+            f"{arguments.record} lacks the tables {', '.join(missing)}; record the study again"
         )
     for name in WRITTEN:
         text = (arguments.record / f"{name}.csv").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`paretoken report`: a study as one HTML file."""
+"""`paretoken report`: write the report of a study as one HTML file."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="FILE",
-        help="PNG files of figures, named as `paretoken figure --name` calls them",
+        help="PNG files of figures, named like the figures of `paretoken figure --name`",
     )
     parser.add_argument(
         "--cells",
         type=Path,
         nargs="*",
         default=[],
-        help="folder of each cell that was trained, for what training took",
+        help="folder of each cell that was trained, for the cost of training",
     )
     parser.add_argument("--record", type=Path, help="folder of recorded tables")
     add_deployment_files(parser.add_argument_group("costs"))

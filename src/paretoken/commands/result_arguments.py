@@ -1,4 +1,4 @@
-"""The arguments by which figures, tables, claims and summary are given a study's files."""
+"""The arguments for a study's files, shared by figures, tables, claims, summary and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command that uses torch does first."""
+"""Setup that all commands with torch share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from paretoken.io.progress import report
 
 
 def quiet() -> None:
-    """Keep libraries from printing bars and warnings among this project's lines.
+    """Suppress the progress bars and warnings of libraries, and network access to model hubs.
 
     Must run before `transformers` is imported.
     """
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models are local directories; never ask a hub
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models are local directories
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging
 
@@ -26,8 +26,8 @@ def quiet() -> None:
 def limit_threads(threads: int | None) -> None:
     """Use ``threads`` CPU threads.
 
-    On shared cores the default, one per core, can be many times slower than one: threads that wait
-    for each other spin.
+    On shared cores the default, one thread per core, can be many times slower than a single thread,
+    because waiting threads spin.
     """
     import torch
 
@@ -36,7 +36,7 @@ def limit_threads(threads: int | None) -> None:
 
 
 def counter(what: str) -> ProgressCallback:
-    """Return a callback that reports progress and shows it: each on a terminal, every tenth in a log."""
+    """Return a progress callback, which prints every step on a terminal and every tenth in a log."""
     what = one_line(what)
     live = sys.stderr.isatty()
     shown = -1

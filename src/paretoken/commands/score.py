@@ -1,4 +1,4 @@
-"""`paretoken score`: a benchmark's score from stored predictions, without torch."""
+"""`paretoken score`: score stored predictions by a benchmark's rules, without torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from paretoken.commands.arguments import demand_own_outputs
+from paretoken.commands.arguments import require_own_outputs
 from paretoken.errors import UserError
 from paretoken.evaluate.score import score_file
 from paretoken.io.files import require_writable, write_json
@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"benchmark whose rules score the answers: {', '.join(BENCHMARKS)}",
     )
-    parser.add_argument("--variant", help="another convention of the benchmark; unknown: lists them")
+    parser.add_argument(
+        "--variant", help="another convention of the benchmark; an unknown name lists them"
+    )
     parser.add_argument(
         "--predictions",
         type=Path,
@@ -51,9 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
     asked = [None] * len(a.predictions) if a.questions is None else a.questions
     if not len(a.predictions) == len(a.out) == len(asked):
         raise UserError(f"{len(a.predictions)} --predictions files need as many --out and --questions")
-    demand_own_outputs(a.out, [*a.predictions, *(a.questions or [])])
+    require_own_outputs(a.out, [*a.predictions, *(a.questions or [])])
     benchmark = BENCHMARKS.load(a.benchmark)
-    benchmark.variant(a.variant)  # before anything is read
+    benchmark.variant(a.variant)  # reject an unknown variant before reading files
     for out in a.out:
         require_writable(out)
     results = [

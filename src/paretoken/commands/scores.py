@@ -1,4 +1,4 @@
-"""`paretoken scores`: the benchmark scores of all cells of a trained study as one table."""
+"""`paretoken scores`: gather the benchmark scores of a trained study's cells in one table."""
 
 from __future__ import annotations
 

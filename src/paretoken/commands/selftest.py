@@ -1,4 +1,4 @@
-"""`paretoken selftest`: does the fitter recover what is known?"""
+"""`paretoken selftest`: check that the fitter recovers known laws and the published fits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--published",
         type=Path,
-        help=f"table of the published errors; by default {PUBLISHED} if it is there",
+        help=f"table of the published errors; by default {PUBLISHED} if it exists",
     )
     parser.add_argument(
-        "--datasets", type=repeats, default=100, help="noisy data sets drawn for the coverage"
+        "--datasets", type=repeats, default=100, help="noisy data sets from which coverage is estimated"
     )
 
 
@@ -28,10 +28,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Run and print every check; a failed one is an error."""
     published = arguments.published or (PUBLISHED if PUBLISHED.is_file() else None)
     if published is None:
-        print(f"skipped: the published fits ({PUBLISHED} is not here; give --published)")
+        print(f"skipped: the published fits ({PUBLISHED} was not found; give --published)")
     failed = 0
     for check in checks(published, arguments.datasets):
         print(f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.detail}")
         failed += not check.passed
     if failed:
-        raise UserError(f"{failed} checks failed; please report this with your versions")
+        raise UserError(
+            f"{failed} checks failed; please report this with the output of `paretoken --version`"
+        )

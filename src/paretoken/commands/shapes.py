@@ -1,4 +1,4 @@
-"""`paretoken shapes`: the dimensions of a study's models, which costs of answers are computed from."""
+"""`paretoken shapes`: write the dimensions of models, from which costs are computed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the dimensions, and print where they are from."""
+    """Write the dimensions and print their origin."""
     a = arguments
     if a.params_b:
         shapes = guessed_shapes(a.params_b, a.compressor)

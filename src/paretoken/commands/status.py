@@ -1,4 +1,4 @@
-"""`paretoken status`: where a study stands, stage by stage."""
+"""`paretoken status`: show the progress of a study, stage by stage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quiet-minutes",
         type=wait,
-        help="how old the last heartbeat of a running job may be; 2 by default, more where the clocks "
+        help="how old the last heartbeat of a running job may be; 2 by default, and more if the clocks "
         "of machines differ",
     )
     parser.add_argument("--watch", action="store_true", help="refresh until the study is finished")
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print where the study stands, once or again and again."""
+    """Print the progress of the study once, or repeatedly with --watch."""
     a = arguments
     config = load(a.config)
     config.study(a.study)
@@ -51,6 +51,6 @@ def run(arguments: argparse.Namespace) -> None:
             if not a.watch or found.finished:
                 return
             time.sleep(a.every)
-    except KeyboardInterrupt:  # how a watch ends
+    except KeyboardInterrupt:  # the usual end of --watch
         if not a.watch:
             raise

@@ -1,4 +1,4 @@
-"""`paretoken study`: a study's settings as a file, so that nothing downstream rereads the config."""
+"""`paretoken study`: write a study's settings to a file, so that later steps do not read the config."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check and write the settings."""
+    """Validate and write the settings."""
     try:
         raw = json.loads(arguments.settings)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"--settings is not JSON: {error}; give it a study as Snakemake does") from error
+        raise UserError(
+            f"--settings is not JSON: {error}; give a study as JSON, as the workflow does"
+        ) from error
     frozen = checked(raw, FrozenStudy, "--settings is not a study")
     write_json(arguments.out, frozen.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""`paretoken summary`: a study on one page."""
+"""`paretoken summary`: write the summary page of a study."""
 
 from __future__ import annotations
 

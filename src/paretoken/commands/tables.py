@@ -1,4 +1,4 @@
-"""`paretoken tables`: means, equal-cost pairs, fits, predictions and sensitivity as tables."""
+"""`paretoken tables`: write means, equal-cost pairs, fits, predictions and sensitivity as CSV."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("cells", "errors averaged over seeds, with both kinds of noise"),
         ("equal-cost", "sizes compared at equal cost, without a law"),
-        ("fits", "all fits, a row each"),
-        ("published", "published against fitted parameters"),
-        ("predictions", "errors of sizes that the fit did not see"),
+        ("fits", "all fits, one row each"),
+        ("published", "published and fitted parameters"),
+        ("predictions", "predicted errors of sizes that the law was not fitted to"),
         ("sensitivity", "the fit under other choices"),
     ):
         written.add_argument(f"--out-{name}", type=Path, required=True, help=f"CSV to write: {text}")

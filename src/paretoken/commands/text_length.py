@@ -1,4 +1,4 @@
-"""`paretoken text-length`: a model's errors and cost with questions of several lengths."""
+"""`paretoken text-length`: measure a model's errors and cost with questions of several lengths."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from paretoken.study.contract import TEXT_LENGTH_COLUMNS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked = parser.add_argument_group("model and questions")
-    asked.add_argument(
+    questions = parser.add_argument_group("model and questions")
+    questions.add_argument(
         "--model",
         type=Path,
         required=True,
         help="folder `model` that `paretoken train --stage finetune` wrote",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--questions",
         type=Path,
         nargs="+",
@@ -29,12 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files of questions, one per benchmark or one of a benchmark with parts; rows of "
         "question_id, image, question, answer",
     )
-    images = asked.add_mutually_exclusive_group()
-    images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
+    images = questions.add_mutually_exclusive_group()
+    images.add_argument("--features", type=Path, help="folder of `paretoken features`")
     images.add_argument(
         "--images", type=Path, help="or: a folder of image files, or a data set whose rows hold them"
     )
-    asked.add_argument(
+    questions.add_argument(
         "--text-tokens",
         type=tokens,
         nargs="+",
@@ -42,14 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="Q",
         help="text tokens per question; shorter prompts are lengthened",
     )
-    asked.add_argument(
+    questions.add_argument(
         "--limit",
         type=count,
         metavar="COUNT",
         help="ask only the first COUNT questions of each benchmark",
     )
-    asked.add_argument("--batch", type=batch, default=64, help="questions at a time")
-    asked.add_argument("--max-new-tokens", type=some_tokens, default=16, help="most tokens of an answer")
+    questions.add_argument("--batch", type=batch, default=64, help="questions at a time")
+    questions.add_argument(
+        "--max-new-tokens", type=some_tokens, default=16, help="most tokens of an answer"
+    )
     scores = parser.add_argument_group("scores")
     scores.add_argument(
         "--benchmark",
@@ -64,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="SUITE=BENCHMARK,...",
-        help="what each suite averages",
+        help="benchmarks that each suite averages",
     )
     add_cell_arguments(parser)
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
@@ -72,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Ask, score, measure and write."""
+    """Answer and score the questions, measure the cost and write the table."""
     a = arguments
     quiet()
     limit_threads(a.threads)
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
     benchmark = BENCHMARKS.load(a.benchmark)
     files = [read_question_file(path, a.max_new_tokens) for path in a.questions]
     predictor = open_predictor(a.model, a.features, a.images, a.batch, a.max_new_tokens, tokens=a.tokens)
-    require_answerable(files, predictor, progress=counter("pictures"))
+    require_answerable(files, predictor, progress=counter("images"))
     groups = [by_part(asked.source.stem, asked.questions, benchmark) for asked in files]
     asked = {name: own for group in groups for name, own in group.items() if name in used}
     questions = {name: own[: a.limit] for name, own in asked.items()}

@@ -1,4 +1,4 @@
-"""`paretoken text-optimum`: the best number of visual tokens by length of the question, and a figure."""
+"""`paretoken text-optimum`: find the best number of visual tokens by length of the question."""
 
 from __future__ import annotations
 

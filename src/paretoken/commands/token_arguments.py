@@ -1,4 +1,4 @@
-"""The arguments that say how images become visual tokens."""
+"""The arguments that define how images become visual tokens."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def add_choice_arguments(parser: Group) -> None:
         "--init-std",
         type=size,
         metavar="STD",
-        help="standard deviation of new weights; else what the compressor's authors chose",
+        help="standard deviation of new weights; else that of the compressor's authors",
     )
     parser.add_argument(
         "--projector-width",
         type=width,
         metavar="CHANNELS",
-        help="between the projector's two layers; else the LLM's width",
+        help="width between the projector's two layers; else the LLM's width",
     )
     parser.add_argument(
         "--whiten",
         action="store_true",
-        help="put a fixed map before the projector that makes its inputs white; "
-        "measured on the training images of stage 1",
+        help="whiten the inputs of the projector by a fixed linear map, "
+        "estimated from the training images of stage 1",
     )
 
 
 def add_layer_arguments(parser: Group) -> None:
-    """Declare which layers of the encoder are read."""
+    """Declare the encoder layers that are used."""
     parser.add_argument(
         "--layers",
         type=layer,

@@ -1,4 +1,4 @@
-"""`paretoken tokenize`: conversations as token ids with labels, once for all cells."""
+"""`paretoken tokenize`: turn conversations into token ids with labels, once for all cells."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check, tokenize and write the conversations."""
+    """Validate, tokenize and write the conversations."""
     a = arguments
     os.environ.setdefault("RAYON_NUM_THREADS", str(max(1, a.threads)))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if a.threads > 1 else "false")
@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
     skips = Skips(str(a.data), a.max_bad_share)
     made = tokenize_file(a.data, a.out, encoder, skips, skipped, key, counter("tokenize"))
     census = made.census
-    print(f"{census.kept} conversations, {census.text_only} of them without image; "
-          f"{made.tokens} tokens, {made.learned} of them learned; "
+    print(f"{census.kept} conversations, {census.text_only} of them without an image; "
+          f"{made.tokens} tokens, {made.learned} of them with a label; "
           f"left out: {len(skips.rows)} bad rows, "
           f"{census.without_image_file} of skipped images")  # fmt: skip
     if made.repeated:
-        print(f"{made.repeated} conversations equal an earlier one, image included; they are kept")
+        print(f"{made.repeated} conversations duplicate an earlier one, image included; they are kept")

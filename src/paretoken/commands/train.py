@@ -1,9 +1,9 @@
-"""`paretoken train`: one stage of one cell. The same command again continues a killed run.
+"""`paretoken train`: train one stage of one cell. The same command resumes an interrupted run.
 
-One device: ``paretoken train ...``. Several: ``paretoken launch --gpus 4 -- train ...``, in a SLURM job
-on all its nodes; or torchrun itself: ``torchrun --standalone --nproc-per-node 4 -m paretoken train``.
-The result does not depend on how many there are, but for rounding. ``SIGUSR1`` stops it: after the step
-that is running a checkpoint is written, from which the same command goes on.
+On one device, run ``paretoken train ...``. On several, run ``paretoken launch --gpus 4 -- train ...``,
+which uses all nodes of a SLURM job, or torchrun itself: ``torchrun --standalone --nproc-per-node 4 -m
+paretoken train``. Except for rounding, the result does not depend on the number of devices. ``SIGUSR1``
+stops a run: after the current step it writes a checkpoint, from which the same command resumes.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sources = parser.add_argument_group("sources")
     sources.add_argument("--llm", type=Path, required=True, help="folder of the language model")
     sources.add_argument("--vision", type=Path, required=True, help="folder of the vision encoder")
-    sources.add_argument("--tokenized", type=Path, required=True, help="what `paretoken tokenize` wrote")
+    sources.add_argument("--tokenized", type=Path, required=True, help="folder of `paretoken tokenize`")
     images = sources.add_mutually_exclusive_group()
-    images.add_argument("--features", type=Path, help="what `paretoken features` wrote")
+    images.add_argument("--features", type=Path, help="folder of `paretoken features`")
     images.add_argument(
         "--images",
         type=Path,
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--aspect",
         choices=("pad", "crop"),
         help="how an image becomes square (default with --images: pad; "
-        "--features know how they were made)",
+        "--features record how they were made)",
     )
     sources.add_argument(
         "--normalise",
@@ -64,9 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-bad-share",
         type=share,
         default=0.0,
-        help="share, from 0 to 1, of conversations that may have nothing to learn "
-        "within max_length, and of images that may be unreadable: they are left "
-        "out and listed in run.json",
+        help="largest share, from 0 to 1, of conversations without a labelled token "
+        "within max_length, and of unreadable images; both are left out and "
+        "listed in run.json",
     )
     cell = parser.add_argument_group("cell")
     add_choice_arguments(cell)
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.train.recipe import read_recipe
 
     a = arguments
-    recipe = read_recipe(a.recipe, a.stage, a.set)  # before the slow imports: errors come at once
+    recipe = read_recipe(a.recipe, a.stage, a.set)  # before the slow imports, to report errors early
     quiet()
     limit_threads(a.threads)
     from paretoken.compressors.specification import specification

@@ -1,4 +1,4 @@
-"""`paretoken world`: the generated images, training sets and test suites."""
+"""`paretoken world`: generate the miniature's images, training sets and questions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_world_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which world it is, and how single settings are changed."""
+    """Declare the description of the world, and changes of single settings."""
     parser.add_argument(
         "--world",
         type=Path,
         default=Path("workflow/recipes/miniature_world.yaml"),
-        help="the world and its data sets, a YAML file",
+        help="description of the world and its data sets, a YAML file",
     )
     parser.add_argument(
         "--world-seed", type=seed, default=0, metavar="S", help="random seed of icons and facts"
@@ -43,13 +43,13 @@ def add_world_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: str, seeds: str) -> None:
-    """Declare what training a source needs.
+    """Declare the arguments for training a source.
 
     Args:
-        parser: of the command.
+        parser: the parser of the command.
         recipe: file name of the default recipe.
-        example: a setting for the help of ``--set``.
-        seeds: what ``--seed`` is of.
+        example: an example of ``--set``, for its help.
+        seeds: what ``--seed`` determines, for its help.
     """
     parser.add_argument(
         "--recipe",
@@ -72,7 +72,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: 
 
 
 def read_world(arguments: argparse.Namespace) -> MiniatureSettings:
-    """Return the world that the arguments name (`UserError` if the file cannot be used)."""
+    """Return the world that the arguments describe; raise `UserError` if the file is invalid."""
     from paretoken.config.settings import read_settings
     from paretoken.world.world_settings import MiniatureSettings
 

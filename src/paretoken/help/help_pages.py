@@ -1,6 +1,6 @@
-"""The commands under their headings; what each does, reads and writes, and an example of it.
+"""The headings of the commands, and for each command a description and an example.
 
-Only texts: every start of the program imports them.
+This module has only texts, because every start of the program imports it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ PAGES = {
         "fit --table workflow/reference/published_errors.csv --suite visual_reasoning --out fit.json",
     ),
     "frontier": (
-        "List the model size and the number of visual tokens with the least error for each of several "
-        "budgets. It reads a fit and writes CSV tables; the undominated configurations are printed.",
+        "List the model size and the number of visual tokens with the lowest error for each of several "
+        "budgets. It reads a fit, writes CSV tables, and prints the undominated configurations.",
         "frontier --fit fit.json --text-tokens 0 50 100 --out frontier.csv",
     ),
     "recommend": (
-        "Say which model size and how many visual tokens to use under one budget, and what comes "
-        "close. It reads a fit, and prints the answer without writing a file.",
+        "Recommend a model size and a number of visual tokens for one budget, and list the next best "
+        "ones. It reads a fit, and prints the answer without writing a file.",
         "recommend --fit fit.json --budget-flops 1e12 --text-tokens 50",
     ),
     "compare": (
@@ -70,18 +70,18 @@ PAGES = {
     ),
     "plan": (
         "Estimate the GPU-hours, memory, disk space and price of a study before it runs. It reads the "
-        "config file and what finished stages took, and prints a table or writes it to a file.",
+        "config file and the records of finished stages, and prints a table or writes it to a file.",
         "plan --study paper --devices a100-80g h100 --price-per-hour 2",
     ),
     "status": (
-        "Show how far a study is, stage by stage, and what runs, waits or failed. It reads the config "
-        "file, the results and SLURM's queue, and prints a table without writing a file.",
+        "Show the progress of a study, stage by stage, and its running, waiting and failed jobs. It "
+        "reads the config file, the results and SLURM's queue, prints a table, and writes no file.",
         "status --study miniature",
     ),
     "record": (
-        "Keep the tables of a trained study, so that nobody has to train it again. It reads the "
-        "study's tables and training records, and writes them with a record of their origin; tables "
-        "of another run are never overwritten.",
+        "Save the tables of a trained study, so that it need not be trained again. It reads the "
+        "study's tables and training records, and writes them with a record of their origin. It never "
+        "overwrites the tables of another run.",
         "record --study miniature",
     ),
     **STEPS,

@@ -1,4 +1,4 @@
-"""The parser of the command line: its help, its errors, and options that print something and end."""
+"""The parser of the command line: its help, its errors, and options that print and exit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import paretoken
 from paretoken.help.help_pages import HEADINGS
 from paretoken.io.escape import terminal
 
-#: The option that prints a script, and the shells that read one.
+#: The option that prints a completion script, and the shells that it supports.
 COMPLETION = "--print-completion"
 SHELLS = ("bash", "zsh", "tcsh")
-#: How an example begins; it is one line, however long.
+#: Prefix of an example, which is never wrapped.
 EXAMPLE = "example: paretoken "
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Show defaults where there are any, and an example as it is."""
+    """Formatter that shows default values, and does not wrap examples."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         return action.help if action.default in (None, False, []) else super()._get_help_string(action)
@@ -30,18 +30,18 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says wrong arguments, which the workflow takes from files, as text, and where help is."""
+    """Parser whose errors refer to the help, and escape arguments, which may come from files."""
 
     def error(self, message: str) -> NoReturn:
-        """End with exit code 2, the message, and how to get help."""
-        super().error(f"{terminal(message)}\n{self.prog} --help explains what it takes")
+        """Print the message and how to get help, and exit with code 2."""
+        super().error(f"{terminal(message)}\nfor help, run: {self.prog} --help")
 
 
 class MainParser(Parser):
-    """Shows the commands under their headings."""
+    """Parser whose help lists the commands under headings."""
 
     def format_help(self) -> str:
-        """Return the help: like that of any parser, but for the headings."""
+        """Return the help of the program, with the commands under their headings."""
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
         formatter.add_text(self.description)
@@ -63,7 +63,7 @@ class MainParser(Parser):
 
 
 class PrintVersion(argparse.Action):
-    """Prints which program this is, and what it runs on."""
+    """Action that prints the versions of the program and of Python, and the platform."""
 
     def __call__(
         self,
@@ -72,7 +72,7 @@ class PrintVersion(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> NoReturn:
-        """Print and end; the commit is only there if the package is run from its checkout."""
+        """Print the versions and exit; the commit is included if the package runs from its checkout."""
         from paretoken.io.versions import commit_words
 
         package = Path(paretoken.__file__).parent
@@ -90,7 +90,7 @@ class PrintVersion(argparse.Action):
 
 
 class PrintCompletion(argparse.Action):
-    """Prints a script by which a shell completes commands, options and file names."""
+    """Action that prints a shell script for the completion of commands, options and file names."""
 
     def __init__(
         self, option_strings: Sequence[str], *, whole: Callable[[], argparse.ArgumentParser], **rest: Any
@@ -105,13 +105,13 @@ class PrintCompletion(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        """Print and end.
+        """Print the script and exit.
 
         Args:
-            parser: of the program.
-            namespace: what was parsed before.
-            values: the shell.
-            option_string: how the option was written.
+            parser: the parser of the program.
+            namespace: the arguments that were parsed before.
+            values: the name of the shell.
+            option_string: the option as it was written.
         """
         try:
             import shtab

@@ -1,20 +1,20 @@
-"""What each step of the workflow does, reads and writes, and an example of it.
+"""The descriptions and examples of the commands that are steps of the workflow.
 
-Only texts: every start of the program imports them.
+This module has only texts, because every start of the program imports it.
 """
 
 from __future__ import annotations
 
-#: Files of a study, as its pages, tables and figures read them.
+#: Options for the files of a study.
 _STUDY = "--study-file results/published/study.json --errors results/published/tables/errors.csv"
 _STUDY += " --fits results/published/fits/*/*.json"
-#: A cell of a grid.
+#: Options for a cell of a grid.
 _CELL = "--study miniature --llm-name miniature-28 --params-b 2.07e-5 --compressor average_pool"
 _CELL += " --tokens 4 --seed 100"
 #: Folders of a trained cell and of the sources of the miniature's first seed.
 _RUN, _MADE = "results/miniature/runs/miniature-28/average_pool-4/s100", "results/miniature/sources/s100"
 
-#: Command -> its description, and a command line that works once its files are there.
+#: Command -> its description, and a command line that works once its input files exist.
 STEPS = {
     "study": (
         "Freeze the settings of a study, so that later steps do not read the config file again. It "
@@ -22,8 +22,8 @@ STEPS = {
         'study --settings "$(cat results/published/study.json)" --out study.json',
     ),
     "cell": (
-        "Take one cell's errors from a table that somebody else measured. It reads the table and "
-        "writes the cell's errors as CSV, a row per suite.",
+        "Take one cell's errors from a table of earlier measurements. It reads the table and "
+        "writes the cell's errors as CSV, with one row per suite.",
         "cell --study published --measured workflow/reference/published_errors.csv --suites ocr "
         "--llm-name qwen1.5-0.5b --params-b 0.5 --compressor tokenpacker --tokens 16 --seed 0 --out "
         "errors.csv",
@@ -46,7 +46,7 @@ STEPS = {
         "pretrain-llm --width 32 --set steps=100 --out llm",
     ),
     "data": (
-        "Verify, unpack and look through a training set that was downloaded. It reads a manifest and "
+        "Verify, unpack and check a downloaded training set. It reads a manifest and "
         "the downloaded files, and writes a folder of conversations and images.",
         "data --data-set pretrain --root playground/data --check",
     ),
@@ -73,14 +73,14 @@ STEPS = {
     "train": (
         "Train one stage of one cell: the projector and the compressor, then the language model too. "
         "It reads a recipe, backbones, token ids and images, and writes the model, checkpoints and a "
-        "record; the same command continues a run that was killed.",
+        "record. The same command resumes an interrupted run.",
         "train --stage pretrain --recipe workflow/recipes/miniature_pretrain.yaml --llm "
         f"{_MADE}/llms/miniature-28 --vision {_MADE}/vision --tokenized {_MADE}/encoded/pretrain/world "
         f"--features {_MADE}/features/all --compressor average_pool --tokens 4 --layers 2 3 --out "
         "pretrain",
     ),
     "questions": (
-        "Write the prompts and images of a benchmark, ready to be asked. It reads the benchmark's "
+        "Write the prompts and images of a benchmark, for `predict`. It reads the benchmark's "
         "data set from the hub or a local copy, and writes a folder with questions.parquet and the "
         "images.",
         "questions --benchmark pope --limit 100 --out pope",
@@ -98,7 +98,7 @@ STEPS = {
         f"{_MADE}/data/questions/questions.parquet --out score.json",
     ),
     "lmms-eval": (
-        "Ask a trained model the questions of one task of lmms-eval and score the answers. It reads "
+        "Score a trained model on the questions of one task of lmms-eval. It reads "
         "the model and the task's data set, and writes the score as JSON.",
         f"lmms-eval --model {_RUN}/finetune/model --task ocrbench --metric ocrbench_accuracy --out "
         "score.json",
@@ -134,8 +134,8 @@ STEPS = {
         "--out errors.csv",
     ),
     "recorded": (
-        "Write the tables of a study that was trained once, from where they are kept. It checks that "
-        "they are those of the record and of the study's cells.",
+        "Restore the recorded tables of a trained study. It reads the record and the study's settings, "
+        "checks that they match, and writes three CSV tables.",
         "recorded --record results/measured/miniature "
         "--study-file results/measured/miniature/study.json "
         "--out-errors errors.csv --out-scores scores.csv --out-costs costs.csv",
@@ -156,7 +156,7 @@ STEPS = {
         "text_optimum.png",
     ),
     "methods": (
-        "Compare a study's ways to compress images, score by score. It reads the study's results and "
+        "Compare a study's compression methods, score by score. It reads the study's results and "
         "writes CSV tables, a Markdown page and a LaTeX table.",
         f"methods {_STUDY.replace('published', 'miniature')} --scores "
         "results/miniature/tables/scores.csv --out methods.csv --out-comparisons comparisons.csv "
@@ -173,7 +173,7 @@ STEPS = {
         "visual_alpha --out claims.csv --out-page claims.md",
     ),
     "summary": (
-        "Write a study's results on one page. It reads the study's errors, fits and tables, and "
+        "Write a summary page of a study's results. It reads the study's errors, fits and tables, and "
         "writes a Markdown file.",
         f"summary {_STUDY} --claims results/published/tables/claims.csv --out summary.md",
     ),

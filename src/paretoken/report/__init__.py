@@ -1,1 +1,1 @@
-"""Pages about a study."""
+"""Pages that report the results of a study."""

@@ -7,30 +7,30 @@ from typing import Any
 
 import altair as alt
 
-#: The data that the page fills in.
+#: Names of the data sets that the page fills in.
 CURVES, MEASURED, FRONTIER, BUDGET, BEST = "curves", "measured", "frontier", "budget", "best"
-#: What the page fills in, too: ticks of the cost's axis, their labels by their values, and its title.
+#: Names of the parameters that the page sets: ticks of the cost axis, labels by tick value, and title.
 TICKS, LABELS, TITLE = "cost_ticks", "cost_labels", "cost_title"
-#: Stands for that title until the chart is compiled: in Vega-Lite titles of axes are constant.
+#: Placeholder of that title until the chart is compiled: Vega-Lite requires constant axis titles.
 COST_TITLE = "Cost"
-#: A star of five points, which Vega lacks; it reaches out further than a disc, to look as large.
+#: A five-pointed star, which Vega lacks. It extends beyond a disc so that it looks as large.
 STAR = (
     "M0,-1.4L0.33,-0.45L1.33,-0.43L0.53,0.17L0.82,1.13L0,0.56L-0.82,1.13L-0.53,0.17"
     "L-1.33,-0.43L-0.33,-0.45Z"
 )
-#: The shapes of the project's figures, in their order.
+#: The marker shapes of the project's figures, in the same order.
 SHAPES = ("circle", "triangle-down", STAR, "diamond", "square", "triangle-up", "cross", "triangle-left")
 TEXT = 12
 
 
 def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
-    """Return the specification: error against cost, one colour and shape per size.
+    """Return the Vega-Lite specification: error against cost, one colour and shape per size.
 
     Colours are variables of the page's style sheet (``--n0`` for the smallest size), so that light,
     dark and print each have their own.
 
     Args:
-        labels: the sizes, ascending, as people write them.
+        labels: the labels of the sizes, such as 1.8B, in ascending order.
     """
     chart = (
         alt.layer(*_layers(labels))
@@ -54,7 +54,7 @@ def explorer_chart(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _layers(labels: Sequence[str]) -> list[alt.Chart]:
-    """Return what is drawn, from the back to the front."""
+    """Return the layers of the chart, from back to front."""
     size, shape = _by_size(labels)
     costs = alt.Axis(
         title=COST_TITLE,

@@ -1,4 +1,4 @@
-"""What a reader of a study should doubt: warnings of its fits, missing errors and flagged cells."""
+"""The open questions of a study: warnings of its fits, missing errors and flagged cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from paretoken.analysis.study_results import StudyResults
 
 
 def doubts(results: StudyResults) -> list[str]:
-    """Return the warnings of the headline fits, and what is missing or suspicious among the cells."""
+    """Return the warnings of the headline fits, and sentences on missing errors and flagged cells."""
     suites = results.study.suites if results.study.fit.laws else []
     sentences = [
         f"{suite.title}: {warning}"
@@ -16,10 +16,10 @@ def doubts(results: StudyResults) -> list[str]:
         for warning in results.headline(suite.name).record["warnings"]
     ]
     errors = results.errors
-    absent = errors[errors["error"].isna()]
-    if len(absent):
-        are = "error is" if len(absent) == 1 else "errors are"
-        sentences.append(f"{len(absent)} of {len(errors)} {are} missing: {_named(absent)}.")
+    missing = errors[errors["error"].isna()]
+    if len(missing):
+        are = "error is" if len(missing) == 1 else "errors are"
+        sentences.append(f"{len(missing)} of {len(errors)} {are} missing: {_named(missing)}.")
     flagged = errors[errors["flag"] != ""]
     for flag, rows in flagged.groupby("flag"):
         cells, use, leave = (
@@ -27,8 +27,8 @@ def doubts(results: StudyResults) -> list[str]:
             if len(rows) == 1
             else ("These cells are", "uses them", "leaves them out")
         )
-        told = f" The headline fit {use}, and the unflagged fit {leave}." if suites else ""
-        sentences.append(f"{cells} flagged “{flag}”: {_named(rows)}.{told}")
+        note = f" The headline fit {use}, and the unflagged fit {leave}." if suites else ""
+        sentences.append(f"{cells} flagged “{flag}”: {_named(rows)}.{note}")
     return sentences
 
 

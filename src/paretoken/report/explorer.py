@@ -1,7 +1,7 @@
-"""What the explorer shows, computed beforehand: costs and errors of every configuration.
+"""The data of the explorer, computed in advance: costs and errors of every configuration.
 
-The page itself only selects and compares. So every cost model, measured ones too, and every law work in
-it, and its numbers are those of `paretoken recommend`.
+The page itself only selects and compares. It therefore supports every law and every cost model, measured
+ones included, and shows the same numbers as `paretoken recommend`.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from paretoken.io.arrays import Array
 from paretoken.io.text_tables import size_label
 from paretoken.study.published import PAPER_GRID
 
-#: About how many positions the slider of text tokens has below the study's largest Q; it goes on to
-#: twice that Q.
+#: Approximate number of positions that the slider of text tokens has up to the study's largest Q. The
+#: slider extends to twice that Q.
 STOPS = 20
-#: More configurations are not compared with each other beforehand.
+#: Largest number of configurations for which ties are computed.
 MOST_TIED = 400
 
 
 def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> dict[str, Any]:
-    """Return what the explorer needs.
+    """Return the data of the explorer, as JSON values.
 
     Args:
-        results: of the study; its cost's deployment holds dimensions, measurements and price.
-        folder: the study's, as a command line names it.
-        files: options that name those dimensions and measurements, for the same command line.
+        results: the results of the study, with a cost whose deployment holds dimensions, measurements
+            and price.
+        folder: the folder of the study, for the command line that the page shows.
+        files: the options of that command line that name dimensions and measurements.
     """
     study = results.study
     fits = {key: fit for key, fit in results.fits.items() if key[1] != PAPER_GRID}
@@ -79,7 +80,7 @@ def explorer_data(results: StudyResults, folder: str, files: Sequence[str]) -> d
 
 
 def text_stops(text_tokens: Sequence[int]) -> list[float]:
-    """Return the numbers of text tokens that the slider offers: the study's, and even steps."""
+    """Return the numbers of text tokens on the slider: those of the study, and evenly spaced ones."""
     largest = max([*text_tokens, 1])
     step = max(1, round(largest / STOPS))
     return sorted({float(q) for q in (*text_tokens, *range(0, 2 * largest + 1, step))})
@@ -90,12 +91,12 @@ def _fit(
 ) -> dict[str, Any]:
     N, V = (np.array(axis) for axis in zip(*configurations, strict=True))
     used = np.isin(N, fit.sizes) & np.isin(V, fit.token_counts)
-    asked = stops if fit.law.text_in_error else stops[:1]
+    used_stops = stops if fit.law.text_in_error else stops[:1]
     return {
         "formula": fit.law.formula,
-        "mind": fit.record.get("cautions", []),
+        "cautions": fit.record.get("cautions", []),
         "used": used.tolist(),
-        "at": [_errors(fit, N, V, Q) for Q in asked],
+        "at": [_errors(fit, N, V, Q) for Q in used_stops],
     }
 
 
@@ -114,9 +115,9 @@ def _errors(fit: FittedLaw, N: Array, V: Array, Q: float) -> dict[str, Any]:
 
 
 def _ties(fit: FittedLaw, N: Array, V: Array, Q: float) -> list[list[int]] | None:
-    """Return for each configuration which later ones are not told from it, by their places.
+    """Return, for each configuration, the indices of the later ones that tie with it.
 
-    None without draws, or with more than `MOST_TIED` configurations.
+    Return None if the fit has no bootstrap draws, or for more than `MOST_TIED` configurations.
     """
     if not len(fit.draws) or len(N) > MOST_TIED:
         return None
@@ -149,7 +150,7 @@ def _measured(results: StudyResults, suite: str) -> list[dict[str, Any]]:
 def _costs(
     scenario: Scenario, configurations: Sequence[tuple[float, float]], stops: Sequence[float]
 ) -> dict[str, Any] | None:
-    """Return a scenario's costs per stop and configuration; None if none of them is known."""
+    """Return the costs of a scenario per stop and configuration; None if no cost is known."""
     N, V = (np.array(axis) for axis in zip(*configurations, strict=True))
     cost = scenario.cost
     values = np.array([cost(N, V, Q) for Q in stops])

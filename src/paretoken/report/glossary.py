@@ -1,4 +1,4 @@
-"""The symbols and words of a study's pages, for readers who see them for the first time."""
+"""The glossary of a study's pages: symbols and terms, for readers who do not know them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Term:
-    """A symbol or word, and what it means on the pages."""
+    """A symbol or term, and its meaning on the pages."""
 
     name: str
     meaning: str
 
 
-#: What the answer at the top of the page uses.
+#: Terms of the answer at the top of the page.
 ANSWER_TERMS = (
     Term("N", "The parameters of the language model, in billions."),
     Term("V", "The number of visual tokens per image."),
@@ -46,7 +46,7 @@ ANSWER_TERMS = (
         "measurements.",
     ),
 )
-#: What a page of a study without laws uses at its top.
+#: Terms of the answer of a study without laws.
 METHODS_TERMS = (
     Term("Method", "A way to compress an image to few visual tokens."),
     *(term for term in ANSWER_TERMS if term.name in {"V", "Error"}),
@@ -55,7 +55,7 @@ METHODS_TERMS = (
 CELL = Term("Cell", "One model size with one number of visual tokens, trained and evaluated.")
 FLAGGED = Term("Flagged cell", "A cell whose measurement is suspicious for a stated reason.")
 SUITE = Term("Suite", "A group of benchmarks whose scores are averaged.")
-#: What the explorer adds.
+#: Further terms of the explorer.
 EXPLORER_TERMS = (
     CELL,
     Term(FLAGGED.name, f"{FLAGGED.meaning} An “unflagged” fit leaves such cells out."),
@@ -67,7 +67,7 @@ EXPLORER_TERMS = (
     ),
     Term("Tie", "Two configurations whose errors the data do not distinguish."),
 )
-#: What the figures and the tables of fits add.
+#: Further terms of the figures and the tables of fits.
 FIT_TERMS = (
     Term(SUITE.name, f"{SUITE.meaning} Each suite has its own fit."),
     Term(
@@ -80,7 +80,7 @@ FIT_TERMS = (
         "The law and the cells that were fitted, such as “product-all” or “product-unflagged”. The fit "
         "“paper_grid” repeats the paper's own search for the parameters.",
     ),
-    Term("Loss", "What the fit minimises, such as the squared difference of measured and fitted error."),
+    Term("Loss", "The quantity that the fit minimises, such as the squared residuals."),
     Term("D", "The error that would remain with unlimited N and V."),
     Term(
         "Status",
@@ -93,8 +93,8 @@ FIT_TERMS = (
     ),
     Term(
         "AICc and weight",
-        "AICc ranks laws that were fitted to the same cells; the lowest is best. The weight is the "
-        "share of belief that follows from it.",
+        "AICc ranks laws that were fitted to the same cells; the lowest is best. The weight of a law is "
+        "its relative likelihood by AICc; the weights add up to 1.",
     ),
     Term(
         "p of a pattern",
@@ -106,9 +106,9 @@ FIT_TERMS = (
         "A model size is left out of a fit and predicted from the other sizes, as a test of the law.",
     ),
 )
-#: What figures and tables of a study without laws add.
+#: Further terms of the figures and tables of a study without laws.
 METHODS_TABLE_TERMS = (CELL, FLAGGED, SUITE)
-#: What the verdicts on claims mean.
+#: The verdicts on claims.
 VERDICT_TERMS = (
     Term("Holds", "The whole 95 % interval agrees with the claim."),
     Term("Fails", "The whole 95 % interval contradicts the claim."),
@@ -118,7 +118,7 @@ VERDICT_TERMS = (
         "The numbers that a test of the claim would need were neither measured nor published.",
     ),
 )
-#: The sentences of the summary page.
+#: The glossary as sentences of the summary page.
 GLOSSARY = tuple(
     f"{term.name}: {term.meaning}" for term in (*ANSWER_TERMS, *EXPLORER_TERMS[:3], *FIT_TERMS)
 )

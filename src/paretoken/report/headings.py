@@ -1,18 +1,18 @@
-"""What a study's page is called: its question, and the paper that it reproduces or tests."""
+"""The title of a study's page: its question, and the paper that it reproduces or tests."""
 
 from __future__ import annotations
 
 from paretoken.config.study import Study
 
-#: The paper, as a heading names it.
+#: The citation of the paper in headings.
 PAPER = "Li et al., “Inference Optimal VLMs Need Fewer Visual Tokens and More Parameters” (ICLR 2025)"
 
 
 def paper_words(study: Study, claims: bool) -> str:
-    """Return how a study is related to the paper; empty if it is not.
+    """Return the relation of a study to the paper; empty if there is none.
 
     Args:
-        study: of the page.
+        study: the study of the page.
         claims: whether the study tests claims of the paper.
     """
     if study.published is not None:

@@ -1,4 +1,4 @@
-"""Scripts, styles and data as they stand inside a page, which loads nothing."""
+"""Scripts, styles and data that are embedded in a page, so that it loads no other files."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ EXPLORER = (
 
 
 class Inlined(str):
-    """Text that stands inside a script or style element: nothing in it may end that element."""
+    """Text of a script or style element, which must not contain the end of that element."""
 
     def __html__(self) -> str:
-        """Tell Jinja that this must not be escaped: such elements know no character references."""
+        """Return the text unescaped, since browsers decode no character references in these elements."""
         return str(self)
 
 
 def inlined(text: str) -> Inlined:
-    """Return the text of a script or style for inside its element."""
+    """Return a script or style, escaped so that it cannot end its element."""
     return Inlined(
         text.replace("</script", "<\\/script").replace("</style", "<\\/style").replace("<!--", "<\\!--")
     )
@@ -52,7 +52,7 @@ def vega() -> str:
     import altair
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle(  # type: ignore[call-arg]  # its stub forgets a default
+    bundle: str = vl_convert.javascript_bundle(  # type: ignore[call-arg]  # its stub lacks a default
         vl_version=".".join(altair.VEGALITE_VERSION.split(".")[:2])
     )
     return bundle

@@ -1,4 +1,4 @@
-"""The table of methods: one row per method and token count."""
+"""The table of methods, with one row per method and token count, and the best methods."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def wide(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
     is its error.
 
     Args:
-        results: of the study.
-        scores: what `method_scores` returned.
+        results: the results of the study.
+        scores: the output of `method_scores`.
     """
     benchmarks = list(dict.fromkeys(scores["benchmark"]))
     errors = {suite.name: suite_errors(results, suite.name) for suite in results.study.suites}
@@ -60,31 +60,32 @@ def _half(low: float | None, high: float | None, digits: int) -> str:
 def methods_page(
     results: StudyResults, table: pd.DataFrame, compared: pd.DataFrame, scores: pd.DataFrame
 ) -> str:
-    """Return the table and who wins as Markdown.
+    """Return the table and the best methods as Markdown.
 
     Args:
-        results: of the study.
-        table: what `wide` made.
-        compared: what `comparisons` returned.
-        scores: what `method_scores` returned.
+        results: the results of the study.
+        table: the output of `wide`.
+        compared: the output of `comparisons`.
+        scores: the output of `method_scores`.
     """
     study = results.study
     return (
         f"# Methods of the study `{study.name}`\n\n{markdown(study.question)}\n\n"
-        f"Scores out of 100{_points(scores)}, mean over seeds ± half of the 95 % interval (Student's "
-        "over seeds; with one seed, of the sample of questions). In brackets: the published Table 1, "
-        f"one run each, other recipes. Errors are 1 - mean score of a suite.{_not_compared(scores)}\n\n"
+        f"Scores are out of 100{_points(scores)}: the mean over seeds ± half of the 95 % interval "
+        "(Student's t over seeds; with one seed, from the sample of questions). Numbers in brackets are "
+        "from the paper's Table 1: one run each, with other recipes. An error is 1 minus the mean score "
+        f"of a suite.{_not_compared(scores)}\n\n"
         f"{markdown_table(table)}\n\n"
-        f"## Who wins\n\n{markdown_list(winners(results, compared))}\n"
+        f"## Best methods\n\n{markdown_list(winners(results, compared))}\n"
     )
 
 
 def _points(scores: pd.DataFrame) -> str:
-    """Return which scores are out of something other than 100."""
-    odd = scores[scores["out_of"] != PERCENT].drop_duplicates(["benchmark", "out_of"])
+    """Return the benchmarks whose scores are not out of 100, with their maxima, in brackets."""
+    others = scores[scores["out_of"] != PERCENT].drop_duplicates(["benchmark", "out_of"])
     named = [
         f"{markdown(str(name))}: {points:g}"
-        for name, points in zip(odd["benchmark"], odd["out_of"], strict=True)
+        for name, points in zip(others["benchmark"], others["out_of"], strict=True)
     ]
     return f" ({', '.join(named)})" if named else ""
 
@@ -99,19 +100,22 @@ def _not_compared(scores: pd.DataFrame) -> str:
 
 
 def winners(results: StudyResults, compared: pd.DataFrame) -> list[str]:
-    """Return one sentence per suite and V: the best method, and those that it cannot be told from."""
+    """Return a text per suite and V: the best method, and the significance of its differences."""
     titles = {suite.name: suite.title for suite in results.study.suites}
     sentences = []
     for (suite, _, tokens), own in compared.groupby(["suite", "llm", "visual_tokens"], sort=False):
         is_open = own["better"] == "undecided"
         beaten, close = (", ".join(own["compressor"][rows]) for rows in (~is_open, is_open))
-        found = [own["against"].iloc[0], *([f"better than {beaten}"] if beaten else [])]
-        also = f"{';' if beaten else ','} not told from {close}" if close else ""
-        sentences.append(f"{titles[str(suite)]}, V = {tokens}: {', '.join(found)}{also}.")
-    return sentences or ["Nothing to compare."]
+        found = [
+            f"{own['against'].iloc[0]} has the lowest error",
+            *([f"It is significantly better than {beaten}"] if beaten else []),
+            *([f"It is not significantly different from {close}"] if close else []),
+        ]
+        sentences.append(f"{titles[str(suite)]}, V = {tokens}: {'. '.join(found)}.")
+    return sentences or ["There are no methods to compare."]
 
 
 def error_rows(results: StudyResults, suite: str) -> pd.DataFrame:
-    """Return the errors of a suite's methods, for the fewest tokens first and the best of them first."""
+    """Return the errors of a suite's methods, sorted by number of tokens and then by error."""
     rows = suite_errors(results, suite).sort_values(["visual_tokens", "error"], kind="stable")
     return rows[["compressor", "llm", "visual_tokens", "error", "low", "high", "seeds"]]

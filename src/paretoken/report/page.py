@@ -1,4 +1,4 @@
-"""A study as one HTML file: its parts gathered, laid out by Jinja, with everything inlined."""
+"""The report of a study as one HTML file, rendered by Jinja, with all assets inlined."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ from paretoken.report.sections import (
     suite_section,
 )
 
-#: Part of viridis that stands out from a dark background, small sizes first.
+#: Range of viridis that contrasts with a dark background, from small to large sizes.
 DARK = (0.95, 0.35)
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a page is made of.
+    """The content of a page.
 
     Attributes:
-        results: of the study; the cost's deployment is what other cost models are computed from.
+        results: the results of the study; other cost models use the deployment of their cost.
         claims: tables/claims.csv.
         pairs: tables/equal_cost.csv; None for a study without laws, which compares methods.
-        figures: PNG files, named as their figures are registered.
-        training: names and values that say where and how its cells were trained.
-        folder: of the study, for command lines.
-        commit: of the code.
-        files: options of a command line that name dimensions and measurements.
+        figures: PNG files; the name of each, without suffix, is that of a registered figure.
+        training: pairs of a name and a value on how and where the cells were trained.
+        folder: the folder of the study, for command lines.
+        commit: the commit of the code; None outside of a git checkout.
+        files: command-line options that name dimensions and measurements.
     """
 
     results: StudyResults
@@ -74,7 +74,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """Return the page as HTML; every text of the study is escaped."""
+    """Return the page as HTML, with all texts of the study escaped."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_visible
     )
@@ -112,12 +112,12 @@ def render(page: Page) -> str:
 
 
 def _visible(value: Any) -> Any:
-    """Return what a placeholder of the template holds; Jinja escapes it next, if it is plain text."""
+    """Return the value of a template placeholder; Jinja escapes plain text afterwards."""
     return html(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _terms(laws: bool, explorer: bool) -> dict[str, Sequence[Term]]:
-    """Return the words that each section explains: those that are not used before it."""
+    """Return the terms that each section explains: those that no earlier section uses."""
     if not laws:
         return {
             "answer": METHODS_TERMS,

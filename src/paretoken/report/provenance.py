@@ -1,4 +1,4 @@
-"""Where a study's numbers come from: settings, code, versions, hashes, devices, and what it took."""
+"""The provenance of a study: settings, code, versions, hashes, devices and resources used."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "altair", "snakemake")
 
 
 def read_runs(cells: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the records that the training stages of cells wrote, those that are there.
+    """Return the existing records of the training stages of cells.
 
     Args:
-        cells: folders of cells.
+        cells: the folders of the cells.
 
     Raises:
-        UserError: a record is no JSON object.
+        UserError: a record is not a JSON object.
     """
     found = []
     for folder in cells:
@@ -35,7 +35,7 @@ def read_runs(cells: Sequence[Path]) -> list[dict[str, Any]]:
             if path.exists():
                 record = read_json(path)
                 if not isinstance(record, dict):
-                    raise UserError(f"{path} is no record of a run; train that cell again")
+                    raise UserError(f"{path} is not the record of a training run; train that cell again")
                 found.append(record)
     return found
 
@@ -43,12 +43,12 @@ def read_runs(cells: Sequence[Path]) -> list[dict[str, Any]]:
 def provenance(
     results: StudyResults, training: Sequence[tuple[str, str]], commit: str | None
 ) -> list[tuple[str, str]]:
-    """Return pairs of a name and what is known.
+    """Return the provenance as pairs of a name and a value.
 
     Args:
-        results: of the study.
-        training: the same of its training (see `training_facts`); none if it was measured elsewhere.
-        commit: of the code that made the page.
+        results: the results of the study.
+        training: such pairs on its training (see `training_facts`); empty if it was measured elsewhere.
+        commit: the commit of the code that made the page; None outside of a git checkout.
     """
     study = results.study
     fits = list(results.fits.values())
@@ -59,7 +59,7 @@ def provenance(
         else "Student's t over seeds; with one seed, from the sample of questions"
     )
     pairs = [
-        ("Code", commit or "unknown, since it was not in a git checkout"),
+        ("Code", commit or "unknown: not a git checkout"),
         ("Versions", _joined(versions(*PACKAGES))),
         ("Errors", ", SHA-256 ".join(["tables/errors.csv", *(digest[:16] for digest in hashes)])),
         ("Sources", "; ".join(map(str, results.errors["source"].dropna().unique())) or "not stated"),
@@ -77,7 +77,7 @@ def provenance(
 
 
 def training_facts(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return pairs of a name and what records of training stages say together; none without any."""
+    """Return pairs of a name and a value that summarise training records; empty without records."""
     if not runs:
         return []
     devices: dict[str, None] = {}
@@ -110,7 +110,7 @@ def training_facts(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def recorded_facts(folder: Path) -> list[tuple[str, str]]:
-    """Return the same of a record that is kept in a folder (`UserError` if there is none)."""
+    """Return such pairs for the record in a folder; raise `UserError` if there is none."""
     record = read_record(folder)
     return [("Recorded", f"{record.date}, trained by: {record.command}"), *record.facts]
 

@@ -1,4 +1,4 @@
-"""The parts of a study's page between its figures and its doubts: tables, sentences and verdicts."""
+"""The sections of a study's page on fits, methods, errors and claims."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from paretoken.report.suite_tables import (
 )
 
 KINDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "fails"}
-#: Numbers that tables would write with an exponent, such as 7.5e-22: they are below 0.0001.
+#: Numbers with a negative exponent, such as 7.5e-22, which tables show as less than 0.0001.
 TINY = re.compile(r"^[\d.]+e-\d+$")
-#: What columns of the tables of fits are called on the page.
+#: Column of the tables of fits -> its heading on the page.
 COLUMNS = {
     "parameter": "Parameter",
     "estimate": "Estimate",
@@ -78,7 +78,7 @@ ERROR_NAMES = {
 
 
 def suite_section(results: StudyResults, suite: Suite) -> dict[str, Any]:
-    """Return what the page says of a suite's fits: its headline, sentences on laws, and tables."""
+    """Return the section on a suite's fits: its headline fit, sentences on laws, and tables."""
     fit = results.headline(suite.name)
     tables = [
         _table(interval_rows(fit), f"Parameters, and V* with Q text tokens, {drawn_by(fit)}"),
@@ -89,13 +89,13 @@ def suite_section(results: StudyResults, suite: Suite) -> dict[str, Any]:
         (published["suite"] == suite.name) & (published["variant"] == f"{fit.law.name}-all")
     ]
     if len(published):
-        caption = "Values that the paper publishes, beside those of the headline fit"
+        caption = "Published values and those of the headline fit"
         rows = published_rows(published).replace({"quantity": {"exponent_ratio": "alpha / beta"}})
         tables.append(_table(rows, caption))
-    unseen = prediction_rows(results, suite.name)
-    if len(unseen):
-        caption = "Model sizes that the fit has not seen: predicted errors with two 95 % intervals"
-        tables.append(_table(unseen, caption))
+    predicted = prediction_rows(results, suite.name)
+    if len(predicted):
+        caption = "Model sizes that the law was not fitted to: predicted errors with 95 % intervals"
+        tables.append(_table(predicted, caption))
     compared = law_rows(fit)
     if len(compared):
         tables.insert(1, _table(compared, "Which laws describe the cells"))
@@ -125,7 +125,7 @@ def _capital(text: str) -> str:
 
 
 def methods_section(results: StudyResults, compared: pd.DataFrame) -> dict[str, Any]:
-    """Return what the page says of a study without laws: sentences, and a table per suite."""
+    """Return the section on the methods of a study without laws: sentences, and a table per suite."""
     return {
         "sentences": winners(results, compared),
         "tables": [
@@ -136,7 +136,7 @@ def methods_section(results: StudyResults, compared: pd.DataFrame) -> dict[str, 
 
 
 def equal_cost_sentences(results: StudyResults, pairs: pd.DataFrame | None) -> list[str]:
-    """Return a sentence per suite on its pairs of cells of nearly equal cost; none without pairs."""
+    """Return a sentence per suite on its pairs of cells of nearly equal cost; empty without pairs."""
     if pairs is None or pairs.empty:
         return []
     titles = {suite.name: suite.title for suite in results.study.suites}
@@ -150,7 +150,7 @@ def error_tables(results: StudyResults) -> list[HtmlTable]:
 
 
 def claim_row(row: pd.Series[Any]) -> dict[str, str]:
-    """Return a row of tables/claims.csv as texts of the page."""
+    """Return a row of tables/claims.csv, formatted for the page."""
     verdict = str(row["verdict"])
     value, *ends = [text_cell(float(row[name])) for name in ("value", "low", "high")]
     return {

@@ -1,4 +1,4 @@
-"""What a fit says of its study's question, as clauses that the summary and the report share."""
+"""Clauses that answer a study's question from a fit, shared by the summary and the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paretoken.io.text_tables import number_text, range_text, visual_tokens
 
 
 def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
-    """Return whether a larger model or more tokens pay better, with alpha / beta and its interval."""
+    """Return whether a larger model or more tokens are better, with alpha / beta and its interval."""
     record = fit.record
     if not fit.law.slopes:
         return "the fitted law is a constant, in which neither model size nor visual tokens matter"
@@ -21,12 +21,12 @@ def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
     if fit.is_flat:
         return (
             "the measured errors fall neither with model size nor with visual tokens, so that the data "
-            "do not tell which is better"
+            "do not show which is better"
         )
     assumed = assumed_slopes(record)
     if assumed:
         return (
-            f"the fit assumes {assumed}, so that it does not tell whether a larger model or more visual "
+            f"the fit assumes {assumed}, so that it cannot show whether a larger model or more visual "
             "tokens are better"
         )
     found = trade(record)
@@ -35,25 +35,25 @@ def verdict(fit: FittedLaw, symbol: str = "α/β") -> str:
 
 
 def _misfit(record: Mapping[str, Any]) -> str:
-    """Return that the cells exclude the law, where they do; empty where no laws were compared."""
+    """Return a clause if the residuals exclude the law; empty if they do not, or were not tested."""
     compared = (record.get("laws") or {"laws": []})["laws"]
     excluded = any(law["excluded"] for law in compared if law["law"] == record["law"])
     return "the law leaves a pattern over N and V in the residuals" if excluded else ""
 
 
 def optimum(fit: FittedLaw, Q: float | None) -> str:
-    """Return how many visual tokens are best, with the interval; empty where there is nothing to say.
+    """Return how many visual tokens are best, with the interval; empty if the fit does not show it.
 
     Args:
-        fit: of one suite.
-        Q: text tokens; None if the study's text is always cached.
+        fit: the fit of one suite.
+        Q: text tokens per question; None if the study's text is always cached.
     """
     side = trade(fit.record).side
     if not fit.law.constant_optimum or fit.is_flat or side is Side.TOKENS or assumed_slopes(fit.record):
         return ""
     if Q is None:
-        told = side is Side.LARGER
-        return "with cached text the fewest visual tokens are best at any budget" if told else ""
+        larger = side is Side.LARGER
+        return "with cached text the fewest visual tokens are best at any budget" if larger else ""
     least, most = min(fit.token_counts), max(fit.token_counts)
     star = best_tokens(fit, Q, least, most)
     if star is None:
@@ -61,16 +61,16 @@ def optimum(fit: FittedLaw, Q: float | None) -> str:
     ends = star.ends()
     if side is Side.OPEN:
         within = f" (anywhere from {ends})" if ends else ""
-        return f"they do not tell how many visual tokens are best with {Q:g} text tokens either{within}"
+        return f"they do not show how many visual tokens are best with {Q:g} text tokens either{within}"
     interval = f", 95\u00a0% interval {ends}" if ends else ""
-    had = f"with {Q:g} text tokens, if models of every size were available,"
+    condition = f"with {Q:g} text tokens, if models of every size were available,"
     if star.low is None or star.low <= 1 or least > 1:
         best = "is best" if f"{star.value:.3g}" == "1" else "are best"
         shown = f"{visual_tokens(star.value, '.3g')} {best}"
-        return f"{had} {shown} at any inference cost 2N(Q + V){interval}"
+        return f"{condition} {shown} at any inference cost 2N(Q + V){interval}"
     shown = f"not one but about {star.ends('.2g')} visual tokens are best"
     return (
-        f"{had} {shown} at any inference cost 2N(Q + V) "
+        f"{condition} {shown} at any inference cost 2N(Q + V) "
         f"(V* = {star.value:.3g}{interval}); with cached text one is best"
     )
 

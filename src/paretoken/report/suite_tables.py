@@ -16,9 +16,9 @@ from paretoken.analysis.scenarios import Scenario
 from paretoken.analysis.study_results import StudyResults
 from paretoken.io.text_tables import UNBOUNDED, range_text, size_label
 
-#: What a flag of a published value means, where it was not simply read off.
+#: Flag of a published value that the paper does not state itself -> its words.
 SOURCES = {"inferred": "inferred", "second_hand": "second hand"}
-#: How noise was drawn for intervals, in words.
+#: Method of resampling -> the noise that it draws, in words.
 WORDS = {
     RESIDUAL: "the noise of each cell",
     EFFECTS: "the noise of each language model and of each cell",
@@ -26,9 +26,9 @@ WORDS = {
 
 
 def interval_rows(fit: FittedLaw) -> pd.DataFrame:
-    """Return one row per parameter, for alpha / beta and for V* at each Q: estimate and interval.
+    """Return the estimates and intervals of all parameters, of alpha / beta, and of V* at each Q.
 
-    alpha / beta only of a law of which it is the rate of exchange.
+    alpha / beta is included only if it alone decides between N and V under the law.
     """
     intervals = fit.record["intervals"]
     ratio = fit.record["alpha_over_beta"]
@@ -61,12 +61,12 @@ def drawn_by(fit: FittedLaw) -> str:
     """Return how a fit's intervals were drawn, in words."""
     method = fit.record["bootstrap"]["headline"]
     if method is None or not fit.record["intervals"]:
-        return "without intervals (no bootstrap, or no cell to spare)"
+        return "without intervals (no bootstrap, or too few cells)"
     return f"with 95 % intervals by resampling {WORDS.get(method, method)}"
 
 
 def prediction_rows(results: StudyResults, suite: str) -> pd.DataFrame:
-    """Return the errors of sizes that the headline fit did not see; empty if there are none."""
+    """Return the predicted errors of sizes that the headline law was not fitted to, a row per cell."""
     table = predictions(results)
     rows = table[table["suite"] == suite]
     return pd.DataFrame(
@@ -84,7 +84,7 @@ def prediction_rows(results: StudyResults, suite: str) -> pd.DataFrame:
 
 
 def has_flags(results: StudyResults) -> bool:
-    """Return whether any cell is flagged; else fits without flagged cells are the same as the others."""
+    """Return whether any cell is flagged; if none is, the unflagged fits equal the others."""
     return bool((results.errors["flag"] != "").any())
 
 
@@ -115,10 +115,10 @@ def fit_rows(results: StudyResults, suite: str) -> pd.DataFrame:
 
 
 def published_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Return published values beside a fit's, and whether they lie inside its interval.
+    """Return published and fitted values, and whether the intervals of the fit include the former.
 
     Args:
-        table: rows of `published_table` of one fit.
+        table: the rows of one fit in `published_table`.
     """
     inside = [_inside(row) for _, row in table.iterrows()]
     sources = [SOURCES.get(str(flag), "") for flag in table["flag"]]
@@ -144,10 +144,10 @@ def percent(share: float | None) -> float | None:
 
 
 def law_rows(fit: FittedLaw) -> pd.DataFrame:
-    """Return one row per registered law on the cells of a fit; empty where none were compared.
+    """Return one row per registered law on the cells of a fit; empty if no laws were compared.
 
-    Q is the one at which answers were compared; V* of laws without a closed form is that at a middle
-    cost.
+    Q is the number of text tokens of the comparison. For laws without a closed form, V* is that at a
+    medium cost.
     """
     compared = fit.record.get("laws") or {"laws": []}
     rows = []
@@ -171,7 +171,7 @@ def law_rows(fit: FittedLaw) -> pd.DataFrame:
 
 
 def optimum_rows(results: StudyResults, fit: FittedLaw, ways: Sequence[Scenario]) -> pd.DataFrame:
-    """Return one row per way to count costs, one column per size; empty without positive Q."""
+    """Return V* with one row per cost scenario and one column per size; empty without a positive Q."""
     Q = middle(results.study.text_tokens)
     if Q is None:
         return pd.DataFrame()

@@ -1,4 +1,4 @@
-"""A study on one page of Markdown: question, answer, laws, figures, claims, and what to doubt."""
+"""The summary of a study as one page of Markdown: question, answer, laws, claims and figures."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from paretoken.report.suite_tables import (
 )
 from paretoken.study.published import PAPER_GRID
 
-#: Where a study that compares methods has its table.
+#: Links to the tables of a study that compares methods.
 METHODS_TABLE = (
-    "Every method, benchmark and published number: [methods.md](methods.md), as LaTeX in "
-    "[tables/methods.tex](tables/methods.tex), as CSV in [tables/methods.csv](tables/methods.csv)."
+    "All methods, benchmarks and published numbers are in [methods.md](methods.md), as LaTeX in "
+    "[tables/methods.tex](tables/methods.tex), and as CSV in [tables/methods.csv](tables/methods.csv)."
 )
 
 
@@ -49,12 +49,12 @@ def summary(
     """Return the page; paths in it are relative to the study's folder.
 
     Args:
-        results: of the study.
+        results: the results of the study.
         pairs: tables/equal_cost.csv; None for a study without laws, which compares methods.
-        sensitivity: tables/sensitivity.csv; None as well.
+        sensitivity: tables/sensitivity.csv; None for such a study, too.
         claims: tables/claims.csv.
-        figures: that were drawn.
-        commit: of the code.
+        figures: the names of the figures that were drawn.
+        commit: the commit of the code; None outside of a git checkout.
     """
     study = results.study
     sections = [f"# {study.name}", f"**Question.** {markdown(study.question)}"]
@@ -66,7 +66,7 @@ def summary(
     if claims is not None and len(claims):
         shown = claims[["statement", "value", "low", "high", "verdict"]]
         sections.append(
-            f"## Claims\n\nReasons and places in the paper: [claims.md](claims.md).\n\n"
+            f"## Claims\n\nReasons and references to the paper are in [claims.md](claims.md).\n\n"
             f"{markdown_table(shown, 3)}"
         )
     if figures:
@@ -80,7 +80,7 @@ def _laws(results: StudyResults, pairs: pd.DataFrame, sensitivity: pd.DataFrame)
     study = results.study
     sections = [
         f"**Answer.** {' '.join(_answer(results, suite) for suite in study.suites)}",
-        f"## Symbols and words\n\n{markdown_list(GLOSSARY)}",
+        f"## Symbols and terms\n\n{markdown_list(GLOSSARY)}",
         f"## Cells\n\n{_cells(results)}",
     ]
     for suite in study.suites:
@@ -99,7 +99,7 @@ def _cells(results: StudyResults) -> str:
     errors = results.errors
     flagged = errors[errors["flag"] != ""]
     fits = results.study.fit.laws and len(flagged)
-    use = " (in the headline fit, left out of the *unflagged* one)" if fits else ""
+    use = " (the headline fit uses them, and the *unflagged* fit leaves them out)" if fits else ""
     lines = [
         f"{len(errors)} errors (cells times suites); {int(errors['error'].isna().sum())} missing, "
         f"{len(flagged)} flagged{use}."
@@ -117,7 +117,7 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
         f"Headline: `{fit.law.formula}`, {markdown(str(fit.record['loss']))} loss, status "
         f"{markdown(str(fit.record['status']))}.",
         f"Parameters, and V* at Q text tokens, {drawn_by(fit)}:\n\n{markdown_table(interval_rows(fit))}",
-        f"What the data do not settle:\n\n{warnings}",
+        f"Warnings:\n\n{warnings}",
         *_compared(fit),
         f"All fits{', with and without flagged cells' if has_flags(results) else ''}:\n\n"
         f"{_fits(results, suite)}",
@@ -127,12 +127,12 @@ def _suite(results: StudyResults, suite: Suite, sensitivity: pd.DataFrame) -> st
     published = published[published["suite"] == suite.name]
     if len(published):
         headline = published[published["variant"] == f"{results.study.fit.laws[0]}-all"]
-        parts.append(f"Published against fitted:\n\n{markdown_table(published_rows(headline))}")
+        parts.append(f"Published and fitted values:\n\n{markdown_table(published_rows(headline))}")
     return "\n\n".join(parts)
 
 
 def _compared(fit: FittedLaw) -> list[str]:
-    """Return how all registered laws describe the cells; nothing where they were not compared."""
+    """Return how well each registered law describes the cells; empty if laws were not compared."""
     rows = law_rows(fit)
     if rows.empty:
         return []
@@ -173,12 +173,12 @@ def _fit_row(law: str, cells: str, fit: FittedLaw | None) -> dict[str, object]:
 
 def _equal_cost(results: StudyResults, pairs: pd.DataFrame) -> str:
     if pairs.empty:
-        return "No two sizes of the grid cost nearly the same (N V) at some of its token counts."
+        return "No two sizes of the grid have nearly the same cost N V at any of its token counts."
     titles = {suite.name: markdown(suite.title) for suite in results.study.suites}
     lines = [f"- {sentence}" for sentence in tally(pairs, titles)]
     return (
-        f"Measured cells whose N V is within {TOLERANCE:.0%} of each other, two sizes at a time; no law "
-        "is used ([tables/equal_cost.csv](tables/equal_cost.csv)).\n\n" + "\n".join(lines)
+        f"Pairs of measured cells of two sizes, whose N V are within {TOLERANCE:.0%} of each other, are "
+        "compared without a law ([tables/equal_cost.csv](tables/equal_cost.csv)).\n\n" + "\n".join(lines)
     )
 
 
@@ -192,20 +192,20 @@ def _range_of_ratio(results: StudyResults, sensitivity: pd.DataFrame, suite: Sui
     ordered = rows.sort_values("alpha_over_beta", kind="stable")
     low, high = ordered.iloc[0], ordered.iloc[-1]
     limits = (
-        "The published averages cannot be taken apart, so other normalisations of single benchmarks "
-        "and other prompts are not among the choices. "
+        "The published averages cannot be separated into benchmarks, so the choices include neither "
+        "other normalisations of single benchmarks nor other prompts. "
     )
     ratios = own[inside]["alpha_over_beta"]
     others = (
-        f"; {inside.sum()} more choices put Q + V into the law, where the ratio is another one "
+        f"; {inside.sum()} more choices use Q + V in the law, where the ratio is a different quantity "
         f"({ratios.min():.2f} to {ratios.max():.2f})"
         if inside.any()
         else ""
     )
     return (
         f"{limits if results.measured_by_the_paper else ''}"
-        f"Over {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
-        f"alpha / beta runs from {low['alpha_over_beta']:.2f} ({markdown(str(low['variant']))}) to "
+        f"With {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
+        f"alpha / beta ranges from {low['alpha_over_beta']:.2f} ({markdown(str(low['variant']))}) to "
         f"{high['alpha_over_beta']:.2f} ({markdown(str(high['variant']))}){others}."
     )
 

@@ -1,4 +1,4 @@
-"""The table of text lengths in Markdown and LaTeX."""
+"""The table of the best V by length of the question, in Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paretoken.io.text_tables import MISSING, latex_table, markdown_table
 
 
 def shown(found: pd.DataFrame) -> pd.DataFrame:
-    """Return what `optima` returned in the columns and words of a page."""
+    """Return the output of `optima`, formatted for a page."""
     return pd.DataFrame(
         {
             "suite": found["suite"],
@@ -41,11 +41,11 @@ def page(results: StudyResults, found: pd.DataFrame) -> str:
     """Return the table as Markdown."""
     return (
         f"# Text length in the study `{results.study.name}`\n\n{markdown(results.study.question)}\n\n"
-        "Questions were written out several times until their prompts had at least Q text tokens. "
-        "*Best V*: of the measured cells, the visual tokens of the best one at each budget that leaves "
-        "a choice (geometric mean over budgets, least and most in brackets), budgets in FLOPs 2N(Q + V) "
-        "or in measured seconds per question (median, quartiles in brackets). *V\\* predicted*: the "
-        "headline law's, with its 95 % "
+        "Each question was repeated until its prompt had at least Q text tokens. *Best V* is the number "
+        "of visual tokens of the best affordable cell among the measured ones (geometric mean over "
+        "budgets, minimum and maximum in brackets). Budgets are in FLOPs 2N(Q + V) or in measured "
+        "seconds per question (median, quartiles in brackets). *V\\* predicted* is that of the headline "
+        "law, with its 95 % "
         f"interval.\n\n{markdown_table(shown(found))}\n\n![Text length](figures/text_length.png)\n"
     )
 

@@ -141,7 +141,10 @@ def test_an_unbounded_ratio_is_drawn(folders, tmp_path):
         (["{0}", "{0}/../both"], "needs two or more different studies"),
         (["{0}", "/nowhere/absent"], "no study.json); run it with `snakemake --config run=[absent]`"),
         (["{0}", "{1}", "--law", "additive"], "has no fit of the law additive; it has: product"),
-        (["{0}", "{1}", "--out-figure", "c.docx"], "c.docx: a figure ends in one of .png, .pdf, .svg"),
+        (
+            ["{0}", "{1}", "--out-figure", "c.docx"],
+            "c.docx: unsupported file format; write one of .png, .pdf, .svg",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(folders, tmp_path, capsys, arguments, message):

@@ -221,8 +221,10 @@ def test_the_table_as_markdown_and_latex() -> None:
     assert row["gqa"].startswith("71.0 ± ")
     assert row["gqa"].endswith("[56.5]")
     page = methods_page(found, table, comparisons(found), method_scores(found, scores()))
-    assert "V = 4: quecc, better than tokenpacker." in page
-    assert "V = 1: quecc, not told from tokenpacker." in page
+    assert "V = 4: quecc has the lowest error. It is significantly better than tokenpacker." in page
+    assert (
+        "V = 1: quecc has the lowest error. It is not significantly different from tokenpacker." in page
+    )
     text = latex_table(table)
     assert text.count(r"\\") == 1 + len(table)
     assert r"71.0 $\pm$ " in text
@@ -271,6 +273,6 @@ def test_the_figure_and_the_summary_need_no_law(tmp_path: Path) -> None:
         [{"statement": "s", "value": 1.0, "low": 0.0, "high": 2.0, "verdict": "holds"}]
     )
     page = summary(found, None, None, claims, ["methods"], None)
-    assert "V = 4: quecc, better than" in page
+    assert "V = 4: quecc has the lowest error" in page
     assert "methods.md" in page
     assert "alpha" not in page

@@ -191,7 +191,7 @@ def test_frontier_from_a_fit(run, fitted, tmp_path):
     assert len(table_of(crossing)) == 2
     assert len(table_of(pareto)) >= 2
     assert "2N(Q + V) (FLOPs); left out: attention" in printed
-    assert "2 budgets are below the cheapest" in printed
+    assert "2 budgets are below the cost of the cheapest" in printed
 
 
 def test_frontier_without_budgets_and_sets(run, fitted, tmp_path):
@@ -227,9 +227,9 @@ def test_what_is_read_is_never_overwritten(run, fitted, tmp_path, published_path
     frontier = ("frontier", "--fit", fitted, "--out")
     twice = tmp_path / "z.csv"
     for arguments, words in (
-        (("fit", "--table", table, *FAST, "--suite", "ocr", "--out", table), "overwrite what is read"),
-        ((*frontier, fitted), "overwrite what is read"),
-        ((*frontier, twice, "--out-crossovers", fitted), "overwrite what is read"),
+        (("fit", "--table", table, *FAST, "--suite", "ocr", "--out", table), "overwrite an input"),
+        ((*frontier, fitted), "overwrite an input"),
+        ((*frontier, twice, "--out-crossovers", fitted), "overwrite an input"),
         ((*frontier, twice, "--out-pareto", twice), "would be written twice"),
     ):
         before = {path: path.read_bytes() for path in (fitted, table)}

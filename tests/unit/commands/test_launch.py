@@ -128,19 +128,19 @@ def test_a_stopped_training_is_started_again_by_slurm(
     monkeypatch.setattr(launch, "requeue", asked.append)  # SLURM refuses: None
     assert _launch("--gpus", "1", "--", *TRAIN, "--out", str(tmp_path)) == 1
     assert asked == [7]
-    assert "the next attempt goes on there" in capsys.readouterr().out
+    assert "the next attempt resumes there" in capsys.readouterr().out
 
 
 def test_gpus_must_be_shared_out_evenly() -> None:
     assert launch.share(8, 2) == 4
-    with pytest.raises(UserError, match="9 GPUs on 2 nodes"):
+    with pytest.raises(UserError, match="9 GPUs cannot be divided evenly among 2 nodes"):
         launch.share(9, 2)
 
 
 def test_a_meeting_of_processes_that_the_shell_tells_of_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One process would wait for ever for the other one of `WORLD_SIZE`."""
+    """One process would wait forever for the other one of `WORLD_SIZE`."""
     left = {
         "RANK": "1",
         "WORLD_SIZE": "2",

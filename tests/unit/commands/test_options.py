@@ -41,7 +41,7 @@ SEES_AN_IMAGE = {("frontier", "--tokens"), ("recommend", "--tokens"), ("latency"
 HUGE = ("1e300", str(10**30), "1e400")
 LARGE = ("1e15", str(10**15))
 #: Options for which 10^15 is a number like others, and why.
-ANY_UNIT = "in a unit of the user's"
+ANY_UNIT = "in any unit that the user chooses"
 UNBOUNDED = {
     "--limit": "as many questions as there are",
     "--runners-up": "as many as there are",
@@ -205,6 +205,6 @@ def test_a_delta_without_a_huber_loss_is_refused(
 ) -> None:
     words = ["fit", "--table", "t.csv", "--out", str(tmp_path / "f.json"), "--huber-delta", "0.1"]
     assert main([*words, "--loss", "squared"]) == 2
-    assert "--huber-delta means nothing to the loss squared" in capsys.readouterr().err
+    assert "--huber-delta has no effect on the loss squared" in capsys.readouterr().err
     assert main([*words, "--loss", "log_huber"]) == 2
     assert "t.csv" in capsys.readouterr().err

@@ -90,7 +90,7 @@ def test_budgets_in_every_unit(run, options, unit):
         (["--budget-ms", "50"], "latency needs measured latency: give --latency"),
         (
             ["--budget-flops", "1e12", "--cost", "latency", *TIMED],
-            "--budget-flops is no budget of the cost model",
+            "--budget-flops is not a budget of the cost model",
         ),
         (["--budget-j", "5", *TIMED], "has no energy"),
         (["--budget-ms", "1", *TIMED], "no configuration costs 1 ms or less; the cheapest is 0.5B with"),
@@ -149,7 +149,7 @@ def test_figures_with_an_axis_of_costs_take_any(run, tmp_path, name):
         "figure", "--name", "residuals", *files, "--cost", "memory", *SHAPES, "--out", other
     )
     assert code == 2
-    assert "residuals has no axis of costs; leave --cost out" in complaint
+    assert "residuals has no cost axis; leave out --cost" in complaint
 
 
 def test_shapes_of_a_file_that_is_no_study(run, tmp_path):

@@ -78,7 +78,7 @@ def test_features_of_other_pictures_are_made_again(
     capsys.readouterr()
     assert features(world) == 0
     said = capsys.readouterr().out
-    assert "is made again" in said
+    assert "is recomputed" in said
     assert "up to date" not in said
     same = (world / "features" / "index.json").read_bytes() == before
     assert same == (change in (forget, damage))  # what training depends on follows the content

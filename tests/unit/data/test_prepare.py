@@ -147,7 +147,7 @@ def test_a_set_is_unpacked_indexed_and_linked(run, root: Path, tmp_path: Path) -
     code, printed, _ = run()
     out = tmp_path / "out"
     assert code == 0
-    assert "12 conversations (1 without image), 10 images, 0 of them left out" in printed
+    assert "12 conversations (1 without an image), 10 images, 0 of them left out" in printed
     assert (out / "conversations.json").resolve() == root / "mix.json"
     assert (out / "images" / "vg/VG_100K/2.jpg").is_file()
     assert json.loads((out / "skipped.json").read_text()) == []
@@ -167,7 +167,7 @@ def test_a_second_run_has_nothing_to_do_and_other_settings_are_refused(run, root
     (root / "coco-train2017.zip").unlink()  # unpacked archives may go
     code, printed, _ = run()
     assert (code, "nothing to do" in printed) == (0, True)
-    assert "were not looked at again; to do so, delete" in printed
+    assert "were not checked again; to do so, delete" in printed
     code, _, complaint = run("--max-bad-share", "0.5")
     assert (code, "other settings" in complaint) == (2, True)
 
@@ -207,7 +207,7 @@ def test_bad_images_are_bounded_and_listed_and_tokenize_leaves_them_out(
     arguments = ["tokenize", "--data", str(tmp_path / "out/conversations.json"), "--llm",
                  str(tmp_path / "llm"), "--out", str(tmp_path / "tokens")]  # fmt: skip
     assert main([*arguments, "--skipped", str(tmp_path / "out" / "skipped.json")]) == 0
-    assert "8 conversations, 1 of them without image" in capsys.readouterr().out
+    assert "8 conversations, 1 of them without an image" in capsys.readouterr().out
     from paretoken.data.encoded import read_encoded
 
     assert not set(read_encoded(tmp_path / "tokens").image_names) & set(reasons)

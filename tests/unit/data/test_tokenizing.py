@@ -67,7 +67,7 @@ def test_a_second_run_has_nothing_to_do_and_other_settings_are_refused(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tokenize(world, tmp_path / "tokens") == 0
-    assert "25 conversations, 1 of them without image" in capsys.readouterr().out
+    assert "25 conversations, 1 of them without an image" in capsys.readouterr().out
     before = (tmp_path / "tokens" / "index.json").stat().st_mtime_ns
     assert tokenize(world, tmp_path / "tokens") == 0
     assert "nothing to do" in capsys.readouterr().out
@@ -96,7 +96,7 @@ def test_bad_rows_are_known_before_tokenizing_and_listed(
     assert tokenize(world, tmp_path / "tokens", *extra, data=tmp_path / "bad.json") == 0
     printed = capsys.readouterr().out
     assert "1 bad rows" in printed
-    assert "1 conversations equal an earlier one" in printed
+    assert "1 conversations duplicate an earlier one" in printed
     index = json.loads((tmp_path / "tokens" / "index.json").read_text())
     assert index["skipped"][0]["row"].startswith("row 8 ")
 
@@ -154,7 +154,7 @@ def test_an_answer_that_cannot_be_learned_is_a_bad_row(
     assert reason in error
     assert [path.name for path in tmp_path.iterdir()] == ["bad.json"]
     assert tokenize(world, tmp_path / "tokens", "--max-bad-share", "0.05", data=data) == 0
-    assert "24 conversations, 1 of them without image" in (printed := capsys.readouterr().out)
+    assert "24 conversations, 1 of them without an image" in (printed := capsys.readouterr().out)
     assert "left out: 1 bad rows" in printed
     index = json.loads((tmp_path / "tokens" / "index.json").read_text())
     assert index["conversations"] == len(read_encoded(tmp_path / "tokens")) == 24

@@ -329,7 +329,7 @@ def test_answers_that_could_not_be_written_are_not_given(
     assert predict(world, [source], "--out-latency", tmp_path / "file" / "l.json") == 2
     assert "cannot be written" in capsys.readouterr().err
     assert predict(world, [source], "--out-latency", source) == 2
-    assert "would overwrite what is read" in capsys.readouterr().err
+    assert "would overwrite an input" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("silent")

@@ -277,7 +277,7 @@ def test_a_limit_is_cut_at_whole_questions(tmp_path: Path, capsys: pytest.Captur
         assert len(read_rows(out / "questions.parquet")) == asked
         said = capsys.readouterr().out
         assert f"{asked} questions" in said
-        assert ("the last 1 rows within --limit are parts of questions" in said) is (limit == 3)
+        assert ("the last 1 rows within --limit are incomplete questions" in said) is (limit == 3)
     rows = tmp_path / "rows"
     assert ask("mmbench", tmp_path / "hub", rows, "--limit", "3", "--variant", "rows") == 0
     assert len(read_rows(rows / "questions.parquet")) == 3
@@ -301,7 +301,7 @@ def test_a_benchmark_with_questions_on_text_only_counts_them(
     for config in ("ScienceQA-IMG", "ScienceQA-FULL"):
         hub_data.write_split(tmp_path / "hub" / config, "test", rows)
     assert ask("scienceqa", tmp_path / "hub", tmp_path / "full", "--variant", "full") == 0
-    assert "3 questions (1 without image), 2 images" in capsys.readouterr().out
+    assert "3 questions (1 without an image), 2 images" in capsys.readouterr().out
     blind = [row["image"] is None for row in read_rows(tmp_path / "full" / "questions.parquet")]
     assert blind == [True, False, False]
     assert json.loads((tmp_path / "full" / "run.json").read_text())["text_only"] == 1

@@ -66,8 +66,8 @@ def test_a_table_that_costs_can_be_read_from(path, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tokens", "5"], "average_pool cannot make 5 tokens of a 4 x 4 grid; write some of 1"),
-        (["--tokens", "1", "--params-b", "3"], "knows the sizes 1, 2; write some of these"),
+        (["--tokens", "5"], "average_pool cannot make 5 tokens of a 4 x 4 grid; choose from 1"),
+        (["--tokens", "1", "--params-b", "3"], "has the sizes 1, 2; choose from these"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_first(path, tmp_path, capsys, arguments, message):

@@ -290,7 +290,7 @@ def test_questions_that_cannot_be_stored_are_refused_before_they_are_answered(
         (["a.txt"], "predictions are stored as Parquet"),
         (["a"], "predictions are stored as Parquet"),
         (["a.parquet", "./a.parquet"], "would be written twice"),
-        (["q.parquet"], "would overwrite what is read"),
+        (["q.parquet"], "would overwrite an input"),
     ],
 )
 def test_answers_go_to_parquet_files_of_their_own(

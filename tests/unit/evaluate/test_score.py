@@ -350,7 +350,7 @@ def test_a_score_never_takes_the_place_of_what_is_read(
     line = ["score", "--benchmark", "gqa", "--predictions", str(path)]
     (tmp_path / "link").symlink_to(path)
     assert main([*line, "--out", str(tmp_path / "link")]) == 2
-    assert "would overwrite what is read" in capsys.readouterr().err
+    assert "would overwrite an input" in capsys.readouterr().err
     assert path.read_text() == before
     out = str(tmp_path / "score.json")
     assert main([*line, str(path), "--out", out, out]) == 2

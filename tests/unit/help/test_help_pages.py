@@ -112,11 +112,11 @@ def test_what_is_missing_is_said_with_a_hint(capsys: pytest.CaptureFixture[str])
     assert code == 2
     assert complaint.splitlines()[-2:] == [
         "paretoken fit: error: the following arguments are required: --table, --out",
-        "paretoken fit --help explains what it takes",
+        "for help, run: paretoken fit --help",
     ]
     code, _, complaint = shown(capsys)
     assert code == 2
-    assert complaint.splitlines()[-1] == "paretoken --help explains what it takes"
+    assert complaint.splitlines()[-1] == "for help, run: paretoken --help"
 
 
 def test_versions_name_the_commit_of_a_checkout(

@@ -190,8 +190,11 @@ def test_a_study_without_laws_compares_methods(tmp_path):
     write_table(path, pd.concat([one, other]))
     assert study.report() == 0
     text = " ".join(Elements(study.page).text)
-    assert "Scenes, V = 1: tokenpacker, better than average_pool." in text
-    assert "for scenes, tokenpacker with 1" in text
+    assert (
+        "Scenes, V = 1: tokenpacker has the lowest error. It is significantly better than average_pool."
+        in text
+    )
+    assert "for scenes, tokenpacker (V = 1)" in text
     count = len(SUITES) * len(TOKENS) * 4  # suites, token counts, language models
     assert (
         f"In {count} of {count} comparisons the 95\u00a0% intervals distinguish the best method" in text

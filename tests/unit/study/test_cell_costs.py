@@ -70,7 +70,7 @@ def test_a_record_that_lacks_a_number_is_named(
 
 def test_cells_of_another_study_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, cell_folder(tmp_path, "large/average_pool-4/s7")) == 2
-    assert "large is no llm of study mine" in capsys.readouterr().err
+    assert "large is not an llm of study mine" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("cell", [Cell("a-1.5b", "average_pool", 16, 3), Cell("x", "none", 0, 0)])

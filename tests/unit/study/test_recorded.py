@@ -156,7 +156,7 @@ def test_a_study_without_a_record_stops_the_run_that_asks_for_it(
     assert "results/measured/miniature holds no recorded tables" in str(found)
     assert not blocking(config, examine(config))
     assert main(["record", "--study", "published"]) == 2
-    assert "published trains nothing" in capsys.readouterr().err
+    assert "published trains no models" in capsys.readouterr().err
     assert main(["record", "--study", "miniature"]) == 2
     assert "results/miniature/tables/errors.csv" in capsys.readouterr().err
 

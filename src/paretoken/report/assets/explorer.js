@@ -10,14 +10,14 @@ const option = (value, label) => {
   return made;
 };
 
-/** Say below an entry what is wrong with it, and keep what was typed; an empty sentence: nothing is. */
-const complain = (name, sentence) => {
+/** Show an error message below an entry, whose text is kept; an empty message clears the error. */
+const showError = (name, sentence) => {
   by(`x-${name}-wrong`).textContent = sentence;
   entry[name].setAttribute("aria-invalid", String(Boolean(sentence)));
 };
 
-/** Disable the fits that do not exist: a law that a suite lacks, or cells that a law was not fitted to. */
-const offer = () => {
+/** Disable the fits that do not exist: laws that a suite lacks, or cells that a law was not fitted to. */
+const disableMissing = () => {
   for (const each of lists.rows.options) {
     each.disabled = !data.fits[`${choice.suite}/${choice.law}-${each.value}`];
   }
@@ -27,7 +27,7 @@ const offer = () => {
   }
 };
 
-/** The units in which a budget of the range can be written. */
+/** The units for budgets of the allowed range. */
 const offeredUnits = (rows) => {
   const scales = cost().scales;
   const [low, high] = limits(rows).map((value) => scales.indexOf(scaleOf(value, scales)));
@@ -41,7 +41,7 @@ const showText = () => {
   slider.text.setAttribute("aria-valuetext", `${Q} text tokens`);
   entry.text.value = String(Q);
   by("x-text-allowed").textContent = `${data.stops[0]} to ${data.stops[data.stops.length - 1]}`;
-  complain("text", "");
+  showError("text", "");
 };
 
 const showBudget = (rows, budget) => {
@@ -56,12 +56,12 @@ const showBudget = (rows, budget) => {
   slider.budget.setAttribute("aria-valuetext", amount(budget));
   by("x-budget-allowed").textContent = known ? allowed(rows) : "The cost is not known here.";
   for (const control of [slider.budget, entry.budget, entry.unit]) control.disabled = !known;
-  complain("budget", "");
+  showError("budget", "");
 };
 
 const ranking = (rows, budget) => rows.filter((row) => row.cost <= budget * ROUNDING).sort(preferred);
 
-/** What is shown at present. */
+/** The state that is shown at present. */
 const current = () => {
   const rows = configurations();
   const budget = usedBudget(rows);
@@ -69,17 +69,17 @@ const current = () => {
   return { cost: cost(), rows, budget, ranked, best: ranked[0] };
 };
 
-/** Show what is chosen, and sentences on what was not as asked for. */
+/** Show the chosen state, and notes on requests that could not be met. */
 const show = (notes) => {
   const { rows, budget, ranked, best } = current();
   for (const [name, list] of Object.entries(lists)) list.value = choice[name];
-  offer();
+  disableMissing();
   showText();
   showBudget(rows, budget);
   listed("x-notice", [...notes, ...limited(rows)]);
   by("x-counts").textContent = costWords();
   by("x-formula").textContent = fit().formula;
-  listed("x-mind", fit().mind);
+  listed("x-cautions", fit().cautions);
   by("x-best").textContent = recommendation(rows, best, budget);
   const following = ranked.slice(1, 4);
   listed("x-next", following.map((row) => nextBest(best, row)));
@@ -97,10 +97,10 @@ const chosen = (notes = []) => {
 const enterText = () => {
   const typed = typedNumber(entry.text.value);
   const [first, last] = [data.stops[0], data.stops[data.stops.length - 1]];
-  const asks = `Enter a number from ${first} to ${last}.`;
-  if (Number.isNaN(typed)) return complain("text", `${quote(entry.text.value)} is not a number. ${asks}`);
+  const allowedRange = `Enter a number from ${first} to ${last}.`;
+  if (Number.isNaN(typed)) return showError("text", `${quote(entry.text.value)} is not a number. ${allowedRange}`);
   if (typed < first || typed > last) {
-    return complain("text", `${quote(entry.text.value)} is outside the range. ${asks}`);
+    return showError("text", `${quote(entry.text.value)} is outside the range. ${allowedRange}`);
   }
   choice.stop = nearestStop(typed);
   return chosen(
@@ -114,18 +114,18 @@ const enterBudget = () => {
   const rows = configurations();
   const scale = entryScale();
   const typed = typedNumber(entry.budget.value);
-  const asks = `Enter a budget from ${allowed(rows)}.`;
-  if (Number.isNaN(typed)) return complain("budget", `${quote(entry.budget.value)} is not a number. ${asks}`);
+  const allowedRange = `Enter a budget from ${allowed(rows)}.`;
+  if (Number.isNaN(typed)) return showError("budget", `${quote(entry.budget.value)} is not a number. ${allowedRange}`);
   const value = Number((typed * scale.factor).toPrecision(12));
   if (!isAllowed(rows, value)) {
-    return complain("budget", `${quote(entry.budget.value)} ${scale.unit} is outside the range. ${asks}`);
+    return showError("budget", `${quote(entry.budget.value)} ${scale.unit} is outside the range. ${allowedRange}`);
   }
-  choice.wished = value;
+  choice.requested = value;
   choice.unit = scale.unit;
   return chosen();
 };
 
-/** Write the same budget in another unit; what could not be read yet is read in that unit. */
+/** Show the same budget in another unit, or parse an invalid entry again in that unit. */
 const changeUnit = () => {
   choice.unit = entry.unit.value;
   return entry.budget.getAttribute("aria-invalid") === "true" ? enterBudget() : chosen();
@@ -134,7 +134,7 @@ const changeUnit = () => {
 const chooseFrom = (name) => {
   const before = current();
   choice[name] = lists[name].value;
-  const notes = settle();
+  const notes = chooseExisting();
   chosen(name === "cost" ? convertBudget(before) : notes);
 };
 
@@ -149,7 +149,7 @@ slider.text.addEventListener("input", () => {
   chosen();
 });
 slider.budget.addEventListener("input", () => {
-  choice.wished = atStep(configurations(), Number(slider.budget.value));
+  choice.requested = atStep(configurations(), Number(slider.budget.value));
   choice.unit = null;
   chosen();
 });
@@ -174,6 +174,6 @@ embedChart(rows, best, budget)
     document.documentElement.dataset.explorer = "ready";
   })
   .catch((error) => {
-    by("x-chart").textContent = `The chart could not be drawn (${error.message}); the table below has its numbers.`;
+    by("x-chart").textContent = `The chart could not be drawn (${error.message}); the table below shows the same numbers.`;
     document.documentElement.dataset.explorer = "failed";
   });

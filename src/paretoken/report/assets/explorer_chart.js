@@ -1,11 +1,11 @@
-// The explorer's chart, drawn by Vega from what is chosen.
+// The explorer's chart of the chosen fit and cost, drawn by Vega.
 
 const specification = read("explorer-chart");
-/** Pixels that a label of the cost's axis needs. */
+/** Width of a label of the cost axis, in pixels. */
 const LABEL = 95;
 let view = null;
 
-/** What the chart draws, by the names of its data. */
+/** The data of the chart, by the names of its data sets. */
 const drawn = (rows, best, budget) => {
   const labelled = rows.map((row) => ({ ...row, cost_text: amount(row.cost) }));
   const known = new Map(labelled.map((row) => [`${row.n}/${row.v}`, row]));
@@ -24,7 +24,7 @@ const drawn = (rows, best, budget) => {
   };
 };
 
-/** The title, ticks and labels of the cost's axis, as signals of the chart. */
+/** The title, ticks and labels of the cost axis, as signals of the chart. */
 const costAxis = (rows) => {
   const { scales, unit, each } = cost();
   const [low, high] = costRange(rows);
@@ -45,7 +45,7 @@ const draw = (rows, best, budget) => {
   view.runAsync();
 };
 
-/** Vega-Lite's titles of axes are constant: the compiled chart takes the cost's from a signal. */
+/** Bind the title of the cost axis to a signal, because Vega-Lite requires constant axis titles. */
 const withCostTitle = (compiled) => {
   for (const axis of compiled.axes) {
     if (axis.title === specification.usermeta.cost_title) axis.title = { signal: "cost_title" };
@@ -61,8 +61,8 @@ const embedChart = (rows, best, budget) => {
   return vegaEmbed("#x-chart", specification, {
     actions: false,
     renderer: "svg",
-    ast: true, // expressions are interpreted, since the page's policy forbids to evaluate text as code
-    logLevel: 1, // errors; that there is nothing to draw is said in words
+    ast: true, // interpret expressions: the page's security policy forbids evaluating text as code
+    logLevel: 1, // errors only; the page itself reports an empty chart
     tooltip: { theme: "custom" },
     patch: withCostTitle,
   }).then((result) => {

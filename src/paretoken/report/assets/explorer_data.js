@@ -1,10 +1,10 @@
-// The page's data, and what the reader chose of it: all costs and errors were computed beforehand.
+// The data of the page, and the reader's choices. All costs and errors were computed in advance.
 
 const by = (id) => document.getElementById(id);
 const read = (id) => JSON.parse(by(id).textContent);
 const data = read("explorer-data");
 
-/** The names that each list offers, first the one that a fresh page shows. */
+/** The names in each list; the first one is the default. */
 const offered = {
   suite: data.suites.map((suite) => suite.name),
   law: data.laws.map((law) => law.name),
@@ -12,10 +12,10 @@ const offered = {
   cost: data.costs.map((entry) => entry.name),
 };
 /**
- * What the reader chose. `stop` is the place of Q in `data.stops`, `wished` the budget in the unit of the
- * cost, and `unit` the unit in which the budget's entry is written (null: the one that suits it).
+ * The reader's choices. `stop` is the index of Q in `data.stops`, `requested` is the budget in the unit of
+ * the cost, and `unit` is the unit of the budget's entry (null: chosen by its magnitude).
  */
-const choice = { suite: "", law: "", rows: "", cost: "", stop: 0, wished: 1, unit: null };
+const choice = { suite: "", law: "", rows: "", cost: "", stop: 0, requested: 1, unit: null };
 
 const variant = () => `${choice.suite}/${choice.law}-${choice.rows}`;
 const fit = () => data.fits[variant()];
@@ -26,7 +26,7 @@ const textTokens = () => data.stops[choice.stop];
 /** An amount of the chosen cost, with its unit. */
 const amount = (value) => quantity(value, cost().scales);
 
-/** What the chosen fit says at a number of text tokens; most laws say the same at all of them. */
+/** The errors of the chosen fit at a number of text tokens, on which they depend for some laws only. */
 const fitted = (stop) => fit().at[Math.min(stop, fit().at.length - 1)];
 
 /** Every configuration of the chosen fit whose cost and error are known at a number of text tokens. */
@@ -61,7 +61,7 @@ const undominated = (rows) => {
     .filter((row) => (row.error < lowest ? ((lowest = row.error), true) : false));
 };
 
-/** Whether the data do not distinguish the errors of two configurations; null if that is not known. */
+/** Whether the data do not distinguish the errors of two configurations; null if unknown. */
 const tied = (one, other) => {
   const pairs = fitted(choice.stop).ties;
   if (pairs === null) return null;
@@ -71,8 +71,8 @@ const tied = (one, other) => {
 const fitName = (law, rows) =>
   `the fit of the law “${law}” ${rows === "all" ? "to all cells" : "without flagged cells"}`;
 
-/** Choose a fit that exists, if the chosen one does not; returns sentences that say so. */
-const settle = () => {
+/** Choose an existing fit if the chosen one does not exist; returns notes on the change. */
+const chooseExisting = () => {
   if (fit()) return [];
   const known = Object.keys(data.fits).filter((key) => key.startsWith(`${choice.suite}/`));
   const same = known.find((key) => key.startsWith(`${choice.suite}/${choice.law}-`));
@@ -86,6 +86,6 @@ const settle = () => {
   ];
 };
 
-/** The place of the offered number of text tokens that is nearest to a number. */
+/** The index of the stop that is nearest to a number of text tokens. */
 const nearestStop = (q) =>
   data.stops.reduce((best, stop, i) => (Math.abs(stop - q) < Math.abs(data.stops[best] - q) ? i : best), 0);

@@ -1,10 +1,10 @@
-// What the explorer says: its recommendation in sentences, as a command and as a table.
+// The texts of the explorer: its recommendation in sentences, as a command and as a table.
 
 const between = (low, high) => `${low.toFixed(4)} to ${high.toFixed(4)}`;
 const tokens = (count) => `${plain(count)} visual token${count === 1 ? "" : "s"}`;
 const named = (row) => `the ${row.size} model with ${tokens(row.v)}`;
 
-/** What is expected of a configuration, behind its name. */
+/** The expected error and cost of a configuration, as a clause after its name. */
 const expected = (row) =>
   `an expected error of ${row.error.toFixed(4)}` +
   (row.low === null
@@ -23,7 +23,7 @@ const recommendation = (rows, best, budget) => {
   }
   return rows.length
     ? `No configuration costs ${amount(budget)} or less with ${textTokens()} text tokens.`
-    : `The cost is not known with ${textTokens()} text tokens, because nothing was measured there.`;
+    : `The cost is not known with ${textTokens()} text tokens, because no cost was measured there.`;
 };
 
 const nextBest = (best, row) =>
@@ -32,12 +32,12 @@ const nextBest = (best, row) =>
 
 const tieWords = (best, others) => {
   const count = others.filter((row) => tied(best, row)).length;
-  const exact = cost().measured ? "The explorer takes the measured costs as exact." : "";
+  const exact = cost().measured ? "The explorer treats measured costs as exact." : "";
   if (!count) return exact;
   const many = count === 1 ? "1 other affordable configuration" : `${count} other affordable configurations`;
   return (
     `The data do not distinguish ${many} from the recommended one (ties): the 95\u00a0% interval of the ` +
-    `difference of both errors includes 0, or they differ only in what shows no effect. ${exact}`
+    `difference of both errors includes 0, or they differ only in a variable without a significant effect. ${exact}`
   ).trim();
 };
 

@@ -1,4 +1,4 @@
-// Amounts as people read them, such as 600 GFLOPs; report/quantities.py writes the same.
+// Readable amounts, such as 600 GFLOPs; costs/quantities.py formats them in the same way.
 
 const DIGITS = 4;
 const FORMAT = new Intl.NumberFormat("en-US", { maximumSignificantDigits: DIGITS });
@@ -19,7 +19,7 @@ const quantity = (value, scales) => {
   return `${plain(value / factor)} ${unit}`;
 };
 
-/** What was typed as a number; NaN if it is none. Thousands may be separated by commas. */
+/** Parse an entry as a number; NaN if it is not one. Commas may separate thousands. */
 const typedNumber = (text) => {
   const bare = /^\d{1,3}(,\d{3})+(\.\d+)?$/.test(text.trim()) ? text.replaceAll(",", "") : text.trim();
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(bare) ? Number(bare) : NaN;

@@ -119,8 +119,10 @@ def main() -> None:
     print(f"{'study':<12} {'cells':>6} {'jobs':>8} {'wall s':>8} {'CPU s':>8} {'MiB':>7} {'growth':>7}")
     for (name, now), before in zip(rows, [None, None, *(row for _, row in rows[1:])], strict=False):
         growth = "" if before is None else f"{exponent(before, now, empty.cpu):.2f}"
-        print(f"{name:<12} {now.cells:>6} {now.jobs:>8} {now.wall:>8.2f} {now.cpu:>8.2f} "
-              f"{now.memory:>7.0f} {growth:>7}")  # fmt: skip
+        print(
+            f"{name:<12} {now.cells:>6} {now.jobs:>8} {now.wall:>8.2f} {now.cpu:>8.2f} "
+            f"{now.memory:>7.0f} {growth:>7}"
+        )
 
 
 def exponent(before: Planned, now: Planned, constant: float) -> float:

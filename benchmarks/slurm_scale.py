@@ -74,8 +74,13 @@ def main() -> None:
         code = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
         with (project / "driver.txt").open("wb") as output:
             begun, busy = time.monotonic(), busy_s()
-            driver = subprocess.Popen(line, cwd=project, env=os.environ | {"PYTHONPATH": code},
-                                      stdout=output, stderr=subprocess.STDOUT)  # fmt: skip
+            driver = subprocess.Popen(
+                line,
+                cwd=project,
+                env=os.environ | {"PYTHONPATH": code},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
             _, status, used = os.wait4(driver.pid, 0)
             driver.returncode = os.waitstatus_to_exitcode(status)
         wall, busy = time.monotonic() - begun, busy_s() - busy
@@ -83,8 +88,10 @@ def main() -> None:
         if driver.returncode or done != a.cells:
             print((project / "driver.txt").read_text()[-3000:], file=sys.stderr)
         jobs = -(-a.cells // a.together)
-        print(f"{done} of {a.cells} cells in {jobs} jobs, {wall:.0f} s: "
-              f"{60 * jobs / wall:.0f} jobs and {60 * done / wall:.0f} cells per minute")  # fmt: skip
+        print(
+            f"{done} of {a.cells} cells in {jobs} jobs, {wall:.0f} s: "
+            f"{60 * jobs / wall:.0f} jobs and {60 * done / wall:.0f} cells per minute"
+        )
         cpu = used.ru_utime + used.ru_stime
         print(f"driver: {cpu:.1f} s CPU, {used.ru_maxrss / 1024:.0f} MB at most")
         run_s, cores = mean_run_s(project), os.cpu_count() or 1

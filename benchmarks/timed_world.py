@@ -14,8 +14,11 @@ CHATML = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 SIZES: dict[str, Any] = {
-    "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4
-}  # fmt: skip
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+}
 
 
 def make_world(folder: Path, conversations: int = 512, vocabulary: int = 4096) -> Path:
@@ -34,8 +37,13 @@ def make_world(folder: Path, conversations: int = 512, vocabulary: int = 4096) -
         )
         turns = [("human", f"<image>\n{question}"), ("gpt", answer)]
         image = f"{number // 4}.png"
-        rows.append({"id": str(number), "image": image,
-                     "conversations": [{"from": r, "value": v} for r, v in turns]})  # fmt: skip
+        rows.append(
+            {
+                "id": str(number),
+                "image": image,
+                "conversations": [{"from": r, "value": v} for r, v in turns],
+            }
+        )
         questions.append({"question_id": str(number), "image": image, "question": short, "answer": "x"})
     for name, content in (("train", rows), ("questions", questions)):
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, content)))
@@ -59,18 +67,31 @@ def _write_models(folder: Path, words: list[str], vocabulary: int) -> None:
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     fast: Any = PreTrainedTokenizerFast  # its constructor is untyped
     tokenizer = fast(
-        tokenizer_object=raw, unk_token=names[1], pad_token=names[0], eos_token=names[3],
+        tokenizer_object=raw,
+        unk_token=names[1],
+        pad_token=names[0],
+        eos_token=names[3],
         additional_special_tokens=[names[2]],
-    )  # fmt: skip
+    )
     tokenizer.chat_template = CHATML
     tokenizer.save_pretrained(folder / "llm")
-    text = Qwen2Config(**SIZES, num_key_value_heads=4, vocab_size=vocabulary, eos_token_id=3,
-                       bos_token_id=None, pad_token_id=0)  # fmt: skip
+    text = Qwen2Config(
+        **SIZES,
+        num_key_value_heads=4,
+        vocab_size=vocabulary,
+        eos_token_id=3,
+        bos_token_id=None,
+        pad_token_id=0,
+    )
     Qwen2ForCausalLM(text).save_pretrained(folder / "llm")
     vision = CLIPVisionConfig(**SIZES, image_size=48, patch_size=8)
     CLIPVisionModel(vision).save_pretrained(folder / "vision")
-    content = {"size": {"shortest_edge": 48}, "crop_size": {"height": 48, "width": 48},
-               "image_mean": [0.5] * 3, "image_std": [0.5] * 3}  # fmt: skip
+    content = {
+        "size": {"shortest_edge": 48},
+        "crop_size": {"height": 48, "width": 48},
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
     (folder / "vision" / "preprocessor_config.json").write_text(json.dumps(content))
 
 

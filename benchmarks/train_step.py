@@ -41,9 +41,14 @@ from timed_world import make_world
 
 STEPS, BATCH, TOKENS, ROUNDS = 20, 16, 4, 3
 RECIPE = Recipe(
-    stage="finetune", learning_rates=LearningRates(projector=1e-3, llm=1e-3), global_batch=BATCH,
-    micro_batch=BATCH, steps=STEPS, save_every=10**6, log_every=10**6,
-)  # fmt: skip
+    stage="finetune",
+    learning_rates=LearningRates(projector=1e-3, llm=1e-3),
+    global_batch=BATCH,
+    micro_batch=BATCH,
+    steps=STEPS,
+    save_every=10**6,
+    log_every=10**6,
+)
 
 
 class Plain(nn.Module):
@@ -133,8 +138,9 @@ def compare_loops() -> None:
         vision, images = str(world / "vision"), str(world / "images")
         paretoken(["features", "--vision", vision, "--data", data, "--images", images,
                    "--out", str(world / "features")])  # fmt: skip
-        paretoken(["tokenize", "--data", data, "--llm", str(world / "llm"),
-                   "--out", str(world / "tokens")])  # fmt: skip
+        paretoken(
+            ["tokenize", "--data", data, "--llm", str(world / "llm"), "--out", str(world / "tokens")]
+        )
         stored = FeatureStore(world / "features")
         pixels = PixelStore(ImageSource(world / "images"), read_preprocessor(world / "vision", "pad"))
         rounds = [(ours(world), plain(world, stored), plain(world, pixels)) for _ in range(ROUNDS)]

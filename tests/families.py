@@ -159,10 +159,12 @@ def tokenizer(family: Family) -> Any:
 
     raw = Tokenizer(models.BPE(unk_token=None if family.byte_level else "<unk>", byte_fallback=False))
     if family.byte_level:
-        raw.pre_tokenizer = pre_tokenizers.Sequence([
-            pre_tokenizers.Split(_splits(), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ])  # fmt: skip
+        raw.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(_splits(), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
         raw.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
     else:
@@ -184,9 +186,12 @@ def tokenizer(family: Family) -> Any:
             single=f"{family.bos} $A", special_tokens=[(family.bos, number)]
         )
     made = PreTrainedTokenizerFast(
-        tokenizer_object=raw, bos_token=family.bos, eos_token=family.eos, unk_token="<unk>",
+        tokenizer_object=raw,
+        bos_token=family.bos,
+        eos_token=family.eos,
+        unk_token="<unk>",
         additional_special_tokens=list(family.listed),
-    )  # fmt: skip
+    )
     made.chat_template = family.template
     return made
 

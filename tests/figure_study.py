@@ -62,16 +62,22 @@ def the_fits(frozen, errors, bootstrap=20):
     for suite in frozen.study.suites:
         rows = errors[errors["suite"] == suite.name]
         data = CellData(
-            Cells(*(rows[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error")),
-                  np.ones(len(rows))),
-            {"suite": suite.name, "exclusions": []}, [],
-        )  # fmt: skip
+            Cells(
+                *(rows[name].to_numpy(float) for name in ("params_b", "visual_tokens", "error")),
+                np.ones(len(rows)),
+            ),
+            {"suite": suite.name, "exclusions": []},
+            [],
+        )
         held = tuple(frozen.params_b(llm) for llm in frozen.study.holdout)
         for law in LAWS if suite.role == "reasoning" else LAWS[:2]:
             options = FitOptions(
-                law=law, bootstrap=bootstrap, text_tokens=tuple(frozen.study.text_tokens),
-                law_text_tokens=frozen.study.fit.law_text_tokens, held_out=held,
-            )  # fmt: skip
+                law=law,
+                bootstrap=bootstrap,
+                text_tokens=tuple(frozen.study.text_tokens),
+                law_text_tokens=frozen.study.fit.law_text_tokens,
+                held_out=held,
+            )
             fits[suite.name, f"{law}-all"] = FittedLaw.from_record(fit_record(data, options))
         fits[suite.name, "product-unflagged"] = fits[suite.name, "product-all"]
     return fits

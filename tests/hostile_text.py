@@ -19,7 +19,7 @@ HOSTILE = {
     "direction": "\u202edesrever\u2066 \u2028 \u200b",
     "nul": "a\x00b",
     "line": "one\ntwo\r\n\tthree",
-}  # fmt: skip
+}
 #: What stays between two hostile texts, to find them again.
 Path = tuple[str | int, ...]
 

@@ -53,8 +53,9 @@ def write_mme(root: Path, images: int = 3, shards: int = 1) -> None:
 
 def write_gqa(root: Path) -> None:
     """Write GQA: questions in one config, pictures in another."""
-    questions = [{"id": str(i), "imageId": f"n{i % 2}", "question": f"q{i}?", "answer": "yes"}
-                 for i in range(5)]  # fmt: skip
+    questions = [
+        {"id": str(i), "imageId": f"n{i % 2}", "question": f"q{i}?", "answer": "yes"} for i in range(5)
+    ]
     images = [{"id": f"n{i}", "image": picture((0, i, 0))} for i in range(4)]
     write_split(root / "testdev_balanced_instructions", "testdev", questions, pictures=())
     write_split(root / "testdev_balanced_images", "testdev", images, shards=2)

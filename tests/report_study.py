@@ -99,8 +99,9 @@ def finished_study(
             continue  # a fit that a suite lacks
         selection = Selection(suite=suite["name"], exclude_flagged=rows == "unflagged")
         data = read_cells(folder / "tables" / "errors.csv", selection)
-        options = FitOptions(law=law, bootstrap=bootstrap, text_tokens=(0, 25, 50, 100),
-                             law_text_tokens=50)  # fmt: skip
+        options = FitOptions(
+            law=law, bootstrap=bootstrap, text_tokens=(0, 25, 50, 100), law_text_tokens=50
+        )
         write_json(folder / "fits" / suite["name"] / f"{law}-{rows}.json", fit_record(data, options))
     fits = sorted(folder.glob("fits/*/*.json"))
     results = read_results(folder / "study.json", folder / "tables/errors.csv", fits)

@@ -32,9 +32,12 @@ def tokenizer(template: str = CHATML, specials: tuple[str, ...] = ("<|im_start|>
         ]
     )
     made = PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="<pad>", unk_token="<unk>", eos_token=specials[-1],
+        tokenizer_object=raw,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token=specials[-1],
         additional_special_tokens=list(specials[:-1]),
-    )  # fmt: skip
+    )
     made.chat_template = template
     return made
 
@@ -67,9 +70,13 @@ def save_vision(folder: Path, seed: int = 0) -> None:
 
     torch.manual_seed(seed)
     config = CLIPVisionConfig(
-        hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
-        image_size=24, patch_size=4,
-    )  # fmt: skip
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        image_size=24,
+        patch_size=4,
+    )
     CLIPVisionModel(config).save_pretrained(folder)
     content = {"size": {"shortest_edge": 24}, "crop_size": {"height": 24, "width": 24},
                "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "resample": 3}  # fmt: skip
@@ -154,6 +161,8 @@ def save_prepared_world(folder: Path, *feature_options: str) -> Path:
     assert main(["features", "--vision", str(folder / "vision"), "--data", data,
                  "--images", str(folder / "images"), *feature_options,
                  "--out", str(folder / "features")]) == 0  # fmt: skip
-    assert main(["tokenize", "--data", data, "--llm", str(folder / "llm"),
-                 "--out", str(folder / "tokens")]) == 0  # fmt: skip
+    assert (
+        main(["tokenize", "--data", data, "--llm", str(folder / "llm"), "--out", str(folder / "tokens")])
+        == 0
+    )
     return folder

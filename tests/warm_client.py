@@ -19,8 +19,12 @@ def main(python: str) -> None:
         words = words[1:]
     elif not words or (words[0].startswith("-") and words[0] != "-m"):
         os.execv(python, [python, *words])  # noqa: S606
-    asked = {"words": words, "folder": os.getcwd(),  # noqa: PTH109
-             "environment": dict(os.environ), "python": f"{folder}/python"}  # fmt: skip
+    asked = {
+        "words": words,
+        "folder": os.getcwd(),  # noqa: PTH109
+        "environment": dict(os.environ),
+        "python": f"{folder}/python",
+    }
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(f"{folder}/socket")
         socket.send_fds(server, [b" "], [0, 1, 2])

@@ -170,8 +170,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in TRAINING_STACK:
             raise
-        print(f"paretoken {parsed.command}: {error.name} is not installed; it comes with the training "
-              "stack: run `make setup`, or pip install -e '.[train]'", file=sys.stderr)  # fmt: skip
+        print(
+            f"paretoken {parsed.command}: {error.name} is not installed; it comes with the training "
+            "stack: run `make setup`, or pip install -e '.[train]'",
+            file=sys.stderr,
+        )
         return 2
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

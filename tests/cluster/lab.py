@@ -84,8 +84,9 @@ class Lab:
         return self._try("sinfo", "-N", "-o", "%N %T %E") + self._try("squeue", "--states=all")
 
     def _try(self, *command: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, env=self.environment,
-                              check=False, timeout=60)  # fmt: skip
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, check=False, timeout=60
+        )
         return done.stdout + done.stderr
 
     def stop(self) -> None:

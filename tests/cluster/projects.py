@@ -94,9 +94,13 @@ class Folder:
         """Return what `paretoken status` says of a study."""
         line = ["paretoken", "status", "--study", study, "--config", config, "--format", "json"]
         done = subprocess.run(
-            [sys.executable, "-m", *line], cwd=self.path, env=self._environment(self.path / "src"),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", *line],
+            cwd=self.path,
+            env=self._environment(self.path / "src"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 

@@ -70,8 +70,12 @@ def test_limits_that_no_time_cures_end_a_job_and_others_are_waited_for(
     accounting_lab.run("sacctmgr", "-i", "modify", "user", "root", "set", "qos=normal,short,narrow")
     cells = {"long": {"gpus": 1}, "a": {"gpus": 0}, "b": {"gpus": 0}}
     project = make_cells(accounting_lab, cells, "sleep 2; scontrol show job $SLURM_JOB_ID > $notes.job")
-    site = {"account": "lab", "clusters": "lab", "gpu": {"partition": "gpu", "qos": "short"},
-            "cpu": {"partition": "cpu", "qos": "narrow"}}  # fmt: skip
+    site = {
+        "account": "lab",
+        "clusters": "lab",
+        "gpu": {"partition": "gpu", "qos": "short"},
+        "cpu": {"partition": "cpu", "qos": "narrow"},
+    }
     project.write_profile(site=site, groups=None, retries=0)
     said = project.start("-j3").fail()
     assert "cell long: SLURM never runs jobs that request account lab, partition gpu" in said

@@ -27,10 +27,14 @@ if [ $times = 1 ]; then
 fi
 """
 CELLS = {
-    "cancelled": {"gpus": 0}, "fine": {"gpus": 0}, "late": {"gpus": 0, "runtime": 1},
-    "memory": {"gpus": 0, "mem_mb": 500}, "node": {}, "warned": {"gpus": 0, "runtime": 2},
+    "cancelled": {"gpus": 0},
+    "fine": {"gpus": 0},
+    "late": {"gpus": 0, "runtime": 1},
+    "memory": {"gpus": 0, "mem_mb": 500},
+    "node": {},
+    "warned": {"gpus": 0, "runtime": 2},
     "wrong": {"gpus": 0},
-}  # fmt: skip
+}
 
 
 def test_every_cell_survives_a_misfortune_of_its_own(lab: Lab, make_cells: Make) -> None:

@@ -78,5 +78,6 @@ def test_a_cell_of_the_paper_is_trained_by_deepspeed_on_two_nodes(lab: Lab, tmp_
         assert (cell / "logs" / f"{stage}-rank1.log").exists(), "one log for each process"
     jobs = [job for job in lab.jobs() if str(project.path) in job["folder"]]
     assert {job["state"] for job in jobs} == {"COMPLETED"}
-    assert {job["name"] for job in jobs} == {f"{stage} {LLM} tokenpacker-4 s0"
-                                             for stage in ("pretrain", "finetune")}  # fmt: skip
+    assert {job["name"] for job in jobs} == {
+        f"{stage} {LLM} tokenpacker-4 s0" for stage in ("pretrain", "finetune")
+    }

@@ -24,9 +24,11 @@ Make = Callable[..., Cells]
 
 def test_jobs_get_the_gpus_cpus_and_memory_that_they_asked_for(lab: Lab, make_cells: Make) -> None:
     cells = {
-        "a": {"gpus": 2, "cpus": 3, "mem_mb": 900}, "b": {"gpus": 2}, "none": {"gpus": 0},
+        "a": {"gpus": 2, "cpus": 3, "mem_mb": 900},
+        "b": {"gpus": 2},
+        "none": {"gpus": 0},
         "two": {"gpus": 8, "cpus": 6, "mem_mb": 1600},
-    }  # fmt: skip
+    }
     project = make_cells(lab, cells, INSIDE + TOGETHER)
     # `two` wants all GPUs: if SLURM saw it before `b`, `b` would wait behind it, and `a` for `b`.
     together = [f"results/toy/cells/{name}.txt" for name in ("a", "b", "none")]
@@ -63,9 +65,11 @@ def test_jobs_wait_until_there_are_gpus(lab: Lab, make_cells: Make) -> None:
 
 def test_all_impossible_requests_are_named_with_rule_and_resource(lab: Lab, make_cells: Make) -> None:
     cells = {
-        "good": {"gpus": 0}, "many": {"gpus": 9}, "large": {"mem_mb": 70_000},
+        "good": {"gpus": 0},
+        "many": {"gpus": 9},
+        "large": {"mem_mb": 70_000},
         "elsewhere": {"partition": "gqu"},
-    }  # fmt: skip
+    }
     project = make_cells(lab, cells)
     site = {"gpu": {"partition": "gpu", "per_node": 9}, "limits": {"mem_mb": 10**6}}
     project.write_profile(site=site, groups=None)

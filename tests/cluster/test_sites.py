@@ -129,11 +129,13 @@ def test_set_resources_of_the_profile_add_to_the_site(lab: Lab, make_cells: Make
 def test_options_that_have_a_key_are_refused_before_anything_runs(lab: Lab, make_cells: Make) -> None:
     project = make_cells(lab, {"a": {"gpus": 0}})
     options = {
-        "--qos=normal": "use qos", "-p gpu": "use gpu.partition or cpu.partition",
+        "--qos=normal": "use qos",
+        "-p gpu": "use gpu.partition or cpu.partition",
         "-x gpu1": "use exclude",
-        "--gres=gpu:2": "set by the driver itself", "--time=5": "use limits.runtime_min",
+        "--gres=gpu:2": "set by the driver itself",
+        "--time=5": "use limits.runtime_min",
         "--mem-per-cpu=3G": "use mem_per_cpu",
-    }  # fmt: skip
+    }
     project.write_profile(site={"options": list(options)}, groups=None)
     said = project.start().fail()
     for option, instead in options.items():
@@ -175,8 +177,11 @@ def test_files_that_no_copy_can_hold_are_left_out(lab: Lab, make_cells: Make) ->
 
 
 def test_a_launch_folder_lives_as_long_as_its_job(lab: Lab, make_cells: Make) -> None:
-    project = make_cells(lab, {"a": {"gpus": 0, "partition": "hidden"}, "b": {"gpus": 0}},
-                         "while [ ! -e results/toy/let ]; do sleep 0.2; done")  # fmt: skip
+    project = make_cells(
+        lab,
+        {"a": {"gpus": 0, "partition": "hidden"}, "b": {"gpus": 0}},
+        "while [ ! -e results/toy/let ]; do sleep 0.2; done",
+    )
     driver = project.start("-j2")
     wait(lambda: project.starts("a") and project.starts("b"), 240)
     driver.kill()

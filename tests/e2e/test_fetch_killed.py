@@ -53,16 +53,22 @@ def test_a_killed_fetch_goes_on_and_keeps_whole_files(tmp_path: Path) -> None:
         assert "MB" in done.stderr  # progress, as plain lines
         assert "\r" not in done.stderr
         offline = subprocess.run(
-            command(tmp_path / "again"), env={**environment, "HF_HUB_OFFLINE": "1"},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            command(tmp_path / "again"),
+            env={**environment, "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert hub_server.COMMIT in offline.stdout
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert set(shards) < set(record["files"])
     refused = subprocess.run(
-        command(tmp_path / "other"), capture_output=True, text=True, check=False,
+        command(tmp_path / "other"),
+        capture_output=True,
+        text=True,
+        check=False,
         env={**environment, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")},
-    )  # fmt: skip
+    )
     assert refused.returncode == 2
     assert "HF_HUB_OFFLINE is set" in refused.stderr
     assert "Traceback" not in refused.stderr

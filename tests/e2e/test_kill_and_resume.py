@@ -78,8 +78,10 @@ def uninterrupted(world: Path, warm: str) -> dict[str, Path]:
     adapter = world / "whole" / "pretrain" / "adapter"
     for stage, previous in (("pretrain", None), ("finetune", adapter)):
         run(warm, command(world, stage, world / "whole" / stage, previous))
-    return {"pretrain": adapter / "adapter.safetensors",
-            "finetune": world / "whole" / "finetune" / "model" / "model.safetensors"}  # fmt: skip
+    return {
+        "pretrain": adapter / "adapter.safetensors",
+        "finetune": world / "whole" / "finetune" / "model" / "model.safetensors",
+    }
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])

@@ -28,8 +28,10 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[2]
 LMMS_EVAL = "lmms-eval==0.7.3"
 QUESTIONS, BATCH = 160, 7
-MISSING = ("import sys; sys.modules['lmms_eval'] = None; from paretoken.cli import main; "
-           "sys.exit(main(sys.argv[1:]))")  # fmt: skip
+MISSING = (
+    "import sys; sys.modules['lmms_eval'] = None; from paretoken.cli import main; "
+    "sys.exit(main(sys.argv[1:]))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +98,12 @@ def write_task(folder: Path, python: Path, rows: Path) -> None:
     place = subprocess.run([python, "-c", find], check=True, capture_output=True, text=True).stdout
     folder.mkdir()
     task = {
-        "include": str(Path(place.strip(), "tasks", "pope", "pope.yaml")), "task": "pope_rows",
-        "dataset_path": "parquet", "dataset_kwargs": {"data_files": {"test": str(rows)}},
+        "include": str(Path(place.strip(), "tasks", "pope", "pope.yaml")),
+        "task": "pope_rows",
+        "dataset_path": "parquet",
+        "dataset_kwargs": {"data_files": {"test": str(rows)}},
         "generation_kwargs": {"max_new_tokens": 4, "do_sample": False, "until": ["?", "it"]},
-    }  # fmt: skip
+    }
     (folder / "pope_rows.yaml").write_text(yaml.safe_dump(task))
 
 
@@ -118,8 +122,10 @@ def test_a_packaged_task_is_asked_and_scored_as_our_own(
     theirs = json.loads(out.read_text())
 
     asked, answers = tmp_path / "asked", tmp_path / "answers.parquet"
-    assert main(["questions", "--benchmark", "pope", "--source", str(world / "hub"),
-                 "--out", str(asked)]) == 0  # fmt: skip
+    assert (
+        main(["questions", "--benchmark", "pope", "--source", str(world / "hub"), "--out", str(asked)])
+        == 0
+    )
     assert main(["predict", *model, "--questions", str(asked / "questions.parquet"), "--images",
                  str(asked / "images"), "--max-new-tokens", "4",
                  "--out", str(answers)]) == 0  # fmt: skip

@@ -85,8 +85,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_an_error_and_leaves_nothing(
     small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world = ["--world", small.RECIPES / "miniature_world.yaml",
-             *changed("--set-world", small.SMALL_WORLD)]  # fmt: skip
+    world = [
+        "--world",
+        small.RECIPES / "miniature_world.yaml",
+        *changed("--set-world", small.SMALL_WORLD),
+    ]
     llm = ["pretrain-llm", "--width", 48, "--recipe", small.RECIPES / "miniature_llm.yaml",
            *changed("--set", [("steps", "2"), ("check_rows", "10")])]  # fmt: skip
     for line in (["world"], llm):

@@ -58,8 +58,10 @@ class Paper:
 
     def benchmark(self, name: str, **changes: Any) -> dict[str, Any]:
         """Return the study's training with other values for one benchmark."""
-        own = [entry | changes if entry["name"] == name else entry
-               for entry in self.training()["benchmarks"]]  # fmt: skip
+        own = [
+            entry | changes if entry["name"] == name else entry
+            for entry in self.training()["benchmarks"]
+        ]
         return self.training(benchmarks=own)
 
 
@@ -114,8 +116,9 @@ def test_every_question_has_an_answer_with_the_data_sets_own_columns(paper: Pape
     cell = paper.results / CELL
     require_answered(
         paper.results / "sources" / "questions" / name / "questions.parquet",
-        cell / "answers" / f"{name}.parquet", cell / "scores" / f"{name}.json",
-    )  # fmt: skip
+        cell / "answers" / f"{name}.parquet",
+        cell / "scores" / f"{name}.json",
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in ASKED])
@@ -135,8 +138,9 @@ def test_the_model_is_asked_every_other_benchmark_too(paper: Paper, name: str, t
 
 
 def test_both_stages_trained_on_all_conversations(paper: Paper) -> None:
-    stages = {stage: read_json(paper.results / CELL / stage / "run.json")
-              for stage in ("pretrain", "finetune")}  # fmt: skip
+    stages = {
+        stage: read_json(paper.results / CELL / stage / "run.json") for stage in ("pretrain", "finetune")
+    }
     assert stages["pretrain"]["steps"] == CAPTIONS // 8
     assert stages["finetune"]["steps"] >= 3
     assert all(step_loss > 0 for stage in stages.values() for _, step_loss in stage["loss"])
@@ -185,17 +189,23 @@ def test_a_new_token_count_trains_itself_only(paper: Paper) -> None:
     compressors = [*paper.config["studies"][0]["compressors"], {"name": "average_pool", "tokens": [4]}]
     asked = 2 * len(FIRST)
     assert paper.stale("tokens.yaml", compressors=compressors) == {
-        "pretrain": 2, "finetune": 2, "predict": asked, "score": asked,
+        "pretrain": 2,
+        "finetune": 2,
+        "predict": asked,
+        "score": asked,
         "cell_scores": 2,
-    }  # fmt: skip
+    }
 
 
 def test_other_hyperparameters_of_stage_2_repeat_stage_2_only(paper: Paper) -> None:
     training = paper.training(overrides={"pretrain": [], "finetune": ["learning_rates.llm=4e-5"]})
     asked = CELLS * len(FIRST)
     assert paper.stale("rates.yaml", training=training) == {
-        "finetune": CELLS, "predict": asked, "score": asked, "cell_scores": CELLS,
-    }  # fmt: skip
+        "finetune": CELLS,
+        "predict": asked,
+        "score": asked,
+        "cell_scores": CELLS,
+    }
 
 
 def test_another_way_to_score_asks_nothing(paper: Paper) -> None:
@@ -206,8 +216,11 @@ def test_another_way_to_score_asks_nothing(paper: Paper) -> None:
 def test_another_way_to_ask_one_benchmark_asks_it_only(paper: Paper) -> None:
     training = paper.benchmark("scienceqa", questions="full")
     assert paper.stale("asking.yaml", training=training) == {
-        "questions": 1, "predict": CELLS, "score": CELLS, "cell_scores": CELLS,
-    }  # fmt: skip
+        "questions": 1,
+        "predict": CELLS,
+        "score": CELLS,
+        "cell_scores": CELLS,
+    }
 
 
 def test_a_new_benchmark_asks_nothing_of_the_others(paper: Paper) -> None:
@@ -218,8 +231,11 @@ def test_a_new_benchmark_asks_nothing_of_the_others(paper: Paper) -> None:
     study["training"]["benchmarks"].append({"name": ADDED, "source": source})
     more = Paper(paper.project, paper.config | {"studies": [study]})
     assert more.stale("more.yaml") == {
-        "questions": 1, "predict": CELLS, "score": CELLS, "cell_scores": CELLS,
-    }  # fmt: skip
+        "questions": 1,
+        "predict": CELLS,
+        "score": CELLS,
+        "cell_scores": CELLS,
+    }
     score = f"results/paper/{CELL}/scores/{ADDED}.json"
     done = paper.project.snakemake(score, *more.write("more.yaml"))
     assert done.returncode == 0, done.stdout + done.stderr

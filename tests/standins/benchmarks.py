@@ -130,7 +130,7 @@ def chartqa() -> Rows:
     return [
         {"type": kind, "question": "How many bars are there?", "answer": answer, "image": stored(n)}
         for n, (kind, answer) in enumerate([("human_test", "4"), ("augmented_test", "Yes")])
-    ]  # fmt: skip
+    ]
 
 
 def docvqa() -> Rows:
@@ -173,13 +173,17 @@ def vqav2() -> Rows:
 #: Benchmark -> its data set on the hub.
 TABLES = {
     "mme": [Table("default", "test", mme)],
-    "gqa": [Table("testdev_balanced_instructions", "testdev", gqa, ()),
-            Table("testdev_balanced_images", "testdev", gqa_images)],
+    "gqa": [
+        Table("testdev_balanced_instructions", "testdev", gqa, ()),
+        Table("testdev_balanced_images", "testdev", gqa_images),
+    ],
     "ai2d": [Table("default", "test", ai2d)],
     "mmbench": [Table("en", "dev", mmbench)],
     "mmmu": [Table("default", "validation", mmmu, tuple(f"image_{i}" for i in range(1, 8)))],
-    "scienceqa": [Table("ScienceQA-IMG", "test", scienceqa),
-                  Table("ScienceQA-FULL", "test", scienceqa_full)],
+    "scienceqa": [
+        Table("ScienceQA-IMG", "test", scienceqa),
+        Table("ScienceQA-FULL", "test", scienceqa_full),
+    ],
     "mathvista": [Table("default", "testmini", mathvista, ("decoded_image",))],
     "pope": [Table("default", "test", pope)],
     "chartqa": [Table("default", "test", chartqa)],
@@ -187,7 +191,7 @@ TABLES = {
     "textvqa": [Table("default", "validation", textvqa)],
     "vizwiz": [Table("default", "val", vizwiz)],
     "vqav2": [Table("default", "validation", vqav2)],
-}  # fmt: skip
+}
 
 
 def save_benchmark(folder: Path, name: str) -> None:

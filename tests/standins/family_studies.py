@@ -62,6 +62,7 @@ def _study(folder: Path, encoder: str, grid: tuple[str, ...]) -> dict[str, Any]:
         "llms": list(grid),
         "compressors": [{"name": "tokenpacker", "tokens": [TOKENS]}],
         "fit": {"laws": []},
-        "suites": [{"name": "visual_reasoning", "title": "POPE", "role": "reasoning",
-                    "benchmarks": [BENCHMARK]}],
-    }  # fmt: skip
+        "suites": [
+            {"name": "visual_reasoning", "title": "POPE", "role": "reasoning", "benchmarks": [BENCHMARK]}
+        ],
+    }

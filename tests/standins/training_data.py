@@ -50,8 +50,12 @@ def _pretrain(root: Path) -> dict[str, Any]:
     _write_zip(archive, {name: picture(n) for n, name in enumerate(names)})
     entry = _archive(root, "LLaVA-Pretrain/images.zip", "LLaVA-Pretrain/images", "", len(names))
     conversations = _part(root, PRETRAIN) | {"rows": len(rows), "text_only": 0}
-    return {"name": "pretrain", "images": "LLaVA-Pretrain/images",
-            "conversations": conversations, "archives": [entry]}  # fmt: skip
+    return {
+        "name": "pretrain",
+        "images": "LLaVA-Pretrain/images",
+        "conversations": conversations,
+        "archives": [entry],
+    }
 
 
 def _finetune(root: Path) -> dict[str, Any]:

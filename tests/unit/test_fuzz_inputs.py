@@ -117,20 +117,27 @@ def test_whatever_a_command_raises_is_caught(
     assert bool(outcome.failure) == (verdict == "traceback")
 
 
-ROW = {"id": 1, "image": "1.png", "conversations": [{"from": "human", "value": "<image>\nwhat ?"},
-                                                    {"from": "gpt", "value": "1998"}]}  # fmt: skip
+ROW = {
+    "id": 1,
+    "image": "1.png",
+    "conversations": [{"from": "human", "value": "<image>\nwhat ?"}, {"from": "gpt", "value": "1998"}],
+}
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({}, None), ({"image": None}, "placeholders"), ({"image": "a\\b.png"}, "cannot be in a folder"),
-        ({"image": "/a.png"}, "cannot be in"), ({"image": "../a.png"}, "cannot be in"),
-        ({"image": 3}, "its image is 3"), ({"conversations": []}, "malformed"),
+        ({}, None),
+        ({"image": None}, "placeholders"),
+        ({"image": "a\\b.png"}, "cannot be in a folder"),
+        ({"image": "/a.png"}, "cannot be in"),
+        ({"image": "../a.png"}, "cannot be in"),
+        ({"image": 3}, "its image is 3"),
+        ({"conversations": []}, "malformed"),
         ({"conversations": [*ROW["conversations"], {"from": "gpt", "value": "x"}]}, "malformed"),
         ({"conversations": [ROW["conversations"][0], {"from": "gpt", "value": 6}]}, "malformed"),
     ],
-)  # fmt: skip
+)
 def test_conversations_are_judged(change: dict[str, Any], problem: str | None) -> None:
     found = conversations.row_problem(ROW | change)
     assert found is None if problem is None else problem in str(found)
@@ -203,16 +210,19 @@ def test_pictures_are_judged() -> None:
 @pytest.mark.parametrize(
     ("kind", "place", "before", "after", "wrong"),
     [
-        ("rename", ("studies", 0, "fit"), {}, "fits", True), ("repeat", ("run",), "a", "a", True),
-        ("retype", ("llms", 0, "params_b"), 7, [], True), ("retype", ("x", "packing"), True, 7, True),
+        ("rename", ("studies", 0, "fit"), {}, "fits", True),
+        ("repeat", ("run",), "a", "a", True),
+        ("retype", ("llms", 0, "params_b"), 7, [], True),
+        ("retype", ("x", "packing"), True, 7, True),
         ("odd number", ("llms", 0, "make", "width"), 16, -16, True),
         ("drop", ("x", "seeds"), [0], None, False),
         ("odd number", ("llms", 0, "make", "width"), 16, "16", False),
         ("odd text", ("x", "title"), "A", "B", False),
         ("odd number", ("llms", 0, "make", "width"), 16, "16x", True),
-        ("odd text", ("x", "title"), "A", " ", True), ("odd text", ("x", "role"), "ocr", "ocrx", True),
+        ("odd text", ("x", "title"), "A", " ", True),
+        ("odd text", ("x", "role"), "ocr", "ocrx", True),
     ],
-)  # fmt: skip
+)
 def test_changes_of_a_config_are_judged(
     kind: str, place: mutations.Place, before: Any, after: Any, wrong: bool
 ) -> None:
@@ -227,6 +237,7 @@ def test_the_cases_are_shared_out_and_counted() -> None:
     made = [cases.Result("score-gqa", n, v, "") for n, v in enumerate(("rejected", "nonsense"))]
     lines = fuzz_inputs.table([*made, cases.Result("check", 0, "traceback", "")]).splitlines()
     assert [line.split() for line in lines[1:]] == [
-        ["score", "2", "0", "1", "0", "1"], ["check", "1", "0", "0", "1", "0"],
+        ["score", "2", "0", "1", "0", "1"],
+        ["check", "1", "0", "0", "1", "0"],
         ["all", "3", "0", "1", "1", "1"],
-    ]  # fmt: skip
+    ]

@@ -50,10 +50,14 @@ def computed(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Project:
     """A copy in which everything that is quoted or shown was computed from recorded tables."""
     project = copy_project(tmp_path_factory.mktemp("quoted"), warm)
     shutil.copytree(
-        ROOT / "results" / "measured", project.folder / "results" / "measured",
-        ignore=lambda folder, names: [n for n in names if Path(folder, n).suffix == ""]
-        if Path(folder).parent.name == "measured" else [],
-    )  # fmt: skip
+        ROOT / "results" / "measured",
+        project.folder / "results" / "measured",
+        ignore=lambda folder, names: (
+            [n for n in names if Path(folder, n).suffix == ""]
+            if Path(folder).parent.name == "measured"
+            else []
+        ),
+    )
     shutil.copytree(ROOT / "docs", project.folder / "docs")
     studies = dict.fromkeys(entry["study"] for entry in SHOWN)
     done = project.snakemake("--config", f"run=[{','.join(studies)}]")

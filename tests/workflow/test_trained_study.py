@@ -145,8 +145,11 @@ def test_recorded_tables_are_analysed_anew_without_training(
     kept, own = Path("results/measured/smoke"), Path("results/smoke")
     assert main(["record", "--study", "smoke", "--config", "smoke.yaml", "--made-by", "a test"]) == 0
     assert sorted(path.name for path in kept.iterdir()) == [
-        "costs.csv", "errors.csv", "record.json", "scores.csv",
-    ]  # fmt: skip
+        "costs.csv",
+        "errors.csv",
+        "record.json",
+        "scores.csv",
+    ]
     again = (*SMOKE, "--config", "run=[measured/smoke]")
     assert not {*trained.dry_run(*again).rules} & {*TRAINS, "measured_cell", "cell_scores", "predict"}
     done = trained.snakemake(*again)
@@ -176,7 +179,10 @@ def test_a_new_size_trains_itself_only(trained: Project) -> None:
     jobs = trained.dry_run(*arguments)
     assert jobs.wildcards("llm") == {"miniature-48": 2 * 5}
     assert {name: jobs.rules[name] for name in TRAINS if jobs.rules[name]} == {
-        "pretrain_llm": 1, "pretrain": 2, "finetune": 2}  # fmt: skip
+        "pretrain_llm": 1,
+        "pretrain": 2,
+        "finetune": 2,
+    }
 
 
 @pytest.mark.slow

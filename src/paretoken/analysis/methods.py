@@ -115,8 +115,10 @@ def method_scores(results: StudyResults, scores: pd.DataFrame) -> pd.DataFrame:
             if len(found):
                 rows.append(_score_row(results, llm, compressor, tokens, benchmark, found))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table["order"] = [(-V, order[c]) if V else (1, 0) for V, c in
-                      zip(table["visual_tokens"], table["compressor"], strict=True)]  # fmt: skip
+    table["order"] = [
+        (-V, order[c]) if V else (1, 0)
+        for V, c in zip(table["visual_tokens"], table["compressor"], strict=True)
+    ]
     return (
         table.sort_values(["llm", "order"], kind="stable").drop(columns="order").reset_index(drop=True)
     )

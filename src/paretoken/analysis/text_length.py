@@ -68,14 +68,19 @@ def _row(
 ) -> dict[str, Any]:
     some = len(chosen) > 0
     return {
-        "suite": suite, "text_tokens": int(own["text_tokens"].iloc[0]), "cost": cost,
+        "suite": suite,
+        "text_tokens": int(own["text_tokens"].iloc[0]),
+        "cost": cost,
         "budgets": len(chosen),
         "best_tokens": float(np.exp(np.log(chosen).mean())) if some else None,
-        "least": float(chosen.min()) if some else None, "most": float(chosen.max()) if some else None,
-        "predicted": star[0], "predicted_low": star[1], "predicted_high": star[2],
+        "least": float(chosen.min()) if some else None,
+        "most": float(chosen.max()) if some else None,
+        "predicted": star[0],
+        "predicted_low": star[1],
+        "predicted_high": star[2],
         "mean_error": float(own["error"].mean()),
         **{name: float(own[name].mean()) for name in LATENCY},
-    }  # fmt: skip
+    }
 
 
 def _predicted(results: StudyResults, suite: str, Q: float) -> tuple[float, float, float]:

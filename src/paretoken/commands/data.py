@@ -85,5 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     skips = Skips(f"images of {data_set.name}", a.max_bad_share)
     record = prepare(data_set, a.root, a.out, skips, key, options, counter)
-    print(f"{a.out}: {record['rows']:,} conversations ({record['text_only']:,} without an image), "
-          f"{record['images']:,} images, {record['skipped']:,} of them left out")  # fmt: skip
+    print(
+        f"{a.out}: {record['rows']:,} conversations ({record['text_only']:,} without an image), "
+        f"{record['images']:,} images, {record['skipped']:,} of them left out"
+    )

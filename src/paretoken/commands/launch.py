@@ -45,13 +45,26 @@ REQUEUE_S = 120
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--gpus", type=gpus, required=True, metavar="N",
-                        help="processes to start, one per GPU; without SLURM fewer if the machine has "
-                             "fewer (the result is the same: the global batch is fixed)")  # fmt: skip
-    parser.add_argument("--logs", type=Path, metavar="LOG",
-                        help="log of the first process; others write LOG-rank1.log, ...")  # fmt: skip
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- COMMAND ...",
-                        help="the command and its arguments: -- train --stage pretrain ...")  # fmt: skip
+    parser.add_argument(
+        "--gpus",
+        type=gpus,
+        required=True,
+        metavar="N",
+        help="processes to start, one per GPU; without SLURM fewer if the machine has "
+        "fewer (the result is the same: the global batch is fixed)",
+    )
+    parser.add_argument(
+        "--logs",
+        type=Path,
+        metavar="LOG",
+        help="log of the first process; others write LOG-rank1.log, ...",
+    )
+    parser.add_argument(
+        "arguments",
+        nargs=argparse.REMAINDER,
+        metavar="-- COMMAND ...",
+        help="the command and its arguments: -- train --stage pretrain ...",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -81,5 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     write_json(a.out, result)
     low, high = result["interval"]
-    print(f"{a.out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to {high:.4f}), "
-          f"{result['n']} rows")  # fmt: skip
+    print(
+        f"{a.out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to {high:.4f}), "
+        f"{result['n']} rows"
+    )

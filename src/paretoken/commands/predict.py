@@ -100,8 +100,9 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.io.files import write_json
 
     files = [read_question_file(source, _longest(source, a.max_new_tokens)) for source in a.questions]
-    predictor = open_predictor(a.model, a.features, a.images, a.batch, tokens=a.tokens,
-                               adaptive=a.adaptive)  # fmt: skip
+    predictor = open_predictor(
+        a.model, a.features, a.images, a.batch, tokens=a.tokens, adaptive=a.adaptive
+    )
     require_answerable(files, predictor, a.max_bad_share, counter("images"))
     if a.out_latency is not None:  # measured first, so that answers never exist without their latency
         predictor.max_new_tokens = files[-1].max_new_tokens
@@ -111,8 +112,10 @@ def run(arguments: argparse.Namespace) -> None:
         predictions = predictor.answer(asked.questions, counter(asked.source.stem))
         write_predictions(target, asked.questions, predictions, asked.bad)
         blind = sum(not question.images for question in asked.questions)
-        print(f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out"
-              + (f"; {blind} questions without an image" if blind else ""))  # fmt: skip
+        print(
+            f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out"
+            + (f"; {blind} questions without an image" if blind else "")
+        )
         for number, reason in asked.bad.items():
             print(f"  row {number}: {reason}")
 

@@ -12,8 +12,9 @@ from paretoken.commands.world import add_source_arguments, read_world
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_source_arguments(parser, "miniature_vision.yaml", "steps=100", "weights and training images")
-    parser.add_argument("--grid", type=grid, metavar="SIDE",
-                        help="patches per side that the encoder must have")  # fmt: skip
+    parser.add_argument(
+        "--grid", type=grid, metavar="SIDE", help="patches per side that the encoder must have"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

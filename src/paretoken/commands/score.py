@@ -65,8 +65,10 @@ def run(arguments: argparse.Namespace) -> None:
     for out, result in zip(a.out, results, strict=True):
         write_json(out, result)
         low, high = result["interval"]
-        print(f"{out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to "
-              f"{high:.4f}), {result['n']} rows{_remarks(result)}")  # fmt: skip
+        print(
+            f"{out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to "
+            f"{high:.4f}), {result['n']} rows{_remarks(result)}"
+        )
 
 
 def _remarks(result: dict[str, Any]) -> str:

@@ -70,9 +70,11 @@ def run(arguments: argparse.Namespace) -> None:
     skips = Skips(str(a.data), a.max_bad_share)
     made = tokenize_file(a.data, a.out, encoder, skips, skipped, key, counter("tokenize"))
     census = made.census
-    print(f"{census.kept} conversations, {census.text_only} of them without an image; "
-          f"{made.tokens} tokens, {made.learned} of them with a label; "
-          f"left out: {len(skips.rows)} bad rows, "
-          f"{census.without_image_file} of skipped images")  # fmt: skip
+    print(
+        f"{census.kept} conversations, {census.text_only} of them without an image; "
+        f"{made.tokens} tokens, {made.learned} of them with a label; "
+        f"left out: {len(skips.rows)} bad rows, "
+        f"{census.without_image_file} of skipped images"
+    )
     if made.repeated:
         print(f"{made.repeated} conversations duplicate an earlier one, image included; they are kept")

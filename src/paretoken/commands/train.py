@@ -93,9 +93,15 @@ def run(arguments: argparse.Namespace) -> None:
     layers = None if a.layers is None else tuple(a.layers)
     heads = a.compressor_heads or specification(a.compressor).heads
     choice = Choice(
-        a.compressor, a.tokens, layers, a.query_layer, heads, a.init_std,
-        a.projector_width, a.whiten,
-    )  # fmt: skip
+        a.compressor,
+        a.tokens,
+        layers,
+        a.query_layer,
+        heads,
+        a.init_std,
+        a.projector_width,
+        a.whiten,
+    )
     deepspeed = None if recipe.deepspeed is None else a.recipe.parent / recipe.deepspeed
     inputs = StageInputs(
         llm=a.llm, vision=a.vision, data=a.tokenized, out=a.out, choice=choice, seed=a.seed,
@@ -105,5 +111,7 @@ def run(arguments: argparse.Namespace) -> None:
     record = run_stage(inputs, recipe)
     if record:
         loss = f", loss {record['loss'][-1][1]:.4f}" if record["loss"] else ""
-        print(f"{a.stage}: {record['steps']} steps{loss}, {record['wall_s']:.1f} s "
-              f"({record['cpu_s']:.1f} s CPU), {record['training_flops']:.3g} FLOPs")  # fmt: skip
+        print(
+            f"{a.stage}: {record['steps']} steps{loss}, {record['wall_s']:.1f} s "
+            f"({record['cpu_s']:.1f} s CPU), {record['training_flops']:.3g} FLOPs"
+        )

@@ -97,25 +97,31 @@ class DecoderShape:
 #: bias is True, False, or the config key that says whether there is one.
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {
-        "query_key_value_bias": "attention_bias", "output_bias": "attention_bias",
+        "query_key_value_bias": "attention_bias",
+        "output_bias": "attention_bias",
         "mlp_bias": "mlp_bias",
     },
     "mistral": {},
     "qwen2": {"query_key_value_bias": True},  # Qwen1.5 and Qwen2.5, too
     "qwen3": {
-        "query_key_value_bias": "attention_bias", "output_bias": "attention_bias",
+        "query_key_value_bias": "attention_bias",
+        "output_bias": "attention_bias",
         "query_key_norm": True,
     },
     "phi3": {},
     "gemma": {"query_key_value_bias": "attention_bias", "output_bias": "attention_bias"},
     "gemma2": {
-        "query_key_value_bias": "attention_bias", "output_bias": "attention_bias", "norms": 4,
+        "query_key_value_bias": "attention_bias",
+        "output_bias": "attention_bias",
+        "norms": 4,
     },
     "gemma3_text": {
-        "query_key_value_bias": "attention_bias", "output_bias": "attention_bias", "norms": 4,
+        "query_key_value_bias": "attention_bias",
+        "output_bias": "attention_bias",
+        "norms": 4,
         "query_key_norm": True,
     },
-}  # fmt: skip
+}
 
 #: Families whose default is to tie the output layer to the embedding. `transformers` leaves defaults
 #: out of a config.

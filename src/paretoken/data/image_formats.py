@@ -7,9 +7,14 @@ import re
 
 #: First bytes of files of each format, and their suffix.
 SIGNATURES = (
-    (rb"\xff\xd8\xff", ".jpg"), (rb"\x89PNG\r\n\x1a\n", ".png"), (rb"GIF8", ".gif"),
-    (rb"BM", ".bmp"), (rb"II\*\0", ".tif"), (rb"MM\0\*", ".tif"), (rb"RIFF.{4}WEBP", ".webp"),
-)  # fmt: skip
+    (rb"\xff\xd8\xff", ".jpg"),
+    (rb"\x89PNG\r\n\x1a\n", ".png"),
+    (rb"GIF8", ".gif"),
+    (rb"BM", ".bmp"),
+    (rb"II\*\0", ".tif"),
+    (rb"MM\0\*", ".tif"),
+    (rb"RIFF.{4}WEBP", ".webp"),
+)
 _PATTERNS = [(re.compile(start, re.DOTALL), suffix) for start, suffix in SIGNATURES]
 
 #: Suffixes of image files.

@@ -162,8 +162,13 @@ def _unpack(
     say(f"{archive.path}: {'verifying and ' if archive.sha256 else ''}unpacking into {archive.folder}")
     _verify(archive, root)
     folder = root / archive.folder
-    unpack(root / archive.path, folder, archive.inner, workers=options.workers,
-           progress=progress(archive.folder))  # fmt: skip
+    unpack(
+        root / archive.path,
+        folder,
+        archive.inner,
+        workers=options.workers,
+        progress=progress(archive.folder),
+    )
     count = count_files(folder)
     if archive.files is not None and count < archive.files:
         raise UserError(

@@ -142,8 +142,9 @@ def read_preprocessor(folder: Path, aspect: Aspect = "crop") -> Preprocessor:
     if not 1 <= size <= LARGEST["image_size"]:
         raise UserError(f"{path}: images of {size} pixels; write 1 to {LARGEST['image_size']:,}")
     for name, values, least, most in (
-        ("image_mean", mean, 0.0, 1.0), ("image_std", std, SMALLEST_STD, LARGEST_STD)
-    ):  # fmt: skip
+        ("image_mean", mean, 0.0, 1.0),
+        ("image_std", std, SMALLEST_STD, LARGEST_STD),
+    ):
         if not least <= min(values) <= max(values) <= most:
             raise UserError(
                 f"{path}: {name} = {list(values)}; each must be from {least:g} to {most:g}, since the "

@@ -118,8 +118,10 @@ def _reject_bad_pictures(
     names = list(dict.fromkeys(name for question in questions for name in question.images))
     wrong = unusable(predictor.visual, names, progress)
     for asked in files:
-        named = {number: [wrong[name] for name in question.images if name in wrong]
-                 for number, question in asked.good.items()}  # fmt: skip
+        named = {
+            number: [wrong[name] for name in question.images if name in wrong]
+            for number, question in asked.good.items()
+        }
         asked.reject({number: "; ".join(reasons) for number, reasons in named.items() if reasons})
 
 
@@ -131,11 +133,17 @@ def _missing_pictures(asked: QuestionFile) -> dict[int, str]:
     """
     benchmark = _benchmark_of(asked.source)
     if benchmark is not None:
-        return {n: problem for n, question in asked.good.items()
-                if (problem := _lack(benchmark, asked.rows[n - 1], question))}  # fmt: skip
+        return {
+            n: problem
+            for n, question in asked.good.items()
+            if (problem := _lack(benchmark, asked.rows[n - 1], question))
+        }
     lost = "its image is empty; if it is about text only, leave the key out or write []"
-    return {n: lost for n, question in asked.good.items()
-            if not question.images and asked.rows[n - 1].get("image", []) != []}  # fmt: skip
+    return {
+        n: lost
+        for n, question in asked.good.items()
+        if not question.images and asked.rows[n - 1].get("image", []) != []
+    }
 
 
 def _lack(benchmark: Benchmark, row: Mapping[str, Any], question: Question) -> str | None:

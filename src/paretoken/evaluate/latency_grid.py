@@ -87,8 +87,14 @@ def measure_grid(
         for batch in grid.batches:
             encoder: dict[str, float] = {}
             for Q in grid.text_tokens:
-                row: Row = {"llm": llm.name, "params_b": llm.params_b, "visual_tokens": V,
-                            "text_tokens": Q, "batch": batch, "repeats": grid.repeats}  # fmt: skip
+                row: Row = {
+                    "llm": llm.name,
+                    "params_b": llm.params_b,
+                    "visual_tokens": V,
+                    "text_tokens": Q,
+                    "batch": batch,
+                    "repeats": grid.repeats,
+                }
                 try:
                     encoder = encoder or _encoder(model, batch, grid.repeats, meter)
                     row |= encoder | _answer(model, V, Q, batch, grid.repeats, meter)
@@ -206,9 +212,13 @@ def _answer(model: ParetokenModel, V: int, Q: int, batch: int, repeats: int, met
     ids = torch.ones(batch, V + max(Q, 0), dtype=torch.long, device=device)
     ids[:, :V] = IMAGE_TOKEN
     features = torch.zeros(
-        batch, len(config.feature_layers), config.grid_side**2, config.vision_width,
-        device=device, dtype=model.dtype,
-    )  # fmt: skip
+        batch,
+        len(config.feature_layers),
+        config.grid_side**2,
+        config.vision_width,
+        device=device,
+        dtype=model.dtype,
+    )
 
     def prompt() -> Any:
         return model(input_ids=ids, features=features, use_cache=True, logits_to_keep=1)

@@ -121,8 +121,10 @@ def _features(model: ParetokenModel, path: Path) -> FeatureStore:
     expected = (layers, bool(config.normalise_features))
     found = (list(store.layers), bool(store.index["normalised"]))
     if found != expected:
-        words = [f"layers {own}, {'' if normalised else 'not '}normalised" for own, normalised in
-                 (found, expected)]  # fmt: skip
+        words = [
+            f"layers {own}, {'' if normalised else 'not '}normalised"
+            for own, normalised in (found, expected)
+        ]
         raise UserError(
             f"{path} holds {words[0]}, but the model was trained on {words[1]}; compute features with "
             "the same --layers and --normalise"

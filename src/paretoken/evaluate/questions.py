@@ -154,9 +154,12 @@ def _parse(row: Mapping[str, Any]) -> Question:
         raise BadRowError("it has no question")
     images = _images(row.get("image"), text, "question")
     return Question(
-        whole_text(str(name), "question_id"), images[0] if images else None,
-        whole_text(text.strip(), "question"), answers_of(row.get("answer")), tuple(images[1:]),
-    )  # fmt: skip
+        whole_text(str(name), "question_id"),
+        images[0] if images else None,
+        whole_text(text.strip(), "question"),
+        answers_of(row.get("answer")),
+        tuple(images[1:]),
+    )
 
 
 def _images(value: Any, text: str, where: str) -> list[str]:

@@ -111,11 +111,14 @@ def draw(view: View, results: StudyResults) -> Drawing:
     cost_axis(axis, cost, Q)
     axis.set_ylabel(ERROR_LABEL)
     axis.set_title(mathtext(suite.title))
-    side_legend(drawing, [
-        ("Model size N", size_handles(sizes, fit.held_out)),
-        ("Visual tokens V", token_handles(tokens)),
-        (f"Fit [{LEVEL_TEXT} interval]", text_handles(parameter_lines(fit))),
-    ])  # fmt: skip
+    side_legend(
+        drawing,
+        [
+            ("Model size N", size_handles(sizes, fit.held_out)),
+            ("Visual tokens V", token_handles(tokens)),
+            (f"Fit [{LEVEL_TEXT} interval]", text_handles(parameter_lines(fit))),
+        ],
+    )
     bottom_legend(drawing, lines, len(lines))
     return drawing
 
@@ -129,14 +132,25 @@ def _plot_curves(
 ) -> None:
     colours, unseen = ramp(sizes), fit.held_out
     for n in sizes:
-        axis.plot(cost(n, V, Q), fit.predict(n, V, Q), color=colours[n],
-                  linestyle="--" if n in unseen else "-", linewidth=1.6, zorder=2)  # fmt: skip
+        axis.plot(
+            cost(n, V, Q),
+            fit.predict(n, V, Q),
+            color=colours[n],
+            linestyle="--" if n in unseen else "-",
+            linewidth=1.6,
+            zorder=2,
+        )
 
 
 def _plot_lines(
-    axis: Axes, fit: FittedLaw, sizes: Sequence[float], tokens: Sequence[float], Q: float,
-    paper_tokens: float | None, cost: Cost,
-) -> list[Artist]:  # fmt: skip
+    axis: Axes,
+    fit: FittedLaw,
+    sizes: Sequence[float],
+    tokens: Sequence[float],
+    Q: float,
+    paper_tokens: float | None,
+    cost: Cost,
+) -> list[Artist]:
     pareto = pareto_line(fit, sizes, tokens, Q, cost)
     axis.plot(pareto["cost"], pareto["error"], zorder=3, **PARETO)
     handles: list[Artist] = [Line2D([], [], **PARETO)]

@@ -26,8 +26,14 @@ from paretoken.io.text_tables import size_label
 
 #: Looks of the smaller and the larger size.
 LINES: tuple[Look, Look] = ({"linestyle": "--"}, {"linestyle": "-"})
-CROSSING: Look = {"color": VERMILION, "marker": "o", "markersize": 7.5, "markeredgecolor": "white",
-            "linestyle": "none", "zorder": 5}  # fmt: skip
+CROSSING: Look = {
+    "color": VERMILION,
+    "marker": "o",
+    "markersize": 7.5,
+    "markeredgecolor": "white",
+    "linestyle": "none",
+    "zorder": 5,
+}
 
 
 def draw(results: StudyResults) -> Drawing:
@@ -43,10 +49,16 @@ def draw(results: StudyResults) -> Drawing:
     cost_axis(axis, results.cost)
     axis.set_ylabel(ERROR_LABEL)
     axis.set_title(mathtext(suite.title))
-    side_legend(drawing, [
-        ("Model size N", _size_handles(pair, met)),
-        (f"Crossover: V of {size_label(pair[0])}, {size_label(pair[1])}", _text_handles(table, colours)),
-    ])  # fmt: skip
+    side_legend(
+        drawing,
+        [
+            ("Model size N", _size_handles(pair, met)),
+            (
+                f"Crossover: V of {size_label(pair[0])}, {size_label(pair[1])}",
+                _text_handles(table, colours),
+            ),
+        ],
+    )
     return drawing
 
 

@@ -41,8 +41,11 @@ def draw(results: StudyResults) -> Drawing:
     suites, cells = _measured(results)
     groups = equal_cost_groups(cells[suites[0].name])
     if not groups:
-        raise missing(results, "fig4", "sizes and token counts of which two have N V within "
-                      f"{TOLERANCE:.0%} of each other")  # fmt: skip
+        raise missing(
+            results,
+            "fig4",
+            f"sizes and token counts of which two have N V within {TOLERANCE:.0%} of each other",
+        )
     colours = _colours(groups)
     drawing, panels = canvas(SIZE, columns=2)
     looks: list[Look | None] = []
@@ -73,8 +76,11 @@ def _plot_group(axis: Axes, group: pd.DataFrame, own: pd.DataFrame, colour: Colo
 
     Returns the look of the line; None if none of its cells was measured.
     """
-    keys = [key for key in zip(group["llm"], group["compressor"], group["visual_tokens"], strict=True)
-            if key in own.index]  # fmt: skip
+    keys = [
+        key
+        for key in zip(group["llm"], group["compressor"], group["visual_tokens"], strict=True)
+        if key in own.index
+    ]
     rows = own.loc[keys].reset_index()
     if rows.empty:
         return None

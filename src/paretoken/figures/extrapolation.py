@@ -59,11 +59,14 @@ def draw(results: StudyResults) -> Drawing:
     left.set_ylabel(ERROR_LABEL)
     left.set_title(mathtext(suite.title))
     backtest = _plot_backtest(right, results, suite.name, fit)
-    side_legend(drawing, [
-        ("Predicted from the fit", predicted),
-        ("Measured cells", size_handles(fit.fitted_sizes, line="none")),
-        backtest,
-    ])  # fmt: skip
+    side_legend(
+        drawing,
+        [
+            ("Predicted from the fit", predicted),
+            ("Measured cells", size_handles(fit.fitted_sizes, line="none")),
+            backtest,
+        ],
+    )
     return drawing
 
 

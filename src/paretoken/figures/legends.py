@@ -69,14 +69,24 @@ def side_legend(drawing: Drawing, groups: Sequence[Group]) -> None:
             headings[len(handles)] = text_handles([title])[0]
             handles += [headings[len(handles)], *entries]
     legend = drawing.legend(
-        handles=handles, loc="outside right upper", handlelength=1.7, labelspacing=0.35,
-        borderaxespad=0.2, handler_map={handle: _Heading() for handle in headings.values()},
-    )  # fmt: skip
+        handles=handles,
+        loc="outside right upper",
+        handlelength=1.7,
+        labelspacing=0.35,
+        borderaxespad=0.2,
+        handler_map={handle: _Heading() for handle in headings.values()},
+    )
     for position in headings:
         legend.get_texts()[position].set_visible(False)
 
 
 def bottom_legend(drawing: Drawing, handles: Sequence[Artist], columns: int) -> None:
     """Put a legend below the panels."""
-    drawing.legend(handles=list(handles), loc="outside lower center", ncols=columns,
-                   handlelength=2.4, columnspacing=1.6, borderaxespad=0.2)  # fmt: skip
+    drawing.legend(
+        handles=list(handles),
+        loc="outside lower center",
+        ncols=columns,
+        handlelength=2.4,
+        columnspacing=1.6,
+        borderaxespad=0.2,
+    )

@@ -31,8 +31,14 @@ AROUND, LEGEND_WIDTH, MOST_IN_ROW = 0.7, 1.9, 4
 OWN: Look = {"color": BLUE, "marker": "o", "markersize": 5, "linewidth": 1.8, **faces(BLUE)}
 OTHERS: Look = {"color": "0.78", "linewidth": 1.0}
 BLIND: Look = {"color": "0.4", "linestyle": ":", "linewidth": 1.6}
-PRINTED: Look = {"color": VERMILION, "marker": "s", "markersize": 4.5, "markerfacecolor": "white",
-                 "linestyle": "--", "linewidth": 1.0}  # fmt: skip
+PRINTED: Look = {
+    "color": VERMILION,
+    "marker": "s",
+    "markersize": 4.5,
+    "markerfacecolor": "white",
+    "linestyle": "--",
+    "linewidth": 1.0,
+}
 
 
 def draw(results: StudyResults) -> Drawing:

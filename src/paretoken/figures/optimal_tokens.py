@@ -110,8 +110,11 @@ def _curves(results: StudyResults, suite: Suite) -> list[Curve]:
     """Return V* by all fitted laws of the study that have one; coinciding laws share a curve."""
     headline, Q = results.headline(suite.name), _grid(results)
     if not headline.law.constant_optimum:
-        raise missing(results, "optimal_tokens", "a first law whose V* does not depend on the "
-                      "budget (such as product) under fit: laws")  # fmt: skip
+        raise missing(
+            results,
+            "optimal_tokens",
+            "a first law whose V* does not depend on the budget (such as product) under fit: laws",
+        )
     curves: list[Curve] = []
     for law in results.study.fit.laws:
         fit = results.fits.get((suite.name, f"{law}-all"))
@@ -172,8 +175,14 @@ def _plot_published(axis: Axes, results: StudyResults, suite: str) -> list[Artis
     handles: list[Artist] = []
     for (quantity, (Q, V)), marker in zip(points.items(), MARKS * 2, strict=False):
         where = "text" if quantity.endswith("_text") else "code"
-        look: Look = {"marker": marker, "color": "black", "markeredgecolor": "white", "markersize": 7,
-                "linestyle": "none", "zorder": 5}  # fmt: skip
+        look: Look = {
+            "marker": marker,
+            "color": "black",
+            "markeredgecolor": "white",
+            "markersize": 7,
+            "linestyle": "none",
+            "zorder": 5,
+        }
         axis.plot([Q], [V], clip_on=False, **look)
         handles.append(Line2D([], [], **look, label=f"V = {V:g} at Q = {Q:g} ({where})"))
     return handles

@@ -46,8 +46,9 @@ def draw(results: StudyResults) -> Drawing:
     fits = [variants(results, suite.name) for suite in suites]
     heights = [FRAME_HEIGHT + LINE_HEIGHT * len(found) for found in fits]
     drawing = Drawing(figsize=(WIDTH, sum(heights) + LINE_HEIGHT), layout="constrained")
-    panels = drawing.subplots(len(suites), len(QUANTITIES), squeeze=False, sharey="row",
-                              height_ratios=heights)  # fmt: skip
+    panels = drawing.subplots(
+        len(suites), len(QUANTITIES), squeeze=False, sharey="row", height_ratios=heights
+    )
     for row, suite, found in zip(panels, suites, fits, strict=True):
         _plot_suite(row, results, suite, found)
     bottom_legend(drawing, _handles(results, suites), 5)

@@ -36,8 +36,14 @@ WIDTH, ROW_HEIGHT, LEAST_HEIGHT = 10.0, 3.1, 4.4
 SPREAD = 0.5
 MEAN_HALF_WIDTH = 0.42
 PERCENT = 100
-RING: Look = {"marker": "o", "markersize": 15, "markerfacecolor": "none", "markeredgecolor": VERMILION,
-        "markeredgewidth": 1.4, "linestyle": "none"}  # fmt: skip
+RING: Look = {
+    "marker": "o",
+    "markersize": 15,
+    "markerfacecolor": "none",
+    "markeredgecolor": VERMILION,
+    "markeredgewidth": 1.4,
+    "linestyle": "none",
+}
 MEAN: Look = {"color": "black", "linewidth": 1.8}
 BAND: Look = {"color": "0.9", "linewidth": 0}
 
@@ -56,12 +62,15 @@ def draw(results: StudyResults) -> Drawing:
         named += _names(cells)
         sizes, tokens = sizes | {*cells["params_b"]}, tokens | {*cells["visual_tokens"]}
     held = results.headline(suites[0].name).held_out
-    side_legend(drawing, [
-        ("Model size N", size_handles(sorted(sizes), held, line="none")),
-        ("Visual tokens V", token_handles(sorted(tokens))),
-        ("Lines", [Patch(label="± rmse of the fit", **BAND), Line2D([], [], label="mean", **MEAN)]),
-        ("Flagged cells", named),
-    ])  # fmt: skip
+    side_legend(
+        drawing,
+        [
+            ("Model size N", size_handles(sorted(sizes), held, line="none")),
+            ("Visual tokens V", token_handles(sorted(tokens))),
+            ("Lines", [Patch(label="± rmse of the fit", **BAND), Line2D([], [], label="mean", **MEAN)]),
+            ("Flagged cells", named),
+        ],
+    )
     return drawing
 
 

@@ -107,8 +107,14 @@ def _panel(axis: Axes, rows: pd.DataFrame, places: pd.DataFrame) -> None:
             if high == top:
                 axis.plot([top], [y], marker=">", color=colour, markersize=6, clip_on=False)
         if np.isfinite(row["estimate"]):
-            axis.plot([max(row["estimate"], bottom)], [y], marker=MARKERS[row["role"]],
-                      zorder=4, clip_on=False, **look)  # fmt: skip
+            axis.plot(
+                [max(row["estimate"], bottom)],
+                [y],
+                marker=MARKERS[row["role"]],
+                zorder=4,
+                clip_on=False,
+                **look,
+            )
 
 
 def save(table: pd.DataFrame, paths: list[Path]) -> None:

@@ -66,5 +66,10 @@ def _best(axis: Axes, own: pd.DataFrame, colour: str, suite: str) -> None:
     for cost, marker in MARKS.items():
         rows = own[own["cost"] == cost]
         look: Look = {"color": colour, "marker": marker, "markeredgecolor": "white"}
-        axis.plot(column(rows, "text_tokens"), column(rows, "best_tokens"), linestyle="none",
-                  label=f"{suite}: measured, by {cost}", **look)  # fmt: skip
+        axis.plot(
+            column(rows, "text_tokens"),
+            column(rows, "best_tokens"),
+            linestyle="none",
+            label=f"{suite}: measured, by {cost}",
+            **look,
+        )

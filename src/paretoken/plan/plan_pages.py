@@ -63,9 +63,15 @@ def as_text(plan: Plan) -> str:
 def _cells(line: Line, on_gpus: bool) -> list[str]:
     planned, cell, work = line.planned, line.planned.cell, line.planned.work
     shown = [
-        cell.llm, cell.compressor, str(cell.tokens), str(cell.seed), planned.stage,
-        short(work.trained) if work.trained else MISSING, short(work.tokens), f"{work.flops:.2e}",
-    ]  # fmt: skip
+        cell.llm,
+        cell.compressor,
+        str(cell.tokens),
+        str(cell.seed),
+        planned.stage,
+        short(work.trained) if work.trained else MISSING,
+        short(work.tokens),
+        f"{work.flops:.2e}",
+    ]
     if on_gpus:
         zero = str(planned.zero) if planned.zero else MISSING
         fits = "yes" if planned.fits else f"no: {planned.remedy}"

@@ -110,9 +110,14 @@ def estimate(
     recipe = from_config.stage_recipe(training, stage)
     data = training_set(frozen, cell, stage)
     work = training_work(
-        model, data, stage == "finetune", recipe.global_batch, recipe.max_length, recipe.steps,
+        model,
+        data,
+        stage == "finetune",
+        recipe.global_batch,
+        recipe.max_length,
+        recipe.steps,
         recipe.epochs,
-    )  # fmt: skip
+    )
     disk, kept = training_disk(work, model, recipe)
     common = (disk, kept, shape.origin, data.origin)
     if frozen.generated:

@@ -64,9 +64,14 @@ class Model:
             return 0
         width = self.encoder.width
         return adapter_parameters(
-            self.compressor, width, self.layers * width, self.llm.hidden, self.inner, self.tokens,
+            self.compressor,
+            width,
+            self.layers * width,
+            self.llm.hidden,
+            self.inner,
+            self.tokens,
             self.encoder.side,
-        )  # fmt: skip
+        )
 
     @property
     def parameters(self) -> int:
@@ -153,9 +158,15 @@ def training_work(
 def _image_flops(model: Model, learns: bool) -> float:
     encoder = model.encoder
     adapter = adapter_work(
-        model.compressor, model.tokens, encoder.side, encoder.width, model.layers * encoder.width,
-        model.llm.hidden, model.inner, model.whitened,
-    )  # fmt: skip
+        model.compressor,
+        model.tokens,
+        encoder.side,
+        encoder.width,
+        model.layers * encoder.width,
+        model.llm.hidden,
+        model.inner,
+        model.whitened,
+    )
     encoded = encoder_work(encoder).forward if model.online else 0.0
     return (adapter.training(True) if learns else adapter.forward) + encoded
 

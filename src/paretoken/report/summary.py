@@ -59,8 +59,10 @@ def summary(
     study = results.study
     sections = [f"# {study.name}", f"**Question.** {markdown(study.question)}"]
     if pairs is None or sensitivity is None:
-        sections += [f"**Answer.**\n\n{markdown_list(winners(results, comparisons(results)))}",
-                     f"## Cells\n\n{_cells(results)}\n\n{METHODS_TABLE}"]  # fmt: skip
+        sections += [
+            f"**Answer.**\n\n{markdown_list(winners(results, comparisons(results)))}",
+            f"## Cells\n\n{_cells(results)}\n\n{METHODS_TABLE}",
+        ]
     else:
         sections += _laws(results, pairs, sensitivity)
     if claims is not None and len(claims):

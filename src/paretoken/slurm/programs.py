@@ -17,8 +17,13 @@ OPTIONS = (
 #: Variables that locate SLURM and authenticate the user, but do not change requests.
 KEPT = {"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_SOCKET"}
 #: Other variables that SLURM sets in a job with GPUs, such as the one that the driver may run in.
-DEVICES = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
-           "ZE_AFFINITY_MASK")  # fmt: skip
+DEVICES = (
+    "CUDA_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "ZE_AFFINITY_MASK",
+)
 LIMIT_S = 60.0
 #: Errors of SLURM's commands after which a later attempt may succeed, by cause. After the first three, a
 #: submission may have been accepted nevertheless.

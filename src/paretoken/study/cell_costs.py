@@ -16,9 +16,7 @@ from paretoken.io.files import read_json
 from paretoken.study.grid import Cell
 from paretoken.study.scored import coordinates
 
-NOT_MEASURED = {
-    "median_s": None, "quartiles_s": [None, None], "encoder_median_s": None, "device": None
-}  # fmt: skip
+NOT_MEASURED = {"median_s": None, "quartiles_s": [None, None], "encoder_median_s": None, "device": None}
 
 
 def cost_row(

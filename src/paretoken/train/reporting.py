@@ -42,9 +42,13 @@ class PlainLines(TrainerCallback):
             self._write(f"{self.name}: continues at step {state.global_step} of {state.max_steps}\n")
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
-        logs: dict[str, Any] | None = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Print a line."""
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return
@@ -89,9 +93,13 @@ class TensorBoard(TrainerCallback):
         self._writer: Any = None
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
-        logs: dict[str, Any] | None = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Write the finite numbers of a log entry."""
         if not state.is_world_process_zero:
             return

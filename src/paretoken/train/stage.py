@@ -93,15 +93,26 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
     visual, layers = open_visual(inputs, vision, sources["vision"])
     config = plan_model(inputs, recipe, data, vision, layers, sources)
     collator = TrainingCollator(
-        data, visual, inputs.choice.tokens, pad_id_of(config), recipe.max_length, packing_of(recipe),
+        data,
+        visual,
+        inputs.choice.tokens,
+        pad_id_of(config),
+        recipe.max_length,
+        packing_of(recipe),
         _counts(config, recipe, len(data), inputs.seed),
         ask=specification(inputs.choice.compressor).reads_text,
-    )  # fmt: skip
+    )
     selection = select(collator, inputs.data, inputs.max_bad_share, say)
     job = Job(
-        inputs, recipe, selection, key, sources, zero, say,
+        inputs,
+        recipe,
+        selection,
+        key,
+        sources,
+        zero,
+        say,
         lambda: build_model(inputs, recipe, vision, data, visual, layers),
-    )  # fmt: skip
+    )
     with process_group(even_alone=zero is not None):
         models = [job.build()]
         if not any(parameter.requires_grad for parameter in models[0].parameters()):

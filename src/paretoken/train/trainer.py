@@ -209,9 +209,11 @@ class StageTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 progress = {
-                    **self.spent.total(), "guard": self.guard.state(), "devices": self.plan.devices,
+                    **self.spent.total(),
+                    "guard": self.guard.state(),
+                    "devices": self.plan.devices,
                     **self.unread.state(),
-                }  # fmt: skip
+                }
                 step = self.state.global_step
                 checkpoints.seal(hidden / name, self.folder / name, self.run_key, step, progress)
                 checkpoints.remove_old(self.folder, self.recipe.keep_checkpoints)

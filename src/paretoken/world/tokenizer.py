@@ -29,8 +29,11 @@ def make_tokenizer(words: Vocabulary) -> Any:
     raw.add_tokens([AddedToken(word, normalized=False, single_word=True) for word in ordinary])
     kind: Any = PreTrainedTokenizerFast  # its methods are untyped
     made = kind(
-        tokenizer_object=raw, pad_token=PAD, unk_token=UNKNOWN, eos_token=END,
+        tokenizer_object=raw,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        eos_token=END,
         additional_special_tokens=[USER, IMAGE],
-    )  # fmt: skip
+    )
     made.chat_template = CHAT_TEMPLATE
     return made

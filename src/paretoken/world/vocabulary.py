@@ -10,9 +10,13 @@ PAD, UNKNOWN, USER, END, IMAGE = SPECIALS = ("<pad>", "<unk>", "<user>", "<end>"
 
 #: Colours of digits, as RGB from 0 to 1.
 COLOURS = {
-    "red": (1.0, 0.1, 0.1), "green": (0.1, 0.9, 0.1), "blue": (0.25, 0.35, 1.0),
-    "yellow": (1.0, 0.95, 0.1), "cyan": (0.1, 0.9, 0.95), "magenta": (1.0, 0.2, 0.9),
-}  # fmt: skip
+    "red": (1.0, 0.1, 0.1),
+    "green": (0.1, 0.9, 0.1),
+    "blue": (0.25, 0.35, 1.0),
+    "yellow": (1.0, 0.95, 0.1),
+    "cyan": (0.1, 0.9, 0.95),
+    "magenta": (1.0, 0.2, 0.9),
+}
 
 
 class Vocabulary:

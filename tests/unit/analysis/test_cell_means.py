@@ -33,11 +33,16 @@ def test_the_spread_over_seeds_is_the_standard_error_where_there_are_several() -
 
 
 def test_unmeasured_cells_are_left_out_and_flags_kept() -> None:
-    rows = [row("a", 1, 4, 0, math.nan, math.nan), row("b", 1, 4, 0, 0.2, math.nan, flag="copied"),
-            row("b", 1, 4, 0, 0.3, 0.1, suite="ocr", flag=None)]  # fmt: skip
+    rows = [
+        row("a", 1, 4, 0, math.nan, math.nan),
+        row("b", 1, 4, 0, 0.2, math.nan, flag="copied"),
+        row("b", 1, 4, 0, 0.3, 0.1, suite="ocr", flag=None),
+    ]
     means = suite_means(pd.DataFrame(rows))
     assert [*zip(means["suite"], means["llm"], means["flag"], strict=True)] == [
-        ("reasoning", "b", "copied"), ("ocr", "b", "")]  # fmt: skip
+        ("reasoning", "b", "copied"),
+        ("ocr", "b", ""),
+    ]
     assert suite_means(pd.DataFrame(rows[:1])).empty
 
 

@@ -379,8 +379,10 @@ def test_sensitivity_repeats_fits_done_by_hand(results: StudyResults) -> None:
     assert "older values of 2 cell(s)" in visual.index
     reduced = results.cells("visual_reasoning")
     reduced = reduced[reduced["llm"] != "qwen1.5-7b"]
-    data = Cells(*(reduced[c].to_numpy(float) for c in ("params_b", "visual_tokens", "error")),
-                 weight=np.ones(len(reduced)))  # fmt: skip
+    data = Cells(
+        *(reduced[c].to_numpy(float) for c in ("params_b", "visual_tokens", "error")),
+        weight=np.ones(len(reduced)),
+    )
     by_hand = fit_record(CellData(data, {"path": "", "sha256": ""}, []), FitOptions(bootstrap=0))
     assert visual.loc["without qwen1.5-7b", "alpha"] == pytest.approx(
         by_hand["parameters"]["alpha"], rel=1e-6

@@ -20,9 +20,12 @@ def searched(error, cost, Q):
 
 
 @given(
-    alpha=st.floats(0.01, 1.0), beta=st.floats(0.01, 1.0), Q=st.floats(0, 300),
-    cost=st.floats(1, 1e4), D=st.floats(0, 1),
-)  # fmt: skip
+    alpha=st.floats(0.01, 1.0),
+    beta=st.floats(0.01, 1.0),
+    Q=st.floats(0, 300),
+    cost=st.floats(1, 1e4),
+    D=st.floats(0, 1),
+)
 def test_formula_is_the_numeric_optimum_at_every_cost(alpha, beta, Q, cost, D):
     def error(N, V):
         return 0.5 * N**-alpha * V**-beta + D

@@ -200,9 +200,12 @@ def test_the_command_takes_and_refuses_constraints(tmp_path, cells, capsys):
 
 
 @given(
-    K=st.floats(0.05, 3), D=st.floats(0, 0.6), alpha=st.floats(0, 1), beta=st.floats(0, 1),
+    K=st.floats(0.05, 3),
+    D=st.floats(0, 0.6),
+    alpha=st.floats(0, 1),
+    beta=st.floats(0, 1),
     chance=st.floats(0.7, 1),
-)  # fmt: skip
+)
 def test_derivatives_up_to_chance_agree_with_differences(K, D, alpha, beta, chance):
     law = law_with("product", chance=chance)
     log_n, log_t = np.array([-1.0, 0.2, 1.5]), np.array([-2.0, 0.4, 2.5])

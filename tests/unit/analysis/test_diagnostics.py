@@ -188,8 +188,9 @@ def test_an_exact_fit_has_no_likelihood(surfaces):
 
 
 def test_too_few_cells_for_the_correction():
-    cells = surface_cells(lambda N, V: 0.5 * N**-0.3 * V**-0.2 + 0.01 * (N == V),
-                          sizes=(1.0, 2.0), tokens=(1.0, 2.0, 4.0))  # fmt: skip
+    cells = surface_cells(
+        lambda N, V: 0.5 * N**-0.3 * V**-0.2 + 0.01 * (N == V), sizes=(1.0, 2.0), tokens=(1.0, 2.0, 4.0)
+    )
     record = information(fitted(cells, "product"))
     assert record["aicc"] is None
     assert "too few" in record["reason"]
@@ -209,8 +210,9 @@ def test_a_planted_outlier_is_listed_and_alone(surfaces):
 
 
 def test_normal_noise_has_few_outliers(surfaces):
-    counts = [len(outliers(fitted(surfaces["log_linear"].cells(5e-3, s), "log_linear")))
-              for s in range(40)]  # fmt: skip
+    counts = [
+        len(outliers(fitted(surfaces["log_linear"].cells(5e-3, s), "log_linear"))) for s in range(40)
+    ]
     assert sum(counts) <= 8, "3.5 robust standard deviations of 40 x 28 normal residuals"
 
 

@@ -21,14 +21,18 @@ def study(error, stderr=np.nan, seeds=1):
     frozen = FrozenStudy.model_validate(
         {
             "study": {
-                "name": "pairs", "question": "?", "measured": "m.csv", "vision": "eye",
-                "llms": list(SIZES), "suites": [{"name": "s", "title": "Scenes", "role": "reasoning"}],
+                "name": "pairs",
+                "question": "?",
+                "measured": "m.csv",
+                "vision": "eye",
+                "llms": list(SIZES),
+                "suites": [{"name": "s", "title": "Scenes", "role": "reasoning"}],
                 "compressors": [{"name": "random", "tokens": list(TOKENS)}],
             },
             "llms": [{"name": name, "params_b": n} for name, n in SIZES.items()],
             "vision": {"name": "eye", "grid": 24},
         }
-    )  # fmt: skip
+    )
     rows = [
         {"study": "pairs", "llm": llm, "params_b": n, "compressor": "random", "visual_tokens": v,
          "seed": seed, "suite": "s", "error": error(n, v), "stderr": stderr, "source": "", "flag": ""}
@@ -54,8 +58,9 @@ def test_pairs_that_are_tested_have_no_cell_in_common():
     apart = pairs[pairs["apart"]]
     cells = [
         (row[f"llm_{side}"], row[f"visual_tokens_{side}"])
-        for _, row in apart.iterrows() for side in ("larger", "smaller")
-    ]  # fmt: skip
+        for _, row in apart.iterrows()
+        for side in ("larger", "smaller")
+    ]
     assert len(cells) == len(set(cells)) > 8
     assert len(apart) < len(pairs)
 

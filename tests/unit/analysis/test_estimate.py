@@ -97,9 +97,11 @@ def test_truth_is_recovered_from_data_without_noise(surface, loss):
 
 @settings(max_examples=8)
 @given(
-    alpha=st.floats(0.02, 1.5), beta=st.floats(0.02, 1.5),
-    share=st.floats(0.0, 0.9), level=st.floats(0.1, 10.0),
-)  # fmt: skip
+    alpha=st.floats(0.02, 1.5),
+    beta=st.floats(0.02, 1.5),
+    share=st.floats(0.0, 0.9),
+    level=st.floats(0.1, 10.0),
+)
 def test_any_product_law_is_recovered(alpha, beta, share, level):
     """``share`` of the lowest error is the floor."""
     N, V = (a.ravel() for a in np.meshgrid([0.5, 1.8, 4, 7, 14], [1, 4, 16, 64, 144, 576.0]))
@@ -153,9 +155,12 @@ def l1_minimum_by_simplex(cells, law, near, Q):
         values = start
         for _ in range(3):
             found = minimize(
-                objective, values, method="Nelder-Mead", bounds=limits,
+                objective,
+                values,
+                method="Nelder-Mead",
+                bounds=limits,
                 options={"maxiter": 600, "xatol": 1e-10, "fatol": 1e-13},
-            )  # fmt: skip
+            )
             values, lowest = found.x, min(lowest, found.fun)
     return lowest
 
@@ -177,9 +182,11 @@ def l1_log_linear_by_linear_program(cells):
     design = np.stack([np.ones(n), -np.log(cells.N), -np.log(cells.V)], axis=1)
     return linprog(
         np.r_[np.zeros(3), cells.weight, cells.weight],
-        A_eq=np.c_[design, np.eye(n), -np.eye(n)], b_eq=cells.Y,
-        bounds=[(None, None)] * 3 + [(0, None)] * (2 * n), method="highs-ds",
-    ).fun  # fmt: skip
+        A_eq=np.c_[design, np.eye(n), -np.eye(n)],
+        b_eq=cells.Y,
+        bounds=[(None, None)] * 3 + [(0, None)] * (2 * n),
+        method="highs-ds",
+    ).fun
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -29,11 +29,15 @@ VISUAL = {"K": 0.5571, "D": 0.0333, "alpha": 0.0747, "beta": 0.0162}
 
 def fit_of(law="product", draws=(), q=None, **parameters):
     record = {
-        "law": law, "parameters": parameters or VISUAL, "intervals": {},
-        "draws": list(draws), "noise_draws": [0.0] * len(draws),
-        "rmse": 0.004, "data": {"levels": {"N": [0.5, 1.8, 4, 7], "V": [1, 4, 16, 36, 64, 144, 576]}},
+        "law": law,
+        "parameters": parameters or VISUAL,
+        "intervals": {},
+        "draws": list(draws),
+        "noise_draws": [0.0] * len(draws),
+        "rmse": 0.004,
+        "data": {"levels": {"N": [0.5, 1.8, 4, 7], "V": [1, 4, 16, 36, 64, 144, 576]}},
         "text_tokens_in_law": q,
-    }  # fmt: skip
+    }
     return FittedLaw.from_record(record)
 
 
@@ -53,10 +57,12 @@ def brute_force(error, sizes, tokens, Q, budget):
 
 
 EXPONENT = st.floats(0, 0.6)
-SIZE_SETS = st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 4.0, 7.0, 14.0]), min_size=1, max_size=6,
-                     unique=True)  # fmt: skip
-TOKEN_SETS = st.lists(st.sampled_from([1.0, 2.0, 4.0, 9.0, 16.0, 36.0, 144.0, 576.0]), min_size=1,
-                      max_size=7, unique=True)  # fmt: skip
+SIZE_SETS = st.lists(
+    st.sampled_from([0.5, 1.0, 1.5, 2.0, 4.0, 7.0, 14.0]), min_size=1, max_size=6, unique=True
+)
+TOKEN_SETS = st.lists(
+    st.sampled_from([1.0, 2.0, 4.0, 9.0, 16.0, 36.0, 144.0, 576.0]), min_size=1, max_size=7, unique=True
+)
 
 
 @given(sizes=SIZE_SETS, tokens=TOKEN_SETS, alpha=EXPONENT, beta=EXPONENT,
@@ -81,8 +87,9 @@ def test_frontier_is_brute_force(sizes, tokens, alpha, beta, Q, budgets):
             assert row.on_pareto, "the best under a budget is undominated"
 
 
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 3)), min_size=1,
-                max_size=25))  # fmt: skip
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=25)
+)
 def test_undominated_is_its_definition(points):
     """Small whole numbers, so that ties are common."""
     table = pd.DataFrame(points, columns=["cost", "error", "params_b"]).astype(float)
@@ -252,8 +259,7 @@ def test_values_of_fig_3a():
     assert table["small_visual_tokens"].tolist() == pytest.approx([83, 41.6], abs=0.5)
 
 
-@given(alpha=st.floats(0.02, 0.5), beta=st.floats(0.005, 0.5), Q=st.floats(0, 200),
-       D=st.floats(0, 0.3))  # fmt: skip
+@given(alpha=st.floats(0.02, 0.5), beta=st.floats(0.005, 0.5), Q=st.floats(0, 200), D=st.floats(0, 0.3))
 def test_error_and_cost_are_equal_at_a_crossover(alpha, beta, Q, D):
     fit = fit_of(K=0.5, D=D, alpha=alpha, beta=beta)
     table = crossovers(fit, [1.8, 4, 7], [1, 576], [Q])
@@ -263,8 +269,10 @@ def test_error_and_cost_are_equal_at_a_crossover(alpha, beta, Q, D):
         large = float(fit.predict(row.large_params_b, row.large_visual_tokens))
         assert small == pytest.approx(large, rel=1e-9)
         assert small == pytest.approx(row.error, rel=1e-9)
-        for N, V in ((row.small_params_b, row.small_visual_tokens),
-                     (row.large_params_b, row.large_visual_tokens)):  # fmt: skip
+        for N, V in (
+            (row.small_params_b, row.small_visual_tokens),
+            (row.large_params_b, row.large_visual_tokens),
+        ):
             assert cost(N, V, Q) == pytest.approx(row.cost, rel=1e-9)
             assert 1 - 1e-9 <= V <= 576 * (1 + 1e-9)
 

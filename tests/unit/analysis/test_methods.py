@@ -31,18 +31,23 @@ SUITE = {"name": "all", "title": "All of it", "role": "reasoning", "benchmarks":
 METHODS_USED = {"none": [576], "tokenpacker": [4, 1], "quecc": [4, 1], "repeat": [8, 16]}
 #: Errors by seed.
 ERRORS: dict[tuple[str, int], list[float]] = {
-    ("none", 576): [0.20, 0.22, 0.21], ("tokenpacker", 4): [0.30, 0.32, 0.31],
-    ("tokenpacker", 1): [0.40, 0.43, 0.41], ("quecc", 4): [0.28, 0.301, 0.289],
-    ("quecc", 1): [0.42, 0.40, 0.41], ("repeat", 8): [0.30, 0.32, 0.312],
-    ("repeat", 16): [0.33, 0.35, 0.34], ("none", 0): [0.6, 0.6, 0.61],
-}  # fmt: skip
+    ("none", 576): [0.20, 0.22, 0.21],
+    ("tokenpacker", 4): [0.30, 0.32, 0.31],
+    ("tokenpacker", 1): [0.40, 0.43, 0.41],
+    ("quecc", 4): [0.28, 0.301, 0.289],
+    ("quecc", 1): [0.42, 0.40, 0.41],
+    ("repeat", 8): [0.30, 0.32, 0.312],
+    ("repeat", 16): [0.33, 0.35, 0.34],
+    ("none", 0): [0.6, 0.6, 0.61],
+}
 
 
 #: A trained study that scores MME as Table 1 does.
 TRAINING = {
-    "data": "llava", "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
+    "data": "llava",
+    "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
     "benchmarks": [{"name": "mme", "scoring": "perception"}],
-}  # fmt: skip
+}
 DATA = {"name": "llava", "manifest": "m.yaml", "root": "data"}
 METRICS = {"gqa": "accuracy", "mme": "perception / 2000"}
 
@@ -53,9 +58,12 @@ def results(errors: dict[tuple[str, int], list[float]] = ERRORS, **changes: Any)
         "compressors": [{"name": name, "tokens": tokens} for name, tokens in METHODS_USED.items()],
         "seeds": [0, 1, 2], "suites": [SUITE], "fit": {"laws": []}, "training": TRAINING, **changes,
     }  # fmt: skip
-    frozen = {"study": study, "llms": [{"name": "vicuna-1.5-7b", "params_b": 7}],
-              "vision": {"name": "clip", "grid": 24},
-              "data": DATA if study["training"] else None}  # fmt: skip
+    frozen = {
+        "study": study,
+        "llms": [{"name": "vicuna-1.5-7b", "params_b": 7}],
+        "vision": {"name": "clip", "grid": 24},
+        "data": DATA if study["training"] else None,
+    }
     rows = [
         {"study": "t", "llm": "vicuna-1.5-7b", "params_b": 7.0, "compressor": name, "visual_tokens": V,
          "seed": seed, "suite": "all", "error": error, "stderr": 0.01, "source": "here", "flag": ""}
@@ -123,11 +131,14 @@ SUM = "(perception + cognition) / 2800"
 @pytest.mark.parametrize(
     ("benchmark", "metric", "points"),
     [
-        ("mme", SUM, 2800), ("mme", f"{SUM} (subtasks missing, counted as 0: OCR)", 2800),
+        ("mme", SUM, 2800),
+        ("mme", f"{SUM} (subtasks missing, counted as 0: OCR)", 2800),
         ("mme", "perception / 2000 (subtasks missing, counted as 0: OCR)", 2000),
-        ("mme", "accuracy", 100), ("gqa", "exact_match", 100), ("gqa", SUM, 2800),
+        ("mme", "accuracy", 100),
+        ("gqa", "exact_match", 100),
+        ("gqa", SUM, 2800),
     ],
-)  # fmt: skip
+)
 def test_scores_of_another_metric_never_meet_the_published_ones(
     benchmark: str, metric: str, points: float
 ) -> None:
@@ -188,8 +199,10 @@ def test_cells_scored_by_two_metrics_are_refused(row: int) -> None:
 def test_every_published_benchmark_has_the_metric_of_a_convention() -> None:
     for name, published in PUBLISHED_BENCHMARKS.items():
         benchmark = BENCHMARKS.load(name)
-        metrics = {benchmark.variant(each).metric
-                   for each in (None, *(variant.name for variant in benchmark.variants))}  # fmt: skip
+        metrics = {
+            benchmark.variant(each).metric
+            for each in (None, *(variant.name for variant in benchmark.variants))
+        }
         assert published.metric in metrics
         assert published.out_of == (2000 if name == "mme" else 100)
 

@@ -119,9 +119,11 @@ def test_the_middle_of_the_text_tokens(text, expected):
 
 def test_a_law_whose_ratio_depends_on_the_budget_works_too(published_record):
     record = published_record | {
-        "law": "additive", "draws": [], "noise_draws": [],
+        "law": "additive",
+        "draws": [],
+        "noise_draws": [],
         "parameters": {"E": 0.1, "A": 0.3, "B": 0.1, "alpha": 0.2, "beta": 0.1},
-    }  # fmt: skip
+    }
     fit = FittedLaw.from_record(record)
     stars = [optimal_at(error_slopes(fit, N, 50.0), PAPER_COST, N, 50.0)[0] for N in SIZES]
     assert np.all(np.diff(stars) > 0), "the larger model's own error is small: tokens pay more"

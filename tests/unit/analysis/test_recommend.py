@@ -214,8 +214,11 @@ def test_without_draws_there_is_no_interval(published_record):
 def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record):
     flat = published_record | {
         "parameters": {"K": 0.0, "D": 0.5, "alpha": 0.0, "beta": 0.0},
-        "alpha_over_beta": None, "v_star": None, "draws": [], "noise_draws": [],
-    }  # fmt: skip
+        "alpha_over_beta": None,
+        "v_star": None,
+        "draws": [],
+        "noise_draws": [],
+    }
     answer = recommend(FittedLaw.from_record(flat), 1e12, 50.0, SIZES, TOKENS)
     assert answer["recommended"]["visual_tokens"] == min(TOKENS)
     assert answer["v_star"] is None
@@ -224,9 +227,11 @@ def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record
 
 def test_an_error_below_zero_is_to_be_minded(published_record):
     record = published_record | {
-        "law": "log_linear", "draws": [], "noise_draws": [],
+        "law": "log_linear",
+        "draws": [],
+        "noise_draws": [],
         "parameters": {"c": 0.5, "a": 0.1, "b": 0.01},
-    }  # fmt: skip
+    }
     answer = recommend(FittedLaw.from_record(record), 1e30, 50.0, [5000.0], TOKENS)
     assert answer["recommended"]["error"] < 0
     assert "An error below 0 is impossible" in in_words(answer)
@@ -234,9 +239,11 @@ def test_an_error_below_zero_is_to_be_minded(published_record):
 
 def test_a_law_without_closed_form_says_nothing_about_it(published_record):
     record = published_record | {
-        "law": "additive", "draws": [], "noise_draws": [],
+        "law": "additive",
+        "draws": [],
+        "noise_draws": [],
         "parameters": {"E": 0.1, "A": 0.3, "B": 0.1, "alpha": 0.2, "beta": 0.1},
-    }  # fmt: skip
+    }
     answer = recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)
     assert answer["v_star"] is None
     assert "If models of every size were available" not in in_words(answer)

@@ -34,8 +34,11 @@ def results(tmp_path: Path, alpha: float = ALPHA, beta: float = BETA) -> StudyRe
         "suites": [{"name": "all", "title": "All", "role": "reasoning"}],
         "fit": {"laws": ["product_zero_d"], "bootstrap": 50},
     }  # fmt: skip
-    frozen = {"study": study, "llms": [{"name": n, "params_b": b} for n, b in SIZES.items()],
-              "vision": {"name": "v", "grid": 6}}  # fmt: skip
+    frozen = {
+        "study": study,
+        "llms": [{"name": n, "params_b": b} for n, b in SIZES.items()],
+        "vision": {"name": "v", "grid": 6},
+    }
     rows = [
         {"study": "t", "llm": name, "params_b": N, "compressor": "average_pool", "visual_tokens": V,
          "seed": 0, "suite": "all", "error": error(N, V, alpha, beta), "stderr": 0.01, "source": "here",

@@ -65,8 +65,12 @@ def test_equal_means_are_called_different_as_often_as_chance_allows():
 
 def test_arithmetic_has_no_noise_and_measurements_have_what_their_table_says():
     assert cost_draws(Cost(FLOPS_2NT), N, V, 0.0, 5) is None
-    spread = replace(LATENCY, needs=(), evaluate=lambda d, n, v, q: n,
-                     spread=lambda d, n, v, q: np.array([0.1, np.nan]))  # fmt: skip
+    spread = replace(
+        LATENCY,
+        needs=(),
+        evaluate=lambda d, n, v, q: n,
+        spread=lambda d, n, v, q: np.array([0.1, np.nan]),
+    )
     drawn = cost_draws(Cost(spread), N, V, 0.0, 4000)
     assert drawn.shape == (4000, 2)
     assert drawn[:, 0].std() == pytest.approx(0.1, rel=0.05)

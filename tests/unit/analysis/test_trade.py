@@ -30,9 +30,13 @@ ABSENT = {"falls": False, "words": "The data show no significant effect of V (p 
 
 def record(low, high, ratio=2.0, N=SHOWN, V=SHOWN, draws=((1.0, 0.0, 1.0, 1.0),)):
     return {
-        "law": "product", "alpha_over_beta": ratio, "v_star": {"50": 10.0}, "draws": draws,
-        "intervals": {"alpha_over_beta": {"low": low, "high": high}}, "effects": {"N": N, "V": V},
-    }  # fmt: skip
+        "law": "product",
+        "alpha_over_beta": ratio,
+        "v_star": {"50": 10.0},
+        "draws": draws,
+        "intervals": {"alpha_over_beta": {"low": low, "high": high}},
+        "effects": {"N": N, "V": V},
+    }
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,13 @@ def test_a_written_fit_can_be_read(law: str, table: Callable[..., Path], tmp_pat
         method = "grid" if law == "product" and rng.uniform() < 0.1 else "exact"
         held_out = (float(cells.N.max()),) if len(cells) and rng.uniform() < 0.3 else ()
         options = FitOptions(
-            law, rng.choice(list(LOSSES)), method=method, bootstrap=int(rng.choice([0, 10])),
-            text_tokens=tuple(rng.choice([0.0, 50.0], rng.integers(0, 3))), held_out=held_out,
-        )  # fmt: skip
+            law,
+            rng.choice(list(LOSSES)),
+            method=method,
+            bootstrap=int(rng.choice([0, 10])),
+            text_tokens=tuple(rng.choice([0.0, 50.0], rng.integers(0, 3))),
+            held_out=held_out,
+        )
         try:
             record = fit_record(read_cells(table(cells), Selection()), options)
         except UserError:  # the cells cannot determine the law

@@ -268,8 +268,9 @@ def test_a_terminal_without_a_character_gets_its_number(write, tmp_path):
     fit = ["fit", "--table", str(table), "--suite", "é✓", "--bootstrap", "0", "--out", "f.json"]
     recommend = ["recommend", "--fit", "f.json", "--budget-flops", "1e12", "--text-tokens", "5"]
     assert main([*fit[:-1], str(tmp_path / "f.json")]) == 0
-    done = subprocess.run([*command, *recommend], cwd=tmp_path, env=ascii_only, capture_output=True,
-                          text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [*command, *recommend], cwd=tmp_path, env=ascii_only, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "law of \\xe9\\u2713" in done.stdout
 

@@ -64,8 +64,11 @@ FROM_THE_END = {"--layers", "--query-layer"}
 @cache
 def parser_of(command: str) -> argparse.ArgumentParser:
     """Return the parser of one command, with its own arguments."""
-    (actions,) = (action for action in build_parser(command)._actions
-                  if isinstance(action, argparse._SubParsersAction))  # fmt: skip
+    (actions,) = (
+        action
+        for action in build_parser(command)._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
     parser: argparse.ArgumentParser = actions.choices[command]
     return parser
 
@@ -191,9 +194,13 @@ def test_a_default_is_a_value_that_could_be_given(command: str, option: str) -> 
 
 @pytest.mark.parametrize(
     ("command", "option"),
-    [(command, action.option_strings[-1]) for command in COMMANDS
-     for action in parser_of(command)._actions if action.type is named],
-)  # fmt: skip
+    [
+        (command, action.option_strings[-1])
+        for command in COMMANDS
+        for action in parser_of(command)._actions
+        if action.type is named
+    ],
+)
 @pytest.mark.parametrize("value", ["", "  "])
 def test_an_empty_name_is_not_the_default(command: str, option: str, value: str) -> None:
     assert taken(command, option, value) is None

@@ -91,10 +91,13 @@ def test_no_compression_passes_the_chosen_layers_on() -> None:
 @pytest.mark.parametrize(
     ("size", "taps"),
     [
-        (24, [11, 12]), (12, [5, 6, 17, 18]), (8, [3, 4, 11, 12, 19, 20]),
-        (3, [1, 4, 7, 10, 13, 16, 19, 22]), (1, list(range(24))),
+        (24, [11, 12]),
+        (12, [5, 6, 17, 18]),
+        (8, [3, 4, 11, 12, 19, 20]),
+        (3, [1, 4, 7, 10, 13, 16, 19, 22]),
+        (1, list(range(24))),
     ],
-)  # fmt: skip
+)
 def test_point_queries_read_only_the_central_patches(size: int, taps: list[int]) -> None:
     packer = TokenPacker(Layout(24, WIDTH, (0,), 0, 4), (24 // size) ** 2)
     x = torch.zeros(1, 1, 576, WIDTH, requires_grad=True)

@@ -33,12 +33,16 @@ GOOD: Raw = {
     "vision": [{"name": "clip", "grid": 24}],
     "studies": [
         {
-            "name": "mine", "question": "?", "measured": "m.csv", "vision": "clip",
-            "llms": ["small", "large"], "compressors": [{"name": "random", "tokens": [1, 4]}],
+            "name": "mine",
+            "question": "?",
+            "measured": "m.csv",
+            "vision": "clip",
+            "llms": ["small", "large"],
+            "compressors": [{"name": "random", "tokens": [1, 4]}],
             "suites": [{"name": "a", "title": "A", "role": "reasoning"}],
         }
     ],
-}  # fmt: skip
+}
 
 
 def sized(place: str, value: Any) -> Raw:
@@ -237,8 +241,12 @@ def test_commands_answer_before_anything_is_made(command: list[str], tmp_path: P
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps(sized(f"{STUDY}.seeds", list(range(20_000)))))
     done = subprocess.run(
-        [sys.executable, "-m", "paretoken", *command, str(path)], capture_output=True, text=True,
-        check=False, env={"PYTHONPATH": ":".join(sys.path)}, preexec_fn=limited,
-    )  # fmt: skip
+        [sys.executable, "-m", "paretoken", *command, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": ":".join(sys.path)},
+        preexec_fn=limited,
+    )
     assert done.returncode == 2
     assert "studies[0].seeds: has 20,000 entries; write at most 1,000" in done.stderr

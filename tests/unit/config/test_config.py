@@ -185,8 +185,9 @@ def test_numbers_written_as_text_are_accepted():
     assert parsed.studies[0].fit.huber_delta == 0.001
 
 
-@pytest.mark.parametrize("changes", [[(TOKENS, ["7"])], [(TOKENS, [7.0])],
-                                     [(TOKENS, [7]), ("vision.0.grid", "24")]])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes", [[(TOKENS, ["7"])], [(TOKENS, [7.0])], [(TOKENS, [7]), ("vision.0.grid", "24")]]
+)
 def test_unreachable_counts_written_as_text_are_refused(changes):
     assert any("cannot make 7 tokens" in line for line in problems(*changes))
 
@@ -237,17 +238,21 @@ def test_the_shipped_config_is_good(project):
 
 
 TRAINING = {
-    "data": "world", "layers": [2, 3], "projector_width": 128,
+    "data": "world",
+    "layers": [2, 3],
+    "projector_width": 128,
     "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
     "templates": {"pretrain": "chat", "finetune": "chat"},
-}  # fmt: skip
+}
 TRAINED = [
-    (f"{STUDY}.measured", None), (f"{STUDY}.training", TRAINING),
+    (f"{STUDY}.measured", None),
+    (f"{STUDY}.training", TRAINING),
     ("data", [{"name": "world", "world": {"recipe": "w.yaml", "seed": 1}}]),
     ("llms.0.make", {"recipe": "l.yaml", "width": 16}),
-    ("llms.1.make", {"recipe": "l.yaml", "width": 48}), ("vision.0.make", {"recipe": "v.yaml"}),
+    ("llms.1.make", {"recipe": "l.yaml", "width": 48}),
+    ("vision.0.make", {"recipe": "v.yaml"}),
     (f"{STUDY}.suites.0.benchmarks", ["fact"]),
-]  # fmt: skip
+]
 
 
 def test_a_study_is_measured_or_trained_and_not_both():
@@ -355,11 +360,14 @@ def test_problems_of_a_measured_study_with_benchmarks_are_named():
 
 DOWNLOADED = {"data": "llava", "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"}}
 FETCHED = [
-    (f"{STUDY}.measured", None), (f"{STUDY}.training", DOWNLOADED),
+    (f"{STUDY}.measured", None),
+    (f"{STUDY}.training", DOWNLOADED),
     ("data", [{"name": "llava", "manifest": "m.yaml", "root": "data"}]),
-    ("llms.0.hub", "org/small"), ("llms.1.hub", "org/large"), ("vision.0.hub", "org/clip"),
+    ("llms.0.hub", "org/small"),
+    ("llms.1.hub", "org/large"),
+    ("vision.0.hub", "org/clip"),
     (f"{STUDY}.suites.0.benchmarks", ["mme", "docvqa"]),
-]  # fmt: skip
+]
 
 
 def test_a_study_on_downloaded_data_holds_their_record():
@@ -399,9 +407,7 @@ def test_a_task_of_lmms_eval_can_be_averaged_by_a_suite():
         {"name": "ocr_bench", "harness": "lmms_eval", "task": "ocrbench", "maximum": 1000, "count": 1000}
     ]
     asked = (f"{STUDY}.suites.0.benchmarks", ["mme", "ocr_bench"])
-    training = parse(
-        config(*FETCHED, asked, (f"{STUDY}.training.benchmarks", own))
-    ).studies[0].training  # fmt: skip
+    training = parse(config(*FETCHED, asked, (f"{STUDY}.training.benchmarks", own))).studies[0].training
     assert training.harnessed() == ["ocr_bench"]
     assert training.settings("ocr_bench").maximum == 1000
 
@@ -562,11 +568,14 @@ def test_a_tilde_within_a_path_stays(path):
 
 
 @pytest.mark.parametrize("kind", PATHS)
-@pytest.mark.parametrize(("path", "home", "reason"), [
-    ("~nobody-of-this-name/x", "/home/someone", "there is no such user"),
-    ("~/x", "", "HOME names no directory"),
-    ("~", "relative", "HOME names no directory"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "home", "reason"),
+    [
+        ("~nobody-of-this-name/x", "/home/someone", "there is no such user"),
+        ("~/x", "", "HOME names no directory"),
+        ("~", "relative", "HOME names no directory"),
+    ],
+)
 def test_a_home_directory_that_is_not_known_is_a_problem_in_every_path(
     kind, path, home, reason, monkeypatch
 ):

@@ -57,9 +57,11 @@ def test_a_deployment_in_words(run, study):
     assert best["cost"] == pytest.approx(6 + 4 + 3 * n + 2e-2 * n * (v + 60))
     fit = FittedLaw.read(study.root / FIT[1])
     within = [
-        float(fit.predict(n, v)) for n in fit.sizes for v in fit.token_counts
+        float(fit.predict(n, v))
+        for n in fit.sizes
+        for v in fit.token_counts
         if 10 + 3 * n + 2e-2 * n * (v + 60) <= 50
-    ]  # fmt: skip
+    ]
     assert best["error"] == min(within)
 
 
@@ -113,8 +115,9 @@ def test_what_makes_no_sense_is_refused_in_words(run, options, message):
 
 
 def test_configurations_outside_of_what_was_measured_are_told(run):
-    _, said, _ = run("recommend", *FIT, "--budget-ms", 90, *TIMED, "--text-tokens", 50,
-                     "--tokens", 1, 1000)  # fmt: skip
+    _, said, _ = run(
+        "recommend", *FIT, "--budget-ms", 90, *TIMED, "--text-tokens", 50, "--tokens", 1, 1000
+    )
     assert "Configurations of unknown cost were not considered: 4" in said
 
 

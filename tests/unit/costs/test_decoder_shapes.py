@@ -42,11 +42,14 @@ def test_every_family_is_counted_exactly(family: str, tied: bool) -> None:
 @pytest.mark.parametrize(
     ("family", "options"),
     [
-        ("llama", {"attention_bias": True, "mlp_bias": True}), ("llama", {"head_dim": 16}),
-        ("qwen3", {"attention_bias": True, "head_dim": 16}), ("mistral", {"head_dim": 16}),
-        ("gemma2", {"attention_bias": True, "head_dim": 16}), ("llama", {"num_key_value_heads": None}),
+        ("llama", {"attention_bias": True, "mlp_bias": True}),
+        ("llama", {"head_dim": 16}),
+        ("qwen3", {"attention_bias": True, "head_dim": 16}),
+        ("mistral", {"head_dim": 16}),
+        ("gemma2", {"attention_bias": True, "head_dim": 16}),
+        ("llama", {"num_key_value_heads": None}),
     ],
-)  # fmt: skip
+)
 def test_options_of_a_family_are_counted(family: str, options: dict[str, Any]) -> None:
     config = AutoConfig.for_model(family, **SIZES | options)
     expected = on_meta(AutoModelForCausalLM, config)
@@ -86,11 +89,15 @@ def test_the_published_dimensions_give_the_published_counts(project: Path) -> No
         vicuna = row["llm"].startswith("vicuna")
         heads = int(row["heads"])
         config = AutoConfig.for_model(
-            "llama" if vicuna else "qwen2", vocab_size=int(row["vocab"]),
-            hidden_size=int(row["hidden"]), intermediate_size=int(row["intermediate"]),
-            num_hidden_layers=int(row["layers"]), num_attention_heads=heads,
-            num_key_value_heads=heads, tie_word_embeddings=row["tied_embeddings"] == "true",
-        )  # fmt: skip
+            "llama" if vicuna else "qwen2",
+            vocab_size=int(row["vocab"]),
+            hidden_size=int(row["hidden"]),
+            intermediate_size=int(row["intermediate"]),
+            num_hidden_layers=int(row["layers"]),
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            tie_word_embeddings=row["tied_embeddings"] == "true",
+        )
         counts = decoder_shape(config.to_dict()).parameters()
         assert counts["total"] == on_meta(AutoModelForCausalLM, config)
         assert counts["total"] == pytest.approx(1e9 * float(row["total_params_b"]), rel=1e-3)

@@ -39,9 +39,11 @@ def test_both_aspects_equal_llava(size: tuple[int, int], aspect: str) -> None:
     rng = np.random.default_rng(1)
     image = Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8))
     reference = CLIPImageProcessorPil(
-        size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24},
-        image_mean=CLIP_MEAN, image_std=CLIP_STD,
-    )  # fmt: skip
+        size={"shortest_edge": 24},
+        crop_size={"height": 24, "width": 24},
+        image_mean=CLIP_MEAN,
+        image_std=CLIP_STD,
+    )
     shown = square_with_mean_colour(image) if aspect == "pad" else image
     expected = reference(images=[shown], return_tensors="np")["pixel_values"]
     actual = Preprocessor(24, CLIP_MEAN, CLIP_STD, aspect=aspect)([image])

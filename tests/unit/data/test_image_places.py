@@ -30,9 +30,12 @@ FORMS = (
 )
 SPELLINGS = [
     *(form.format(name) for form, name in product(FORMS, NAMES)),
-    "<|vision_start|><|image_pad|><|vision_end|>", "<im>", "<im_patch>", "![image](a.png)",
+    "<|vision_start|><|image_pad|><|vision_end|>",
+    "<im>",
+    "<im_patch>",
+    "![image](a.png)",
     "<|image_1|>",
-]  # fmt: skip
+]
 SPELLINGS = [text for text in SPELLINGS if IMAGE_TEXT not in text]
 
 #: Texts that have nothing to do with it.

@@ -41,9 +41,11 @@ def test_preprocessing_equals_the_clip_processor(world: Path, size: tuple[int, i
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8))
     reference = CLIPImageProcessorPil(
-        size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24},
-        image_mean=[0.5] * 3, image_std=[0.5] * 3,
-    )  # fmt: skip
+        size={"shortest_edge": 24},
+        crop_size={"height": 24, "width": 24},
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
     expected = reference(images=[image], return_tensors="np")["pixel_values"]
     actual = read_preprocessor(world / "vision")([image])
     np.testing.assert_allclose(actual, expected, atol=1e-5)
@@ -62,8 +64,12 @@ def test_image_bombs_truncated_and_missing_images_are_refused(tmp_path: Path) ->
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("no image")
     source = ImageSource(tmp_path, max_pixels=100_000)
-    for name, message in (("large.png", "400 x 300 pixels; at most 100,000"), ("text.png", "truncated"),
-                          ("none.png", "missing"), ("../large.png", "leads out")):  # fmt: skip
+    for name, message in (
+        ("large.png", "400 x 300 pixels; at most 100,000"),
+        ("text.png", "truncated"),
+        ("none.png", "missing"),
+        ("../large.png", "leads out"),
+    ):
         with pytest.raises(UserError, match=message):
             source.open(name)
     with pytest.raises(UserError, match="truncated"):
@@ -162,8 +168,9 @@ def test_an_unreadable_image_stops_or_is_listed(
     assert not list(tmp_path.glob(".partial*"))
     preprocess = read_preprocessor(world / "vision")
     names = sorted(path.name for path in bad.iterdir())
-    compute_features(tmp_path / "out", names, ImageSource(bad), encoder, preprocess, {},
-                     Skips("images", 0.1))  # fmt: skip
+    compute_features(
+        tmp_path / "out", names, ImageSource(bad), encoder, preprocess, {}, Skips("images", 0.1)
+    )
     index = json.loads((tmp_path / "out" / "index.json").read_text())
     assert len(index["images"]) == 23
     assert index["skipped"][0]["row"] == "5.png"

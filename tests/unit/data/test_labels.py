@@ -61,8 +61,12 @@ def test_plain_template_is_image_caption_end(tmp_path: Path) -> None:
     chat = encoder(tmp_path, tiny.CHATML, ("<|im_start|>", "<|im_end|>"), "plain")
     caption = Conversation("a", "a.png", ("<image>\nwhat is it ?", "it is red"))
     assert labelled(chat, caption) == [
-        ("<image>", False), ("it", True), ("is", True), ("red", True), ("<|im_end|>", True)
-    ]  # fmt: skip
+        ("<image>", False),
+        ("it", True),
+        ("is", True),
+        ("red", True),
+        ("<|im_end|>", True),
+    ]
     assert chat.prompts(["<image>\nwhat is it ?"]) == [[chat.image_id]]
 
 

@@ -38,8 +38,10 @@ class Rows:
 
 def encoded_set(folder: Path, conversations: list[tuple[str | None, list[int], list[int]]]):
     cs = [Conversation(str(i), image, ("q", "a")) for i, (image, _, _) in enumerate(conversations)]
-    es = [EncodedConversation(np.array(ids, np.int32), np.array(learned, bool))
-          for _, ids, learned in conversations]  # fmt: skip
+    es = [
+        EncodedConversation(np.array(ids, np.int32), np.array(learned, bool))
+        for _, ids, learned in conversations
+    ]
     write_encoded(folder, cs, es, IMAGE, {})
     return read_encoded(folder)
 
@@ -57,9 +59,7 @@ def test_batches_are_padded_on_the_right_and_images_are_v_placeholders(tmp_path:
     data = encoded_set(tmp_path / "tokens", DATA)
     collator = TrainingCollator(data, Rows() if V else None, V, pad_id=0, max_length=20)
     batch = collator([0, 1, 2, 3])
-    rows = [
-        [1, *[IMAGE] * V, 2, 3], [1, 2, 3, 4, 5, 6], [1, *[IMAGE] * V, 4], [*[IMAGE] * V, 8]
-    ]  # fmt: skip
+    rows = [[1, *[IMAGE] * V, 2, 3], [1, 2, 3, 4, 5, 6], [1, *[IMAGE] * V, 4], [*[IMAGE] * V, 8]]
     length = max(map(len, rows))
     assert batch["input_ids"].tolist() == [row + [0] * (length - len(row)) for row in rows]
     learned = [[3], [5, 6], [4], [8] if V else []]  # nothing predicts a first token
@@ -197,14 +197,19 @@ def test_packed_rows_restart_positions_and_show_images_in_reading_order(tmp_path
     assert collator.lengths.tolist() == [6, 6, 5, 4]
     batch = collator([2, 3, 0, 1])
     assert batch["input_ids"].tolist() == [
-        [1, 9, 9, 9, 2, 3], [1, 2, 3, 4, 5, 6], [1, 9, 9, 9, 4, 0], [9, 9, 9, 8, 0, 0]
-    ]  # fmt: skip
+        [1, 9, 9, 9, 2, 3],
+        [1, 2, 3, 4, 5, 6],
+        [1, 9, 9, 9, 4, 0],
+        [9, 9, 9, 8, 0, 0],
+    ]
     batch = TrainingCollator(data, Rows(), 1, pad_id=0, max_length=20, packing="rows")([2, 3, 0, 1])
     assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5, 6], [1, 9, 2, 3, 9, 8], [1, 9, 4, 0, 0, 0]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 0, 1], [0, 1, 2, 0, 1, 2]]
     assert batch["labels"].tolist() == [
-        [-100, -100, -100, -100, 5, 6], [-100, -100, -100, 3, -100, 8], [-100, -100, 4, -100, -100, -100]
-    ]  # fmt: skip
+        [-100, -100, -100, -100, 5, 6],
+        [-100, -100, -100, 3, -100, 8],
+        [-100, -100, 4, -100, -100, -100],
+    ]
     assert batch["features"][batch["image_index"]].tolist() == [7, 7, 5]
     flat = TrainingCollator(data, Rows(), 1, pad_id=0, max_length=20, packing="flat")([2, 3])
     assert flat["input_ids"].tolist() == [[1, 9, 4, 9, 8]]

@@ -142,8 +142,7 @@ def test_pictures_in_rows_are_told_apart_by_content(vision: Path, tmp_path: Path
         write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
         out = tmp_path / "features"
         before = (out / "index.json").stat().st_mtime_ns if out.exists() else None
-        line = ["features", "--vision", vision, "--data", tmp_path / "rows.parquet",
-                "--out", out]  # fmt: skip
+        line = ["features", "--vision", vision, "--data", tmp_path / "rows.parquet", "--out", out]
         assert main([str(word) for word in line]) == 0
         assert ((out / "index.json").stat().st_mtime_ns == before) == expected
 

@@ -179,8 +179,12 @@ def damage(root: Path) -> dict[str, str]:
     (folder / "1.jpg").write_text("\n<!DOCTYPE html><html>gone</html>")
     whole = jpeg(folder / "2.jpg", (300, 300))
     (folder / "2.jpg").write_bytes(whole[: len(whole) // 2])
-    return {"ocr_vqa/images/0.jpg": "is empty", "ocr_vqa/images/1.jpg": "is a web page",
-            "ocr_vqa/images/2.jpg": "is truncated", "vg/VG_100K/9.jpg": "missing"}  # fmt: skip
+    return {
+        "ocr_vqa/images/0.jpg": "is empty",
+        "ocr_vqa/images/1.jpg": "is a web page",
+        "ocr_vqa/images/2.jpg": "is truncated",
+        "vg/VG_100K/9.jpg": "missing",
+    }
 
 
 def test_bad_images_are_bounded_and_listed_and_tokenize_leaves_them_out(

@@ -22,8 +22,7 @@ pytestmark = pytest.mark.slow
 ALL_TEMPLATES = ("chat", "plain", "plain_llava", *TEMPLATES)
 PAIRS = [(name, template) for name in real_tokenizers.TEMPLATES for template in ALL_TEMPLATES]
 #: ChatML ends an answer with a token that these do not have.
-REFUSED = {(name, t) for name in ("llama2", "llama3_1", "gemma3")
-           for t in ("chatml", "qwen_1_5")}  # fmt: skip
+REFUSED = {(name, t) for name in ("llama2", "llama3_1", "gemma3") for t in ("chatml", "qwen_1_5")}
 QUESTION = "<image>\nHow many?"
 
 PIECES = st.one_of(

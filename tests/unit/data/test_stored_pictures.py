@@ -115,8 +115,10 @@ def test_a_path_alone_finds_a_picture_that_a_row_holds_if_one_is_called_so(
     assert source.open("2.png").size == source.open(stored_name(picture(2, "PNG"), "2.png")).size
     assert source.full_names(["2.png", "2.png"]) == [stored_name(picture(2, "PNG"), "2.png")]
     data = saved(tmp_path, "parquet", rows)
-    assert run("features", "--vision", world / "vision", "--data", data,
-               "--out", tmp_path / "features") == 0  # fmt: skip
+    assert (
+        run("features", "--vision", world / "vision", "--data", data, "--out", tmp_path / "features")
+        == 0
+    )
     store = FeatureStore(tmp_path / "features")
     assert store.locate(["2.png"]) == store.locate([stored_name(picture(2, "PNG"), "2.png")])
     for action in (lambda: source.open("twice.png"), lambda: store.locate(["twice.png"])):

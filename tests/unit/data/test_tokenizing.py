@@ -227,8 +227,9 @@ def test_text_only_conversations_train_beside_images(
     pixels = PixelStore(ImageSource(world / "images"), read_preprocessor(world / "vision", "pad"))
     batch = TrainingCollator(data, pixels, 4, 0, 96)(numbers)
     vision, layers = read_vision_config(world / "vision"), FeatureLayers((2, 3))
-    model: Any = assemble(world / "llm", vision, Choice("average_pool", 4, (2, 3)), layers,
-                          data.image_token_id, 0)  # fmt: skip
+    model: Any = assemble(
+        world / "llm", vision, Choice("average_pool", 4, (2, 3)), layers, data.image_token_id, 0
+    )
     attach_encoder(model, load_encoder(world / "vision", layers.layers, False))
     loss = model(**batch)["loss"]
     assert torch.isfinite(loss)

@@ -75,9 +75,7 @@ def test_a_batch_holds_what_fits_and_the_images_of_exactly_that(
     if elastic and V:
         cells = st.lists(st.integers(1, V), min_size=len(drawn) * elastic, max_size=len(drawn) * elastic)
         counts = np.array(data.draw(cells), np.int64).reshape(shape)
-    made = TrainingCollator(
-        encoded, Rows() if V else None, V, 0, limit, packing, counts, ask=bool(V)
-    )  # fmt: skip
+    made = TrainingCollator(encoded, Rows() if V else None, V, 0, limit, packing, counts, ask=bool(V))
     numbers = data.draw(st.lists(st.integers(0, len(drawn) - 1), min_size=1, max_size=6))
     batch = made(numbers)
     showings = [

@@ -228,8 +228,10 @@ def test_the_positions_count_pictures_and_the_longest_answer(world: Path, tmp_pa
     length = len(text) - 1 + 4
     (only,) = read_question_file(tmp_path / "q.jsonl", 1).questions
     assert predictor.misfits([only], 256 - length) == {}
-    assert f"has {length} tokens and its answer up to {257 - length}; the model has 256" in (
-        predictor.misfits([only], 257 - length)[0])  # fmt: skip
+    assert (
+        f"has {length} tokens and its answer up to {257 - length}; the model has 256"
+        in (predictor.misfits([only], 257 - length)[0])
+    )
     predictor.adaptive = True  # pictures may need all of their 36 patches
     assert predictor.misfits([only], 256 - length - 32) == {}
     assert 0 in predictor.misfits([only], 257 - length - 32)
@@ -291,9 +293,10 @@ def test_a_picture_that_a_benchmark_lost_is_never_passed_over(
 
 
 def test_a_benchmark_may_ask_about_text(world: Path, tmp_path: Path) -> None:
-    source = write(tmp_path / "questions.jsonl",
-                   [{"_id": str(i), "prompt": "what ?", "image": image}
-                    for i, image in enumerate(("0.png", None))])  # fmt: skip
+    source = write(
+        tmp_path / "questions.jsonl",
+        [{"_id": str(i), "prompt": "what ?", "image": image} for i, image in enumerate(("0.png", None))],
+    )
     predictor = open_predictor(world / "model", images=world / "images")
     for variant, bad in (("full", {}), (None, {2: "it has 0 of the 1 pictures that scienceqa shows"})):
         record = {"benchmark": "scienceqa", "variant": variant}

@@ -104,9 +104,13 @@ def change(hub: hub_server.Hub, **changes: Any) -> None:
     ],
 )
 def test_what_the_hub_refuses_is_said(
-    hub: hub_server.Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: Any,
-    options: tuple[str, ...], message: str,
-) -> None:  # fmt: skip
+    hub: hub_server.Hub,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changes: Any,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
     change(hub, **changes)
     assert ask(tmp_path / "out", *options) == 2
     assert message in capsys.readouterr().err

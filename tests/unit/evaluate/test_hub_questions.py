@@ -34,9 +34,7 @@ def test_shards_become_questions_with_each_image_once(tmp_path: Path) -> None:
     hub_data.write_mme(tmp_path / "hub", images=40, shards=3)
     assert ask("mme", tmp_path / "hub", tmp_path / "out") == 0
     rows = read_rows(tmp_path / "out" / "questions.parquet")
-    assert list(rows[0]) == [
-        "_id", "image", "prompt", "question_id", "answer", "category", "question"
-    ]  # fmt: skip
+    assert list(rows[0]) == ["_id", "image", "prompt", "question_id", "answer", "category", "question"]
     assert [row["_id"] for row in rows] == [str(i) for i in range(80)]
     assert rows[3]["prompt"].startswith("Is 1 No?\nAnswer")
     assert rows[3]["question"] == "Is 1 No? Please answer yes or no."  # the data set's own, untouched

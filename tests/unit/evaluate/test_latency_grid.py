@@ -56,8 +56,11 @@ def test_a_table_that_costs_can_be_read_from(path, tmp_path, capsys):
     table = read_latency(out)
     assert table.device
     cost = Cost(LATENCY, Deployment(latency=table, batch=2, answer_tokens=4.0))
-    row = next(r for r in rows if (r["params_b"], r["visual_tokens"], r["text_tokens"], r["batch"])
-               == ("2.0", "4", "6", "2"))  # fmt: skip
+    row = next(
+        r
+        for r in rows
+        if (r["params_b"], r["visual_tokens"], r["text_tokens"], r["batch"]) == ("2.0", "4", "6", "2")
+    )
     expected = float(row["encoder_s"]) + float(row["prefill_s"]) + 3 * float(row["decode_s"])
     assert cost(2.0, 4.0, 6.0) == pytest.approx(1000 * expected)
     assert cost(1.5, 2.0, 3.0) > 0

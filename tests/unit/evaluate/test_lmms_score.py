@@ -20,8 +20,12 @@ def test_a_mean_over_rows_has_the_interval_of_our_own_scores() -> None:
     found = as_score("b", "t", "acc", 1.0, {"acc,none": 0.75, "acc_stderr,none": "N/A"}, samples)
     assert (found["score"], found["n"], found["interval"]) == (0.75, 4, interval([1, 1, 1, 0]))
     assert found["rows"][0] == {
-        "answer": "a", "_id": "0", "prompt": "what ?", "prediction": "a", "score": 1.0
-    }  # fmt: skip
+        "answer": "a",
+        "_id": "0",
+        "prompt": "what ?",
+        "prediction": "a",
+        "score": 1.0,
+    }
     assert found["details"]["stderr"] == pytest.approx(0.25)
 
 
@@ -51,8 +55,11 @@ def test_a_metric_that_is_no_score_is_refused() -> None:
 
 def test_requests_are_batched_by_settings_and_length() -> None:
     asked: list[tuple[str, dict[str, Any]]] = [
-        ("long text", {"a": 1}), ("x", {}), ("text", {"a": 1}), ("y", {"a": 1})
-    ]  # fmt: skip
+        ("long text", {"a": 1}),
+        ("x", {}),
+        ("text", {"a": 1}),
+        ("y", {"a": 1}),
+    ]
     assert list(batches(asked, 2)) == [[3, 2], [0], [1]]
 
 

@@ -26,7 +26,7 @@ PIECES = (
     *("7", "12,", ",", "1.5", ".5", ".", "-", "1e", "1e5.", "²", " ", "\n", "\t", "a", "A ", "("),
     *("(A)", "\\", 'The answer is "', '".', "The answer is A", "correct ", "answer is ", "*", "is "),
     *("= ", "111,111,", "'s ", "the ", "%", "_", "no ", "yes", "日", '"', "[", "]["),
-)  # fmt: skip
+)
 #: Rows beside those of `ROWS`, whose answers are read by other rules.
 MORE = {
     "mmmu": [

@@ -41,8 +41,9 @@ def predict(world: Path, model: Path, out: Path, *options: str) -> int:
     return main([str(word) for word in line])
 
 
-@pytest.mark.parametrize(("name", "counts"), [("matryoshka_pooling", (1, 4, 9, 36)),
-                                              ("matryoshka_query", (1, 2, 5, 36))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "counts"), [("matryoshka_pooling", (1, 4, 9, 36)), ("matryoshka_query", (1, 2, 5, 36))]
+)
 def test_one_elastic_model_answers_with_any_number_of_tokens(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, counts: tuple[int, ...]
 ) -> None:

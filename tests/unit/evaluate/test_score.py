@@ -32,10 +32,14 @@ def row(number: int, prediction: str, answer: Any = "red") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("prediction", "answers", "score"),
     [
-        ("Red.", ["red"], 1), (" dark  red", ["dark red"], 1), ("blue", ["red", "blue"], 1),
-        ("redd", ["red"], 0), ("", ["red"], 0), ("red blue", ["red"], 0),
+        ("Red.", ["red"], 1),
+        (" dark  red", ["dark red"], 1),
+        ("blue", ["red", "blue"], 1),
+        ("redd", ["red"], 0),
+        ("", ["red"], 0),
+        ("red blue", ["red"], 0),
     ],
-)  # fmt: skip
+)
 def test_exact_match(prediction: str, answers: list[str], score: float) -> None:
     assert exact_match(prediction, answers) == score
 
@@ -47,8 +51,11 @@ def test_a_score_keeps_rows_their_order_and_their_columns() -> None:
     assert (result["benchmark"], result["metric"]) == ("exact_match", "accuracy")
     assert (result["score"], result["n"]) == (0.75, 4)
     assert [(r["question_id"], r["score"], r["extra"]) for r in result["rows"]] == [
-        ("3", 1, 3), ("1", 0, 1), ("2", 1, 2), ("0", 1, 0)
-    ]  # fmt: skip
+        ("3", 1, 3),
+        ("1", 0, 1),
+        ("2", 1, 2),
+        ("0", 1, 0),
+    ]
 
 
 def test_intervals() -> None:
@@ -218,8 +225,10 @@ def scored(tmp_path: Path, name: str, rows: list[dict[str, Any]], *options: str)
 @pytest.mark.parametrize("name", ROWS)
 def test_odd_predictions_neither_crash_nor_break_the_file(name: str, tmp_path: Path) -> None:
     row, right = ROWS[name]
-    rows = [{**numbered(name, row, i), "_id": i, "prediction": said}
-            for i, said in enumerate([right, *ODD], start=1)]  # fmt: skip
+    rows = [
+        {**numbered(name, row, i), "_id": i, "prediction": said}
+        for i, said in enumerate([right, *ODD], start=1)
+    ]
     for variant in (None, *(v.name for v in BENCHMARKS.load(name).variants)):
         content = scored(tmp_path, name, rows, *(["--variant", variant] if variant else []))
         assert isinstance(content, dict)
@@ -265,9 +274,13 @@ def keyed(name: str, key: tuple[str, ...], number: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [(name, key) for name in (*ROWS, "exact_match") for key in ((ROW_ID,), *BENCHMARKS.load(name).keys)
-     if key != ("question_id", "category", "answer")],
-)  # fmt: skip
+    [
+        (name, key)
+        for name in (*ROWS, "exact_match")
+        for key in ((ROW_ID,), *BENCHMARKS.load(name).keys)
+        if key != ("question_id", "category", "answer")
+    ],
+)
 def test_an_id_that_appears_twice_is_refused_in_every_benchmark(
     name: str, key: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -299,8 +312,12 @@ def test_rows_without_an_id_are_scored_with_a_note(
         lines = [json.dumps(row | more) for row, more in zip(rows, added, strict=True)]
         predictions, out = tmp_path / f"{noted}.jsonl", tmp_path / f"{noted}.json"
         predictions.write_text("\n".join(lines))
-        assert main(["score", "--benchmark", "chartqa", "--predictions", str(predictions),
-                     "--out", str(out)]) == 0  # fmt: skip
+        assert (
+            main(
+                ["score", "--benchmark", "chartqa", "--predictions", str(predictions), "--out", str(out)]
+            )
+            == 0
+        )
         assert (json.loads(out.read_text()).get("note") == note) == noted
         assert (note in capsys.readouterr().out) == noted
 

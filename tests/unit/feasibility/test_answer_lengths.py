@@ -16,9 +16,13 @@ from paretoken.registry import BENCHMARKS
 ASKED = [name for name in BENCHMARKS if BENCHMARKS.load(name).hub is not None]
 V = 576
 SIZES = {
-    "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 2816,
-    "vocab_size": 151_936, "tie_word_embeddings": True,
-}  # fmt: skip
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 2816,
+    "vocab_size": 151_936,
+    "tie_word_embeddings": True,
+}
 
 
 @pytest.fixture(autouse=True)

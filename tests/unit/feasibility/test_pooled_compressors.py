@@ -11,9 +11,12 @@ from paretoken.feasibility.findings import Kind
 
 #: Compressors of the miniature's grid, each with every V of these that it can make.
 ENTRIES = {
-    "average_pool": [1, 4, 9, 36], "none": [36], "random": [1, 4, 9], "downsample": [4, 9],
+    "average_pool": [1, 4, 9, 36],
+    "none": [36],
+    "random": [1, 4, 9],
+    "downsample": [4, 9],
     "matryoshka_pooling": [1, 36],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)

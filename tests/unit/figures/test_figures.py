@@ -273,8 +273,10 @@ def test_fig3a_marks_equal_error_at_equal_cost(results):
     known = found.dropna()
     assert len(known)
     for _, row in known.iterrows():
-        errors = [float(fit.predict(row[f"{which}_params_b"], row[f"{which}_visual_tokens"]))
-                  for which in ("small", "large")]  # fmt: skip
+        errors = [
+            float(fit.predict(row[f"{which}_params_b"], row[f"{which}_visual_tokens"]))
+            for which in ("small", "large")
+        ]
         assert errors[0] == pytest.approx(errors[1])
 
 

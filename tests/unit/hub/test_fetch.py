@@ -35,9 +35,13 @@ def test_a_language_model_is_fetched_verified_and_recorded(
     assert record["end_of_answer"] == "<|im_end|>"
     # Weights once and as safetensors, no program, nothing of other frameworks.
     assert set(record["files"]) == {
-        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
-        "tokenizer_config.json", "chat_template.jinja",
-    }  # fmt: skip
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+    }
     assert "modeling_evil.py" not in hub.downloads
     weights = (sources / "llm" / "model.safetensors").read_bytes()
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == weights
@@ -297,7 +301,7 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
         (lambda d: (d / "chat_template.jinja").unlink(), "no chat template; name one"),
         (lambda d: (d / "chat_template.jinja").write_text("{{ messages[0]['content'] }}"), "drops"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_whole_is_refused(sources: Path, tmp_path: Path, spoil: Any, message: str) -> None:
     shutil.copytree(sources / "sharded", tmp_path / "model")
     spoil(tmp_path / "model")

@@ -40,9 +40,12 @@ def driver(folder: Path, locks: str) -> Iterator[tuple[subprocess.Popen[str], st
     errors = folder / f"stderr-{len(list(folder.glob('stderr-*')))}"
     with errors.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER.format(locks=LOCKS[locks])], cwd=folder,
-            stdout=subprocess.PIPE, stderr=stream, text=True,
-        )  # fmt: skip
+            [sys.executable, "-c", DRIVER.format(locks=LOCKS[locks])],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+        )
     assert process.stdout is not None
     try:
         yield process, process.stdout.readline().strip(), errors

@@ -63,9 +63,12 @@ def test_a_trained_study_stage_by_stage() -> None:
     found = study_status(config, study, NOBODY)
     words = {stage: str(state) for stage, state in found.cells[0].stages.items()}
     assert words == {
-        "sources": "missing 0/8", "pretrain": "done", "finetune": "done", "predict": "done",
+        "sources": "missing 0/8",
+        "pretrain": "done",
+        "finetune": "done",
+        "predict": "done",
         "score": "missing 0/3",
-    }  # fmt: skip
+    }
     assert found.counts()["pretrain"]["done"] == 2
     assert sum(found.counts()["score"].values()) == len(found.cells)
 

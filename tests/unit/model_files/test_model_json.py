@@ -60,7 +60,7 @@ def test_absurd_numbers_are_refused(tmp_path: Path, key: str, inner: bool) -> No
         (json.dumps({"model_type": ["x"], "auto_map": {"AutoConfig": "m.C"}}), "code .* is never run"),
         (json.dumps({"auto_map": {"AutoConfig": "evil/repo--m.C"}}), "code .* is never run"),
     ],
-)  # fmt: skip
+)
 def test_what_else_is_refused_in_a_config(tmp_path: Path, content: str, message: str) -> None:
     write(tmp_path / "config.json", content)
     with pytest.raises(UserError, match=message) as error:
@@ -132,9 +132,13 @@ def test_code_of_a_model_is_never_run_whatever_is_answered(tmp_path: Path, famil
     write(tmp_path / "m" / "config.json", CONFIG | own | {"model_type": family})
     write(tmp_path / "m" / "tokenizer_config.json", own | {"tokenizer_class": "EvilTokenizer"})
     done = subprocess.run(
-        [sys.executable, "-c", EVIL, str(tmp_path / "m")], input="yes\n" * 100, text=True,
-        capture_output=True, timeout=300, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", EVIL, str(tmp_path / "m")],
+        input="yes\n" * 100,
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=True,
+    )
     assert not (tmp_path / "ran").exists()
     assert "[y/N]" not in done.stdout + done.stderr
     if family == "evil":

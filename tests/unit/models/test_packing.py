@@ -75,9 +75,13 @@ def data(parts: Path) -> EncodedSet:
 
 def build(parts: Path, kind: str) -> ParetokenModel:
     model = assemble(
-        parts / kind, read_vision_config(parts / "vision"), Choice("average_pool", V),
-        FeatureLayers((3,)), IMAGE, 0,
-    )  # fmt: skip
+        parts / kind,
+        read_vision_config(parts / "vision"),
+        Choice("average_pool", V),
+        FeatureLayers((3,)),
+        IMAGE,
+        0,
+    )
     freeze_all_but(model, trainable_prefixes("finetune"))
     return model
 

@@ -53,8 +53,10 @@ def test_a_stored_model_is_the_same_model(
     model = build(parts, kind, compressor, tokens)
     model.save_pretrained(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "config.json", "generation_config.json", "model.safetensors"
-    }  # fmt: skip
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+    }
     loaded = AutoModelForImageTextToText.from_pretrained(tmp_path)
     assert type(loaded) is ParetokenModel
     expected, actual = model.state_dict(), loaded.state_dict()
@@ -128,10 +130,14 @@ def test_training_loss_is_the_mean_over_labelled_tokens(parts: Path, kind: str) 
     quick = model.train()(input_ids=ids, pixel_values=pixels, labels=labels)
     torch.testing.assert_close(quick.loss, expected)
     parts_of_batch = [
-        model(input_ids=ids[i : i + 1], pixel_values=pixels[i : i + 1], labels=labels[i : i + 1],
-              num_items_in_batch=4).loss
+        model(
+            input_ids=ids[i : i + 1],
+            pixel_values=pixels[i : i + 1],
+            labels=labels[i : i + 1],
+            num_items_in_batch=4,
+        ).loss
         for i in range(2)
-    ]  # fmt: skip
+    ]
     torch.testing.assert_close(torch.stack(parts_of_batch).sum(), expected)
 
 
@@ -143,9 +149,11 @@ def test_a_batch_without_any_label_has_loss_0_and_gradients_of_0(
     model = build(parts, "qwen2", "average_pool", 4).train(training)
     ids = torch.tensor([[5, *[IMAGE] * 4, 6, 7, 3]])
     loss = model(
-        input_ids=ids, pixel_values=torch.randn(1, 3, 24, 24), labels=torch.full_like(ids, -100),
+        input_ids=ids,
+        pixel_values=torch.randn(1, 3, 24, 24),
+        labels=torch.full_like(ids, -100),
         num_items_in_batch=items,
-    ).loss  # fmt: skip
+    ).loss
     loss.backward()
     assert loss.item() == 0
     for part in (model.projector, model.language_model):  # devices wait for each other's gradients
@@ -155,8 +163,10 @@ def test_a_batch_without_any_label_has_loss_0_and_gradients_of_0(
 
 def test_stages_train_what_they_should(parts: Path) -> None:
     model = build(parts, "qwen2", "tokenpacker", 4)
-    for stage, trained in (("pretrain", {"compressor", "projector"}),
-                           ("finetune", {"compressor", "projector", "language_model"})):  # fmt: skip
+    for stage, trained in (
+        ("pretrain", {"compressor", "projector"}),
+        ("finetune", {"compressor", "projector", "language_model"}),
+    ):
         freeze_all_but(model, trainable_prefixes(stage))
         learns = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
         assert learns == trained
@@ -208,9 +218,13 @@ def test_misuse_is_refused(parts: Path, tmp_path: Path) -> None:
         (tmp_path / "broken" / source.name).write_bytes(cut)
     with pytest.raises(UserError, match="is not a whole safetensors file"):
         assemble(
-            tmp_path / "broken", read_vision_config(parts / "vision"), Choice("average_pool", 4),
-            FeatureLayers((3,)), IMAGE, 0,
-        )  # fmt: skip
+            tmp_path / "broken",
+            read_vision_config(parts / "vision"),
+            Choice("average_pool", 4),
+            FeatureLayers((3,)),
+            IMAGE,
+            0,
+        )
 
 
 def build_with_layers(parts: Path, layers: tuple[int, ...]) -> ParetokenModel:

@@ -127,9 +127,13 @@ def test_a_fetched_model_is_the_truth(project: Path) -> None:
     folder = Path("results/paper/sources/llms/qwen1.5-7b")
     folder.mkdir(parents=True)
     shape = {
-        "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,
-        "vocab_size": 1000, "model_type": "qwen2",
-    }  # fmt: skip
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 128,
+        "vocab_size": 1000,
+        "model_type": "qwen2",
+    }
     (folder / "config.json").write_text(json.dumps(shape))
     cell = Cell("qwen1.5-7b", "tokenpacker", 16, 0)
     found = estimate(config, config.study("paper"), cell, "finetune", A100)
@@ -193,7 +197,10 @@ def test_a_training_that_cells_share_is_planned_once(project: Path) -> None:
     assert [stage for cell, stage in elastic if cell.seed == 0].count("predict") == 4
     assert {cell.tokens for cell, stage in elastic if stage == "finetune"} == {576}
     assert totals(plan)["cells"] == 141
-    work = {line.planned.cell.compressor: line.planned.work for line in plan.lines
-            if line.planned.stage == "finetune" and line.planned.cell.tokens == 576}  # fmt: skip
+    work = {
+        line.planned.cell.compressor: line.planned.work
+        for line in plan.lines
+        if line.planned.stage == "finetune" and line.planned.cell.tokens == 576
+    }
     assert work["matryoshka_pooling"].tokens > 4 * work["none"].tokens / 3  # every scale, every text
     assert work["matryoshka_pooling"].images == work["none"].images

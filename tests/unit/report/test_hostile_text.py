@@ -232,20 +232,24 @@ def test_the_command_line_says_nothing_but_text(
     monkeypatch.chdir(tmp_path)
     quoted = text.replace('"', "")
     files = {
-        "fit.json": json.dumps({"law": text}), "table.csv": f'n,v,"{quoted}"\n1,2,3\n',
+        "fit.json": json.dumps({"law": text}),
+        "table.csv": f'n,v,"{quoted}"\n1,2,3\n',
         "config.yaml": json.dumps({"run": [text], "studies": [{"name": text}], text: 1}),
-        "broken.json": text, "manifest.json": json.dumps({text: text}),
-    }  # fmt: skip
+        "broken.json": text,
+        "manifest.json": json.dumps({text: text}),
+    }
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     lines = [
         ["recommend", "--fit", "fit.json", "--budget", "1", "--text-tokens", "1"],
         ["recommend", "--fit", "broken.json", "--budget", "1", "--text-tokens", "1"],
-        ["fit", "table.csv", "--out", "o.json"], ["check", "--config", "config.yaml"],
+        ["fit", "table.csv", "--out", "o.json"],
+        ["check", "--config", "config.yaml"],
         ["status", "--study", text.replace("\0", ""), "--config", "config.yaml"],
-        ["data", "--manifest", "manifest.json", "--data-set", text, "--root", ".", "--check"], [text],
+        ["data", "--manifest", "manifest.json", "--data-set", text, "--root", ".", "--check"],
+        [text],
         ["report", "--study-file", text, "--errors", text, "--claims", text, "--out", text],
-    ]  # fmt: skip
+    ]
     for line in lines:
         try:
             assert main(line) == 2, line

@@ -117,8 +117,9 @@ def test_nothing_is_loaded_from_anywhere(finished):
 
 def test_no_text_of_a_study_becomes_markup(finished, tmp_path):
     suites = [dict(suite, title=f"{suite['title']} {EVIL}") for suite in SUITES]
-    evil = finished_study(tmp_path, suites=suites, laws=["product"], flag=EVIL, claims=[CLAIM],
-                          question=f"Why? {EVIL}")  # fmt: skip
+    evil = finished_study(
+        tmp_path, suites=suites, laws=["product"], flag=EVIL, claims=[CLAIM], question=f"Why? {EVIL}"
+    )
     assert evil.report() == 0
     page = evil.page
     kinds = [t for t, _ in Elements(page).found]

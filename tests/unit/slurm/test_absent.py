@@ -21,8 +21,11 @@ def test_it_says_what_to_install() -> None:
 
 def test_it_knows_the_settings_of_the_profile() -> None:
     prefix = "paretoken-slurm-"
-    given = {key.removeprefix(prefix).replace("-", "_") for key in yaml.safe_load(PROFILE.read_text())
-             if key.startswith(prefix)}  # fmt: skip
+    given = {
+        key.removeprefix(prefix).replace("-", "_")
+        for key in yaml.safe_load(PROFILE.read_text())
+        if key.startswith(prefix)
+    }
     assert given == {field.name for field in fields(absent.ExecutorSettings)}
 
 

@@ -88,8 +88,9 @@ def test_all_processes_but_the_first_have_a_log_of_their_own(
 ) -> None:
     code = "from paretoken.slurm.allocation import own_log; own_log(); print('said')"
     environment = {**os.environ, RANK_LOGS: str(tmp_path / "finetune"), "RANK": rank}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True,
-                          check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     log = tmp_path / f"finetune-rank{rank}.log"
     assert done.stdout == ("" if own else "said\n")
     assert log.exists() is own
@@ -102,8 +103,9 @@ def test_the_log_of_a_process_is_not_written_through_a_link(tmp_path: Path) -> N
     (tmp_path / "finetune-rank3.log").symlink_to(victim)
     environment = {**os.environ, RANK_LOGS: str(tmp_path / "finetune"), "RANK": "3"}
     code = "from paretoken.slurm.allocation import own_log; own_log(); print('said')"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True,
-                          check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode
     assert "finetune-rank3.log is a link; remove it" in done.stderr
     assert victim.read_text() == "precious"

@@ -101,8 +101,11 @@ def test_what_was_accepted_twice_is_cancelled_once_it_is_sure(
     monkeypatch.setattr(module, "cancel", lambda numbers, _: cancelled.extend(numbers))
     told.own["7"] = told.open["7"] = "cell a"
     own = queued(job, "RUNNING")
-    others = [replace(own, number="8"), replace(own, number="9", mark="(null)"),
-              replace(own, number="10", folder=Path("/home/other"))]  # fmt: skip
+    others = [
+        replace(own, number="8"),
+        replace(own, number="9", mark="(null)"),
+        replace(own, number="10", folder=Path("/home/other")),
+    ]
     queue(monkeypatch, [own, *others])
     told.follow(info)
     assert not cancelled

@@ -86,9 +86,13 @@ SECRETS = (
     "token", "hf_token.txt", "secrets.yaml", "workflow/secrets/a.txt", ".git-credentials", ".pypirc",
 )  # fmt: skip
 KEPT = (
-    "src/paretoken/tokens.py", "workflow/visual_tokens.csv", "workflow/tokenizer.json", "keyboard.txt",
-    "environment.yaml", "tables/measured.csv",
-)  # fmt: skip
+    "src/paretoken/tokens.py",
+    "workflow/visual_tokens.csv",
+    "workflow/tokenizer.json",
+    "keyboard.txt",
+    "environment.yaml",
+    "tables/measured.csv",
+)
 
 
 def fill(folder: Path, names: tuple[str, ...]) -> None:

@@ -18,8 +18,12 @@ ANEW = 'rm -f {log}; echo "start" $PARETOKEN_OWNER > {log}'
 
 
 def run(script: str, restart: int, job: str = "7") -> int:
-    environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": job, "SLURMD_NODENAME": "gpu1",
-                   **({"SLURM_RESTART_COUNT": str(restart)} if restart else {})}  # fmt: skip
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "SLURM_JOB_ID": job,
+        "SLURMD_NODENAME": "gpu1",
+        **({"SLURM_RESTART_COUNT": str(restart)} if restart else {}),
+    }
     return subprocess.run(["sh"], input=script, text=True, env=environment, check=False).returncode
 
 
@@ -35,8 +39,9 @@ def test_all_starts_are_in_the_log_each_with_a_line(tmp_path: Path, name: str) -
         assert owner.read_text() == f"7.{restart}.gpu1"
     lines = log.read_text().splitlines()
     assert [line.partition(" on gpu1")[0] for line in lines if line.startswith("==")] == [
-        "== SLURM job 7, start 1,", "== SLURM job 7, start 2,",
-    ]  # fmt: skip
+        "== SLURM job 7, start 1,",
+        "== SLURM job 7, start 2,",
+    ]
     assert [line.split()[1] for line in lines if line.startswith("start")] == ["7.0.gpu1", "7.1.gpu1"]
     assert [path.name for path in log.parent.iterdir()] == ["a.log"]
 
@@ -106,9 +111,12 @@ def test_a_time_limit_leaves_time_to_end_the_log(tmp_path: Path) -> None:
     log, owner = tmp_path / "a.log", tmp_path / "abc"
     command = f"sh -c 'trap \"echo stopped >> {log}; exit 3\" TERM; echo begun > {log}; sleep 60 & wait'"
     with subprocess.Popen(
-        ["sh"], stdin=subprocess.PIPE, text=True, start_new_session=True,
+        ["sh"],
+        stdin=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         env={"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": "7", "SLURMD_NODENAME": "gpu1"},
-    ) as shell:  # fmt: skip
+    ) as shell:
         assert shell.stdin is not None
         shell.stdin.write(job_script(command, tmp_path, [owner], [log], []))
         shell.stdin.close()

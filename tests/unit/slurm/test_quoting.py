@@ -29,8 +29,11 @@ TEXTS = [
 def test_a_shell_sees_the_text_itself(text: str) -> None:
     quote_for_shells()
     for value, expected in (
-        (text, [text]), (Path(text), [text]), ([text, "x"], [text, "x"]), ({"k": text}, [f"k={text}"]),
-    ):  # fmt: skip
+        (text, [text]),
+        (Path(text), [text]),
+        ([text, "x"], [text, "x"]),
+        ({"k": text}, [f"k={text}"]),
+    ):
         line = f"printf '%s\\n' {format_cli_arg('--flag', value)}"
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
         assert done.stdout.splitlines() == ["--flag", *expected]

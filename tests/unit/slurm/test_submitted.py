@@ -11,8 +11,11 @@ def test_jobs_are_noted_and_read_back(tmp_path: Path) -> None:
     one, other = tmp_path / "launches" / "1", tmp_path / "launches" / "2"
     for folder in (one, other):
         folder.mkdir(parents=True)
-    jobs = [Submitted("7", "paretoken:a:b", "cell a", one), Submitted("8", "m", "x", one),
-            Submitted("9", "m", "y", other)]  # fmt: skip
+    jobs = [
+        Submitted("7", "paretoken:a:b", "cell a", one),
+        Submitted("8", "m", "x", one),
+        Submitted("9", "m", "y", other),
+    ]
     for job in jobs:
         record_submission(job)
     assert list(read_submissions(tmp_path / "launches")) == jobs

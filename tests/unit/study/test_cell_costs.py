@@ -17,11 +17,14 @@ from paretoken.study.grid import Cell
 STAGE: dict[str, Any] = {
     "parameters": {"llm_total": 10, "llm_non_embedding": 6, "adapter": 3},
     "prefill_flops": {
-        "0": {"llm": 5.0, "adapter": 2.0, "encoder": 9.0}, "50": {"llm": 50.0, "adapter": 2.0},
+        "0": {"llm": 5.0, "adapter": 2.0, "encoder": 9.0},
+        "50": {"llm": 50.0, "adapter": 2.0},
     },
-    "training_flops": 7e9, "cpu_s": 1.5, "wall_s": 2.0,
+    "training_flops": 7e9,
+    "cpu_s": 1.5,
+    "wall_s": 2.0,
     "peak_memory": {"host_bytes": 100, "device_bytes": 0},
-}  # fmt: skip
+}
 LATENCY = {"median_s": 0.01, "quartiles_s": [0.009, 0.012], "device": "cpu", "encoder_median_s": None}
 
 
@@ -35,8 +38,11 @@ def cell_folder(root: Path, name: str, finetune: dict[str, Any] = STAGE) -> Path
 
 
 def run(root: Path, *folders: Path) -> int:
-    study = {"study": {"name": "mine"}, "llms": [{"name": "small-1", "params_b": 0.5}],
-             "vision": {"grid": 6}}  # fmt: skip
+    study = {
+        "study": {"name": "mine"},
+        "llms": [{"name": "small-1", "params_b": 0.5}],
+        "vision": {"grid": 6},
+    }
     (root / "study.json").write_text(json.dumps(study))
     return main(["costs", "--study-file", str(root / "study.json"), "--cells", *map(str, folders),
                  "--out", str(root / "costs.csv")])  # fmt: skip

@@ -15,12 +15,14 @@ from paretoken.study.grid import Cell
 from paretoken.study.scored import error_rows, read_scores, score_rows
 
 SCORE = {
-    "score": 0.5, "n": 2, "interval": [0.1, 0.9], "metric": "accuracy", "details": {"stderr": 0.1},
+    "score": 0.5,
+    "n": 2,
+    "interval": [0.1, 0.9],
+    "metric": "accuracy",
+    "details": {"stderr": 0.1},
     "rows": [{"score": 1.0}, {"score": 0.0}],
-}  # fmt: skip
-STUDY = {
-    "study": {"name": "s"}, "llms": [{"name": "a", "params_b": 0.5}], "vision": {"grid": 4}
-}  # fmt: skip
+}
+STUDY = {"study": {"name": "s"}, "llms": [{"name": "a", "params_b": 0.5}], "vision": {"grid": 4}}
 
 
 def test_no_nonsense_in_a_score_is_a_traceback(tmp_path: Path) -> None:

@@ -27,9 +27,12 @@ def test_each_cell_has_a_folder_of_its_own():
 
 def test_blind_controls_come_last_and_stand_for_every_compressor():
     training = {
-        "data": "world", "layers": [2], "projector_width": 8, "blind": ["small"],
+        "data": "world",
+        "layers": [2],
+        "projector_width": 8,
+        "blind": ["small"],
         "recipes": {"pretrain": "p.yaml", "finetune": "f.yaml"},
-    }  # fmt: skip
+    }
     found = cells(Study.model_validate(STUDY | {"measured": None, "training": training}))
     assert found[-2:] == [Cell("small", "tokenpacker", 0, 0), Cell("small", "tokenpacker", 0, 1)]
     assert [c for c in found if c.tokens] == cells(Study.model_validate(STUDY))

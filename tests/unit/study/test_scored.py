@@ -36,7 +36,11 @@ def test_a_suites_error_is_the_mean_over_its_benchmarks() -> None:
     suites = {"a": ["fact", "number"], "b": ["name"]}
     first, second = error_rows("mine", CELL, 6.83e-6, suites, SCORES)
     assert (first["suite"], first["llm"], first["visual_tokens"], first["seed"]) == (
-        "a", "small", "4", "7")  # fmt: skip
+        "a",
+        "small",
+        "4",
+        "7",
+    )
     assert float(first["error"]) == (0.25 + 0.5) / 2
     assert float(first["stderr"]) == pytest.approx(math.sqrt(0.25 / 4 + (1 / 3) / 4) / 2)
     assert float(second["error"]) == 0.5

@@ -87,8 +87,11 @@ def other_features(world: Path, folder: Path, change: Callable[[Any], Any]) -> d
 def small_pictures(world: Path, folder: Path) -> dict[str, Any]:
     """An encoder whose preprocessor makes images of another size."""
     vision = copied(world / "vision", folder)
-    rewrite(vision / "preprocessor_config.json", size={"shortest_edge": 20},
-            crop_size={"height": 20, "width": 20})  # fmt: skip
+    rewrite(
+        vision / "preprocessor_config.json",
+        size={"shortest_edge": 20},
+        crop_size={"height": 20, "width": 20},
+    )
     return {"vision": vision, "images": world / "images"}
 
 
@@ -115,7 +118,7 @@ MISMATCHES: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], str]] = {
     ),
     "pixels": (small_pictures, "makes images of 20 pixels, but its encoder takes 24"),
     "stage 1": (an_adapter, "--adapter is for finetune"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.usefixtures("no_work")
@@ -156,22 +159,23 @@ def other_weights(part: str) -> Callable[[Path, Path], dict[str, Any]]:
 
 
 ADAPTERS: dict[str, tuple[Callable[[Path, Path], dict[str, Any]], str]] = {
-    "compressor": (
-        lambda w, f: {"choice": Choice("random", 4)}, "compressor = 'average_pool'"
-    ),
+    "compressor": (lambda w, f: {"choice": Choice("random", 4)}, "compressor = 'average_pool'"),
     "tokens": (lambda w, f: {"choice": Choice("average_pool", 9)}, "visual_tokens = 4, .* has 9"),
     "layers": (
-        lambda w, f: {"choice": Choice("average_pool", 4, layers=(2,))}, r"layers = \[3\], .* has \[2\]"
+        lambda w, f: {"choice": Choice("average_pool", 4, layers=(2,))},
+        r"layers = \[3\], .* has \[2\]",
     ),
     "width": (
-        lambda w, f: {"choice": Choice("average_pool", 4, projector_width=8)}, "projector_width = None"
+        lambda w, f: {"choice": Choice("average_pool", 4, projector_width=8)},
+        "projector_width = None",
     ),
     "normalised": (
-        lambda w, f: {"images": w / "images", "normalise": True}, "normalise_features = False"
+        lambda w, f: {"images": w / "images", "normalise": True},
+        "normalise_features = False",
     ),
     "llm": (other_weights("llm"), "trained with a language model that differs from --llm"),
     "vision": (other_weights("vision"), "trained with a vision encoder that differs from --vision"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.usefixtures("no_work")

@@ -77,9 +77,13 @@ class Sides:
         )
         llm = decoder_shape(read_json(world / "llm" / "config.json"))
         self.shape = Model(
-            llm, llm.parameters()["total"], encoder_shape(vision.to_dict()), CHOICE.compressor,
-            CHOICE.tokens, len(layers.layers),
-        )  # fmt: skip
+            llm,
+            llm.parameters()["total"],
+            encoder_shape(vision.to_dict()),
+            CHOICE.compressor,
+            CHOICE.tokens,
+            len(layers.layers),
+        )
 
     @property
     def work(self) -> Work:

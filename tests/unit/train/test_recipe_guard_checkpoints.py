@@ -14,9 +14,12 @@ from paretoken.train.recipe import read_recipe, steps_for
 
 RECIPES = Path(__file__).parents[3] / "workflow" / "recipes"
 GOOD: dict[str, Any] = {
-    "stage": "finetune", "learning_rates": {"projector": 1e-3, "llm": "2e-5"},
-    "global_batch": 8, "micro_batch": 4, "steps": 10,
-}  # fmt: skip
+    "stage": "finetune",
+    "learning_rates": {"projector": 1e-3, "llm": "2e-5"},
+    "global_batch": 8,
+    "micro_batch": 4,
+    "steps": 10,
+}
 
 
 def write(folder: Path, **changes: Any) -> Path:

@@ -94,8 +94,9 @@ def test_conversations_without_anything_to_learn_are_bad_rows(
     record = run_stage(dataclasses.replace(strict, max_bad_share=0.2), recipe)
     assert record["steps"] == 2  # twice the 8 others, 8 a step
     assert [row["row"] for row in record["left_out"]] == [
-        "conversation 2 with image '1.png'", "conversation 5 with image '1.png'"
-    ]  # fmt: skip
+        "conversation 2 with image '1.png'",
+        "conversation 5 with image '1.png'",
+    ]
     assert record["cut_by_max_length"]["all"] == 2
     assert all((b["labels"] != IGNORED).any(1).all() for b in batches)
     assert sum(len(b["labels"]) for b in batches) == 16

@@ -62,9 +62,12 @@ def weights(inputs: StageInputs) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_unreadable_images_are_skipped_and_listed_within_the_share(
-    tiny_world: Path, tmp_path: Path, images: Path,
-    watch: Callable[[Callable[..., None]], None], workers: int,
-) -> None:  # fmt: skip
+    tiny_world: Path,
+    tmp_path: Path,
+    images: Path,
+    watch: Callable[[Callable[..., None]], None],
+    workers: int,
+) -> None:
     damage(images / "3.png")
     learned: list[int] = []
     lost: list[int] = []

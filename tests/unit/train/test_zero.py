@@ -34,8 +34,12 @@ def test_the_configurations_of_the_project_leave_the_rest_to_the_recipe(
     monkeypatch.setattr(zero, "find_spec", lambda _: True)
     config = read_zero(RECIPES / "deepspeed" / f"zero{stage}.json")
     assert config["zero_optimization"]["stage"] == stage
-    for key in ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps",
-                "gradient_clipping"):  # fmt: skip
+    for key in (
+        "train_batch_size",
+        "train_micro_batch_size_per_gpu",
+        "gradient_accumulation_steps",
+        "gradient_clipping",
+    ):
         assert config[key] == "auto"
 
 

@@ -85,9 +85,13 @@ def test_this_project_reads_them(data: Path) -> None:
 
 
 def test_training_and_test_share_no_image_and_no_held_out_fact(data: Path) -> None:
-    stored = {part: {split_name(name)[0]: content
-                     for name, content in stored_images(read_rows(data / "images" / part)).items()}
-              for part in ("train", "test")}  # fmt: skip
+    stored = {
+        part: {
+            split_name(name)[0]: content
+            for name, content in stored_images(read_rows(data / "images" / part)).items()
+        }
+        for part in ("train", "test")
+    }
     assert not set(stored["train"]) & set(stored["test"])
     assert not set(stored["train"].values()) & set(stored["test"].values())
     parts = by_part(data)
@@ -106,9 +110,11 @@ def test_training_and_test_share_no_image_and_no_held_out_fact(data: Path) -> No
         assert {row["image"] for row in rows if row["image"]} <= set(stored["train"])
         named = {
             row["image"]: row["conversations"][i + 1]["value"]
-            for row in rows if row["image"]
-            for i in range(0, 6, 2) if row["conversations"][i]["value"].endswith("what")
-        }  # fmt: skip
+            for row in rows
+            if row["image"]
+            for i in range(0, 6, 2)
+            if row["conversations"][i]["value"].endswith("what")
+        }
         known = [row for row in rows if row["image"] in named]
         assert known
         assert not facts(known, named) & held_out

@@ -60,9 +60,11 @@ def _quecc(tokens: int) -> Claim:
 
     words = "one token" if tokens == 1 else f"{tokens} tokens"
     return Claim(
-        f"quecc_beats_tokenpacker_{tokens}", f"At {words} QueCC answers better than TokenPacker",
-        "section 4, Table 1", test,
-    )  # fmt: skip
+        f"quecc_beats_tokenpacker_{tokens}",
+        f"At {words} QueCC answers better than TokenPacker",
+        "section 4, Table 1",
+        test,
+    )
 
 
 def _repetition(results: StudyResults) -> Finding:
@@ -95,6 +97,8 @@ def _one_seed(gap: Mean) -> list[str]:
 QUECC_1 = _quecc(1)
 QUECC_4 = _quecc(4)
 REPETITION = Claim(
-    "repetition_gains_nothing", "Repeating the same few tokens does not lower the error",
-    "section 3.3.2", _repetition,
-)  # fmt: skip
+    "repetition_gains_nothing",
+    "Repeating the same few tokens does not lower the error",
+    "section 3.3.2",
+    _repetition,
+)

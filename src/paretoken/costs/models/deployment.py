@@ -83,9 +83,15 @@ def _between(
         adapter.compressor, encoder.width, joined, hidden, adapter.inner, tokens, encoder.side
     )
     work = adapter_work(
-        adapter.compressor, tokens, encoder.side, encoder.width, joined, hidden, adapter.inner,
+        adapter.compressor,
+        tokens,
+        encoder.side,
+        encoder.width,
+        joined,
+        hidden,
+        adapter.inner,
         adapter.whitened,
-    )  # fmt: skip
+    )
     return parameters, work.forward
 
 

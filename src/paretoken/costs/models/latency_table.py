@@ -80,9 +80,11 @@ class LatencyTable:
         lost = np.isnan(flat)
         # A missing neighbour must not affect a point at which its weight is 0.
         grid = RegularGridInterpolator(
-            [axes[i] for i in kept], np.stack([np.where(lost, 0.0, flat), lost], axis=-1),
-            bounds_error=False, fill_value=np.nan,
-        )  # fmt: skip
+            [axes[i] for i in kept],
+            np.stack([np.where(lost, 0.0, flat), lost], axis=-1),
+            bounds_error=False,
+            fill_value=np.nan,
+        )
         found, missing = grid(np.stack([given[i] for i in kept], axis=1)).T
         return np.asarray(np.where(inside & (missing < NO_WEIGHT), found, np.nan))
 

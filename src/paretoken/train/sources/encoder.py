@@ -38,12 +38,18 @@ DIGITS, MARKS = 11, len(COLOURS) + 3
 
 PREPROCESSOR = {
     "image_processor_type": "CLIPImageProcessor",
-    "do_resize": True, "size": {"shortest_edge": SIZE}, "resample": 3,
-    "do_center_crop": True, "crop_size": {"height": SIZE, "width": SIZE},
-    "do_rescale": True, "rescale_factor": 1 / 255,
-    "do_normalize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+    "do_resize": True,
+    "size": {"shortest_edge": SIZE},
+    "resample": 3,
+    "do_center_crop": True,
+    "crop_size": {"height": SIZE, "width": SIZE},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
     "do_convert_rgb": True,
-}  # fmt: skip
+}
 
 
 class PatchReader(nn.Module):
@@ -62,9 +68,14 @@ class PatchReader(nn.Module):
 
 
 def pretrain_vision(
-    out: Path, recipe: VisionRecipe, settings: WorldSettings, seed: int, world_seed: int,
-    progress: ProgressCallback = silent, say: Callable[[str], None] = print,
-) -> None:  # fmt: skip
+    out: Path,
+    recipe: VisionRecipe,
+    settings: WorldSettings,
+    seed: int,
+    world_seed: int,
+    progress: ProgressCallback = silent,
+    say: Callable[[str], None] = print,
+) -> None:
     """Train an encoder and write it: weights, configuration, image processor, ``run.json``.
 
     Args:
@@ -94,22 +105,31 @@ def pretrain_vision(
         fresh = draw(world, recipe.check_images, recipe.text_share, rng, preprocess)
         reader.tower.save_pretrained(folder)
         record = {
-            "key": key, "seed": seed, "world_seed": world_seed,
-            "recipe": recipe.model_dump(mode="json"), "world": settings.model_dump(mode="json"),
-            "steps": recipe.steps, "loss": history, "accuracy": accuracies(reader, *fresh),
+            "key": key,
+            "seed": seed,
+            "world_seed": world_seed,
+            "recipe": recipe.model_dump(mode="json"),
+            "world": settings.model_dump(mode="json"),
+            "steps": recipe.steps,
+            "loss": history,
+            "accuracy": accuracies(reader, *fresh),
             "parameters": sum(p.numel() for p in reader.tower.parameters()),
-            "wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu,
-        }  # fmt: skip
+            "wall_s": time.monotonic() - wall,
+            "cpu_s": time.process_time() - cpu,
+        }
         write_run(folder, record)
 
 
 def new_reader(recipe: VisionRecipe, icons: int, seed: int) -> PatchReader:
     """Return a tower and its heads with random weights."""
     config = CLIPVisionConfig(
-        hidden_size=recipe.width, intermediate_size=recipe.mlp_ratio * recipe.width,
-        num_hidden_layers=recipe.layers, num_attention_heads=recipe.heads,
-        image_size=SIZE, patch_size=PATCH,
-    )  # fmt: skip
+        hidden_size=recipe.width,
+        intermediate_size=recipe.mlp_ratio * recipe.width,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        image_size=SIZE,
+        patch_size=PATCH,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return PatchReader(CLIPVisionModel(config), icons)
@@ -126,9 +146,13 @@ def draw(
 
 
 def _fit(
-    reader: PatchReader, recipe: VisionRecipe, pixels: Tensor, labels: Tensor,
-    rng: np.random.Generator, progress: ProgressCallback,
-) -> list[list[float]]:  # fmt: skip
+    reader: PatchReader,
+    recipe: VisionRecipe,
+    pixels: Tensor,
+    labels: Tensor,
+    rng: np.random.Generator,
+    progress: ProgressCallback,
+) -> list[list[float]]:
     parameters = list(reader.parameters())
     optimiser = torch.optim.AdamW(
         parameters, lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay

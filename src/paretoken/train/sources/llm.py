@@ -37,9 +37,15 @@ CHECK_SLOTS = (1, 9)
 
 
 def pretrain_llm(
-    out: Path, recipe: LlmRecipe, settings: WorldSettings, width: int, seed: int, world_seed: int,
-    progress: ProgressCallback = silent, say: Callable[[str], None] = print,
-) -> None:  # fmt: skip
+    out: Path,
+    recipe: LlmRecipe,
+    settings: WorldSettings,
+    width: int,
+    seed: int,
+    world_seed: int,
+    progress: ProgressCallback = silent,
+    say: Callable[[str], None] = print,
+) -> None:
     """Train a language model and write it: weights, configuration, tokenizer, ``run.json``.
 
     Args:
@@ -102,13 +108,18 @@ def count_parameters(model: PreTrainedModel) -> dict[str, int]:
 
 
 def _fit(
-    model: Qwen2ForCausalLM, recipe: LlmRecipe, world: World, rng: np.random.Generator,
+    model: Qwen2ForCausalLM,
+    recipe: LlmRecipe,
+    world: World,
+    rng: np.random.Generator,
     progress: ProgressCallback,
-) -> list[list[float]]:  # fmt: skip
+) -> list[list[float]]:
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=recipe.rate(model.config.hidden_size), betas=recipe.betas,
+        model.parameters(),
+        lr=recipe.rate(model.config.hidden_size),
+        betas=recipe.betas,
         weight_decay=recipe.weight_decay,
-    )  # fmt: skip
+    )
     schedule = LambdaLR(optimiser, lambda step: warm_cosine(step, recipe.steps, recipe.warmup))
     direct, scenes = recipe.direct, recipe.scenes
     slots, shares = list(scenes.slots), list(scenes.slots.values())

@@ -14,10 +14,14 @@ MATHVISTA = BENCHMARKS.load("mathvista")
 def row(kind: str, answer: Any, prediction: Any, **changes: Any) -> dict[str, Any]:
     multiple = kind == "text"
     return {
-        "question_type": "multi_choice" if multiple else "free_form", "answer_type": kind,
-        "choices": ["rectangle", "circle", "oval"] if multiple else None, "precision": float("nan"),
-        "answer": answer, "prediction": prediction, **changes,
-    }  # fmt: skip
+        "question_type": "multi_choice" if multiple else "free_form",
+        "answer_type": kind,
+        "choices": ["rectangle", "circle", "oval"] if multiple else None,
+        "precision": float("nan"),
+        "answer": answer,
+        "prediction": prediction,
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -85,8 +89,10 @@ def test_an_answer_that_nothing_can_equal_is_refused(
 def test_a_column_is_needed_only_where_it_decides() -> None:
     free = {"question_type": "free_form", "answer_type": "integer", "answer": "3", "prediction": "3"}
     assert score_predictions(MATHVISTA, [free])["score"] == 1
-    for changes, column in (({"answer_type": "float"}, "precision"),
-                            ({"question_type": "multi_choice"}, "choices")):  # fmt: skip
+    for changes, column in (
+        ({"answer_type": "float"}, "precision"),
+        ({"question_type": "multi_choice"}, "choices"),
+    ):
         for variant in (None, "lmms_eval"):
             with pytest.raises(UserError, match=f"row 1: it has no {column}"):
                 score_predictions(MATHVISTA, [free | changes], variant)
@@ -95,15 +101,18 @@ def test_a_column_is_needed_only_where_it_decides() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"choices": None}, "it has no choices"), ({"choices": []}, "it has no choices"),
+        ({"choices": None}, "it has no choices"),
+        ({"choices": []}, "it has no choices"),
         ({"choices": ["circle", ["oval"]]}, "its choices holds .'oval'."),
         ({"answer": "square"}, "its answer is 'square'; it must be one of rectangle, circle, oval"),
         ({"question_type": "open"}, "its question_type is 'open'; it must be one of multi_choice, free"),
         ({"answer_type": 0}, "its answer_type is 0; it must be one of text, integer, float, list"),
-        ({"question_type": "free_form", "answer_type": "float", "precision": "x"},
-         "its precision is 'x'; it must be a whole number"),
+        (
+            {"question_type": "free_form", "answer_type": "float", "precision": "x"},
+            "its precision is 'x'; it must be a whole number",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("variant", [None, "lmms_eval"])
 def test_rows_of_no_known_form_are_refused(
     changes: dict[str, Any], message: str, variant: str | None

@@ -42,8 +42,11 @@ def test_an_image_is_found_however_its_id_is_written(one: Any, same: Any) -> Non
 
 
 def test_two_images_by_hand() -> None:
-    rows = [*pair("a", "count", "Yes", "No"), *pair("b", "count", "Yes", "Yes"),
-            *pair("c", "code_reasoning", "No", "Yes")]  # fmt: skip
+    rows = [
+        *pair("a", "count", "Yes", "No"),
+        *pair("b", "count", "Yes", "Yes"),
+        *pair("c", "code_reasoning", "No", "Yes"),
+    ]
     result = score_predictions(MME, rows)
     details = result["details"]
     # count: 3 of 4 questions, 1 of 2 images; code reasoning: nothing.

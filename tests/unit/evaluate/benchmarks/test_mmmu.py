@@ -52,8 +52,12 @@ def numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_unread_choices_are_wrong_and_what_guessing_gains_is_said() -> None:
-    rows = [choice("B"), choice("hm"), choice("A", "Math"),
-            choice("2.00", "Math", question_type="open", answer="['two', '2']")]  # fmt: skip
+    rows = [
+        choice("B"),
+        choice("hm"),
+        choice("A", "Math"),
+        choice("2.00", "Math", question_type="open", answer="['two', '2']"),
+    ]
     result = score_predictions(MMMU, numbered(rows))
     assert [row["score"] for row in result["rows"]] == [1, 0, 0, 1]
     assert result["score"] == 0.5
@@ -70,12 +74,13 @@ def test_unread_choices_are_wrong_and_what_guessing_gains_is_said() -> None:
         ({"question_type": 0}, "its question_type is 0; it must be one of multiple-choice, open"),
         ({"answer": "?"}, "its answer is '[?]'; it must be one of A, B, C, D"),  # a hidden one
         ({"answer": "E"}, "its answer is 'E'; it must be one of A, B, C, D"),
-        ({"options": None}, "it has no options"), ({"options": "[]"}, "it has no options"),
+        ({"options": None}, "it has no options"),
+        ({"options": "[]"}, "it has no options"),
         ({"options": [["x", "y"]]}, r"its options holds \['x', 'y'\]"),
         ({"question_type": "open", "answer": "['two', ['2']]"}, r"its answer holds \['2'\]"),
         ({"question_type": "open", "answer": {"text": "2"}}, "its answer holds {'text': '2'}"),
     ],
-)  # fmt: skip
+)
 def test_rows_of_no_known_form_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=rf"row 2 \(id .*\): {message}"):
         score_predictions(MMMU, numbered([choice("B"), choice("B", **changes)]))

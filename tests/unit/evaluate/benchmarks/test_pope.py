@@ -29,9 +29,12 @@ def test_how_answers_are_read(prediction: str, read: str) -> None:
 
 def test_f1_by_hand_mean_and_pooled() -> None:
     rows = [
-        row("random", "yes", "Yes"), row("random", "no", "No"),
-        row("popular", "yes", "Yes"), row("popular", "no", "Yes"), row("popular", "yes", "No"),
-    ]  # fmt: skip
+        row("random", "yes", "Yes"),
+        row("random", "no", "No"),
+        row("popular", "yes", "Yes"),
+        row("popular", "no", "Yes"),
+        row("popular", "yes", "No"),
+    ]
     result = score_predictions(POPE, rows)
     # random: 1; popular: one of each, 2 / (2 + 1 + 1); pooled: 4 / (4 + 1 + 1).
     assert result["score"] == pytest.approx((1 + 0.5) / 2)

@@ -28,9 +28,11 @@ MORE = {"mmbench": ("C", "D", "category"), "mathvista": ("choices",), "pope": ("
 def cells() -> list[tuple[str, str]]:
     """Every benchmark with every column that its score or its breakdown reads."""
     names = [(name, BENCHMARKS.load(name)) for name in TABLES]
-    return [(name, column) for name, benchmark in names
-            for column in dict.fromkeys((*benchmark.columns, *benchmark.breakdown, *MORE.get(name, ())))
-            ]  # fmt: skip
+    return [
+        (name, column)
+        for name, benchmark in names
+        for column in dict.fromkeys((*benchmark.columns, *benchmark.breakdown, *MORE.get(name, ())))
+    ]
 
 
 @pytest.mark.parametrize(("name", "column"), cells())

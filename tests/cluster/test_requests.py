@@ -74,8 +74,8 @@ def test_all_impossible_requests_are_named_with_rule_and_resource(lab: Lab, make
     site = {"gpu": {"partition": "gpu", "per_node": 9}, "limits": {"mem_mb": 10**6}}
     project.write_profile(site=site, groups=None)
     said = project.start().fail()
-    assert re.search(r"rule cell \(such as cell many\) asks for .*GPUs per node gpu:9", said)
-    assert re.search(r"rule cell \(such as cell large\) asks for .*MB per node 70000", said)
+    assert re.search(r"rule cell \(such as cell many\) requests .*GPUs per node gpu:9", said)
+    assert re.search(r"rule cell \(such as cell large\) requests .*MB per node 70000", said)
     assert "rule cell (such as cell elsewhere) requests partition gqu" in said
     assert "invalid partition specified: gqu" in said
     assert "Correct profiles/test/site.yaml" in said

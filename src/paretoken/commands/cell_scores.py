@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment
 from paretoken.commands.cell_arguments import add_cell_arguments, cell_named
+from paretoken.commands.shared_arguments import add_suite_benchmarks
 from paretoken.study.contract import SCORE_COLUMNS
 from paretoken.study.measured import write_cell
 from paretoken.study.scored import error_rows, read_scores, score_rows
@@ -23,14 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="score files of `paretoken score`: BENCHMARK.json",
     )
-    parser.add_argument(
-        "--suite-benchmarks",
-        type=assignment,
-        nargs="+",
-        required=True,
-        metavar="SUITE=BENCHMARK,...",
-        help="benchmarks that each suite averages",
-    )
+    add_suite_benchmarks(parser)
     parser.add_argument("--out-scores", type=Path, required=True, help="scores.csv to write")
     parser.add_argument("--out", type=Path, required=True, help="errors.csv to write")
 

@@ -8,17 +8,13 @@ from pathlib import Path
 
 from paretoken.commands.arguments import batch, count, named, positive, threads, tokens
 from paretoken.commands.runtime import limit_threads, quiet
+from paretoken.commands.shared_arguments import add_model_argument
 from paretoken.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--model",
-        type=Path,
-        required=True,
-        help="folder `model` that `paretoken train --stage finetune` wrote",
-    )
+    add_model_argument(parser)
     parser.add_argument(
         "--tokens",
         type=tokens,

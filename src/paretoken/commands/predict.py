@@ -7,6 +7,7 @@ from pathlib import Path
 
 from paretoken.commands.arguments import batch, require_own_outputs, share, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
+from paretoken.commands.shared_arguments import add_model_argument
 from paretoken.errors import UserError
 from paretoken.io.files import require_writable
 
@@ -18,12 +19,7 @@ STORED = ".parquet"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     questions = parser.add_argument_group("model and questions")
-    questions.add_argument(
-        "--model",
-        type=Path,
-        required=True,
-        help="folder `model` that `paretoken train --stage finetune` wrote",
-    )
+    add_model_argument(questions)
     questions.add_argument(
         "--questions",
         type=Path,

@@ -11,7 +11,7 @@ from paretoken.errors import UserError
 from paretoken.report.provenance import read_runs, training_facts
 from paretoken.study.grid import cells
 from paretoken.study.paths import results, trained_folder
-from paretoken.study.recorded import TABLES, Record, record_folder, require_cells, save_record
+from paretoken.study.recorded import TABLES, Record, record_folder, require_tables, save_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +38,9 @@ def run(arguments: argparse.Namespace) -> None:
             "that trains models"
         )
     folder = results(study.name) / "tables"
-    tables = {name: folder / f"{name}.csv" for name in TABLES if (folder / f"{name}.csv").exists()}
-    missing = [str(folder / f"{name}.csv") for name in TABLES if name not in tables]
-    if not study.training.lengthened:
-        missing = [path for path in missing if not path.endswith("text_length.csv")]
+    names = [name for name in TABLES if name != "text_length" or study.training.lengthened]
+    tables = {name: folder / f"{name}.csv" for name in names}
+    missing = [str(path) for path in tables.values() if not path.exists()]
     if missing:
         raise UserError(f"missing tables: {', '.join(missing)}; let the study finish (`snakemake`)")
     grid = cells(study)
@@ -51,6 +50,6 @@ def run(arguments: argparse.Namespace) -> None:
     command = a.made_by or f"snakemake --cores all --config 'run=[{study.name}]'"
     out = a.out or record_folder(study.name)
     date = datetime.now(UTC).date().isoformat()
+    require_tables(tables, study.name, grid, [suite.name for suite in study.suites])
     save_record(out, Record(study.name, date, command, facts, {}), tables)
-    require_cells(out, study.name, grid, [suite.name for suite in study.suites])
     print(f"{out}: {', '.join(tables)} of {len(grid)} cells")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, batch, count, some_tokens, threads, tokens
+from paretoken.commands.arguments import batch, count, some_tokens, threads, tokens
 from paretoken.commands.cell_arguments import add_cell_arguments, cell_named
 from paretoken.commands.runtime import counter, limit_threads, quiet
+from paretoken.commands.shared_arguments import add_model_argument, add_suite_benchmarks
 from paretoken.registry import BENCHMARKS
 from paretoken.study.contract import TEXT_LENGTH_COLUMNS
 
@@ -15,12 +16,7 @@ from paretoken.study.contract import TEXT_LENGTH_COLUMNS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     questions = parser.add_argument_group("model and questions")
-    questions.add_argument(
-        "--model",
-        type=Path,
-        required=True,
-        help="folder `model` that `paretoken train --stage finetune` wrote",
-    )
+    add_model_argument(questions)
     questions.add_argument(
         "--questions",
         type=Path,
@@ -60,14 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"benchmark whose rules score the answers: {', '.join(BENCHMARKS)}",
     )
-    scores.add_argument(
-        "--suite-benchmarks",
-        type=assignment,
-        nargs="+",
-        required=True,
-        metavar="SUITE=BENCHMARK,...",
-        help="benchmarks that each suite averages",
-    )
+    add_suite_benchmarks(scores)
     add_cell_arguments(parser)
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="text_length.csv to write")

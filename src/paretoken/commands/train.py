@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from paretoken.commands.arguments import assignment, seed, share, threads
+from paretoken.commands.arguments import seed, share, threads
 from paretoken.commands.runtime import limit_threads, quiet
+from paretoken.commands.shared_arguments import add_changes
 from paretoken.commands.token_arguments import add_choice_arguments
 from paretoken.slurm.allocation import own_log
 
@@ -26,14 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pretrain: projector and compressor; finetune: the LLM too",
     )
     parser.add_argument("--recipe", type=Path, required=True, help="how to train, a YAML file")
-    parser.add_argument(
-        "--set",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the recipe: learning_rates.llm=3e-3; may be repeated",
-    )
+    add_changes(parser, "--set", "the recipe: learning_rates.llm=3e-3")
     sources = parser.add_argument_group("sources")
     sources.add_argument("--llm", type=Path, required=True, help="folder of the language model")
     sources.add_argument("--vision", type=Path, required=True, help="folder of the vision encoder")

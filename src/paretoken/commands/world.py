@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretoken.commands.arguments import assignment, seed, threads
+from paretoken.commands.arguments import seed, threads
+from paretoken.commands.shared_arguments import add_changes
 
 if TYPE_CHECKING:
     from paretoken.world.world_settings import MiniatureSettings
@@ -32,14 +33,7 @@ def add_world_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--world-seed", type=seed, default=0, metavar="S", help="random seed of icons and facts"
     )
-    parser.add_argument(
-        "--set-world",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the world: train_images.count=100; may be repeated",
-    )
+    add_changes(parser, "--set-world", "the world: train_images.count=100")
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: str, seeds: str) -> None:
@@ -57,14 +51,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, recipe: str, example: 
         default=Path("workflow/recipes") / recipe,
         help="how to train, a YAML file",
     )
-    parser.add_argument(
-        "--set",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help=f"change the recipe: {example}; may be repeated",
-    )
+    add_changes(parser, "--set", f"the recipe: {example}")
     add_world_arguments(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help=f"random seed of {seeds}")
     parser.add_argument("--threads", type=threads, default=1, help="CPU threads")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paretoken.config.study import FrozenStudy, Study
-from paretoken.jobs.job_states import Job, Part
+from paretoken.jobs.job_states import Job
 from paretoken.study.grid import Cell
 from paretoken.study.paths import (
     asked,
@@ -33,7 +33,7 @@ def stages_of(study: Study) -> tuple[str, ...]:
     return MEASURED_STAGES if study.training is None else TRAINED_STAGES
 
 
-def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
+def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, list[Job]]:
     """Return the jobs of one cell by stage, without sources; elastic cells share their training.
 
     Args:
@@ -44,7 +44,7 @@ def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
     folder = cell.folder(study.name)
     logs = folder / "logs"
     if study.training is None:
-        return {"cell": Job("cell", [_file(folder / "errors.csv", logs / "cell.log")])}
+        return {"cell": [_file(folder / "errors.csv", logs / "cell.log")]}
     trained = trained_folder(frozen, cell)
     own, other = asked(frozen), harnessed(study)
     answers, scores = folder / "answers", folder / "scores"
@@ -54,20 +54,20 @@ def cell_jobs(frozen: FrozenStudy, cell: Cell) -> dict[str, Job]:
     both = [_file(scores / f"{name}.json", logs / f"predict-{name}.log") for name in other]
     last = _file(folder / "errors.csv", logs / "cell-scores.log")
     return {
-        **{stage: _training_job(trained, stage) for stage in ("pretrain", "finetune")},
-        "predict": Job("predict", [*predict, *both]),
-        "score": Job("score", [*score, *both, last]),
+        **{stage: [_training_job(trained, stage)] for stage in ("pretrain", "finetune")},
+        "predict": [*predict, *both],
+        "score": [*score, *both, last],
     }
 
 
-def _file(result: Path, log: Path) -> Part:
+def _file(result: Path, log: Path) -> Job:
     """Return the run of a command that writes one file."""
-    return Part(result, result, log)
+    return Job(result, result, log)
 
 
 def _training_job(folder: Path, stage: str) -> Job:
     out = folder / stage
-    return Job(stage, [Part(out / "run.json", out, folder / "logs" / f"{stage}.log")])
+    return Job(out / "run.json", out, folder / "logs" / f"{stage}.log")
 
 
 def source_jobs(frozen: FrozenStudy, cell: Cell) -> list[Job]:
@@ -97,6 +97,5 @@ def source_jobs(frozen: FrozenStudy, cell: Cell) -> list[Job]:
 
 
 def _source(out: Path, sources: Path, log: Path) -> Job:
-    name = out.relative_to(sources)
-    last = "index.json" if name.parts[0] in INDEXED else "run.json"
-    return Job(str(name), [Part(out / last, out, log)])
+    last = "index.json" if out.relative_to(sources).parts[0] in INDEXED else "run.json"
+    return Job(out / last, out, log)

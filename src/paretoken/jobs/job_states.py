@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from paretoken.io.progress import Progress, read_progress
 from paretoken.io.text_tables import clock
-from paretoken.jobs.signs_of_life import Signs, tail, written
+from paretoken.jobs.signs_of_life import Signs, modified, tail
 from paretoken.slurm.job_script import last_start
 from paretoken.slurm.queue import HELD
 
@@ -22,7 +22,7 @@ SHOWN, SEARCHED = 5, 40
 
 
 @dataclass(frozen=True)
-class Part:
+class Job:
     """One run of a command.
 
     Attributes:
@@ -34,19 +34,6 @@ class Part:
     result: Path
     out: Path
     log: Path
-
-
-@dataclass(frozen=True)
-class Job:
-    """The runs of a rule, or of the same rule for several benchmarks.
-
-    Attributes:
-        name: its name on status pages.
-        parts: its runs.
-    """
-
-    name: str
-    parts: Sequence[Part]
 
 
 @dataclass(frozen=True)
@@ -81,17 +68,19 @@ class State:
         return f"{self.word} {self.done}/{self.of}" if known else self.word
 
 
-def state_of(job: Job, signs: Signs) -> State:
-    """Return the state of a job, from its results, its progress files, and SLURM's queue.
+def state_of(jobs: Sequence[Job], signs: Signs) -> State:
+    """Return the state of a stage, from the results and progress files of its jobs, and SLURM's queue.
 
-    - done: all its results exist (the file that is written last and atomically).
+    A stage has one job, or one for each benchmark. The state of a job is
+
+    - done: its result exists (the file that is written last and atomically).
     - running: its command renews its heartbeat, or SLURM runs it.
     - queued: SLURM has it, and has not started it.
     - failed: its command reports an error, or was killed (its heartbeats ended without a report), or it
       left a log and nothing else.
     - missing: it was not started, or was stopped and resumes when it is started again.
     """
-    states = [_part_state(part, signs) for part in job.parts]
+    states = [_job_state(job, signs) for job in jobs]
     return states[0] if len(states) == 1 else together(states)
 
 
@@ -104,25 +93,25 @@ def together(states: Sequence[State]) -> State:
     return State("done")
 
 
-def _part_state(part: Part, signs: Signs) -> State:
-    if part.result.exists():
+def _job_state(job: Job, signs: Signs) -> State:
+    if job.result.exists():
         return State("done")
-    said = read_progress(part.out)
-    return _alive(part, said, signs) or _ended(part, said, signs)
+    said = read_progress(job.out)
+    return _alive(job, said, signs) or _ended(job, said, signs)
 
 
-def _alive(part: Part, said: Progress | None, signs: Signs) -> State | None:
+def _alive(job: Job, said: Progress | None, signs: Signs) -> State | None:
     """Return the state of a command that runs or waits; None for one that does neither."""
-    steps, log = _steps(said), _log(part)
+    steps, log = _steps(said), _log(job)
     if said is not None and said.end is None and signs.alive(said):
         ago = clock(signs.now - said.heartbeat)
         return State("running", *steps, f"process {said.pid} on {said.host}, heartbeat {ago} ago", log)
-    job = signs.queued(part.result)
-    if job is not None and job.state in ("PENDING", HELD):
-        return State("queued", *steps, f"SLURM job {job.number} waits: {job.reason}", log)
-    if job is not None:
-        return State("running", *steps, f"SLURM job {job.number} is {job.state}", log)
-    logged = written([part.log])
+    queued = signs.queued(job.result)
+    if queued is not None and queued.state in ("PENDING", HELD):
+        return State("queued", *steps, f"SLURM job {queued.number} waits: {queued.reason}", log)
+    if queued is not None:
+        return State("running", *steps, f"SLURM job {queued.number} is {queued.state}", log)
+    logged = modified(job.log)
     if said is None and logged is not None and signs.fresh(logged):
         return State(
             "running", why=f"starts: its log was written {clock(signs.now - logged)} ago", log=log
@@ -130,29 +119,29 @@ def _alive(part: Part, said: Progress | None, signs: Signs) -> State | None:
     return None
 
 
-def _ended(part: Part, said: Progress | None, signs: Signs) -> State:
+def _ended(job: Job, said: Progress | None, signs: Signs) -> State:
     """Return the state of a command that does not run and whose result is missing."""
     if said is None:
-        logged = written([part.log])
+        logged = modified(job.log)
         if logged is None:
             return State("missing")
         why, last = "its log exists, but its command did not start", logged
     elif said.end == "done":
-        return State("missing", why="it succeeded, but its result is missing", log=_log(part))
+        return State("missing", why="it succeeded, but its result is missing", log=_log(job))
     elif said.end == "stopped":
         why = f"{said.error}; it resumes when it is started again"
-        return State("missing", *_steps(said), why, _log(part))
+        return State("missing", *_steps(said), why, _log(job))
     else:
         killed = f"its process, {said.pid} on {said.host}, was killed or is lost"
         why, last = said.error.partition("\n")[0] if said.end else killed, said.heartbeat
-    lines = last_start("\n".join(tail(part.log, SEARCHED))).splitlines()
+    lines = last_start("\n".join(tail(job.log, SEARCHED))).splitlines()
     why = f"{why}; {clock(signs.now - last)} ago"
-    return State("failed", *_steps(said), why, _log(part), tuple(lines[-SHOWN:]))
+    return State("failed", *_steps(said), why, _log(job), tuple(lines[-SHOWN:]))
 
 
 def _steps(said: Progress | None) -> tuple[int | None, int | None]:
     return (None, None) if said is None else (said.step, said.of)
 
 
-def _log(part: Part) -> str:
-    return str(part.log) if part.log.exists() else ""
+def _log(job: Job) -> str:
+    return str(job.log) if job.log.exists() else ""

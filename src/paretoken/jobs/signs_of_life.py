@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,12 +100,9 @@ def tail(log: Path, lines: int = 5) -> list[str]:
     return [line for line in shown if line][-lines:]
 
 
-def written(paths: Iterable[Path]) -> float | None:
-    """Return when the newest of these files and folders was written; None if there is none."""
-    times = []
-    for path in paths:
-        try:
-            times.append(path.stat().st_mtime)
-        except OSError:
-            continue
-    return max(times, default=None)
+def modified(path: Path) -> float | None:
+    """Return when a file was last modified, in seconds since the epoch; None if there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None

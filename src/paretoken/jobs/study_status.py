@@ -18,7 +18,7 @@ from paretoken.plan.calibration import read_measured
 from paretoken.plan.from_config import STAGES, Stage
 from paretoken.plan.stage_estimate import Estimate, estimate
 from paretoken.study.grid import Cell, cells
-from paretoken.study.paths import reads_features, trained_folder
+from paretoken.study.paths import reads_features, results, trained_folder
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,15 @@ def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
     for cell in cells(study):
         key = (cell.llm, cell.seed, reads_features(frozen, cell.compressor, cell.tokens))
         if key not in shared:
-            jobs = {str(job.parts[0].out): job for job in source_jobs(frozen, cell)}
-            sources |= {name: state_of(job, signs) for name, job in jobs.items() if name not in sources}
+            jobs = {str(job.out): job for job in source_jobs(frozen, cell)}
+            sources |= {
+                name: state_of([job], signs) for name, job in jobs.items() if name not in sources
+            }
             shared[key] = together([sources[name] for name in jobs])
         states = {**_cell_states(frozen, cell, signs), "sources": shared[key]}
         found.append(CellStatus(cell, {stage: states[stage] for stage in stages_of(study)}))
     remaining = None if study.training is None else _remaining(config, study, found)
-    page = Path("results", study.name, "report.html")
+    page = results(study.name) / "report.html"
     report = page if page.exists() else None
     return StudyStatus(study.name, found, sources, remaining, signs.quiet_s, report, signs.complaint)
 
@@ -115,7 +117,7 @@ def _cell_states(frozen: FrozenStudy, cell: Cell, signs: Signs) -> dict[str, Sta
     folders = [cell.folder(frozen.study.name), trained_folder(frozen, cell)]
     if not any(folder.is_dir() for folder in folders):  # most of a large grid, at first
         return dict.fromkeys(stages_of(frozen.study), State("missing"))
-    return {stage: state_of(job, signs) for stage, job in cell_jobs(frozen, cell).items()}
+    return {stage: state_of(jobs, signs) for stage, jobs in cell_jobs(frozen, cell).items()}
 
 
 def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Remaining | None:

@@ -19,6 +19,7 @@ from paretoken.io.files import read_object, sha256, write_json, write_text
 from paretoken.io.ranges import LARGEST_SEED, MOST_TOKENS
 from paretoken.study.contract import COST_COLUMNS, ERROR_COLUMNS, SCORE_COLUMNS, TEXT_LENGTH_COLUMNS
 from paretoken.study.grid import Cell
+from paretoken.study.paths import results
 
 RECORD = "record.json"
 #: Tables of a record and their columns. The last is of studies with lengthened questions only.
@@ -54,7 +55,7 @@ class Record:
 
 def record_folder(study: str) -> Path:
     """Return where the tables of a study are recorded, relative to the project."""
-    return Path("results", PREFIX, study)
+    return results(PREFIX + study)
 
 
 def save_record(folder: Path, record: Record, tables: Mapping[str, Path]) -> None:
@@ -122,25 +123,43 @@ def require_cells(folder: Path, study: str, cells: Iterable[Cell], suites: Seque
             f"{folder} holds no recorded tables; train the study {study}, then run `paretoken record "
             f"--study {study}`"
         )
-    record, grid = read_record(folder), {*cells}
+    record = read_record(folder)
     if record.study != study:
         raise UserError(f"{folder} holds tables of the study {record.study}, not of {study}")
+    require_tables({name: folder / f"{name}.csv" for name in record.tables}, study, cells, suites)
+    return record
+
+
+def require_tables(
+    tables: Mapping[str, Path], study: str, cells: Iterable[Cell], suites: Sequence[str]
+) -> None:
+    """Check that tables are of the cells and suites that the config names.
+
+    Args:
+        tables: the file of each table.
+        study: the name of the study.
+        cells: all cells of its grid.
+        suites: the names of its suites.
+
+    Raises:
+        UserError: a table cannot be read or lacks a column, or lacks cells or has others.
+    """
+    grid = {*cells}
     seeing = {cell for cell in grid if cell.tokens}  # questions are lengthened for these only
-    for name in record.tables:
-        path = folder / f"{name}.csv"
+    for name, path in tables.items():
         rows = table_rows(path, TABLES[name])
-        found, wanted = {_cell(path, row) for row in rows}, seeing if name == "text_length" else grid
+        of_rows = [_cell(path, row) for row in rows]
+        found, wanted = {*of_rows}, seeing if name == "text_length" else grid
         if found != wanted:
             raise UserError(
                 f"{path} lacks {len(wanted - found)} of the {len(wanted)} cells of the study {study}, "
                 f"and has {len(found - wanted)} others; {AGAIN}"
             )
         if name == "errors":
-            pairs = {(_cell(path, row), row["suite"]) for row in rows}
+            pairs = {(cell, row["suite"]) for cell, row in zip(of_rows, rows, strict=True)}
             if pairs != {(cell, suite) for cell in grid for suite in suites}:
                 wrong = f"does not have each cell with each of the suites {', '.join(suites)}"
                 raise UserError(f"{path} {wrong}; {AGAIN}")
-    return record
 
 
 def _cell(path: Path, row: Mapping[str, str]) -> Cell:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from paretoken.io.progress import Progress, progress_file
-from paretoken.jobs.job_states import Job, Part, State, state_of, together
+from paretoken.jobs.job_states import Job, State, state_of, together
 from paretoken.jobs.signs_of_life import QUIET_S, Signs, gather_signs, tail
 from paretoken.slurm.job_names import digest, mark
 from paretoken.slurm.queue import FIELD, RECORD, Queued
@@ -26,9 +26,9 @@ HERE = Progress("train", "finetune", 25, 250, NOW - 60, NOW - 5, socket.gethostn
 ELSEWHERE = replace(HERE, host="gpu1", pid=7)
 
 
-def job(folder: Path) -> Job:
+def job(folder: Path) -> list[Job]:
     out = folder / "finetune"
-    return Job("finetune", [Part(out / "run.json", out, folder / "logs" / "finetune.log")])
+    return [Job(out / "run.json", out, folder / "logs" / "finetune.log")]
 
 
 def say(folder: Path, found: Progress, name: str = "finetune") -> None:
@@ -157,7 +157,7 @@ def test_results_that_come_one_by_one_are_counted(tmp_path: Path) -> None:
     names = ("mme", "gqa", "pope")
     results = [tmp_path / f"{name}.parquet" for name in names]
     logs = [tmp_path / "logs" / f"{name}.log" for name in names]
-    asked = Job("predict", [Part(path, path, log) for path, log in zip(results, logs, strict=True)])
+    asked = [Job(path, path, log) for path, log in zip(results, logs, strict=True)]
     results[0].touch()
     write_log(tmp_path, "old\n", age=10_000, name="mme")
     assert str(state_of(asked, signs())) == "missing 1/3"

@@ -14,7 +14,7 @@ from paretoken.cli import main
 from paretoken.config.config import Config, load
 from paretoken.config.study import Study
 from paretoken.jobs.expected_jobs import cell_jobs, source_jobs
-from paretoken.jobs.job_states import Part
+from paretoken.jobs.job_states import Job
 from paretoken.jobs.signs_of_life import Signs
 from paretoken.jobs.status_pages import as_json, as_text
 from paretoken.jobs.study_status import study_status
@@ -33,9 +33,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def finish(config: Config, study: Study, cell: Cell, *stages: str) -> None:
     """Leave what these stages of a cell leave."""
     for stage in stages:
-        for part in cell_jobs(config.freeze(study.name), cell)[stage].parts:
-            part.result.parent.mkdir(parents=True, exist_ok=True)
-            part.result.touch()
+        for job in cell_jobs(config.freeze(study.name), cell)[stage]:
+            job.result.parent.mkdir(parents=True, exist_ok=True)
+            job.result.touch()
 
 
 def test_a_measured_study() -> None:
@@ -43,7 +43,7 @@ def test_a_measured_study() -> None:
     study = config.study("published")
     grid = cells(study)
     finish(config, study, grid[0], "cell")
-    log = cell_jobs(config.freeze("published"), grid[1])["cell"].parts[0].log
+    log = cell_jobs(config.freeze("published"), grid[1])["cell"][0].log
     log.parent.mkdir(parents=True)
     log.write_text("paretoken cell: no row\n")
     found = study_status(config, study, NOBODY)
@@ -77,8 +77,8 @@ def test_sources_are_shared_and_told_once() -> None:
     config = llava_config()
     study = config.study("paper")
     for source in source_jobs(config.freeze("paper"), cells(study)[0]):
-        source.parts[0].out.mkdir(parents=True, exist_ok=True)
-        source.parts[0].result.touch()
+        source.out.mkdir(parents=True, exist_ok=True)
+        source.result.touch()
     shutil.rmtree("results/paper/sources/vision")
     log = Path("results/paper/sources/logs/fetch/vision.log")
     log.parent.mkdir(parents=True)
@@ -109,7 +109,7 @@ def test_the_miniature_knows_its_sources() -> None:
     config = load(Path("config.yaml"))
     study = config.study("miniature")
     cell = cells(study)[0]
-    names = [str(job.parts[0].result) for job in source_jobs(config.freeze("miniature"), cell)]
+    names = [str(job.result) for job in source_jobs(config.freeze("miniature"), cell)]
     assert f"results/miniature/sources/s{cell.seed}/llms/{cell.llm}/run.json" in names
     found = study_status(config, study, NOBODY)
     assert str(found.cells[0].stages["sources"]) == f"missing 0/{len(names)}"
@@ -119,7 +119,7 @@ def test_jobs_leave_what_the_rules_write() -> None:
     made, paper = load(Path("config.yaml")).freeze("miniature"), llava_config().freeze("paper")
     cell, other = cells(made.study)[0], cells(paper.study)[0]
     sources = "results/miniature/sources/s100"
-    assert {str(job.parts[0].result): str(job.parts[0].log) for job in source_jobs(made, cell)} == {
+    assert {str(job.result): str(job.log) for job in source_jobs(made, cell)} == {
         f"{sources}/llms/miniature-16/run.json": f"{sources}/logs/pretrain-llm-miniature-16.log",
         f"{sources}/vision/run.json": f"{sources}/logs/pretrain-vision.log",
         f"{sources}/data/run.json": f"{sources}/logs/world.log",
@@ -130,10 +130,10 @@ def test_jobs_leave_what_the_rules_write() -> None:
     folder = cell.folder("miniature")
     jobs = cell_jobs(made, cell)
     answers, scores = folder / "answers" / "world.parquet", folder / "scores" / "world.json"
-    assert jobs["predict"].parts == [Part(answers, answers, folder / "logs" / "predict-world.log")]
-    assert [part.result for part in jobs["score"].parts] == [scores, folder / "errors.csv"]
+    assert jobs["predict"] == [Job(answers, answers, folder / "logs" / "predict-world.log")]
+    assert [job.result for job in jobs["score"]] == [scores, folder / "errors.csv"]
     sources = "results/paper/sources"
-    assert {str(job.parts[0].result): str(job.parts[0].log) for job in source_jobs(paper, other)} == {
+    assert {str(job.result): str(job.log) for job in source_jobs(paper, other)} == {
         f"{sources}/llms/{other.llm}/run.json": f"{sources}/logs/fetch/llms/{other.llm}.log",
         f"{sources}/vision/run.json": f"{sources}/logs/fetch/vision.log",
         **{

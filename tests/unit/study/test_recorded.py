@@ -161,6 +161,18 @@ def test_a_study_without_a_record_stops_the_run_that_asks_for_it(
     assert "results/miniature/tables/errors.csv" in capsys.readouterr().err
 
 
+def test_tables_of_other_cells_are_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("config.yaml", "workflow"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    tables(Path("results", "miniature", "tables"))
+    assert main(["record", "--study", "miniature"]) == 2
+    assert "of the 21 cells of the study miniature" in capsys.readouterr().err
+    assert not Path("results", "measured").exists()
+
+
 def test_the_records_of_this_repository_are_those_of_its_config() -> None:
     config = load(ROOT / "config.yaml")
     kept = [path.parent for path in (ROOT / "results" / "measured").glob(f"*/{RECORD}")]

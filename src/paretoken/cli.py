@@ -47,7 +47,7 @@ COMMANDS = {
     "world": "generate the miniature world's images, training sets and questions",
     "pretrain-vision": "train the miniature's vision encoder",
     "pretrain-llm": "train one of the miniature's language models on text",
-    "data": "verify, unpack and check a downloaded training set",
+    "data": "check a training set, downloaded or your own, and index its images",
     "fetch": "get a backbone or a data set from a hub or a local directory, verified",
     "features": "encode images once, with a frozen vision encoder",
     "tokenize": "tokenize conversations once, with a language model's tokenizer",

@@ -50,7 +50,7 @@ def prepare(folder: Path, config: dict[str, Any]) -> None:
             *(*bad, "--out", out),
         )
         paretoken(
-            *("tokenize", "--data", out / "conversations.json", "--skipped", out / "skipped.json"),
+            *("tokenize", "--data", out / "conversations", "--skipped", out / "skipped.json"),
             *("--llm", made / "llms" / LLM, "--template", template, *bad),
             *("--out", made / "encoded" / stage / LLM),
         )

@@ -100,7 +100,7 @@ rule world:
 
 rule data:
     input:
-        manifest=SOURCES.manifest,
+        SOURCES.data_files,
     output:
         "results/{study}/sources/data/{stage}/run.json",
     log:
@@ -117,8 +117,7 @@ rule data:
         out=subpath(output[0], parent=True),
         options=SOURCES.data_options,
     shell:
-        "paretoken data --manifest {input.manifest:q} --data-set {wildcards.stage:q} {params.options:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
+        "paretoken data {params.options:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule questions:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from paretoken.config.fields import not_empty, problem
+from paretoken.config.fields import Text, not_empty, problem
 from paretoken.io.escape import shown
 
 #: Hidden folders that are allowed, since models are kept there; only the files below are secret.
@@ -94,3 +94,24 @@ def is_hidden(place: PurePath, projects: Sequence[PurePath]) -> bool:
 ConfigPath = Annotated[
     str, AfterValidator(not_empty), AfterValidator(at_home), AfterValidator(contained)
 ]
+
+
+def inside(path: str) -> str:
+    """Return a path unchanged, if it is relative and stays inside of the folder to which it is relative.
+
+    Raises:
+        PydanticCustomError: it leads out of the folder, or has a hidden part.
+    """
+    parts = PurePosixPath(path)
+    outside = parts.is_absolute() or ".." in parts.parts or path.startswith("~/") or "\\" in path
+    if outside or not path.isprintable():
+        raise problem(
+            f"{shown(path)} must stay inside its folder; write a relative path without '..' and '~'"
+        )
+    if any(part.startswith(".") for part in parts.parts):  # programs keep their settings there
+        raise problem(f"{shown(path)} has a hidden part; write a path without names that begin with '.'")
+    return path
+
+
+#: A path relative to a folder that another field names.
+PathInside = Annotated[Text, AfterValidator(inside)]

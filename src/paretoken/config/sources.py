@@ -5,6 +5,7 @@ Each is fetched or made. The record says which, and rules distinguish sources by
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -23,8 +24,11 @@ from paretoken.config.fields import (
     problem,
     registered,
 )
-from paretoken.config.safe_paths import ConfigPath
+from paretoken.config.safe_paths import ConfigPath, PathInside, contained
 from paretoken.registry import TEMPLATES
+
+#: The keys of a record of data that say where the data come from, one of which it has.
+ORIGINS = ("manifest", "folder", "world")
 
 
 class StageGpus(Record):
@@ -112,16 +116,57 @@ class World(Record):
     seed: Seed = Field(default=0, description="Seed of the world's icons and facts.")
 
 
+class Folder(Record):
+    """A folder of one's own conversations and images; it is checked, and never changed."""
+
+    path: ConfigPath = Field(description="The folder.")
+    pretrain: PathInside = Field(
+        default="pretrain.json",
+        description="Conversations of stage 1 in the folder: .json, .jsonl, .parquet, or a data set "
+        "that `save_to_disk` wrote.",
+    )
+    finetune: PathInside = Field(
+        default="finetune.json", description="Conversations of stage 2; may be the same file."
+    )
+    images: PathInside | None = Field(
+        default="images",
+        description="Folder of the images in the folder; null: rows hold their images (.parquet, or "
+        "`save_to_disk`).",
+    )
+
+    def conversations(self, stage: str) -> Path:
+        """Return the path of a stage's conversations."""
+        return Path(self.path, getattr(self, stage))
+
+    def image_folder(self) -> Path | None:
+        """Return the path of the images; None if rows hold them."""
+        return None if self.images is None else Path(self.path, self.images)
+
+    @model_validator(mode="after")
+    def _visible(self) -> Self:
+        for path in (
+            self.conversations("pretrain"),
+            self.conversations("finetune"),
+            self.image_folder(),
+        ):
+            contained(str(path or self.path))
+        return self
+
+
 class Data(Record):
-    """The conversations and images of both stages: downloaded (`manifest`) or generated (`world`)."""
+    """The conversations and images of both stages: downloaded, one's own, or generated."""
 
     name: Name = Field(description="Name of these data in studies.")
     manifest: ConfigPath | None = Field(
-        default=None, description="File that says what the data are and their sources; or `world:`."
+        default=None,
+        description="File that says what the data are and their sources; or `folder:` or `world:`.",
     )
     root: ConfigPath | None = Field(
         default=None,
         description="With manifest: folder of the downloaded archives; images are unpacked there.",
+    )
+    folder: Folder | None = Field(
+        default=None, description="A folder of your own data; or `manifest:` or `world:`."
     )
     max_bad_share: Share = Field(
         default=0.0,
@@ -131,14 +176,19 @@ class Data(Record):
         default=True,
         description="Decode every image once before training; false: check only headers and ends.",
     )
-    world: World | None = Field(default=None, description="A generated world; or `manifest:`.")
+    world: World | None = Field(
+        default=None, description="A generated world; or `manifest:` or `folder:`."
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.manifest is None) == (self.world is None):
-            raise problem("needs either manifest: (downloaded data) or world: (generated data)")
+        if sum(getattr(self, origin) is not None for origin in ORIGINS) != 1:
+            raise problem(
+                "needs one of manifest: (downloaded data), folder: (your own data) and world: "
+                "(generated data)"
+            )
         if (self.manifest is None) != (self.root is None):
             raise problem("manifest and root belong together: write both, or neither")
         if self.world and (self.max_bad_share or not self.decode):
-            raise problem("max_bad_share and decode are for downloaded data; take them out")
+            raise problem("max_bad_share and decode are not for a generated world; take them out")
         return self

@@ -203,7 +203,7 @@ class FrozenStudy(Record):
 
     @property
     def fetched(self) -> bool:
-        """Whether it is trained on data that are downloaded."""
+        """Whether it is trained on real data, downloaded or one's own, by models that are fetched."""
         return self.data is not None and self.data.world is None
 
     def params_b(self, llm: str) -> float:

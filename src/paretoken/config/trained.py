@@ -7,6 +7,7 @@ from typing import Any
 
 from paretoken.config.asked import benchmarks_of
 from paretoken.config.raw import counts, records, texts
+from paretoken.config.sources import ORIGINS
 from paretoken.io.escape import shown
 from paretoken.registry import listed, unknown_name
 
@@ -19,8 +20,8 @@ NEEDS = {
     ),
     False: (
         "hub",
-        "the study's data are downloaded, so its models must be fetched: add hub (a hub's id, or a "
-        "local directory) to its record",
+        "the study's data are downloaded or your own, so its models must be fetched: add hub (a hub's "
+        "id, or a local directory) to its record",
     ),
 }
 
@@ -47,7 +48,7 @@ def training_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, An
     data = known.get(wanted)
     if data is None:
         yield f"{place}.training.data: {unknown_name('data set', wanted, known)}"
-    elif counts(raw, "data")[wanted] == 1 and ("world" in data) != ("manifest" in data):
+    elif counts(raw, "data")[wanted] == 1 and sum(origin in data for origin in ORIGINS) == 1:
         yield from _origin_problems(raw, place, study, data.get("world") is not None)
 
 

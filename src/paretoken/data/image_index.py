@@ -7,20 +7,22 @@ and an image is decoded only if the last bytes of its file look wrong.
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from paretoken.data.decoded import Decoded, ReadableImage
 from paretoken.data.image_files import locate_images, name_problem
-from paretoken.data.images import decode_rgb, reading
+from paretoken.data.images import decode_rgb, reading, stored_images
 from paretoken.data.skips import Skips
+from paretoken.data.stored_names import split_name
 from paretoken.errors import UserError
 from paretoken.io.callbacks import ProgressCallback, silent
 
@@ -33,7 +35,7 @@ PART = 128
 
 @dataclass(frozen=True)
 class Seen:
-    """An image that can be read. ``file`` is its path in the folder, mostly the same as its name."""
+    """An image that can be read; ``file`` is its path in the folder, mostly the same as its name."""
 
     name: str
     file: str
@@ -64,7 +66,7 @@ def index_images(
     found = locate_images(folder, names)
     for name in names:
         if name not in found:
-            skips.add(name, name_problem(name) or "missing")
+            skips.add(name, _missing(name))
     items, seen = list(found.items()), []
     files = [[file for _, file in items[start : start + PART]] for start in range(0, len(items), PART)]
     for number, results in enumerate(_mapped(folder, files, workers, decoded)):
@@ -77,6 +79,52 @@ def index_images(
                 seen.append(Seen(name, file, result.width, result.height, result.bytes))
         progress(min((number + 1) * PART, len(items)), len(items))
     return seen
+
+
+def index_row_images(
+    rows: Iterable[Mapping[str, Any]],
+    names: Sequence[str],
+    skips: Skips,
+    decode: bool = True,
+    progress: ProgressCallback = silent,
+) -> list[Seen]:
+    """Return the images that rows hold and that can be read; others go to ``skips``.
+
+    Args:
+        rows: the rows of a data set.
+        names: the names of their images, each once.
+        skips: collects the others; the caller checks whether there are too many.
+        decode: whether to decode each image; otherwise only its header is read.
+        progress: called with the number of images that are done and the number of all.
+    """
+    results: dict[str, Seen | str] = {}
+    for row in rows:
+        for name, content in stored_images([row]).items():
+            if name not in results:
+                results[name] = _inspect_content(name, content, decode)
+                progress(len(results), len(names))
+    for name in names:
+        result = results.get(name, "is a path, and no folder of images is given")
+        if isinstance(result, str):
+            skips.add(name, result)
+    return [result for result in results.values() if isinstance(result, Seen)]
+
+
+def _inspect_content(name: str, content: bytes, decode: bool) -> Seen | str:
+    try:
+        with reading(io.BytesIO(content), name) as image:
+            width, height = image.size
+            if decode:
+                decode_rgb(image, name)
+    except UserError as error:
+        return str(error)
+    return Seen(name, name, width, height, len(content))
+
+
+def _missing(name: str) -> str:
+    if split_name(name)[1] is not None:
+        return "is in its row, not in the folder of images; give no folder if all rows hold theirs"
+    return name_problem(name) or "missing"
 
 
 Result = ReadableImage | str

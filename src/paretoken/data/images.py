@@ -113,9 +113,10 @@ def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 
 def image_source(path: Path) -> ImageSource:
     """Return the images under ``path``: files of a folder, or images stored in rows of a data set."""
-    if not (path / "state.json").exists() and not (path.suffix == ".parquet" and path.is_file()):
+    from paretoken.data.rows import format_of, read_rows
+
+    if not (path / "state.json").exists() and not (format_of(path) == ".parquet" and path.is_file()):
         return ImageSource(path)
-    from paretoken.data.rows import read_rows
 
     return ImageSource(None, stored_images(read_rows(path)))
 

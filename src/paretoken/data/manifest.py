@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shlex import quote
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from paretoken.config.fields import Count, Name, Record, Size, Text, WholeNumber, problem
+from paretoken.config.safe_paths import PathInside, inside
 from paretoken.config.settings import read_settings
 from paretoken.errors import UserError
 from paretoken.io.escape import shown
@@ -18,18 +19,6 @@ from paretoken.registry import unknown_name
 
 #: `Archive.inner`: the folder that all files of the archive share, whatever its name.
 COMMON = "common"
-
-
-def _inside(path: str) -> str:
-    parts = PurePosixPath(path)
-    outside = parts.is_absolute() or ".." in parts.parts or path.startswith("~/") or "\\" in path
-    if outside or not path.isprintable():
-        raise problem(
-            f"{shown(path)} must stay inside --root; write a relative path without '..' and '~'"
-        )
-    if any(part.startswith(".") for part in parts.parts):  # programs keep their settings there
-        raise problem(f"{shown(path)} has a hidden part; write a path without names that begin with '.'")
-    return path
 
 
 def _hash(text: str) -> str:
@@ -40,15 +29,15 @@ def _hash(text: str) -> str:
     return text
 
 
-RelativePath = Annotated[str, AfterValidator(_inside)]
-NamedPath = Annotated[Text, AfterValidator(_inside)]
 Hash = Annotated[str, AfterValidator(_hash)]
+#: A folder in an archive; empty: the archive itself.
+Inner = Annotated[str, AfterValidator(inside)]
 
 
 class Part(Record):
     """A file to download: from a page (``url``) or from a data set's repository (``hub``, ``file``)."""
 
-    path: NamedPath = Field(description="Path of the file, relative to --root.")
+    path: PathInside = Field(description="Path of the file, relative to --root.")
     url: Text | None = Field(default=None, description="Its URL.")
     hub: Text | None = Field(default=None, description="Or: id of the data set's repository.")
     file: Text | None = Field(default=None, description="With hub: its name there.")
@@ -93,8 +82,8 @@ class Conversations(Part):
 class Archive(Part):
     """An archive of images and the folder that it fills."""
 
-    folder: NamedPath = Field(description="Folder that it fills, relative to --root.")
-    inner: RelativePath = Field(
+    folder: PathInside = Field(description="Folder that it fills, relative to --root.")
+    inner: Inner = Field(
         default="", description="Folder in the archive that becomes `folder`; common: the shared one."
     )
     files: Count | None = Field(default=None, description="Number of files that `folder` then holds.")
@@ -104,7 +93,7 @@ class DataSet(Record):
     """One training set: conversations, and the archives that hold their images."""
 
     name: Name = Field(description="Its name for --data-set.")
-    images: NamedPath = Field(description="The image folder of its conversations, under --root.")
+    images: PathInside = Field(description="The image folder of its conversations, under --root.")
     conversations: Conversations
     archives: list[Archive] = Field(description="May be empty: text only.")
 

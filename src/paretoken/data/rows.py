@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from paretoken.data.columnar import parquet_batches, rows_of, stream_batches
 from paretoken.errors import UserError
 from paretoken.io.bounded import LARGEST_LINE, MOST_COLUMNS, require_regular
 from paretoken.io.escape import shown
@@ -78,7 +77,7 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
         UserError: the path is missing, in no known format, damaged, or without any row.
     """
     require_readable(path)
-    reader = _read_folder if path.is_dir() else READERS[path.suffix]
+    reader = _read_folder if path.is_dir() else READERS[format_of(path)]
     empty = True
     for row in reader(path):
         empty = False
@@ -93,9 +92,14 @@ def require_readable(path: Path) -> None:
         raise UserError(f"{path} does not exist; expected {FORMATS}")
     if path.is_dir():
         return
-    if path.suffix not in READERS:
+    if format_of(path) not in READERS:
         raise UserError(f"{path} has an unknown format; expected {FORMATS}")
     require_regular(path)
+
+
+def format_of(path: Path) -> str:
+    """Return the suffix that tells a file's format: its own, or its target's for a link without one."""
+    return path.suffix or path.resolve().suffix
 
 
 def data_files(path: Path) -> list[Path]:
@@ -213,11 +217,15 @@ def _line(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    from paretoken.data.columnar import parquet_batches, rows_of  # it imports numpy
+
     for batch in parquet_batches(path):
         yield from rows_of(batch, path)
 
 
 def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
+    from paretoken.data.columnar import rows_of, stream_batches
+
     if not (path / "state.json").exists():
         raise UserError(f"{path} is not a data set on disk (no state.json); expected {FORMATS}")
     for name in _arrow_files(path / "state.json"):

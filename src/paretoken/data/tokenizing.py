@@ -11,7 +11,7 @@ from typing import Any
 from paretoken.data.conversations import BadRowError, Census, Conversation, iter_conversations
 from paretoken.data.encoded_writer import EncodedWriter
 from paretoken.data.labels import LABEL_RULE, ChatEncoder, EncodedConversation
-from paretoken.data.rows import data_files, iter_rows
+from paretoken.data.rows import data_files, format_of, iter_rows
 from paretoken.data.skips import Skips
 from paretoken.data.tokenizers import CAPTIONS_ONLY, vocabulary_hash
 from paretoken.io.callbacks import ProgressCallback, silent
@@ -64,7 +64,7 @@ def tokens_key(data: Path, llm: Path, template: str, skipped: Path | None, max_b
 
 def _holds_pictures(data: Path) -> bool:
     """Whether rows hold their pictures, judged by the first one with an image."""
-    if data.is_file() and data.suffix != ".parquet":  # JSON holds no bytes
+    if data.is_file() and format_of(data) != ".parquet":  # JSON holds no bytes
         return False
     images = (row.get("image") for row in iter_rows(data))
     return isinstance(next((image for image in images if image is not None), None), Mapping)

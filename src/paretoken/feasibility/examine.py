@@ -43,7 +43,11 @@ from paretoken.feasibility.sizes import (
     sizes_are_of_one_family,
     sizes_are_those_of_their_models,
 )
-from paretoken.feasibility.training_data import recipes_train_a_step, training_data_are_described
+from paretoken.feasibility.training_data import (
+    own_data_can_be_read,
+    recipes_train_a_step,
+    training_data_are_described,
+)
 
 Rule = Callable[[Subject], Iterator[Finding]]
 
@@ -62,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     language_models_can_be_fetched,
     encoder_can_be_fetched,
     training_data_are_described,
+    own_data_can_be_read,
     recipes_train_a_step,
     variants_are_known,
     sources_exist,

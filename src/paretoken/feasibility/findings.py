@@ -74,7 +74,7 @@ class Subject:
 
     @property
     def fetched(self) -> bool:
-        """Whether it is trained on downloaded data, by models that are fetched."""
+        """Whether it is trained on real data, downloaded or one's own, by models that are fetched."""
         return self.frozen.fetched
 
     @property

@@ -46,8 +46,9 @@ STEPS = {
         "pretrain-llm --width 32 --set steps=100 --out llm",
     ),
     "data": (
-        "Verify, unpack and check a downloaded training set. It reads a manifest and "
-        "the downloaded files, and writes a folder of conversations and images.",
+        "Check a training set, downloaded or your own, and prepare it for training. It reads a manifest "
+        "and the downloaded files, which it verifies and unpacks, or your conversations and images. It "
+        "writes a folder with links to them and an index of the images.",
         "data --data-set pretrain --root playground/data --check",
     ),
     "fetch": (

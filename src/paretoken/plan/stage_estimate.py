@@ -31,7 +31,13 @@ from paretoken.plan.question_counts import (
 )
 from paretoken.plan.stage_work import Model, Work, prediction_work, training_work
 from paretoken.plan.study_shapes import dimensions
-from paretoken.plan.training_sets import LLAVA, TrainingSet, miniature_set, tokenized_set
+from paretoken.plan.training_sets import (
+    TrainingSet,
+    described_set,
+    miniature_set,
+    own_set,
+    tokenized_set,
+)
 from paretoken.study.grid import Cell
 from paretoken.study.paths import encoded_folder
 
@@ -154,7 +160,15 @@ def training_set(frozen: FrozenStudy, cell: Cell, stage: Stage) -> TrainingSet:
     measured = tokenized_set(encoded_folder(frozen, stage, cell.llm, cell.seed))
     if measured is not None:
         return measured
-    return LLAVA[stage] if frozen.world is None else miniature_set(Path(frozen.world.recipe), stage)
+    if frozen.world is not None:
+        return miniature_set(Path(frozen.world.recipe), stage)
+    own = frozen.data.folder if frozen.data else None
+    if own is not None:
+        from paretoken.data.tokenizers import CAPTIONS_ONLY  # it imports numpy
+
+        template = getattr(from_config.training_of(frozen.study).templates, stage)
+        return own_set(own.conversations(stage), captions=template in CAPTIONS_ONLY)
+    return described_set(Path(str(frozen.data and frozen.data.manifest)), stage)
 
 
 def _prediction(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from paretoken.config.settings import read_settings
+from paretoken.data.conversations import BadRowError, parse_conversation
+from paretoken.data.manifest import read_manifest
+from paretoken.data.rows import iter_rows
 from paretoken.errors import UserError
 from paretoken.io.bounded import require_regular
 from paretoken.world.world_settings import MiniatureSettings
@@ -16,6 +19,8 @@ from paretoken.world.world_settings import MiniatureSettings
 SAMPLE = 20_000
 #: Number of sampled pieces of the file of labels, and bytes of each.
 PIECES, PIECE_BYTES = 64, 65_536
+#: Characters per token of English text, and tokens that a chat template adds to a turn.
+CHARACTERS, TURN_TOKENS = 4.2, 5
 #: The first bytes of a .npy file, and the number of bytes before its header in version 1.
 NPY_MAGIC, NPY_FIXED = b"\x93NUMPY", 10
 
@@ -75,6 +80,66 @@ LLAVA = {
         "stated means of the 665K mix (from the sizes of its files; within about 20 %)",
     ),
 }
+
+
+@lru_cache
+def described_set(manifest: Path, stage: str) -> TrainingSet:
+    """Return the lengths of downloaded conversations: LLaVA-1.5's, with the manifest's numbers of rows.
+
+    Raises:
+        UserError: the manifest cannot be read, or does not have the set.
+    """
+    usual = LLAVA[stage]
+    told = read_manifest(manifest).set_named(stage).conversations
+    if told.rows is None or told.rows == usual.conversations:
+        return usual
+    counts = (told.rows - (told.text_only or 0), told.text_only or 0)
+    lengths = (usual.groups[0], LLAVA["finetune"].groups[1])
+    groups = [replace(g, count=count) for g, count in zip(lengths, counts, strict=True) if count]
+    return TrainingSet(tuple(groups), f"{manifest} (numbers), LLaVA-1.5's conversations (lengths)")
+
+
+def own_set(conversations: Path, captions: bool) -> TrainingSet:
+    """Return the lengths of one's own conversations: exact numbers, and tokens by their characters.
+
+    Args:
+        conversations: rows in any format of `paretoken.data.rows`.
+        captions: whether the template leaves questions out (`plain`).
+
+    Raises:
+        UserError: the file is missing or cannot be read, or no row can be used.
+    """
+    if not conversations.exists():
+        raise UserError(
+            f"{conversations} does not exist on this machine, so its conversations cannot be counted; "
+            "copy it here, or plan where it is"
+        )
+    return _own(conversations, captions, conversations.stat().st_mtime_ns)
+
+
+@lru_cache
+def _own(path: Path, captions: bool, written: int) -> TrainingSet:
+    counts, text, learned = ([0, 0] for _ in range(3))
+    for row in iter_rows(path):
+        try:
+            conversation = parse_conversation(row)
+        except BadRowError:  # it is left out, or `paretoken data` refuses it
+            continue
+        alone = int(conversation.image is None)
+        answers = sum(map(len, conversation.turns[1::2]))
+        asked = 0 if captions else sum(map(len, conversation.turns[::2]))
+        around = TURN_TOKENS * len(conversation.turns) if not captions else 1
+        counts[alone] += 1
+        learned[alone] += round(answers / CHARACTERS) + len(conversation.turns) // 2
+        text[alone] += round((answers + asked) / CHARACTERS) + around
+    if not any(counts):
+        raise UserError(f"{path}: no row is a conversation; `paretoken data` says what is wrong")
+    groups = [
+        Group(count, text[i] / count, learned[i] / count, image=not i)
+        for i, count in enumerate(counts)
+        if count
+    ]
+    return TrainingSet(tuple(groups), f"{path} (numbers exact, lengths from characters)")
 
 
 @lru_cache

@@ -13,6 +13,8 @@ from paretoken.study.grid import Cell
 SOURCES = "sources"
 #: Folder of the features of a world, which has one store for both stages, since they share images.
 ALL = "all"
+#: Links of `paretoken data` to conversations, whatever their format, and to the folder of images.
+CONVERSATIONS, IMAGES = "conversations", "images"
 #: Path of the questions of a world, below its folder.
 WORLD_QUESTIONS = "questions/questions.parquet"
 
@@ -42,6 +44,26 @@ def data_folder(frozen: FrozenStudy, stage: str, seed: int) -> Path:
     """Return the folder of a stage's training data; a world has one folder for both stages."""
     folder = sources(frozen, seed) / "data"
     return folder if frozen.generated else folder / stage
+
+
+def conversations(frozen: FrozenStudy, stage: str, seed: int) -> Path:
+    """Return the path of a stage's conversations: of a world, or the link of `paretoken data`."""
+    folder = data_folder(frozen, stage, seed)
+    return folder / (stage if frozen.generated else CONVERSATIONS)
+
+
+def holds_images(frozen: FrozenStudy) -> bool:
+    """Return whether the rows of the training data hold their images."""
+    own = frozen.data.folder if frozen.data else None
+    return own is not None and own.images is None
+
+
+def images(frozen: FrozenStudy, stage: str, seed: int) -> Path:
+    """Return the folder of a stage's images, or the conversations whose rows hold them."""
+    if holds_images(frozen):
+        return conversations(frozen, stage, seed)
+    folder = data_folder(frozen, stage, seed) / IMAGES
+    return folder / "train" if frozen.generated else folder
 
 
 def vocabulary(frozen: FrozenStudy, llm: str) -> str:

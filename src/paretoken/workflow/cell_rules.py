@@ -103,8 +103,7 @@ class Cells(Rules):
             frozen, training = self.frozen(w), self.training(w)
             if self._reads_features(w):
                 return ["--features", str(paths.features_folder(frozen, stage, int(w.seed)))]
-            images = paths.data_folder(frozen, stage, int(w.seed)) / "images"
-            where = images / "train" if frozen.generated else images
+            where = paths.images(frozen, stage, int(w.seed))
             square = ["--aspect", getattr(training.aspects, stage)]
             return ["--images", str(where), *square, *(["--normalise"] if training.normalise else [])]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from paretoken.compressors.specification import specification
 from paretoken.config.sources import Llm, Vision
+from paretoken.config.study import FrozenStudy
 from paretoken.plan.resources import CpuStage, cpu_resources
 from paretoken.study import paths
 from paretoken.workflow.job_resources import grown
@@ -57,14 +57,21 @@ class Sources(Rules):
         """Return the hidden size of a language model that is made."""
         return _there(self.frozen(wildcards).llm(wildcards.llm).make).width
 
-    def manifest(self, wildcards: Wildcards) -> str:
-        """Return the manifest of downloaded data."""
-        return _there(_there(self.frozen(wildcards).data).manifest)
+    def data_files(self, wildcards: Wildcards) -> str:
+        """Return the file that says what the data of a stage are: a manifest, or conversations."""
+        data = _there(self.frozen(wildcards).data)
+        own = data.folder
+        return str(own.conversations(wildcards.stage)) if own else _there(data.manifest)
 
     def data_options(self, wildcards: Wildcards) -> list[str]:
-        """Return the options for downloaded data: where they are, and how they are checked."""
+        """Return the options for data that are not generated: where they are, how they are checked."""
         data = _there(self.frozen(wildcards).data)
-        options = [*given("--root", data.root), *given("--max-bad-share", data.max_bad_share)]
+        file = self.data_files(wildcards)
+        if data.folder:
+            options = ["--conversations", file, *given("--images", data.folder.image_folder())]
+        else:
+            options = ["--manifest", file, "--data-set", wildcards.stage, *given("--root", data.root)]
+        options += given("--max-bad-share", data.max_bad_share)
         return options + ([] if data.decode else ["--no-decode"])
 
     def data(self, wildcards: Wildcards) -> str:
@@ -82,26 +89,26 @@ class Sources(Rules):
     def conversations(self, wildcards: Wildcards) -> list[str]:
         """Return the options that name the conversations, the tokenizer and the template."""
         frozen, seed, stage = self.frozen(wildcards), seed_of(wildcards), wildcards.stage
-        folder = paths.data_folder(frozen, stage, seed)
         if frozen.generated:
-            rows, llm = ["--data", str(folder / stage)], folder / "tokenizer"
+            llm = paths.data_folder(frozen, stage, seed) / "tokenizer"
         else:
-            rows = _downloaded(folder)
             llm = paths.llm_folder(frozen, wildcards.vocabulary, seed)
         # `chat` is the tokenizer's own template: the tokenizer is fetched with the record's template.
         template = getattr(self.training(wildcards).templates, stage)
-        return [*rows, "--llm", str(llm), "--template", template]
+        return [*_rows(frozen, stage, seed), "--llm", str(llm), "--template", template]
 
     def images(self, wildcards: Wildcards) -> list[str]:
         """Return the options that name the images of a stage or a world, and how they become square."""
-        frozen, part = self.frozen(wildcards), wildcards.part
+        frozen, part, seed = self.frozen(wildcards), wildcards.part, seed_of(wildcards)
         training = self.training(wildcards)
         stage = "finetune" if part == paths.ALL else part
-        folder = paths.data_folder(frozen, stage, seed_of(wildcards))
         if frozen.generated:
-            rows = ["--data", *(str(folder / "images" / name) for name in ("train", "test"))]
+            folder = paths.data_folder(frozen, stage, seed) / paths.IMAGES
+            rows = ["--data", *(str(folder / name) for name in ("train", "test"))]
         else:
-            rows = [*_downloaded(folder), "--images", str(folder / "images")]
+            rows = _rows(frozen, stage, seed)
+            if not paths.holds_images(frozen):
+                rows += ["--images", str(paths.images(frozen, stage, seed))]
         return [*rows, "--aspect", getattr(training.aspects, stage)]
 
     def encoder_options(self, wildcards: Wildcards) -> list[str]:
@@ -143,8 +150,12 @@ def _origin(record: Llm | Vision) -> list[str]:
     ]
 
 
-def _downloaded(folder: Path) -> list[str]:
-    return ["--data", str(folder / "conversations.json"), "--skipped", str(folder / "skipped.json")]
+def _rows(frozen: FrozenStudy, stage: str, seed: int) -> list[str]:
+    """Return the options that name a stage's conversations, and those that are left out."""
+    rows = ["--data", str(paths.conversations(frozen, stage, seed))]
+    if frozen.generated:
+        return rows
+    return [*rows, "--skipped", str(paths.data_folder(frozen, stage, seed) / "skipped.json")]
 
 
 def _there(value: T | None) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 
@@ -265,7 +266,7 @@ def test_a_study_is_measured_or_trained_and_not_both():
     assert (trained.generated, trained.fetched) == (True, False)
 
 
-ORIGIN = "needs either manifest: (downloaded data) or world: (generated data)"
+ORIGIN = "needs one of manifest: (downloaded data), folder: (your own data) and world: (generated"
 TOGETHER = "manifest and root belong together"
 
 
@@ -301,8 +302,8 @@ TOGETHER = "manifest and root belong together"
         ("data.0", {"name": "world", "root": "data"}, [f"data[0]: {ORIGIN}"]),
         ("data.0.manifest", "m.yaml", [f"data[0]: {ORIGIN}"]),
         ("data.0.root", "data", [f"data[0]: {TOGETHER}"]),
-        ("data.0.max_bad_share", 0.1, ["data[0]: max_bad_share", "for downloaded data"]),
-        ("data.0.decode", False, ["data[0]:", "decode", "for downloaded data"]),
+        ("data.0.max_bad_share", 0.1, ["data[0]: max_bad_share", "not for a generated world"]),
+        ("data.0.decode", False, ["data[0]:", "decode", "not for a generated world"]),
         ("data.0.world.recipe", None, ["data[0].world.recipe = None", "must be text"]),
         ("data.0.world.seed", -1, ["data[0].world.seed = -1", "0 or more"]),
         ("data.0.world.sed", 1, ["data[0].world.sed", "unknown key", "did you mean 'seed'"]),
@@ -375,6 +376,64 @@ def test_a_study_on_downloaded_data_holds_their_record():
     assert (frozen.generated, frozen.fetched, frozen.world) == (False, True, None)
     assert (frozen.data.manifest, frozen.data.root) == ("m.yaml", "data")
     assert (frozen.data.max_bad_share, frozen.data.decode) == (0, True)
+
+
+FOLDER = [*FETCHED, ("data", [{"name": "llava", "folder": {"path": "data/own"}}])]
+
+
+def test_a_study_on_ones_own_data_needs_only_their_path():
+    frozen = parse(config(*FOLDER)).freeze("mine")
+    assert (frozen.generated, frozen.fetched, frozen.world) == (False, True, None)
+    assert frozen.data.folder.conversations("pretrain") == Path("data/own/pretrain.json")
+    assert frozen.data.folder.conversations("finetune") == Path("data/own/finetune.json")
+    assert frozen.data.folder.image_folder() == Path("data/own/images")
+
+
+@pytest.mark.parametrize("images", [None, "pictures/small", "."])
+def test_files_of_ones_own_data_have_any_name_in_their_folder(images):
+    changes = [
+        ("data.0.folder.pretrain", "captions.jsonl"),
+        ("data.0.folder.finetune", "chats/all.parquet"),
+        ("data.0.folder.images", images),
+    ]
+    folder = parse(config(*FOLDER, *changes)).data[0].folder
+    assert folder.conversations("pretrain") == Path("data/own/captions.jsonl")
+    assert folder.conversations("finetune") == Path("data/own/chats/all.parquet")
+    assert folder.image_folder() == (None if images is None else Path("data/own") / images)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("data.0.manifest", "m.yaml", [f"data[0]: {ORIGIN}"]),
+        ("data.0.world", {"recipe": "w.yaml"}, [f"data[0]: {ORIGIN}"]),
+        ("data.0.root", "data", [f"data[0]: {TOGETHER}"]),
+        ("data.0.folder", None, [f"data[0]: {ORIGIN}"]),
+        ("data.0.folder", {}, ["data[0].folder.path", "missing"]),
+        ("data.0.folder", "data/own", ["data[0].folder"]),
+        ("data.0.folder.path", "", ["data[0].folder.path", "empty"]),
+        ("data.0.folder.path", "../own", ["data[0].folder.path", "leads out of the project"]),
+        ("data.0.folder.path", "~/.ssh", ["data[0].folder.path", "hidden"]),
+        ("data.0.folder.finetune", "../chats.json", ["data[0].folder.finetune", "inside its folder"]),
+        ("data.0.folder.finetune", "/chats.json", ["data[0].folder.finetune", "inside its folder"]),
+        ("data.0.folder.finetune", ".chats.json", ["data[0].folder.finetune", "hidden part"]),
+        ("data.0.folder.images", "~/images", ["data[0].folder.images", "inside its folder"]),
+        ("data.0.folder.images", "", ["data[0].folder.images", "empty"]),
+        ("data.0.folder.finetun", "c.json", ["data[0].folder.finetun", "did you mean 'finetune'"]),
+        ("llms.1.hub", None, ["studies[0].llms", "'large' has no hub", "downloaded or your own"]),
+    ],
+)
+def test_problems_of_ones_own_data_are_named(place, value, words):
+    lines = problems(*FOLDER, (place, value))
+    assert any(all(word in line for word in words) for line in lines), lines
+
+
+def test_a_link_in_ones_own_data_may_not_lead_to_hidden_files(tmp_path):
+    (tmp_path / "home" / ".keys").mkdir(parents=True)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "finetune.json").symlink_to(tmp_path / "home" / ".keys" / "id")
+    lines = problems(*FOLDER, ("data.0.folder.path", str(tmp_path / "own")))
+    assert any("data[0].folder" in line and "which is hidden" in line for line in lines), lines
 
 
 def test_stage_1_can_be_written_as_llava_1_5_does():
@@ -533,6 +592,11 @@ PATHS = {
         ["data.0.world.recipe", *(f"llms.{number}.make.recipe" for number in range(3)),
          "vision.0.make.recipe", f"{STUDY}.training.recipes.pretrain",
          f"{STUDY}.training.recipes.finetune"],
+    ),
+    "own": (
+        [*FOLDER],
+        ["data.0.folder.path", "llms.0.hub", "llms.1.hub", "vision.0.hub",
+         f"{STUDY}.training.recipes.pretrain", f"{STUDY}.training.recipes.finetune"],
     ),
     "downloaded": (
         [*FETCHED, (f"{STUDY}.training.benchmarks", [

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from test_config import PATHS, config, paths_of, problems
 
 from paretoken.config.config import Config
-from paretoken.config.safe_paths import ConfigPath, contained
+from paretoken.config.safe_paths import ConfigPath, PathInside, contained
 
 #: Fields of text that name no file: all others that could must be of the type `ConfigPath`.
 PLAIN = {
@@ -49,13 +49,13 @@ def mentions(annotation: Any, what: Any) -> bool:
     return annotation == what or any(mentions(part, what) for part in get_args(annotation))
 
 
-def path_fields() -> set[str]:
-    """Return the fields of the config that hold paths."""
+def path_fields(kind: Any = ConfigPath) -> set[str]:
+    """Return the fields of the config that hold paths of a kind."""
     return {
         f"{model.__name__}.{name}"
         for model in models(Config)
         for name, hint in get_type_hints(model, include_extras=True).items()
-        if name in model.model_fields and mentions(hint, ConfigPath)
+        if name in model.model_fields and mentions(hint, kind)
     }
 
 
@@ -66,7 +66,7 @@ def test_every_field_of_text_is_a_path_or_known_to_be_none() -> None:
         for name, hint in get_type_hints(model, include_extras=True).items()
         if name in model.model_fields and mentions(hint, str) and name not in PLAIN
     }
-    assert texts <= path_fields()
+    assert texts <= path_fields() | path_fields(PathInside)
     tested = {
         place
         for _, places in PATHS.values()

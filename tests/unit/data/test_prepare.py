@@ -148,7 +148,7 @@ def test_a_set_is_unpacked_indexed_and_linked(run, root: Path, tmp_path: Path) -
     out = tmp_path / "out"
     assert code == 0
     assert "12 conversations (1 without an image), 10 images, 0 of them left out" in printed
-    assert (out / "conversations.json").resolve() == root / "mix.json"
+    assert (out / "conversations").resolve() == root / "mix.json"
     assert (out / "images" / "vg/VG_100K/2.jpg").is_file()
     assert json.loads((out / "skipped.json").read_text()) == []
     record = json.loads((out / "run.json").read_text())
@@ -208,7 +208,7 @@ def test_bad_images_are_bounded_and_listed_and_tokenize_leaves_them_out(
         assert entry["rows"] == 1
 
     tiny.tokenizer().save_pretrained(tmp_path / "llm")
-    arguments = ["tokenize", "--data", str(tmp_path / "out/conversations.json"), "--llm",
+    arguments = ["tokenize", "--data", str(tmp_path / "out/conversations"), "--llm",
                  str(tmp_path / "llm"), "--out", str(tmp_path / "tokens")]  # fmt: skip
     assert main([*arguments, "--skipped", str(tmp_path / "out" / "skipped.json")]) == 0
     assert "8 conversations, 1 of them without an image" in capsys.readouterr().out
@@ -373,7 +373,7 @@ def test_the_real_manifest_is_what_the_paper_trained_on() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"folder": "../elsewhere"}, "must stay inside --root"),
+        ({"folder": "../elsewhere"}, "must stay inside its folder"),
         ({"url": None}, "give either url, or hub and file"),
         ({"sha256": "abc"}, "sha256"),
         ({"folder": "vg/VG_100K"}, "two archives of set finetune fill the same folder"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,81 @@ def test_rows_that_are_not_known_are_left_to_training(tmp_path: Path) -> None:
     raw = shipped()
     data_of(raw, "paper")["manifest"] = str(manifest)
     assert [f for f in found(alone("paper", change, raw)) if "of one step" in f.sentence] == []
+
+
+def own(folder: Path, *kinds: Kind, **changes: object) -> list[str]:
+    """Return what is found about one's own data in a folder, as ``key: sentence``."""
+    raw = shipped()
+    data = data_of(raw, "paper")
+    data.clear()
+    data.update(name="llava-1.5", folder={"path": str(folder)} | changes)
+    findings = found(alone("paper", raw=raw), *kinds)
+    place = "data[0].folder."
+    return [
+        f"{f.place.removeprefix(place)}: {f.sentence}" for f in findings if f.place.startswith(place)
+    ]
+
+
+def put_own(folder: Path, rows: object = None, name: str = "json") -> None:
+    usual = [{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}] * 600
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for stage in SETS:
+        (folder / f"{stage}.{name}").write_text(json.dumps(usual if rows is None else rows))
+
+
+def test_ones_own_data_are_read_before_anything_runs(tmp_path: Path) -> None:
+    put_own(tmp_path)
+    assert own(tmp_path) == own(tmp_path, Kind.WARNING) == []
+    put_own(tmp_path, [{"messages": [{"role": "user", "content": "a"}]}])
+    lines = own(tmp_path)
+    assert len(lines) == len(SETS)
+    for line, stage in zip(lines, SETS, strict=True):
+        assert line.startswith(f"{stage}: row 1 of {tmp_path / stage}.json cannot be used: ")
+        assert "unknown key 'messages'; write 'conversations'" in line
+    for content, words in (
+        ("[{", "not valid JSON"),
+        ("[1]", "not an object"),
+        ("{}", "list of objects"),
+        ("[]", "no rows"),
+    ):
+        (tmp_path / "finetune.json").write_text(content)
+        assert any(words in line for line in own(tmp_path)), content
+
+
+def test_ones_own_data_of_another_machine_are_a_warning(tmp_path: Path) -> None:
+    assert own(tmp_path / "none") == []
+    lines = own(tmp_path / "none", Kind.WARNING)
+    assert [line.partition(":")[0] for line in lines] == ["pretrain", "finetune", "images"]
+    assert all("on this machine" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"finetune": "chats.csv"}, "finetune: {}/chats.csv has an unknown format; write .json"),
+        ({"images": None}, "finetune: {}/finetune.json cannot hold images, and images is null"),
+    ],
+)
+def test_formats_that_cannot_work_are_problems(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    put_own(tmp_path)
+    assert any(line.startswith(words.format(tmp_path)) for line in own(tmp_path, **changes))
+
+
+def test_less_than_a_step_of_ones_own_data_is_a_problem(tmp_path: Path) -> None:
+    put_own(tmp_path)
+    raw = shipped()
+    data = data_of(raw, "paper")
+    data.clear()
+    data.update(name="llava-1.5", folder={"path": str(tmp_path)})
+
+    def told_with(epochs: float) -> list[str]:
+        overrides = {stage: [f"epochs={epochs}"] for stage in SETS}
+        config = alone("paper", lambda study: study["training"].update(overrides=overrides), raw)
+        return [f.sentence for f in found(config) if "conversations are fewer than" in f.sentence]
+
+    assert told_with(1) == []
+    lines = told_with(0.01)  # of 600 conversations
+    assert len(lines) == len(SETS)
+    assert all("of 600 conversations" in line for line in lines)

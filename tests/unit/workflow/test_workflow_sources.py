@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from paretoken.config.config import Config
+from paretoken.config.sources import Data, Folder
 from paretoken.plan.resources import CPU_JOBS
+from paretoken.workflow.cell_rules import Cells
 from paretoken.workflow.source_rules import Sources, seed_of
 
 Of = Callable[..., SimpleNamespace]
@@ -90,11 +92,42 @@ def test_what_is_made_follows_from_the_records(rules: Sources, made: Of, fetched
 
 def test_where_downloaded_data_are(rules: Sources, fetched: Of) -> None:
     where = fetched(stage="finetune")
-    assert rules.manifest(where) == "workflow/reference/llava_data.yaml"
-    assert rules.data_options(where) == ["--root", "data/llava", "--max-bad-share", "0.001"]
+    manifest = "workflow/reference/llava_data.yaml"
+    assert rules.data_files(where) == manifest
+    assert rules.data_options(where) == [
+        *("--manifest", manifest),
+        *("--data-set", "finetune"),
+        *("--root", "data/llava"),
+        *("--max-bad-share", "0.001"),
+    ]
     records = [data.model_copy(update={"decode": False}) for data in rules.config.data]
     quick = Sources(rules.config.model_copy(update={"data": records}))
     assert quick.data_options(where)[-1] == "--no-decode"
+
+
+@pytest.mark.parametrize("images", ["pictures", None])
+def test_ones_own_data_are_named_by_their_files(rules: Sources, fetched: Of, images: str | None) -> None:
+    own = Folder(path="data/own", pretrain="captions.jsonl", finetune="chats.parquet", images=images)
+    records = [Data(name=data.name, folder=own) if data.manifest else data for data in rules.config.data]
+    changed = Sources(rules.config.model_copy(update={"data": records}))
+    where, part = fetched(stage="pretrain", vocabulary="qwen1.5-7b"), fetched(part="finetune")
+    assert changed.data_files(where) == "data/own/captions.jsonl"
+    named = ["--images", "data/own/pictures"] if images else []
+    assert changed.data_options(where) == [
+        *("--conversations", "data/own/captions.jsonl"),
+        *named,
+        *("--max-bad-share", "0.0"),
+    ]
+    # The steps that follow read what `paretoken data` writes, as they do for downloaded data.
+    assert changed.conversations(where) == rules.conversations(where)
+    seen = [] if images is None else ["--images", f"{PAPER}/data/finetune/images"]
+    rows = ["--data", f"{PAPER}/data/finetune/conversations"]
+    skipped = ["--skipped", f"{PAPER}/data/finetune/skipped.json"]
+    assert changed.images(part) == [*rows, *skipped, *seen, "--aspect", "pad"]
+    cell = fetched(llm="qwen1.5-7b", compressor="tokenpacker", tokens="4", seed="0")
+    trained = Cells(changed.config).images("finetune")(cell)
+    place = "conversations" if images is None else "images"
+    assert trained == ["--images", f"{PAPER}/data/finetune/{place}", "--aspect", "pad"]
 
 
 def test_the_share_that_may_be_left_out_is_that_of_the_data(
@@ -111,7 +144,7 @@ def test_tokenizing_reads_a_stage_and_the_tokenizer_of_a_model(rules: Sources, f
         assert rules.tokenizer(where) == f"{PAPER}/llms/qwen1.5-7b/run.json"
         assert rules.conversations(where) == [
             "--data",
-            f"{data}/conversations.json",
+            f"{data}/conversations",
             "--skipped",
             f"{data}/skipped.json",
             "--llm",
@@ -151,7 +184,7 @@ def test_features_of_downloaded_data_are_of_a_stage(
     where, data = fetched(part=part), f"{PAPER}/data/{part}"
     assert rules.images(where) == [
         "--data",
-        f"{data}/conversations.json",
+        f"{data}/conversations",
         "--skipped",
         f"{data}/skipped.json",
         "--images",

@@ -27,13 +27,14 @@ def in_words(answer: dict[str, Any]) -> str:
         tie = "; a tie" if row["tie"] else ""
         lines.append(f"  {'next best: ' if place == 2 else f'{place}. '}{_words(model, row)}{tie}")
     lines += _ties(answer)
-    if answer["chosen_in_draws"] is not None and not answer["flat"]:
-        counted = UNCERTAINTY[tuple(answer["draws_of"])]
+    if answer["chosen_in_draws"] is not None and not answer["law_is_constant"]:
+        counted = UNCERTAINTY[tuple(answer["draws_include"])]
         share = 100 * answer["chosen_in_draws"]
         lines.append(f"It is best in {share:.0f} % of the bootstrap draws ({counted}).")
     if answer["v_star"] is not None:
         lines.append(_star(answer))
-    return "\n".join([*lines, *_subject(answer), *[f"Caution: {each}" for each in answer["mind"]]])
+    lines += [*_subject(answer), *(f"Caution: {each}" for each in answer["cautions"])]
+    return "\n".join(lines)
 
 
 def _ties(answer: dict[str, Any]) -> list[str]:
@@ -52,7 +53,7 @@ def _ties(answer: dict[str, Any]) -> list[str]:
 def _star(answer: dict[str, Any]) -> str:
     low, high = answer["v_star_low"], answer["v_star_high"]
     interval = "" if low is None or high is None else f" (95 % interval {low:.3g} to {high:.3g})"
-    if not answer["v_star_told"]:
+    if not answer["v_star_determined"]:
         return (
             "If models of every size were available, the data would not determine the best number of "
             f"visual tokens{interval}."
@@ -69,9 +70,9 @@ def _subject(answer: dict[str, Any]) -> list[str]:
     suite = f" of {answer['suite']}" if answer["suite"] else ""
     left_out = f" (left out: {model.leaves_out})" if model.leaves_out else ""
     return [
-        subject_in_words(answer["of"]),
-        f"The {answer['law']} law{answer['assumed']}{suite} predicts the error; cost: {answer['counts']}"
-        f"{left_out}.",
+        subject_in_words(answer["subject"]),
+        f"The {answer['law']} law{answer['constraints']}{suite} predicts the error; "
+        f"cost: {answer['cost_includes']}{left_out}.",
     ]
 
 

@@ -80,7 +80,7 @@ def test_two_nodes_train_as_one_process_does(world: Path, project: Callable[...,
     torch.testing.assert_close(losses(results / "a"), losses(world / "alone"), **CLOSE)
     log = (results / "logs" / "a.log").read_text()
     assert "launch: SLURM job" in log
-    assert "2 node(s)" in log
+    assert "2 nodes" in log
     assert (results / "logs" / "a-rank1.log").exists(), "one log for each process"
     assert log.count("step 12/12") == 1
 
@@ -114,4 +114,4 @@ def test_a_node_that_gives_other_gpus_is_told_before_training(
     snakefile = made.path / "Snakefile"
     snakefile.write_text(snakefile.read_text().replace("--gpus {resources.gpus}", "--gpus 4"))
     said = made.start("results/toy/a/run.json").fail()
-    assert "4 GPU(s) were requested and SLURM allocated 2" in said
+    assert "4 GPUs were requested and SLURM allocated 2" in said

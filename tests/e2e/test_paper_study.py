@@ -151,7 +151,7 @@ def test_an_unreadable_picture_and_its_conversation_are_left_out(paper: Paper) -
     skipped = (paper.results / "sources" / "data" / "finetune" / "skipped.json").read_text()
     assert "/".join(BROKEN) in skipped
     log = (paper.results / "sources" / "logs" / "tokenize-finetune-qwen1.5-0.5b.log").read_text()
-    assert "left out: 0 bad rows, 1 of skipped images" in log
+    assert "left out: 0 bad rows, 1 conversation with a skipped image" in log
 
 
 def test_laws_figures_claims_and_summary_are_made(paper: Paper) -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict
 
-from paretoken.io.text_tables import aligned, clock
+from paretoken.io.text_tables import aligned, clock, counted
 from paretoken.jobs.job_states import State
 from paretoken.jobs.study_status import CellStatus, StudyStatus
 
@@ -46,7 +46,7 @@ def overall(status: StudyStatus) -> str:
     """Return the numbers of cells by state, their expected end, and the path of the report."""
     words, of = status.cells_by_state(), len(status.cells)
     filled = BAR * words["done"] // of
-    line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {of} cells done"
+    line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {counted(of, 'cell')} done"
     for word, name in (
         ("running", "running"),
         ("queued", "queued"),
@@ -93,8 +93,8 @@ def _totals(status: StudyStatus) -> str:
     left = status.remaining
     if left is not None:
         lines.append(
-            f"about {clock(left.seconds)} left with {left.jobs} job(s) at a time, estimated from the "
-            f"{left.finished} finished stages (scaled by planned FLOPs)"
+            f"about {clock(left.seconds)} left with {counted(left.jobs, 'job')} at a time, "
+            f"estimated from the {counted(left.finished, 'finished stage')} (scaled by planned FLOPs)"
         )
     return "\n".join(lines)
 

@@ -80,7 +80,7 @@ def test_a_hole_in_the_grid_is_named(latency_csv):
         return None if at == (2.0, 4, 50, 1) else row
 
     with pytest.raises(
-        UserError, match="1 combinations are missing, the first at params_b = 2, visual_tokens = 4, text"
+        UserError, match="1 combination is missing, the first at params_b = 2, visual_tokens = 4, text"
     ):
         read_latency(latency_csv(hole))
 

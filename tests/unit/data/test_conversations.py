@@ -124,7 +124,7 @@ def checked(rows: list[dict[str, Any]], skips: Skips) -> list[Conversation]:
 
 def test_bad_rows_are_refused_with_their_place() -> None:
     rows = [GOOD, {**GOOD, "id": 2, "conversations": []}]
-    with pytest.raises(UserError, match=r"1 of 2 rows are bad.*\n.*row 2 \(id 2\).*no conversations"):
+    with pytest.raises(UserError, match=r"1 of 2 rows is bad.*\n.*row 2 \(id 2\).*no conversations"):
         checked(rows, Skips("data.json"))
 
 

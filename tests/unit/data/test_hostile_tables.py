@@ -152,7 +152,7 @@ def test_elements_of_lists_are_counted(tmp_path: Path) -> None:
         read_rows(tmp_path / "x.parquet")
     batch = table.to_batches()[0]
     assert held_by_rows(batch) >= 8 * count
-    with pytest.raises(UserError, match="1 rows take more than 300,000,000 bytes"):
+    with pytest.raises(UserError, match="1 row takes more than 300,000,000 bytes"):
         rows_of(batch, tmp_path, replace(LIMITS, working=300_000_000))
 
 

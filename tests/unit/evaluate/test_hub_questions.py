@@ -21,6 +21,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.gathering_writer import GatheringWriter
 from paretoken.evaluate.hub_files import fetch_splits, shards
 from paretoken.evaluate.hub_questions import BATCH, write_questions
+from paretoken.io.text_tables import counted
 from paretoken.registry import BENCHMARKS
 from standins.benchmarks import TABLES, save_benchmark
 
@@ -233,7 +234,7 @@ def test_rows_without_a_question_are_told_at_once(
     change(tmp_path / "hub", name, lambda row, n: row | {"question": empty[n % 3] if n else "What?"})
     assert ask(name, tmp_path / "hub", tmp_path / "bad") == 2
     error = capsys.readouterr().err
-    assert f"{count - 1} rows are unusable" in error
+    assert f"{counted(count - 1, 'row is', 'rows are')} unusable" in error
     for number in range(1, count):
         assert f"row {number}: its question is missing or empty" in error
     assert not (tmp_path / "bad").exists()
@@ -274,8 +275,8 @@ def test_a_limit_is_cut_at_whole_questions(tmp_path: Path, capsys: pytest.Captur
         assert ask("mmbench", tmp_path / "hub", out, "--limit", str(limit)) == 0
         assert len(read_rows(out / "questions.parquet")) == asked
         said = capsys.readouterr().out
-        assert f"{asked} questions" in said
-        assert ("the last 1 rows within --limit are incomplete questions" in said) is (limit == 3)
+        assert f"{counted(asked, 'question')} (" in said
+        assert ("left out: 1 row within --limit is an incomplete question" in said) is (limit == 3)
     rows = tmp_path / "rows"
     assert ask("mmbench", tmp_path / "hub", rows, "--limit", "3", "--variant", "rows") == 0
     assert len(read_rows(rows / "questions.parquet")) == 3

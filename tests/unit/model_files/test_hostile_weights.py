@@ -189,7 +189,7 @@ def test_a_config_of_more_weights_than_the_files_hold_is_refused_before_any_is_m
         str(tmp_path / "out"),
     )
     assert done.returncode == 2
-    assert "do not fit its config.json: they hold 1 numbers, it describes 32" in done.stderr
+    assert "do not fit its config.json: they hold 1 number, it describes 32" in done.stderr
 
 
 def test_so_is_a_language_model_and_what_fits_is_loaded(models: Path, tmp_path: Path) -> None:

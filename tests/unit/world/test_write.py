@@ -150,7 +150,7 @@ def test_the_same_seed_writes_the_same_bytes(data: Path, tmp_path: Path) -> None
 
 def test_too_few_test_images_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     settings = small.world(("test_images.count", "2"))
-    with pytest.raises(UserError, match="2 test images give no question for"):
+    with pytest.raises(UserError, match=r"test_images\.count = 2 gives no question for"):
         write_miniature(tmp_path / "data", settings, 0, 1)
     assert list(tmp_path.iterdir()) == []
 

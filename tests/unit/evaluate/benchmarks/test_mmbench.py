@@ -73,9 +73,9 @@ def test_without_any_rotation_the_metric_is_another_one() -> None:
 def test_a_lost_rotation_is_refused(lost: int) -> None:
     whole = [row(base + turn * 1_000_000, "A", "A") for base in (1, 2) for turn in range(4)]
     assert score_predictions(MMBENCH, whole)["metric"] == "circular accuracy"
-    with pytest.raises(UserError, match=r"of 2 questions lack rotations.*--variant rows"):
+    with pytest.raises(UserError, match=r"of 2 questions lacks? rotations.*--variant rows"):
         score_predictions(MMBENCH, whole[:lost] + whole[lost + 1 :])
-    with pytest.raises(UserError, match="1 of 8 ids appear more than once"):
+    with pytest.raises(UserError, match="1 of 8 ids appears more than once"):
         score_predictions(MMBENCH, [*whole, whole[lost]])
 
 

@@ -76,7 +76,7 @@ def test_an_image_with_one_question_cannot_have_both_right_and_the_metric_says_s
     result = score_predictions(MME, rows)
     assert result["details"]["perception"] == 2000 - 100
     assert result["details"]["unpaired_images"] == 1
-    assert result["metric"] == f"{SUM} (1 images without exactly two questions)"
+    assert result["metric"] == f"{SUM} (1 image without exactly two questions)"
 
 
 def whole() -> list[dict[str, Any]]:

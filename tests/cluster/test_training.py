@@ -107,7 +107,7 @@ def test_two_processes_on_one_node_are_stopped_by_a_warning_and_go_on(
     driver.fail()
 
 
-def test_a_node_that_gives_other_gpus_is_told_before_training(
+def test_a_node_that_gives_other_gpus_is_reported_before_training(
     world: Path, project: Callable[..., Folder]
 ) -> None:
     made = project(world, 12)

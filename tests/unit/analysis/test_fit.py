@@ -33,7 +33,7 @@ def record_of(cells, **options):
 
 
 @pytest.mark.parametrize("law", list(LAWS))
-def test_record_holds_what_the_issue_asks_and_is_plain_json(published, law):
+def test_the_record_has_the_required_keys_and_is_plain_json(published, law):
     record = fit_record(published(), FitOptions(law=law, bootstrap=40))
     assert set(record) >= KEYS
     assert json.loads(json.dumps(record, allow_nan=False)) == record

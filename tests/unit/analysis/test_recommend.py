@@ -75,7 +75,7 @@ def test_a_budget_must_be_positive(fit, flops):
         recommend(fit, flops, 50.0, SIZES, TOKENS)
 
 
-def test_extrapolation_is_to_be_minded(fit):
+def test_extrapolation_is_a_caution(fit):
     outside = " ".join(recommend(fit, 1e14, 50.0, [14.0], [1000.0])["cautions"])
     assert "14B lies outside the fitted sizes" in outside
     assert "The token count 1000 lies outside the fitted range 1 to 576" in outside
@@ -83,7 +83,7 @@ def test_extrapolation_is_to_be_minded(fit):
     assert "outside" not in inside
 
 
-def test_a_difference_within_its_noise_is_a_tie_and_a_clear_one_is_none(published_record):
+def test_a_difference_within_its_noise_is_a_tie_and_a_clear_one_is_not(published_record):
     """Tokens that hardly differ are no tie: their difference is small, and so is its interval."""
     fit = FittedLaw.from_record(published_record)
     clear = recommend(fit, 1e14, 50.0, [7.0], [1.0, 576.0])
@@ -146,7 +146,7 @@ def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fi
     assert "noise of the measured cost" in in_words(answer)
 
 
-def test_an_effect_that_is_not_there_is_to_be_minded(published_record):
+def test_an_absent_effect_is_a_caution(published_record):
     fit = FittedLaw.from_record(published_record | without_effect(published_record))
     assert (
         "The data show no significant effect of V."
@@ -169,7 +169,7 @@ def test_the_limits_of_the_choice_do_not_move_the_best_number_of_tokens(fit):
     assert few["v_star"] == recommend(fit, 1e13, 50.0, SIZES, TOKENS)["v_star"]
 
 
-def test_doubts_about_the_law_are_to_be_minded(published):
+def test_doubts_about_the_law_are_cautions(published):
     record = fit_record(published("ocr"), FitOptions(bootstrap=20, compare=True))
     cautions = " ".join(recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)["cautions"])
     assert "product leaves a pattern over N and V in the residuals" in cautions
@@ -181,7 +181,7 @@ def test_doubts_about_the_law_are_to_be_minded(published):
     assert "product law with alpha = beta" in in_words(answer)
 
 
-def test_an_error_above_what_can_be_is_to_be_minded(published):
+def test_an_impossible_error_is_a_caution(published):
     record = fit_record(published(), FitOptions(bootstrap=20))
     beyond = recommend(FittedLaw.from_record(record), 1e14, 50.0, [1e-6], [1.0])
     assert beyond["recommended"]["error"] > 1
@@ -226,7 +226,7 @@ def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record
     assert "falls neither with model size nor with visual tokens" in in_words(answer)
 
 
-def test_an_error_below_zero_is_to_be_minded(published_record):
+def test_an_error_below_zero_is_a_caution(published_record):
     record = published_record | {
         "law": "log_linear",
         "draws": [],

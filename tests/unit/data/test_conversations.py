@@ -94,7 +94,7 @@ def test_the_image_moves_to_the_start_of_its_turn(text: str, expected: str) -> N
     assert parse_conversation(turns(("human", text), ("gpt", "red"))).turns[0] == expected
 
 
-def test_an_image_may_stand_in_a_later_question() -> None:
+def test_an_image_may_be_in_a_later_question() -> None:
     row = turns(("human", "hello"), ("gpt", "hello"), ("human", "what ?\n<image>"), ("gpt", "red"))
     assert parse_conversation(row).turns == ("hello", "hello", "<image>\nwhat ?", "red")
 

@@ -101,7 +101,7 @@ def test_bad_rows_are_known_before_tokenizing_and_listed(
     assert index["skipped"][0]["row"].startswith("row 8 ")
 
 
-def test_half_a_character_is_a_bad_row(
+def test_a_lone_surrogate_makes_a_bad_row(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """JSON can hold half an emoji; no tokenizer takes it."""

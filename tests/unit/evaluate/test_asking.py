@@ -137,7 +137,7 @@ def test_rows_with_a_prompt_have_no_misspelt_keys(
 
 
 @pytest.mark.usefixtures("silent")
-def test_all_problems_of_all_files_are_said_at_once(
+def test_all_problems_of_all_files_are_reported_at_once(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = []
@@ -196,7 +196,7 @@ def test_a_file_without_bad_rows_says_nothing_about_them(world: Path, tmp_path: 
 
 
 @pytest.mark.usefixtures("silent")
-def test_a_file_of_bad_rows_only_asks_nothing(
+def test_a_file_with_only_bad_rows_asks_no_questions(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write(tmp_path / "q.jsonl", [question(0, image="nope.png")])
@@ -267,7 +267,7 @@ def benchmark(tmp_path: Path, name: str, *options: str) -> Path:
 @pytest.mark.parametrize("every", [False, True])
 @pytest.mark.parametrize("name", ["mme", "gqa", "mmmu"])
 @pytest.mark.usefixtures("silent")
-def test_a_picture_that_a_benchmark_lost_is_never_passed_over(
+def test_a_missing_picture_of_a_benchmark_is_never_ignored(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, every: bool
 ) -> None:
     import pandas as pd

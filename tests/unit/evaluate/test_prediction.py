@@ -236,7 +236,7 @@ def test_prompts_and_images_must_match() -> None:
         parse_questions([row, row], Skips("questions"))
 
 
-def test_half_a_character_is_a_bad_question() -> None:
+def test_a_lone_surrogate_makes_a_bad_question() -> None:
     good = {"question_id": "1", "question": "what ?", "answer": "a", "image": None}
     own = {"_id": "1", "prompt": "what ?", "image": None, "options": ["a"]}
     bad = [

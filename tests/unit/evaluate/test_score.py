@@ -242,7 +242,7 @@ def test_odd_predictions_neither_crash_nor_break_the_file(name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", [*ROWS, "exact_match"])
-def test_a_list_of_one_text_is_that_text_and_nothing_else_is(name: str, tmp_path: Path) -> None:
+def test_only_a_list_of_one_text_is_read_as_that_text(name: str, tmp_path: Path) -> None:
     plain, right = ROWS.get(name, ({"answer": "red"}, "red"))
     good, other = (numbered(name, plain, i) | {"prediction": said} for i, said in ((1, right), (2, "x")))
     texts = scored(tmp_path, name, [good, other])
@@ -322,7 +322,7 @@ def test_rows_without_an_id_are_scored_with_a_note(
         assert (note in capsys.readouterr().out) == noted
 
 
-def test_two_questions_on_one_image_are_no_duplicates_unless_they_are() -> None:
+def test_only_identical_questions_on_one_image_are_duplicates() -> None:
     common = {"question_id": "a.png", "category": "OCR", "prediction": "Yes"}
     both = [{**common, "answer": "Yes"}, {**common, "answer": "No"}]
     mme = BENCHMARKS.load("mme")
@@ -436,7 +436,7 @@ def test_parts_can_be_read_back_whatever_they_are_called(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", NAN, 2, 2.0, True, {"a": 1}, ["fact"]])
-def test_a_row_whose_part_is_no_text_is_named(value: Any) -> None:
+def test_a_row_whose_part_is_not_a_text_is_named(value: Any) -> None:
     rows = of_parts()
     rows[4] |= {"part": value}
     with pytest.raises(UserError, match=r"row 5 \(question_id '4'\): its part is"):

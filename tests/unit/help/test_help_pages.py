@@ -46,7 +46,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return found
 
 
-def test_every_command_stands_under_one_heading(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_is_listed_under_one_heading(capsys: pytest.CaptureFixture[str]) -> None:
     listed = [name for names in HEADINGS.values() for name in names]
     assert sorted(listed) == sorted(COMMANDS)
     assert set(PAGES) == set(COMMANDS)
@@ -107,7 +107,7 @@ def test_examples_that_need_no_study_run(
             assert word != "--out" or Path(after).is_file()
 
 
-def test_what_is_missing_is_said_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_parts_are_reported_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, complaint = shown(capsys, "fit")
     assert code == 2
     assert complaint.splitlines()[-2:] == [
@@ -152,7 +152,7 @@ def test_versions_need_no_git(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_shell_is_told_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shell_completes_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("shtab")
     code, script, complaint = shown(capsys, "--print-completion", shell)
     assert (code, complaint) == (0, "")

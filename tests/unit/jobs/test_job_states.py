@@ -57,7 +57,7 @@ def test_nothing_there_is_missing(tmp_path: Path) -> None:
     assert state_of(job(tmp_path), signs()) == State("missing")
 
 
-def test_done_is_the_result_whatever_else_lies_around(tmp_path: Path) -> None:
+def test_an_existing_result_means_done_whatever_other_files_exist(tmp_path: Path) -> None:
     write_log(tmp_path, "paretoken train: disk full\n")
     say(tmp_path, replace(HERE, end="failed", error="disk full"))
     (tmp_path / "finetune").mkdir()
@@ -86,7 +86,7 @@ def test_a_job_without_heartbeats_is_not_running_for_ever(tmp_path: Path) -> Non
     assert state_of(job(tmp_path), signs(quiet_s=600.0)).state == "running"
 
 
-def test_a_clock_that_is_ahead_is_no_death(tmp_path: Path) -> None:
+def test_a_clock_that_is_ahead_does_not_mean_a_dead_job(tmp_path: Path) -> None:
     say(tmp_path, replace(ELSEWHERE, heartbeat=NOW + 1000))
     assert state_of(job(tmp_path), signs()).state == "running"
 
@@ -104,7 +104,7 @@ def test_a_process_of_this_machine_that_is_gone_has_failed_at_once(tmp_path: Pat
 @pytest.mark.parametrize(
     "error", ["no space left on device", "OutOfMemoryError: CUDA out of memory\nmore", "KeyError: 'x'"]
 )
-def test_an_error_is_failed_at_once_and_told(tmp_path: Path, error: str) -> None:
+def test_an_error_fails_the_job_at_once_and_is_reported(tmp_path: Path, error: str) -> None:
     say(tmp_path, replace(HERE, end="failed", error=error))
     found = state_of(job(tmp_path), signs())
     assert found.state == "failed"
@@ -141,7 +141,7 @@ def test_only_the_last_start_in_a_log_of_a_cluster_is_shown(tmp_path: Path) -> N
     assert "ValueError: bad" not in state_of(job(tmp_path), signs()).last_lines
 
 
-def test_slurm_knows_what_waits_and_what_runs_in_silence(tmp_path: Path) -> None:
+def test_slurm_decides_the_state_of_jobs_without_heartbeats(tmp_path: Path) -> None:
     waits = state_of(job(tmp_path), signs(queue=queued(tmp_path, "PENDING")))
     assert (waits.state, waits.reason) == ("queued", "SLURM job 12 waits: Priority")
     assert state_of(job(tmp_path), signs(queue=queued(tmp_path, "HELD"))).state == "queued"
@@ -219,7 +219,7 @@ def test_one_squeue_says_what_the_jobs_of_this_folder_are(
     assert found.complaint == ""
 
 
-def test_a_slurm_that_does_not_answer_is_said_and_one_of_no_cluster_is_not(
+def test_a_slurm_that_does_not_answer_is_reported_and_one_without_a_cluster_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)

@@ -73,7 +73,7 @@ def test_a_trained_study_stage_by_stage() -> None:
     assert sum(found.cells_by_stage()["score"].values()) == len(found.cells)
 
 
-def test_sources_are_shared_and_told_once() -> None:
+def test_shared_sources_are_listed_once() -> None:
     config = llava_config()
     study = config.study("paper")
     for source in source_jobs(config.freeze("paper"), cells(study)[0]):
@@ -105,7 +105,7 @@ def test_what_is_left_follows_from_what_finished() -> None:
     assert (slower.jobs, slower.finished) == (1, 1)
 
 
-def test_the_miniature_knows_its_sources() -> None:
+def test_the_miniature_lists_its_sources() -> None:
     config = load(Path("config.yaml"))
     study = config.study("miniature")
     cell = cells(study)[0]
@@ -213,7 +213,7 @@ def test_a_bar_counts_whole_cells_and_a_watch_ends_with_the_report(
     assert json.loads(as_json(study_status(config, study, NOBODY)))["cells_by_state"]["done"] == 28
 
 
-def test_the_time_left_stands_beside_the_bar() -> None:
+def test_the_time_left_is_shown_beside_the_bar() -> None:
     config = llava_config()
     study = config.study("paper")
     cell = cells(study)[0]

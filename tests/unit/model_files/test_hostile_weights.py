@@ -154,7 +154,7 @@ def test_tensors_larger_than_their_file_are_refused(tmp_path: Path) -> None:
     assert pickled_sizes(tmp_path / BIN) == {"embedding": 10_000, "head": 10_000}
 
 
-def test_a_file_of_before_zips_is_read_up_to_a_size(tmp_path: Path) -> None:
+def test_a_file_from_before_zip_weights_is_read_up_to_a_size(tmp_path: Path) -> None:
     with (tmp_path / BIN).open("wb") as stream:
         stream.truncate(2**40)  # a hole, which takes no disk
     with pytest.raises(UserError, match="is a pickle from before torch"):

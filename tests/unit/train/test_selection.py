@@ -44,7 +44,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return seen
 
 
-def test_what_max_length_takes_is_told_first_and_learned_tokens_are_those_with_a_loss(
+def test_truncation_is_reported_first_and_learned_tokens_are_those_with_a_loss(
     tiny_world: Path, tmp_path: Path, batches: list[dict[str, Any]]
 ) -> None:
     data = stages.tokenized(tiny_world, tmp_path, [SHORT, HALF, LATE] * 3)

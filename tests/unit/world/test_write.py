@@ -155,7 +155,7 @@ def test_too_few_test_images_are_refused_and_leave_nothing(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_does_nothing_twice_and_refuses_other_settings(
+def test_a_second_run_changes_nothing_and_other_settings_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = ["world", "--world", str(small.RECIPES / "miniature_world.yaml"),
@@ -170,6 +170,6 @@ def test_the_command_does_nothing_twice_and_refuses_other_settings(
     assert "other settings or seeds" in capsys.readouterr().err
 
 
-def test_the_config_knows_the_parts_of_a_world() -> None:
+def test_the_config_lists_the_parts_of_a_world() -> None:
     assert WORLD_PARTS == PARTS
     assert WORLD in BENCHMARKS

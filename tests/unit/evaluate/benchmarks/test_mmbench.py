@@ -38,7 +38,7 @@ def test_which_option_an_answer_means(answer: str, letter: str | None) -> None:
 
 
 @pytest.mark.parametrize("absent", ["nan", None, float("nan"), ""])
-def test_absent_options_are_no_options(absent: Any) -> None:
+def test_missing_options_do_not_count(absent: Any) -> None:
     assert MMBENCH.score(row(1, "B", "banana", A="red", B="banana", C=absent, D=absent)) == 1
     assert MMBENCH.score(row(1, "B", "answer is D", A="red", B="banana", C=absent, D=absent)) == 0
 
@@ -88,7 +88,7 @@ def test_rows_without_a_right_option_are_refused() -> None:
         score_predictions(MMBENCH, [row("x", "A", "A")])
 
 
-def test_what_is_neither_text_nor_number_is_no_third_option() -> None:
+def test_options_that_are_neither_text_nor_numbers_are_refused() -> None:
     for wrong in (False, ["red"], {"text": "red"}):
         with pytest.raises(UserError, match=r"row 1 \(index 3\): its C holds"):
             score_predictions(MMBENCH, [row(3, "A", "A") | {"C": wrong}])

@@ -60,7 +60,7 @@ def test_two_images_by_hand() -> None:
     assert details["stderr"] > 0
 
 
-def test_images_are_found_by_id_wherever_their_rows_stand() -> None:
+def test_images_are_found_by_id_in_rows_of_any_order() -> None:
     a, b = pair("a", "OCR", "Yes", "No"), pair("b", "OCR", "No", "No")
     assert score_predictions(MME, [a[0], b[0], a[1], b[1]])["details"]["perception"] == 75 + 50
     # The official tool pairs neighbours: both pairs are then half right.

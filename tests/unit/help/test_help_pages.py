@@ -181,3 +181,17 @@ def test_without_shtab_it_says_how_to_get_it(
     assert (code, printed) == (2, "")
     assert complaint.startswith("paretoken: --print-completion needs the package shtab; install it")
     assert shown(capsys, "--print-completion", "fish")[0] == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_defaults_are_shown_as_they_are_typed(command: str) -> None:
+    parser = parser_of(command)
+    formatter = parser._get_formatter()
+    for action in parser._actions:
+        text = formatter._expand_help(action)
+        found = re.search(r"\(default: ([^)]*)\)$", text)
+        typed = found[1] if found else ""
+        assert typed not in ("True", "False", "None"), action.dest
+        assert not re.search(r"[\[\]']", typed), action.dest
+        if action.default in (0, 0.0) and not isinstance(action.default, bool):
+            assert found, f"{action.dest}: a default of 0 is shown, too"

@@ -86,7 +86,7 @@ def recommend(
         "budget": float(budget),
         "unit": cost.model.unit,
         "cost_model": cost.model.name,
-        "cost_includes": cost.words,
+        "cost_description": cost.words,
         "text_tokens": float(Q),
         "law": fit.law.name,
         "constraints": fit.law.constraints.in_words(),

@@ -75,7 +75,7 @@ def _subject(answer: dict[str, Any]) -> list[str]:
     return [
         subject_in_words(answer["subject"]),
         f"The {answer['law']} law{answer['constraints']}{suite} predicts the error; "
-        f"cost: {answer['cost_includes']}{left_out}.",
+        f"cost: {answer['cost_description']}{left_out}.",
     ]
 
 

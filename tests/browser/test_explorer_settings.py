@@ -74,7 +74,7 @@ def test_an_entry_takes_thousands_and_another_unit_for_what_was_wrong(page):
     assert text_of(page, "#x-best").startswith("With 500 GFLOPs")
 
 
-def test_text_tokens_without_results_become_the_nearest_and_that_is_said(page):
+def test_text_tokens_without_results_become_the_nearest_with_a_notice(page):
     enter(page, "#x-text-entry", "37")
     assert page.input_value("#x-text-entry") == "35"
     assert "no results for 37 text tokens" in text_of(page, "#x-notice")
@@ -159,7 +159,7 @@ def test_the_nearest_of_what_an_address_asks_for_is_shown(browser, study, fragme
     assert problems == []
 
 
-def test_an_address_that_is_none_is_a_fresh_page(browser, study, page):
+def test_an_empty_address_is_a_fresh_page(browser, study, page):
     fresh = text_of(page, "#x-best")
     other, problems = opened(browser, study.folder / "report.html", "#%%%")
     assert text_of(other, "#x-best") == fresh
@@ -168,7 +168,7 @@ def test_an_address_that_is_none_is_a_fresh_page(browser, study, page):
     assert problems == []
 
 
-def test_a_cost_that_is_not_known_is_said(browser, study):
+def test_an_unknown_cost_is_reported(browser, study):
     page, problems = opened(browser, study.folder / "report.html", "#cost=latency&q=200&budget=50")
     assert "The cost is not known with 200 text tokens" in text_of(page, "#x-best")
     assert page.locator("#x-table tr").count() == 0
@@ -203,7 +203,7 @@ def test_another_cost_in_the_same_unit_keeps_the_budget(page):
     assert text_of(page, "#x-best").startswith("With 900 GFLOPs")
 
 
-def test_a_budget_that_other_text_tokens_make_impossible_is_said_and_kept_in_mind(page):
+def test_a_budget_that_other_text_tokens_make_impossible_is_reported_and_remembered(page):
     enter(page, "#x-text-entry", "0")
     enter(page, "#x-budget-entry", "2")
     assert text_of(page, "#x-best").startswith("With 2 GFLOPs")

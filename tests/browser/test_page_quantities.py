@@ -80,5 +80,5 @@ def test_typed_numbers_are_read(functions, text, number):
 @pytest.mark.parametrize(
     "text", ["", " ", "abc", "1,5", "12,34", "0x10", "1 000", "1e", "NaN", "Infinity"]
 )
-def test_what_is_no_number_is_not_read(functions, text):
+def test_text_that_is_not_a_number_is_not_read(functions, text):
     assert functions.evaluate(f"Number.isNaN(typedNumber({json.dumps(text)}))")

@@ -61,7 +61,7 @@ def test_a_limit_of_submitted_jobs_costs_no_attempt(accounting_lab: Lab, make_ce
     assert "It is submitted again in" in said
 
 
-def test_limits_that_no_time_cures_end_a_job_and_others_are_waited_for(
+def test_permanent_limits_end_a_job_and_temporary_ones_are_waited_for(
     accounting_lab: Lab, make_cells: Make
 ) -> None:
     """Without `DenyOnLimit`, SLURM takes what exceeds a limit, and lets it wait for ever."""

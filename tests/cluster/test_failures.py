@@ -37,7 +37,7 @@ CELLS = {
 }
 
 
-def test_every_cell_survives_a_misfortune_of_its_own(lab: Lab, make_cells: Make) -> None:
+def test_every_cell_survives_its_failure(lab: Lab, make_cells: Make) -> None:
     project = make_cells(lab, CELLS, FIRST)
     driver = project.start("-j7")
     job = lab.job("cell cancelled", "RUNNING")
@@ -72,9 +72,7 @@ def last_job(project: Cells, name: str) -> str:
     return project.lab.run("scontrol", "show", "job", project.starts(name)[-1])
 
 
-def test_preempted_jobs_run_again_whether_slurm_or_nobody_requeues_them(
-    lab: Lab, make_cells: Make
-) -> None:
+def test_preempted_jobs_run_again_whether_or_not_slurm_requeues_them(lab: Lab, make_cells: Make) -> None:
     cells = {"lent": {"gpus": 4, "partition": "lent"}, "spare": {"gpus": 4, "partition": "spare"}}
     project = make_cells(lab, cells, "[ $times = 1 ] && sleep 300")
     project.write_profile(groups=None, retries=0)

@@ -22,7 +22,7 @@ sleep 2
 Make = Callable[..., Cells]
 
 
-def test_jobs_get_the_gpus_cpus_and_memory_that_they_asked_for(lab: Lab, make_cells: Make) -> None:
+def test_jobs_get_the_gpus_cpus_and_memory_that_they_requested(lab: Lab, make_cells: Make) -> None:
     cells = {
         "a": {"gpus": 2, "cpus": 3, "mem_mb": 900},
         "b": {"gpus": 2},

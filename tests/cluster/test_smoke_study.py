@@ -39,13 +39,13 @@ def copy_project_with(folder: Path) -> Path:
 def sources_that(project: Folder, word: str) -> list[dict[str, Any]]:
     """Return the sources that are in a state, as `paretoken status` says."""
     states = project.status("smoke", "smoke.yaml")["sources"].values()
-    return [state for state in states if state["word"] == word]
+    return [state for state in states if state["state"] == word]
 
 
 def words_of(project: Folder) -> set[str]:
     """Return the states of all stages of all cells."""
     found = project.status("smoke", "smoke.yaml")["cells"]
-    return {state["word"] for cell in found for state in cell["stages"].values()}
+    return {state["state"] for cell in found for state in cell["stages"].values()}
 
 
 def test_a_study_on_the_cluster_makes_what_a_local_run_makes(

@@ -80,7 +80,7 @@ def test_two_nodes_train_as_one_process_does(world: Path, project: Callable[...,
     torch.testing.assert_close(losses(results / "a"), losses(world / "alone"), **CLOSE)
     log = (results / "logs" / "a.log").read_text()
     assert "launch: SLURM job" in log
-    assert "2 node(s)" in log
+    assert "2 nodes" in log
     assert (results / "logs" / "a-rank1.log").exists(), "one log for each process"
     assert log.count("step 12/12") == 1
 
@@ -107,11 +107,11 @@ def test_two_processes_on_one_node_are_stopped_by_a_warning_and_go_on(
     driver.fail()
 
 
-def test_a_node_that_gives_other_gpus_is_told_before_training(
+def test_a_node_that_gives_other_gpus_is_reported_before_training(
     world: Path, project: Callable[..., Folder]
 ) -> None:
     made = project(world, 12)
     snakefile = made.path / "Snakefile"
     snakefile.write_text(snakefile.read_text().replace("--gpus {resources.gpus}", "--gpus 4"))
     said = made.start("results/toy/a/run.json").fail()
-    assert "4 GPU(s) were requested and SLURM allocated 2" in said
+    assert "4 GPUs were requested and SLURM allocated 2" in said

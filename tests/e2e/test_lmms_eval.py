@@ -107,7 +107,7 @@ def write_task(folder: Path, python: Path, rows: Path) -> None:
     (folder / "pope_rows.yaml").write_text(yaml.safe_dump(task))
 
 
-def test_a_packaged_task_is_asked_and_scored_as_our_own(
+def test_a_packaged_task_is_run_and_scored_like_a_benchmark_of_the_project(
     python: Path, world: Path, tmp_path: Path
 ) -> None:
     write_task(tmp_path / "tasks", python, world / "hub" / "data" / "test-00000-of-00001.parquet")

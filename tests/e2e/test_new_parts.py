@@ -192,7 +192,7 @@ def test_a_compressor_is_trained_and_reported_beside_another(project: Project) -
     assert "gated" in (results / "report.html").read_text()
 
 
-def test_an_edit_of_it_makes_anew_what_shows_costs_and_trains_nothing(project: Project) -> None:
+def test_an_edit_of_it_redraws_costs_and_trains_nothing(project: Project) -> None:
     """Last: it stands on the finished study."""
     with project.with_added("src/paretoken/compressors/gated.py", "# edited"):
         rules = project.dry_run("--configfile", "gated.yaml").rules

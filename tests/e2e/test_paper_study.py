@@ -151,7 +151,7 @@ def test_an_unreadable_picture_and_its_conversation_are_left_out(paper: Paper) -
     skipped = (paper.results / "sources" / "data" / "finetune" / "skipped.json").read_text()
     assert "/".join(BROKEN) in skipped
     log = (paper.results / "sources" / "logs" / "tokenize-finetune-qwen1.5-0.5b.log").read_text()
-    assert "left out: 0 bad rows, 1 of skipped images" in log
+    assert "left out: 0 bad rows, 1 conversation with a skipped image" in log
 
 
 def test_laws_figures_claims_and_summary_are_made(paper: Paper) -> None:
@@ -208,12 +208,12 @@ def test_other_hyperparameters_of_stage_2_repeat_stage_2_only(paper: Paper) -> N
     }
 
 
-def test_another_way_to_score_asks_nothing(paper: Paper) -> None:
+def test_another_way_to_score_repeats_no_predictions(paper: Paper) -> None:
     training = paper.benchmark("scienceqa", scoring="letter_only")
     assert paper.stale("scoring.yaml", training=training) == {"score": CELLS, "cell_scores": CELLS}
 
 
-def test_another_way_to_ask_one_benchmark_asks_it_only(paper: Paper) -> None:
+def test_another_variant_of_one_benchmark_repeats_only_its_predictions(paper: Paper) -> None:
     training = paper.benchmark("scienceqa", questions="full")
     assert paper.stale("asking.yaml", training=training) == {
         "questions": 1,
@@ -223,7 +223,7 @@ def test_another_way_to_ask_one_benchmark_asks_it_only(paper: Paper) -> None:
     }
 
 
-def test_a_new_benchmark_asks_nothing_of_the_others(paper: Paper) -> None:
+def test_a_new_benchmark_repeats_no_predictions_of_the_others(paper: Paper) -> None:
     """Last: it leaves the study with other records. One cell is asked."""
     (study,) = copy.deepcopy(paper.config["studies"])
     study["suites"][2]["benchmarks"].append(ADDED)

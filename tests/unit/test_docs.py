@@ -229,14 +229,18 @@ def _invocations(page: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 @cache
-def _options(command: str) -> set[str]:
+def _actions(command: str) -> list[argparse.Action]:
     parser = build_parser(command)
     choices = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
-    return {option for action in choices[command]._actions for option in action.option_strings}
+    return list(choices[command]._actions)
+
+
+def _options(command: str) -> set[str]:
+    return {option for action in _actions(command) for option in action.option_strings}
 
 
 def _unknown(command: str, words: list[str]) -> list[str]:
-    """Return the options that a command does not have; behind ``--`` stands a command of its own."""
+    """Return the options and arguments that a command does not have; another one follows ``--``."""
     if command not in COMMANDS:
         return [command]
     own, behind = words, []
@@ -245,6 +249,9 @@ def _unknown(command: str, words: list[str]) -> list[str]:
         own, behind = words[:at], words[at + 1 :]
     given = {word.partition("=")[0].strip("[]") for word in own if word.strip("[]").startswith("--")}
     unknown = [f"{command} {option}" for option in sorted(given - _options(command))]
+    positional = [action for action in _actions(command) if not action.option_strings]
+    if own and not positional and re.match(r"\.?[\w/]", own[0]):
+        unknown.append(f"{command} {own[0]}")
     return unknown + (_unknown(behind[0], behind[1:]) if behind else [])
 
 
@@ -257,6 +264,8 @@ def test_commands_and_options_exist(page: Path) -> None:
 def test_an_option_that_does_not_exist_is_noticed() -> None:
     assert _unknown("fit", ["--tables", "x.csv", "--out=y"]) == ["fit --tables"]
     assert _unknown("fitt", []) == ["fitt"]
+    assert _unknown("check", ["config.yaml"]) == ["check config.yaml"]
+    assert _unknown("compare", ["results/published"]) == []
     assert _unknown("launch", ["--gpus", "2", "--", "train", "--stages"]) == ["train --stages"]
     found = list(_invocations(PROJECT / "README.md"))
     assert {"fit", "recommend", "latency"} <= {command for command, _ in found}

@@ -30,7 +30,9 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("target", FAST)
-def test_changed_inputs_end_in_no_traceback_and_no_nonsense(target: str, stand_ins: Path) -> None:
+def test_changed_inputs_end_in_no_traceback_and_are_not_accepted_wrongly(
+    target: str, stand_ins: Path
+) -> None:
     results = fuzz_inputs.run_cases([(target, n) for n in range(PER_TARGET)], 1, stand_ins)
     failed = [(r.number, r.change, r.reasons) for r in results if r.verdict in fuzz_inputs.BAD]
     assert failed == []
@@ -85,7 +87,7 @@ def test_verdicts(
     assert reason is None if not reasons else str(reason) in reasons[0]
 
 
-def test_late_rejections_and_judges_that_fail_are_nonsense(tmp_path: Path) -> None:
+def test_late_rejections_and_failing_judges_are_counted_as_faults(tmp_path: Path) -> None:
     late = attempt(tmp_path, late=lambda outcome: ["after an hour"])
     assert cases.judge(late, cases.Outcome(2, "", USEFUL)) == ("nonsense", ["after an hour"])
 

@@ -32,7 +32,9 @@ def interpreter(folder: Path, says: str, code: int) -> Path:
 
 
 @pytest.mark.parametrize("version", ["3.10.13", "3.15.0"])
-def test_a_python_that_is_too_old_or_too_new_is_one_sentence(tmp_path: Path, version: str) -> None:
+def test_a_python_that_is_too_old_or_too_new_is_reported_in_one_sentence(
+    tmp_path: Path, version: str
+) -> None:
     python = interpreter(tmp_path, f"is Python {version}", 1)
     done = make(tmp_path, f"PYTHON={python}")
     assert done.returncode == 2
@@ -40,7 +42,7 @@ def test_a_python_that_is_too_old_or_too_new_is_one_sentence(tmp_path: Path, ver
     assert done.stdout == ""
 
 
-def test_a_python_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_python_is_reported_in_one_sentence(tmp_path: Path) -> None:
     done = make(tmp_path, "PYTHON=")
     assert done.stderr.splitlines()[0] == f"{NEEDS}none is on PATH; install one, or {CHOOSE}"
     done = make(tmp_path, "PYTHON=./absent")

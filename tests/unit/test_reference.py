@@ -23,7 +23,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_each_cell_stands_once_and_has_a_source(name: str) -> None:
+def test_each_cell_appears_once_and_has_a_source(name: str) -> None:
     table = pd.read_csv(REFERENCE / name)
     require_unique(table, KEYS[name], name)
     assert table["source"].notna().all()

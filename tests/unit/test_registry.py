@@ -10,7 +10,7 @@ from paretoken.errors import UserError
 from paretoken.registry import CLAIMS, FIGURES, LAWS, Registry, unknown_name
 
 
-def test_a_name_stands_once():
+def test_a_name_appears_once():
     with pytest.raises(ValueError, match="registered twice as a law: b"):
         Registry("law", ("a", "x:A"), ("b", "x:B"), ("b", "y:B"))
 
@@ -31,7 +31,7 @@ def test_nothing_near_gives_no_hint():
 
 
 @pytest.mark.parametrize("registry", [LAWS, FIGURES, CLAIMS], ids=lambda r: r.kind)
-def test_every_name_stands_for_a_module_that_exists(registry):
+def test_every_name_belongs_to_a_module_that_exists(registry):
     assert list(registry)
     for name in registry:
         assert name in registry

@@ -123,7 +123,7 @@ def test_seeds_share_what_is_fetched(fresh: Project) -> None:
     assert rules["predict"] == 2 * FEW_CELLS * FEW_ASKED
 
 
-def test_jobs_ask_for_what_the_plan_says(fresh: Project) -> None:
+def test_jobs_request_what_the_plan_says(fresh: Project) -> None:
     target = "results/paper/runs/qwen1.5-14b/tokenpacker-1/s0/finetune/run.json"
     text = fresh.dry_run(target).text
     asked = {
@@ -136,7 +136,7 @@ def test_jobs_ask_for_what_the_plan_says(fresh: Project) -> None:
     assert "gpus" not in asked["tokenize"]
 
 
-def test_a_faster_device_asks_for_less_time(fresh: Project) -> None:
+def test_a_faster_device_requests_less_time(fresh: Project) -> None:
     target = "results/paper/runs/qwen1.5-7b/tokenpacker-1/s0/finetune/run.json"
     times = [
         max(map(int, re.findall(r"runtime=(\d+)", fresh.dry_run(target, "--config", *device).text)))

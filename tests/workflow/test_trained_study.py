@@ -138,7 +138,7 @@ COMPUTED = ("cells", "equal_cost", "fits", "predictions", "sensitivity", "fronti
 
 
 @pytest.mark.slow
-def test_recorded_tables_are_analysed_anew_without_training(
+def test_recorded_tables_are_analysed_again_without_training(
     trained: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trained.folder)
@@ -186,7 +186,7 @@ def test_a_new_size_trains_itself_only(trained: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_new_benchmark_trains_and_asks_nothing(trained: Project) -> None:
+def test_a_new_benchmark_repeats_no_training_and_no_predictions(trained: Project) -> None:
     suites = copy.deepcopy(STUDY["suites"])
     suites[0]["benchmarks"].append("property")
     rules = trained.dry_run(*changed(trained, "benchmark.yaml", suites=suites)).rules
@@ -195,7 +195,7 @@ def test_a_new_benchmark_trains_and_asks_nothing(trained: Project) -> None:
 
 
 @pytest.mark.slow
-def test_another_way_to_score_trains_and_asks_nothing(trained: Project) -> None:
+def test_another_way_to_score_repeats_no_training_and_no_predictions(trained: Project) -> None:
     with trained.with_added("src/paretoken/evaluate/benchmarks/exact_match.py", "# edited"):
         rules = trained.dry_run(*SMOKE).rules
     assert rules["score"] == 5

@@ -15,6 +15,7 @@ from paretoken.analysis.product_limits import MOST_FITTED, require_product
 from paretoken.errors import FitError, UserError
 from paretoken.io.arrays import Array, Mask
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 from paretoken.registry import unknown_name
 from paretoken.study.table_files import LISTED, Table, read_text_table
 
@@ -226,7 +227,8 @@ def require_identifiable(cells: Cells, parameters: Sequence[str]) -> None:
     distinct = np.unique(np.stack([cells.N[used], cells.V[used]]), axis=1).shape[1]
     if distinct < len(parameters):
         raise FitError(
-            f"{distinct} distinct cells cannot determine {len(parameters)} parameters "
+            f"{counted(distinct, 'distinct cell')} cannot determine "
+            f"{counted(len(parameters), 'parameter')} "
             f"({', '.join(parameters)}); give more cells or choose a law with fewer"
         )
     if _change_together(np.log(cells.N[used]), cells.V[used]):

@@ -8,6 +8,7 @@ import numpy as np
 
 from paretoken.analysis.diagnostics import ILL_CONDITIONED, LARGEST_B, conditioning, is_constant
 from paretoken.analysis.estimate import Estimate
+from paretoken.io.text_tables import counted
 
 
 def range_warnings(fitted: Estimate) -> list[str]:
@@ -46,7 +47,8 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
     levels = len(np.unique(cells.N[used]))
     if law.slopes and levels < 5:
         sentences.append(
-            f"Too few levels of N ({levels}): its exponent rests on {levels} model sizes, and the "
+            f"Too few levels of N ({levels}): its exponent rests on "
+            f"{counted(levels, 'model size')}, and the "
             "bootstrap over sizes is coarse."
         )
     v_levels = len(np.unique(cells.V[used]))
@@ -65,7 +67,8 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
     spare = int(used.sum()) - len(fitted.law.free)
     if spare < 5:
         sentences.append(
-            f"There are only {spare} more cells than parameters: intervals and rmse mean little."
+            f"There {'is' if spare == 1 else 'are'} only {counted(spare, 'more cell')} than parameters: "
+            "intervals and rmse mean little."
         )
     if flagged:
         verb = "cells are" if len(flagged) > 1 else "cell is"
@@ -75,8 +78,8 @@ def data_warnings(fitted: Estimate, flagged: list[str], repeated: Sequence[int] 
         )
     if below := int((cells.Y[used] < 0).sum()):
         sentences.append(
-            f"{below} of {used.sum()} values are below 0, but an error cannot be: is it noise, or the "
-            "wrong column?"
+            f"{below} of {counted(used.sum(), 'value')} {'is' if below == 1 else 'are'} below 0, but an "
+            "error cannot be: is it noise, or the wrong column?"
         )
     if repeated:
         lines = ", ".join(map(str, repeated[:3])) + (" …" if len(repeated) > 3 else "")

@@ -15,6 +15,7 @@ from paretoken.analysis.methods import normal_quantile, student_quantile
 from paretoken.analysis.significance import LEVEL, SIGNIFICANT, p_in_words
 from paretoken.analysis.study_results import StudyResults
 from paretoken.costs.answer_work import flops_2nt
+from paretoken.io.text_tables import counted
 
 #: The most expensive configuration of a group costs at most this share more than the cheapest.
 TOLERANCE = 0.15
@@ -142,7 +143,8 @@ def tally(pairs: pd.DataFrame, suites: Mapping[str, str]) -> list[str]:
 def _sentence(title: str, own: pd.DataFrame) -> str:
     less = int((own["lower"] == "larger").sum())
     said = (
-        f"{title}: the larger model with fewer tokens errs less in {less} of {len(own)} pairs, the "
+        f"{title}: the larger model with fewer tokens errs less in {less} of "
+        f"{counted(len(own), 'pair')}, the "
         f"smaller one with more tokens in {int((own['lower'] == 'smaller').sum())}"
     )
     known = own[own["wins"].notna()]
@@ -164,8 +166,8 @@ def _signs(own: pd.DataFrame) -> str:
     less, count = int((apart["lower"] == "larger").sum()), len(apart)
     p_value = sign_test(less, count)
     numbers = (
-        f"{less} of {count} pairs without a common cell, sign test {p_in_words(p_value)} if the noise "
-        "of cells is independent"
+        f"{less} of {counted(count, 'pair')} without a common cell, sign test {p_in_words(p_value)} "
+        "if the noise of cells is independent"
     )
     if p_value >= SIGNIFICANT:
         return f"The signs alone do not show which errs less ({numbers})."

@@ -8,14 +8,14 @@ from typing import Any
 from paretoken.analysis.law_words import warnings as law_warnings
 from paretoken.analysis.trade import assumed_slopes, trade
 from paretoken.config.constraints import constraints_of
-from paretoken.io.text_tables import number_text, range_text
+from paretoken.io.text_tables import counted, number_text, range_text
 from paretoken.registry import LAWS
 
 
 def in_words(record: dict[str, Any]) -> str:
     """Return the fit as a few lines of text."""
     lines = [
-        f"{record['formula']}   [{record['status']}, {record['n_points']} cells, "
+        f"{record['formula']}   [{record['status']}, {counted(record['n_points'], 'cell')}, "
         f"{record['loss']} loss {record['objective']:.6g}, rmse {record['rmse']:.4g}]"
     ]
     intervals = record["intervals"]

@@ -14,6 +14,7 @@ from paretoken.analysis.profiles import Profile
 from paretoken.analysis.resample import EFFECTS, METHODS, RESIDUAL, Draws, draw, percentiles
 from paretoken.analysis.significance import LEVEL, SIGNIFICANT, p_in_words
 from paretoken.io.arrays import Array
+from paretoken.io.text_tables import counted
 
 #: Number of replicates below which the ends of a 95 % interval rest on one or two draws.
 FEW = 100
@@ -43,8 +44,8 @@ class Uncertainty:
             )
         if self.headline is not None and 0 < len(self.headline.values) < FEW:
             sentences.append(
-                f"Intervals rest on {len(self.headline.values)} bootstrap replicates and are coarse; "
-                "1000 replicates are usual."
+                f"Intervals rest on {counted(len(self.headline.values), 'bootstrap replicate')} and are "
+                "coarse; 1000 replicates are usual."
             )
         if self.draws and not self.noise.freedom:
             sentences.append("There are as many parameters as cells: the noise cannot be estimated.")

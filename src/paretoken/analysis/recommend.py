@@ -51,8 +51,10 @@ def recommend(
     """Return the best configuration within ``budget``, the next ``count``, and cautions.
 
     ``tie`` of a runner-up says that the data do not distinguish it from the recommended one, see
-    `indistinguishable`; ``ties`` is the number of such affordable configurations. ``v_star_told`` says
-    whether the data show that a larger model or more tokens are better; otherwise V* says little.
+    `indistinguishable`; ``ties`` is the number of such affordable configurations. ``law_is_constant``
+    says that the law predicts the same error everywhere. ``chosen_in_draws`` is the share of bootstrap
+    draws, of what ``draws_include`` names, in which the recommended one is best. ``v_star_determined``
+    says whether the data show that a larger model or more tokens are better; otherwise V* says little.
 
     Args:
         fit: the fitted law.
@@ -84,26 +86,26 @@ def recommend(
         "budget": float(budget),
         "unit": cost.model.unit,
         "cost_model": cost.model.name,
-        "counts": cost.words,
+        "cost_description": cost.words,
         "text_tokens": float(Q),
         "law": fit.law.name,
-        "assumed": fit.law.constraints.in_words(),
+        "constraints": fit.law.constraints.in_words(),
         "suite": fit.record["data"].get("suite"),
-        "of": subject(fit, study),
+        "subject": subject(fit, study),
         "recommended": rows[0],
         "runners_up": [
             row | {"tie": None if tied is None else bool(tied[i])}
             for i, row in enumerate(rows[1:], start=1)
         ],
         "ties": None if tied is None else int(np.sum(tied)) - 1,
-        "flat": fit.is_flat,
+        "law_is_constant": fit.is_flat,
         "chosen_in_draws": share_chosen(errors, costs if drawn is None else drawn, budget, first),
-        "draws_of": ["law"] if drawn is None else ["law", "cost"],
-        "v_star_told": star is not None and trade(fit.record).side is not Side.OPEN,
+        "draws_include": ["law"] if drawn is None else ["law", "cost"],
+        "v_star_determined": star is not None and trade(fit.record).side is not Side.OPEN,
         "v_star": star.value if star else None,
         "v_star_low": star.low if star else None,
         "v_star_high": star.high if star else None,
-        "mind": cautions(fit, ranked.iloc[0]) + cautions_on_cost(cost, unknown, drawn is not None),
+        "cautions": cautions(fit, ranked.iloc[0]) + cautions_on_cost(cost, unknown, drawn is not None),
     }
 
 

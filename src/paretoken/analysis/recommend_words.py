@@ -6,7 +6,7 @@ from typing import Any
 
 from paretoken.analysis.subject import in_words as subject_in_words
 from paretoken.costs.models.base import CostModel
-from paretoken.io.text_tables import size_label, visual_tokens
+from paretoken.io.text_tables import counted, size_label, visual_tokens
 from paretoken.registry import COST_MODELS
 
 #: The uncertainty that a share of draws counts, by what was drawn.
@@ -15,35 +15,39 @@ UNCERTAINTY = {
     ("law", "cost"): "uncertainty of the law's parameters and noise of the measured cost",
 }
 
+#: One other configuration, and several.
+OTHERS = ("other affordable configuration is", "other affordable configurations are")
+
 
 def in_words(answer: dict[str, Any]) -> str:
     """Return the recommendation as a few lines of text."""
     model: CostModel = COST_MODELS.load(answer["cost_model"])
     lines = [
-        f"With {model.show(answer['budget'])}{model.each} and {answer['text_tokens']:g} text "
-        f"tokens, use {_words(model, answer['recommended'])}."
+        f"With {model.show(answer['budget'])}{model.each} and "
+        f"{counted(answer['text_tokens'], 'text token', form='g')}, use "
+        f"{_words(model, answer['recommended'])}."
     ]
     for place, row in enumerate(answer["runners_up"], start=2):
         tie = "; a tie" if row["tie"] else ""
         lines.append(f"  {'next best: ' if place == 2 else f'{place}. '}{_words(model, row)}{tie}")
     lines += _ties(answer)
-    if answer["chosen_in_draws"] is not None and not answer["flat"]:
-        counted = UNCERTAINTY[tuple(answer["draws_of"])]
+    if answer["chosen_in_draws"] is not None and not answer["law_is_constant"]:
+        uncertainty = UNCERTAINTY[tuple(answer["draws_include"])]
         share = 100 * answer["chosen_in_draws"]
-        lines.append(f"It is best in {share:.0f} % of the bootstrap draws ({counted}).")
+        lines.append(f"It is best in {share:.0f} % of the bootstrap draws ({uncertainty}).")
     if answer["v_star"] is not None:
         lines.append(_star(answer))
-    return "\n".join([*lines, *_subject(answer), *[f"Caution: {each}" for each in answer["mind"]]])
+    lines += [*_subject(answer), *(f"Caution: {each}" for each in answer["cautions"])]
+    return "\n".join(lines)
 
 
 def _ties(answer: dict[str, Any]) -> list[str]:
     if not answer["ties"]:
         return []
-    are = "configuration is" if answer["ties"] == 1 else "configurations are"
     listed = sum(bool(row["tie"]) for row in answer["runners_up"])
     among = f" ({listed} of them listed)" if listed else ""
     return [
-        f"{answer['ties']} other affordable {are} not distinguished from it{among}: the 95 % interval "
+        f"{counted(answer['ties'], *OTHERS)} not distinguished from it{among}: the 95 % interval "
         "of the difference of both errors includes 0, or they differ only along scales without a "
         "significant effect. Choose among them for other reasons."
     ]
@@ -52,7 +56,7 @@ def _ties(answer: dict[str, Any]) -> list[str]:
 def _star(answer: dict[str, Any]) -> str:
     low, high = answer["v_star_low"], answer["v_star_high"]
     interval = "" if low is None or high is None else f" (95 % interval {low:.3g} to {high:.3g})"
-    if not answer["v_star_told"]:
+    if not answer["v_star_determined"]:
         return (
             "If models of every size were available, the data would not determine the best number of "
             f"visual tokens{interval}."
@@ -69,9 +73,9 @@ def _subject(answer: dict[str, Any]) -> list[str]:
     suite = f" of {answer['suite']}" if answer["suite"] else ""
     left_out = f" (left out: {model.leaves_out})" if model.leaves_out else ""
     return [
-        subject_in_words(answer["of"]),
-        f"The {answer['law']} law{answer['assumed']}{suite} predicts the error; cost: {answer['counts']}"
-        f"{left_out}.",
+        subject_in_words(answer["subject"]),
+        f"The {answer['law']} law{answer['constraints']}{suite} predicts the error; "
+        f"cost: {answer['cost_description']}{left_out}.",
     ]
 
 

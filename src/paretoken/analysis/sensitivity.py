@@ -17,6 +17,7 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import FitSettings
 from paretoken.costs.dimension_table import read_dimensions
 from paretoken.errors import FitError
+from paretoken.io.text_tables import counted
 from paretoken.registry import LAWS
 from paretoken.study.measured import alternative_errors, is_number
 from paretoken.study.published import PAPER_Q
@@ -101,7 +102,7 @@ def _alternatives(table: pd.DataFrame, suite: str, measured: Path | None) -> Ite
         of_cell = table["visual_tokens"].map(lambda V, row=row: is_number(row["visual_tokens"], V))
         changed.loc[(table["llm"] == row["llm"]) & of_cell, "error"] = error
     if rows:
-        yield f"older values of {len(rows)} cell(s)", changed
+        yield f"older values of {counted(len(rows), 'cell')}", changed
 
 
 def _other_sizes(table: pd.DataFrame, dimensions: Path | None) -> Iterator[Variant]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.analysis.aggregate import aggregate
+from paretoken.io.text_tables import counted
 from paretoken.study.table_files import flags, write_table
 
 
@@ -24,4 +25,4 @@ def run(arguments: argparse.Namespace) -> None:
     write_table(arguments.out, table)
     missing = int(table["error"].isna().sum())
     flagged = int(flags(table).ne("").sum())
-    print(f"{len(table)} cells x suites; {missing} missing, {flagged} flagged")
+    print(f"{counted(len(table), 'error')} (cells times suites); {missing} missing, {flagged} flagged")

@@ -11,6 +11,7 @@ from paretoken.config.config import json_schema, load
 from paretoken.feasibility.examine import examine, problems_of, raise_for_findings
 from paretoken.feasibility.findings import Kind
 from paretoken.io.files import write_text
+from paretoken.io.text_tables import counted
 from paretoken.study.grid import cells
 
 
@@ -35,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     for study in config.studies:
         runs = "runs" if study.name in config.run else "not under `run:`"
         laws = ", ".join(study.fit.laws) or "no law: compares methods"
-        print(f"{study.name} ({runs}): {len(cells(study))} cells x {len(study.suites)} suites; {laws}")
+        grid, suites = counted(len(cells(study)), "cell"), counted(len(study.suites), "suite")
+        print(f"{study.name} ({runs}): {grid} x {suites}; {laws}")
 
 
 def schema_text() -> str:

@@ -9,6 +9,7 @@ from paretoken.errors import UserError
 from paretoken.io.csv_files import Row
 from paretoken.io.escape import shown
 from paretoken.io.files import read_json
+from paretoken.io.text_tables import counted
 from paretoken.study.cell_costs import cost_row
 from paretoken.study.contract import COST_COLUMNS
 from paretoken.study.grid import Cell
@@ -55,4 +56,4 @@ def run(arguments: argparse.Namespace) -> None:
         trained = folder.parents[2] / Path(*cell.trained(side).folder(name).parts[-3:])
         rows.append(cost_row(name, cell, sizes[cell.llm], folder, trained, timed))
     write_cell(arguments.out, rows, COST_COLUMNS)
-    print(f"costs of {len(rows)} cells")
+    print(f"costs of {counted(len(rows), 'cell')}")

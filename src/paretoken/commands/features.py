@@ -10,6 +10,7 @@ from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.commands.token_arguments import add_layer_arguments
 from paretoken.compressors.specification import compressors_that
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 from paretoken.registry import COMPRESSORS
 
 
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
     source = ImageSource(a.images, stored_images(rows))
     asked = source.full_names(list(names))
     if is_current(a.out, key, asked, source):
-        print(f"{a.out} is up to date: {len(asked)} images")
+        print(f"{a.out} is up to date: {counted(len(asked), 'image')}")
         return
     if (a.out / INDEX).exists():
         print(f"{a.out} is recomputed: its settings or images changed, or are not recorded")
@@ -106,7 +107,8 @@ def run(arguments: argparse.Namespace) -> None:
     count = compute_features(
         a.out, asked, source, encoder, preprocess, key, skips, a.batch, counter("features")
     )
-    print(f"{count} images, layers {', '.join(map(str, needed))}; {len(skips.rows)} left out")
+    shown = f"layer{'s' * (len(needed) > 1)} {', '.join(map(str, needed))}"
+    print(f"{counted(count, 'image')}, {shown}; {len(skips.rows)} left out")
 
 
 def _device() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from paretoken.commands.arguments import grid, named, parameters
 from paretoken.io.escape import terminal
+from paretoken.io.text_tables import counted
 from paretoken.registry import TEMPLATES
 
 
@@ -67,5 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     size = sum(file["size"] for file in record["files"].values())
     commit = f" at {record['commit']}" if record["commit"] else ""
     parameters = f", {record['parameters']:,} parameters" if "parameters" in record else ""
-    words = f"{a.source}{commit}: {len(record['files'])} files, {size / 1e9:.2f} GB{parameters}"
+    words = (
+        f"{a.source}{commit}: {counted(len(record['files']), 'file')}, {size / 1e9:.2f} GB{parameters}"
+    )
     print(terminal(words))

@@ -22,6 +22,7 @@ from paretoken.commands.cost_arguments import (
     deployment_of,
 )
 from paretoken.io.escape import terminal
+from paretoken.io.text_tables import counted
 from paretoken.study.table_files import write_table
 
 
@@ -95,6 +96,6 @@ def run(arguments: argparse.Namespace) -> None:
     infeasible = int((table["status"] == "infeasible").sum())
     if infeasible:
         print(
-            f"{infeasible} budgets are below the cost of the cheapest configuration; their status is "
-            "infeasible."
+            f"{counted(infeasible, 'budget is', 'budgets are')} below the cost of the cheapest "
+            "configuration; the table says infeasible."
         )

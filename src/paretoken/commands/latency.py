@@ -13,6 +13,7 @@ from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.errors import UserError
 from paretoken.io.escape import csv_row
 from paretoken.io.files import require_writable
+from paretoken.io.text_tables import counted
 from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_SPREAD
 
 #: Value of --dtype -> its name in torch.
@@ -95,9 +96,10 @@ def run(arguments: argparse.Namespace) -> None:
             progress(len(rows), len(chosen) * len(grid))
         write_text(a.out, _csv(rows))
     lost = sum("prefill_s" not in row for row in rows)
-    print(f"{a.out}: {len(rows)} combinations on {common['device']}")
+    print(f"{a.out}: {counted(len(rows), 'combination')} on {common['device']}")
     if lost:
-        print(f"{lost} combinations did not fit into memory; their cells are empty", file=sys.stderr)
+        combinations = counted(lost, "combination")
+        print(f"{combinations} did not fit into memory; their cells are empty", file=sys.stderr)
 
 
 def _require_reachable(tokens: list[int], compressor: str, side: int) -> None:

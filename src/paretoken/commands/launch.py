@@ -19,6 +19,7 @@ from paretoken.commands.arguments import gpus
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
 from paretoken.io.ownership import require_ownership
+from paretoken.io.text_tables import counted
 from paretoken.slurm.allocation import (
     RANK_LOGS,
     STEP,
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         require_gpus(found, processes, has_driver(), gpus_here())
         # The signal before the time limit is meant for the training processes, which handle it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    print(f"launch: {max(1, processes) * nodes} process(es)", flush=True)
+    print(f"launch: {counted(max(1, processes) * nodes, 'process', 'processes')}", flush=True)
     if found is None and processes <= 1:
         return main(command)  # in this process, because another one would repeat all imports
     line = launch_line(command, processes, found)
@@ -127,7 +128,7 @@ def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str
     ]
     note = out_folder(command) / STOPPED
     note.unlink(missing_ok=True)
-    print(f"launch: SLURM job {found.job}, {found.nodes} node(s)", flush=True)
+    print(f"launch: SLURM job {found.job}, {counted(found.nodes, 'node')}", flush=True)
     done = subprocess.run(step_line(found, again), env=os.environ | {STEP: "1"}, check=False)
     if done.returncode and note.exists():
         place = terminal(note.read_text().strip())

@@ -10,6 +10,7 @@ from paretoken.commands.arguments import batch, count, named, positive, threads,
 from paretoken.commands.runtime import limit_threads, quiet
 from paretoken.commands.shared_arguments import add_model_argument
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,5 +80,5 @@ def run(arguments: argparse.Namespace) -> None:
     low, high = result["interval"]
     print(
         f"{a.out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to {high:.4f}), "
-        f"{result['n']} rows"
+        f"{counted(result['n'], 'row')}"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from paretoken.analysis.methods import comparisons, method_scores
 from paretoken.commands.result_arguments import add_result_arguments, results_of
 from paretoken.io.files import write_text
-from paretoken.io.text_tables import latex_table
+from paretoken.io.text_tables import counted, latex_table
 from paretoken.report.methods_table import methods_page, wide
 from paretoken.study.contract import SCORE_COLUMNS
 from paretoken.study.table_files import read_table, write_table
@@ -40,4 +40,5 @@ def run(arguments: argparse.Namespace) -> None:
     write_table(a.out_comparisons, compared)
     write_text(a.out_page, methods_page(results, table, compared, scores))
     write_text(a.out_latex, latex_table(table))
-    print(f"{len(table)} methods and token counts, {len(compared)} comparisons")
+    methods = counted(len(table), "method with a token count", "methods with a token count each")
+    print(f"{methods}, {counted(len(compared), 'comparison')}")

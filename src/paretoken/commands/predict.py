@@ -10,6 +10,7 @@ from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.commands.shared_arguments import add_model_argument
 from paretoken.errors import UserError
 from paretoken.io.files import require_writable
+from paretoken.io.text_tables import counted
 
 MAX_NEW_TOKENS = 16
 #: File suffix of stored answers.
@@ -109,8 +110,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_predictions(target, asked.questions, predictions, asked.bad)
         blind = sum(not question.images for question in asked.questions)
         print(
-            f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out"
-            + (f"; {blind} questions without an image" if blind else "")
+            f"{target}: {counted(len(predictions), 'answer')}; {counted(len(asked.bad), 'row')} left out"
+            + (f"; {counted(blind, 'question')} without an image" if blind else "")
         )
         for number, reason in asked.bad.items():
             print(f"  row {number}: {reason}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from paretoken.commands.arguments import count, named
+from paretoken.io.text_tables import counted
 from paretoken.registry import BENCHMARKS
 
 
@@ -81,8 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
             "versions": versions("pyarrow", "huggingface_hub"),
         }
         write_json(folder / RUN_FILE, record)
-    cut = f"; the last {written.cut} rows within --limit are incomplete questions and were left out"
+    rows = "row within --limit is an incomplete question", "rows within --limit are incomplete questions"
+    cut = f"; left out: {counted(written.cut, *rows)}"
     print(
-        f"{a.out}: {written.questions} questions ({written.text_only} without an image), "
-        f"{written.images} images{cut if written.cut else ''}"
+        f"{a.out}: {counted(written.questions, 'question')} ({written.text_only} without an image), "
+        f"{counted(written.images, 'image')}{cut if written.cut else ''}"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paretoken.config.config import load
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 from paretoken.report.provenance import read_runs, training_facts
 from paretoken.study.grid import cells
 from paretoken.study.paths import results, trained_folder
@@ -52,4 +53,4 @@ def run(arguments: argparse.Namespace) -> None:
     date = datetime.now(UTC).date().isoformat()
     require_tables(tables, study.name, grid, [suite.name for suite in study.suites])
     save_record(out, Record(study.name, date, command, facts, {}), tables)
-    print(f"{out}: {', '.join(tables)} of {len(grid)} cells")
+    print(f"{out}: {', '.join(tables)} of {counted(len(grid), 'cell')}")

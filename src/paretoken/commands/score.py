@@ -10,6 +10,7 @@ from paretoken.commands.arguments import require_own_outputs
 from paretoken.errors import UserError
 from paretoken.evaluate.score import score_file
 from paretoken.io.files import require_writable, write_json
+from paretoken.io.text_tables import counted
 from paretoken.registry import BENCHMARKS
 
 
@@ -67,10 +68,12 @@ def run(arguments: argparse.Namespace) -> None:
         low, high = result["interval"]
         print(
             f"{out}: {result['metric']} {result['score']:.4f} (95 % interval {low:.4f} to "
-            f"{high:.4f}), {result['n']} rows{_remarks(result)}"
+            f"{high:.4f}), {counted(result['n'], 'row')}{_remarks(result)}"
         )
 
 
 def _remarks(result: dict[str, Any]) -> str:
-    left_out = f"; {result['left_out']} questions were left out" if "left_out" in result else ""
-    return left_out + (f"; {result['note']}" if "note" in result else "")
+    note = f"; {result['note']}" if "note" in result else ""
+    if "left_out" not in result:
+        return note
+    return f"; {counted(result['left_out'], 'question was', 'questions were')} left out{note}"

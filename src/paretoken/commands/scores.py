@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from paretoken.analysis.scales import require_one_metric
+from paretoken.io.text_tables import counted
 from paretoken.study.contract import SCORE_COLUMNS
 from paretoken.study.table_files import read_table, require_unique, write_table
 
@@ -26,4 +27,4 @@ def run(arguments: argparse.Namespace) -> None:
     require_unique(table, KEY, "the cells")
     require_one_metric(table)
     write_table(arguments.out, table)
-    print(f"{len(table)} scores of {len(arguments.cells)} cells")
+    print(f"{counted(len(table), 'score')} of {counted(len(arguments.cells), 'cell')}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from paretoken.analysis.selftest import checks
 from paretoken.commands.arguments import repeats
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 
 PUBLISHED = Path("workflow/reference/published_errors.csv")
 
@@ -35,5 +36,6 @@ def run(arguments: argparse.Namespace) -> None:
         failed += not check.passed
     if failed:
         raise UserError(
-            f"{failed} checks failed; please report this with the output of `paretoken --version`"
+            f"{counted(failed, 'check')} failed; please report this with the output of "
+            "`paretoken --version`"
         )

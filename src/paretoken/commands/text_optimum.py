@@ -11,6 +11,7 @@ from paretoken.analysis.text_length import optima
 from paretoken.commands.result_arguments import add_result_arguments, results_of
 from paretoken.figures.text_length_curves import save_text_length
 from paretoken.io.files import write_text
+from paretoken.io.text_tables import counted
 from paretoken.report.text_length_table import latex_of, page
 from paretoken.study.contract import TEXT_LENGTH_COLUMNS
 from paretoken.study.table_files import read_table, require_unique, write_table
@@ -47,4 +48,5 @@ def run(arguments: argparse.Namespace) -> None:
     write_text(a.out_latex, latex_of(found))
     write_text(a.out_page, page(results, found))
     save_text_length(results, found, a.out_figure)
-    print(f"{len(table)} errors of {len(parts)} cells; {len(found)} optima")
+    errors, cells = counted(len(table), "error"), counted(len(parts), "cell")
+    print(f"{errors} of {cells}; {counted(len(found), 'optimum', 'optima')}")

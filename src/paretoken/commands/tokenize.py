@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paretoken.commands.arguments import share, threads
 from paretoken.commands.runtime import counter, quiet
+from paretoken.io.text_tables import counted
 from paretoken.registry import TEMPLATES
 
 
@@ -71,10 +72,13 @@ def run(arguments: argparse.Namespace) -> None:
     made = tokenize_file(a.data, a.out, encoder, skips, skipped, key, counter("tokenize"))
     census = made.census
     print(
-        f"{census.kept} conversations, {census.text_only} of them without an image; "
-        f"{made.tokens} tokens, {made.learned} of them with a label; "
-        f"left out: {len(skips.rows)} bad rows, "
-        f"{census.without_image_file} of skipped images"
+        f"{counted(census.kept, 'conversation')}, {census.text_only} of them without an image; "
+        f"{counted(made.tokens, 'token')}, {made.learned} of them with a label; "
+        f"left out: {counted(len(skips.rows), 'bad row')}, "
+        f"{counted(census.without_image_file, 'conversation')} with a skipped image"
     )
     if made.repeated:
-        print(f"{made.repeated} conversations duplicate an earlier one, image included; they are kept")
+        duplicates = "conversation duplicates", "conversations duplicate"
+        print(
+            f"{counted(made.repeated, *duplicates)} an earlier one, image included; duplicates are kept"
+        )

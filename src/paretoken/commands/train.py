@@ -15,6 +15,7 @@ from paretoken.commands.arguments import seed, share, threads
 from paretoken.commands.runtime import limit_threads, quiet
 from paretoken.commands.shared_arguments import add_changes
 from paretoken.commands.token_arguments import add_choice_arguments
+from paretoken.io.text_tables import counted
 from paretoken.slurm.allocation import own_log
 
 
@@ -106,6 +107,6 @@ def run(arguments: argparse.Namespace) -> None:
     if record:
         loss = f", loss {record['loss'][-1][1]:.4f}" if record["loss"] else ""
         print(
-            f"{a.stage}: {record['steps']} steps{loss}, {record['wall_s']:.1f} s "
+            f"{a.stage}: {counted(record['steps'], 'step')}{loss}, {record['wall_s']:.1f} s "
             f"({record['cpu_s']:.1f} s CPU), {record['training_flops']:.3g} FLOPs"
         )

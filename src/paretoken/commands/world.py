@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from paretoken.commands.arguments import seed, threads
 from paretoken.commands.shared_arguments import add_changes
+from paretoken.io.text_tables import counted
 
 if TYPE_CHECKING:
     from paretoken.world.world_settings import MiniatureSettings
@@ -77,4 +78,4 @@ def run(arguments: argparse.Namespace) -> None:
     if already_done(a.out, data_key(settings, a.seed, a.world_seed)):
         return
     record = write_miniature(a.out, settings, a.seed, a.world_seed)
-    print(f"{a.out}: {len(record['sha256'])} data sets")
+    print(f"{a.out}: {counted(len(record['sha256']), 'data set')}")

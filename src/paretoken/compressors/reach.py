@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from paretoken.compressors.specification import specification
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 
 #: The largest number of token counts that a message lists.
 MOST_LISTED = 20
@@ -74,7 +75,7 @@ def require_reachable(compressor: str, grid_side: int, tokens: int) -> int:
     if tokens == 0 or tokens in reachable:
         return tokens
     raise UserError(
-        f"{compressor} cannot make {tokens} tokens of a {grid_side} x {grid_side} grid; "
+        f"{compressor} cannot make {counted(tokens, 'token')} of a {grid_side} x {grid_side} grid; "
         f"write one of: {spans(reachable)} (or 0: no image)"
     )
 

@@ -15,6 +15,7 @@ from paretoken.config.runs import is_recorded, study_name
 from paretoken.config.trained import training_problems
 from paretoken.io.escape import shown
 from paretoken.io.ranges import LARGEST_GRID
+from paretoken.io.text_tables import counted
 from paretoken.registry import COMPRESSORS, listed, unknown_name
 
 
@@ -119,7 +120,7 @@ def _token_problems(raw: Mapping[str, Any], place: str, study: Mapping[str, Any]
         reachable = reachable_tokens(name, side)
         allowed = spans(reachable)
         problems += [
-            f"{place}.compressors[{index}].tokens: {name} cannot make {count} tokens of a "
+            f"{place}.compressors[{index}].tokens: {name} cannot make {counted(count, 'token')} of a "
             f"{side} x {side} grid; write some of {allowed}"
             for count in map(whole, tokens)
             if count is not None and count not in reachable

@@ -17,6 +17,7 @@ from paretoken.data.parquet_footer import declared_bytes, largest_row_group, row
 from paretoken.data.unpacked import LIMITS, Limits, UnpackedRows, held_by_rows, require_countable
 from paretoken.errors import UserError
 from paretoken.io.bounded import MIB, limited_memory, require_columns, require_regular
+from paretoken.io.text_tables import counted
 
 #: Most rows that are decoded, or turned into Python objects, at a time.
 BATCH = 1024
@@ -172,8 +173,8 @@ def rows_of(batch: Any, path: Path, limits: Limits = LIMITS) -> list[dict[str, A
             names their column.
     """
     too_much = UserError(
-        f"{path}: {len(batch):,} rows take more than {limits.working:,} bytes, or more than this "
-        "process may use; write it again with shorter values"
+        f"{path}: {counted(len(batch), 'row takes', 'rows take', ',')} more than {limits.working:,} "
+        "bytes, or more than this process may use; write it again with shorter values"
     )
     if held_by_rows(batch) > limits.working:
         raise too_much

@@ -18,6 +18,7 @@ from paretoken.data.stored_names import SEVERAL, by_path
 from paretoken.errors import UserError
 from paretoken.io.escape import shown
 from paretoken.io.npy_files import open_array
+from paretoken.io.text_tables import counted
 
 ARRAY, INDEX = "features.npy", "index.json"
 
@@ -68,7 +69,7 @@ class FeatureStore:
         rows = [self.row(name) for name in names]
         missing = [name for name, row in zip(names, rows, strict=True) if row < 0]
         if len(missing) > self.max_bad_share * len(names):
-            more = f" and {len(missing) - 1} more images" if len(missing) > 1 else ""
+            more = f" and {counted(len(missing) - 1, 'more image')}" if len(missing) > 1 else ""
             several = f" ({shown(missing[0])} {SEVERAL})" if missing[0] in self._by_path else ""
             raise UserError(
                 f"{self.path} has no features of {shown(missing[0])}{more} of {len(names)}{several}; "
@@ -119,7 +120,8 @@ class PixelStore:
         missing = self.source.missing(new)
         if len(missing) > self.max_bad_share * len(new):
             raise UserError(
-                f"{len(missing)} of {len(new)} images are missing, such as {shown(missing[0])}: it "
+                f"{len(missing)} of {counted(len(new), 'image')} "
+                f"{'is' if len(missing) == 1 else 'are'} missing, such as {shown(missing[0])}: it "
                 f"{self.source.problem(missing[0])}; put them in their place (training may leave some "
                 "out: --max-bad-share)"
             )

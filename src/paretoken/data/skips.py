@@ -8,6 +8,7 @@ from typing import Any
 
 from paretoken.errors import UserError
 from paretoken.io.files import read_json
+from paretoken.io.text_tables import counted
 
 #: Default number of bad rows that a message lists.
 SHOWN = 5
@@ -22,7 +23,7 @@ class Skips:
         share: the largest share of rows that may be bad, 0 to 1; 0: none.
         rows: place and reason of each bad row.
         shown: number of bad rows that a message lists.
-        unit: what to call rows in messages.
+        unit: what to call a row in messages.
         advice: what to do about bad rows.
     """
 
@@ -30,7 +31,7 @@ class Skips:
     share: float = 0.0
     rows: list[tuple[str, str]] = field(default_factory=list)
     shown: int = SHOWN
-    unit: str = "rows"
+    unit: str = "row"
     advice: str = ""
 
     def add(self, place: str, reason: str) -> None:
@@ -43,8 +44,9 @@ class Skips:
             shown = "\n".join(f"  - {place}: {reason}" for place, reason in self.rows[: self.shown])
             more = len(self.rows) - self.shown
             rest = f"\n  - and {more} more" if more > 0 else ""
+            verb = "is" if len(self.rows) == 1 else "are"
             raise UserError(
-                f"{self.origin}: {len(self.rows)} of {total} {self.unit} are bad, "
+                f"{self.origin}: {len(self.rows)} of {counted(total, self.unit)} {verb} bad, "
                 f"{self.share:.4%} may be (--max-bad-share):\n{shown}{rest}"
                 + (f"\n{self.advice}" if self.advice else "")
             )

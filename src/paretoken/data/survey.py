@@ -10,6 +10,7 @@ from typing import Literal
 
 from paretoken.data.manifest import Archive, DataSet, Part
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 
 State = Literal["present", "packed", "missing"]
 
@@ -60,7 +61,7 @@ def find_archive(archive: Archive, root: Path) -> Finding:
     folder, packed = root / archive.folder, _file(archive, root)
     count = count_files(folder) if folder.is_dir() else 0
     if count and (archive.files is None or count >= archive.files):
-        return Finding(archive, "present", f"{archive.folder} holds {count:,} files")
+        return Finding(archive, "present", f"{archive.folder} holds {counted(count, 'file', form=',')}")
     if count:
         words = f"{archive.folder} holds {count:,} of {archive.files:,} files; delete it"
         return Finding(
@@ -104,4 +105,6 @@ def require_all(findings: Sequence[Finding], root: Path) -> None:
             f"    {f.part.command(root)}"
             for f in missing
         )
-        raise UserError(f"{len(missing)} of {len(findings)} parts are missing in {root}:\n{listed}")
+        verb = "is" if len(missing) == 1 else "are"
+        parts = f"{len(missing)} of {counted(len(findings), 'part')} {verb}"
+        raise UserError(f"{parts} missing in {root}:\n{listed}")

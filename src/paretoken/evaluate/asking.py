@@ -18,6 +18,7 @@ from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown
 from paretoken.io.files import read_object
 from paretoken.io.finished import RUN_FILE
+from paretoken.io.text_tables import counted
 from paretoken.registry import BENCHMARKS
 
 #: How many bad rows a message lists.
@@ -157,7 +158,9 @@ def _lack(benchmark: Benchmark, row: Mapping[str, Any], question: Question) -> s
         shown = len(benchmark.shown(row)) if needed <= row.keys() else 0
     if len(question.images) >= shown:
         return None
-    return f"it has {len(question.images)} of the {shown} pictures that {benchmark.name} shows"
+    return (
+        f"it has {len(question.images)} of the {counted(shown, 'picture')} that {benchmark.name} shows"
+    )
 
 
 def _benchmark_of(questions: Path) -> Benchmark | None:

@@ -16,6 +16,7 @@ from paretoken.errors import UserError
 from paretoken.hub.fetch import MAIN
 from paretoken.io.bounded import LARGEST_YAML
 from paretoken.io.escape import LONGEST_VALUE, shown
+from paretoken.io.text_tables import counted
 from paretoken.io.yaml_files import UNREADABLE, parse_yaml
 
 README = "README.md"
@@ -127,7 +128,8 @@ def _require_all(files: Sequence[Path]) -> None:
     if missing:
         name = _SHARD.sub(f"-{missing[0]:05}-of-{total:05}.parquet", files[0].name)
         raise UserError(
-            f"{files[0].parent} lacks {len(missing)} of {total} files, for example {name}; download them"
+            f"{files[0].parent} lacks {len(missing)} of {counted(total, 'file')}, for example "
+            f"{name}; download them"
         )
 
 

@@ -23,6 +23,7 @@ from paretoken.evaluate.image_folder import ImageFolder
 from paretoken.evaluate.questions import PROMPT
 from paretoken.evaluate.scorable import ScoreCheck
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 
 QUESTIONS, IMAGES = "questions.parquet", "images"
 #: Number of rows, with their pictures, in memory at a time.
@@ -179,8 +180,8 @@ def _raise_all(problems: Sequence[str]) -> None:
         more = len(problems) - SHOWN
         rest = f"\n  - and {more:,} more" if more > 0 else ""
         raise UserError(
-            f"{len(problems):,} rows are unusable; fetch their files again, or use another "
-            f"copy of the data set:\n{listed}{rest}"
+            f"{counted(len(problems), 'row is', 'rows are', ',')} unusable; fetch the files again, "
+            f"or use another copy of the data set:\n{listed}{rest}"
         )
 
 

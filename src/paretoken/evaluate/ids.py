@@ -17,6 +17,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.benchmarks.base import Row
 from paretoken.evaluate.benchmarks.values import is_missing
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 
 #: The column of the row's unique id in files of `paretoken questions`.
 ROW_ID = "_id"
@@ -77,8 +78,9 @@ def require_unique(rows: Sequence[Row], key: Key, origin: str) -> list[Key]:
     repeated = [each for each, times in Counter(ids).items() if times > 1]
     if repeated:
         raise UserError(
-            f"{origin}: {len(repeated)} of {len(set(ids))} ids appear more than once; ids must be "
-            f"unique: remove the duplicate rows:\n{_listing(ids, repeated, key)}"
+            f"{origin}: {len(repeated)} of {counted(len(set(ids)), 'id')} "
+            f"{'appears' if len(repeated) == 1 else 'appear'} more than once; ids must be unique: "
+            f"remove the duplicate rows:\n{_listing(ids, repeated, key)}"
         )
     return ids
 

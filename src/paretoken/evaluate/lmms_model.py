@@ -19,6 +19,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.lmms_answers import batches, cut, generation
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question
+from paretoken.io.text_tables import counted
 
 #: Arguments of lmms-eval's requests: text, generation settings, pictures of a row, row, task, split.
 Arguments = tuple[str, Mapping[str, Any], Any, int, str, str]
@@ -128,7 +129,8 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
             self.pictures.held[names[-1]] = picture
         if text.count(IMAGE_TEXT) not in (0, len(names)):
             raise UserError(
-                f"{place}: its text has {text.count(IMAGE_TEXT)} placeholders for {len(names)} pictures"
+                f"{place}: its text has {counted(text.count(IMAGE_TEXT), 'placeholder')} for "
+                f"{counted(len(names), 'picture')}"
             )
         return Question(str(number), names[0] if names else None, text, (), tuple(names[1:]))
 

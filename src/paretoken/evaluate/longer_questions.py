@@ -19,6 +19,7 @@ from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question
 from paretoken.evaluate.score import score_predictions
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def require_room(predictor: Predictor, questions: Mapping[str, Sequence[Question
         if problems:
             place = min(problems)
             raise UserError(
-                f"{len(problems)} of {len(own)} questions of {name} do not fit at --text-tokens {Q}, "
+                f"{len(problems)} of {counted(len(own), 'question')} of {name} "
+                f"{'does' if len(problems) == 1 else 'do'} not fit at --text-tokens {Q}, "
                 f"for example {shown(own[place].id)}: {problems[place]}; give a smaller Q"
             )
 

@@ -20,6 +20,7 @@ from paretoken.data.tokenizers import load_tokenizer
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import Predictor
 from paretoken.io.files import read_object
+from paretoken.io.text_tables import visual_tokens
 from paretoken.model_files.pretrained import load_pretrained, load_weights
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.language import require_stop_tokens
@@ -81,7 +82,7 @@ def load_model(folder: Path, tokens: int | None = None) -> ParetokenModel:
     if tokens is not None and tokens != config.visual_tokens:
         if not (specification(config.compressor).elastic and config.visual_tokens and tokens):
             raise UserError(
-                f"{folder} was trained with {config.visual_tokens} visual tokens of "
+                f"{folder} was trained with {visual_tokens(config.visual_tokens)} of "
                 f"{config.compressor}; it cannot answer with {tokens}"
             )
         config.visual_tokens = require_reachable(config.compressor, config.grid_side, tokens)

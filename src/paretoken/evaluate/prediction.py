@@ -21,6 +21,7 @@ from paretoken.evaluate.left_out import with_left_out
 from paretoken.evaluate.questions import Question
 from paretoken.io.escape import shown
 from paretoken.io.files import replacing
+from paretoken.io.text_tables import counted
 from paretoken.model_files.positions import positions_of
 from paretoken.models.language import stop_ids
 from paretoken.models.question_states import shortened
@@ -114,7 +115,8 @@ class Predictor:
         if problems:
             place = min(problems)
             raise UserError(
-                f"{len(problems)} of {len(questions)} questions do not fit the model, "
+                f"{len(problems)} of {counted(len(questions), 'question')} "
+                f"{'does' if len(problems) == 1 else 'do'} not fit the model, "
                 f"for example {shown(questions[place].id)}: {problems[place]}; shorten them, or lower "
                 "--max-new-tokens"
             )
@@ -130,8 +132,9 @@ class Predictor:
             length = len(ids) + places * (V - 1)
             if config.visual_tokens and places != pictures:
                 found[number] = (
-                    f"its prompt has {places} placeholders for {pictures} images with the template "
-                    f"{self.encoder.template}"
+                    f"its prompt has {counted(places, 'placeholder')} for "
+                    f"{counted(pictures, 'image')} with the "
+                    f"template {self.encoder.template}"
                 )
             elif room is not None and length + max_new_tokens > room:
                 found[number] = (

@@ -32,6 +32,7 @@ from paretoken.data.tokenizers import load_tokenizer, spell_answers
 from paretoken.errors import UserError
 from paretoken.evaluate.prediction import prompt_ids
 from paretoken.evaluate.questions import Question
+from paretoken.io.text_tables import counted
 from paretoken.model_files.pretrained import load_pretrained
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.question_states import shortened
@@ -94,8 +95,8 @@ class Processor:
         """
         if len(images) != len(questions):
             raise UserError(
-                f"got {len(images)} images for {len(questions)} questions; give an image or None "
-                "for each"
+                f"got {counted(len(images), 'image')} for {counted(len(questions), 'question')}; "
+                "give an image or None for each"
             )
         texts = [
             Question("", None if image is None else "image", text, ()).prompt()

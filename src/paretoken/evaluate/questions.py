@@ -23,6 +23,7 @@ from paretoken.data.row_keys import kind_of
 from paretoken.data.skips import Skips
 from paretoken.evaluate.ids import ROW_ID, id_text
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 
 #: The column of `paretoken questions` that holds the whole prompt.
 PROMPT = "prompt"
@@ -176,7 +177,9 @@ def _images(value: Any, text: str, where: str) -> list[str]:
         )
     places = text.count(IMAGE_TEXT)
     if places not in (0, len(images)):
-        raise BadRowError(f"its {where} has {places} placeholders for {len(images)} images")
+        raise BadRowError(
+            f"its {where} has {counted(places, 'placeholder')} for {counted(len(images), 'image')}"
+        )
     return images
 
 

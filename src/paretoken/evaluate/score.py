@@ -17,6 +17,7 @@ from paretoken.evaluate.ids import ROW_ID, Key, ids_of, in_words, require_unique
 from paretoken.evaluate.left_out import read_left_out
 from paretoken.evaluate.score_intervals import interval, means
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 
 #: Most rows that a message shows, and characters of a prediction.
 SHOWN, LONGEST_SHOWN = 5, 60
@@ -117,8 +118,8 @@ def read_predictions(
     wanted = Counter(require_unique(asked, key, str(questions)))
     missing, extra = wanted - given, given - wanted
     for problem, ids in (
-        (f"lacks {len(missing)} of {len(asked)} questions", missing),
-        (f"has answers to {len(extra)} other questions", extra),
+        (f"lacks {len(missing)} of {counted(len(asked), 'question')}", missing),
+        (f"has answers to {counted(len(extra), 'other question')}", extra),
     ):
         if ids:
             raise UserError(
@@ -222,7 +223,8 @@ def _with_texts(benchmark: Benchmark, rows: Sequence[Row]) -> list[dict[str, Any
         more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
         listing = "\n".join(f"  - {line}" for line in [*wrong[:SHOWN], *more])
         raise UserError(
-            f"{len(wrong)} of {len(rows)} rows have a prediction that is not a text; write a text "
+            f"{len(wrong)} of {counted(len(rows), 'row')} {'has' if len(wrong) == 1 else 'have'} a "
+            "prediction that is not a text; write a text "
             f"(empty if the model did not answer) or a list with one text:\n{listing}"
         )
     return made

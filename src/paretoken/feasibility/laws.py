@@ -8,6 +8,7 @@ from paretoken.config.needs import LAW_FACTS
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.points import Point, undetermined
+from paretoken.io.text_tables import counted
 from paretoken.study.published import PAPER_LAW
 
 
@@ -57,8 +58,8 @@ def _undetermined(
         elif len({(p.N, p.V) for p in points}) == parameters:
             yield subject.finding(
                 "fit.laws",
-                f"{law} has {parameters} parameters, as many as {which}: it fits all of them exactly, "
-                "whatever their errors, so nothing tests it; add sizes or token counts",
+                f"{law} has {counted(parameters, 'parameter')}, as many as {which}: it fits all of "
+                "them exactly, whatever their errors, so nothing tests it; add sizes or token counts",
                 Kind.WARNING,
             )
     if subject.study.fit.loss.startswith("log_") and any(p.error == 0 for p in points):

@@ -9,6 +9,7 @@ from paretoken.feasibility.backbones import local_config
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.generated import llm_recipe, world_settings
 from paretoken.feasibility.recipes import STAGES, changes, readable_recipe
+from paretoken.io.text_tables import counted, visual_tokens
 from paretoken.model_files.positions import positions_of
 from paretoken.registry import BENCHMARKS
 
@@ -35,16 +36,17 @@ def images_fit_into_max_length(subject: Subject) -> Iterator[Finding]:
         if room < least:
             yield subject.finding(
                 key,
-                f"max_length = {recipe.max_length} has no room for {most} visual tokens and text, which "
-                f"takes {least} or more; write {most + usual} or more, or take the larger tokens out of "
-                "compressors",
+                f"max_length = {recipe.max_length} has no room for {visual_tokens(most)} and text, "
+                f"which takes {least} or more; write {most + usual} or more, or take the larger tokens "
+                "out of compressors",
                 Kind.CONFIG if changed else Kind.FILE,
             )
         elif room < usual:
             yield subject.finding(
                 key,
-                f"max_length = {recipe.max_length} leaves {room} tokens for text beside {most} visual "
-                f"tokens, and longer conversations are truncated; write {most + usual} or more",
+                f"max_length = {recipe.max_length} leaves {counted(room, 'token')} for text beside "
+                f"{visual_tokens(most)}, and longer conversations are truncated; write "
+                f"{most + usual} or more",
                 Kind.WARNING,
             )
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from paretoken.config.study import FrozenStudy
 from paretoken.io.csv_files import Row
 from paretoken.io.numerals import number_of
+from paretoken.io.text_tables import counted
 from paretoken.study.grid import cells
 from paretoken.study.measured import rows_of_cells
 
@@ -64,7 +65,9 @@ def undetermined(points: Sequence[Point], parameters: int) -> str | None:
             return f"there is only one {what} ({symbol} = {levels.pop():g}), but two or more are needed"
     distinct = len({(p.N, p.V) for p in points})
     if distinct < parameters:
-        return f"there are {distinct} distinct cells for {parameters} parameters"
+        return (
+            f"the grid has {counted(distinct, 'distinct cell')} for {counted(parameters, 'parameter')}"
+        )
     if _change_together([math.log(p.N) for p in points], [math.log(p.V) for p in points]):
         return "N and V change together, so their exponents cannot be distinguished"
     return None

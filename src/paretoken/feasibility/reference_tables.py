@@ -10,6 +10,7 @@ from paretoken.costs.dimension_table import read_dimensions
 from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject, path_of
 from paretoken.feasibility.recipes import one_line
+from paretoken.io.text_tables import counted
 from paretoken.plan.from_config import dimensions_file
 from paretoken.study.grid import cells
 from paretoken.study.measured import suite_errors, table_problems
@@ -34,7 +35,8 @@ def measured_table_is_whole(subject: Subject) -> Iterator[Finding]:
     for problem in problems[:MOST_LISTED]:
         yield subject.finding("measured", problem, Kind.FILE)
     if len(problems) > MOST_LISTED:
-        more = f"{len(problems) - MOST_LISTED} more cells of {path} have such a problem"
+        rest = len(problems) - MOST_LISTED
+        more = f"{counted(rest, 'more cell')} of {path} {'has' if rest == 1 else 'have'} such a problem"
         yield subject.finding("measured", more, Kind.FILE)
 
 

@@ -10,6 +10,7 @@ from paretoken.errors import UserError
 from paretoken.feasibility.findings import Finding, Kind, Subject
 from paretoken.feasibility.points import Point, cost_nearly_the_same
 from paretoken.feasibility.reference_tables import published_numbers, table1_rows
+from paretoken.io.text_tables import counted
 
 LAW_WORDS = {
     "any": "a law",
@@ -58,7 +59,7 @@ def _lacking_settings(subject: Subject, needs: Needs) -> Iterator[Lack]:
     have = {entry.name: entry.tokens for entry in study.compressors}
     for compressor, tokens in needs.compared:
         if tokens not in have.get(compressor, ()) and not (tokens is None and compressor in have):
-            at = "" if tokens is None else f" with {tokens} tokens"
+            at = "" if tokens is None else f" with {counted(tokens, 'token')}"
             yield f"{compressor}{at} under compressors", Kind.CONFIG
 
 

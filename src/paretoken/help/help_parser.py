@@ -23,7 +23,12 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Formatter that shows default values, and does not wrap examples."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
+        default = action.default
+        if isinstance(default, bool) or default in (None, []):  # a flag's default is not to give it
+            return action.help
+        if isinstance(default, list):  # as it is written on a command line
+            return f"{action.help} (default: {' '.join(map(str, default))})"
+        return super()._get_help_string(action)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if text.startswith(EXAMPLE) else super()._fill_text(text, width, indent)

@@ -28,7 +28,8 @@ def table_rows(path: Path, columns: Sequence[str]) -> list[Row]:
 def _require_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in names]
     if missing:
-        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
+        noun = "column" if len(missing) == 1 else "columns"
+        raise UserError(f"{path} lacks the {noun} {', '.join(missing)}")
     twice = [name for name, times in Counter(names).items() if times > 1 and name]
     if twice:
         raise UserError(f"{path} names the column {shown(twice[0])} twice; write each once")

@@ -157,10 +157,22 @@ def clock(seconds: float) -> str:
     return f"{whole // 86_400} d {whole // 3600 % 24}:{whole // 60 % 60:02d}"
 
 
+def counted(count: float, one: str, several: str | None = None, form: str = "") -> str:
+    """Return a count and what is counted: "1 row", "2 rows".
+
+    Args:
+        count: how many there are.
+        one: what is counted, after the number 1.
+        several: the same after any other number; None: ``one`` with an "s" at its end.
+        form: format of the number, for Python's `format`; ``","`` separates thousands.
+    """
+    shown = f"{count:{form}}"
+    return f"{shown} {one if shown == '1' else several or f'{one}s'}"
+
+
 def visual_tokens(count: float, form: str = "g") -> str:
     """Return a phrase such as "36 visual tokens", its number in a format of Python's `format`."""
-    shown = f"{count:{form}}"
-    return f"{shown} visual token" + ("" if shown == "1" else "s")
+    return counted(count, "visual token", form=form)
 
 
 def short(count: float) -> str:

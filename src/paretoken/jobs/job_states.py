@@ -13,10 +13,10 @@ from paretoken.jobs.signs_of_life import Signs, modified, tail
 from paretoken.slurm.job_script import last_start
 from paretoken.slurm.queue import HELD
 
-Word = Literal["done", "running", "queued", "failed", "missing"]
-WORDS: tuple[Word, ...] = get_args(Word)
+StateName = Literal["done", "running", "queued", "failed", "missing"]
+STATES: tuple[StateName, ...] = get_args(StateName)
 #: States of unfinished jobs, in the order in which they need attention.
-URGENCY: tuple[Word, ...] = ("failed", "running", "queued", "missing")
+URGENCY: tuple[StateName, ...] = ("failed", "running", "queued", "missing")
 #: Lines of a failed job's log that are shown, and that are searched for its last start.
 SHOWN, SEARCHED = 5, 40
 
@@ -41,31 +41,31 @@ class State:
     """The state of a job.
 
     Attributes:
-        word: done, running, queued, failed or missing.
+        state: done, running, queued, failed or missing.
         done: steps, questions or results that are done; None: not known.
-        of: number of all of them.
-        why: the reason for the word.
+        total: number of all of them.
+        reason: why it is in this state.
         log: log of a failed or running job.
         last_lines: last lines of that log, for a failed job.
     """
 
-    word: Word
+    state: StateName
     done: int | None = None
-    of: int | None = None
-    why: str = ""
+    total: int | None = None
+    reason: str = ""
     log: str = ""
     last_lines: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
         """Share of the work that is done, 0 to 1; 0 if it is not known."""
-        if self.word == "done":
+        if self.state == "done":
             return 1.0
-        return self.done / self.of if self.done is not None and self.of else 0.0
+        return self.done / self.total if self.done is not None and self.total else 0.0
 
     def __str__(self) -> str:
-        known = self.word != "done" and self.done is not None and self.of
-        return f"{self.word} {self.done}/{self.of}" if known else self.word
+        known = self.state != "done" and self.done is not None and self.total
+        return f"{self.state} {self.done}/{self.total}" if known else self.state
 
 
 def state_of(jobs: Sequence[Job], signs: Signs) -> State:
@@ -86,10 +86,10 @@ def state_of(jobs: Sequence[Job], signs: Signs) -> State:
 
 def together(states: Sequence[State]) -> State:
     """Return the state of several jobs as one: the most urgent state wins."""
-    done = sum(state.word == "done" for state in states)
+    done = sum(state.state == "done" for state in states)
     for word in URGENCY:
-        if found := next((state for state in states if state.word == word), None):
-            return State(found.word, done, len(states), found.why, found.log, found.last_lines)
+        if found := next((state for state in states if state.state == word), None):
+            return State(found.state, done, len(states), found.reason, found.log, found.last_lines)
     return State("done")
 
 
@@ -114,7 +114,7 @@ def _alive(job: Job, said: Progress | None, signs: Signs) -> State | None:
     logged = modified(job.log)
     if said is None and logged is not None and signs.fresh(logged):
         return State(
-            "running", why=f"starts: its log was written {clock(signs.now - logged)} ago", log=log
+            "running", reason=f"starts: its log was written {clock(signs.now - logged)} ago", log=log
         )
     return None
 
@@ -127,7 +127,7 @@ def _ended(job: Job, said: Progress | None, signs: Signs) -> State:
             return State("missing")
         why, last = "its log exists, but its command did not start", logged
     elif said.end == "done":
-        return State("missing", why="it succeeded, but its result is missing", log=_log(job))
+        return State("missing", reason="it succeeded, but its result is missing", log=_log(job))
     elif said.end == "stopped":
         why = f"{said.error}; it resumes when it is started again"
         return State("missing", *_steps(said), why, _log(job))

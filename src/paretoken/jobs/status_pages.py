@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict
 
-from paretoken.io.text_tables import aligned, clock
+from paretoken.io.text_tables import aligned, clock, counted
 from paretoken.jobs.job_states import State
 from paretoken.jobs.study_status import CellStatus, StudyStatus
 
@@ -23,11 +23,11 @@ def as_json(status: StudyStatus) -> str:
             for found in status.cells
         ],
         "sources": {name: asdict(state) for name, state in status.sources.items()},
-        "counts": status.counts(),
-        "whole_cells": status.whole_cells(),
+        "cells_by_stage": status.cells_by_stage(),
+        "cells_by_state": status.cells_by_state(),
         "report": None if status.report is None else str(status.report),
         "remaining": None if status.remaining is None else asdict(status.remaining),
-        "decided": decided(status),
+        "explanation": explanation(status),
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
@@ -39,14 +39,14 @@ def as_text(status: StudyStatus) -> str:
     body = [_row(found) for found in status.cells]
     table = aligned(header, body, [False, False, True, True, *[False] * len(stages)])
     parts = [f"Study {status.study}", table, *_failures(status), _totals(status), overall(status)]
-    return "\n\n".join([*parts, decided(status)]) + "\n"
+    return "\n\n".join([*parts, explanation(status)]) + "\n"
 
 
 def overall(status: StudyStatus) -> str:
     """Return the numbers of cells by state, their expected end, and the path of the report."""
-    words, of = status.whole_cells(), len(status.cells)
+    words, of = status.cells_by_state(), len(status.cells)
     filled = BAR * words["done"] // of
-    line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {of} cells done"
+    line = f"[{'#' * filled}{'.' * (BAR - filled)}] {words['done']} of {counted(of, 'cell')} done"
     for word, name in (
         ("running", "running"),
         ("queued", "queued"),
@@ -71,35 +71,35 @@ def _row(found: CellStatus) -> list[str]:
 
 def _failures(status: StudyStatus) -> list[str]:
     """Return one paragraph per failed job; a source that several cells share is listed once."""
-    failed = [(name, state) for name, state in status.sources.items() if state.word == "failed"]
+    failed = [(name, state) for name, state in status.sources.items() if state.state == "failed"]
     for found in status.cells:
         folder = found.cell.folder(status.study)
         for stage, state in found.stages.items():
-            if state.word == "failed" and stage != "sources":
+            if state.state == "failed" and stage != "sources":
                 failed.append((f"{folder} {stage}", state))
     return [_failure(name, state) for name, state in failed]
 
 
 def _failure(name: str, state: State) -> str:
-    lines = [f"failed: {name}: {state.why}", *(f"  | {line}" for line in state.last_lines)]
+    lines = [f"failed: {name}: {state.reason}", *(f"  | {line}" for line in state.last_lines)]
     return "\n".join([*lines, f"  ({state.log})"] if state.log else lines)
 
 
 def _totals(status: StudyStatus) -> str:
     lines = []
-    for stage, words in status.counts().items():
+    for stage, words in status.cells_by_stage().items():
         shown = ", ".join(f"{count} {word}" for word, count in words.items() if count)
         lines.append(f"{stage}: {shown}")
     left = status.remaining
     if left is not None:
         lines.append(
-            f"about {clock(left.seconds)} left with {left.jobs} job(s) at a time, estimated from the "
-            f"{left.finished} finished stages (scaled by planned FLOPs)"
+            f"about {clock(left.seconds)} left with {counted(left.jobs, 'job')} at a time, "
+            f"estimated from the {counted(left.finished, 'finished stage')} (scaled by planned FLOPs)"
         )
     return "\n".join(lines)
 
 
-def decided(status: StudyStatus) -> str:
+def explanation(status: StudyStatus) -> str:
     """Return an explanation of the states."""
     words = (
         "done: the file that is written last exists. running: the last heartbeat is younger than "

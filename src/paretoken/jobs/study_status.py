@@ -12,7 +12,7 @@ from paretoken.config.config import Config
 from paretoken.config.devices import DEVICES
 from paretoken.config.study import FrozenStudy, Study
 from paretoken.jobs.expected_jobs import cell_jobs, source_jobs, stages_of
-from paretoken.jobs.job_states import WORDS, State, state_of, together
+from paretoken.jobs.job_states import STATES, State, state_of, together
 from paretoken.jobs.signs_of_life import Signs
 from paretoken.plan.calibration import read_measured
 from paretoken.plan.from_config import STAGES, Stage
@@ -69,20 +69,20 @@ class StudyStatus:
     @property
     def finished(self) -> bool:
         """Whether every cell is done and the report exists."""
-        return self.report is not None and self.whole_cells()["done"] == len(self.cells)
+        return self.report is not None and self.cells_by_state()["done"] == len(self.cells)
 
-    def whole_cells(self) -> dict[str, int]:
+    def cells_by_state(self) -> dict[str, int]:
         """Return how many cells are done (in all stages), running, queued, failed, or left."""
-        words = Counter(together([*found.stages.values()]).word for found in self.cells)
-        return {word: words[word] for word in WORDS}
+        numbers = Counter(together([*found.stages.values()]).state for found in self.cells)
+        return {state: numbers[state] for state in STATES}
 
-    def counts(self) -> dict[str, dict[str, int]]:
+    def cells_by_stage(self) -> dict[str, dict[str, int]]:
         """Return how many cells are in which state, by stage."""
         stages: dict[str, Counter[str]] = {}
         for found in self.cells:
             for stage, state in found.stages.items():
-                stages.setdefault(stage, Counter())[state.word] += 1
-        return {stage: {word: found[word] for word in WORDS} for stage, found in stages.items()}
+                stages.setdefault(stage, Counter())[state.state] += 1
+        return {stage: {name: found[name] for name in STATES} for stage, found in stages.items()}
 
 
 def study_status(config: Config, study: Study, signs: Signs) -> StudyStatus:
@@ -127,7 +127,7 @@ def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Rem
     """
     ratios: dict[str, list[float]] = {}
     left: list[tuple[str, float]] = []
-    if all(status.stages[stage].word != "done" for status in found for stage in STAGES):
+    if all(status.stages[stage].state != "done" for status in found for stage in STAGES):
         return None
     plans: dict[tuple[Cell, Stage], Estimate] = {}
     side = config.freeze(study.name).vision.grid
@@ -143,7 +143,7 @@ def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Rem
                 plans[key] = estimate(config, study, job[0], stage, DEVICES[0])
             planned = plans[key]
             state = status.stages[stage]
-            if state.word != "done":
+            if state.state != "done":
                 left.append((stage, (1 - state.share) * planned.duration.seconds))
             elif (took := _took(study, job[0], planned)) is not None:
                 ratios.setdefault(stage, []).append(took / planned.duration.seconds)
@@ -151,7 +151,7 @@ def _remaining(config: Config, study: Study, found: Sequence[CellStatus]) -> Rem
     if not ratio or not left:
         return None
     overall = median(value for values in ratios.values() for value in values)
-    running = sum(state.word == "running" for c in found for s, state in c.stages.items() if s in STAGES)
+    running = sum(cell.stages[stage].state == "running" for cell in found for stage in STAGES)
     jobs = max(1, running)
     seconds = sum(expected * ratio.get(stage, overall) for stage, expected in left) / jobs
     return Remaining(seconds, jobs, sum(map(len, ratios.values())))

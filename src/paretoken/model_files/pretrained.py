@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from paretoken.errors import UserError
 from paretoken.io.files import sha256
 from paretoken.io.folders import replacing_folder
+from paretoken.io.text_tables import counted
 from paretoken.model_files.library_errors import explained
 from paretoken.model_files.model_json import require_usual_model
 from paretoken.model_files.weight_files import (
@@ -86,7 +87,8 @@ def require_weights(auto_class: Any, folder: Path, config: Any = None) -> None:
     stored = stored_parameters(folder, loaded_files(folder))
     if described > FEW_PARAMETERS and stored < described / 2:
         raise UserError(
-            f"the weights in {folder} do not fit its config.json: they hold {stored:,} numbers, it "
+            f"the weights in {folder} do not fit its config.json: they hold "
+            f"{counted(stored, 'number', form=',')}, it "
             f"describes {described:,} parameters; fetch the model again"
         )
 

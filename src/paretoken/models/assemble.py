@@ -14,6 +14,7 @@ from transformers import PretrainedConfig
 
 from paretoken.compressors.specification import USUAL_HEADS, specification
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 from paretoken.model_files.pretrained import read_tensors
 from paretoken.models.adapter import new_adapter
 from paretoken.models.configuration import ParetokenConfig, resolve_layer
@@ -175,7 +176,8 @@ def load_adapter(model: ParetokenModel, folder: Path) -> None:
     )
     if wrong:
         raise UserError(
-            f"{folder / ADAPTER_FILE} does not fit this model: {wrong[0]} and {len(wrong) - 1} more "
-            "tensors differ; use the stage-1 result of the same language model, compressor and tokens"
+            f"{folder / ADAPTER_FILE} does not fit this model, for example in the shape of {wrong[0]} "
+            f"({counted(len(wrong), 'tensor')} in all); use the stage-1 result of the same language "
+            "model, compressor and tokens"
         )
     model.load_state_dict(tensors, strict=False)

@@ -7,6 +7,7 @@ from torch import Tensor
 from paretoken.compressors.base import Adaptive, Compressor
 from paretoken.compressors.specification import compressors_that, specification
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.projector import Projector
 from paretoken.models.vision import VisionEncoder
@@ -85,7 +86,8 @@ class VisionSide:
         if not isinstance(compressor, Adaptive):
             able = compressors_that(lambda facts: facts.adaptive)
             raise UserError(
-                f"{self.config.compressor} gives every image {self.config.visual_tokens} tokens; only "
+                f"{self.config.compressor} gives every image "
+                f"{counted(self.config.visual_tokens, 'token')}; only "
                 f"{' and '.join(able)} can adapt the number to the image"
             )
         return [projector(tokens) for tokens in compressor.adaptive(found)]

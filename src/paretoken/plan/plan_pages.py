@@ -11,7 +11,7 @@ from typing import Any
 
 from paretoken.costs.gpu_memory import GIB
 from paretoken.io.escape import csv_row
-from paretoken.io.text_tables import MISSING, aligned, clock, short
+from paretoken.io.text_tables import MISSING, aligned, clock, counted, short
 from paretoken.plan.durations import UTILISATION
 from paretoken.plan.study_plan import COLUMNS, Line, Plan, gpu_hours, rows, totals
 
@@ -90,7 +90,8 @@ def _sums(plan: Plan, on_gpus: bool) -> str:
         for stage, values in found["stages"].items()
     ]
     lines.append(
-        f"in all: {found['cells']} cells, {found[key] * scale:,.1f} {unit}, {found['flops']:.2e} FLOPs; "
+        f"in all: {counted(found['cells'], 'cell')}, {found[key] * scale:,.1f} {unit}, "
+        f"{found['flops']:.2e} FLOPs; "
         f"{found['kept_gib']:,.1f} GiB kept, up to {found['peak_gib_of_one_job']:,.1f} GiB while one "
         "job trains"
     )
@@ -100,7 +101,8 @@ def _sums(plan: Plan, on_gpus: bool) -> str:
         word = "OVER" if plan.over_budget else "within"
         lines.append(f"{word} the budget of {plan.budget:,.1f} GPU-h")
     if found["does_not_fit"]:
-        lines.append(f"{found['does_not_fit']} stages do not fit {plan.device.title}: see `fits`")
+        stages = counted(found["does_not_fit"], "stage does", "stages do")
+        lines.append(f"{stages} not fit {plan.device.title}: see `fits`")
     return "\n".join(lines)
 
 
@@ -141,9 +143,9 @@ def _few(origins: list[str]) -> list[str]:
 
 def _correction(stage: str, found: dict[str, Any]) -> str:
     text = (
-        f"{stage}: {found['stages']} finished took {found['factor']:.2f} times as long as estimated "
-        f"(median; {found['lowest']:.2f} to {found['highest']:.2f}); all times of this stage above are "
-        "multiplied by this factor"
+        f"{stage}: {counted(found['stages'], 'finished job')} took {found['factor']:.2f} times as "
+        f"long as estimated (median; {found['lowest']:.2f} to {found['highest']:.2f}); all times of "
+        "this stage above are multiplied by this factor"
     )
     if found["utilisation"] is not None:
         text += f"; measured utilisation {found['utilisation']:.3f}"

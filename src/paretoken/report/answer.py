@@ -8,6 +8,7 @@ from paretoken.analysis.fitted_law import FittedLaw
 from paretoken.analysis.numerical_optimum import middle
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
+from paretoken.io.text_tables import counted
 from paretoken.report.sentences import optimum, verdict
 
 
@@ -53,8 +54,8 @@ def methods_answer(results: StudyResults, compared: pd.DataFrame) -> str:
     listed = "; ".join(best_methods)
     least = f"These methods have the lowest error with each number of visual tokens: {listed}"
     return (
-        f"{least}. In {significant} of {len(groups)} comparisons the 95\u00a0% intervals distinguish "
-        "the best method from all others."
+        f"{least}. In {significant} of {counted(len(groups), 'comparison')} the 95\u00a0% intervals "
+        "distinguish the best method from all others."
     )
 
 
@@ -63,8 +64,8 @@ def _support(fit: FittedLaw) -> str:
     held = (record["holdout"].get("leave_largest_n_out") or {}).get("law") or {}
     error = held.get("mean_abs_relative_error")
     fits = (
-        f"The law fits the errors of {record['n_points']} cells with a root mean square error of "
-        f"{record['rmse']:.2g}"
+        f"The law fits the errors of {counted(record['n_points'], 'cell')} with a root mean square "
+        f"error of {record['rmse']:.2g}"
     )
     if error is None:
         return f"{fits}, and no model size was held out to test it"

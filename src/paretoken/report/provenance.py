@@ -10,7 +10,7 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.costs.quantities import quantity
 from paretoken.errors import UserError
 from paretoken.io.files import read_json
-from paretoken.io.text_tables import clock
+from paretoken.io.text_tables import clock, counted
 from paretoken.io.versions import versions
 from paretoken.study.grid import Cell
 from paretoken.study.recorded import read_record
@@ -102,7 +102,8 @@ def training_facts(runs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
         ("Trained on", ", ".join(devices)),
         (
             "Training took",
-            f"{spent}; {clock(wall_s)} as the sum over {len(runs)} stages; {quantity(flops, 'FLOPs')}",
+            f"{spent}; {clock(wall_s)} as the sum over {counted(len(runs), 'stage')}; "
+            f"{quantity(flops, 'FLOPs')}",
         ),
         ("Training code", ", ".join(codes)),
         ("Training versions", "; ".join(stacks)),

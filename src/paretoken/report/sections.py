@@ -14,7 +14,7 @@ from paretoken.analysis.equal_cost import tally
 from paretoken.analysis.scenarios import scenarios
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
-from paretoken.io.text_tables import MISSING, HtmlTable, html_table, text_cell
+from paretoken.io.text_tables import MISSING, HtmlTable, counted, html_table, text_cell
 from paretoken.report.methods_table import error_rows, winners
 from paretoken.report.suite_tables import (
     drawn_by,
@@ -146,7 +146,7 @@ def equal_cost_sentences(results: StudyResults, pairs: pd.DataFrame | None) -> l
 def error_tables(results: StudyResults) -> list[HtmlTable]:
     """Return the table of all errors of the study."""
     shown = results.errors.dropna(axis="columns", how="all")
-    return [html_table(shown, f"All {len(shown)} errors", ERROR_NAMES)]
+    return [html_table(shown, f"All {counted(len(shown), 'error')}", ERROR_NAMES)]
 
 
 def claim_row(row: pd.Series[Any]) -> dict[str, str]:

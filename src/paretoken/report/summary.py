@@ -15,7 +15,7 @@ from paretoken.analysis.study_results import StudyResults
 from paretoken.analysis.trade import assumed_slopes
 from paretoken.config.study import Suite
 from paretoken.io.escape import markdown
-from paretoken.io.text_tables import markdown_list, markdown_table
+from paretoken.io.text_tables import counted, markdown_list, markdown_table
 from paretoken.io.versions import versions
 from paretoken.registry import FIGURES
 from paretoken.report.glossary import GLOSSARY
@@ -103,8 +103,8 @@ def _cells(results: StudyResults) -> str:
     fits = results.study.fit.laws and len(flagged)
     use = " (the headline fit uses them, and the *unflagged* fit leaves them out)" if fits else ""
     lines = [
-        f"{len(errors)} errors (cells times suites); {int(errors['error'].isna().sum())} missing, "
-        f"{len(flagged)} flagged{use}."
+        f"{counted(len(errors), 'error')} (cells times suites); {int(errors['error'].isna().sum())} "
+        f"missing, {len(flagged)} flagged{use}."
     ]
     if len(flagged):
         shown = flagged[["suite", "llm", "visual_tokens", "error", "flag"]]
@@ -199,14 +199,15 @@ def _range_of_ratio(results: StudyResults, sensitivity: pd.DataFrame, suite: Sui
     )
     ratios = own[inside]["alpha_over_beta"]
     others = (
-        f"; {inside.sum()} more choices use Q + V in the law, where the ratio is a different quantity "
+        f"; {counted(inside.sum(), 'more choice uses', 'more choices use')} Q + V in the law, where the "
+        "ratio is a different quantity "
         f"({ratios.min():.2f} to {ratios.max():.2f})"
         if inside.any()
         else ""
     )
     return (
         f"{limits if results.measured_by_the_paper else ''}"
-        f"With {len(rows)} other choices ([tables/sensitivity.csv](tables/sensitivity.csv)) "
+        f"With {counted(len(rows), 'other choice')} ([tables/sensitivity.csv](tables/sensitivity.csv)) "
         f"alpha / beta ranges from {low['alpha_over_beta']:.2f} ({markdown(str(low['variant']))}) to "
         f"{high['alpha_over_beta']:.2f} ({markdown(str(high['variant']))}){others}."
     )

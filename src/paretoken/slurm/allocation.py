@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 from paretoken.slurm.programs import ask
 
 #: Set in the processes that `srun` starts, so that they do not start srun again.
@@ -118,15 +119,15 @@ def require_gpus(found: Allocation, wanted: int, driver: bool, usable: int) -> N
     host = os.environ.get("SLURMD_NODENAME", os.uname().nodename)
     if found.gpus != wanted:
         raise UserError(
-            f"node {host}: {wanted} GPU(s) were requested and SLURM allocated {found.gpus}; "
-            "see the request in the job's log, and per_node in the site's file"
+            f"node {host}: {counted(wanted, 'GPU was', 'GPUs were')} requested and SLURM allocated "
+            f"{found.gpus}; see the request in the job's log, and per_node in the site's file"
         )
     if os.environ.get("PARETOKEN_DEVICE") == "cpu":
         return  # the user's choice: GPUs are only requested, as in the tests
     if usable != wanted:
         problem = f"PyTorch finds {usable}" if driver else "there is no GPU driver"
         raise UserError(
-            f"node {host}: SLURM allocated {wanted} GPU(s), but {problem}; exclude the node "
+            f"node {host}: SLURM allocated {counted(wanted, 'GPU')}, but {problem}; exclude the node "
             f"(exclude: [{host}] in the site's file) or notify the administrators. "
             "PARETOKEN_DEVICE=cpu trains on CPUs anyway"
         )

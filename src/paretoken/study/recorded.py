@@ -17,6 +17,7 @@ from paretoken.io.csv_tables import number_in, table_rows
 from paretoken.io.escape import shown
 from paretoken.io.files import read_object, sha256, write_json, write_text
 from paretoken.io.ranges import LARGEST_SEED, MOST_TOKENS
+from paretoken.io.text_tables import counted
 from paretoken.study.contract import COST_COLUMNS, ERROR_COLUMNS, SCORE_COLUMNS, TEXT_LENGTH_COLUMNS
 from paretoken.study.grid import Cell
 from paretoken.study.paths import results
@@ -152,8 +153,8 @@ def require_tables(
         found, wanted = {*of_rows}, seeing if name == "text_length" else grid
         if found != wanted:
             raise UserError(
-                f"{path} lacks {len(wanted - found)} of the {len(wanted)} cells of the study {study}, "
-                f"and has {len(found - wanted)} others; {AGAIN}"
+                f"{path} lacks {len(wanted - found)} of the {counted(len(wanted), 'cell')} of the study "
+                f"{study}, and has {counted(len(found - wanted), 'other')}; {AGAIN}"
             )
         if name == "errors":
             pairs = {(cell, row["suite"]) for cell, row in zip(of_rows, rows, strict=True)}

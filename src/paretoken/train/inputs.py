@@ -198,7 +198,7 @@ def build_model(
     if specification(model.config.compressor).reads_text:
         model.config.question_length = recipe.max_length
     if model.config.whiten and recipe.stage == "pretrain" and visual is not None:
-        skips = Skips("whitening", inputs.max_bad_share, unit="images", advice=ADVICE)
+        skips = Skips("whitening", inputs.max_bad_share, unit="image", advice=ADVICE)
         fit_whitening(model, visual, data.image_names, skips)
     return model
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 
 ADVICE = (
     "Raise max_length or shorten the conversations, or let some be left out with a larger "
@@ -57,18 +58,18 @@ def select(
     require_images(collator, origin)
     losses, limit, count = collator.kept.losses(), collator.max_length, len(collator.data)
     say(
-        f"max_length = {limit}: {losses['part']} of {count} conversations lose a part of their answers, "
-        f"{losses['all']} all of them"
-        + (f"; {losses['image']} lose their image" if losses["image"] else "")
+        f"max_length = {limit}: of {counted(count, 'conversation')}, answers are cut in "
+        f"{losses['part']} and lost in {losses['all']}"
+        + (f"; images are lost in {losses['image']}" if losses["image"] else "")
     )
-    skips = Skips(str(origin), max_bad_share, unit="conversations", advice=ADVICE)
+    skips = Skips(str(origin), max_bad_share, unit="conversation", advice=ADVICE)
     for number in np.flatnonzero(collator.learned == 0):
         skips.add(*_bad_row(collator, int(number)))
     skips.check(count)
     if len(skips.rows) == count:
         raise UserError(
-            f"{origin}: none of its {count} conversations has anything to learn ({skips.rows[0][1]}); "
-            "raise max_length or shorten the conversations"
+            f"{origin}: none of its {counted(count, 'conversation')} has anything to learn "
+            f"({skips.rows[0][1]}); raise max_length or shorten the conversations"
         )
     return Selection(np.flatnonzero(collator.learned), skips, losses)
 
@@ -80,12 +81,13 @@ def require_images(collator: TrainingCollator, origin: Path) -> None:
     count = len(collator.data)
     if not (collator.data.images >= 0).any():
         raise UserError(
-            f"{origin}: none of its {count} conversations names an image, so this stage would see none; "
-            "each row gives the name of its image under the key `image` (with <image> in the question); "
-            "add it and run `paretoken tokenize` again, or train without images: --tokens 0"
+            f"{origin}: none of its {counted(count, 'conversation')} names an image, so this stage "
+            "would see none; each row gives the name of its image under the key `image` (with <image> "
+            "in the question); add it and run `paretoken tokenize` again, or train without images: "
+            "--tokens 0"
         )
     raise UserError(
-        f"{origin}: in all of its {count} conversations the image lies beyond max_length = "
+        f"{origin}: in all of its {counted(count, 'conversation')} the image lies beyond max_length = "
         f"{collator.max_length}, so this stage would see none; raise max_length"
     )
 

@@ -41,7 +41,7 @@ class UnreadImages:
         for part in parts:
             self.found |= part["images"]
             self.labels += part["labels"]
-        skips = Skips("training", self.share, list(self.found.items()), unit="images", advice=ADVICE)
+        skips = Skips("training", self.share, list(self.found.items()), unit="image", advice=ADVICE)
         skips.check(self.total)
 
     def record(self) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from paretoken.data.collation import VisualStore
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 from paretoken.models.vlm import ParetokenModel
 
 #: Share of the mean variance that is added to each variance, so that small ones are not inflated.
@@ -58,7 +59,8 @@ def fit_whitening(model: ParetokenModel, store: VisualStore, names: Sequence[str
         total += tokens.sum(0)
         squares += tokens.T @ tokens
     if not count:
-        raise UserError(f"{skips.origin}: none of the {len(chosen)} images can be read; replace them")
+        images = counted(len(chosen), "image")
+        raise UserError(f"{skips.origin}: none of the {images} can be read; replace the files")
     mean = total / count
     matrix = symmetric_root(squares / count - torch.outer(mean, mean))
     model.projector.set_input_map(mean, matrix)  # type: ignore[union-attr]

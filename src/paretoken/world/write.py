@@ -156,7 +156,7 @@ def question_rows(world: World, scenes: Scenes, rng: np.random.Generator) -> lis
     empty = [name for name, rows in parts.items() if not rows]
     if empty:
         raise UserError(
-            f"{len(scenes)} test images give no question for {', '.join(empty)}; "
+            f"test_images.count = {len(scenes)} gives no question for {', '.join(empty)}; "
             "raise test_images.count, or set a text_share between 0 and 1"
         )
     rows = [row for name in PARTS for row in parts[name]]

@@ -42,10 +42,10 @@ def test_a_suite_that_is_not_wanted_is_refused(files):
         aggregate(files, ["a"])
 
 
-def test_a_cell_that_stands_twice_is_refused(files):
+def test_a_duplicate_cell_is_refused(files):
     with pytest.raises(UserError, match="rows share a key"):
         aggregate([*files, files[0]], ["a", "b"])
 
 
-def test_a_table_of_nothing_but_missing_numbers(files):
+def test_a_table_with_only_missing_numbers(files):
     assert aggregate(files[2:], ["a", "b"])["error"].isna().tolist() == [True, True]

@@ -41,12 +41,12 @@ def test_a_missing_column_lists_those_there(write):
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])
-def test_a_table_that_is_not_separated_by_commas_is_told_so(write, mark):
+def test_a_table_that_is_not_separated_by_commas_is_reported(write, mark):
     with pytest.raises(UserError, match=r"seem to be separated by .*; write it with commas"):
         read_cells(write((HEAD + ROWS).replace(",", mark)), Selection())
 
 
-def test_copies_of_a_row_are_named_and_other_seeds_are_none(write):
+def test_copies_of_a_row_are_named_and_other_seeds_are_not_copies(write):
     data = read_cells(write(HEAD + ROWS + "1,1,.5,\n2,1,.41,\n"), Selection())
     assert data.repeated == [6]
     assert len(data.cells) == 6

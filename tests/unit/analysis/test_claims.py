@@ -376,7 +376,7 @@ def test_sensitivity_repeats_fits_done_by_hand(results: StudyResults) -> None:
     assert visual.loc["N = non-embedding", "alpha"] == pytest.approx(0.0619, abs=1e-4)
     assert visual.loc["T = Q + V, Q = 50", "beta"] == pytest.approx(0.0338, abs=1e-4)
     assert visual.loc["without flagged cells", "n_points"] == 25
-    assert "older values of 2 cell(s)" in visual.index
+    assert "older values of 2 cells" in visual.index
     reduced = results.cells("visual_reasoning")
     reduced = reduced[reduced["llm"] != "qwen1.5-7b"]
     data = Cells(

@@ -41,7 +41,7 @@ def test_the_same_suite_agrees_with_itself(folders):
     assert said == [f"ocr: alpha / beta of {names} do not differ significantly."]
 
 
-def test_a_difference_is_told_also_from_an_unbounded_ratio(folders):
+def test_a_difference_is_reported_also_for_an_unbounded_ratio(folders):
     path = folders[1] / "fits" / "digits" / "product-all.json"
     record = read_json(path)
     try:
@@ -79,7 +79,7 @@ def test_what_was_not_found_is_not_compared(folders, changes, said):
     assert said in sentence
 
 
-def test_an_effect_that_is_absent_tells_no_difference(folders):
+def test_an_absent_effect_gives_no_difference(folders):
     path = folders[1] / "fits" / "digits" / "product-all.json"
     record = read_json(path)
     absent = record["effects"]["V"] | {
@@ -95,7 +95,7 @@ def test_an_effect_that_is_absent_tells_no_difference(folders):
     assert "cannot be compared: one (digits): The data show no significant effect of V." in sentence
 
 
-def test_which_of_two_numbers_is_larger_is_said_as_often_as_chance_allows():
+def test_equal_numbers_differ_as_rarely_as_the_test_says():
     """Draws around two estimates: overlapping intervals can still differ, and equal truths seldom do."""
     generator = np.random.default_rng(0)
     told = sum(

@@ -170,7 +170,7 @@ def test_fits_with_constraints_are_read_back(cells):
         ("product", [], ["D=0.5"], 0.5, "must be less than"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(law, ties, fixes, chance, words):
+def test_impossible_constraints_are_refused_with_a_message(law, ties, fixes, chance, words):
     with pytest.raises(UserError, match=words):
         read_constraints(law, ties, fixes, chance)
 

@@ -55,11 +55,11 @@ def test_lines_are_never_called_curves_more_often_than_chance_allows(truth: Trut
     assert found["holds"] == 60 or sd > 1e-6
 
 
-def test_a_strong_power_law_is_no_line() -> None:
+def test_a_strong_power_law_is_not_a_line() -> None:
     assert verdicts(lambda n, v: 0.6 * n**-0.1 * v**-0.3, 0.004)["fails"] == 60
 
 
-def test_noise_alone_is_open() -> None:
+def test_noise_alone_is_undecided() -> None:
     assert verdicts(lambda n, v: 0.5 + 0 * n, 0.01)["holds"] <= binom.ppf(1 - 1e-3, 60, 0.05)
 
 
@@ -71,7 +71,7 @@ def test_the_share_is_the_distance_from_the_chord_over_the_fall() -> None:
     assert bend.low == pytest.approx(bend.high, abs=1e-6)
 
 
-def test_too_little_to_tell_is_said() -> None:
+def test_too_few_cells_for_a_test_are_reported() -> None:
     few = np.isin(V, [1.0, 576.0])
     assert curvature(Cells(N[few], V[few], N[few] ** -0.1, np.ones(few.sum()))) is None
     three = np.isin(V, [1.0, 16.0, 576.0]) & (N == 0.5)

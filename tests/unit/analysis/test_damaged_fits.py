@@ -32,7 +32,7 @@ def small(record: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_nonsense_in_a_fit_is_a_traceback(
+def test_damaged_fits_end_in_no_traceback(
     published_record: dict[str, Any],
     name: str,
     tmp_path: Path,
@@ -50,7 +50,7 @@ def test_no_nonsense_in_a_fit_is_a_traceback(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_nonsense_anywhere_in_a_fit_is_a_traceback(
+def test_damage_anywhere_in_a_fit_ends_in_no_traceback(
     published_record: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

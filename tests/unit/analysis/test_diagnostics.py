@@ -59,7 +59,7 @@ def test_equal_errors_have_no_r_squared():
 # --- bounds and status ------------------------------------------------------------------------
 
 
-def test_inside_all_bounds_is_converged_and_silent(surfaces):
+def test_inside_all_bounds_is_converged_without_a_warning(surfaces):
     found = fitted(surfaces["steep"].cells(1e-3))
     assert status_of(found) is FitStatus.CONVERGED
     assert bound_warnings(found) == []
@@ -222,7 +222,7 @@ def test_a_perfect_fit_has_no_outliers(surfaces):
     assert (standardised_residuals(found) == 0).all()
 
 
-def test_cells_left_out_are_no_outliers(surfaces):
+def test_cells_left_out_are_not_outliers(surfaces):
     cells = surfaces["log_linear"].cells(5e-3, 4)
     Y, weight = cells.Y.copy(), np.ones(len(cells))
     Y[9], weight[9] = 5.0, 0.0

@@ -40,7 +40,7 @@ def test_no_effect_is_seen_in_noise_but_for_five_percent(scale: str, between: bo
     assert binom.ppf(1e-3, 200, 0.05) <= seen <= binom.ppf(1 - 1e-3, 200, 0.05)
 
 
-def test_noise_of_language_models_is_no_effect_of_n() -> None:
+def test_noise_of_language_models_is_not_an_effect_of_n() -> None:
     seen = count("N", 0.5 - 0.03 * np.log(GRID[1]), True, effect=0.05)
     assert seen <= binom.ppf(1 - 1e-3, 200, 0.05)
 

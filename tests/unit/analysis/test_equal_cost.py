@@ -103,7 +103,7 @@ def test_the_sign_test_is_the_binomial_one(count):
     assert all(one <= other for one, other in pairwise(both[: count // 2 + 1]))
 
 
-def test_noise_is_told_as_seldom_as_it_should():
+def test_noise_is_reported_as_rarely_as_the_test_says():
     told = 0
     for seed in range(120):
         generator = np.random.default_rng(seed)

@@ -275,7 +275,7 @@ def test_the_order_of_the_rows_changes_nothing(surfaces, name, loss, order):
 
 
 @pytest.mark.parametrize("loss", ["squared", "log_huber", pytest.param("l1", marks=SLOW)])
-def test_weight_zero_is_as_good_as_no_row(law_surface, loss):
+def test_a_row_of_weight_zero_counts_as_missing(law_surface, loss):
     cells, Q = law_surface.cells(5e-3, 6), law_surface.Q
     weight = np.ones(len(cells))
     weight[[0, 5, 17]] = 0.0

@@ -57,7 +57,7 @@ def test_a_damaged_fit_is_refused(published_record, change, words):
         FittedLaw.from_record(published_record | change)
 
 
-def test_what_is_missing_is_listed():
+def test_missing_parts_are_listed():
     with pytest.raises(UserError) as refused:
         FittedLaw.from_record({"law": "product", "parameters": {}}, "mine.json")
     for word in ("mine.json", "data", "draws", "paretoken fit"):
@@ -65,7 +65,7 @@ def test_what_is_missing_is_listed():
 
 
 @pytest.mark.parametrize("content", ["[]", "3", '"text"', "null"])
-def test_json_that_is_no_record_is_refused(write, content):
+def test_json_that_is_not_a_record_is_refused(write, content):
     with pytest.raises(UserError, match="is not a fit"):
         FittedLaw.read(write(content, "fit.json"))
 

@@ -179,7 +179,7 @@ def test_the_dearest_default_budget_buys_everything():
     assert table.iloc[-1][["params_b", "visual_tokens"]].tolist() == [7, 576]
 
 
-def test_v_star_stands_beside_each_row():
+def test_v_star_is_in_each_row():
     table = frontier(fit_of(), [7], [1, 576], [0, 50], [1e13])
     assert table["v_star"].tolist() == pytest.approx([1, 0.0162 * 50 / (0.0747 - 0.0162)])
     additive = fit_of("additive", E=0.1, A=0.3, B=0.1, alpha=0.3, beta=0.2)
@@ -300,7 +300,7 @@ def test_every_law_gives_a_frontier_and_crossovers(law):
     assert len(crossovers(fit, [0.5, 1.8, 4, 7], [1, 576], [0, 50])) == 6
 
 
-def test_both_intervals_and_that_of_v_star_stand_in_the_table(published_record):
+def test_both_intervals_and_that_of_v_star_are_in_the_table(published_record):
     fit = FittedLaw.from_record(published_record)
     table = frontier(fit, [0.5, 7], [1, 576], [50], [1e12])
     row = table.iloc[0]

@@ -59,7 +59,7 @@ def test_the_better_law_is_a_warning_of_the_fit(surfaces):
     assert fit_record(data, FitOptions(bootstrap=0))["laws"] is None
 
 
-def test_nothing_better_is_named_where_the_headline_is_right(surfaces):
+def test_no_better_law_is_reported_where_the_headline_is_right(surfaces):
     words = compared(surfaces["large_floor"].cells(2e-4))["words"]
     assert not any("better than product" in sentence for sentence in words)
 
@@ -123,7 +123,7 @@ def test_a_law_that_cannot_be_fitted_says_why():
     assert rows["product_q_plus_v"]["reason"] == ""
 
 
-def test_what_is_not_comparable_is_said(additive):
+def test_ratios_that_cannot_be_compared_are_explained(additive):
     assert any("not an exchange rate" in sentence for sentence in additive["words"])
 
 

@@ -114,7 +114,7 @@ def test_who_is_better_is_decided_only_by_an_interval() -> None:
     assert (table["difference"] >= 0).all()
 
 
-def test_published_numbers_stand_beside_the_measured_ones_on_their_scale() -> None:
+def test_published_numbers_are_shown_beside_the_measured_ones_on_their_scale() -> None:
     table = method_scores(results(), scores()).set_index(["compressor", "visual_tokens", "benchmark"])
     row = table.loc[("quecc", 1, "mme")]
     assert (row["score"], row["published"]) == (pytest.approx(2000 * 0.59), 1269.1)

@@ -58,7 +58,7 @@ def test_tokens_that_cost_nothing_are_taken_to_the_last_and_dear_ones_not_at_all
     assert optimal_at(slopes, dear, 4.0, 0.0)[0] == pytest.approx(1)
 
 
-def test_what_is_not_known_is_nan(fit):
+def test_an_unknown_optimum_is_nan(fit):
     unknown = made(lambda d, N, V, Q: np.full_like(N, np.nan))
     assert np.isnan(optimal_at(error_slopes(fit, 4.0, 0.0), unknown, 4.0, 0.0)).all()
 

@@ -75,7 +75,7 @@ def test_a_law_that_differs_measurably_is_usually_excluded(law, truth):
     assert count >= binom.ppf(0.001, 15, 0.75)
 
 
-def test_no_cells_to_spare_are_no_pattern(surfaces):
+def test_without_spare_cells_no_pattern_is_reported(surfaces):
     cells = surfaces["log_linear"].cells(1e-2)
     kept = np.isin(np.arange(len(cells)), [0, 3, 13, 27])
     few = Cells(cells.N[kept], cells.V[kept], cells.Y[kept], np.ones(4))

@@ -1,4 +1,4 @@
-"""The recommendation: the frontier's best, its runners-up, and what a reader should mind."""
+"""The recommendation: the frontier's best, its runners-up, and its cautions."""
 
 from __future__ import annotations
 
@@ -75,15 +75,15 @@ def test_a_budget_must_be_positive(fit, flops):
         recommend(fit, flops, 50.0, SIZES, TOKENS)
 
 
-def test_extrapolation_is_to_be_minded(fit):
-    outside = " ".join(recommend(fit, 1e14, 50.0, [14.0], [1000.0])["mind"])
+def test_extrapolation_is_a_caution(fit):
+    outside = " ".join(recommend(fit, 1e14, 50.0, [14.0], [1000.0])["cautions"])
     assert "14B lies outside the fitted sizes" in outside
     assert "The token count 1000 lies outside the fitted range 1 to 576" in outside
-    inside = " ".join(recommend(fit, 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])["mind"])
+    inside = " ".join(recommend(fit, 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])["cautions"])
     assert "outside" not in inside
 
 
-def test_a_difference_within_its_noise_is_a_tie_and_a_clear_one_is_none(published_record):
+def test_a_difference_within_its_noise_is_a_tie_and_a_clear_one_is_not(published_record):
     """Tokens that hardly differ are no tie: their difference is small, and so is its interval."""
     fit = FittedLaw.from_record(published_record)
     clear = recommend(fit, 1e14, 50.0, [7.0], [1.0, 576.0])
@@ -136,7 +136,7 @@ def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fi
     noisy = replace(model, spread=lambda d, n, v, q: np.ones(len(n)))
     exact = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(model))
     assert exact["chosen_in_draws"] == 1.0
-    assert exact["draws_of"] == ["law"]
+    assert exact["draws_include"] == ["law"]
     assert "uncertainty of the law's parameters only" in in_words(exact)
     answer = recommend(fit, 10.0, 50.0, [0.5, 7.0], [16.0], cost=Cost(noisy))
     low, high = (binom.ppf(p, 200, norm.cdf(1)) / 200 for p in (1e-3, 0.999))
@@ -146,10 +146,11 @@ def test_a_measured_cost_that_may_exceed_the_budget_is_not_best_in_every_draw(fi
     assert "noise of the measured cost" in in_words(answer)
 
 
-def test_an_effect_that_is_not_there_is_to_be_minded(published_record):
+def test_an_absent_effect_is_a_caution(published_record):
     fit = FittedLaw.from_record(published_record | without_effect(published_record))
     assert (
-        "The data show no significant effect of V." in recommend(fit, 1e12, 50.0, SIZES, TOKENS)["mind"]
+        "The data show no significant effect of V."
+        in recommend(fit, 1e12, 50.0, SIZES, TOKENS)["cautions"]
     )
 
 
@@ -159,7 +160,7 @@ def test_what_differs_only_in_what_has_no_effect_is_a_tie(published_record):
     answer = recommend(fit, 1e14, 50.0, [4.0, 7.0], [1.0, 576.0])
     tied = {(row["params_b"], row["visual_tokens"]): row["tie"] for row in answer["runners_up"]}
     assert tied == {(7, 1): True, (4, 1): False, (4, 576): False}
-    assert not answer["v_star_told"] or trade(fit.record).side is Side.LARGER
+    assert not answer["v_star_determined"] or trade(fit.record).side is Side.LARGER
 
 
 def test_the_limits_of_the_choice_do_not_move_the_best_number_of_tokens(fit):
@@ -168,27 +169,27 @@ def test_the_limits_of_the_choice_do_not_move_the_best_number_of_tokens(fit):
     assert few["v_star"] == recommend(fit, 1e13, 50.0, SIZES, TOKENS)["v_star"]
 
 
-def test_doubts_about_the_law_are_to_be_minded(published):
+def test_doubts_about_the_law_are_cautions(published):
     record = fit_record(published("ocr"), FitOptions(bootstrap=20, compare=True))
-    mind = " ".join(recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)["mind"])
-    assert "product leaves a pattern over N and V in the residuals" in mind
+    cautions = " ".join(recommend(FittedLaw.from_record(record), 1e12, 50.0, SIZES, TOKENS)["cautions"])
+    assert "product leaves a pattern over N and V in the residuals" in cautions
     tied = FitOptions(bootstrap=20, constraints=read_constraints("product", ["alpha=beta"]))
     answer = recommend(FittedLaw.from_record(fit_record(published(), tied)), 1e12, 50.0, SIZES, TOKENS)
-    assert "The cells contradict alpha = beta" in " ".join(answer["mind"])
-    assert not answer["v_star_told"]
+    assert "The cells contradict alpha = beta" in " ".join(answer["cautions"])
+    assert not answer["v_star_determined"]
     assert "would not determine the best number of visual tokens" in in_words(answer)
     assert "product law with alpha = beta" in in_words(answer)
 
 
-def test_an_error_above_what_can_be_is_to_be_minded(published):
+def test_an_impossible_error_is_a_caution(published):
     record = fit_record(published(), FitOptions(bootstrap=20))
     beyond = recommend(FittedLaw.from_record(record), 1e14, 50.0, [1e-6], [1.0])
     assert beyond["recommended"]["error"] > 1
-    assert any(sentence.startswith("An error above 1 is impossible") for sentence in beyond["mind"])
+    assert any(sentence.startswith("An error above 1 is impossible") for sentence in beyond["cautions"])
     losses = fit_record(published(), FitOptions(bootstrap=20, losses=True))
     plain = recommend(FittedLaw.from_record(losses), 1e14, 50.0, [1e-6], [1.0])
     assert plain["recommended"]["error_high"] > plain["recommended"]["error"] > 1
-    assert not any("is impossible" in sentence for sentence in plain["mind"])
+    assert not any("is impossible" in sentence for sentence in plain["cautions"])
 
 
 def test_words_and_json_say_the_same(fit):
@@ -225,7 +226,7 @@ def test_a_law_that_came_out_constant_recommends_with_a_warning(published_record
     assert "falls neither with model size nor with visual tokens" in in_words(answer)
 
 
-def test_an_error_below_zero_is_to_be_minded(published_record):
+def test_an_error_below_zero_is_a_caution(published_record):
     record = published_record | {
         "law": "log_linear",
         "draws": [],

@@ -62,7 +62,7 @@ def test_nothing_assumed_is_not_tested() -> None:
     assert equal_slopes(fitted(0, ["alpha=beta"], [])) is None
 
 
-def test_equal_slopes_are_told_apart_as_seldom_as_the_test_says() -> None:
+def test_equal_slopes_are_distinguished_at_the_rate_of_the_test() -> None:
     p_values = [equal_slopes(fitted(seed, [], [])) for seed in range(60)]
     assert sum(p is not None and p < 0.05 for p in p_values) <= binom.ppf(1 - 1e-3, 60, 0.05)
     assert all((equal_slopes(fitted(seed, [], [], alpha=0.6)) or 0) < 1e-3 for seed in range(5))

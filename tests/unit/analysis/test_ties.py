@@ -48,7 +48,7 @@ def test_a_tie_is_an_interval_of_the_difference_that_holds_zero(shift):
     assert ties(errors[:0], 0) is None
 
 
-def test_errors_that_move_together_are_no_tie():
+def test_errors_that_move_together_are_not_a_tie():
     shared = np.random.default_rng(2).normal(size=500)
     assert ties(np.stack([shared, shared + 0.01], axis=1), 0).tolist() == [True, False]
 

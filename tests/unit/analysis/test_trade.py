@@ -61,7 +61,7 @@ def test_a_side_needs_its_interval_and_its_effect(found, side):
     assert bool(result.because) is (side is Side.OPEN)
 
 
-def test_the_reason_is_said():
+def test_the_reason_is_reported():
     assert trade(record(0.9, 5.0)).because == "the interval of alpha / beta includes 1"
     assert "no significant effect of V (p = 0.4)" in trade(record(0.2, 0.9, V=ABSENT)).because
     assert trade(record(1.2, 5.0, draws=())).because == "there is no interval of alpha / beta"
@@ -132,7 +132,7 @@ def claims(fit):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", [flat, lambda N, V: 0.56 * (N * V) ** -0.05], ids=["noise", "equal"])
-def test_nothing_is_said_to_be_better_where_nothing_is(truth):
+def test_nothing_is_reported_as_better_where_nothing_is(truth):
     """Errors of pure noise, and exponents that are equal: at equal cost neither is better."""
     said = sum(claims(noisy(truth, 0.02, seed)) for seed in range(60))
     assert said <= binom.ppf(1 - 1e-3, 60, 0.05)
@@ -143,8 +143,8 @@ def test_pure_noise_recommends_with_ties_and_says_that_there_is_no_effect():
     tied = warned = 0
     for seed in range(60):
         answer = recommend(noisy(flat, 0.02, seed), 1e12, 50.0, SIZES, TOKENS)
-        tied += bool(answer["ties"])
-        warned += any("no significant effect of" in sentence for sentence in answer["mind"])
+        tied += bool(answer["tied_configurations"])
+        warned += any("no significant effect of" in sentence for sentence in answer["cautions"])
     assert tied >= binom.ppf(1e-3, 60, 0.9)
     assert warned >= binom.ppf(1e-3, 60, 0.95)
 
@@ -153,7 +153,7 @@ def test_pure_noise_recommends_with_ties_and_says_that_there_is_no_effect():
 @pytest.mark.parametrize(
     ("alpha", "beta", "side"), [(0.075, 0.016, Side.LARGER), (0.03, 0.09, Side.TOKENS)]
 )
-def test_a_clear_truth_is_said(alpha, beta, side):
+def test_a_clear_difference_is_reported(alpha, beta, side):
     found = [
         trade(noisy(lambda N, V: 0.56 * N**-alpha * V**-beta + 0.03, 0.004, seed).record).side
         for seed in range(20)

@@ -158,7 +158,7 @@ def test_a_missing_table_is_named(run, tmp_path):
     assert complaint.count("\n") == 1
 
 
-def test_an_output_that_cannot_be_written_is_told(run, tmp_path, published_path):
+def test_an_output_that_cannot_be_written_is_reported(run, tmp_path, published_path):
     (tmp_path / "file").write_text("")
     code, printed, complaint = run(
         "fit", "--table", published_path, "--suite", "ocr", "--bootstrap", 0,
@@ -212,7 +212,7 @@ def test_frontier_without_budgets_and_sets(run, fitted, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"), [("{}", "is not a fit"), ("{", "not valid JSON"), (None, "read")]
 )
-def test_what_is_no_fit_is_refused(run, write, tmp_path, monkeypatch, command, content, words):
+def test_files_that_are_not_fits_are_refused(run, write, tmp_path, monkeypatch, command, content, words):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "absent.json" if content is None else write(content, "fit.json")
     code, printed, complaint = run(*command, "--fit", path)
@@ -221,7 +221,7 @@ def test_what_is_no_fit_is_refused(run, write, tmp_path, monkeypatch, command, c
     assert not (tmp_path / "x.csv").exists()
 
 
-def test_what_is_read_is_never_overwritten(run, fitted, tmp_path, published_path):
+def test_inputs_are_never_overwritten(run, fitted, tmp_path, published_path):
     table = tmp_path / "mine.csv"
     table.write_bytes(published_path.read_bytes())
     frontier = ("frontier", "--fit", fitted, "--out")
@@ -275,7 +275,7 @@ def test_a_terminal_without_a_character_gets_its_number(write, tmp_path):
     assert "law of \\xe9\\u2713" in done.stdout
 
 
-def test_recommend_in_words_and_as_json(run, fitted):
+def test_recommend_as_text_and_as_json(run, fitted):
     arguments = ("recommend", "--fit", fitted, "--budget-flops", "1e12", "--text-tokens", 50)
     code, words, _ = run(*arguments)
     assert code == 0
@@ -318,7 +318,7 @@ def test_check_accepts_the_shipped_config_and_refuses_another(run, project, writ
 
 
 @pytest.mark.parametrize(("package", "refused"), [("torch", True), ("no_such_module", False)])
-def test_a_missing_training_stack_is_said_and_how_to_get_it(run, monkeypatch, package, refused):
+def test_a_missing_training_stack_is_reported_with_its_installation(run, monkeypatch, package, refused):
     def fail(arguments):
         raise ModuleNotFoundError(f"No module named {package!r}", name=f"{package}.nn")
 
@@ -351,7 +351,7 @@ def test_no_command_runs_on_0_threads(command, capsys):
     assert "argument --threads: '0' must be 1 or more" in capsys.readouterr().err
 
 
-def test_a_name_that_no_file_can_have_is_no_traceback(run):
+def test_a_name_that_no_file_can_have_ends_in_no_traceback(run):
     code, _, complaint = run("fetch", "--source", "x" * 500, "--kind", "llm", "--out", "never")
     assert (code, complaint.count("\n")) == (2, 1)
     assert "File name too long" in complaint

@@ -137,7 +137,7 @@ def test_gpus_must_be_shared_out_evenly() -> None:
         launch.share(9, 2)
 
 
-def test_a_meeting_of_processes_that_the_shell_tells_of_is_forgotten(
+def test_torchrun_variables_of_the_shell_are_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One process would wait forever for the other one of `WORLD_SIZE`."""

@@ -99,7 +99,7 @@ def test_the_tables_hold_nothing_that_is_not_needed() -> None:
     assert set(OTHER_VALUES) <= set(several())
 
 
-def test_what_begins_with_out_is_written_and_nothing_else() -> None:
+def test_only_options_that_begin_with_out_are_written() -> None:
     for name, where in options().items():
         for command, action in where.items():
             if action.type is Path and (command, name) not in WRITTEN_INSTEAD:

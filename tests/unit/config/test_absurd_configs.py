@@ -139,7 +139,7 @@ def test_numbers_are_limited(place: str, value: Any, words: str) -> None:
     assert words in str(refused.value)
 
 
-def test_of_very_many_problems_and_names_the_first_are_told() -> None:
+def test_only_the_first_of_many_problems_and_names_are_reported() -> None:
     with pytest.raises(UserError) as refused:
         parse(ladder(1000, 1) | {"run": [f"y{number}" for number in range(1000)]})
     head, *lines = str(refused.value).splitlines()

@@ -76,7 +76,7 @@ def refused(kind: type[Record], value: Any) -> Iterator[tuple[list[dict[str, Any
 
 
 @pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
-def test_every_wrong_value_is_told_in_our_words(kind: type[Record]) -> None:
+def test_every_wrong_value_is_reported_in_a_message_of_the_project(kind: type[Record]) -> None:
     fields = [{name: value} for name in kind.model_fields for value in TRIED]
     for value in (*TRIED, *fields, {"no_such_key": 1}):
         for errors, sentences in refused(kind, value):

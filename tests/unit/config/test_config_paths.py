@@ -169,7 +169,7 @@ def test_random_paths_that_are_accepted_lead_into_the_project(project: Path) -> 
 
 
 @pytest.mark.parametrize("path", ["data\0", "\ud800"])
-def test_what_no_file_can_be_called_is_told_once(path: str) -> None:
+def test_names_that_no_file_can_have_are_reported_once(path: str) -> None:
     (line,) = problems(("studies.0.measured", path))
     assert "has a character that cannot be stored in a file" in line
 

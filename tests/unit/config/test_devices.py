@@ -49,7 +49,7 @@ def test_devices_are_recognised_by_what_cuda_calls_them(cuda_name: str, name: st
         "AMD Instinct MI300X",
     ],
 )
-def test_what_is_not_in_the_table_is_not_guessed(cuda_name: str) -> None:
+def test_unknown_devices_are_not_guessed(cuda_name: str) -> None:
     assert find_device(cuda_name) is None
 
 

@@ -108,13 +108,13 @@ def test_budgets_in_every_unit(run, options, unit):
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_words(run, options, message):
+def test_options_that_contradict_each_other_are_refused_with_a_message(run, options, message):
     code, said, complaint = run("recommend", *FIT, *options, "--text-tokens", 50)
     assert (code, said) == (2, "")
     assert message in complaint
 
 
-def test_configurations_outside_of_what_was_measured_are_told(run):
+def test_configurations_outside_of_the_measured_range_are_reported(run):
     _, said, _ = run(
         "recommend", *FIT, "--budget-ms", 90, *TIMED, "--text-tokens", 50, "--tokens", 1, 1000
     )
@@ -155,7 +155,7 @@ def test_figures_with_an_axis_of_costs_take_any(run, tmp_path, name):
     assert "residuals has no cost axis; leave out --cost" in complaint
 
 
-def test_shapes_of_a_file_that_is_no_study(run, tmp_path):
+def test_shapes_of_a_file_that_is_not_a_study(run, tmp_path):
     (tmp_path / "x.json").write_text("[1]")
     code, _, complaint = run("shapes", "--study-file", tmp_path / "x.json", "--out", tmp_path / "s.json")
     assert code == 2
@@ -178,7 +178,7 @@ def test_numbers_of_tokens_that_nothing_reads_are_refused(run, capsys, options, 
 
 
 @pytest.mark.parametrize("option", ["--threads", "--repeats"])
-def test_latency_refuses_to_measure_with_nothing(run, capsys, option):
+def test_latency_refuses_options_of_zero(run, capsys, option):
     with pytest.raises(SystemExit) as left:
         run("latency", *SHAPES, "--tokens", 1, option, 0, "--out", "never.csv")
     assert left.value.code == 2

@@ -101,7 +101,7 @@ def test_memory_is_weights_and_cache(shapes):
         (FLOPS_2NT, {"encoder": False}, "flops_2nt does not depend on --no-encoder"),
     ],
 )
-def test_what_a_model_lacks_or_ignores_is_said(model, settings, message):
+def test_missing_and_ignored_parts_of_a_model_are_reported(model, settings, message):
     with pytest.raises(UserError, match=message):
         Cost(model, Deployment(**settings))
 
@@ -120,7 +120,7 @@ def test_shapes_survive_their_file(shapes, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"llms": [{"name": 3}]}', "null", '"x"'])
-def test_a_file_that_is_no_shapes_is_refused(tmp_path, content):
+def test_a_file_without_shapes_is_refused(tmp_path, content):
     path = tmp_path / "shapes.json"
     path.write_text(content)
     with pytest.raises(UserError, match=r"has no valid dimensions of models.*paretoken shapes"):

@@ -63,7 +63,7 @@ def test_a_combination_that_did_not_run_is_unknown(latency_csv):
     assert np.isfinite(measured(4.0, 4.0, 50.0))
 
 
-def test_one_size_alone_is_known_at_its_n_only(latency_csv):
+def test_a_single_size_is_known_only_at_its_n(latency_csv):
     measured = cost(latency_csv(lambda row: row if row["params_b"] == 2.0 else None))
     assert np.isfinite(measured(2.0, 10.0, 60.0))
     assert np.isnan(measured(1.9, 10.0, 60.0))
@@ -80,7 +80,7 @@ def test_a_hole_in_the_grid_is_named(latency_csv):
         return None if at == (2.0, 4, 50, 1) else row
 
     with pytest.raises(
-        UserError, match="1 combinations are missing, the first at params_b = 2, visual_tokens = 4, text"
+        UserError, match="1 combination is missing, the first at params_b = 2, visual_tokens = 4, text"
     ):
         read_latency(latency_csv(hole))
 
@@ -118,7 +118,7 @@ def test_two_devices_in_a_table_are_refused(latency_csv):
         read_latency(latency_csv(lambda r: r | {"device": "Slide rule"} if r["batch"] == 8 else r))
 
 
-def test_a_row_that_stands_twice_is_refused(latency_csv):
+def test_a_duplicate_row_is_refused(latency_csv):
     path = latency_csv()
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines, lines[-1]]) + "\n")
@@ -216,7 +216,7 @@ def test_quartiles_of_single_answers_are_a_standard_error_of_their_median(tmp_pa
     assert float(spread) == pytest.approx(1 / np.sqrt(3), rel=1e-6), "of three seeds, 1 ms apart"
 
 
-def test_a_table_without_spread_knows_no_standard_error(latency_csv):
+def test_a_table_without_spread_has_no_standard_error(latency_csv):
     known = cost(latency_csv())
     assert known.standard_error(1.0, 4.0, 50.0) is None
     assert known.measured

@@ -50,7 +50,7 @@ def save(folder: Path, flags: dict[str, bool]) -> Path:
 
 @pytest.mark.parametrize("template", ["chatml", "vicuna_v1", "plain"])
 @pytest.mark.parametrize("name", FLAGS)
-def test_an_end_that_is_not_read_behind_a_text_is_told_once(
+def test_an_end_token_that_is_not_read_behind_a_text_is_reported_once(
     tmp_path: Path, name: str, template: str
 ) -> None:
     flags, good = FLAGS[name]

@@ -103,7 +103,7 @@ def test_bombs_are_refused(tmp_path: Path, suffix: str) -> None:
     refused(large, "more than 2 files", limits=Limits(files=2))
 
 
-def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_name_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.jpg", "1")

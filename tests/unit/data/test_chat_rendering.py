@@ -120,7 +120,7 @@ def test_usual_templates_stay_far_below_their_budget() -> None:
     assert 0 < budget.seconds < chat_rendering.SECONDS_PER_MESSAGE * budget.messages
 
 
-def test_the_process_knows_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_receives_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     chat_rendering._stop()
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     render("x", MESSAGES, {})

@@ -94,7 +94,7 @@ def test_the_image_moves_to_the_start_of_its_turn(text: str, expected: str) -> N
     assert parse_conversation(turns(("human", text), ("gpt", "red"))).turns[0] == expected
 
 
-def test_an_image_may_stand_in_a_later_question() -> None:
+def test_an_image_may_be_in_a_later_question() -> None:
     row = turns(("human", "hello"), ("gpt", "hello"), ("human", "what ?\n<image>"), ("gpt", "red"))
     assert parse_conversation(row).turns == ("hello", "hello", "<image>\nwhat ?", "red")
 
@@ -124,7 +124,7 @@ def checked(rows: list[dict[str, Any]], skips: Skips) -> list[Conversation]:
 
 def test_bad_rows_are_refused_with_their_place() -> None:
     rows = [GOOD, {**GOOD, "id": 2, "conversations": []}]
-    with pytest.raises(UserError, match=r"1 of 2 rows are bad.*\n.*row 2 \(id 2\).*no conversations"):
+    with pytest.raises(UserError, match=r"1 of 2 rows is bad.*\n.*row 2 \(id 2\).*no conversations"):
         checked(rows, Skips("data.json"))
 
 

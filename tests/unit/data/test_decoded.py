@@ -142,7 +142,7 @@ def test_an_image_that_is_damaged_later_is_found(folder: Path) -> None:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
-def test_a_damaged_memory_is_passed_over(folder: Path, data: st.DataObject) -> None:
+def test_a_damaged_record_of_decoded_images_is_ignored(folder: Path, data: st.DataObject) -> None:
     """Cut it off, as a kill does, or overwrite a part of it: results stay, and it is used again."""
     memory = folder.parent / "images.decoded"
     memory.unlink(missing_ok=True)

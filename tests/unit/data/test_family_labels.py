@@ -74,7 +74,7 @@ def test_the_prompt_is_the_start_of_the_training_ids(folders: Path, name: str) -
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_first_token_stands_once(folders: Path, name: str) -> None:
+def test_the_first_token_appears_once(folders: Path, name: str) -> None:
     chat, family = encoder(folders, name), families.FAMILIES[name]
     ids = chat.encode([Conversation("a", None, ("What is this?", "A cat."))])[0].ids.tolist()
     bos = chat.tokenizer.bos_token_id
@@ -115,7 +115,7 @@ def test_qwen_1_5_is_rendered_as_llava_next_does(folders: Path) -> None:
     assert chat.tokenizer.convert_tokens_to_ids("<|im_start|>") not in learned
 
 
-def test_thoughts_are_not_learned_and_stand_before_each_answer_as_when_it_is_asked_for(
+def test_thoughts_are_not_learned_and_precede_each_answer_as_in_generation(
     folders: Path,
 ) -> None:
     """The template itself writes them before the last answer only."""

@@ -263,13 +263,13 @@ def test_sparse_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", ["-1", "x", "9" * 5000, "", "1e9"])
-def test_sizes_that_are_none_are_refused(tmp_path: Path, size: str) -> None:
+def test_invalid_sizes_are_refused(tmp_path: Path, size: str) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(pax(size=size) + FILE + END)
     refused(path, "bad pax header")
 
 
-def test_sizes_that_lie_are_refused(tmp_path: Path) -> None:
+def test_false_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     for size in (4, 600):
         path.write_bytes(header(b"a.jpg", size + 1024) + padded(b"abc"))
@@ -331,7 +331,7 @@ def test_encrypted_members_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 99, 101, 1000, 2**32 - 2])
-def test_a_zip_that_lies_about_sizes_is_refused(tmp_path: Path, size: int) -> None:
+def test_a_zip_with_false_sizes_is_refused(tmp_path: Path, size: int) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.jpg", bytes(100))

@@ -63,7 +63,7 @@ def test_a_pipe_among_images_is_not_waited_for(tmp_path: Path) -> None:
     assert "not a regular file but a pipe" in done.stdout
 
 
-def test_devices_and_folders_are_no_images(tmp_path: Path) -> None:
+def test_devices_and_folders_are_not_images(tmp_path: Path) -> None:
     (tmp_path / "null.png").symlink_to("/dev/zero")
     (tmp_path / "folder.png").mkdir()
     assert "pipe or a device" in str(inspect_image(tmp_path / "null.png"))

@@ -152,7 +152,7 @@ def test_elements_of_lists_are_counted(tmp_path: Path) -> None:
         read_rows(tmp_path / "x.parquet")
     batch = table.to_batches()[0]
     assert held_by_rows(batch) >= 8 * count
-    with pytest.raises(UserError, match="1 rows take more than 300,000,000 bytes"):
+    with pytest.raises(UserError, match="1 row takes more than 300,000,000 bytes"):
         rows_of(batch, tmp_path, replace(LIMITS, working=300_000_000))
 
 
@@ -164,7 +164,7 @@ def varint(value: int, width: int) -> bytes:
 
 
 @pytest.mark.slow
-def test_a_footer_that_lies_cannot_fill_the_memory(tmp_path: Path) -> None:
+def test_a_false_footer_cannot_fill_the_memory(tmp_path: Path) -> None:
     zeros, path = np.zeros(300 * MIB, np.uint8), tmp_path / "x.parquet"
     offsets = pa.py_buffer(np.array([0, len(zeros)], np.int32))
     column = pa.Array.from_buffers(pa.binary(), 1, [None, offsets, pa.py_buffer(zeros)])
@@ -317,5 +317,5 @@ def test_many_rows_are_decoded_together_where_values_are_stored_once(
 
 
 @given(st.binary(max_size=70))
-def test_any_bytes_can_stand_for_a_page_header(content: bytes) -> None:
+def test_any_bytes_can_replace_a_page_header(content: bytes) -> None:
     read_dictionary_header(content)

@@ -156,7 +156,7 @@ def test_rows_of_real_benchmarks_are_refused_only_without_their_picture(name: st
             assert len(parse_questions([asked], Skips("questions"))) == 1
 
 
-def test_only_encoded_pictures_are_taken_for_ones() -> None:
+def test_only_encoded_pictures_count_as_pictures() -> None:
     for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF"):
         text = base64.b64encode(picture(0, kind)).decode()
         assert is_encoded_text(text)
@@ -166,7 +166,7 @@ def test_only_encoded_pictures_are_taken_for_ones() -> None:
 
 
 @pytest.mark.parametrize("value", [*PICTURES[-2:], base64.b64encode(picture(0)).decode()])
-def test_a_picture_in_the_place_of_its_name_is_told_at_tokenize(
+def test_a_picture_in_the_place_of_its_name_is_reported_by_tokenize(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:
     tiny.tokenizer().save_pretrained(tmp_path / "llm")

@@ -136,7 +136,7 @@ def test_a_picture_that_was_left_out_is_encoded_once_it_is_there(
     assert "3.png" in FeatureStore(world / "features").index["images"]
 
 
-def test_pictures_in_rows_are_told_apart_by_content(vision: Path, tmp_path: Path) -> None:
+def test_pictures_in_rows_are_distinguished_by_content(vision: Path, tmp_path: Path) -> None:
     for number, expected in ((0, False), (1, False), (1, True)):
         rows = [{"image": {"bytes": picture(number, "PNG"), "path": "image.png"}}]
         write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")

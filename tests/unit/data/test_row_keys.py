@@ -113,7 +113,7 @@ def test_every_misspelt_key_of_a_question_is_refused_with_the_right_one(data: st
 
 
 @pytest.mark.parametrize("name", [None, "image"])
-def test_what_data_sets_have_beside_is_passed_over(name: str | None) -> None:
+def test_other_columns_of_data_sets_are_ignored(name: str | None) -> None:
     row = {**HARMLESS, **ROW} if name else {**HARMLESS, "conversations": TURNS}
     assert parse_conversation(row).image == ("a.png" if name else None)
     assert parse_conversation({**row, "images": None, "messages": [], "image_id": ""}).turns[1] == "red"
@@ -136,7 +136,7 @@ def test_rows_of_paretoken_questions_keep_the_data_sets_own_columns() -> None:
         ({"images": ["a.png"], "messages": TURNS}, "'images'; write 'image' .*'messages'; write 'conv"),
     ],
 )
-def test_two_spellings_and_two_mistakes_are_told_at_once(row: dict[str, Any], reason: str) -> None:
+def test_two_spellings_and_two_mistakes_are_reported_at_once(row: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadRowError, match=reason):
         parse_conversation(row)
 
@@ -254,7 +254,7 @@ def test_a_suffix_in_upper_case_is_found(tmp_path: Path, said: str, there: str) 
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join("y" * 50 for _ in range(100)), "a.png/b.png", "b"])
-def test_names_of_nothing_are_missing(tmp_path: Path, name: str) -> None:
+def test_names_without_a_file_name_are_missing(tmp_path: Path, name: str) -> None:
     for file in ("a.png", "b.png"):
         (tmp_path / file).touch()
     assert find_image(tmp_path, name) is None

@@ -168,13 +168,13 @@ def test_names_are_taken_apart_again() -> None:
         ({"bytes": b"", "path": None}, "neither bytes nor a path"),
     ],
 )
-def test_a_stored_picture_that_is_none_is_refused(image: Any, words: str) -> None:
+def test_an_invalid_stored_picture_is_refused(image: Any, words: str) -> None:
     with pytest.raises(BadRowError, match=words):
         row_image({"image": image})
     assert stored_images([{"image": image}]) == {}
 
 
-def test_tokens_of_before_with_pictures_in_their_rows_are_not_taken_for_these(
+def test_older_tokens_of_rows_with_pictures_are_not_reused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from paretoken.data import tokenizing

@@ -95,13 +95,13 @@ def test_bad_rows_are_known_before_tokenizing_and_listed(
     extra = ("--max-bad-share", "0.05")
     assert tokenize(world, tmp_path / "tokens", *extra, data=tmp_path / "bad.json") == 0
     printed = capsys.readouterr().out
-    assert "1 bad rows" in printed
-    assert "1 conversations duplicate an earlier one" in printed
+    assert "1 bad row" in printed
+    assert "1 conversation duplicates an earlier one" in printed
     index = json.loads((tmp_path / "tokens" / "index.json").read_text())
     assert index["skipped"][0]["row"].startswith("row 8 ")
 
 
-def test_half_a_character_is_a_bad_row(
+def test_a_lone_surrogate_makes_a_bad_row(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """JSON can hold half an emoji; no tokenizer takes it."""
@@ -113,7 +113,7 @@ def test_half_a_character_is_a_bad_row(
     assert "turn 1 holds half a character ('\\ud83d')" in capsys.readouterr().err
     extra = ("--max-bad-share", "0.05")
     assert tokenize(world, tmp_path / "tokens", *extra, data=tmp_path / "bad.json") == 0
-    assert "left out: 1 bad rows" in capsys.readouterr().out
+    assert "left out: 1 bad row" in capsys.readouterr().out
 
 
 def bad_answers(world: Path, path: Path, *answers: str) -> Path:
@@ -149,13 +149,13 @@ def test_an_answer_that_cannot_be_learned_is_a_bad_row(
     data = bad_answers(world, tmp_path / "bad.json", "red", answer)
     assert tokenize(world, tmp_path / "tokens", data=data) == 2
     error = capsys.readouterr().err
-    assert "1 of 25 rows are bad" in error
+    assert "1 of 25 rows is bad" in error
     assert f"row 2 (id 'r1'): {'an answer' if 'special' in reason else 'this tokenizer'}" in error
     assert reason in error
     assert [path.name for path in tmp_path.iterdir()] == ["bad.json"]
     assert tokenize(world, tmp_path / "tokens", "--max-bad-share", "0.05", data=data) == 0
     assert "24 conversations, 1 of them without an image" in (printed := capsys.readouterr().out)
-    assert "left out: 1 bad rows" in printed
+    assert "left out: 1 bad row" in printed
     index = json.loads((tmp_path / "tokens" / "index.json").read_text())
     assert index["conversations"] == len(read_encoded(tmp_path / "tokens")) == 24
     assert [row["row"] for row in index["skipped"]] == ["row 2 (id 'r1')"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,9 @@ def spoiled() -> dict[str, tuple[Callable[[Row], None], str]]:
         "blank": (lambda row: row.update(image=""), "its image is empty; if it is about text only"),
         "places": (
             lambda row: row.update(question="<image> or <image> ?"),
-            "2 placeholders for 1 images",
+            "2 placeholders for 1 image",
         ),
-        "place": (lambda row: row.update(image=[], question="<image> ?"), "1 placeholders for 0 images"),
+        "place": (lambda row: row.update(image=[], question="<image> ?"), "1 placeholder for 0 images"),
         "hole": (
             lambda row: row.update(image=["1.png", None]),
             "entry 2 of its list of images is empty",
@@ -107,7 +108,7 @@ def test_one_bad_row_of_the_last_file_stops_before_the_first_answer(
     last = write(tmp_path / "last.jsonl", [question(0), question(1), bad])
     assert predict(world, [good, last], images=images) == 2
     error = capsys.readouterr().err
-    assert f"{last}: 1 of 3 rows are bad" in error
+    assert f"{last}: 1 of 3 rows is bad" in error
     assert "row 3 (question_id" in error
     assert words in error
     assert not list(tmp_path.glob("*.parquet"))
@@ -136,7 +137,7 @@ def test_rows_with_a_prompt_have_no_misspelt_keys(
 
 
 @pytest.mark.usefixtures("silent")
-def test_all_problems_of_all_files_are_said_at_once(
+def test_all_problems_of_all_files_are_reported_at_once(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = []
@@ -166,7 +167,7 @@ def test_rows_within_the_share_are_left_out_listed_and_known_to_the_score(
     source, score = write(tmp_path / "q.jsonl", rows), tmp_path / "score.json"
     assert predict(world, [source], "--max-bad-share", "0.05") == 0
     said = capsys.readouterr().out
-    assert "19 answers; 1 rows left out" in said
+    assert "19 answers; 1 row left out" in said
     assert "row 8: " in said
     answers = source.with_suffix(".parquet")
     assert {row["question_id"] for row in read_rows(answers)} == {f"q{i}" for i in range(20) if i != 7}
@@ -174,7 +175,7 @@ def test_rows_within_the_share_are_left_out_listed_and_known_to_the_score(
     assert words in read_left_out(answers)[8]
     line = ["score", "--benchmark", "exact_match", "--predictions", str(answers), "--out", str(score)]
     assert main([*line, "--questions", str(source)]) == 0
-    assert "1 questions were left out" in capsys.readouterr().out
+    assert "1 question was left out" in capsys.readouterr().out
     content = json.loads(score.read_text())
     assert (content["n"], content["left_out"]) == (19, 1)
     # What was not left out is still missed.
@@ -195,7 +196,7 @@ def test_a_file_without_bad_rows_says_nothing_about_them(world: Path, tmp_path: 
 
 
 @pytest.mark.usefixtures("silent")
-def test_a_file_of_bad_rows_only_asks_nothing(
+def test_a_file_with_only_bad_rows_asks_no_questions(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write(tmp_path / "q.jsonl", [question(0, image="nope.png")])
@@ -266,7 +267,7 @@ def benchmark(tmp_path: Path, name: str, *options: str) -> Path:
 @pytest.mark.parametrize("every", [False, True])
 @pytest.mark.parametrize("name", ["mme", "gqa", "mmmu"])
 @pytest.mark.usefixtures("silent")
-def test_a_picture_that_a_benchmark_lost_is_never_passed_over(
+def test_a_missing_picture_of_a_benchmark_is_never_ignored(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, every: bool
 ) -> None:
     import pandas as pd
@@ -288,8 +289,8 @@ def test_a_picture_that_a_benchmark_lost_is_never_passed_over(
             "--questions", path, "--out", tmp_path / "p.parquet"]  # fmt: skip
     assert main([str(word) for word in line]) == 2
     error = capsys.readouterr().err
-    assert f"{len(lost)} of {len(table)} rows are bad" in error
-    assert error.count(f"pictures that {name} shows") == len(lost)
+    assert f"{len(lost)} of {len(table)} rows {'is' if len(lost) == 1 else 'are'} bad" in error
+    assert len(re.findall(f"pictures? that {name} shows", error)) == len(lost)
 
 
 def test_a_benchmark_may_ask_about_text(world: Path, tmp_path: Path) -> None:
@@ -298,7 +299,7 @@ def test_a_benchmark_may_ask_about_text(world: Path, tmp_path: Path) -> None:
         [{"_id": str(i), "prompt": "what ?", "image": image} for i, image in enumerate(("0.png", None))],
     )
     predictor = open_predictor(world / "model", images=world / "images")
-    for variant, bad in (("full", {}), (None, {2: "it has 0 of the 1 pictures that scienceqa shows"})):
+    for variant, bad in (("full", {}), (None, {2: "it has 0 of the 1 picture that scienceqa shows"})):
         record = {"benchmark": "scienceqa", "variant": variant}
         (tmp_path / "run.json").write_text(json.dumps(record))
         asked = read_question_file(source, 2)

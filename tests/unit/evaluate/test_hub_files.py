@@ -52,7 +52,7 @@ def test_a_data_set_without_a_card_is_found_by_its_layout(hub: hub_server.Hub, t
     assert sorted(set(hub.downloads)) == SHARDS
 
 
-def test_a_card_with_a_pattern_that_is_none_is_refused(
+def test_a_card_with_an_invalid_pattern_is_refused(
     hub: hub_server.Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = hub.datasets["me/MME"] / "README.md"
@@ -103,7 +103,7 @@ def change(hub: hub_server.Hub, **changes: Any) -> None:
         ({}, ("--revision", "v9"), "me/MME has no revision 'v9'"),
     ],
 )
-def test_what_the_hub_refuses_is_said(
+def test_refusals_of_the_hub_are_reported(
     hub: hub_server.Hub,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

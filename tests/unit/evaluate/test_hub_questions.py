@@ -21,6 +21,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.gathering_writer import GatheringWriter
 from paretoken.evaluate.hub_files import fetch_splits, shards
 from paretoken.evaluate.hub_questions import BATCH, write_questions
+from paretoken.io.text_tables import counted
 from paretoken.registry import BENCHMARKS
 from standins.benchmarks import TABLES, save_benchmark
 
@@ -118,9 +119,7 @@ def _new(folder: Path) -> Path:
         ({"image": {"bytes": None, "path": None}}, "its image is empty"),
     ],
 )
-def test_pictures_that_are_none_are_refused(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
+def test_invalid_pictures_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     row = {"question_id": "1", "question": "x", "answer": "Yes", "category": "OCR", **change}
     hub_data.write_split(tmp_path / "data", "test", [row])
     (tmp_path.parent / "secret.png").write_bytes(hub_data.picture((1, 1, 1))["bytes"])
@@ -187,7 +186,7 @@ BAD_PICTURES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(
     "name", [name for name in BENCHMARKS if name not in (*MADE_HERE, "gqa", "mmmu")]
 )
-def test_all_bad_pictures_of_a_benchmark_are_told_at_once_by_row(tmp_path: Path, name: str) -> None:
+def test_all_bad_pictures_of_a_benchmark_are_reported_at_once_by_row(tmp_path: Path, name: str) -> None:
     """Whatever the benchmark, a row without a good picture is never asked."""
     benchmark = BENCHMARKS.load(name)
     hub = benchmark.hub
@@ -210,7 +209,7 @@ def test_all_bad_pictures_of_a_benchmark_are_told_at_once_by_row(tmp_path: Path,
         assert reason in line
 
 
-def test_bad_pictures_that_are_joined_are_told_at_once(tmp_path: Path) -> None:
+def test_bad_pictures_of_joined_rows_are_reported_at_once(tmp_path: Path) -> None:
     hub_data.write_gqa(tmp_path)
     images = [{"id": f"n{i}", "image": damaged_picture() if i else None} for i in range(4)]
     for path in (tmp_path / "testdev_balanced_images").iterdir():
@@ -223,7 +222,7 @@ def test_bad_pictures_that_are_joined_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_rows_without_a_question_are_told_at_once(
+def test_rows_without_a_question_are_reported_at_once(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_benchmark(tmp_path / "hub", name)
@@ -233,7 +232,7 @@ def test_rows_without_a_question_are_told_at_once(
     change(tmp_path / "hub", name, lambda row, n: row | {"question": empty[n % 3] if n else "What?"})
     assert ask(name, tmp_path / "hub", tmp_path / "bad") == 2
     error = capsys.readouterr().err
-    assert f"{count - 1} rows are unusable" in error
+    assert f"{counted(count - 1, 'row is', 'rows are')} unusable" in error
     for number in range(1, count):
         assert f"row {number}: its question is missing or empty" in error
     assert not (tmp_path / "bad").exists()
@@ -249,7 +248,7 @@ def change(root: Path, name: str, made: Callable[[dict[str, Any], int], dict[str
     parquet.write_table(pa.Table.from_pylist(rows, old.schema), path)
 
 
-def test_rows_that_could_not_be_scored_are_told_at_once(
+def test_rows_that_could_not_be_scored_are_reported_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = {1: {"answer": None}, 2: {"answer": "maybe"}, 3: {"category": None},
@@ -274,8 +273,8 @@ def test_a_limit_is_cut_at_whole_questions(tmp_path: Path, capsys: pytest.Captur
         assert ask("mmbench", tmp_path / "hub", out, "--limit", str(limit)) == 0
         assert len(read_rows(out / "questions.parquet")) == asked
         said = capsys.readouterr().out
-        assert f"{asked} questions" in said
-        assert ("the last 1 rows within --limit are incomplete questions" in said) is (limit == 3)
+        assert f"{counted(asked, 'question')} (" in said
+        assert ("left out: 1 row within --limit is an incomplete question" in said) is (limit == 3)
     rows = tmp_path / "rows"
     assert ask("mmbench", tmp_path / "hub", rows, "--limit", "3", "--variant", "rows") == 0
     assert len(read_rows(rows / "questions.parquet")) == 3

@@ -35,11 +35,11 @@ def test_ids_are_unique_until_one_appears_again(values: list[Any], data: st.Data
     place = data.draw(st.integers(0, len(values) - 1))
     again = values[place]
     forms = written(again) if isinstance(again, int) else [again, f" {again} "]
-    with pytest.raises(UserError, match=r"1 of \d+ ids appear more than once"):
+    with pytest.raises(UserError, match=r"1 of \d+ ids? appears more than once"):
         require_unique([*rows, {"id": data.draw(st.sampled_from(forms))}], ("id",), "file")
 
 
-def test_large_numbers_are_told_apart() -> None:
+def test_large_numbers_are_distinguished() -> None:
     rows = [{"id": 2**63 + number} for number in range(3)]
     assert len(set(require_unique(rows, ("id",), "file"))) == 3
 
@@ -47,7 +47,7 @@ def test_large_numbers_are_told_apart() -> None:
 @pytest.mark.parametrize(
     "value", [None, float("nan"), "", "  ", [], ["1"], {"a": 1}, True, b"1", 0.5, float("inf")]
 )
-def test_what_is_no_id_is_refused_by_row(value: Any) -> None:
+def test_invalid_ids_are_refused_with_their_row(value: Any) -> None:
     with pytest.raises(BadRowError, match="its id is"):
         id_text(value, "id")
     with pytest.raises(UserError, match="file, row 2: its id is"):

@@ -41,7 +41,7 @@ def test_percentages_and_sums_are_divided_by_what_they_can_reach() -> None:
     assert "score" not in stated["rows"][0]
 
 
-def test_a_metric_that_is_no_score_is_refused() -> None:
+def test_a_metric_that_is_not_a_score_is_refused() -> None:
     with pytest.raises(UserError, match="--maximum 100"):
         as_score("b", "t", "acc", 1.0, {"acc,none": 50.0}, [sample(0, acc=50.0)])
     with pytest.raises(UserError, match="no number"):

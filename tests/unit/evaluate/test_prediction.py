@@ -189,7 +189,7 @@ def test_a_stored_model_answers_by_hand_as_the_command_does(world: Path) -> None
     )
     by_hand = processor.decode(model.generate(**inputs, max_new_tokens=8, do_sample=False), inputs)
     assert by_hand == [text for text, _ in answers(world, questions, batch=4)]
-    with pytest.raises(UserError, match="0 images for 1 questions"):
+    with pytest.raises(UserError, match="0 images for 1 question"):
         processor([], ["what ?"])
 
 
@@ -230,13 +230,13 @@ def test_prompts_and_images_must_match() -> None:
     (question,) = parse_questions([row], Skips("questions"))
     assert (question.images, question.prompt()) == (("a", "b"), "<image> or <image> ?")
     assert question.columns == {"_id": "1", "x": 1}
-    with pytest.raises(UserError, match="2 placeholders for 1 images"):
+    with pytest.raises(UserError, match="2 placeholders for 1 image"):
         parse_questions([{**row, "image": "a"}], Skips("questions"))
     with pytest.raises(UserError, match="its _id appears twice, in row 1 too"):
         parse_questions([row, row], Skips("questions"))
 
 
-def test_half_a_character_is_a_bad_question() -> None:
+def test_a_lone_surrogate_makes_a_bad_question() -> None:
     good = {"question_id": "1", "question": "what ?", "answer": "a", "image": None}
     own = {"_id": "1", "prompt": "what ?", "image": None, "options": ["a"]}
     bad = [

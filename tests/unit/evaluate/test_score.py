@@ -71,7 +71,7 @@ def test_intervals() -> None:
     [
         (
             [row(1, "x"), row(1, "x")],
-            r"1 of 1 ids appear more than once(.|\n)*question_id '1': rows 1, 2",
+            r"1 of 1 id appears more than once(.|\n)*question_id '1': rows 1, 2",
         ),
         ([{**row(1, "x"), "question_id": None}], "row 1: its question_id is missing"),
         ([row(1, "x"), row(2, "x", "")], r"row 2 .*no answer"),
@@ -93,7 +93,7 @@ def test_missing_and_extra_predictions_are_refused(tmp_path: Path) -> None:
     assert len(read_predictions(write("all.jsonl", [3, 2, 1]), asked)) == 3
     with pytest.raises(UserError, match="lacks 1 of 3 questions, for example question_id '2'"):
         read_predictions(write("few.jsonl", [1, 3]), asked)
-    with pytest.raises(UserError, match="has answers to 1 other questions"):
+    with pytest.raises(UserError, match="has answers to 1 other question,"):
         read_predictions(write("many.jsonl", [1, 2, 3, 4]), asked)
 
 
@@ -242,7 +242,7 @@ def test_odd_predictions_neither_crash_nor_break_the_file(name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", [*ROWS, "exact_match"])
-def test_a_list_of_one_text_is_that_text_and_nothing_else_is(name: str, tmp_path: Path) -> None:
+def test_only_a_list_of_one_text_is_read_as_that_text(name: str, tmp_path: Path) -> None:
     plain, right = ROWS.get(name, ({"answer": "red"}, "red"))
     good, other = (numbered(name, plain, i) | {"prediction": said} for i, said in ((1, right), (2, "x")))
     texts = scored(tmp_path, name, [good, other])
@@ -253,7 +253,7 @@ def test_a_list_of_one_text_is_that_text_and_nothing_else_is(name: str, tmp_path
     for said in NO_TEXTS:
         assert scored(tmp_path, name, [other, good | {"prediction": said}]) == "refused"
         with pytest.raises(
-            UserError, match=r"1 of 2 rows have a prediction that is not a text(.|\n)*row 2"
+            UserError, match=r"1 of 2 rows has a prediction that is not a text(.|\n)*row 2"
         ):
             score_predictions(BENCHMARKS.load(name), [other, good | {"prediction": said}])
 
@@ -322,12 +322,12 @@ def test_rows_without_an_id_are_scored_with_a_note(
         assert (note in capsys.readouterr().out) == noted
 
 
-def test_two_questions_on_one_image_are_no_duplicates_unless_they_are() -> None:
+def test_only_identical_questions_on_one_image_are_duplicates() -> None:
     common = {"question_id": "a.png", "category": "OCR", "prediction": "Yes"}
     both = [{**common, "answer": "Yes"}, {**common, "answer": "No"}]
     mme = BENCHMARKS.load("mme")
     assert score_predictions(mme, both)["details"]["unpaired_images"] == 0
-    with pytest.raises(UserError, match="1 of 2 ids appear more than once"):
+    with pytest.raises(UserError, match="1 of 2 ids appears more than once"):
         score_predictions(mme, [*both, both[0]])
     asked = [{**common, "answer": "Yes", "question": text} for text in ("is it a ?", "is it b ?")]
     assert score_predictions(mme, asked)["n"] == 2
@@ -436,7 +436,7 @@ def test_parts_can_be_read_back_whatever_they_are_called(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", NAN, 2, 2.0, True, {"a": 1}, ["fact"]])
-def test_a_row_whose_part_is_no_text_is_named(value: Any) -> None:
+def test_a_row_whose_part_is_not_a_text_is_named(value: Any) -> None:
     rows = of_parts()
     rows[4] |= {"part": value}
     with pytest.raises(UserError, match=r"row 5 \(question_id '4'\): its part is"):

@@ -63,12 +63,12 @@ def test_the_paper_is_named_only_in_studies_that_are_compared_with_it(name, resu
         ("profile", "Dotted lines are published values"),
     ],
 )
-def test_what_the_paper_adds_is_said_where_it_is_drawn(name, words, results):
+def test_additions_of_the_paper_are_named_where_they_are_drawn(name, words, results):
     assert words in caption(name, changed(results, published=PUBLISHED))
     assert words not in caption(name, without_published(results))
 
 
-def test_the_dotted_line_is_told_of_only_where_the_paper_drew_one(results):
+def test_the_dotted_line_is_mentioned_only_where_the_paper_drew_one(results):
     assert "dotted" not in caption("fig3b", changed(results, published=PUBLISHED))
 
 
@@ -86,7 +86,7 @@ def test_the_dotted_line_is_told_of_only_where_the_paper_drew_one(results):
         ("parameters", "with and without flagged cells"),
     ],
 )
-def test_bars_flags_and_sizes_held_out_are_told_of_only_where_they_are_drawn(name, words, results):
+def test_bars_flags_and_held_out_sizes_are_mentioned_only_where_they_are_drawn(name, words, results):
     assert words in caption(name, results)
     assert words not in caption(name, bare(results))
 
@@ -109,7 +109,7 @@ def test_dots_are_named_only_where_curves_cross(results):
     assert "do not cross" in caption("fig3a", apart)
 
 
-def test_it_is_said_why_no_text_is_left_out(results):
+def test_the_reason_why_no_text_is_left_out_is_reported(results):
     why = "Q = 0 is left out: the cost is then 2NV"
     assert why in caption("fig3a", results)
     assert "Q = 0" not in caption("fig3a", changed(results, text_tokens=[4]))

@@ -436,7 +436,7 @@ def test_parameters_are_written_with_their_intervals(results):
     assert results.headline("scenes").held_out == [SIZES["f"]]
 
 
-def test_levels_are_told_apart_by_colour_and_area():
+def test_levels_are_distinguished_by_colour_and_area():
     assert len(set(ramp([3, 1, 2, 2]).values())) == 3
     assert token_area(1) == 20
     assert marker_size("o", 576) > marker_size("o", 36) > marker_size("o", 1)

@@ -46,7 +46,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return found
 
 
-def test_every_command_stands_under_one_heading(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_is_listed_under_one_heading(capsys: pytest.CaptureFixture[str]) -> None:
     listed = [name for names in HEADINGS.values() for name in names]
     assert sorted(listed) == sorted(COMMANDS)
     assert set(PAGES) == set(COMMANDS)
@@ -107,7 +107,7 @@ def test_examples_that_need_no_study_run(
             assert word != "--out" or Path(after).is_file()
 
 
-def test_what_is_missing_is_said_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_parts_are_reported_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, complaint = shown(capsys, "fit")
     assert code == 2
     assert complaint.splitlines()[-2:] == [
@@ -152,7 +152,7 @@ def test_versions_need_no_git(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_shell_is_told_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shell_completes_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("shtab")
     code, script, complaint = shown(capsys, "--print-completion", shell)
     assert (code, complaint) == (0, "")
@@ -181,3 +181,17 @@ def test_without_shtab_it_says_how_to_get_it(
     assert (code, printed) == (2, "")
     assert complaint.startswith("paretoken: --print-completion needs the package shtab; install it")
     assert shown(capsys, "--print-completion", "fish")[0] == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_defaults_are_shown_as_they_are_typed(command: str) -> None:
+    parser = parser_of(command)
+    formatter = parser._get_formatter()
+    for action in parser._actions:
+        text = formatter._expand_help(action)
+        found = re.search(r"\(default: ([^)]*)\)$", text)
+        typed = found[1] if found else ""
+        assert typed not in ("True", "False", "None"), action.dest
+        assert not re.search(r"[\[\]']", typed), action.dest
+        if action.default in (0, 0.0) and not isinstance(action.default, bool):
+            assert found, f"{action.dest}: a default of 0 is shown, too"

@@ -109,7 +109,7 @@ def test_a_data_set_without_its_program_and_in_part(hub: Hub, tmp_path: Path) ->
         get(tmp_path / "none", "me/data", "dataset", include=("*.tar",))
 
 
-def test_a_folder_without_data_is_no_data_set(tmp_path: Path) -> None:
+def test_a_folder_without_data_is_not_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "load.py").write_text("")
     with pytest.raises(UserError, match="holds no data"):
@@ -241,7 +241,7 @@ def test_a_hub_that_is_down(hub: Hub, tmp_path: Path) -> None:
     get(tmp_path / "out", "me/llm")  # from the cache
 
 
-def test_a_full_disk_is_said_before_the_download(
+def test_a_full_disk_is_reported_before_the_download(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from collections import namedtuple
@@ -302,7 +302,7 @@ def test_a_local_directory_in_place_of_a_repository(hub: Hub, sources: Path, tmp
         (lambda d: (d / "chat_template.jinja").write_text("{{ messages[0]['content'] }}"), "drops"),
     ],
 )
-def test_what_is_not_whole_is_refused(sources: Path, tmp_path: Path, spoil: Any, message: str) -> None:
+def test_damaged_models_are_refused(sources: Path, tmp_path: Path, spoil: Any, message: str) -> None:
     shutil.copytree(sources / "sharded", tmp_path / "model")
     spoil(tmp_path / "model")
     with pytest.raises(UserError, match=message):

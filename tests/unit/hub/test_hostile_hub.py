@@ -69,7 +69,7 @@ def test_other_forms_of_etags_are_accepted(hub: Hub, tmp_path: Path, etag: str) 
 
 
 @pytest.mark.parametrize("commit", ["../../../x", "main", "0" * 39, ".", "G" * 40])
-def test_a_commit_that_is_none_is_refused(hub: Hub, tmp_path: Path, commit: str) -> None:
+def test_an_invalid_commit_is_refused(hub: Hub, tmp_path: Path, commit: str) -> None:
     hub.commits["config.json"] = commit
     refused(tmp_path / "out", "me/llm", "sent an invalid commit")
     hub.commits.clear()

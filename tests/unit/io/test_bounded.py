@@ -77,7 +77,7 @@ def test_a_folder_and_a_missing_file_are_user_errors(tmp_path, name):
         read(tmp_path / file)
 
 
-def test_a_size_limit_is_told(tmp_path):
+def test_a_size_limit_is_reported(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"12345")
     assert read_bounded(path, 5) == b"12345"
@@ -108,7 +108,7 @@ def test_a_small_parquet_file_cannot_fill_the_memory(tmp_path, encoding, length,
     assert "would unpack to more than 268,435,456 bytes" in said
 
 
-def test_many_rows_of_nothing_are_refused_before_they_are_read(tmp_path):
+def test_many_empty_rows_are_refused_before_they_are_read(tmp_path):
     import pyarrow as pa
     from pyarrow import parquet
 

@@ -59,7 +59,7 @@ def test_markdown_shows_any_text_as_it_is(text: str) -> None:
 
 
 @given(TEXTS)
-def test_a_cell_of_a_table_is_no_formula_and_is_read_as_it_was(text: str) -> None:
+def test_a_cell_of_a_table_is_never_a_formula_and_is_read_unchanged(text: str) -> None:
     cell = csv_cell(text)
     if cell.lstrip()[:1] in set("=+-@\t\r＝＋－＠"):
         float(cell)  # a number
@@ -134,7 +134,7 @@ def test_latex_runs_no_command_and_ends_no_cell(text: str) -> None:
 
 @given(TEXTS | st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=10))
 @example("\x1b[2J\x1b]0;title\x07\x9b2J\x08\r\u202e\u2066\ufeff")
-def test_terminals_are_told_nothing_but_text(text: str) -> None:
+def test_terminals_receive_only_text(text: str) -> None:
     for said in (terminal(text), message(text)):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]", said)
         assert said.count("\n") == text.count("\n")
@@ -170,7 +170,7 @@ SECRET = "hf_" + "abcDEF123" * 4  # gitleaks:allow
 @pytest.mark.parametrize(
     "name", ["HF_TOKEN", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "my_credentials"]
 )
-def test_secrets_of_the_environment_are_not_said(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_secrets_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, SECRET)
     assert message(f"401 for {SECRET}!") == "401 for ***!"
     assert SECRET[:20] not in message("x" * 10**5 + SECRET + "y" * 10**5)
@@ -189,7 +189,7 @@ def test_secrets_of_the_environment_are_not_said(monkeypatch: pytest.MonkeyPatch
         ("why? because", "why? because"),
     ],
 )
-def test_logins_and_signatures_in_addresses_are_not_said(text: str, words: str) -> None:
+def test_logins_and_signatures_in_addresses_are_hidden(text: str, words: str) -> None:
     assert redacted(text, {"SHORT_TOKEN": "host", "PATH": "because"}) == words
 
 

@@ -42,7 +42,7 @@ def test_an_exception_leaves_no_file_where_there_was_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
+def test_the_old_file_is_kept_until_the_new_one_is_complete(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
     with replacing(path) as temporary:
@@ -124,7 +124,7 @@ def test_missing_json_is_a_user_error(tmp_path):
         read_json(tmp_path / "absent.json")
 
 
-def test_deep_json_and_json_that_is_no_object_are_user_errors(write):
+def test_deep_json_and_json_that_is_not_an_object_are_user_errors(write):
     with pytest.raises(UserError, match="is not valid JSON"):
         read_json(write("[" * 100_000, "deep.json"))
     for text in ("[]", "null", "5"):
@@ -132,7 +132,7 @@ def test_deep_json_and_json_that_is_no_object_are_user_errors(write):
             read_object(write(text, "other.json"))
 
 
-def test_the_hash_of_what_is_no_file_is_a_user_error(tmp_path):
+def test_hashing_something_other_than_a_file_is_a_user_error(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(UserError, match="cannot be read"):
             sha256(path)

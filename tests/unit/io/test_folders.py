@@ -10,7 +10,7 @@ from paretoken.errors import UserError
 from paretoken.io.folders import replacing_folder, require_apart
 
 
-def test_the_old_folder_stands_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_the_old_folder_is_kept_until_the_new_one_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "old").touch()
@@ -37,7 +37,7 @@ def test_a_file_and_the_current_directory_are_not_replaced(
             pass
 
 
-def test_what_is_read_must_not_lie_in_what_is_written(tmp_path: Path) -> None:
+def test_inputs_must_not_be_inside_the_output(tmp_path: Path) -> None:
     require_apart(tmp_path / "out", tmp_path / "in", tmp_path, None)
     for needed in (tmp_path / "out", tmp_path / "out" / "in" / "file.json"):
         with pytest.raises(UserError, match="would be deleted"):

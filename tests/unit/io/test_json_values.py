@@ -116,7 +116,7 @@ def test_texts_without_an_end_are_counted_in_linear_time(text: str) -> None:
     require_few_row_values(text)
 
 
-def test_marks_in_texts_are_no_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marks_in_texts_are_not_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commas = {"a": ",[{" * 3_000_000}
     (tmp_path / "x.json").write_text(json.dumps(commas))
     assert read_json(tmp_path / "x.json") == commas

@@ -88,7 +88,7 @@ def test_a_group_whose_later_start_has_fewer_members_is_recognised(
         require_ownership(tmp_path)
 
 
-def test_a_file_system_that_stumbles_ends_no_training(
+def test_a_failing_file_system_ends_no_training(
     owner: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stumbles = iter([OSError("stale"), OSError("stale")])

@@ -64,7 +64,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["fit.json", "model"])
-def test_what_another_process_is_writing_is_left_alone(tmp_path: Path, name: str) -> None:
+def test_results_that_another_process_writes_are_not_removed(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with writing(path) as process:
         write(path)

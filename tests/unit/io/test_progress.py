@@ -134,7 +134,7 @@ def test_an_earlier_start_of_a_job_says_nothing(tmp_path: Path, monkeypatch: pyt
         assert read_progress(tmp_path / "out") is not None
 
 
-def test_what_is_damaged_says_nothing(tmp_path: Path) -> None:
+def test_damaged_progress_files_are_ignored(tmp_path: Path) -> None:
     out, file = tmp_path / "out", progress_file(tmp_path / "out")
     with reported("train", [out]):
         report("train", 1, 2)

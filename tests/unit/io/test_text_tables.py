@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paretoken.io.text_tables import aligned, html_table, latex_table, markdown_table, text_cell
+from paretoken.io.text_tables import (
+    aligned,
+    counted,
+    html_table,
+    latex_table,
+    markdown_table,
+    text_cell,
+    visual_tokens,
+)
 
 FRAME = pd.DataFrame(
     {
@@ -59,3 +67,24 @@ def test_a_frame_as_cells_of_html() -> None:
 def test_columns_for_a_terminal() -> None:
     text = aligned(["name", "N"], [["a", "100"], ["longer", "1"]], [False, True])
     assert text.splitlines() == ["name      N", "------  ---", "a       100", "longer    1"]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        (counted(0, "row"), "0 rows"),
+        (counted(1, "row"), "1 row"),
+        (counted(2, "row"), "2 rows"),
+        (counted(1.0, "token", form="g"), "1 token"),
+        (counted(1.5, "token", form="g"), "1.5 tokens"),
+        (counted(12345678, "row"), "12345678 rows"),
+        (counted(12345678, "row", form=","), "12,345,678 rows"),
+        (counted(np.int64(1), "query is", "queries are"), "1 query is"),
+        (counted(3, "query is", "queries are"), "3 queries are"),
+        (visual_tokens(1), "1 visual token"),
+        (visual_tokens(0.9999, ".3g"), "1 visual token"),
+        (visual_tokens(13.5), "13.5 visual tokens"),
+    ],
+)
+def test_counts_with_their_nouns(phrase: str, expected: str) -> None:
+    assert phrase == expected

@@ -36,7 +36,7 @@ def test_a_mapping_is_returned(write):
         (b"a: caf\xe9\n", "cannot be read"),
     ],
 )
-def test_what_is_no_config_is_refused(write, content, words):
+def test_files_that_are_not_configs_are_refused(write, content, words):
     path = write(content, "c.yaml")
     with pytest.raises(UserError, match=words) as refused:
         read_yaml(path)
@@ -48,7 +48,7 @@ def test_a_missing_file_is_refused(tmp_path):
         read_yaml(tmp_path / "absent.yaml")
 
 
-def test_the_line_of_a_repeated_key_is_told(write):
+def test_the_line_of_a_duplicate_key_is_reported(write):
     with pytest.raises(UserError, match="line 3"):
         read_yaml(write("a: 1\nb: 2\na: 3\n", "c.yaml"))
 
@@ -103,7 +103,7 @@ def test_a_value_that_its_tag_does_not_fit_is_an_error_of_yaml(kind, place):
 
 
 @pytest.mark.parametrize("text", ["a: !!int ''", "!!bool x: 1", "a: !!timestamp x", "a: 2024-13-45"])
-def test_the_line_and_the_kind_of_a_wrong_value_are_told(write, text):
+def test_the_line_and_the_kind_of_a_wrong_value_are_reported(write, text):
     with pytest.raises(UserError, match=r"is not a value of the kind '!!\w+'[^$]*line 2"):
         read_yaml(write(f"b: 1\n{text}\n", "c.yaml"))
 
@@ -139,6 +139,6 @@ def test_tags_are_not_declared_without_end():
         parse_yaml("".join(f"%TAG !t{n}! !x\n" for n in range(200)) + "--- a")
 
 
-def test_half_a_character_is_an_error_of_yaml():
+def test_a_lone_surrogate_is_an_error_of_yaml():
     with pytest.raises(UNREADABLE):
         parse_yaml("a: \ud83d")

@@ -104,7 +104,7 @@ def test_a_driver_on_another_machine_that_gives_no_sign_is_replaced(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"owner": {"host": 1}, "count": 0}', "\0"])
-def test_a_damaged_file_keeps_nobody_out(tmp_path: Path, content: str) -> None:
+def test_a_damaged_lock_file_blocks_no_driver(tmp_path: Path, content: str) -> None:
     (tmp_path / OWNER).write_text(content)
     lock = take_over(tmp_path)
     assert lock is not None

@@ -57,12 +57,12 @@ def test_nothing_there_is_missing(tmp_path: Path) -> None:
     assert state_of(job(tmp_path), signs()) == State("missing")
 
 
-def test_done_is_the_result_whatever_else_lies_around(tmp_path: Path) -> None:
+def test_an_existing_result_means_done_whatever_other_files_exist(tmp_path: Path) -> None:
     write_log(tmp_path, "paretoken train: disk full\n")
     say(tmp_path, replace(HERE, end="failed", error="disk full"))
     (tmp_path / "finetune").mkdir()
     (tmp_path / "finetune" / "run.json").touch()
-    assert state_of(job(tmp_path), signs()).word == "done"
+    assert state_of(job(tmp_path), signs()).state == "done"
 
 
 @pytest.mark.parametrize("said", [HERE, ELSEWHERE])
@@ -70,9 +70,9 @@ def test_a_heartbeat_is_running_with_its_step(tmp_path: Path, said: Progress) ->
     log = write_log(tmp_path, "loading\n", age=10_000)
     say(tmp_path, said)
     found = state_of(job(tmp_path), signs())
-    assert (found.word, found.done, found.of) == ("running", 25, 250)
+    assert (found.state, found.done, found.total) == ("running", 25, 250)
     assert str(found) == "running 25/250"
-    assert f"process {said.pid} on {said.host}" in found.why
+    assert f"process {said.pid} on {said.host}" in found.reason
     assert found.log == str(log)
 
 
@@ -80,35 +80,35 @@ def test_a_job_without_heartbeats_is_not_running_for_ever(tmp_path: Path) -> Non
     write_log(tmp_path, "finetune: step 25/250\n")
     say(tmp_path, replace(ELSEWHERE, heartbeat=NOW - QUIET_S - 1))
     found = state_of(job(tmp_path), signs())
-    assert (found.word, found.done, found.of) == ("failed", 25, 250)
-    assert "killed or is lost; 0:02:01 ago" in found.why
+    assert (found.state, found.done, found.total) == ("failed", 25, 250)
+    assert "killed or is lost; 0:02:01 ago" in found.reason
     assert found.last_lines == ("finetune: step 25/250",)
-    assert state_of(job(tmp_path), signs(quiet_s=600.0)).word == "running"
+    assert state_of(job(tmp_path), signs(quiet_s=600.0)).state == "running"
 
 
-def test_a_clock_that_is_ahead_is_no_death(tmp_path: Path) -> None:
+def test_a_clock_that_is_ahead_does_not_mean_a_dead_job(tmp_path: Path) -> None:
     say(tmp_path, replace(ELSEWHERE, heartbeat=NOW + 1000))
-    assert state_of(job(tmp_path), signs()).word == "running"
+    assert state_of(job(tmp_path), signs()).state == "running"
 
 
 def test_a_process_of_this_machine_that_is_gone_has_failed_at_once(tmp_path: Path) -> None:
     with running([sys.executable, "-c", "print('up', flush=True); input()"]) as process:
         assert line_of(process) == "up\n"
         say(tmp_path, replace(HERE, pid=process.pid))
-        assert state_of(job(tmp_path), signs()).word == "running"
+        assert state_of(job(tmp_path), signs()).state == "running"
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert state_of(job(tmp_path), signs()).word == "failed"
+        assert state_of(job(tmp_path), signs()).state == "failed"
 
 
 @pytest.mark.parametrize(
     "error", ["no space left on device", "OutOfMemoryError: CUDA out of memory\nmore", "KeyError: 'x'"]
 )
-def test_an_error_is_failed_at_once_and_told(tmp_path: Path, error: str) -> None:
+def test_an_error_fails_the_job_at_once_and_is_reported(tmp_path: Path, error: str) -> None:
     say(tmp_path, replace(HERE, end="failed", error=error))
     found = state_of(job(tmp_path), signs())
-    assert found.word == "failed"
-    assert found.why == f"{error.partition(chr(10))[0]}; 5 s ago"
+    assert found.state == "failed"
+    assert found.reason == f"{error.partition(chr(10))[0]}; 5 s ago"
     assert (found.log, found.last_lines) == ("", ())
 
 
@@ -116,7 +116,7 @@ def test_what_was_stopped_is_to_be_continued(tmp_path: Path) -> None:
     say(tmp_path, replace(HERE, end="stopped", error="stopped by a signal at step 25 of 250"))
     found = state_of(job(tmp_path), signs())
     assert str(found) == "missing 25/250"
-    assert "resumes when it is started again" in found.why
+    assert "resumes when it is started again" in found.reason
 
 
 def test_a_result_that_was_removed_is_missing(tmp_path: Path) -> None:
@@ -127,10 +127,10 @@ def test_a_result_that_was_removed_is_missing(tmp_path: Path) -> None:
 
 def test_a_log_alone_is_a_start_and_then_a_failure(tmp_path: Path) -> None:
     write_log(tmp_path, "paretoken: command not found\n", age=5)
-    assert state_of(job(tmp_path), signs()).word == "running"
+    assert state_of(job(tmp_path), signs()).state == "running"
     write_log(tmp_path, "paretoken: command not found\n", age=QUIET_S + 1)
     found = state_of(job(tmp_path), signs())
-    assert found.word == "failed"
+    assert found.state == "failed"
     assert found.last_lines == ("paretoken: command not found",)
 
 
@@ -141,14 +141,14 @@ def test_only_the_last_start_in_a_log_of_a_cluster_is_shown(tmp_path: Path) -> N
     assert "ValueError: bad" not in state_of(job(tmp_path), signs()).last_lines
 
 
-def test_slurm_knows_what_waits_and_what_runs_in_silence(tmp_path: Path) -> None:
+def test_slurm_decides_the_state_of_jobs_without_heartbeats(tmp_path: Path) -> None:
     waits = state_of(job(tmp_path), signs(queue=queued(tmp_path, "PENDING")))
-    assert (waits.word, waits.why) == ("queued", "SLURM job 12 waits: Priority")
-    assert state_of(job(tmp_path), signs(queue=queued(tmp_path, "HELD"))).word == "queued"
+    assert (waits.state, waits.reason) == ("queued", "SLURM job 12 waits: Priority")
+    assert state_of(job(tmp_path), signs(queue=queued(tmp_path, "HELD"))).state == "queued"
     say(tmp_path, replace(ELSEWHERE, heartbeat=NOW - 10_000))
     runs = state_of(job(tmp_path), signs(queue=queued(tmp_path, "SUSPENDED")))
     assert str(runs) == "running 25/250"
-    assert runs.why == "SLURM job 12 is SUSPENDED"
+    assert runs.reason == "SLURM job 12 is SUSPENDED"
     again = state_of(job(tmp_path), signs(queue=queued(tmp_path, "PENDING")))
     assert str(again) == "queued 25/250"
 
@@ -170,12 +170,12 @@ def test_results_that_come_one_by_one_are_counted(tmp_path: Path) -> None:
 
 def test_what_needs_attention_wins() -> None:
     done, alive, missing, waits = State("done"), State("running"), State("missing"), State("queued")
-    failed = State("failed", why="no space")
+    failed = State("failed", reason="no space")
     assert str(together([done, alive, failed, missing])) == "failed 1/4"
-    assert together([failed, done]).why == "no space"
-    assert together([done, alive, missing, waits]).word == "running"
-    assert together([done, missing, waits]).word == "queued"
-    assert together([done, missing]).word == "missing"
+    assert together([failed, done]).reason == "no space"
+    assert together([done, alive, missing, waits]).state == "running"
+    assert together([done, missing, waits]).state == "queued"
+    assert together([done, missing]).state == "missing"
     assert together([done, done]) == State("done")
 
 
@@ -219,7 +219,7 @@ def test_one_squeue_says_what_the_jobs_of_this_folder_are(
     assert found.complaint == ""
 
 
-def test_a_slurm_that_does_not_answer_is_said_and_one_of_no_cluster_is_not(
+def test_a_slurm_that_does_not_answer_is_reported_and_one_without_a_cluster_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)

@@ -47,7 +47,7 @@ def test_a_measured_study() -> None:
     log.parent.mkdir(parents=True)
     log.write_text("paretoken cell: no row\n")
     found = study_status(config, study, NOBODY)
-    assert found.counts() == {
+    assert found.cells_by_stage() == {
         "cell": {"done": 1, "running": 0, "queued": 0, "failed": 1, "missing": len(grid) - 2}
     }
     assert found.remaining is None
@@ -69,11 +69,11 @@ def test_a_trained_study_stage_by_stage() -> None:
         "predict": "done",
         "score": "missing 0/3",
     }
-    assert found.counts()["pretrain"]["done"] == 2
-    assert sum(found.counts()["score"].values()) == len(found.cells)
+    assert found.cells_by_stage()["pretrain"]["done"] == 2
+    assert sum(found.cells_by_stage()["score"].values()) == len(found.cells)
 
 
-def test_sources_are_shared_and_told_once() -> None:
+def test_shared_sources_are_listed_once() -> None:
     config = llava_config()
     study = config.study("paper")
     for source in source_jobs(config.freeze("paper"), cells(study)[0]):
@@ -105,7 +105,7 @@ def test_what_is_left_follows_from_what_finished() -> None:
     assert (slower.jobs, slower.finished) == (1, 1)
 
 
-def test_the_miniature_knows_its_sources() -> None:
+def test_the_miniature_lists_its_sources() -> None:
     config = load(Path("config.yaml"))
     study = config.study("miniature")
     cell = cells(study)[0]
@@ -159,9 +159,9 @@ def test_pages_tell_the_same() -> None:
     finish(config, study, cells(study)[0], "pretrain")
     found = study_status(config, study, NOBODY)
     content = json.loads(as_json(found))
-    assert content["counts"]["pretrain"]["done"] == 1
-    assert content["cells"][0]["stages"]["pretrain"]["word"] == "done"
-    assert "running:" in content["decided"]
+    assert content["cells_by_stage"]["pretrain"]["done"] == 1
+    assert content["cells"][0]["stages"]["pretrain"]["state"] == "done"
+    assert "running:" in content["explanation"]
     assert f"pretrain: 1 done, {len(found.cells) - 1} missing" in as_text(found)
 
 
@@ -210,10 +210,10 @@ def test_a_bar_counts_whole_cells_and_a_watch_ends_with_the_report(
     assert main(["status", "--study", "published", "--watch"]) == 0
     printed = capsys.readouterr().out
     assert "28 of 28 cells done\nreport: results/published/report.html\n" in printed
-    assert json.loads(as_json(study_status(config, study, NOBODY)))["whole_cells"]["done"] == 28
+    assert json.loads(as_json(study_status(config, study, NOBODY)))["cells_by_state"]["done"] == 28
 
 
-def test_the_time_left_stands_beside_the_bar() -> None:
+def test_the_time_left_is_shown_beside_the_bar() -> None:
     config = llava_config()
     study = config.study("paper")
     cell = cells(study)[0]

@@ -205,7 +205,7 @@ EXPRESSIONS = {
 
 
 @pytest.mark.parametrize(("expression", "takes_text"), EXPRESSIONS.items())
-def test_what_a_class_of_characters_puts_in_its_place_is_no_growth(
+def test_expressions_that_match_a_character_are_not_growth(
     usual: Path, tmp_path: Path, expression: str, takes_text: bool
 ) -> None:
     """Ten such rules would double a text each if they matched between all letters."""

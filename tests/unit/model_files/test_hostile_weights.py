@@ -154,7 +154,7 @@ def test_tensors_larger_than_their_file_are_refused(tmp_path: Path) -> None:
     assert pickled_sizes(tmp_path / BIN) == {"embedding": 10_000, "head": 10_000}
 
 
-def test_a_file_of_before_zips_is_read_up_to_a_size(tmp_path: Path) -> None:
+def test_a_file_from_before_zip_weights_is_read_up_to_a_size(tmp_path: Path) -> None:
     with (tmp_path / BIN).open("wb") as stream:
         stream.truncate(2**40)  # a hole, which takes no disk
     with pytest.raises(UserError, match="is a pickle from before torch"):
@@ -189,7 +189,7 @@ def test_a_config_of_more_weights_than_the_files_hold_is_refused_before_any_is_m
         str(tmp_path / "out"),
     )
     assert done.returncode == 2
-    assert "do not fit its config.json: they hold 1 numbers, it describes 32" in done.stderr
+    assert "do not fit its config.json: they hold 1 number, it describes 32" in done.stderr
 
 
 def test_so_is_a_language_model_and_what_fits_is_loaded(models: Path, tmp_path: Path) -> None:

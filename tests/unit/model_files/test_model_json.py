@@ -239,6 +239,6 @@ def test_padding_to_a_length_without_bound_is_refused(tmp_path: Path) -> None:
         require_bounded_tokenizer(path)
 
 
-def test_a_missing_directory_is_said_as_before(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a directory"):
         load_pretrained(None, tmp_path / "none")

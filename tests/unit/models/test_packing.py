@@ -167,7 +167,7 @@ def varlen(
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_flash_attention_is_told_where_conversations_end(
+def test_flash_attention_gets_the_ends_of_conversations(
     parts: Path, data: EncodedSet, kind: str
 ) -> None:
     AttentionInterface.register("varlen_on_cpu", varlen)

@@ -233,7 +233,7 @@ def build_with_layers(parts: Path, layers: tuple[int, ...]) -> ParetokenModel:
     return assemble(parts / "qwen2", read_vision_config(parts / "vision"), choice, found, IMAGE, 0)
 
 
-def test_the_placeholder_is_never_said(parts: Path, tmp_path: Path) -> None:
+def test_the_placeholder_is_never_generated(parts: Path, tmp_path: Path) -> None:
     """A vocabulary with room for the placeholder, and a model that likes it best."""
     inside = 11
     choice = Choice("average_pool", 1)

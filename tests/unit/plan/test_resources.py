@@ -61,7 +61,7 @@ def test_seeds_share_an_answer_and_configs_do_not() -> None:
     assert resources(other, other.study("paper"), CELL, "pretrain").gpus == 8
 
 
-def test_the_miniature_asks_for_no_gpu() -> None:
+def test_the_miniature_requests_no_gpu() -> None:
     config = load(Path("config.yaml"))
     study = config.study("miniature")
     for stage in ("pretrain", "finetune", "predict"):

@@ -110,7 +110,7 @@ def test_longer_conversations_are_cut() -> None:
     assert work.learned == 100 * 2048
 
 
-def test_a_benchmark_with_a_limit_asks_less() -> None:
+def test_a_benchmark_with_a_limit_has_fewer_questions() -> None:
     every, some = (in_all(asked_by(study({"name": "vqav2", "limit": limit}))) for limit in (None, 1000))
     assert (every.count, some.count) == (2374 + 214_354, 2374 + 1000)
     model = llava("7b", "tokenpacker", 16)

@@ -114,7 +114,7 @@ def test_with_a_stated_utilisation_nothing_is_corrected(project: Path) -> None:
     assert not plan_study(config, config.study("paper"), A100, utilisation=0.4).corrections
 
 
-def test_a_damaged_record_is_no_measurement(project: Path) -> None:
+def test_a_damaged_record_is_not_a_measurement(project: Path) -> None:
     config = llava_config()
     folder = Cell("qwen1.5-7b", "tokenpacker", 16, 0).folder("paper") / "finetune"
     folder.mkdir(parents=True)

@@ -54,7 +54,7 @@ def test_a_large_set_is_sampled_evenly(tmp_path: Path) -> None:
     )
 
 
-def test_a_damaged_or_missing_set_is_none(tmp_path: Path) -> None:
+def test_a_damaged_or_missing_set_is_ignored(tmp_path: Path) -> None:
     assert tokenized_set(tmp_path / "nowhere") is None
     write(tmp_path / "tokens", [5, 6], [0, -1], learned=2)
     (tmp_path / "tokens" / "offsets.npy").write_bytes(b"no array")

@@ -224,7 +224,7 @@ def _said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_the_command_line_says_nothing_but_text(
+def test_the_command_line_prints_only_text(
     tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Errors of files whose content or name is hostile, and the status page's last lines of logs."""
@@ -291,7 +291,7 @@ def _patterns(raw: dict[str, Any]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-def test_every_text_of_the_config_is_said_as_text() -> None:
+def test_every_text_of_the_config_is_shown_as_text() -> None:
     """Each field that takes text, found by the models: new ones are covered by themselves."""
     raw = read_yaml(ROOT / "config.yaml")
     benchmark = {"name": "ocr_x", "harness": "lmms_eval", "include": "x", "allow_code": True, "count": 9}

@@ -225,7 +225,7 @@ def test_a_report_without_any_fit_says_what_is_missing(unchanged, tmp_path, caps
     assert not (tmp_path / "r.html").exists()
 
 
-def test_a_figure_that_is_none_is_refused(small, capsys):
+def test_an_unknown_figure_is_refused(small, capsys):
     assert small.report("--figure-files", small.folder / "photo.png") == 2
     assert "unknown figure 'photo'" in capsys.readouterr().err
 

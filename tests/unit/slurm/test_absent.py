@@ -19,7 +19,7 @@ def test_it_says_what_to_install() -> None:
         absent.Executor(None, None)
 
 
-def test_it_knows_the_settings_of_the_profile() -> None:
+def test_it_reads_the_settings_of_the_profile() -> None:
     prefix = "paretoken-slurm-"
     given = {
         key.removeprefix(prefix).replace("-", "_")

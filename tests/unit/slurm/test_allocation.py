@@ -42,7 +42,7 @@ def test_it_is_read_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize("name", ["SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_GPUS_ON_NODE"])
-def test_nonsense_in_the_environment_is_named(name: str) -> None:
+def test_invalid_environment_variables_are_named(name: str) -> None:
     with pytest.raises(UserError, match=f"{name}=two"):
         allocation({**GIVEN, name: "two"})
 
@@ -68,11 +68,11 @@ def test_jobs_meet_at_ports_of_their_own(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "--standalone" in torchrun(None, 4, 1)
 
 
-def test_the_node_must_have_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_node_must_have_what_was_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURMD_NODENAME", "gpu07")
     monkeypatch.delenv("PARETOKEN_DEVICE", raising=False)
     require_gpus(FOUND, 4, True, 4)
-    with pytest.raises(UserError, match=r"node gpu07: 8 GPU\(s\) were requested and SLURM allocated 4"):
+    with pytest.raises(UserError, match=r"node gpu07: 8 GPUs were requested and SLURM allocated 4"):
         require_gpus(FOUND, 8, True, 4)
     with pytest.raises(UserError, match=r"PyTorch finds 3.*exclude: .gpu07"):
         require_gpus(FOUND, 4, True, 3)

@@ -21,7 +21,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     return bytes_of
 
 
-def test_nothing_is_said_while_there_is_room(tmp_path: Path, free: dict[str, float]) -> None:
+def test_no_message_while_there_is_room(tmp_path: Path, free: dict[str, float]) -> None:
     assert full_disk("Traceback: KeyError", tmp_path) == ""
 
 
@@ -41,7 +41,7 @@ def test_the_disk_of_another_folder_is_named(tmp_path: Path, free: dict[str, flo
     assert f"the disk of {cache} (" in full_disk(said, tmp_path)
 
 
-def test_a_quota_is_told_though_the_disk_has_room(tmp_path: Path, free: dict[str, float]) -> None:
+def test_a_quota_is_reported_though_the_disk_has_room(tmp_path: Path, free: dict[str, float]) -> None:
     assert "was full, or its quota" in full_disk("write: Disk quota exceeded", tmp_path)
 
 

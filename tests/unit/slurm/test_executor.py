@@ -51,7 +51,7 @@ def test_a_state_that_may_pass_is_waited_for(
     assert "since" not in info.aux
 
 
-def test_what_is_taken_is_submitted_again_but_not_for_ever(
+def test_a_preempted_job_is_submitted_again_but_not_for_ever(
     told: Told, info: Any, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue(monkeypatch, [queued(job, "PREEMPTED")])

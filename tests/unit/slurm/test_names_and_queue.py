@@ -35,7 +35,7 @@ def test_names_read(rule: str, wildcards: dict[str, str], expected: str) -> None
     assert label(rule, wildcards) == expected
 
 
-def test_a_mark_knows_outputs_and_their_work() -> None:
+def test_a_mark_names_outputs_and_their_work() -> None:
     own = mark([("a", "w"), ("b", "x")])
     assert own == mark([("b", "x"), ("a", "w"), ("a", "w")])
     other = mark([("a", "w"), ("b", "y")])
@@ -51,7 +51,7 @@ def test_a_group_covers_what_is_left_of_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "(null)", "rule_cell", "paretoken:", "paretoken", "other:a.b"])
-def test_comments_of_other_jobs_are_no_marks(text: str) -> None:
+def test_comments_of_other_jobs_are_not_marks(text: str) -> None:
     own = mark([("a", "w")])
     assert not covers(text, own)
     assert not covers(own, text)

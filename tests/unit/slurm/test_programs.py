@@ -51,7 +51,7 @@ def test_what_stays_is_not(text: str) -> None:
      ("QOSMaxWallDurationPerJobLimit", False), ("QOSMaxMemoryPerJob", False),
      ("AssocGrpCPULimit", False)],
 )  # fmt: skip
-def test_a_limit_of_size_is_no_limit_of_submitted_jobs(reason: str, temporary: bool) -> None:
+def test_a_limit_of_size_is_not_a_limit_of_submitted_jobs(reason: str, temporary: bool) -> None:
     """SLURM has one text for both, where a site refuses at once (`DenyOnLimit`)."""
     text = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
     said = f"sbatch: error: {reason}\nsbatch: error: Batch job submission failed: {text}"
@@ -110,6 +110,6 @@ def test_reasons_to_wait_have_a_kind(reason: str, kind: str) -> None:
     assert kind_of(reason) == kind
 
 
-def test_a_limit_is_told_in_words() -> None:
+def test_a_limit_is_reported_in_words() -> None:
     assert limit_of("QOSMaxGRESPerNode") == "QOSMaxGRESPerNode: the QOS's largest GPU on a node"
     assert limit_of("Priority") == "Priority"

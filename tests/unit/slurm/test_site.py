@@ -38,14 +38,14 @@ def test_the_shipped_site_is_valid_and_has_every_key() -> None:
     assert site.gpu.partition == "gpu"
 
 
-def test_gpus_are_asked_for_per_node_and_memory_is_shared_out() -> None:
+def test_gpus_are_requested_per_node_and_memory_is_divided() -> None:
     asked = request(Requirements(gpus=8, cpus=40, mem_mb=400_000, runtime_min=600), GPUS)
     assert (asked["nodes"], asked["node_gres"]) == (2, "gpu:h100:4")
     assert (asked["cpus_per_task"], asked["mem_mb"]) == (20, 200_000)
     assert (asked["slurm_partition"], asked["constraint"]) == ("gpu", "nvlink")
 
 
-def test_jobs_without_gpus_go_elsewhere_and_ask_for_none() -> None:
+def test_jobs_without_gpus_go_to_the_cpu_partition_and_request_none() -> None:
     asked = request(Requirements(gpus=0, cpus=2, mem_mb=4000, runtime_min=30), GPUS)
     assert (asked["slurm_partition"], asked["nodes"], asked["cpus_per_task"]) == ("cpu", 1, 2)
     assert "node_gres" not in asked
@@ -69,7 +69,7 @@ def test_other_options_reach_sbatch() -> None:
     assert "slurm_partition" not in asked, "the cluster's default"
 
 
-def test_what_has_a_key_is_asked_for() -> None:
+def test_keys_of_the_site_are_requested() -> None:
     site = Site(qos="long", reservation="course", clusters="b", exclude=["g1", "g2"], nice=100,
                 mem_per_cpu=True, gpu=GpuPartition(qos="gpu-long"))  # fmt: skip
     asked = request(Requirements(gpus=2, cpus=8, mem_mb=9001, runtime_min=60), site)
@@ -128,7 +128,7 @@ def test_mistakes_are_listed_together(tmp_path: Path) -> None:
     "text", ["--comm=mine", "--part=x", "-p x", "-HJ x", "--wra=true", "--gres=gpu:2", "--exclude gpu1",
              "word", "--version", "--nice=1 --time=5", "'"],
 )  # fmt: skip
-def test_a_rule_cannot_ask_for_what_something_else_asks_for(text: str) -> None:
+def test_a_rule_cannot_request_what_is_requested_elsewhere(text: str) -> None:
     with pytest.raises(UserError, match="slurm_extra"):
         require_free_options(text)
 

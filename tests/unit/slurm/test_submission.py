@@ -88,7 +88,7 @@ def test_a_lost_answer_is_looked_for_before_the_next_attempt(
     assert [info.external_jobid for info in followed] == ["7"]
 
 
-def test_a_limit_that_allows_no_job_at_all_is_no_reason_to_wait(
+def test_a_limit_that_allows_no_job_at_all_ends_the_job(
     told: Told, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told._main_event_loop = None

@@ -21,7 +21,7 @@ def test_jobs_are_noted_and_read_back(tmp_path: Path) -> None:
     assert list(read_submissions(tmp_path / "launches")) == jobs
 
 
-def test_what_is_damaged_tells_of_no_job(tmp_path: Path) -> None:
+def test_damaged_lines_report_no_job(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / FILE).write_bytes(b"7\tm\tcut\n8\tonly two\n\xff\xfe\tm\tx\n9\tm")
     (tmp_path / "2").mkdir()

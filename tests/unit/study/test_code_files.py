@@ -69,7 +69,7 @@ def test_searching_the_text_finds_the_imports_that_a_parser_finds():
     assert differing == []
 
 
-def test_imports_are_found_wherever_they_stand_but_not_in_texts_and_for_types(tmp_path):
+def test_imports_are_found_anywhere_but_not_in_texts_and_for_types(tmp_path):
     file = tmp_path / "odd.py"
     file.write_text(
         '"""Use it so::\n\n    import paretoken.cli\n"""\n'
@@ -91,7 +91,7 @@ def test_imports_are_found_wherever_they_stand_but_not_in_texts_and_for_types(tm
     assert set(_imports(file)) == {f"paretoken.{name}" for name in found}
 
 
-def test_who_changes_a_list_changes_no_other():
+def test_changing_one_list_changes_no_other():
     sources("paretoken.errors").clear()
     assert sources("paretoken.errors")
 

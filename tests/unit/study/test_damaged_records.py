@@ -25,7 +25,7 @@ SCORE = {
 STUDY = {"study": {"name": "s"}, "llms": [{"name": "a", "params_b": 0.5}], "vision": {"grid": 4}}
 
 
-def test_no_nonsense_in_a_score_is_a_traceback(tmp_path: Path) -> None:
+def test_damaged_scores_end_in_no_traceback(tmp_path: Path) -> None:
     path, cell, used = tmp_path / "b.json", Cell("a", "average_pool", 4, 0), 0
     for _, made in damaged(SCORE):
         path.write_text(json.dumps(made))
@@ -37,7 +37,7 @@ def test_no_nonsense_in_a_score_is_a_traceback(tmp_path: Path) -> None:
     assert used
 
 
-def test_no_nonsense_in_the_record_of_a_run_is_a_traceback(tmp_path: Path) -> None:
+def test_damaged_records_of_a_run_end_in_no_traceback(tmp_path: Path) -> None:
     folder = cell_folder(tmp_path, "a/average_pool-4/s0")
     study = tmp_path / "study.json"
     study.write_text(json.dumps(STUDY))
@@ -57,7 +57,7 @@ def test_no_nonsense_in_the_record_of_a_run_is_a_traceback(tmp_path: Path) -> No
     assert all(require_user_errors(STUDY, study, command))
 
 
-def test_no_nonsense_in_the_record_of_a_stage_is_a_traceback(tmp_path: Path) -> None:
+def test_damaged_records_of_a_stage_end_in_no_traceback(tmp_path: Path) -> None:
     record = {"device": {"gpus": ["NVIDIA A100-SXM4-80GB"], "processes": 4}, "steps": 5, "wall_s": 2.0,
               "cpu_s": 3.0, "training_flops": 1e12, "peak_memory": {"device_bytes": 10}}  # fmt: skip
     for _, made in damaged(record):

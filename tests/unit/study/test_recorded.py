@@ -120,7 +120,7 @@ def test_a_damaged_record_is_refused(kept: Path) -> None:
 
 
 def test_tables_of_other_cells_suites_or_studies_are_refused(kept: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="lacks 0 of the 7 cells of the study own, and has 1 others"):
+    with pytest.raises(UserError, match="lacks 0 of the 7 cells of the study own, and has 1 other;"):
         require_cells(kept, "own", CELLS[:-1], SUITES)
     with pytest.raises(UserError, match="lacks 1 of the 9 cells"):
         require_cells(kept, "own", [*CELLS, Cell("c", "none", 4, 1)], SUITES)
@@ -137,7 +137,7 @@ def test_tables_of_other_cells_suites_or_studies_are_refused(kept: Path, tmp_pat
             require_cells(folder, "own", CELLS, SUITES)
 
 
-def test_a_count_of_tokens_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_count_of_tokens_is_refused(tmp_path: Path) -> None:
     wrong = [row | {"visual_tokens": "4.5"} for row in rows("costs")]
     save_record(tmp_path / "kept", record(), tables(tmp_path / "made", costs=wrong))
     with pytest.raises(UserError, match="visual_tokens"):

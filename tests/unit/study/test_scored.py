@@ -60,7 +60,7 @@ def test_each_benchmark_is_a_row() -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", '{"score": 1}', json.dumps(score(1) | {"rows": []})])
-def test_what_is_no_score_is_refused(tmp_path: Path, content: str) -> None:
+def test_files_that_are_not_scores_are_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "fact.json"
     path.write_text(content)
     with pytest.raises(UserError, match="not a score"):
@@ -168,7 +168,7 @@ def test_parts_give_the_scores_and_errors_that_files_of_their_own_give(tmp_path:
     assert score_rows("mine", CELL, 1.0, apart) == score_rows("mine", CELL, 1.0, together)
 
 
-def test_parts_stand_in_the_place_of_their_benchmark(tmp_path: Path) -> None:
+def test_parts_replace_their_benchmark(tmp_path: Path) -> None:
     (tmp_path / "first.json").write_text(json.dumps(score(1, 0)))
     (tmp_path / "world.json").write_text(json.dumps(of_parts()))
     (tmp_path / "last.json").write_text(json.dumps(score(0)))

@@ -56,7 +56,7 @@ def test_ways_of_writing_the_same_table(write, content):
         (b"a,b\n1,caf\xe9\n", "cannot be read as CSV.*utf-8"),
     ],
 )
-def test_what_is_no_table_is_refused(write, content, words):
+def test_files_that_are_not_tables_are_refused(write, content, words):
     path = write(content)
     with pytest.raises(UserError, match=words) as refused:
         read_text_table(path)
@@ -88,7 +88,7 @@ def test_a_typed_table_is_cleaned_as_the_text_is(write):
     assert read_table(write(" a ,b\n1, x\n"), ["a"]).columns.tolist() == ["a", "b"]
 
 
-def test_keys_stand_once():
+def test_duplicate_keys_are_refused():
     table = pd.DataFrame({"a": [1, 1, 2], "b": ["x", "x", "x"]})
     with pytest.raises(UserError, match=r"t\.csv: 2 rows share a key \(a = 1, b = x\)"):
         require_unique(table, ["a", "b"], "t.csv")

@@ -99,7 +99,7 @@ def test_a_budget_decides_and_the_result_does_not_change(world: Path, tmp_path: 
     assert first == [[step, pytest.approx(loss, rel=1e-5)] for step, loss in second]
 
 
-def test_auto_on_a_cpu_asks_for_a_budget(world: Path, tmp_path: Path) -> None:
+def test_auto_on_a_cpu_requires_a_budget(world: Path, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU, whose free memory is the budget")
     with pytest.raises(UserError, match="micro_batch: auto needs a GPU, or memory_gib"):
@@ -161,7 +161,7 @@ def test_several_processes_start_again_with_the_smaller_micro_batch(
     assert record["batch"]["micro_batch"] == 2
 
 
-def test_one_conversation_that_does_not_fit_is_said_so(
+def test_one_conversation_that_does_not_fit_is_reported(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_out_of_memory_above(monkeypatch, 0)

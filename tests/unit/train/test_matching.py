@@ -140,7 +140,7 @@ def test_no_sequence_may_be_longer_than_the_positions_of_the_model(
         run_stage(inputs, stages.recipe(tiny_world, max_length=257))
 
 
-def test_a_set_of_before_is_read(tiny_world: Path, tmp_path: Path) -> None:
+def test_an_older_set_is_read(tiny_world: Path, tmp_path: Path) -> None:
     data = no_record(tiny_world, tmp_path, lambda _: None)["data"]
     assert read_encoded(data).vocabulary is None
     again = tmp_path / "again"
@@ -189,7 +189,7 @@ def test_an_adapter_of_another_choice_or_source_is_refused(
         run_stage(inputs, stages.recipe(tiny_world, "finetune"))
 
 
-def test_an_adapter_of_before_names_no_sources(tiny_world: Path, tmp_path: Path, adapter: Path) -> None:
+def test_an_older_adapter_names_no_sources(tiny_world: Path, tmp_path: Path, adapter: Path) -> None:
     old = copied(adapter, tmp_path) / "adapter.safetensors"
     save_file(load_file(old), old, metadata={"format": "pt"})
     inputs = stages.inputs(tiny_world, tmp_path / "out", adapter=old.parent)

@@ -86,7 +86,7 @@ def test_a_part_of_a_pass_is_a_step_or_refused(conversations: int, batch: int) -
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_the_guard_stops_at_numbers_that_are_none(bad: float) -> None:
+def test_the_guard_stops_at_nan_and_infinity(bad: float) -> None:
     with pytest.raises(TrainingStoppedError, match="step 3: the loss is"):
         Guard(2.0).observe(3, bad)
     with pytest.raises(TrainingStoppedError, match="the gradient norm is"):

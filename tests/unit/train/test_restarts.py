@@ -28,7 +28,7 @@ def test_progress_goes_on(tmp_path: Path, steps: list[int]) -> None:
     start(tmp_path, steps)
 
 
-def test_the_next_attempt_begins_anew(tmp_path: Path) -> None:
+def test_the_next_attempt_starts_again(tmp_path: Path) -> None:
     start(tmp_path, [0, 0, 0])
     start(tmp_path, [0, 0, 0], job="8")
 
@@ -46,6 +46,6 @@ def test_outside_of_slurm_nothing_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "7", "nonsense\n\n7\t0", "\0\xff"])
-def test_a_damaged_note_stops_nobody(tmp_path: Path, content: str) -> None:
+def test_a_damaged_note_stops_no_training(tmp_path: Path, content: str) -> None:
     (tmp_path / STARTS).write_text(content, encoding="latin-1")
     start(tmp_path, [0, 10])

@@ -44,7 +44,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return seen
 
 
-def test_what_max_length_takes_is_told_first_and_learned_tokens_are_those_with_a_loss(
+def test_truncation_is_reported_first_and_learned_tokens_are_those_with_a_loss(
     tiny_world: Path, tmp_path: Path, batches: list[dict[str, Any]]
 ) -> None:
     data = stages.tokenized(tiny_world, tmp_path, [SHORT, HALF, LATE] * 3)
@@ -52,8 +52,7 @@ def test_what_max_length_takes_is_told_first_and_learned_tokens_are_those_with_a
     inputs = stages.inputs(tiny_world, tmp_path / "out", data=data)
     record = run_stage(inputs, stages.recipe(tiny_world, steps=3), said.append)
     assert said == [
-        "max_length = 96: 6 of 9 conversations lose a part of their answers, 0 all of them; "
-        "3 lose their image"
+        "max_length = 96: of 9 conversations, answers are cut in 6 and lost in 0; images are lost in 3"
     ]
     assert record["cut_by_max_length"] == {"part": 6, "all": 0, "image": 3}
     assert record["left_out"] == []

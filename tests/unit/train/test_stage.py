@@ -100,7 +100,7 @@ def test_the_blind_control_trains_the_language_model_only(world: Path, tmp_path:
     assert answer in tiny.COLOURS  # it guesses, without seeing the image
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
+def test_a_nan_loss_stops_training_and_keeps_the_checkpoint(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     observe = trainer_module.StageTrainer.observe

@@ -99,7 +99,7 @@ def test_the_first_unreadable_image_stops_a_run_that_may_skip_none(
     damage(images / "3.png")
     inputs = stages.inputs(tiny_world, tmp_path / "out", images=images)
     with pytest.raises(
-        UserError, match=r"1 of 24 images are bad(.|\n)*3\.png(.|\n)*same command resumes"
+        UserError, match=r"1 of 24 images is bad(.|\n)*3\.png(.|\n)*same command resumes"
     ):
         run_stage(inputs, stages.recipe(tiny_world, workers=1))
 
@@ -140,7 +140,7 @@ def test_whitening_leaves_unreadable_images_out(tiny_world: Path, tmp_path: Path
     choice = dataclasses.replace(stages.inputs(tiny_world, tmp_path).choice, whiten=True)
     inputs = stages.inputs(tiny_world, tmp_path / "out", images=images, choice=choice)
     damage(images / "3.png")
-    with pytest.raises(UserError, match=r"whitening: 1 of 24 images are bad(.|\n)*3\.png"):
+    with pytest.raises(UserError, match=r"whitening: 1 of 24 images is bad(.|\n)*3\.png"):
         run_stage(inputs, stages.recipe(tiny_world, steps=1))
     record = run_stage(
         dataclasses.replace(inputs, max_bad_share=0.1), stages.recipe(tiny_world, steps=1)
@@ -153,7 +153,7 @@ def test_stores_say_what_they_cannot_read(tiny_world: Path, images: Path) -> Non
     preprocess = read_preprocessor(tiny_world / "vision")
     damage(images / "1.png")
     for share, missing in ((0.0, 1), (0.2, 1)):
-        with pytest.raises(UserError, match=f"{missing} of 4 images are missing, such as 'gone.png'"):
+        with pytest.raises(UserError, match=f"{missing} of 4 images is missing, such as 'gone.png'"):
             PixelStore(ImageSource(images), preprocess, share).locate(names)
         with pytest.raises(UserError, match=r"no features of 'gone\.png' of 4"):
             FeatureStore(tiny_world / "features", share).locate(names)

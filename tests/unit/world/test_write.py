@@ -150,12 +150,12 @@ def test_the_same_seed_writes_the_same_bytes(data: Path, tmp_path: Path) -> None
 
 def test_too_few_test_images_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     settings = small.world(("test_images.count", "2"))
-    with pytest.raises(UserError, match="2 test images give no question for"):
+    with pytest.raises(UserError, match=r"test_images\.count = 2 gives no question for"):
         write_miniature(tmp_path / "data", settings, 0, 1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_does_nothing_twice_and_refuses_other_settings(
+def test_a_second_run_changes_nothing_and_other_settings_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = ["world", "--world", str(small.RECIPES / "miniature_world.yaml"),
@@ -170,6 +170,6 @@ def test_the_command_does_nothing_twice_and_refuses_other_settings(
     assert "other settings or seeds" in capsys.readouterr().err
 
 
-def test_the_config_knows_the_parts_of_a_world() -> None:
+def test_the_config_lists_the_parts_of_a_world() -> None:
     assert WORLD_PARTS == PARTS
     assert WORLD in BENCHMARKS

@@ -16,6 +16,7 @@ from paretoken.analysis.methods import Mean, difference
 from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.compressors.repeat import REPEATED
+from paretoken.io.text_tables import counted
 
 #: Largest gain in error that counts as none: one percentage point of a score.
 NEGLIGIBLE = 0.01
@@ -44,7 +45,7 @@ def _gains(
 
 
 def _in_words(title: str, gap: Mean) -> str:
-    return f"{title}: {gap.value:+.4f} ({in_words(_interval(gap))}, {gap.seeds} seed(s))"
+    return f"{title}: {gap.value:+.4f} ({in_words(_interval(gap))}, {counted(gap.seeds, 'seed')})"
 
 
 def _quecc(tokens: int) -> Claim:
@@ -85,7 +86,7 @@ def _repetition(results: StudyResults) -> Finding:
     listed = "; ".join(_in_words(title, gap) for title, gap in gains)
     because = (
         "The differences are paired by seed, and each interval has its share of 5 % over "
-        f"{len(gains)} gains. {listed}."
+        f"{counted(len(gains), 'gain')}. {listed}."
     )
     return judge(computed, best.value, interval, at_most(NEGLIGIBLE), because, _one_seed(best))
 

@@ -24,6 +24,7 @@ from paretoken.analysis.curvature import curvature
 from paretoken.analysis.significance import LEVEL
 from paretoken.analysis.study_results import StudyResults
 from paretoken.config.study import Suite
+from paretoken.io.text_tables import counted
 
 #: Largest distance from a line, in percent of the fall, at which an error counts as log-linear.
 BENT = 10.0
@@ -47,7 +48,8 @@ def _within_two_percent(results: StudyResults) -> Finding:
         return untestable(computed, because)
     value, interval = _largest_error(results, suite, seen)
     because = (
-        f"Predictions of {len(seen)} unseen cells are off by at most {value:.2f} %.{_backtest(held)}"
+        f"Predictions of {counted(len(seen), 'unseen cell')} are off by at most {value:.2f} %."
+        f"{_backtest(held)}"
     )
     return judge(computed, value, interval, below(claimed), because)
 

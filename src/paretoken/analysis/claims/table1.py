@@ -9,6 +9,7 @@ from paretoken.analysis.claims.base import Claim, published
 from paretoken.analysis.claims.verdicts import Finding, Interval, about, judge, rounding
 from paretoken.analysis.study_results import StudyResults
 from paretoken.errors import UserError
+from paretoken.io.text_tables import counted
 
 FULL = ("LLaVA-1.5", 576)
 #: Half a unit of the last digit of the scores in Table 1, which has one decimal.
@@ -25,8 +26,8 @@ def score(results: StudyResults, method: str, tokens: int, benchmark: str) -> fl
     ]
     if found.empty:
         raise UserError(
-            f"the published Table 1 has no {method} at {tokens} tokens on {benchmark}; set "
-            "published.table1 of the study, or remove the claim from its `claims:`"
+            f"the published Table 1 has no {method} at {counted(tokens, 'token')} on {benchmark}; "
+            "set published.table1 of the study, or remove the claim from its `claims:`"
         )
     return float(found["score"].iloc[0])
 

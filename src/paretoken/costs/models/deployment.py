@@ -15,6 +15,7 @@ from paretoken.costs.answer_work import adapter_parameters, adapter_work
 from paretoken.costs.shapes import DecoderShape, EncoderShape
 from paretoken.errors import UserError
 from paretoken.io.files import read_json, write_json
+from paretoken.io.text_tables import counted
 
 if TYPE_CHECKING:
     from paretoken.costs.models.latency_table import LatencyTable
@@ -126,7 +127,7 @@ class Deployment:
         if "cached_text" in counts and self.cached_text:
             parts.append("text cached")
         if "answer_tokens" in counts and self.answer_tokens is not None:
-            parts.append(f"answers of {self.answer_tokens:g} tokens")
+            parts.append(f"answers of {counted(self.answer_tokens, 'token', form='g')}")
         if "batch" in counts and self.batch != 1:
             parts.append(f"{self.batch} questions at once")
         if "device" in counts and self.latency is not None and self.latency.device:

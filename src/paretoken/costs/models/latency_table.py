@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from paretoken.errors import UserError
 from paretoken.io.arrays import Numbers
+from paretoken.io.text_tables import counted
 from paretoken.study.contract import LATENCY_COLUMNS, LATENCY_KEY, LATENCY_SPREAD, TIMED_ANSWERS
 from paretoken.study.table_files import read_table, require_unique
 
@@ -234,6 +235,7 @@ def _require_whole(path: Path, axes: Sequence[Numbers], places: NDArray[np.intp]
     where = (gap // (second * third), gap // third % second, gap % third)
     words = ", ".join(f"{n} = {a[i]:g}" for n, a, i in zip(AXES, axes, where, strict=True))
     raise UserError(
-        f"{path} is not a complete grid: {missing:,} combinations are missing, the first at {words}; "
+        f"{path} is not a complete grid: "
+        f"{counted(missing, 'combination is', 'combinations are', ',')} missing, the first at {words}; "
         "measure again with `paretoken latency`"
     )

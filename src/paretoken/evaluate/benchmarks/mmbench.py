@@ -22,6 +22,7 @@ from paretoken.evaluate.benchmarks.prompts import LETTER
 from paretoken.evaluate.benchmarks.values import gold, question, response, text, whole
 from paretoken.evaluate.score_intervals import interval, means, standard_error
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 
 #: The rotations of a question have its index plus multiples of this.
 ROTATION = 1_000_000
@@ -92,13 +93,13 @@ def _has_rotations(groups: Mapping[int, Sequence[int]], rows: Sequence[Row]) -> 
         turns = sorted(whole(rows[number], "index") // ROTATION for number in group)
         options = max(len(options_of(rows[number])) for number in group)
         if turns != list(range(options)):
-            odd[base] = f"index {base} has {len(turns)} of {options} rotations"
+            odd[base] = f"index {base} has {len(turns)} of {counted(options, 'rotation')}"
     if odd:
         raise UserError(
-            f"{len(odd)} of {len(groups)} questions lack rotations, for example "
-            f"{next(iter(odd.values()))}; circular accuracy needs each question once per option, with "
-            f"its index plus multiples of {ROTATION:,}: predict all rows, or score each row "
-            "separately with --variant rows"
+            f"{len(odd)} of {counted(len(groups), 'question')} {'lacks' if len(odd) == 1 else 'lack'} "
+            f"rotations, for example {next(iter(odd.values()))}; circular accuracy needs each question "
+            f"once per option, with its index plus multiples of {ROTATION:,}: predict all rows, or "
+            "score each row separately with --variant rows"
         )
     return True
 

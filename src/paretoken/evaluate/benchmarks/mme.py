@@ -14,6 +14,7 @@ from paretoken.evaluate.benchmarks.values import gold, one_of, question, respons
 from paretoken.evaluate.ids import id_text
 from paretoken.evaluate.score_intervals import bootstrap
 from paretoken.io.escape import shown
+from paretoken.io.text_tables import counted
 
 if TYPE_CHECKING:
     from paretoken.io.arrays import Numbers
@@ -141,8 +142,8 @@ def _lacks(details: Mapping[str, Any], rows: Sequence[Row], images: Mapping[str,
     crossed = sum(len({_image_id(rows[number]) for number in pair}) > 1 for pair in pairs)
     return [
         *([f"subtasks missing, counted as 0: {named}"] if missing else []),
-        *([f"{unpaired} images without exactly two questions"] if unpaired else []),
-        *([f"{crossed} pairs of rows of two images"] if crossed else []),
+        *([f"{counted(unpaired, 'image')} without exactly two questions"] if unpaired else []),
+        *([f"{counted(crossed, 'pair')} of rows of two images"] if crossed else []),
     ]
 
 

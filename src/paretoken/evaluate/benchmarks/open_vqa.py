@@ -10,6 +10,7 @@ from paretoken.evaluate.benchmarks.base import Aggregate, Row
 from paretoken.evaluate.benchmarks.values import accepted, response
 from paretoken.evaluate.benchmarks.vqa_answers import evalai_answer, leave_one_out
 from paretoken.evaluate.score_intervals import interval
+from paretoken.io.text_tables import counted
 
 #: Number of people who answered; with fewer people, a correct answer has a lower score.
 PEOPLE = 10
@@ -37,5 +38,7 @@ def _answer(entry: Any) -> Any:
 def aggregate(rows: Sequence[Row], scores: Sequence[float]) -> Aggregate:
     """Return the mean; the metric names the number of questions without exactly ten answers."""
     odd = sum(len(people(row)) != PEOPLE for row in rows)
-    lacks = [f"{odd} of {len(rows)} questions without exactly {PEOPLE} answers"] if odd else []
+    lacks = (
+        [f"{odd} of {counted(len(rows), 'question')} without exactly {PEOPLE} answers"] if odd else []
+    )
     return Aggregate(math.fsum(scores) / len(scores), interval(scores), lacks=lacks)

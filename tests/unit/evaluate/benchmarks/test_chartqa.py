@@ -24,7 +24,7 @@ def test_relaxed_match(prediction: object, answer: object, score: float) -> None
     assert CHARTQA.score({"prediction": prediction, "answer": answer}) == score
 
 
-def test_the_halves_are_told_apart() -> None:
+def test_the_halves_are_distinguished() -> None:
     said = [("human_test", "1"), ("augmented_test", "2"), ("human_test", "1")]
     rows = [{"type": kind, "answer": "1", "prediction": prediction} for kind, prediction in said]
     result = score_predictions(CHARTQA, rows)

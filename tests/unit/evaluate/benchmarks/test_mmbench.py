@@ -38,7 +38,7 @@ def test_which_option_an_answer_means(answer: str, letter: str | None) -> None:
 
 
 @pytest.mark.parametrize("absent", ["nan", None, float("nan"), ""])
-def test_absent_options_are_no_options(absent: Any) -> None:
+def test_missing_options_do_not_count(absent: Any) -> None:
     assert MMBENCH.score(row(1, "B", "banana", A="red", B="banana", C=absent, D=absent)) == 1
     assert MMBENCH.score(row(1, "B", "answer is D", A="red", B="banana", C=absent, D=absent)) == 0
 
@@ -73,9 +73,9 @@ def test_without_any_rotation_the_metric_is_another_one() -> None:
 def test_a_lost_rotation_is_refused(lost: int) -> None:
     whole = [row(base + turn * 1_000_000, "A", "A") for base in (1, 2) for turn in range(4)]
     assert score_predictions(MMBENCH, whole)["metric"] == "circular accuracy"
-    with pytest.raises(UserError, match=r"of 2 questions lack rotations.*--variant rows"):
+    with pytest.raises(UserError, match=r"of 2 questions lacks? rotations.*--variant rows"):
         score_predictions(MMBENCH, whole[:lost] + whole[lost + 1 :])
-    with pytest.raises(UserError, match="1 of 8 ids appear more than once"):
+    with pytest.raises(UserError, match="1 of 8 ids appears more than once"):
         score_predictions(MMBENCH, [*whole, whole[lost]])
 
 
@@ -88,7 +88,7 @@ def test_rows_without_a_right_option_are_refused() -> None:
         score_predictions(MMBENCH, [row("x", "A", "A")])
 
 
-def test_what_is_neither_text_nor_number_is_no_third_option() -> None:
+def test_options_that_are_neither_text_nor_numbers_are_refused() -> None:
     for wrong in (False, ["red"], {"text": "red"}):
         with pytest.raises(UserError, match=r"row 1 \(index 3\): its C holds"):
             score_predictions(MMBENCH, [row(3, "A", "A") | {"C": wrong}])

@@ -60,7 +60,7 @@ def test_two_images_by_hand() -> None:
     assert details["stderr"] > 0
 
 
-def test_images_are_found_by_id_wherever_their_rows_stand() -> None:
+def test_images_are_found_by_id_in_rows_of_any_order() -> None:
     a, b = pair("a", "OCR", "Yes", "No"), pair("b", "OCR", "No", "No")
     assert score_predictions(MME, [a[0], b[0], a[1], b[1]])["details"]["perception"] == 75 + 50
     # The official tool pairs neighbours: both pairs are then half right.
@@ -76,7 +76,7 @@ def test_an_image_with_one_question_cannot_have_both_right_and_the_metric_says_s
     result = score_predictions(MME, rows)
     assert result["details"]["perception"] == 2000 - 100
     assert result["details"]["unpaired_images"] == 1
-    assert result["metric"] == f"{SUM} (1 images without exactly two questions)"
+    assert result["metric"] == f"{SUM} (1 image without exactly two questions)"
 
 
 def whole() -> list[dict[str, Any]]:

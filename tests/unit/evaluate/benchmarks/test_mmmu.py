@@ -51,7 +51,7 @@ def numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "id": row["id"].replace("_3", f"_{i}")} for i, row in enumerate(rows)]
 
 
-def test_unread_choices_are_wrong_and_what_guessing_gains_is_said() -> None:
+def test_unread_choices_are_wrong_and_the_gain_of_guessing_is_reported() -> None:
     rows = [
         choice("B"),
         choice("hm"),

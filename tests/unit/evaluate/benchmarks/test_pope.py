@@ -72,7 +72,7 @@ def test_another_category_is_refused(category: Any) -> None:
         score_predictions(POPE, [row(category, "yes", "yes")])
 
 
-def test_nobody_said_yes() -> None:
+def test_f1_without_a_yes_is_zero() -> None:
     assert score_predictions(POPE, [row("random", "yes", "no"), row("random", "no", "no")])["score"] == 0
 
 

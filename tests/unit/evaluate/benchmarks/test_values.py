@@ -36,7 +36,7 @@ def cells() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "column"), cells())
-def test_nonsense_is_refused_with_its_row_and_column(name: str, column: str) -> None:
+def test_invalid_values_are_refused_with_their_row_and_column(name: str, column: str) -> None:
     benchmark = BENCHMARKS.load(name)
     rows = [{**row, "prediction": "x"} for row in TABLES[name][0].rows()]
     assert score_predictions(benchmark, rows)["n"] == len(rows)
@@ -60,7 +60,7 @@ def test_texts_and_numbers_are_read(value: Any, read: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), "", [], [""], [" \n", ""], "[]"])
-def test_nothing_is_no_answer(value: Any) -> None:
+def test_an_empty_cell_is_not_an_answer(value: Any) -> None:
     with pytest.raises(BadRowError, match=r"no answers; a split with hidden answers"):
         accepted({"answers": value})
     if not isinstance(value, list) and value != "[]":

@@ -12,6 +12,7 @@ from paretoken.commands.arguments import share, threads
 from paretoken.commands.runtime import counter
 from paretoken.errors import UserError
 from paretoken.io.escape import terminal
+from paretoken.io.text_tables import counted
 
 if TYPE_CHECKING:
     from paretoken.data.skips import Skips
@@ -172,6 +173,6 @@ def _skips(a: argparse.Namespace, name: str) -> Skips:
 
 def _report(out: Path, record: Mapping[str, Any]) -> None:
     print(
-        f"{out}: {record['rows']:,} conversations ({record['text_only']:,} without an image), "
-        f"{record['images']:,} images, {record['skipped']:,} of them left out"
+        f"{out}: {counted(record['rows'], 'conversation', form=',')} ({record['text_only']:,} without an "
+        f"image), {counted(record['images'], 'image', form=',')}, {record['skipped']:,} of them left out"
     )

@@ -223,7 +223,8 @@ def test_images_under_another_suffix_are_used_as_they_are(run, root: Path, tmp_p
         jpeg(root / f"ocr_vqa/images/{number}.{suffix}", kind=kind)
     code, printed, _ = run()
     assert code == 0
-    assert "ocr_vqa/images: 2 images have another suffix" in printed
+    assert "ocr_vqa/images: images that have another suffix than in conversations" in printed
+    assert "used unchanged: 2\n" in printed
     source = ImageSource(tmp_path / "out" / "images")
     names = [f"ocr_vqa/images/{i}.jpg" for i in range(3)]
     assert source.missing([*names, "ocr_vqa/images/3.jpg"]) == ["ocr_vqa/images/3.jpg"]

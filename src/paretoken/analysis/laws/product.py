@@ -44,9 +44,10 @@ def _shift(values: Array, n0: float, t0: float) -> Array:
 
 
 def ratio_of_exponents(values: Array) -> Array:
-    """Return alpha / beta, infinite where beta is 0."""
+    """Return alpha / beta, infinite where beta is 0 or so small that the ratio overflows."""
     alpha, beta = values[:, -2], values[:, -1]
-    return np.divide(alpha, beta, out=np.full_like(alpha, np.inf), where=beta > 0)
+    with np.errstate(over="ignore"):
+        return np.divide(alpha, beta, out=np.full_like(alpha, np.inf), where=beta > 0)
 
 
 PRODUCT = Law(

@@ -173,6 +173,6 @@ def _skips(a: argparse.Namespace, name: str) -> Skips:
 
 def _report(out: Path, record: Mapping[str, Any]) -> None:
     print(
-        f"{out}: {counted(record['rows'], 'conversation', form=',')} ({record['text_only']:,} without an "
-        f"image), {counted(record['images'], 'image', form=',')}, {record['skipped']:,} of them left out"
+        f"{out}: {counted(record['rows'], 'conversation', form=',')} ({record['text_only']:,} without "
+        f"an image), {counted(record['images'], 'image', form=',')}, {record['skipped']:,} of them left out"
     )

@@ -122,8 +122,8 @@ def link_and_index(
     seen = _index(files, memory, counted, skips, options, progress("images"))
     for folder, count in renamed(seen).items():
         say(
-            f"{folder or '.'}: images that have another suffix than in {CONVERSATIONS} (.gif or .png for "
-            f".jpg) and are used unchanged: {count:,}"
+            f"{folder or '.'}: images that have another suffix than in {CONVERSATIONS} (.gif or .png "
+            f"for .jpg) and are used unchanged: {count:,}"
         )
     skips.check(max(1, len(counted.images)))
     record = {

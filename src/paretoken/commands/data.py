@@ -172,7 +172,9 @@ def _skips(a: argparse.Namespace, name: str) -> Skips:
 
 
 def _report(out: Path, record: Mapping[str, Any]) -> None:
+    rows = counted(record["rows"], "conversation", form=",")
+    images = counted(record["images"], "image", form=",")
     print(
-        f"{out}: {counted(record['rows'], 'conversation', form=',')} ({record['text_only']:,} without "
-        f"an image), {counted(record['images'], 'image', form=',')}, {record['skipped']:,} of them left out"
+        f"{out}: {rows} ({record['text_only']:,} without an image), {images}, {record['skipped']:,} of "
+        "them left out"
     )

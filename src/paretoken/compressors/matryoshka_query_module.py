@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from paretoken.compressors.base import Compressor, Layout
 from paretoken.compressors.matryoshka_query import any_prefix
-from paretoken.compressors.tokenpacker_module import EPSILON
+from paretoken.compressors.region_attention_module import EPSILON
 from paretoken.errors import UserError
 
 #: Period of the slowest sine.

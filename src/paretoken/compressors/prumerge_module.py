@@ -119,7 +119,8 @@ def outliers(scores: Tensor) -> int:
 def key_likeness(keys: Tensor) -> Tensor:
     """Return the cosines between keys (images, patches, patches), with -inf on the diagonal."""
     unit = functional.normalize(keys.float(), dim=-1)
-    likeness = unit @ unit.transpose(1, 2)
+    with torch.autocast(keys.device.type, enabled=False):  # in bf16, many cosines would be equal
+        likeness = unit @ unit.transpose(1, 2)
     own = torch.eye(keys.shape[1], dtype=torch.bool, device=keys.device)
     return likeness.masked_fill(own, -torch.inf)
 
@@ -143,4 +144,5 @@ def merged(patches: Tensor, scores: Tensor, likeness: Tensor, kept: Tensor, rest
     if rest:
         dropped = scores.scatter(1, kept, 0.0).unsqueeze(1)
         mixture = torch.cat([mixture, dropped], dim=1)
-    return mixture.to(patches.dtype) @ patches
+    with torch.autocast(patches.device.type, enabled=False):
+        return mixture.to(patches.dtype) @ patches

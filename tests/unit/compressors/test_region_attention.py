@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -163,15 +164,16 @@ def test_no_call_grows_beyond_what_kernels_can_index(
 ) -> None:
     facts = specification(name)
     side = round(tokens**0.5) if facts.smaller_images else SIDE
-    with torch.device("meta"):
+    monkeypatch.setattr(nn.init, "trunc_normal_", lambda tensor, **_: tensor)  # it reads numbers
+    with FakeTensorMode():
         layout = Layout(SIDE, WIDTH, (0, 1, 2, 3), 3, facts.heads, text=4096, attention=(0, 1))
         compressor = module_of(facts)(layout, tokens)
         features = torch.empty(IMAGES, 4, side**2, WIDTH, requires_grad=True)
         text = (torch.empty(IMAGES, 4096),) if facts.reads_text else ()
-    with seen_queries(monkeypatch) as queries, Batches() as batches:
-        made = compressor.reduce(compressor(features, *text), tokens)
-        assert made.shape == (IMAGES, tokens, compressor.width)
-        made.sum().backward()
+        with seen_queries(monkeypatch) as queries, Batches() as batches:
+            made = compressor.reduce(compressor(features, *text), tokens)
+            assert made.shape == (IMAGES, tokens, compressor.width)
+            made.sum().backward()
     assert max(batches.found, default=0) <= MOST
     for *batch, heads, count, channels in queries:
         assert count > 1, "one query per sequence"

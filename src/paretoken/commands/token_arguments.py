@@ -25,7 +25,10 @@ def add_choice_arguments(parser: Group) -> None:
     )
     add_layer_arguments(parser)
     parser.add_argument(
-        "--compressor-heads", type=width, help="its attention heads; else those of its specification"
+        "--compressor-heads",
+        type=width,
+        metavar="HEADS",
+        help="its attention heads; else those of its authors",
     )
     parser.add_argument(
         "--init-std",
@@ -60,7 +63,6 @@ def add_layer_arguments(parser: Group) -> None:
     parser.add_argument(
         "--query-layer",
         type=layer,
-        default=-2,
         metavar="LAYER",
-        help="encoder layer of tokenpacker's queries",
+        help="encoder layer of the queries of tokenpacker and quecc; else that of their authors",
     )

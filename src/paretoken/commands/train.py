@@ -86,13 +86,13 @@ def run(arguments: argparse.Namespace) -> None:
     from paretoken.train.stage import StageInputs, run_stage
 
     layers = None if a.layers is None else tuple(a.layers)
-    heads = a.compressor_heads or specification(a.compressor).heads
-    choice = Choice(
+    facts = specification(a.compressor)
+    choice = Choice(  # with the compressor's constants, so that the run's key depends on them
         a.compressor,
         a.tokens,
         layers,
-        a.query_layer,
-        heads,
+        facts.query_layer if a.query_layer is None else a.query_layer,
+        a.compressor_heads or facts.heads,
         a.init_std,
         a.projector_width,
         a.whiten,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from paretoken.compressors.specification import USUAL_HEADS, Specification
+from paretoken.compressors.specification import Specification
 from paretoken.registry import imported
 
 
@@ -19,7 +19,7 @@ class Layout:
     width: int
     layers: tuple[int, ...]  # positions on the layer axis that are concatenated
     query: int  # position on the layer axis of the layer that queries are taken from
-    heads: int = USUAL_HEADS
+    heads: int  # of attention; ignored without any
     text: int = 0  # channels of a question's embedding: the language model's hidden size
     attention: tuple[int, int] | None = (
         None  # positions of the last keys and of the class token's scores

@@ -39,6 +39,7 @@ MATRYOSHKA_QUERY = Specification(
     published="MQT-LLaVA",
     elastic=Elastic(counts=drawn_counts, every=False),
     attends=True,
+    heads=16,
     init_std=0.02,
     parameters=_parameters,
     products=_products,

@@ -1,8 +1,8 @@
 """MQT: elastic queries, of which the first m can be used for any m; one model serves every V.
 
 Source: Hu et al., "Matryoshka Query Transformer for Large Vision-Language Models", and its authors'
-code: learned queries with fixed 2-D sine and cosine positions attend once to all patches. Keys are only
-the patches' positions, values their normalised features; there is no residual (the authors: 16 heads).
+code: learned queries with fixed 2-D sine and cosine positions attend once to all patches, with 16 heads.
+Keys are only the patches' positions, values their normalised features; there is no residual.
 Stage 1 uses all queries; in stage 2 each conversation uses the first m of them, with m drawn from 1, 2,
 4, 6, ... (the authors draw an even m per step; 1 is added here since the tables need it). Their last
 step, one matrix into the language model, is replaced by the projector that all methods share here.
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from paretoken.compressors.base import Compressor, Layout
 from paretoken.compressors.matryoshka_query import any_prefix
-from paretoken.compressors.tokenpacker_module import EPSILON
+from paretoken.compressors.region_attention_module import EPSILON
 from paretoken.errors import UserError
 
 #: Period of the slowest sine.

@@ -1,16 +1,24 @@
 """PruMerge and PruMerge+: keep the patches that the class token attends to, merge others into them.
 
-Source: Shang et al., "LLaVA-PruMerge", and its authors' code. Scores are one full-width attention of
-the class token in the encoder's last layer. The 32 patches whose keys are most similar to that of a
-kept patch are merged into it, weighted by their scores (added, not averaged). One more token is the
-weighted sum of all dropped patches. PruMerge+ also keeps evenly spaced patches. There are no weights.
+Source: Shang et al., "LLaVA-PruMerge", and its authors' code (GitHub: 42Shawn/LLaVA-PruMerge, commit
+5632f5a of May 2024, ``llava/model/multimodal_encoder/clip_encoder.py``), the functions
+``token_prune_merge_advanced`` ("version 10/03/2024") and, for PruMerge+,
+``token_prune_merge_advanced_plus`` ("version 24/03/2024"). Scores are one full-width attention of the
+class token in the encoder's last layer. The 32 patches whose keys are most similar to that of a kept
+patch are merged into it, weighted by their scores (added, not averaged). One more token is the weighted
+sum of all dropped patches. PruMerge+ also keeps evenly spaced patches. There are no weights.
 
-There are two forms. With a fixed budget (`forward`), every image has V tokens: V - 1 kept patches and
-the sum (for V = 1, only the best patch); PruMerge+ keeps a quarter by score and the rest evenly spaced,
-the published proportion. With the published variable count (`adaptive`), each image keeps the patches
-whose score is an outlier (above the third quartile by 1.5 interquartile ranges). The authors count
-outliers over the flattened batch; here they are counted per image, so that an image's tokens do not
-depend on the other images.
+There are two forms. With a fixed budget (`forward`), every image has V tokens. PruMerge follows the
+path ``if_adaptive=False`` with the ratio (V - 1) / patches: the best V - 1 patches and the sum; for
+V = 1, where that path would keep the sum alone, it keeps the best patch alone. PruMerge+ does not follow
+that path, which is for training, keeps as many evenly spaced patches as best ones, some of them twice,
+and so makes few V. It keeps a quarter by score and three quarters evenly spaced, none twice: the
+proportion of the path ``if_adaptive=True``, which evaluates.
+
+With the published variable count (`adaptive`, ``if_adaptive=True``), each image keeps the patches whose
+score is an outlier (above the third quartile by 1.5 interquartile ranges). The authors count outliers
+over the flattened batch; here they are counted per image, so that an image's tokens do not depend on the
+other images.
 
 Tokens: any number from 1 to the number of patches.
 """
@@ -111,7 +119,8 @@ def outliers(scores: Tensor) -> int:
 def key_likeness(keys: Tensor) -> Tensor:
     """Return the cosines between keys (images, patches, patches), with -inf on the diagonal."""
     unit = functional.normalize(keys.float(), dim=-1)
-    likeness = unit @ unit.transpose(1, 2)
+    with torch.autocast(keys.device.type, enabled=False):  # in bf16, many cosines would be equal
+        likeness = unit @ unit.transpose(1, 2)
     own = torch.eye(keys.shape[1], dtype=torch.bool, device=keys.device)
     return likeness.masked_fill(own, -torch.inf)
 
@@ -135,4 +144,5 @@ def merged(patches: Tensor, scores: Tensor, likeness: Tensor, kept: Tensor, rest
     if rest:
         dropped = scores.scatter(1, kept, 0.0).unsqueeze(1)
         mixture = torch.cat([mixture, dropped], dim=1)
-    return mixture.to(patches.dtype) @ patches
+    with torch.autocast(patches.device.type, enabled=False):
+        return mixture.to(patches.dtype) @ patches

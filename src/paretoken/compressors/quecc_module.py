@@ -15,7 +15,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from paretoken.compressors.base import Layout
-from paretoken.compressors.tokenpacker_module import EPSILON, RegionAttention, two_layers
+from paretoken.compressors.region_attention_module import EPSILON, RegionAttention, two_layers
 from paretoken.errors import UserError
 
 

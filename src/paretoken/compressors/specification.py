@@ -12,9 +12,6 @@ from itertools import pairwise
 
 from paretoken.registry import COMPRESSORS
 
-#: Default number of attention heads, that of TokenPacker.
-USUAL_HEADS = 8
-
 
 @dataclass(frozen=True)
 class Sizes:
@@ -107,13 +104,14 @@ class Specification:
         reads_attention: whether it needs the encoder's last attention: keys, and scores of the class
             token.
         reads_query_layer: whether it takes queries from a separate encoder layer.
+        query_layer: that layer, -1: the last; ignored without such queries.
         smaller_images: whether it changes the encoder's input, so that it needs the images: stored
             features of whole images cannot be used.
         adaptive: whether it can also give each image its own number of tokens.
         layers: function from the encoder's depth to the indices of the ``hidden_states`` that it reads,
             concatenated.
         attends: whether it has multi-head attention over its ``channels``.
-        heads: number of attention heads, if it has any.
+        heads: number of attention heads; ignored without attention.
         init_std: standard deviation of new weights, for the 1,024 channels of CLIP ViT-L; None:
             PyTorch's default initialisation.
         channels: function that returns the channels of a visual token before the projector.
@@ -132,11 +130,12 @@ class Specification:
     reads_text: bool = False
     reads_attention: bool = False
     reads_query_layer: bool = False
+    query_layer: int = -2
     smaller_images: bool = False
     adaptive: bool = False
     layers: Callable[[int], tuple[int, ...]] = penultimate
     attends: bool = False
-    heads: int = USUAL_HEADS
+    heads: int = 8
     init_std: float | None = None
     channels: Callable[[Sizes], int] = joined_channels
     projected: Callable[[Sizes], float] = every_token

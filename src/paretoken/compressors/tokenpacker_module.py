@@ -15,47 +15,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paretoken.compressors.base import Compressor, Layout, regions
-from paretoken.errors import UserError
-
-EPSILON = 1e-6
-
-
-class RegionAttention(Compressor):
-    """Base class of TokenPacker and QueCC, whose queries each attend to one region.
-
-    Keys and values come from several concatenated layers. A subclass makes the queries, one per region.
-    """
-
-    def __init__(self, layout: Layout, tokens: int) -> None:
-        super().__init__(layout, tokens)
-        self.width = width = layout.width
-        if width % layout.heads:
-            raise UserError(
-                f"compressor_heads = {layout.heads} does not divide the encoder's width {width}; choose "
-                "a number of heads that does"
-            )
-        self.key_map = two_layers(layout.joined_width, width)
-        self.value_map = two_layers(layout.joined_width, width)
-        self.query_norm = nn.LayerNorm(width, eps=EPSILON)
-        self.key_norm = nn.LayerNorm(width, eps=EPSILON)
-        self.value_norm = nn.LayerNorm(width, eps=EPSILON)
-        self.attention = nn.MultiheadAttention(width, layout.heads, batch_first=True)
-
-    def attend(self, query: Tensor, features: Tensor) -> Tensor:
-        """Return the outputs (images, V, width) of queries (images, V, width) for their regions."""
-        side, size, width = self.layout.side, self.region, self.width
-        joined = self.joined(features)
-        key = regions(self.key_norm(self.key_map(joined)), side, size)  # (images, V, s s, width)
-        value = regions(self.value_norm(self.value_map(joined)), side, size)
-        packed, _ = self.attention(
-            query.reshape(-1, 1, width),
-            key.reshape(-1, size * size, width),
-            value.reshape(-1, size * size, width),
-            need_weights=False,
-        )
-        tokens: Tensor = packed.view(features.shape[0], -1, width)
-        return tokens
+from paretoken.compressors.base import Layout, regions
+from paretoken.compressors.region_attention_module import RegionAttention
 
 
 class TokenPacker(RegionAttention):
@@ -98,8 +59,3 @@ class PooledTokenPacker(TokenPacker):
         """Return the mean patch of the query layer in each region (images, V, width)."""
         patches = features[:, self.layout.query]
         return regions(patches, self.layout.side, self.region).mean(dim=2)
-
-
-def two_layers(width_in: int, width: int) -> nn.Sequential:
-    """Return Linear, GELU, Linear."""
-    return nn.Sequential(nn.Linear(width_in, width), nn.GELU(), nn.Linear(width, width))

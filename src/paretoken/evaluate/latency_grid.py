@@ -126,7 +126,6 @@ def build(
         feature_layers=layers,
         layers=layers,
         query_layer=layers[-1],
-        compressor_heads=_heads(shapes.encoder.width),
         projector_width=adapter.inner,
         whiten=adapter.whitened,
         image_token_id=IMAGE_TOKEN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +25,6 @@ Settings = TypeVar("Settings", bound=Record)
 GRID = 6
 #: Text images with more digits than this belong to `read_dense` (`paretoken.world.write.SPARSE`).
 SPARSE = 3
-#: The encoder layer that queries are taken from, counted from the end (`models.assemble.Choice`).
-QUERY_LAYER = -2
 
 
 def sources_can_be_made(subject: Subject) -> Iterator[Finding]:
@@ -118,13 +117,16 @@ def encoder_fits(subject: Subject) -> Iterator[Finding]:
 
 
 def _queries(subject: Subject, recipe: VisionRecipe) -> Iterator[Finding]:
-    query, layers = recipe.layers + 1 + QUERY_LAYER, subject.training.layers
-    wanting = [name for name in subject.compressors if specification(name).reads_query_layer]
-    if layers and wanting and query not in layers:
+    layers, wanting = subject.training.layers, defaultdict[int, list[str]](list)
+    for name in subject.compressors:
+        facts = specification(name)
+        query = recipe.layers + 1 + facts.query_layer
+        if layers and facts.reads_query_layer and query not in layers:
+            wanting[query].append(name)
+    for query, names in wanting.items():
         yield subject.finding(
             "training.layers",
-            f"{', '.join(wanting)} take queries from layer {query} of the encoder; add "
-            f"{query} to layers",
+            f"{', '.join(names)} take queries from layer {query} of the encoder; add {query} to layers",
             Kind.FILE,
         )
     for name in subject.compressors:

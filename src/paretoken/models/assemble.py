@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import PretrainedConfig
 
-from paretoken.compressors.specification import USUAL_HEADS, specification
+from paretoken.compressors.specification import specification
 from paretoken.errors import UserError
 from paretoken.io.text_tables import counted
 from paretoken.model_files.pretrained import read_tensors
@@ -29,13 +29,17 @@ ADAPTER = ("compressor.", "projector.")
 
 @dataclass(frozen=True)
 class Choice:
-    """How a cell turns images into visual tokens: compressor, V, encoder layers and adapter settings."""
+    """How a cell turns images into visual tokens: compressor, V, encoder layers and adapter settings.
+
+    None stands for the compressor's own layers, query layer, heads and standard deviation of new
+    weights, and for a projector as wide as the language model.
+    """
 
     compressor: str
     tokens: int
-    layers: tuple[int, ...] | None = None  # None: the compressor's own
-    query_layer: int = -2
-    heads: int = USUAL_HEADS
+    layers: tuple[int, ...] | None = None
+    query_layer: int | None = None
+    heads: int | None = None
     init_std: float | None = None
     projector_width: int | None = None
     whiten: bool = False
@@ -59,7 +63,8 @@ def needed_layers(choice: Choice, depth: int) -> tuple[tuple[int, ...], int]:
     facts = specification(choice.compressor)
     layers = facts.layers(depth) if choice.layers is None else choice.layers
     resolved = tuple(dict.fromkeys(resolve_layer(layer, depth) for layer in layers))
-    query = resolve_layer(choice.query_layer, depth)
+    own = choice.query_layer
+    query = resolve_layer(facts.query_layer if own is None else own, depth)
     # Compressors that do not read a query layer must not require one.
     return resolved, query if facts.reads_query_layer else resolved[-1]
 

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import AutoConfig, PretrainedConfig
 
 from paretoken.compressors.reach import require_reachable
-from paretoken.compressors.specification import USUAL_HEADS, specification
+from paretoken.compressors.specification import specification
 from paretoken.errors import UserError
 
 
@@ -45,7 +45,8 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         query_layer: the one of them from which `tokenpacker` and `quecc` compute their queries.
         attention_layers: indices of the encoder's last attention in the features, for `prumerge`.
         normalise_features: normalise each layer's features to mean 0, variance 1 per patch.
-        compressor_heads: number of attention heads, for compressors with attention.
+        compressor_heads: number of attention heads, for compressors with attention; None: that of the
+            compressor's authors.
         init_std: standard deviation of new weights; None: that of the compressor's authors.
         projector_width: channels between the projector's layers; None: the language model's width.
         whiten: whether a fixed map whitens the inputs of the projector.
@@ -73,7 +74,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         query_layer: int = 0,
         attention_layers: Sequence[int] = (),
         normalise_features: bool = False,
-        compressor_heads: int = USUAL_HEADS,
+        compressor_heads: int | None = None,
         init_std: float | None = None,
         projector_width: int | None = None,
         whiten: bool = False,
@@ -95,7 +96,7 @@ class ParetokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.query_layer = query_layer
         self.attention_layers = list(attention_layers)
         self.normalise_features = normalise_features
-        self.compressor_heads = compressor_heads
+        self.compressor_heads = compressor_heads or specification(compressor).heads
         self.init_std = init_std
         self.projector_width = projector_width
         self.whiten = whiten

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from paretoken.cli import COMMANDS, build_parser, main
 from paretoken.commands import arguments
 from paretoken.commands.arguments import assignment, named
+from paretoken.commands.token_arguments import add_choice_arguments
 from paretoken.config.sources import Llm, MadeLlm, StageGpus, Vision
 from paretoken.config.study import FitSettings
 from paretoken.io import ranges
@@ -215,3 +216,11 @@ def test_a_delta_without_a_huber_loss_is_refused(
     assert "--huber-delta has no effect on the loss squared" in capsys.readouterr().err
     assert main([*words, "--loss", "log_huber"]) == 2
     assert "t.csv" in capsys.readouterr().err
+
+
+def test_constants_of_compressors_are_no_defaults_of_options() -> None:
+    parser = argparse.ArgumentParser()
+    add_choice_arguments(parser)
+    found = vars(parser.parse_args(["--compressor", "quecc", "--tokens", "4"]))
+    own = ("layers", "query_layer", "compressor_heads", "init_std")
+    assert {name: found[name] for name in own} == dict.fromkeys(own)

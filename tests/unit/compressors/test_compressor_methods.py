@@ -266,6 +266,14 @@ def test_repeated_tokens_are_tokenpackers_in_a_row() -> None:
     torch.testing.assert_close(thrice(x), torch.cat([once(x)] * 3, dim=1))
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if not specification(name).learns])
+def test_what_has_no_weights_is_computed_alike_in_autocast(name: str) -> None:
+    compressor, x = build(name, 4), features()
+    with torch.autocast("cpu", torch.bfloat16):
+        lower = tokens_of(compressor, x)
+    assert torch.equal(lower, tokens_of(compressor, x))
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_survive_a_round_trip(name: str) -> None:
     first, again, x, text = build(name, 4), build(name, 4, seed=5), features(), torch.randn(3, TEXT)

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from multihead import multihead
 from paretoken.compressors.average_pool_module import AveragePool
 from paretoken.compressors.base import Adaptive, Compressor, Layout, module_of, regions
 from paretoken.compressors.none_module import NoCompression
 from paretoken.compressors.reach import reachable_tokens, require_reachable
-from paretoken.compressors.specification import Sizes, specification
+from paretoken.compressors.specification import Sizes, compressors_that, specification
 from paretoken.compressors.tokenpacker_module import TokenPacker
 from paretoken.errors import UserError
 from paretoken.registry import COMPRESSORS
@@ -84,7 +85,7 @@ def test_average_pool_is_the_mean_of_each_block() -> None:
 
 def test_no_compression_passes_the_chosen_layers_on() -> None:
     x = features()
-    only = Layout(side=SIDE, width=WIDTH, layers=(1,), query=1)
+    only = Layout(side=SIDE, width=WIDTH, layers=(1,), query=1, heads=1)
     assert torch.equal(NoCompression(only, 36)(x), x[:, 1])
 
 
@@ -131,8 +132,8 @@ def test_tokenpacker_equals_its_definition_written_out() -> None:
     q = packer.query_norm(packer.query_map(point))[None, None]
     k = packer.key_norm(packer.key_map(joined[block]))[None]
     v = packer.value_norm(packer.value_map(joined[block]))[None]
-    expected, _ = packer.attention(q, k, v)
-    torch.testing.assert_close(packer(x)[0, token], expected[0, 0])
+    expected = multihead(packer.attention, q[0], k, v)
+    torch.testing.assert_close(packer(x)[0, token], expected[0])
 
 
 def test_tokenpacker_has_the_published_layers_and_weights() -> None:
@@ -143,6 +144,23 @@ def test_tokenpacker_has_the_published_layers_and_weights() -> None:
     assert isinstance(first, nn.Linear)
     assert (first.in_features, first.out_features) == (4096, 1024)
     assert packer.query_norm.eps == 1e-6
+
+
+#: Heads, query layer and standard deviation of new weights in the authors' code: ``TokenPacker`` (a head
+#: has 128 of 1,024 channels), ``QueCC`` (PyTorch's initialisation), and ``Resampler`` of MQT-LLaVA.
+PACKER = (8, -2, 0.02)
+PUBLISHED = {
+    "tokenpacker": PACKER, "tokenpacker_antialiased": PACKER, "tokenpacker_pooled": PACKER,
+    "repeat": PACKER, "quecc": (8, -2, None), "matryoshka_query": (16, None, 0.02),
+}  # fmt: skip
+
+
+def test_constants_are_those_of_the_authors() -> None:
+    assert set(PUBLISHED) == set(compressors_that(lambda facts: facts.attends)), "add the constants"
+    for name, (heads, query, std) in PUBLISHED.items():
+        facts = specification(name)
+        assert (facts.heads, facts.init_std) == (heads, std), name
+        assert (facts.query_layer if facts.reads_query_layer else None) == query, name
 
 
 def test_heads_must_divide_the_width() -> None:

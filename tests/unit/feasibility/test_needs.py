@@ -9,7 +9,6 @@ from paretoken.analysis.equal_cost import TOLERANCE
 from paretoken.config.asked import benchmarks_of
 from paretoken.config.needs import CLAIM_NEEDS, FIGURE_NEEDS, LAW_FACTS
 from paretoken.feasibility import generated, points
-from paretoken.models.assemble import Choice
 from paretoken.registry import BENCHMARKS, CLAIMS, FIGURES, LAWS
 from paretoken.world.facts import GRID
 from paretoken.world.write import SPARSE
@@ -46,5 +45,4 @@ def test_what_a_study_on_downloaded_data_can_ask_has_a_data_set(name: str) -> No
 def test_numbers_that_are_repeated_are_the_same() -> None:
     assert generated.GRID == GRID
     assert generated.SPARSE == SPARSE
-    assert Choice("none", 1).query_layer == generated.QUERY_LAYER
     assert points.EQUAL_COST == TOLERANCE

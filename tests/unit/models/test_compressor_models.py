@@ -19,6 +19,7 @@ from paretoken.errors import UserError
 from paretoken.evaluate.open import load_model
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_encoder, feature_layers
+from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.question_states import shortened
 from paretoken.models.vision import encoded_side, load_encoder, read_vision_config
 from paretoken.models.vlm import ParetokenModel
@@ -264,3 +265,14 @@ def test_images_with_their_own_numbers_of_tokens_are_safe_in_a_batch(parts: Path
         assert alone[0].tolist() == together[place].tolist()
     with pytest.raises(UserError, match="only prumerge and prumerge_plus"):
         build(parts, "tokenpacker").adaptive_tokens(pixels)
+
+
+@pytest.mark.parametrize("name", list(COMPRESSORS))
+def test_a_model_has_the_heads_of_its_compressors_authors_or_those_it_was_trained_with(
+    name: str,
+) -> None:
+    own = ParetokenConfig(compressor=name)
+    assert own.compressor_heads == specification(name).heads
+    assert ParetokenConfig.from_dict(own.to_dict()).compressor_heads == own.compressor_heads
+    other = ParetokenConfig(compressor=name, compressor_heads=2)
+    assert ParetokenConfig.from_dict(other.to_dict()).compressor_heads == 2

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretoken.commands.arguments import batch, require_own_outputs, share, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
 from paretoken.commands.shared_arguments import add_model_argument
 from paretoken.errors import UserError
 from paretoken.io.files import require_writable
+
+if TYPE_CHECKING:
+    from paretoken.evaluate.asking import QuestionFile
 
 MAX_NEW_TOKENS = 16
 #: File suffix of stored answers.
@@ -89,10 +93,10 @@ def run(arguments: argparse.Namespace) -> None:
         require_writable(target)
     quiet()
     limit_threads(a.threads)
+    from paretoken.evaluate.answer_file import write_predictions
     from paretoken.evaluate.asking import read_question_file, require_answerable
     from paretoken.evaluate.latency import measure_latency
     from paretoken.evaluate.open import open_predictor
-    from paretoken.evaluate.prediction import write_predictions
     from paretoken.io.files import write_json
 
     files = [read_question_file(source, _longest(source, a.max_new_tokens)) for source in a.questions]
@@ -105,15 +109,25 @@ def run(arguments: argparse.Namespace) -> None:
         write_json(a.out_latency, measure_latency(predictor, files[-1].questions))
     for asked, target in zip(files, a.out, strict=True):
         predictor.max_new_tokens = asked.max_new_tokens
+        before = predictor.encoded
         predictions = predictor.answer(asked.questions, counter(asked.source.stem))
         write_predictions(target, asked.questions, predictions, asked.bad)
         blind = sum(not question.images for question in asked.questions)
         print(
             f"{target}: {len(predictions)} answers; {len(asked.bad)} rows left out"
             + (f"; {blind} questions without an image" if blind else "")
+            + (_encoded(asked, predictor.encoded - before) if a.images else "")
         )
         for number, reason in asked.bad.items():
             print(f"  row {number}: {reason}")
+
+
+def _encoded(asked: QuestionFile, times: int) -> str:
+    """Return how often the pictures of a file of questions were encoded, as the end of a line."""
+    pictures = len({name for question in asked.questions for name in question.images})
+    if times == pictures:
+        return f"; {pictures} pictures encoded once" if pictures else ""
+    return f"; {pictures} pictures, {times} times encoded"
 
 
 def _longest(questions: Path, given: int | None) -> int:

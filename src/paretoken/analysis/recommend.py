@@ -85,6 +85,7 @@ def recommend(
         "unit": cost.model.unit,
         "cost_model": cost.model.name,
         "counts": cost.words,
+        "batch": cost.deployment.batch,
         "text_tokens": float(Q),
         "law": fit.law.name,
         "assumed": fit.law.constraints.in_words(),

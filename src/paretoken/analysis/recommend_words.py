@@ -19,9 +19,10 @@ UNCERTAINTY = {
 def in_words(answer: dict[str, Any]) -> str:
     """Return the recommendation as a few lines of text."""
     model: CostModel = COST_MODELS.load(answer["cost_model"])
+    budget = f"{model.show(answer['budget'])}{model.applies_to(answer['batch'])}"
     lines = [
-        f"With {model.show(answer['budget'])}{model.each} and {answer['text_tokens']:g} text "
-        f"tokens, use {_words(model, answer['recommended'])}."
+        f"With {budget} and {answer['text_tokens']:g} text tokens, use "
+        f"{_words(model, answer['recommended'])}."
     ]
     for place, row in enumerate(answer["runners_up"], start=2):
         tie = "; a tie" if row["tie"] else ""

@@ -74,7 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".parquet files to write, one per questions file",
     )
     parser.add_argument(
-        "--out-latency", type=Path, help=".json to write: seconds per question, measured separately"
+        "--out-latency",
+        type=Path,
+        help=".json to write: seconds per question, measured apart and one question at a time, "
+        "whatever --batch is",
     )
 
 

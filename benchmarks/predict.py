@@ -1,14 +1,21 @@
-"""Compare questions per second of `paretoken predict` with one-by-one `generate`, in one run."""
+"""Compare questions per second of `paretoken predict` with the model's own `generate`, in one run.
+
+The questions are as many per picture as in GQA (12,578 on 398), and the pictures are photos in size.
+"""
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from paretoken.cli import main as paretoken
 from paretoken.commands.runtime import quiet
@@ -22,7 +29,9 @@ from paretoken.models.assemble import Choice, FeatureLayers, assemble, attach_en
 from paretoken.models.vision import load_encoder, read_vision_config
 from timed_world import make_world
 
-TOKENS, NEW, ROUNDS, ONE_BY_ONE = 4, 8, 3, 48
+TOKENS, NEW, ROUNDS, ONE_BY_ONE, BATCH = 4, 8, 3, 48, 64
+#: Questions per picture, and the pixels of a picture.
+SHARED, SIZE = 32, (640, 480)
 
 
 def store_model(world: Path) -> None:
@@ -39,40 +48,74 @@ def store_model(world: Path) -> None:
     (world / "model" / source.name).write_bytes(source.read_bytes())
 
 
-def batched(world: Path, questions: list[Question]) -> float:
-    """Return questions per CPU second of `paretoken predict`'s loop."""
-    predictor = open_predictor(world / "model", world / "features", max_new_tokens=NEW)
+def show_photos(world: Path) -> list[Question]:
+    """Write photos, and return the questions with ``SHARED`` of them about each photo, in any order."""
+    questions = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))
+    rng = np.random.default_rng(0)
+    shown = rng.permutation(len(questions)) // SHARED
+    (world / "photos").mkdir()
+    for number in sorted(set(shown.tolist())):
+        pixels = rng.integers(0, 255, (SIZE[1] // 16, SIZE[0] // 16, 3), dtype=np.uint8)
+        photo = Image.fromarray(pixels).resize(SIZE, Image.Resampling.BICUBIC)
+        photo.save(world / "photos" / f"{number}.jpg")
+    return [
+        replace(question, image=f"{number}.jpg")
+        for question, number in zip(questions, shown, strict=True)
+    ]
+
+
+def batched(
+    world: Path, questions: list[Question], features: Path | None = None, images: Path | None = None
+) -> tuple[float, int]:
+    """Return questions per CPU second of `paretoken predict`'s loop, and how often it encoded."""
+    predictor = open_predictor(world / "model", features, images, BATCH, NEW)
     started = time.process_time()
     predictor.answer(questions)
+    return len(questions) / (time.process_time() - started), predictor.encoded
+
+
+def generated(world: Path, questions: list[Question], batch: int) -> float:
+    """Return questions per CPU second when `generate` gets ``batch`` images and questions at a time."""
+    model: Any = open_predictor(world / "model", images=world / "photos").model
+    processor = Processor.from_pretrained(world / "model")
+    started = time.process_time()
+    for start in range(0, len(questions), batch):
+        part = questions[start : start + batch]
+        images = [world / "photos" / (question.image or "") for question in part]
+        inputs = processor(images, [question.text for question in part])
+        model.generate(**inputs, do_sample=False, max_new_tokens=NEW)
     return len(questions) / (time.process_time() - started)
 
 
-def one_by_one(world: Path, questions: list[Question]) -> float:
-    """Return questions per CPU second when `generate` gets one image and question at a time."""
-    model: Any = open_predictor(world / "model", world / "features").model
-    processor = Processor.from_pretrained(world / "model")
-    started = time.process_time()
-    for question in questions[:ONE_BY_ONE]:
-        inputs = processor([world / "images" / (question.image or "")], [question.text])
-        model.generate(**inputs, do_sample=False, max_new_tokens=NEW)
-    return ONE_BY_ONE / (time.process_time() - started)
-
-
 def main() -> None:
-    """Print the speeds and their ratio."""
+    """Print the speeds and their ratios."""
     quiet()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         world = make_world(Path(name))
         store_model(world)
+        questions = show_photos(world)
+        (world / "photos.jsonl").write_text(
+            "\n".join(json.dumps({"image": name}) for name in dict.fromkeys(q.image for q in questions))
+        )
         paretoken(["features", "--vision", str(world / "vision"), "--layers", "2", "3",
-                   "--data", str(world / "questions.jsonl"), "--images", str(world / "images"),
+                   "--data", str(world / "photos.jsonl"), "--images", str(world / "photos"),
                    "--out", str(world / "features")])  # fmt: skip
-        questions = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))
-        rounds = [(batched(world, questions), one_by_one(world, questions)) for _ in range(ROUNDS)]
-    for column, what in enumerate(("batched, stored features", "one by one, images")):
+        rounds = []
+        for _ in range(ROUNDS):
+            stored, _ = batched(world, questions, features=world / "features")
+            online, encoded = batched(world, questions, images=world / "photos")
+            plain = generated(world, questions, BATCH)
+            rounds.append((stored, online, plain, generated(world, questions[:ONE_BY_ONE], 1)))
+    columns = ("predict, features", "predict, images", f"generate, {BATCH} at a time",
+               "generate, one by one")  # fmt: skip
+    for column, what in enumerate(columns):
         print(f"{what}: {', '.join(f'{r[column]:.1f}' for r in rounds)} questions per CPU second")
-    print(f"ratio (median): {statistics.median(a / b for a, b in rounds):.2f}")
+    pictures = len({question.image for question in questions})
+    print(f"{len(questions)} questions on {pictures} pictures, {encoded} encoded")
+    for column, against in ((1, 2), (1, 3), (0, 3)):
+        ratio = statistics.median(speeds[column] / speeds[against] for speeds in rounds)
+        print(f"{columns[column]} / {columns[against]}: {ratio:.2f} (median)")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ def recommend(
         "unit": cost.model.unit,
         "cost_model": cost.model.name,
         "cost_description": cost.words,
+        "batch": cost.deployment.batch,
         "text_tokens": float(Q),
         "law": fit.law.name,
         "constraints": fit.law.constraints.in_words(),

@@ -22,9 +22,9 @@ OTHERS = ("other affordable configuration is", "other affordable configurations 
 def in_words(answer: dict[str, Any]) -> str:
     """Return the recommendation as a few lines of text."""
     model: CostModel = COST_MODELS.load(answer["cost_model"])
+    budget = f"{model.show(answer['budget'])}{model.applies_to(answer['batch'])}"
     lines = [
-        f"With {model.show(answer['budget'])}{model.each} and "
-        f"{counted(answer['text_tokens'], 'text token', form='g')}, use "
+        f"With {budget} and {counted(answer['text_tokens'], 'text token', form='g')}, use "
         f"{_words(model, answer['recommended'])}."
     ]
     for place, row in enumerate(answer["runners_up"], start=2):

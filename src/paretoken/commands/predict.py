@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretoken.commands.arguments import batch, require_own_outputs, share, some_tokens, threads, tokens
 from paretoken.commands.runtime import counter, limit_threads, quiet
@@ -11,6 +12,9 @@ from paretoken.commands.shared_arguments import add_model_argument
 from paretoken.errors import UserError
 from paretoken.io.files import require_writable
 from paretoken.io.text_tables import counted
+
+if TYPE_CHECKING:
+    from paretoken.evaluate.asking import QuestionFile
 
 MAX_NEW_TOKENS = 16
 #: File suffix of stored answers.
@@ -71,7 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".parquet files to write, one per questions file",
     )
     parser.add_argument(
-        "--out-latency", type=Path, help=".json to write: seconds per question, measured separately"
+        "--out-latency",
+        type=Path,
+        help=".json to write: seconds per question, measured apart and one question at a time, "
+        "whatever --batch is",
     )
 
 
@@ -90,10 +97,10 @@ def run(arguments: argparse.Namespace) -> None:
         require_writable(target)
     quiet()
     limit_threads(a.threads)
+    from paretoken.evaluate.answer_file import write_predictions
     from paretoken.evaluate.asking import read_question_file, require_answerable
     from paretoken.evaluate.latency import measure_latency
     from paretoken.evaluate.open import open_predictor
-    from paretoken.evaluate.prediction import write_predictions
     from paretoken.io.files import write_json
 
     files = [read_question_file(source, _longest(source, a.max_new_tokens)) for source in a.questions]
@@ -106,15 +113,25 @@ def run(arguments: argparse.Namespace) -> None:
         write_json(a.out_latency, measure_latency(predictor, files[-1].questions))
     for asked, target in zip(files, a.out, strict=True):
         predictor.max_new_tokens = asked.max_new_tokens
+        before = predictor.encoded
         predictions = predictor.answer(asked.questions, counter(asked.source.stem))
         write_predictions(target, asked.questions, predictions, asked.bad)
         blind = sum(not question.images for question in asked.questions)
         print(
             f"{target}: {counted(len(predictions), 'answer')}; {counted(len(asked.bad), 'row')} left out"
             + (f"; {counted(blind, 'question')} without an image" if blind else "")
+            + (_encoded(asked, predictor.encoded - before) if a.images else "")
         )
         for number, reason in asked.bad.items():
             print(f"  row {number}: {reason}")
+
+
+def _encoded(asked: QuestionFile, times: int) -> str:
+    """Return how often the pictures of a file of questions were encoded, as the end of a line."""
+    pictures = len({name for question in asked.questions for name in question.images})
+    if times == pictures:
+        return f"; {counted(pictures, 'picture')} encoded once" if pictures else ""
+    return f"; {counted(pictures, 'picture')}, {times} times encoded"
 
 
 def _longest(questions: Path, given: int | None) -> int:

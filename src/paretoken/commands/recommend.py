@@ -18,7 +18,7 @@ from paretoken.io.escape import terminal
 #: Option of a budget in a fixed unit -> its placeholder, its cost model and its unit in words.
 UNITS = {
     "budget_flops": ("FLOPS", "flops_2nt", "FLOPs per question"),
-    "budget_ms": ("MS", "latency", "milliseconds per question"),
+    "budget_ms": ("MS", "latency", "milliseconds until a question, or a batch, is answered"),
     "budget_gib": ("GIB", "memory", "GiB of memory"),
     "budget_j": ("J", "energy", "joules per question"),
 }

@@ -10,9 +10,10 @@ from typing import Any
 from paretoken.data.rows import read_rows
 from paretoken.data.skips import Skips
 from paretoken.errors import UserError
+from paretoken.evaluate.answer_file import stored_questions
 from paretoken.evaluate.benchmarks.base import Benchmark
 from paretoken.evaluate.pictures import unusable
-from paretoken.evaluate.prediction import Predictor, stored_questions
+from paretoken.evaluate.prediction import Predictor
 from paretoken.evaluate.questions import Question, place_of, sort_questions
 from paretoken.io.callbacks import ProgressCallback, silent
 from paretoken.io.escape import shown

@@ -84,6 +84,7 @@ class TrainedModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         """
         asked: list[Arguments] = [request.args for request in requests]
         found: dict[int, str] = {}
+        self.predictor.forget()  # pictures of another call may have the same names
         for numbers in batches([(args[0], args[1]) for args in asked], self.batch):
             part = [asked[number] for number in numbers]
             found.update(zip(numbers, self._answer(part), strict=True))

@@ -1,34 +1,28 @@
-"""Batched greedy prediction, and the file of its answers."""
+"""Batched greedy prediction."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
+from itertools import repeat
 from typing import Any
 
-import numpy as np
 import torch
 
 from paretoken.compressors.specification import specification
 from paretoken.data.collation import VisualStore, pad_left, pad_right
 from paretoken.data.labels import ChatEncoder
 from paretoken.data.tokenizers import spell_answers
-from paretoken.data.truncation import expand
 from paretoken.errors import UserError
-from paretoken.evaluate.left_out import with_left_out
+from paretoken.evaluate.kept_pictures import KeptPictures
+from paretoken.evaluate.question_order import batches
 from paretoken.evaluate.questions import Question
 from paretoken.io.escape import shown
-from paretoken.io.files import replacing
 from paretoken.io.text_tables import counted
 from paretoken.model_files.positions import positions_of
 from paretoken.models.language import stop_ids
 from paretoken.models.question_states import shortened
 from paretoken.models.vlm import ParetokenModel
-
-#: Columns that are added to the questions.
-ANSWERED = ("prediction", "generated_tokens")
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,8 @@ class Predictor:
         self.batch, self.max_new_tokens, self.adaptive = batch, max_new_tokens, adaptive
         # The learned end token of an answer may be missing from the model's own (Gemma, Llama 3).
         self.stops = {*stop_ids(model.generation_config), encoder.tokenizer.eos_token_id, encoder.end_id}
+        sees = visual is not None and model.config.visual_tokens > 0
+        self.pictures = KeptPictures(model, visual, adaptive) if visual is not None and sees else None
         self.asks = specification(model.config.compressor).reads_text and model.config.visual_tokens > 0
         self.forget()
         pad = encoder.tokenizer.pad_token_id
@@ -81,15 +77,11 @@ class Predictor:
     ) -> list[Prediction]:
         """Return one prediction per question, in the order of the questions.
 
-        Batches hold prompts of similar length. Questions on one image are put into the same batch if
-        possible, in which its features are read and projected only once.
+        Batches hold prompts of similar length. The visual tokens of a picture are kept between batches,
+        see `paretoken.evaluate.question_order`.
         """
-        read = self._prompts(questions)
-        self._require_fitting(questions, read)
-        V = (
-            1 if self.adaptive else self.model.config.visual_tokens
-        )  # expanded later, when the number is known
-        prompts = expanded(read, self.encoder.image_id, V)
+        prompts = self._prompts(questions)
+        self._require_fitting(questions, prompts)
         found: dict[int, Prediction] = {}
         for numbers in self._batches(questions, prompts):
             chosen = [questions[i] for i in numbers]
@@ -143,28 +135,34 @@ class Predictor:
                 )
         return found
 
+    @property
+    def encoded(self) -> int:
+        """How often the visual tokens (or the features) of a picture were made so far."""
+        return 0 if self.pictures is None else self.pictures.made
+
     def forget(self) -> None:
-        """Clear the cache of question embeddings."""
+        """Clear the caches of question embeddings and of pictures."""
+        if self.pictures is not None:
+            self.pictures.forget()
         if self.asks:  # weights do not change during prediction, so a cache is valid
             self.model.question_cache = {}
 
     def _batches(
         self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]
-    ) -> Iterator[list[int]]:
-        order = sorted(
-            range(len(questions)), key=lambda i: (len(prompts[i]), questions[i].image or "", i)
-        )
-        for start in range(0, len(order), self.batch):
-            yield order[start : start + self.batch]
+    ) -> list[list[int]]:
+        # The number of tokens of a picture may only be known when its batch is answered.
+        V, image_id = 1 if self.adaptive else self.model.config.visual_tokens, self.encoder.image_id
+        lengths = [len(ids) + (V - 1) * ids.count(image_id) for ids in prompts]
+        room = 0 if self.pictures is None else self.pictures.room
+        return batches(lengths, [question.images for question in questions], self.batch, room)
 
     @torch.inference_mode()
     def _generate(
         self, prompts: Sequence[Sequence[int]], questions: Sequence[Question]
     ) -> list[Prediction]:
         device = self.model.device
-        images = self._images(questions, device)
-        if self.adaptive and images:
-            prompts, images = self._adapted(prompts, images)
+        counts, images = self._images(questions)
+        prompts = expanded(prompts, self.encoder.image_id, counts)
         ids, mask = pad_left(prompts, self.pad_id)
         model: Any = self.model  # the signature of `generate` is typed for a protocol, not for models
         output = model.generate(
@@ -184,131 +182,47 @@ class Predictor:
             for text, answer, row in zip(texts, answers, new, strict=True)
         ]
 
-    def _adapted(
-        self, prompts: Sequence[Sequence[int]], images: dict[str, Any]
-    ) -> tuple[list[list[int]], dict[str, Any]]:
-        """Return prompts with the adapted number of placeholders per image, and the images' features."""
-        features, index = images.get("features"), images["image_index"]
-        if features is None:
-            encoder: Any = self.model.vision_encoder
-            features = encoder(images["pixel_values"])
-        counts = [len(tokens) for tokens in self.model.adaptive_tokens(features=features)]
-        at_places = iter([counts[image] for image in index.tolist()])
-        image_id, made = self.encoder.image_id, []
-        for row in prompts:
-            made.append([t for t in row for _ in range(next(at_places) if t == image_id else 1)])
-        found = torch.tensor([counts[image] for image in index.tolist()])
-        return made, {"features": features, "image_index": index, "token_counts": found}
-
     def _until_stop(self, ids: list[int]) -> list[int]:
         end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
         return ids[:end]
 
-    def _images(self, questions: Sequence[Question], device: torch.device) -> dict[str, Any]:
+    def _images(self, questions: Sequence[Question]) -> tuple[Iterable[int], dict[str, Any]]:
+        """Return the tokens of each picture in reading order, and the model's arguments of pictures."""
         names = [name for question in questions for name in question.images]
-        if self.visual is None or not names or not self.model.config.visual_tokens:
-            return {}
-        unique = list(dict.fromkeys(names))
-        number = {name: i for i, name in enumerate(unique)}
-        values = self.visual.gather(self.visual.locate(unique))
-        index = torch.tensor([number[name] for name in names])
-        found = {self.visual.argument: values, "image_index": index}
-        if self.asks:
-            texts = [question.text for question in questions for _ in question.images]
-            asked = shortened(self.encoder.questions(texts), self.model.config)
-            found["question_ids"], found["question_mask"] = pad_right(asked)
-        return {name: value.to(device) for name, value in found.items()}
+        V = self.model.config.visual_tokens
+        if self.pictures is None or not names:
+            return repeat(V), {}
+        found = self.pictures.get(names)
+        if not self.asks:
+            tokens = [found[name] for name in names]
+            return map(len, tokens), {"image_tokens": torch.cat(tokens)}
+        number = {name: i for i, name in enumerate(found)}
+        texts = [question.text for question in questions for _ in question.images]
+        asked, mask = pad_right(shortened(self.encoder.questions(texts), self.model.config))
+        arguments = {
+            "features": torch.stack(list(found.values())),
+            "image_index": torch.tensor([number[name] for name in names]),
+            "question_ids": asked,
+            "question_mask": mask,
+        }
+        return repeat(V), {name: value.to(self.model.device) for name, value in arguments.items()}
 
 
 def prompt_ids(encoder: ChatEncoder, questions: Sequence[str], V: int) -> list[list[int]]:
     """Return the token ids of prompts, with V placeholders per image."""
-    return expanded(encoder.prompts(questions), encoder.image_id, V)
+    return expanded(encoder.prompts(questions), encoder.image_id, repeat(V))
 
 
-def expanded(prompts: Sequence[Sequence[int]], image_id: int, V: int) -> list[list[int]]:
-    """Return prompts with V placeholders in the place of each image's single one."""
-    rows = []
-    for ids in prompts:
-        array = np.array(ids)
-        for place in reversed(np.flatnonzero(array == image_id)):
-            array = expand(array, int(place), V)
-        rows.append(array.tolist())
-    return rows
-
-
-def write_predictions(
-    path: Path,
-    questions: Sequence[Question],
-    predictions: Sequence[Prediction],
-    left_out: Mapping[int, str] | None = None,
-) -> None:
-    """Write one row per question to Parquet, atomically and in the order of the questions.
-
-    The columns are question_id, prompt, answer (list of accepted texts), prediction and
-    generated_tokens. If the questions have the data set's own columns, these replace question_id and
-    answer.
+def expanded(prompts: Sequence[Sequence[int]], image_id: int, counts: Iterable[int]) -> list[list[int]]:
+    """Return prompts with several placeholders in the place of each image's single one.
 
     Args:
-        path: file to write.
-        questions: the questions.
-        predictions: their answers.
-        left_out: rows of the questions' file that were left out, with reasons; see
-            `paretoken.evaluate.left_out`.
-
-    Raises:
-        UserError: see `stored_questions`.
+        prompts: token ids.
+        image_id: id of the placeholder.
+        counts: placeholders of each image, in reading order over all prompts.
     """
-    import pyarrow
-    from pyarrow.parquet import write_table
-
-    generated = [prediction.generated_tokens for prediction in predictions]
-    table = stored_questions(questions)
-    table = table.append_column(ANSWERED[0], pyarrow.array([p.text for p in predictions]))
-    table = table.append_column(ANSWERED[1], pyarrow.array(generated, pyarrow.int32()))
-    table = with_left_out(table, left_out or {})
-    with replacing(path) as temporary:
-        write_table(table, temporary)
-
-
-def stored_questions(questions: Sequence[Question]) -> Any:
-    """Return the table of the questions' columns in a file of predictions.
-
-    Raises:
-        UserError: questions differ in their columns, have one that is reserved for answers, or a column
-            mixes types or holds empty objects, which Parquet does not support.
-    """
-    import pyarrow
-    from pyarrow.parquet import ParquetWriter
-
-    columns: dict[str, list[Any]] = {
-        "question_id": [question.id for question in questions],
-        "prompt": [question.prompt() for question in questions],
-        "answer": [list(question.answers) for question in questions],
-    }
-    if questions and questions[0].columns:
-        names = questions[0].columns
-        if taken := [name for name in ANSWERED if name in names]:
-            raise UserError(
-                f"the questions have a column {shown(taken[0])}, which is reserved for answers: "
-                "rename it"
-            )
-        for question in questions:
-            if question.columns.keys() != names.keys():
-                other = min(question.columns.keys() ^ names.keys())
-                raise UserError(
-                    f"some questions have a column {shown(other)}, but others do not; add it to all"
-                )
-        own = {name: [question.columns[name] for question in questions] for name in names}
-        columns = {**own, "prompt": columns["prompt"]}
-    arrays = {}
-    for name, values in columns.items():
-        try:
-            arrays[name] = pyarrow.array(values)
-            # Parquet supports fewer types than Arrow: objects without keys are missing.
-            ParquetWriter(BytesIO(), pyarrow.schema([(name, arrays[name].type)])).close()
-        except (pyarrow.ArrowException, OverflowError) as error:
-            raise UserError(
-                f"column {shown(name)} of the questions cannot be stored: {error}; write values of one "
-                "type, and no empty objects"
-            ) from error
-    return pyarrow.table(arrays)
+    at_places = iter(counts)
+    return [
+        [token for token in row for _ in range(next(at_places) if token == image_id else 1)]
+        for row in prompts
+    ]

@@ -21,7 +21,8 @@ from paretoken.models.vision_side import VisionSide
 
 #: Arguments that are used in the first step of a generation only.
 IMAGE_ARGUMENTS = (
-    "pixel_values", "features", "image_index", "token_counts", "question_ids", "question_mask", "text",
+    "pixel_values", "features", "image_tokens", "image_index", "token_counts", "question_ids",
+    "question_mask", "text",
 )  # fmt: skip
 
 
@@ -100,6 +101,7 @@ class ParetokenModel(VisionSide, PreTrainedModel, GenerationMixin):  # type: ign
         image_index: Tensor | None = None,
         token_counts: Tensor | None = None,
         text: Tensor | None = None,
+        image_tokens: Tensor | None = None,
     ) -> Tensor:
         """Return input embeddings (batch, length, width) with the visual tokens merged in.
 
@@ -112,12 +114,16 @@ class ParetokenModel(VisionSide, PreTrainedModel, GenerationMixin):  # type: ign
             token_counts: number of placeholders of each group, for an elastic model; None: V. For
                 `prumerge`, any value but None selects an adaptive number, see `adaptive_tokens`.
             text: embeddings of the questions, see `visual_tokens`.
+            image_tokens: instead of images, their visual tokens in reading order (all tokens, width),
+                which `visual_tokens` or `adaptive_tokens` made before.
 
         Raises:
             UserError: placeholders and images do not match.
         """
         places = input_ids == self.config.image_token_id
         embedded: Tensor = self.get_input_embeddings()(input_ids.masked_fill(places, 0))
+        if image_tokens is not None:
+            return merge_image_tokens(embedded, places, image_tokens)
         if pixel_values is None and features is None:
             if places.any():
                 raise UserError(
@@ -151,6 +157,7 @@ class ParetokenModel(VisionSide, PreTrainedModel, GenerationMixin):  # type: ign
         question_ids: Tensor | None = None,
         question_mask: Tensor | None = None,
         text: Tensor | None = None,
+        image_tokens: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
@@ -175,6 +182,7 @@ class ParetokenModel(VisionSide, PreTrainedModel, GenerationMixin):  # type: ign
                 length), one row for each place of an image, padded on either side.
             question_mask: (places, length), 0 at padding; None: there is no padding.
             text: the result of `question_embeddings`, instead of ``question_ids``.
+            image_tokens: see `embed`.
             logits_to_keep: number of last positions with logits; 0: all.
             num_items_in_batch: number of labelled tokens of the global batch, which divides the loss.
             kwargs: further arguments of the language model.
@@ -189,7 +197,7 @@ class ParetokenModel(VisionSide, PreTrainedModel, GenerationMixin):  # type: ign
             if text is None and question_ids is not None:
                 text = self.question_embeddings(question_ids, question_mask)
             inputs_embeds = self.embed(
-                input_ids, pixel_values, features, image_index, token_counts, text
+                input_ids, pixel_values, features, image_index, token_counts, text, image_tokens
             )
         kwargs |= {
             "attention_mask": attention_mask,

@@ -69,6 +69,7 @@ def test_a_deployment_in_words(run, study):
     ("options", "unit"),
     [
         (["--budget-flops", "1e12"], "FLOPs per question and"),
+        (["--budget-ms", "50", *TIMED], "ms per question and"),
         (
             ["--budget-flops", "2e12", "--cost", "flops_exact", *SHAPES, "--answer-tokens", "20"],
             "FLOPs per question and",
@@ -84,6 +85,21 @@ def test_budgets_in_every_unit(run, options, unit):
     code, said, complaint = run("recommend", *FIT, *options, "--text-tokens", 50)
     assert (code, complaint) == (0, "")
     assert f"{unit} 50 text tokens" in said
+
+
+def test_a_time_is_that_of_the_batch_and_a_price_that_of_each_answer(run, study):
+    rows = [row | {"batch": "8"} for row in rows_of(study.root / "latency.csv")]
+    with (study.root / "eight.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    line = ("recommend", *FIT, "--latency", "eight.csv", "--batch", 8, "--text-tokens", 60)
+    code, said, _ = run(*line, "--budget-ms", 50)
+    assert code == 0
+    assert said.startswith("With 50 ms for 8 questions at once and 60 text tokens, use 7B (largest)")
+    code, said, _ = run(*line, "--budget", 9, "--cost", "price", "--price-per-hour", 4)
+    assert code == 0
+    assert said.startswith("With 9 per 1,000 answers and 60 text tokens, use ")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ class CostModel:
         needs: attributes that the deployment must have: ``shapes``, ``latency``, ``price_per_hour``.
         each: what a budget applies to, if the unit does not say it.
         spread: like ``evaluate``, for the standard error of measured costs; None: it has none.
+        of_batch: whether the cost is that of all questions that are answered at once, not of each.
     """
 
     name: str
@@ -38,6 +39,11 @@ class CostModel:
     needs: tuple[str, ...] = ()
     each: str = " per question"
     spread: Callable[[Deployment, Numbers, Numbers, float], Numbers | None] | None = None
+    of_batch: bool = False
+
+    def applies_to(self, batch: int) -> str:
+        """Return what a budget applies to, as written after it, if ``batch`` questions come at once."""
+        return f" for {batch} questions at once" if self.of_batch and batch > 1 else self.each
 
     def show(self, cost: float) -> str:
         """Return an amount with its unit."""

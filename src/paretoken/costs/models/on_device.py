@@ -99,6 +99,7 @@ LATENCY = CostModel(
     counts=COUNTS,
     needs=("latency",),
     spread=_latency_error,
+    of_batch=True,  # each question of a batch waits for all of its answers
 )
 ENERGY = CostModel(
     name="energy",

@@ -26,7 +26,7 @@ from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
 from paretoken.train.batching import choose_plan, halve
-from paretoken.train.checkpoints import Checkpoint, latest
+from paretoken.train.checkpoints import CHECKPOINTS, Checkpoint, latest
 from paretoken.train.distributed import (
     forget_group,
     from_main,
@@ -49,6 +49,7 @@ from paretoken.train.reporting import PlainLines, TensorBoard
 from paretoken.train.restarts import STARTS, require_progress
 from paretoken.train.run_record import write_run
 from paretoken.train.selection import Selection, select
+from paretoken.train.shortage import is_shortage, read_shortage
 from paretoken.train.showings import shown_counts
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
@@ -64,7 +65,7 @@ __all__ = ["StageInputs", "run_key", "run_stage"]
 #: From this stage of ZeRO on, weights are partitioned, and all devices must take part in each pass.
 PARTITIONED_WEIGHTS = 3
 
-CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
+TENSORBOARD = "tensorboard"
 
 
 def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -187,12 +188,14 @@ def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCol
         plan = choose_plan(recipe, model, collator, order, devices, job.zero_stage, folder)
         try:
             return _train(job, model, collator, order, steps, plan)
-        except torch.cuda.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_shortage(error):
+                raise
             smaller = halve(plan, folder)
         if devices > 1:
             raise UserError(
                 f"a device's memory ran out with micro batches of {plan.micro_batch}; the same command "
-                f"continues with {smaller} (torchrun restarts it by itself with --max-restarts 5)"
+                f"continues with {smaller}, and `paretoken launch` starts it again by itself"
             )
         job.say(f"memory ran out with micro batches of {plan.micro_batch}; continuing with {smaller}")
         del model
@@ -274,6 +277,7 @@ def _record(job: Job, collator: TrainingCollator, outcome: Outcome) -> dict[str,
     """Return the content of ``run.json`` without the entries that `write_run` adds."""
     recipe, unread = job.recipe, outcome.unread or UnreadImages(0, 0.0)
     nothing = StepWork(np.zeros(0, np.int64), np.zeros(0))
+    shortage = read_shortage(job.inputs.out / CHECKPOINTS)
     return {
         "key": job.key,
         "sources": job.sources,
@@ -283,6 +287,7 @@ def _record(job: Job, collator: TrainingCollator, outcome: Outcome) -> dict[str,
         "recipe": recipe.model_dump(mode="json"),
         "recipe_hash": recipe.digest(),
         "batch": None if outcome.plan is None else asdict(outcome.plan),
+        "memory_ran_out_with": [] if shortage is None else list(shortage.ran_out_with),
         "zero_stage": job.zero_stage,
         "attention": outcome.model.language_model.config._attn_implementation,
         "steps": outcome.steps,

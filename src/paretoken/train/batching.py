@@ -27,10 +27,10 @@ from paretoken.data.collation import TrainingCollator
 from paretoken.data.order import BatchPlan, MicroBatches, plan_batches
 from paretoken.errors import UserError
 from paretoken.models.vlm import ParetokenModel
+from paretoken.train.attention import attention_of
 from paretoken.train.distributed import smallest
 from paretoken.train.recipe import Recipe
 from paretoken.train.shortage import note_shortage, read_shortage
-from paretoken.train.trainer_arguments import attention_of
 from paretoken.train.zero import size
 
 #: How many of the largest global batches are checked when a micro batch is chosen.
@@ -85,7 +85,7 @@ def trainee_of(recipe: Recipe, model: ParetokenModel, collator: TrainingCollator
         encoder=None if vision is None else encoder_shape(vision.to_dict()),
         bf16=recipe.precision == "bf16",
         checkpointing=recipe.gradient_checkpointing,
-        masked=collator.packing == "rows" or attention_of(recipe) == "eager",
+        masked=collator.packing == "rows" or attention_of(recipe, model.config.text_config) == "eager",
     )
 
 

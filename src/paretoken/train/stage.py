@@ -25,6 +25,7 @@ from paretoken.io.finished import RUN_FILE
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
+from paretoken.train.attention import attention_note, packing_of
 from paretoken.train.batching import choose_plan, halve
 from paretoken.train.checkpoints import CHECKPOINTS, Checkpoint, latest
 from paretoken.train.distributed import (
@@ -56,7 +57,7 @@ from paretoken.train.spending import spending, step_work
 from paretoken.train.stop_note import forget_stop, note_stop
 from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
-from paretoken.train.trainer_arguments import packing_of, training_arguments
+from paretoken.train.trainer_arguments import training_arguments
 from paretoken.train.unread import UnreadImages
 from paretoken.train.zero import gather_parameters, prepare_deepspeed, read_zero, require_same_split
 
@@ -93,13 +94,15 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
         return _already_done(finished, key, say)
     visual, layers = open_visual(inputs, vision, sources["vision"])
     config = plan_model(inputs, recipe, data, vision, layers, sources)
+    if note := attention_note(recipe, config.text_config):
+        say(note)
     collator = TrainingCollator(
         data,
         visual,
         inputs.choice.tokens,
         pad_id_of(config),
         recipe.max_length,
-        packing_of(recipe),
+        packing_of(recipe, config.text_config),
         _counts(config, recipe, len(data), inputs.seed),
         ask=specification(inputs.choice.compressor).reads_text,
     )

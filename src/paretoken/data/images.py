@@ -115,9 +115,9 @@ def image_source(path: Path) -> ImageSource:
     """Return the images under ``path``: files of a folder, or images stored in rows of a data set."""
     if not (path / "state.json").exists() and not (path.suffix == ".parquet" and path.is_file()):
         return ImageSource(path)
-    from paretoken.data.row_images import RowImages
+    from paretoken.data.row_images import images_of
 
-    return ImageSource(None, RowImages(path))
+    return ImageSource(None, images_of(path))
 
 
 def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:

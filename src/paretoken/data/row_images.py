@@ -18,7 +18,7 @@ from paretoken.data.arrow_messages import require_uncompressed
 from paretoken.data.columnar import Decoding, rows_of
 from paretoken.data.images import stored_images
 from paretoken.data.parquet_footer import largest_row_group, rows_at_a_time
-from paretoken.data.rows import arrow_files, iter_rows
+from paretoken.data.rows import arrow_files, iter_rows, read_rows
 from paretoken.data.unpacked import LIMITS, Limits
 from paretoken.errors import UserError
 from paretoken.io.bounded import MIB, require_regular
@@ -29,6 +29,34 @@ COLUMN = "image"
 
 #: Limits of the rows of a Parquet file that are decoded together and kept for the next picture.
 CHUNK = Limits(batch=64 * MIB)
+
+
+#: A Parquet file of up to this many bytes is read at once, and so is one with a larger row group: each
+#: picture means decoding half a row group.
+SMALL = LARGEST_GROUP = 64 * MIB
+
+
+def images_of(path: Path) -> Mapping[str, bytes]:
+    """Return the encoded pictures that the rows of a data set hold, by name.
+
+    They are read when they are needed or, if that would take too long or saves little, at once.
+
+    Args:
+        path: a Parquet file, or a folder made by `save_to_disk` of `datasets`.
+
+    Raises:
+        UserError: as `paretoken.data.rows.iter_rows`.
+    """
+    if path.is_file() and (path.stat().st_size <= SMALL or _largest_group(path) > LARGEST_GROUP):
+        return stored_images(read_rows(path))
+    return RowImages(path)
+
+
+def _largest_group(path: Path) -> int:
+    from pyarrow.parquet import read_metadata
+
+    with Decoding(path, "not a whole Parquet file", LIMITS.working).step():
+        return largest_row_group(read_metadata(path))
 
 
 class RowImages(Mapping[str, bytes]):

@@ -182,7 +182,7 @@ def test_memory_does_not_grow_with_the_data_set(tmp_path: Path, kind: str) -> No
     held = pool.bytes_allocated()
     tracemalloc.start()
     try:
-        images = image_source(path).stored
+        images = RowImages(path)
         names = list(images)
         chosen = generator.sample(names, 500)
         assert sum(len(images[name]) for name in chosen) == 500 * 8192
@@ -193,6 +193,30 @@ def test_memory_does_not_grow_with_the_data_set(tmp_path: Path, kind: str) -> No
     assert peak < 28 * mib
     assert held_now < 6 * mib
     assert pool.bytes_allocated() - held < 12 * mib
+
+
+def test_parquet_is_read_at_once_if_it_is_small_or_has_large_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = some_rows(6, 100, 3000)
+    paths = {per: save(tmp_path / str(per), "parquet", rows, per) for per in (5, 100)}
+    folder = save(tmp_path / "folder", "folder", rows, 100)
+    expected = stored_images(read_rows(folder))
+
+    def in_memory() -> dict[str, bool]:
+        found = {str(per): image_source(path).stored for per, path in paths.items()}
+        found["folder"] = image_source(folder).stored
+        assert all(dict(stored) == expected for stored in found.values())
+        return {name: isinstance(stored, dict) for name, stored in found.items()}
+
+    assert in_memory() == {"5": True, "100": True, "folder": False}
+    monkeypatch.setattr(row_images, "SMALL", 1000)
+    assert in_memory() == {"5": False, "100": False, "folder": False}
+    monkeypatch.setattr(row_images, "LARGEST_GROUP", 30_000)
+    assert in_memory() == {"5": False, "100": True, "folder": False}
+    paths[5].write_bytes(b"PAR1" + bytes(2000))
+    with pytest.raises(UserError, match="is not a whole Parquet file"):
+        image_source(paths[5])
 
 
 def damage(path: Path, place: float, generator: random.Random) -> None:

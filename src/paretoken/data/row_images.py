@@ -147,7 +147,7 @@ class _ArrowFile:
         self.decoding = Decoding(path, "missing or damaged", LIMITS.working)
         self.places: list[int] = []
         lengths = []
-        with self.decoding.step():
+        with self.decoding.step(mapped=path.stat().st_size):
             self.source = memory_map(str(path))
             require_uncompressed(path, self.source)
             self.source.seek(0)

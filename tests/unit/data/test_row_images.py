@@ -23,6 +23,7 @@ from pyarrow.parquet import write_table
 from torch.utils.data import DataLoader
 
 from paretoken.data import row_images
+from paretoken.data.columnar import stream_batches
 from paretoken.data.images import image_source, stored_images
 from paretoken.data.row_images import RowImages
 from paretoken.data.rows import read_rows
@@ -292,3 +293,14 @@ def test_a_missing_or_empty_data_set_is_an_error_as_before(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe.parquet")
     with pytest.raises(UserError, match="is not a regular file"):
         RowImages(tmp_path / "pipe.parquet")
+
+
+def test_a_stream_may_be_larger_than_the_memory_for_decoding(tmp_path: Path) -> None:
+    """It is mapped, which takes addresses, and those are what the limit counts."""
+    content = bytes(1 << 20)
+    image = pa.array([{"bytes": content, "path": None}])
+    with ipc.new_stream(tmp_path / "a.arrow", pa.schema([("image", image.type)])) as sink:
+        for _ in range(40):
+            sink.write_batch(pa.record_batch([image], ["image"]))
+    found = stream_batches(tmp_path / "a.arrow", Limits(working=16 << 20))
+    assert [batch["image"][0]["bytes"].as_py() == content for batch in found] == [True] * 40

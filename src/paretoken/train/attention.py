@@ -48,10 +48,9 @@ def attention_of(recipe: Recipe, text: PretrainedConfig | None = None) -> str:
     wanted, known = recipe.attention, supported(text)
     if wanted == "auto":
         possible = recipe.precision == "bf16" and "flash_attention_2" in known
-        flash = possible and flash_problem("flash_attention_2") is None
-        return (
-            "flash_attention_2" if flash else next(name for name in ("sdpa", "eager") if name in known)
-        )
+        if possible and flash_problem("flash_attention_2") is None:
+            return "flash_attention_2"
+        return "sdpa" if "sdpa" in known else "eager"
     if wanted not in known:
         raise UserError(
             f"attention: {wanted} is not supported by models of type {text and text.model_type!r}; set "

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 from paretoken.errors import UserError
 from paretoken.train.checkpoints import CHECKPOINTS
@@ -62,14 +63,22 @@ def until_it_fits(start: Callable[[], int], out: Path) -> int:
 
 
 def run_together(line: list[str]) -> int:
-    """Run a command and return its exit code; signals that ask this process to end are passed on.
+    """Run a command and return its exit code.
 
-    If this process is killed, the command is asked to end, too (on Linux).
+    Signals that ask this process to end are passed on, and end it after the command. If this process is
+    killed, the command is asked to end, too (on Linux).
+
+    Raises:
+        SystemExit: such a signal came.
     """
     process = subprocess.Popen(line, preexec_fn=_end_with_parent)  # noqa: PLW1509
-    handlers = {
-        each: signal.signal(each, lambda number, _: process.send_signal(number)) for each in PASSED_ON
-    }
+    received: list[int] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        process.send_signal(number)
+
+    handlers = {each: signal.signal(each, pass_on) for each in PASSED_ON}
     try:
         code = process.wait()
     except KeyboardInterrupt:  # a terminal interrupts the command, too
@@ -81,6 +90,8 @@ def run_together(line: list[str]) -> int:
     finally:
         for each, handler in handlers.items():
             signal.signal(each, handler)
+    if received:
+        raise SystemExit(128 + received[0])
     return code if code >= 0 else 128 - code
 
 

@@ -22,12 +22,13 @@ from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import EncodedSet
 from paretoken.data.order import data_order
 from paretoken.errors import UserError
+from paretoken.train.attention import attention_of, packing_of, set_attention
 from paretoken.train.batching import choose_plan
 from paretoken.train.recipe import LearningRates, Recipe
 from paretoken.train.speed import Speed, Spent, this_device
 from paretoken.train.spending import step_work
 from paretoken.train.trainer import StageTrainer
-from paretoken.train.trainer_arguments import attention_of, packing_of, set_attention, training_arguments
+from paretoken.train.trainer_arguments import training_arguments
 from random_models import FULL, TINY, Pictures, Scale, build, here
 
 

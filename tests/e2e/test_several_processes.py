@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 
 import tiny
 from in_process import paretoken
+from paretoken.cli import main
+from paretoken.commands import launch
 from paretoken.evaluate.open import open_predictor
 from paretoken.evaluate.questions import Question
 from processes import line_of, running
@@ -230,3 +232,72 @@ def test_a_failing_process_ends_all(
     assert "this process fails at step 3" in done.stderr
     assert f"step 4/{SHORT}" not in done.stderr  # the other one did not go on alone
     assert not (tmp_path / "out" / "run.json").exists()
+
+
+def launched(
+    monkeypatch: pytest.MonkeyPatch, python: str, folder: Path, line: list[Any], **variables: str
+) -> int:
+    """Run `paretoken launch` as if this machine had two GPUs; return its exit code."""
+
+    def two(command: list[str], processes: int, found: None = None) -> list[str]:
+        return [str(part) for part in torchrun(python, processes, folder, command)]
+
+    monkeypatch.setattr(launch, "gpus_here", lambda: 2)
+    monkeypatch.setattr(launch, "launch_line", two)
+    for name, value in (environment() | variables).items():
+        monkeypatch.setenv(name, value)
+    return main([str(word) for word in ["launch", "--gpus", 2, "--", *line]])
+
+
+@pytest.mark.parametrize("zero", MODES)
+def test_memory_that_runs_out_halves_the_micro_batch_and_changes_no_result(
+    world: Path,
+    tmp_path: Path,
+    warm: str,
+    zero: str | None,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In one of two processes: at the first step, and in the middle, after the checkpoint of step 4."""
+    out, alone = tmp_path / "out", world / home("tokenpacker") / "finetune"
+    line = [*train(world, "finetune", out, zero), "--set", "micro_batch=4"]
+    assert launched(monkeypatch, warm, tmp_path, line, OUT_OF_MEMORY="1 0 2 0 6 1") == 0
+    said = capfd.readouterr()
+    assert "ran out with micro batches of 4; restart 1 of at most 5" in said.out
+    assert "ran out with micro batches of 2; restart 2 of at most 5" in said.out
+    assert said.err.count("and `paretoken launch` starts it again by itself") == 2
+    assert re.findall(r"continues at step \d+", said.err) == ["continues at step 4"]
+    found = record(out)
+    assert found["memory_ran_out_with"] == [4, 2]
+    assert (found["batch"]["micro_batch"], found["batch"]["devices"]) == (1, 2)
+    assert [step for step, _ in found["loss"]] == list(range(1, LONG + 1))
+    torch.testing.assert_close(torch.tensor(found["loss"]), torch.tensor(record(alone)["loss"]), **CLOSE)
+    stored = load_file(out / "model" / "model.safetensors")
+    for name, tensor in load_file(alone / "model" / "model.safetensors").items():
+        torch.testing.assert_close(stored[name], tensor, atol=5e-3, rtol=1e-2)
+    assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"OUT_OF_MEMORY": "1 2 0"}, "ran out with one conversation at a time"),
+        ({"FAILING_RANK": "1", "FAILURE": "kill"}, "SIGKILL"),
+        ({"FAILING_RANK": "1", "FAILURE": "memory"}, "MemoryError"),
+    ],
+)
+def test_other_failures_start_nothing_again(
+    world: Path,
+    tmp_path: Path,
+    warm: str,
+    variables: dict[str, str],
+    words: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = [*train(world, "pretrain", tmp_path / "out"), "--set", "micro_batch=1"]
+    assert launched(monkeypatch, warm, tmp_path, line, **variables) != 0
+    said = capfd.readouterr()
+    assert words in said.err
+    assert "restart" not in said.out
+    assert not (tmp_path / "out" / "checkpoints" / "micro_batch.json").exists()

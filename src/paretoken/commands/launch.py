@@ -30,6 +30,7 @@ from paretoken.slurm.allocation import (
     step_line,
     torchrun,
 )
+from paretoken.train.relaunch import run_together, until_it_fits
 from paretoken.train.stop_note import STOPPED
 
 #: A machine without any of these has no GPU. The check avoids importing torch, which takes seconds.
@@ -90,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     if found is None and processes <= 1:
         return main(command)  # in this process, because another one would repeat all imports
     line = launch_line(command, processes, found)
+    if found is None:
+        return until_it_fits(lambda: run_together(line), out_folder(command))
     os.execv(line[0], line)  # noqa: S606  (so that signals of a cluster reach the command itself)
     return 0  # not reached: execv replaces this process
 
@@ -129,20 +132,28 @@ def _as_step(found: Allocation, arguments: argparse.Namespace, command: list[str
     note = out_folder(command) / STOPPED
     note.unlink(missing_ok=True)
     print(f"launch: SLURM job {found.job}, {counted(found.nodes, 'node')}", flush=True)
-    done = subprocess.run(step_line(found, again), env=os.environ | {STEP: "1"}, check=False)
-    if done.returncode and note.exists():
+    line, environment = step_line(found, again), os.environ | {STEP: "1"}
+
+    def step() -> int:
+        return subprocess.run(line, env=environment, check=False).returncode
+
+    code = until_it_fits(step, out_folder(command)) if arguments.gpus > 1 else step()
+    if code and note.exists():
         place = terminal(note.read_text().strip())
         print(f"launch: stopped before the time limit, at {place}", flush=True)
         require_ownership(note)
         if requeue(found.job):
             time.sleep(REQUEUE_S)  # SLURM ends this process and requeues the job
         print("launch: SLURM does not requeue the job; the next attempt resumes there", flush=True)
-    return done.returncode
+    return code
 
 
 def out_folder(command: list[str]) -> Path:
     """Return the ``--out`` argument of a command; the working directory without one."""
-    return Path(command[command.index("--out") + 1]) if "--out" in command[:-1] else Path()
+    if "--out" in command[:-1]:
+        return Path(command[command.index("--out") + 1])
+    joined = [word.removeprefix("--out=") for word in command if word.startswith("--out=")]
+    return Path(joined[-1]) if joined else Path()
 
 
 def has_driver() -> bool:

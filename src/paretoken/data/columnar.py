@@ -48,10 +48,13 @@ class Decoding:
         self.before = self.pool.bytes_allocated()
 
     @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self, mapped: int = 0) -> Iterator[None]:
         """Decode a part within the budget.
 
         Memory that earlier parts still hold counts, since a file could make each part hold more.
+
+        Args:
+            mapped: bytes of files that the part maps into memory, which takes addresses only.
 
         Raises:
             UserError: it takes too much, or is damaged.
@@ -61,7 +64,7 @@ class Decoding:
         peak, held = self.pool.max_memory(), self.pool.bytes_allocated() - self.before
         try:
             left = self.budget - max(0, held)
-            with limited_memory(left if left < RESERVED - 256 * MIB else left + RESERVED):
+            with limited_memory(mapped + (left if left < RESERVED - 256 * MIB else left + RESERVED)):
                 yield
         except MemoryError as error:
             raise self._too_much() from error
@@ -141,7 +144,7 @@ def stream_batches(path: Path, limits: Limits = LIMITS) -> Iterator[Any]:
     decoding = Decoding(path, "missing or damaged", limits.working)
     counted = UnpackedRows(path, limits)
     with ExitStack() as opened:
-        with decoding.step():
+        with decoding.step(mapped=path.stat().st_size):
             source = opened.enter_context(memory_map(str(path)))
             require_uncompressed(path, source)
             source.seek(0)

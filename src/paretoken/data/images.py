@@ -50,7 +50,7 @@ class ImageSource:
         stored: Mapping[str, bytes] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        self.folder, self.stored, self.max_pixels = folder, dict(stored or {}), max_pixels
+        self.folder, self.stored, self.max_pixels = folder, stored or {}, max_pixels
         self._by_path = by_path(self.stored)
 
     def missing(self, names: Sequence[str]) -> list[str]:
@@ -113,12 +113,13 @@ def stored_images(rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 
 def image_source(path: Path) -> ImageSource:
     """Return the images under ``path``: files of a folder, or images stored in rows of a data set."""
-    from paretoken.data.rows import format_of, read_rows
+    from paretoken.data.rows import format_of
 
     if not (path / "state.json").exists() and not (format_of(path) == ".parquet" and path.is_file()):
         return ImageSource(path)
+    from paretoken.data.row_images import images_of
 
-    return ImageSource(None, stored_images(read_rows(path)))
+    return ImageSource(None, images_of(path))
 
 
 def open_image(source: Path | io.BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -228,13 +228,20 @@ def _read_folder(path: Path) -> Iterator[dict[str, Any]]:
 
     if not (path / "state.json").exists():
         raise UserError(f"{path} is not a data set on disk (no state.json); expected {FORMATS}")
-    for name in _arrow_files(path / "state.json"):
+    for name in arrow_files(path / "state.json"):
         for batch in stream_batches(path / name):
             yield from rows_of(batch, path / name)
 
 
-def _arrow_files(state: Path) -> list[str]:
-    """Return the names of a data set's files, all of them in its folder."""
+def arrow_files(state: Path) -> list[str]:
+    """Return the names of a data set's files, all of them in its folder.
+
+    Args:
+        state: the file ``state.json`` of a data set on disk.
+
+    Raises:
+        UserError: it does not list them.
+    """
     entries = read_object(state).get("_data_files")
     entries = entries if isinstance(entries, list) else []
     names = [each.get("filename") for each in entries if isinstance(each, dict)]

@@ -17,6 +17,7 @@ from paretoken.io.files import read_object, write_json
 from paretoken.io.finished import RUN_FILE, already_done
 from paretoken.io.folders import replacing_folder, require_apart
 from paretoken.io.versions import versions
+from paretoken.model_files.known_hashes import KnownHash, keep_hashes, known_hash
 from paretoken.model_files.model_json import read_model_json, require_small_files
 from paretoken.model_files.needed_files import dataset_files, model_files, weight_files
 
@@ -57,6 +58,8 @@ def fetch(request: Request, out: Path, say: Callable[[str], None] = print) -> di
     with replacing_folder(out) as new:
         for name in names:
             _place(resolved_inside(folder / name, roots, request.source), new / name, name)
+        if request.kind != "dataset":
+            keep_hashes(new, _known(folder, new, found))
         details = _verified(request, new, names)
         record = {
             "key": request.key(),
@@ -143,6 +146,18 @@ def _local_files(request: Request, local: Path) -> list[str]:
     if request.kind != "dataset":
         require_small_files(local)
     return names
+
+
+def _known(folder: Path, new: Path, found: dict[str, dict[str, Any]]) -> dict[str, KnownHash]:
+    """Return the hashes of the placed files of weights whose source is as it was when it was hashed."""
+    same = {
+        name: entry
+        for name, entry in found.items()
+        if name.endswith((".safetensors", ".bin"))
+        and (status := (folder / name).stat()).st_mtime_ns == entry["mtime_ns"]
+        and status.st_size == entry["size"]
+    }
+    return {name: known_hash(new / name, entry["sha256"]) for name, entry in same.items()}
 
 
 def _changes(name: str) -> bool:

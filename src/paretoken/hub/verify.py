@@ -59,18 +59,20 @@ def damage(path: Path, expected: Expected, found: str) -> str | None:
 
 
 def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the size and SHA-256 of files, by name.
+    """Return the size, modification time (before it is hashed) and SHA-256 of files, by name.
 
     Raises:
         UserError: one cannot be read.
     """
     try:
-        return {
-            name: {"size": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
-            for name in names
-        }
+        return {name: _described(folder / name) for name in names}
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _described(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256(path)}
 
 
 def require_count(found: int, stored: int, wanted: int | None, source: str) -> None:

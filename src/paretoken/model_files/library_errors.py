@@ -32,13 +32,13 @@ def explained(what: str) -> Iterator[None]:
     except (UserError, MemoryError, ModuleNotFoundError):
         raise
     except Exception as error:  # readers of several libraries raise anything for damaged files
-        raise UserError(f"{what}: {_reason(error)}") from error
+        raise UserError(f"{what}: {reason_of(error)}") from error
     except BaseException as error:
         # The panic of Rust code. Each library has its own class for it, which cannot be imported, and
         # which `except Exception` does not catch.
         if type(error).__name__ != "PanicException":
             raise
-        raise UserError(f"{what}: {_reason(error)}") from error
+        raise UserError(f"{what}: {reason_of(error)}") from error
 
 
 @contextmanager
@@ -60,7 +60,8 @@ def enough_memory(what: str) -> Iterator[None]:
         raise UserError(f"there is not enough memory for {what}") from error
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return a library's own message, cut at `LONGEST_REASON` characters."""
     if isinstance(error, UnpicklingError):  # torch's own message advises to run the refused code
         return "a file of weights is damaged, or holds objects other than tensors, which are not loaded"
     return str(error)[:LONGEST_REASON] or type(error).__name__

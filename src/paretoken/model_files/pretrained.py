@@ -15,6 +15,7 @@ from paretoken.errors import UserError
 from paretoken.io.files import sha256
 from paretoken.io.folders import replacing_folder
 from paretoken.io.text_tables import counted
+from paretoken.model_files.known_hashes import file_hashes
 from paretoken.model_files.library_errors import explained
 from paretoken.model_files.model_json import require_usual_model
 from paretoken.model_files.weight_files import (
@@ -151,13 +152,16 @@ def read_tensors(path: Path) -> dict[str, Any]:
 def weights_hash(folder: Path) -> str:
     """Return a hash of the weights and the configuration of a model directory.
 
+    Files of weights are hashed once, see `paretoken.model_files.known_hashes`.
+
     Raises:
-        UserError: the directory holds no weights.
+        UserError: the directory holds no weights, or a file cannot be read.
     """
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     if not files:
         raise UserError(f"{folder} holds no weights (*.safetensors); train or download the model")
-    return combined_hash(sha256(path) for path in [*files, folder / "config.json"])
+    weights = file_hashes(folder, [path.name for path in files])
+    return combined_hash([*weights, sha256(folder / "config.json")])
 
 
 def combined_hash(parts: Iterable[str]) -> str:

@@ -26,15 +26,12 @@ from paretoken.costs.shapes import decoder_shape, encoder_shape
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.order import BatchPlan, MicroBatches, plan_batches
 from paretoken.errors import UserError
-from paretoken.io.files import read_json, write_json
 from paretoken.models.vlm import ParetokenModel
+from paretoken.train.attention import attention_of
 from paretoken.train.distributed import smallest
 from paretoken.train.recipe import Recipe
-from paretoken.train.trainer_arguments import attention_of
+from paretoken.train.shortage import note_shortage, read_shortage
 from paretoken.train.zero import size
-
-#: File beside the checkpoints that limits the micro batch after a larger one did not fit.
-LIMIT = "micro_batch.json"
 
 #: How many of the largest global batches are checked when a micro batch is chosen.
 CHECKED = 64
@@ -58,20 +55,20 @@ def choose_plan(
         order: indices of the conversations, in the order of training.
         devices: number of processes that train together.
         zero: stage of ZeRO; 0: no DeepSpeed.
-        folder: folder of the checkpoints, in which an earlier attempt may have left a `LIMIT`.
+        folder: folder of the checkpoints, in which an earlier attempt may have noted a shortage.
 
     Raises:
         UserError: the devices do not divide the global batch, or not even one conversation fits.
     """
-    limit = read_json(folder / LIMIT)["conversations"] if (folder / LIMIT).exists() else None
+    shortage = read_shortage(folder)
     if recipe.micro_batch == "auto":
         trainee = trainee_of(recipe, model, collator)
         room = room_for_activations(recipe, trainee, Split(devices, zero))
         plan = largest_plan(recipe, collator, order, devices, activation_cost(trainee), room)
     else:
         plan = plan_batches(recipe.global_batch, recipe.micro_batch, devices, recipe.packing)
-    if limit is not None and limit < plan.micro_batch:
-        plan = plan_batches(recipe.global_batch, limit, devices, recipe.packing)
+    if shortage is not None and shortage.conversations < plan.micro_batch:
+        plan = plan_batches(recipe.global_batch, shortage.conversations, devices, recipe.packing)
     return plan
 
 
@@ -88,7 +85,7 @@ def trainee_of(recipe: Recipe, model: ParetokenModel, collator: TrainingCollator
         encoder=None if vision is None else encoder_shape(vision.to_dict()),
         bf16=recipe.precision == "bf16",
         checkpointing=recipe.gradient_checkpointing,
-        masked=collator.packing == "rows" or attention_of(recipe) == "eager",
+        masked=collator.packing == "rows" or attention_of(recipe, model.config.text_config) == "eager",
     )
 
 
@@ -185,6 +182,4 @@ def halve(plan: BatchPlan, folder: Path) -> int:
             "the device's memory ran out with one conversation at a time; set gradient_checkpointing: "
             "true, lower max_length, split the model with deepspeed/zero3.json, or use a larger device"
         )
-    smaller = plan.micro_batch // 2
-    write_json(folder / LIMIT, {"conversations": smaller})
-    return smaller
+    return note_shortage(folder, plan.micro_batch).conversations

@@ -17,6 +17,9 @@ from paretoken.io.files import read_json, sha256, write_json
 from paretoken.io.ownership import own_token, require_ownership
 from paretoken.io.partial import PARTIAL
 
+#: The folder of a stage's checkpoints, in the folder of the stage.
+CHECKPOINTS = "checkpoints"
+
 MANIFEST = "manifest.json"
 PREFIX = "checkpoint-"
 

@@ -51,13 +51,18 @@ def process_group(even_alone: bool = False) -> Iterator[None]:
         distributed.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
     else:
         distributed.init_process_group(backend)
+    whole = False
     try:
         yield
         # All processes leave together: one that ends while another still writes the result may abort in
         # the threads of its backend, and the launcher would then terminate the other one.
         distributed.barrier()
+        whole = True
     finally:
-        distributed.destroy_process_group()
+        # NCCL ends communication collectively: a process that failed, as its memory ran out, would wait
+        # for others, which wait for it. It ends without that, and the launcher ends the others.
+        if whole or alone or not cuda:
+            distributed.destroy_process_group()
         forget_group()
         if alone:
             for name in ALONE:

@@ -32,9 +32,9 @@ from paretoken.models.assemble import (
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import encoded_side, grid_side, load_encoder, require_image_size
 from paretoken.models.vlm import ParetokenModel
+from paretoken.train.attention import set_attention
 from paretoken.train.matching import require_adapter, require_positions, require_vocabulary
 from paretoken.train.recipe import Recipe
-from paretoken.train.trainer_arguments import set_attention
 from paretoken.train.unread import ADVICE
 from paretoken.train.whitening import fit_whitening
 

@@ -25,8 +25,9 @@ from paretoken.io.finished import RUN_FILE
 from paretoken.models.configuration import ParetokenConfig
 from paretoken.models.vision import read_vision_config
 from paretoken.models.vlm import ParetokenModel
+from paretoken.train.attention import attention_note, packing_of
 from paretoken.train.batching import choose_plan, halve
-from paretoken.train.checkpoints import Checkpoint, latest
+from paretoken.train.checkpoints import CHECKPOINTS, Checkpoint, latest
 from paretoken.train.distributed import (
     forget_group,
     from_main,
@@ -49,13 +50,14 @@ from paretoken.train.reporting import PlainLines, TensorBoard
 from paretoken.train.restarts import STARTS, require_progress
 from paretoken.train.run_record import write_run
 from paretoken.train.selection import Selection, select
+from paretoken.train.shortage import is_shortage, read_shortage
 from paretoken.train.showings import shown_counts
 from paretoken.train.speed import Speed, Spent, StepWork
 from paretoken.train.spending import spending, step_work
 from paretoken.train.stop_note import forget_stop, note_stop
 from paretoken.train.store import store
 from paretoken.train.trainer import StageTrainer
-from paretoken.train.trainer_arguments import packing_of, training_arguments
+from paretoken.train.trainer_arguments import training_arguments
 from paretoken.train.unread import UnreadImages
 from paretoken.train.zero import gather_parameters, prepare_deepspeed, read_zero, require_same_split
 
@@ -64,7 +66,7 @@ __all__ = ["StageInputs", "run_key", "run_stage"]
 #: From this stage of ZeRO on, weights are partitioned, and all devices must take part in each pass.
 PARTITIONED_WEIGHTS = 3
 
-CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
+TENSORBOARD = "tensorboard"
 
 
 def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -92,13 +94,15 @@ def run_stage(inputs: StageInputs, recipe: Recipe, say: Callable[[str], None] = 
         return _already_done(finished, key, say)
     visual, layers = open_visual(inputs, vision, sources["vision"])
     config = plan_model(inputs, recipe, data, vision, layers, sources)
+    if note := attention_note(recipe, config.text_config):
+        say(note)
     collator = TrainingCollator(
         data,
         visual,
         inputs.choice.tokens,
         pad_id_of(config),
         recipe.max_length,
-        packing_of(recipe),
+        packing_of(recipe, config.text_config),
         _counts(config, recipe, len(data), inputs.seed),
         ask=specification(inputs.choice.compressor).reads_text,
     )
@@ -187,12 +191,14 @@ def _until_it_fits(job: Job, models: list[ParetokenModel], collator: TrainingCol
         plan = choose_plan(recipe, model, collator, order, devices, job.zero_stage, folder)
         try:
             return _train(job, model, collator, order, steps, plan)
-        except torch.cuda.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_shortage(error):
+                raise
             smaller = halve(plan, folder)
         if devices > 1:
             raise UserError(
                 f"a device's memory ran out with micro batches of {plan.micro_batch}; the same command "
-                f"continues with {smaller} (torchrun restarts it by itself with --max-restarts 5)"
+                f"continues with {smaller}, and `paretoken launch` starts it again by itself"
             )
         job.say(f"memory ran out with micro batches of {plan.micro_batch}; continuing with {smaller}")
         del model
@@ -274,6 +280,7 @@ def _record(job: Job, collator: TrainingCollator, outcome: Outcome) -> dict[str,
     """Return the content of ``run.json`` without the entries that `write_run` adds."""
     recipe, unread = job.recipe, outcome.unread or UnreadImages(0, 0.0)
     nothing = StepWork(np.zeros(0, np.int64), np.zeros(0))
+    shortage = read_shortage(job.inputs.out / CHECKPOINTS)
     return {
         "key": job.key,
         "sources": job.sources,
@@ -283,6 +290,7 @@ def _record(job: Job, collator: TrainingCollator, outcome: Outcome) -> dict[str,
         "recipe": recipe.model_dump(mode="json"),
         "recipe_hash": recipe.digest(),
         "batch": None if outcome.plan is None else asdict(outcome.plan),
+        "memory_ran_out_with": [] if shortage is None else list(shortage.ran_out_with),
         "zero_stage": job.zero_stage,
         "attention": outcome.model.language_model.config._attn_implementation,
         "steps": outcome.steps,

@@ -31,6 +31,7 @@ from paretoken.train.distributed import gathered, means
 from paretoken.train.loss_guard import Guard
 from paretoken.train.optimisation import make_optimiser, make_schedule
 from paretoken.train.recipe import Recipe
+from paretoken.train.shortage import is_shortage
 from paretoken.train.speed import Speed, Spent
 from paretoken.train.stopping import StopSignal
 from paretoken.train.unread import UnreadImages
@@ -218,6 +219,8 @@ class StageTrainer(Trainer):
                 checkpoints.seal(hidden / name, self.folder / name, self.run_key, step, progress)
                 checkpoints.remove_old(self.folder, self.recipe.keep_checkpoints)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch raises these for a full disk
+            if is_shortage(error):
+                raise
             raise UserError(
                 f"checkpoint {self.folder / name} cannot be written: {error}. "
                 "Free disk space and start again; earlier checkpoints are kept"

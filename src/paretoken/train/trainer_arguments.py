@@ -1,23 +1,17 @@
-"""The Hugging Face Trainer's arguments for a recipe, and the attention implementation."""
+"""The Hugging Face Trainer's arguments for a recipe."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, TrainingArguments
+from transformers import TrainingArguments
 
-from paretoken.data.collation import Packing
 from paretoken.data.order import BatchPlan
-from paretoken.errors import UserError
 from paretoken.train.recipe import Recipe
-
-#: The package that provides each version of FlashAttention.
-FLASH = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
 
 
 def training_arguments(
@@ -72,48 +66,3 @@ def _checkpointing(recipe: Recipe) -> dict[str, Any]:
     known = {field.name for field in fields(TrainingArguments)}
     new = "activation_checkpointing"
     return {new if new in known else "gradient_checkpointing": True}
-
-
-def attention_of(recipe: Recipe) -> str:
-    """Return the attention implementation that a recipe selects.
-
-    Raises:
-        UserError: it is not available here.
-    """
-    wanted = recipe.attention
-    possible = torch.cuda.is_available() and recipe.precision == "bf16"
-    if wanted == "auto":
-        flash = possible and find_spec(FLASH["flash_attention_2"]) is not None
-        return "flash_attention_2" if flash else "sdpa"
-    if wanted in FLASH and not possible:
-        raise UserError(f"attention: {wanted} needs a GPU and precision: bf16; set auto or sdpa")
-    if wanted in FLASH and find_spec(FLASH[wanted]) is None:
-        raise UserError(
-            f"attention: {wanted} needs the package {FLASH[wanted]}, which is not installed; "
-            "install it, or set auto or sdpa"
-        )
-    return wanted
-
-
-def set_attention(model: PreTrainedModel, recipe: Recipe) -> None:
-    """Set the attention implementation of a language model to the recipe's, or to a supported one.
-
-    Raises:
-        UserError: the model does not support the recipe's implementation.
-    """
-    wanted = attention_of(recipe)
-    if wanted == "sdpa" and recipe.attention == "auto" and not model._supports_sdpa:
-        wanted = "eager"  # Gemma 2: fused kernels do not support its capped scores
-    try:
-        model.set_attn_implementation(wanted)
-    except ValueError as error:
-        raise UserError(
-            f"{type(model).__name__} does not support attention: {wanted}; set attention: sdpa, or eager"
-        ) from error
-
-
-def packing_of(recipe: Recipe) -> Packing | None:
-    """Return how conversations are packed: flat with FlashAttention, which separates them."""
-    if not recipe.packing:
-        return None
-    return "flat" if attention_of(recipe) in FLASH else "rows"

@@ -11,6 +11,8 @@ import pytest
 
 from paretoken.commands import launch
 from paretoken.errors import UserError
+from paretoken.train.checkpoints import CHECKPOINTS
+from paretoken.train.shortage import note_shortage
 
 TRAIN = ["train", "--stage", "pretrain"]
 
@@ -34,16 +36,21 @@ def test_there_are_never_more_processes_than_gpus(
     executed: list[list[str]] = []
     here: list[list[str]] = []
 
+    def run_together(line: list[str]) -> int:
+        executed.append(line)
+        return 5
+
     def main(line: list[str]) -> int:
         here.append(line)
         return 5
 
     monkeypatch.setattr(launch, "gpus_here", lambda: there)
-    monkeypatch.setattr(launch.os, "execv", lambda _, line: executed.append(line))
+    monkeypatch.setattr(launch, "run_together", run_together)
     monkeypatch.setattr(launch, "main", main)
     code = _launch("--gpus", str(wanted), "--", *TRAIN)
+    assert code == 5
     if started == 1:
-        assert (here, executed, code) == ([TRAIN], [], 5), "this process, with its status"
+        assert (here, executed) == ([TRAIN], []), "this process"
     else:
         assert (here, executed) == ([], [launch.launch_line(TRAIN, started)])
 
@@ -129,6 +136,32 @@ def test_a_stopped_training_is_started_again_by_slurm(
     assert _launch("--gpus", "1", "--", *TRAIN, "--out", str(tmp_path)) == 1
     assert asked == [7]
     assert "the next attempt resumes there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("gpus", "starts"), [(1, 1), (8, 3)])
+def test_a_step_whose_memory_ran_out_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpus: int, starts: int
+) -> None:
+    """One process alone makes its micro batches smaller by itself, so a failure of it is another one."""
+    lines: list[list[str]] = []
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv("PARETOKEN_STEP", raising=False)
+
+    def run(line: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if len(lines) < 2:
+            note_shortage(tmp_path / CHECKPOINTS, 8 // 2 ** len(lines))
+        lines.append(line)
+        return subprocess.CompletedProcess(line, 1)
+
+    monkeypatch.setattr(launch.subprocess, "run", run)
+    assert _launch("--gpus", str(gpus), "--", *TRAIN, "--out", str(tmp_path)) == 1
+    assert lines == lines[:1] * starts
+
+
+def test_the_folder_that_a_command_writes_is_found() -> None:
+    assert launch.out_folder([*TRAIN, "--out", "a/b", "--seed", "1"]) == Path("a/b")
+    assert launch.out_folder([*TRAIN, "--out=a=b"]) == Path("a=b")
+    assert launch.out_folder([*TRAIN, "--out"]) == launch.out_folder(TRAIN) == Path()
 
 
 def test_gpus_must_be_shared_out_evenly() -> None:

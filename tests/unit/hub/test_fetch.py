@@ -12,7 +12,11 @@ import torch
 
 import hub_server
 from paretoken.errors import UserError
+from paretoken.hub import fetch as fetch_module
 from paretoken.hub.fetch import Request, fetch
+from paretoken.io.files import sha256
+from paretoken.model_files import known_hashes
+from paretoken.model_files.pretrained import weights_hash
 from paretoken.models.language import load_language_model
 from paretoken.models.vision import load_encoder
 
@@ -342,3 +346,42 @@ def _cut(path: Path) -> None:
 
 def _edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_weights_are_not_hashed_again_after_a_fetch(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    if not linked:
+        monkeypatch.setattr(fetch_module.os, "link", _no_links)
+    for number, source in enumerate(["me/llm", "me/sharded", str(sources / "llm")]):
+        get(tmp_path / str(number), source)
+        with monkeypatch.context() as hashing:
+            hashing.setattr(known_hashes, "sha256", lambda path: pytest.fail(f"hashed {path}"))
+            kept = weights_hash(tmp_path / str(number))
+        (tmp_path / str(number) / known_hashes.KNOWN).unlink()
+        assert weights_hash(tmp_path / str(number)) == kept
+
+
+def test_the_hash_of_a_source_that_changed_during_a_fetch_is_not_kept(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, source = fetch_module._place, tmp_path / "source"
+    shutil.copytree(sources / "llm", source)
+
+    def change_and_place(real: Path, target: Path, name: str) -> None:
+        if name == "model.safetensors":  # of equal size: one number is another
+            content = bytearray(real.read_bytes())
+            content[-1] ^= 1
+            real.write_bytes(content)
+        place(real, target, name)
+
+    monkeypatch.setattr(fetch_module, "_place", change_and_place)
+    get(tmp_path / "out", str(source))
+    assert not (tmp_path / "out" / known_hashes.KNOWN).exists()
+    weights = [sha256(source / "model.safetensors")]
+    assert known_hashes.file_hashes(tmp_path / "out", ["model.safetensors"]) == weights
+
+
+def _no_links(*_: object) -> None:
+    raise OSError("this file system has no hard links")

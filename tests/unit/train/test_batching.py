@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import weakref
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from paretoken.data.order import data_order
 from paretoken.errors import UserError
 from paretoken.models.assemble import Choice
 from paretoken.train import stage as stage_module
-from paretoken.train.batching import LIMIT, largest_plan
+from paretoken.train.batching import largest_plan
 from paretoken.train.recipe import Recipe, read_recipe
+from paretoken.train.shortage import Shortage, read_shortage
 from paretoken.train.stage import StageInputs, run_stage
 from paretoken.train.trainer import StageTrainer
 
@@ -143,6 +143,8 @@ def test_out_of_memory_halves_the_micro_batch_and_not_the_global_one(
         "memory ran out with micro batches of 4; continuing with 2",
     ]
     assert record["batch"] == {"global_batch": 8, "micro_batch": 2, "accumulation": 4, "devices": 1}
+    assert record["memory_ran_out_with"] == [8, 4]
+    assert whole["memory_ran_out_with"] == []
     assert len(built) == 3
     assert seen == [8] * 7 + [4] * 5 + [2] * 4 * 6  # from the checkpoint of step 4 each time
     assert record["loss"] == [[step, pytest.approx(loss, rel=1e-5)] for step, loss in whole["loss"]]
@@ -155,10 +157,11 @@ def test_several_processes_start_again_with_the_smaller_micro_batch(
     monkeypatch.setattr("paretoken.train.stage.processes", lambda: 2)
     with pytest.raises(UserError, match="the same command continues with 2"):
         run_stage(inputs(world, tmp_path), recipe(world, micro_batch=4))
-    assert json.loads((tmp_path / "checkpoints" / LIMIT).read_text()) == {"conversations": 2}
+    assert read_shortage(tmp_path / "checkpoints") == Shortage(2, (4,))
     monkeypatch.setattr("paretoken.train.stage.processes", lambda: 1)
     record = run_stage(inputs(world, tmp_path), recipe(world, micro_batch=4))
     assert record["batch"]["micro_batch"] == 2
+    assert record["memory_ran_out_with"] == [4]
 
 
 def test_one_conversation_that_does_not_fit_is_reported(
@@ -167,3 +170,17 @@ def test_one_conversation_that_does_not_fit_is_reported(
     run_out_of_memory_above(monkeypatch, 0)
     with pytest.raises(UserError, match="ran out with one conversation at a time; set gradient_check"):
         run_stage(inputs(world, tmp_path), recipe(world, micro_batch=2))
+
+
+def test_a_lack_of_host_memory_is_passed_on(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (MemoryError("host"), RuntimeError("DefaultCPUAllocator: can't allocate memory")):
+
+        def fail(*_: Any, error: Exception = error) -> torch.Tensor:
+            raise error
+
+        monkeypatch.setattr(StageTrainer, "training_step", fail)
+        with pytest.raises(type(error), match=str(error)):
+            run_stage(inputs(world, tmp_path), recipe(world, micro_batch=4))
+        assert read_shortage(tmp_path / "checkpoints") is None

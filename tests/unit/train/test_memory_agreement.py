@@ -34,9 +34,9 @@ from paretoken.plan import layout as planned
 from paretoken.plan.stage_work import Model, Work, training_work
 from paretoken.plan.training_sets import tokenized_set
 from paretoken.train import batching as chosen
+from paretoken.train.attention import packing_of
 from paretoken.train.inputs import StageInputs, build_model, open_visual
 from paretoken.train.recipe import Recipe, read_recipe
-from paretoken.train.trainer_arguments import packing_of
 
 COUNT, GLOBAL = 64, 32
 CHOICE = Choice("average_pool", 4)

@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from paretoken.errors import UserError
-from paretoken.train import trainer_arguments, zero
-from paretoken.train.recipe import LearningRates, Recipe, read_recipe
-from paretoken.train.trainer_arguments import attention_of, packing_of
+from paretoken.train import zero
+from paretoken.train.recipe import read_recipe
 from paretoken.train.zero import gather_parameters, keep_frozen, prepare_deepspeed, read_zero, size
 
 RECIPES = Path(__file__).parents[3] / "workflow" / "recipes"
@@ -107,27 +106,3 @@ def test_a_model_that_is_not_split_stays_as_it_is() -> None:
     gather_parameters(model)
     assert model.weight is weight
     assert size(weight) == 6
-
-
-def recipe(**changes: object) -> Recipe:
-    common = {"stage": "pretrain", "learning_rates": LearningRates(projector=1e-3), "global_batch": 8,
-              "micro_batch": 8, "steps": 1}  # fmt: skip
-    return Recipe.model_validate(common | changes)
-
-
-def test_attention_is_what_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer_arguments.torch.cuda, "is_available", lambda: False)
-    assert attention_of(recipe()) == "sdpa"
-    assert packing_of(recipe()) is None
-    assert packing_of(recipe(packing=True)) == "rows"
-    with pytest.raises(UserError, match="needs a GPU and precision: bf16"):
-        attention_of(recipe(attention="flash_attention_2"))
-    monkeypatch.setattr(trainer_arguments.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(trainer_arguments, "find_spec", lambda _: None)
-    assert attention_of(recipe(precision="bf16")) == "sdpa"
-    with pytest.raises(UserError, match="needs the package flash_attn"):
-        attention_of(recipe(precision="bf16", attention="flash_attention_2"))
-    monkeypatch.setattr(trainer_arguments, "find_spec", lambda _: True)
-    assert attention_of(recipe(precision="bf16")) == "flash_attention_2"
-    assert attention_of(recipe(precision="fp32")) == "sdpa"
-    assert packing_of(recipe(precision="bf16", packing=True)) == "flat"

@@ -1,6 +1,7 @@
 """Compare questions per second of `paretoken predict` with the model's own `generate`, in one run.
 
-The questions are as many per picture as in GQA (12,578 on 398), and the pictures are photos in size.
+There are as many questions per picture as in GQA (12,578 on 398), of similar lengths, and the pictures
+have the size of photos.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import json
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from paretoken.models.vision import load_encoder, read_vision_config
 from timed_world import make_world
 
 TOKENS, NEW, ROUNDS, ONE_BY_ONE, BATCH = 4, 8, 3, 48, 64
-#: Questions per picture, and the pixels of a picture.
-SHARED, SIZE = 32, (640, 480)
+#: Questions, how many of them are about one picture, and the pixels of a picture.
+ASKED, SHARED, SIZE = 2048, 32, (640, 480)
 
 
 def store_model(world: Path) -> None:
@@ -48,19 +48,20 @@ def store_model(world: Path) -> None:
     (world / "model" / source.name).write_bytes(source.read_bytes())
 
 
-def show_photos(world: Path) -> list[Question]:
-    """Write photos, and return the questions with ``SHARED`` of them about each photo, in any order."""
-    questions = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))
+def ask_about_photos(world: Path) -> list[Question]:
+    """Write photos, and return ``ASKED`` questions of varied lengths, ``SHARED`` about each photo."""
     rng = np.random.default_rng(0)
-    shown = rng.permutation(len(questions)) // SHARED
+    asked = parse_questions(read_rows(world / "questions.jsonl"), Skips("questions"))
+    words = " ".join(question.text for question in asked).split()
     (world / "photos").mkdir()
-    for number in sorted(set(shown.tolist())):
+    for number in range(ASKED // SHARED):
         pixels = rng.integers(0, 255, (SIZE[1] // 16, SIZE[0] // 16, 3), dtype=np.uint8)
         photo = Image.fromarray(pixels).resize(SIZE, Image.Resampling.BICUBIC)
         photo.save(world / "photos" / f"{number}.jpg")
+    lengths = np.clip(rng.lognormal(2.1, 0.45, ASKED), 3, 40).astype(int)
     return [
-        replace(question, image=f"{number}.jpg")
-        for question, number in zip(questions, shown, strict=True)
+        Question(str(number), f"{number // SHARED}.jpg", " ".join(rng.choice(words, length)), ("x",))
+        for number, length in enumerate(lengths)
     ]
 
 
@@ -94,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         world = make_world(Path(name))
         store_model(world)
-        questions = show_photos(world)
+        questions = ask_about_photos(world)
         (world / "photos.jsonl").write_text(
             "\n".join(json.dumps({"image": name}) for name in dict.fromkeys(q.image for q in questions))
         )

@@ -90,6 +90,18 @@ def test_lines_that_are_no_results_are_reported(deed: str) -> None:
     assert verdicts(outcome) == ["pass"] * 4
 
 
+@pytest.mark.parametrize(("visible", "used"), [(None, "0"), ("3,1", "3"), ("", "")])
+def test_a_part_sees_one_gpu(
+    visible: str | None, used: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    deed = f"open({str(tmp_path / 'seen')!r}, 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"
+    assert run_part("p", part(deed), LONG).verdict == "pass"
+    assert (tmp_path / "seen").read_text() == used
+
+
 def test_a_part_without_results_fails() -> None:
     silent = run_part("p", [sys.executable, "-c", "pass"], LONG)
     assert (silent.verdict, silent.reason) == ("fail", "printed no results")

@@ -1,6 +1,7 @@
 """Compare training throughput with the same model in a plain padded loop, as ratios within one run.
 
-``--device cuda`` measures random-weight Qwen1.5 models on a GPU instead, see `gpu_steps`.
+``--device cuda`` measures random-weight Qwen1.5 models on a GPU instead, see `gpu_steps`; so does
+`gpu_acceptance`, which tries everything else on a GPU, too.
 
 The plain loop is the Hugging Face Trainer in its own random order, with batches padded to their longest
 row and logits of all positions; it runs once on the same stored features, and once with images encoded

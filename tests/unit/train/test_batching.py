@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import tiny
-from paretoken.costs.gpu_memory import ActivationCost
+from paretoken.costs.activation_memory import ActivationCost, Bytes
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
 from paretoken.data.features import FeatureStore
@@ -55,7 +55,7 @@ def collator_of(world: Path, packing: Any = None) -> TrainingCollator:
 def test_the_largest_micro_batch_that_fits_is_chosen(world: Path, packing: bool, devices: int) -> None:
     collator = collator_of(world, "rows" if packing else None)
     order = data_order(collator.lengths, 20, 8, 0, by_length=not packing)
-    cost = ActivationCost(per_token=1.0, per_learned=0.0, per_square=0.0, per_image=0.0)
+    cost = ActivationCost(0.0, Bytes(), Bytes(per_token=1.0), Bytes())
     r = recipe(world, micro_batch="auto", packing=packing)
     longest = int(collator.lengths.max())
     sizes = []
@@ -73,7 +73,7 @@ def test_the_largest_micro_batch_that_fits_is_chosen(world: Path, packing: bool,
 
 
 def test_packing_lets_more_conversations_into_the_same_memory(world: Path) -> None:
-    cost = ActivationCost(per_token=1.0, per_learned=0.0, per_square=0.0, per_image=0.0)
+    cost = ActivationCost(0.0, Bytes(), Bytes(per_token=1.0), Bytes())
     plans = {}
     for packing in (False, True):
         collator = collator_of(world, "rows" if packing else None)

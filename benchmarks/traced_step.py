@@ -63,7 +63,7 @@ class Trace:
         return max(self.peaks.values())
 
 
-class Storages(TorchDispatchMode):
+class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of storages that are alive, and answers what fake tensors cannot know.
 
     Args:
@@ -73,7 +73,7 @@ class Storages(TorchDispatchMode):
     """
 
     def __init__(self, chosen: dict[tuple[int, ...], int], scalar: int, other: set[int]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.other = other
         self.chosen, self.scalar = chosen, scalar
         self.alive, self.moment = 0.0, MOMENTS[0]
@@ -162,7 +162,8 @@ def traced(
         other={width * llm.vocabulary * llm.hidden for width in (2, 4)},
     )
     with FakeTensorMode():
-        model._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
+        fill: Any = model._apply  # untyped
+        fill(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
         model.language_model.tie_weights()
         ask = specification(choice.compressor).reads_text
         batch = _batch(micro, encoder, recipe.packing, ask, low if zero else torch.float32)
@@ -257,7 +258,7 @@ def _moments(model: ParetokenModel, storages: Storages, embedded: int) -> Iterat
         return hook
 
     def at_gradient(moment: str) -> Any:
-        def hook(module: nn.Module, given: Any, made: Tensor) -> None:
+        def hook(module: nn.Module, given: Any, made: Any) -> None:
             if made.requires_grad:
                 made.register_hook(enter(moment))
 

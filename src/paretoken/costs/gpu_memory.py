@@ -73,8 +73,8 @@ class Memory:
 def states(trainee: Trainee, split: Split) -> Memory:
     """Return the memory that does not depend on the micro batch.
 
-    The numbers for ZeRO are those of DeepSpeed with sums of gradients in fp32
-    (`tests/unit/train/test_deepspeed_memory.py` counts its tensors).
+    The numbers for ZeRO are those of DeepSpeed 0.19 with sums of gradients in fp32, whose tensors were
+    counted on a CPU (LOG.md, 2026-12-01).
     """
     trained, low, part = trainee.trained, trainee.width, 1 / split.devices
     # A gradient exists before it is added to others; that of the embedding is the largest.

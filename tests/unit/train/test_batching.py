@@ -99,6 +99,34 @@ def test_a_budget_decides_and_the_result_does_not_change(world: Path, tmp_path: 
     assert first == [[step, pytest.approx(loss, rel=1e-5)] for step, loss in second]
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 2e-3)])
+def test_one_micro_batch_or_eight_of_one_train_alike(
+    world: Path, tmp_path: Path, precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without DeepSpeed gradients are summed in fp32, the type of the trained weights, in bf16 too."""
+    observe, types = StageTrainer.observe, set()
+
+    def watch(self: StageTrainer, step: int) -> None:
+        types.update(p.grad.dtype for p in self._model().parameters() if p.grad is not None)
+        observe(self, step)
+
+    monkeypatch.setattr(StageTrainer, "observe", watch)
+    losses = []
+    for micro_batch in (1, 8):
+        changes = {"micro_batch": micro_batch, "precision": precision, "steps": 4, "log_every": 1}
+        settings = [(key, str(value)) for key, value in changes.items()]
+        blind = StageInputs(
+            world / "llm", world / "vision", world / "tokens", tmp_path / str(micro_batch),
+            Choice("average_pool", 0), 0,
+        )  # fmt: skip
+        record = run_stage(blind, read_recipe(world / "finetune.yaml", "finetune", settings))
+        assert record["batch"]["accumulation"] == 8 // micro_batch
+        losses.append([loss for _, loss in record["loss"]])
+    assert types == {torch.float32}
+    assert losses[0][-1] < losses[0][0]
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
+
+
 def test_auto_on_a_cpu_asks_for_a_budget(world: Path, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU, whose free memory is the budget")

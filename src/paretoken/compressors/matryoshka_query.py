@@ -30,6 +30,11 @@ def _products(sizes: Sizes) -> Products:
     return Products(weights=weights, attention=2 * sizes.tokens * sizes.patches * sizes.joined)
 
 
+def _activations(sizes: Sizes) -> float:
+    # Of a patch the input, the norm, and keys and values with their inputs; of a query about as much.
+    return (5 * sizes.patches + 3 * sizes.tokens) * sizes.joined
+
+
 MATRYOSHKA_QUERY = Specification(
     name="matryoshka_query",
     title="MQT",
@@ -43,4 +48,5 @@ MATRYOSHKA_QUERY = Specification(
     init_std=0.02,
     parameters=_parameters,
     products=_products,
+    activations=_activations,
 )

@@ -9,6 +9,7 @@ from paretoken.compressors.region_attention import (
     attention_parameters,
     attention_products,
     four_layers,
+    kept_by_attention,
     one_layer,
 )
 from paretoken.compressors.specification import Products, Sizes, Specification, linear_layers
@@ -27,6 +28,11 @@ def _products(sizes: Sizes) -> Products:
     return attention_products(sizes, sizes.tokens, first=sizes.text * sizes.width, weights=queries)
 
 
+def _activations(sizes: Sizes) -> float:
+    # Of each patch also what makes its query: the sum, both layers, their activation and the norm.
+    return kept_by_attention(sizes) + 5 * sizes.patches * sizes.width
+
+
 QUECC = Specification(
     name="quecc",
     title="QueCC",
@@ -43,4 +49,5 @@ QUECC = Specification(
     channels=one_layer,
     parameters=_parameters,
     products=_products,
+    activations=_activations,
 )

@@ -39,3 +39,12 @@ def attention_products(
         weights=2 * patches * width * 2 * width + 2 * queries * width**2 + weights,
         attention=2 * patches * width,
     )
+
+
+def kept_by_attention(sizes: Sizes) -> float:
+    """Return how many numbers of one image are kept for the backward pass.
+
+    These are inputs and outputs: the joined layers; for keys and for values both layers of their map,
+    its activation, the norm and the attention's own map; and of each query about as many.
+    """
+    return sizes.patches * (sizes.joined + 10 * sizes.width) + 5 * sizes.tokens * sizes.width

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from paretoken.compressors.region_attention import kept_by_attention
 from paretoken.compressors.specification import Products, Sizes
 from paretoken.compressors.tokenpacker import point_queries, point_query_products
 
@@ -18,6 +21,10 @@ def _products(sizes: Sizes) -> Products:
     return point_query_products(sizes, REPEATED)
 
 
+def _activations(sizes: Sizes) -> float:
+    return kept_by_attention(replace(sizes, tokens=REPEATED))
+
+
 REPEAT = point_queries(
     name="repeat",
     title="Four tokens, repeated",
@@ -25,4 +32,5 @@ REPEAT = point_queries(
     module="paretoken.compressors.repeat_module:Repeat",
     reach=repeated,
     products=_products,
+    activations=_activations,
 )

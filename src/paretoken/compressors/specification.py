@@ -88,6 +88,11 @@ def no_products(sizes: Sizes) -> Products:
     return Products()
 
 
+def nothing_kept(sizes: Sizes) -> float:
+    """Return 0: a compressor without weights has no backward pass."""
+    return 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Specification:
     """The properties of a compressor.
@@ -118,6 +123,8 @@ class Specification:
         projected: function that returns the number of tokens that the projector maps.
         parameters: function that returns the number of trained parameters; None: it has no weights.
         products: function that returns the multiplications that compress one image.
+        activations: function that returns how many numbers of one image are kept for the backward pass,
+            until the projector.
     """
 
     name: str
@@ -141,6 +148,7 @@ class Specification:
     projected: Callable[[Sizes], float] = every_token
     parameters: Callable[[Sizes], int] | None = None
     products: Callable[[Sizes], Products] = no_products
+    activations: Callable[[Sizes], float] = nothing_kept
 
     @property
     def learns(self) -> bool:

@@ -9,6 +9,7 @@ from paretoken.compressors.region_attention import (
     attention_parameters,
     attention_products,
     four_layers,
+    kept_by_attention,
     one_layer,
 )
 from paretoken.compressors.specification import Products, Sizes, Specification
@@ -38,6 +39,7 @@ point_queries = partial(
     channels=one_layer,
     parameters=point_query_parameters,
     products=point_query_products,
+    activations=kept_by_attention,
 )
 
 TOKENPACKER = point_queries(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paretoken.config.devices import Device
-from paretoken.costs.gpu_memory import Memory, MicroBatch, Split, Trainee, training_memory
+from paretoken.costs.activation_memory import MicroBatch, Trainee
+from paretoken.costs.gpu_memory import Memory, Split, training_memory
 from paretoken.plan.stage_work import Model, Work
 from paretoken.train.recipe import Recipe
 
@@ -60,7 +61,8 @@ def trainee_of(work: Work, model: Model, recipe: Recipe) -> Trainee:
         trained=work.trained,
         frozen=work.parameters - work.trained,
         llm=model.llm,
-        encoder=model.encoder if model.online and model.tokens else None,
+        llm_learns=recipe.stage == "finetune",
+        vision=model.vision,
         bf16=recipe.precision == "bf16",
         checkpointing=recipe.gradient_checkpointing,
         masked=recipe.packing and not recipe.attention.startswith("flash"),

@@ -117,8 +117,9 @@ def sized(found: Estimate, workers: int) -> Resources:
     nodes = max(1, math.ceil(found.gpus / GPUS_PER_NODE))
     processes = max(1, math.ceil(found.gpus / nodes))
     if found.gpus:
-        # Every process reads the whole model, in fp32 if it is trained and in bf16 otherwise.
-        size = 4 if found.stage == "finetune" else 2
+        # Every process reads the whole model before ZeRO splits it: in bf16 if it is frozen, or if
+        # DeepSpeed has fp32 copies (`paretoken.train.inputs`), otherwise in fp32.
+        size = 4 if found.stage == "finetune" and not found.zero else 2
         process_mb = PROCESS_MB + workers * WORKER_MB + size * found.work.parameters / 1e6
     else:
         process_mb = 1500.0

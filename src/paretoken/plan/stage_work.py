@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from paretoken.compressors.specification import specification
+from paretoken.compressors.specification import Sizes, specification
+from paretoken.costs.activation_memory import VisionPart
 from paretoken.costs.answer_work import (
     DecoderShape,
     EncoderShape,
@@ -71,6 +72,19 @@ class Model:
             self.inner,
             self.tokens,
             self.encoder.side,
+        )
+
+    @property
+    def vision(self) -> VisionPart | None:
+        """What makes visual tokens, as the memory model takes it; None for V = 0."""
+        if self.tokens == 0:
+            return None
+        width, hidden = self.encoder.width, self.llm.hidden
+        return VisionPart(
+            self.compressor,
+            Sizes(self.tokens, self.encoder.side, width, self.layers * width, hidden),
+            hidden if self.inner is None else self.inner,
+            self.encoder if self.online else None,
         )
 
     @property

@@ -12,16 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paretoken.costs.gpu_memory import (
-    GIB,
-    USABLE,
+from paretoken.compressors.specification import Sizes
+from paretoken.costs.activation_memory import (
     ActivationCost,
     MicroBatch,
-    Split,
     Trainee,
+    VisionPart,
     activation_cost,
-    states,
 )
+from paretoken.costs.gpu_memory import GIB, USABLE, Split, states
 from paretoken.costs.shapes import decoder_shape, encoder_shape
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.order import BatchPlan, MicroBatches, plan_batches
@@ -64,7 +63,7 @@ def choose_plan(
     if recipe.micro_batch == "auto":
         trainee = trainee_of(recipe, model, collator)
         room = room_for_activations(recipe, trainee, Split(devices, zero))
-        plan = largest_plan(recipe, collator, order, devices, activation_cost(trainee), room)
+        plan = largest_plan(recipe, collator, order, devices, activation_cost(trainee, zero), room)
     else:
         plan = plan_batches(recipe.global_batch, recipe.micro_batch, devices, recipe.packing)
     if shortage is not None and shortage.conversations < plan.micro_batch:
@@ -77,15 +76,31 @@ def trainee_of(recipe: Recipe, model: ParetokenModel, collator: TrainingCollator
     counts = [0, 0]
     for parameter in model.parameters():
         counts[parameter.requires_grad] += size(parameter)
-    vision = model.config.vision_config if model.vision_encoder is not None else None
     return Trainee(
         trained=counts[1],
         frozen=counts[0],
         llm=decoder_shape(model.config.text_config.to_dict()),
-        encoder=None if vision is None else encoder_shape(vision.to_dict()),
+        llm_learns=recipe.stage == "finetune",
+        vision=vision_of(model),
         bf16=recipe.precision == "bf16",
         checkpointing=recipe.gradient_checkpointing,
         masked=collator.packing == "rows" or attention_of(recipe, model.config.text_config) == "eager",
+    )
+
+
+def vision_of(model: ParetokenModel) -> VisionPart | None:
+    """Return what makes the visual tokens of a model, as the memory model takes it; None for V = 0."""
+    config = model.config
+    if config.visual_tokens == 0:
+        return None
+    encoder = config.vision_config if model.vision_encoder is not None else None
+    width, hidden = config.vision_width, config.text_config.hidden_size
+    joined = len(config.layers) * width
+    return VisionPart(
+        config.compressor,
+        Sizes(config.visual_tokens, config.grid_side, width, joined, hidden),
+        hidden if config.projector_width is None else config.projector_width,
+        None if encoder is None else encoder_shape(encoder.to_dict()),
     )
 
 
@@ -101,13 +116,13 @@ def room_for_activations(recipe: Recipe, trainee: Trainee, split: Split) -> floa
         free = smallest(float(torch.cuda.mem_get_info()[0]))
     else:
         raise UserError("micro_batch: auto needs a GPU, or memory_gib in the recipe; or set a number")
-    needed = states(trainee, split).total
-    if needed >= USABLE * free:
+    needed = states(trainee, split)
+    if needed.total >= USABLE * free:
         raise UserError(
-            f"weights, gradients and optimiser need {needed / GIB:.1f} GiB, a device has "
+            f"weights, gradients and optimiser need {needed.total / GIB:.1f} GiB, a device has "
             f"{free / GIB:.1f}; use more devices with deepspeed/zero3.json, or a larger device"
         )
-    return USABLE * free - needed
+    return USABLE * free - needed.kept
 
 
 def largest_plan(

@@ -24,7 +24,8 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
     """Return the validated content of a DeepSpeed JSON.
 
     Raises:
-        UserError: the file is missing or damaged, or it sets what the recipe sets.
+        UserError: the file is missing or damaged, or it sets what the recipe sets, or
+            gradients are not summed in fp32.
     """
     config = read_json(path)
     zero = config.get("zero_optimization") if isinstance(config, dict) else None
@@ -36,4 +37,12 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
     for key, reason in REFUSED.items():
         if key in config:
             raise UserError(f"{path} sets {shown(key)}: {reason}; remove it")
+    types = config.get("data_types")
+    summed = types.get("grad_accum_dtype") if isinstance(types, dict) else None
+    if summed != "fp32":
+        raise UserError(
+            f"{path}: data_types.grad_accum_dtype is {shown(summed)}; it must be fp32, since sums of "
+            "micro batches in bf16 depend on how many devices share them; add "
+            '"data_types": {"grad_accum_dtype": "fp32"}'
+        )
     return dict(config)

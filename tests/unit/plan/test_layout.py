@@ -9,8 +9,9 @@ import pytest
 
 from llava_stand_in import RECIPES
 from paretoken.config.devices import BY_NAME
+from paretoken.costs.activation_memory import MicroBatch, Trainee
 from paretoken.costs.answer_work import DecoderShape
-from paretoken.costs.gpu_memory import MicroBatch, Split, Trainee
+from paretoken.costs.gpu_memory import Split
 from paretoken.plan.expected_shapes import CLIP_L_336
 from paretoken.plan.layout import Layout, layout, smallest_remedy, training_disk
 from paretoken.plan.stage_work import Model, Work, training_work
@@ -60,7 +61,7 @@ def test_packed_rows_hold_conversations_of_mean_length_and_need_a_mask() -> None
 
 
 def way(gpus: int, zero: int, rows: int) -> Layout:
-    trainee = Trainee(7.5e9, 0, QWEN, None, bf16=True, checkpointing=True, masked=False)
+    trainee = Trainee(7.5e9, 0, QWEN, True, None, bf16=True, checkpointing=True, masked=False)
     return Layout(trainee, Split(gpus, zero), MicroBatch(rows, rows, 2048, 700 * rows, 0))
 
 
@@ -83,7 +84,7 @@ def test_remedies_name_zero_and_gpus() -> None:
 
 
 def test_a_micro_batch_is_not_cut_below_one_conversation() -> None:
-    assert "micro_batch / 2" in smallest_remedy(way(4, 3, 2), 39)[1]
+    assert "micro_batch / 2" in smallest_remedy(way(4, 3, 4), 45)[1]
     assert "micro_batch" not in smallest_remedy(way(4, 3, 1), 36)[1]
 
 
@@ -95,3 +96,30 @@ def test_disk_holds_kept_checkpoints_and_one_being_written() -> None:
     assert kept == 2 * WORK.parameters
     assert peak - kept == pytest.approx(3 * 12 * WORK.trained)
     assert disk(WORK, save_every=10**9)[0] - kept == pytest.approx(12 * WORK.trained)
+
+
+#: Published config.json of Qwen2.5-32B and -72B; published parameters: 32.5 (rounded) and 72.7 billion.
+QWEN_32B = DecoderShape(5120, 64, 40, 8, 128, 27648, 152064, tied=False, query_key_value_bias=True)
+QWEN_72B = DecoderShape(8192, 80, 64, 8, 128, 29568, 152064, tied=False, query_key_value_bias=True)
+
+
+@pytest.mark.parametrize(
+    ("llm", "billions", "gpus"), [(QWEN_32B, 32.8, 16), (QWEN_72B, 72.7, 32)], ids=["32B", "72B"]
+)
+def test_large_models_fit_where_their_parts_do(llm: DecoderShape, billions: float, gpus: int) -> None:
+    model = Model(llm, llm.parameters()["total"], CLIP_L_336, "tokenpacker", 16, 4)
+    work = training_work(model, LLAVA["finetune"], True, 256, 2048, None, 1)
+    assert work.trained == pytest.approx(1e9 * billions, rel=0.01)
+
+    def planned(devices: int) -> Layout:
+        return layout(work, model, recipe(micro_batch="auto"), devices, 3, H100)
+
+    # 18 bytes per parameter: bf16, its gradients' sum in fp32, fp32 weights and two moments.
+    assert planned(gpus).memory.weights == 2 * work.parameters / gpus
+    assert planned(gpus).memory.kept > 18 * work.trained / gpus
+    assert planned(gpus).memory.fits(H100.memory_gib)
+    few = planned(gpus // 4)
+    assert not few.memory.fits(H100.memory_gib)
+    found, remedy = smallest_remedy(few, H100.memory_gib)
+    assert "GPUs" in remedy
+    assert found.split.devices > gpus // 4

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import tiny
-from paretoken.costs.gpu_memory import ActivationCost
+from paretoken.costs.activation_memory import ActivationCost, Bytes
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.encoded import read_encoded
 from paretoken.data.features import FeatureStore
@@ -55,7 +55,7 @@ def collator_of(world: Path, packing: Any = None) -> TrainingCollator:
 def test_the_largest_micro_batch_that_fits_is_chosen(world: Path, packing: bool, devices: int) -> None:
     collator = collator_of(world, "rows" if packing else None)
     order = data_order(collator.lengths, 20, 8, 0, by_length=not packing)
-    cost = ActivationCost(per_token=1.0, per_learned=0.0, per_square=0.0, per_image=0.0)
+    cost = ActivationCost(0.0, Bytes(), Bytes(per_token=1.0), Bytes())
     r = recipe(world, micro_batch="auto", packing=packing)
     longest = int(collator.lengths.max())
     sizes = []
@@ -73,7 +73,7 @@ def test_the_largest_micro_batch_that_fits_is_chosen(world: Path, packing: bool,
 
 
 def test_packing_lets_more_conversations_into_the_same_memory(world: Path) -> None:
-    cost = ActivationCost(per_token=1.0, per_learned=0.0, per_square=0.0, per_image=0.0)
+    cost = ActivationCost(0.0, Bytes(), Bytes(per_token=1.0), Bytes())
     plans = {}
     for packing in (False, True):
         collator = collator_of(world, "rows" if packing else None)
@@ -97,6 +97,34 @@ def test_a_budget_decides_and_the_result_does_not_change(world: Path, tmp_path: 
     assert 1 in losses  # the larger budget holds a whole global batch
     first, second = losses.values()
     assert first == [[step, pytest.approx(loss, rel=1e-5)] for step, loss in second]
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 2e-3)])
+def test_one_micro_batch_or_eight_of_one_train_alike(
+    world: Path, tmp_path: Path, precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without DeepSpeed gradients are summed in fp32, the type of the trained weights, in bf16 too."""
+    observe, types = StageTrainer.observe, set()
+
+    def watch(self: StageTrainer, step: int) -> None:
+        types.update(p.grad.dtype for p in self._model().parameters() if p.grad is not None)
+        observe(self, step)
+
+    monkeypatch.setattr(StageTrainer, "observe", watch)
+    losses = []
+    for micro_batch in (1, 8):
+        changes = {"micro_batch": micro_batch, "precision": precision, "steps": 4, "log_every": 1}
+        settings = [(key, str(value)) for key, value in changes.items()]
+        blind = StageInputs(
+            world / "llm", world / "vision", world / "tokens", tmp_path / str(micro_batch),
+            Choice("average_pool", 0), 0,
+        )  # fmt: skip
+        record = run_stage(blind, read_recipe(world / "finetune.yaml", "finetune", settings))
+        assert record["batch"]["accumulation"] == 8 // micro_batch
+        losses.append([loss for _, loss in record["loss"]])
+    assert types == {torch.float32}
+    assert losses[0][-1] < losses[0][0]
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
 
 
 def test_auto_on_a_cpu_requires_a_budget(world: Path, tmp_path: Path) -> None:

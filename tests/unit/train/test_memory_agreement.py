@@ -15,7 +15,8 @@ import torch
 
 import tiny
 from paretoken.config.devices import BY_NAME
-from paretoken.costs.gpu_memory import CONTEXT, GIB, USABLE, MicroBatch, Split, Trainee
+from paretoken.costs.activation_memory import MicroBatch, Trainee
+from paretoken.costs.gpu_memory import CONTEXT, GIB, USABLE, Split
 from paretoken.costs.shapes import decoder_shape, encoder_shape
 from paretoken.data.collation import TrainingCollator
 from paretoken.data.conversations import Conversation

@@ -62,6 +62,12 @@ def test_the_recipes_of_the_paper_name_files_that_exist(stage: str) -> None:
             {"zero_optimization": {"stage": 2}, "fp16": {}},
             "sets 'fp16': the recipe sets precision, fp32 or bf16",
         ),
+        ({"zero_optimization": {"stage": 2}}, "grad_accum_dtype is None; it must be fp32"),
+        (
+            {"zero_optimization": {"stage": 3}, "data_types": {"grad_accum_dtype": "bf16"}},
+            "grad_accum_dtype is 'bf16'; it must be fp32",
+        ),
+        ({"zero_optimization": {"stage": 3}, "data_types": []}, "grad_accum_dtype is None"),
     ],
 )
 def test_what_the_recipe_decides_is_refused(

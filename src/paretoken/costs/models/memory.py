@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from paretoken.costs.gpu_memory import BF16, GIB, cache_bytes
+from paretoken.costs.activation_memory import BF16
+from paretoken.costs.gpu_memory import GIB, cache_bytes
 from paretoken.costs.models.base import CostModel
 from paretoken.costs.models.deployment import Deployment, LlmShape
 from paretoken.costs.models.over_sizes import over_sizes

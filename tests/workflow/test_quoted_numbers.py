@@ -17,7 +17,7 @@ from project_copy import ROOT, Project, copy_project
 QUOTED = yaml.safe_load((ROOT / "docs" / "numbers.yaml").read_text())
 SHOWN = yaml.safe_load((ROOT / "docs" / "figures.yaml").read_text())
 #: What needs no number of a run, or is drawn by hand.
-NOT_DRAWN = {"explorer.png", "miniature_table1.png"}
+NOT_DRAWN = {"explorer.png"}
 
 
 def value_in(results: Path, file: str, *keys: str) -> Any:

@@ -57,7 +57,7 @@ def test_a_study_on_the_cluster_makes_what_a_local_run_makes(
     with lab.closed():
         driver = project.start("--configfile", "smoke.yaml")
         waiting = wait(lambda: sources_that(project, "queued"), 240)
-    assert all(re.fullmatch(r"SLURM job \d+ waits: \S+", source["why"]) for source in waiting)
+    assert all(re.fullmatch(r"SLURM job \d+ waits: \S+", source["reason"]) for source in waiting)
     done = Project(local, warm).snakemake("--configfile", "smoke.yaml")
     assert done.returncode == 0, done.stderr
     said = driver.end()

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from transformers import CLIPVisionConfig, Qwen2Config
 
 from paretoken.compressors.specification import specification
 from paretoken.costs.activation_memory import MicroBatch
 from paretoken.costs.shapes import DecoderShape, EncoderShape
+from paretoken.evaluate.latency_grid import text_config, vision_config
 from paretoken.models.adapter import freeze_all_but, trainable_prefixes
 from paretoken.models.assemble import Choice, FeatureLayers, configure, feature_layers
 from paretoken.models.vlm import ParetokenModel
@@ -190,25 +190,7 @@ def traced(
 
 def configuration(llm: DecoderShape, encoder: EncoderShape, choice: Choice) -> Any:
     """Return the configuration of a whole model of these dimensions."""
-    text = Qwen2Config(
-        hidden_size=llm.hidden,
-        num_hidden_layers=llm.layers,
-        intermediate_size=llm.intermediate,
-        num_attention_heads=llm.heads,
-        num_key_value_heads=llm.kv_heads,
-        vocab_size=llm.vocabulary,
-        tie_word_embeddings=llm.tied,
-        max_position_embeddings=32768,
-        pad_token_id=0,
-    )
-    vision = CLIPVisionConfig(
-        hidden_size=encoder.width,
-        intermediate_size=encoder.intermediate,
-        num_hidden_layers=encoder.layers,
-        num_attention_heads=encoder.width // 64,
-        image_size=encoder.side * encoder.patch,
-        patch_size=encoder.patch,
-    )
+    text, vision = text_config(llm), vision_config(encoder)
     features = FeatureLayers(feature_layers([choice], vision.num_hidden_layers))
     config = configure(text, vision, choice, features, image_token_id=llm.vocabulary)
     config.vision_config = vision
